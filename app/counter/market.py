@@ -1,0 +1,72 @@
+"""What the counter knows of the world outside its accounts: quotes, clock, trading day, contracts. Counter process.
+
+Quotes, clock and trading day come from one object, since in a replay the file drives all three. `open_market(settings)` chooses
+by `counter_quotes`: the seeded generator (app/counter/generator.py) or a recorded file (app/counter/replay.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol
+
+from app.counter.frames import DepthField, InstrumentField
+from app.lib.errors import SettingsError
+from app.settings import Settings
+
+Phase = Literal["auction", "continuous", "closed"]
+
+
+class DayTurn(NamedTuple):
+    """The settlement of `old_day` is done and `new_day` has begun (both YYYYMMDD).
+
+    `settlement` has a price for every contract that was listed on `old_day` and of which the market knows one.
+    """
+
+    old_day: str
+    new_day: str
+    settlement: Mapping[str, float]
+
+
+class Market(Protocol):
+    """See the module's docstring. One thread uses it; no call blocks."""
+
+    def now(self) -> datetime:
+        """The counter's clock, aware, Asia/Shanghai."""
+
+    def trading_day(self) -> str:
+        """YYYYMMDD; it changes only within `poll`, together with the DayTurn that poll returns."""
+
+    def poll(self) -> list[DepthField | DayTurn]:
+        """All that is due since the last poll, oldest first."""
+
+    def watch(self, instruments: set[str]) -> None:
+        """Who is subscribed, held or has working orders: only these need a stream. Replaces the set before."""
+
+    def quote(self, instrument: str) -> DepthField | None:
+        """The newest snapshot, made on demand; None where there is none (unknown, or not in the replayed file)."""
+
+    def instruments(self) -> dict[str, InstrumentField]:
+        """What is listed on the trading day, by InstrumentID, with limits, pre-settlement and rates of that day."""
+
+    def phase(self, instrument: str) -> Phase:
+        """What the exchange takes just now: the auction, everything, or nothing."""
+
+    def state(self) -> dict[str, Any]:
+        """JSON-able: what `resume` needs, so that a restarted counter goes on where it was."""
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken; a state of another kind of market, seed or file is ignored."""
+
+
+def open_market(settings: Settings) -> Market:
+    """The market that the settings ask for. Raises SettingsError when the file to replay is missing or unreadable."""
+    if settings.counter_quotes == "generated":
+        from app.counter.generator import GeneratedMarket
+
+        return GeneratedMarket.open(settings)
+    if settings.counter_replay is None:
+        raise SettingsError("counter_quotes 为 replay 时须给出 counter_replay（行情文件）", parameter="counter_replay")
+    from app.counter.replay import ReplayedMarket
+
+    return ReplayedMarket.open(settings)
