@@ -1,0 +1,260 @@
+"""What processes say to each other, typed. Both ends import this and nothing else of each other.
+
+Commands are imperative, replies are facts. JSON that a page will get is encoded once, where it arises, and travels as bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Message(msgspec.Struct, tag=True, tag_field="kind", frozen=True):
+    """Base of every request and reply; the class name is the tag on the wire."""
+
+
+# ── asked of the host ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class LogIn(Message):
+    """Start the account's gateway and log it in, or check the password of one that is logged in.
+
+    Reply: LoggedIn. Errors: LoginRefused (counter's id and text), FrontUnreachable.
+    """
+
+    interface: str
+    brokerid: str
+    userid: str
+    password: str
+    auth_code: str = ""
+    appid: str = ""
+    td_address: str = ""
+    md_address: str = ""
+
+
+class LogOut(Message):
+    """End the account's gateway. Reply: LoggedOut. Errors: NotFound when it is not logged in."""
+
+    account: str
+
+
+class ListAccounts(Message):
+    """Reply: Accounts, all that the host watches."""
+
+
+class ShutDown(Message):
+    """End this process and everything below it. Reply: Done, then the process ends."""
+
+
+# ── asked of a gateway ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class AwaitLogin(Message):
+    """Reply: Done once the account is ready, at the latest after `timeout` seconds. Errors: LoginRefused, FrontUnreachable."""
+
+    timeout: float
+
+
+class CheckPassword(Message):
+    """Reply: Done when this is the account's password and these are its fronts. Errors: LoginRefused."""
+
+    password: str
+    td_address: str = ""
+    md_address: str = ""
+
+
+class Watch(Message):
+    """From now on push me this account's events. Reply: Json of the snapshot, from the same cut as the first push.
+
+    Snapshot: `{"seq", "account", "position", "active_order", "order", "trade", "contract", "status"}`, each value the data of the
+    event of that name.
+    """
+
+
+class ReadLists(Message):
+    """Reply: Json `{position_list, active_order_list, trade_list, order_list, log_history}`."""
+
+
+class PlaceOrder(Message):
+    """Reply: OrderOutcome. Errors: BadInput, NotReady (nothing was sent). A refusal is an outcome, not an error."""
+
+    local_symbol: str
+    direction: str  # long short
+    offset: str  # open close closetoday closeyesterday
+    type: str  # limit market fak fok
+    price: float
+    volume: int
+    client_order_id: str = ""
+
+
+class CancelOrder(Message):
+    """Reply: Done once the cancel is confirmed or has left. Errors: NotFound (not this account's), OrderRefused (CTP_26…)."""
+
+    order_id: str
+    local_symbol: str = ""
+
+
+class CancelAll(Message):
+    """Reply: Counted, how many cancels left."""
+
+
+class ClosePosition(Message):
+    """Close `volume` lots of the position, split by CLOSE_PATTERN. Reply: CloseOutcome. Errors: BadInput, OrderRefused."""
+
+    local_symbol: str
+    direction: str  # long or short, of the position
+    volume: int
+
+
+class Subscribe(Message):
+    """All or none. Reply: Symbols (local symbols). Errors: BadInput with the unknown ones."""
+
+    symbols: list[str]
+
+
+class Unsubscribe(Message):
+    """Reply: Symbols."""
+
+    symbols: list[str]
+
+
+class PushContracts(Message):
+    """Push `contract`, the sorted list of local symbols. Reply: Counted."""
+
+
+class DescribeContract(Message):
+    """Reply: Json, the contract's details as a flat object. Errors: NotFound."""
+
+    symbol: str
+
+
+class ReadBars(Message):
+    """Reply: Json `[[ms, open, high, low, close, volume], …]`, oldest first. Without `start`: the last 3 days.
+
+    `start` and `end` are epoch milliseconds, `end` exclusive, 0 for none. Errors: BadInput (unknown contract or interval).
+    """
+
+    local_symbol: str
+    interval: str = "1m"
+    start: int = 0
+    end: int = 0
+    limit: int = 0
+
+
+class ReadConfig(Message):
+    """Reply: Json, the eight keys."""
+
+
+class WriteConfig(Message):
+    """All or nothing; in force when the reply comes. Reply: Done. Errors: BadInput naming the key."""
+
+    values: dict[str, Any]
+
+
+class ReadEvents(Message):
+    """Reply: Json `{"seq": newest, "events": [{"seq", "event": "order_update"|"trade_update", "data": row}, …]}` above `since`."""
+
+    since: int
+    limit: int = 1000
+
+
+class ReadStatus(Message):
+    """Reply: Json, the data of the `status` event."""
+
+
+# ── replies ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Done(Message):
+    """It has happened."""
+
+    note: str = ""
+
+
+class Counted(Message):
+    count: int
+
+
+class Symbols(Message):
+    symbols: list[str]
+
+
+class Json(Message):
+    """Encoded where it arose; spliced into the envelope as it is."""
+
+    payload: bytes
+
+
+class LoggedIn(Message):
+    account: str  # the account's key, e.g. sim-9999-demo: names its gateway, its room and its files
+    fresh: bool  # a gateway was started for this login
+
+
+class LoggedOut(Message):
+    working_orders: int
+
+
+class AccountInfo(Message):
+    account: str
+    interface: str
+    brokerid: str
+    userid: str
+    state: str  # starting ready restarting needs_login
+    pid: int = 0
+    address: str = ""
+
+
+class Accounts(Message):
+    accounts: list[AccountInfo]
+
+
+class OrderOutcome(Message):
+    """What became of an order by the time of the answer."""
+
+    order_id: str
+    state: str  # accepted, refused, unknown (sent, no word from the counter in time: never to be reported as failed)
+    code: str = ""  # CTP_31, EXCHANGE_REJECT, NEVER_SENT, ORDER_STATE_UNKNOWN
+    message: str = ""
+
+
+class CloseOutcome(Message):
+    outcomes: list[OrderOutcome]
+
+
+AnyRequest = (
+    LogIn
+    | LogOut
+    | ListAccounts
+    | ShutDown
+    | AwaitLogin
+    | CheckPassword
+    | Watch
+    | ReadLists
+    | PlaceOrder
+    | CancelOrder
+    | CancelAll
+    | ClosePosition
+    | Subscribe
+    | Unsubscribe
+    | PushContracts
+    | DescribeContract
+    | ReadBars
+    | ReadConfig
+    | WriteConfig
+    | ReadEvents
+    | ReadStatus
+)
+AnyReply = Done | Counted | Symbols | Json | LoggedIn | LoggedOut | Accounts | OrderOutcome | CloseOutcome
+
+
+class Push(msgspec.Struct, tag=True, array_like=True, frozen=True):
+    """One event of one account on its way to the pages.
+
+    `name` is the Socket.IO event, `payload` its JSON, encoded once. `symbol` is set on ticks and bars alone: it is what
+    subscriptions filter by. Ticks conflate per contract wherever they wait, everything else is never dropped.
+    """
+
+    name: str
+    payload: bytes
+    symbol: str = ""

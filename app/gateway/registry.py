@@ -1,0 +1,96 @@
+"""Who is running: one small owner-only file per process in `<data-dir>/run/`. Any process.
+
+`host.json`, `web.json`, `counter.json`, `gateway-<account>.json`: name, kind, pid, the process's start time (a pid alone may be
+somebody else's by now), its address, and for gateways who they serve. Written when the process listens, removed when it ends
+by itself; what a kill -9 leaves is told from the living by pid and start time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import msgspec
+import psutil
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One running process. `address` may hold a secret: the file is owner-only."""
+
+    name: str
+    kind: str  # host web counter gateway supervisor
+    pid: int
+    started: float  # psutil create_time
+    address: str = ""
+    account: str = ""
+    interface: str = ""
+    brokerid: str = ""
+    userid: str = ""
+    td_address: str = ""
+    md_address: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether this very process still runs (zombies do not)."""
+        try:
+            process = psutil.Process(self.pid)
+            return abs(process.create_time() - self.started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+class Registry:
+    """The entries below one data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.run_dir = data_dir / "run"
+
+    def register(self, *, name: str, kind: str, address: str = "", **who: str) -> Entry:
+        """Write this process's entry, whole or not at all."""
+        self.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        entry = Entry(name=name, kind=kind, pid=os.getpid(), started=psutil.Process().create_time(), address=address, **who)
+        target = self.run_dir / f"{name}.json"
+        temporary = target.with_suffix(f".{os.getpid()}.tmp")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(entry))
+        os.replace(temporary, target)
+        return entry
+
+    def unregister(self, name: str) -> None:
+        """Remove this process's own entry; somebody else's is left alone."""
+        entry = self.find(name, only_living=False)
+        if entry is not None and entry.pid == os.getpid():
+            (self.run_dir / f"{name}.json").unlink(missing_ok=True)
+
+    def find(self, name: str, only_living: bool = True) -> Entry | None:
+        """The entry called `name`, if its process lives."""
+        try:
+            entry = msgspec.json.decode((self.run_dir / f"{name}.json").read_bytes(), type=Entry)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        return entry if not only_living or entry.alive else None
+
+    def living(self, kind: str = "") -> list[Entry]:
+        """All living processes of this data directory, or those of one kind."""
+        names = sorted(path.stem for path in self.run_dir.glob("*.json")) if self.run_dir.is_dir() else []
+        entries = [self.find(name) for name in names]
+        return [entry for entry in entries if entry is not None and kind in ("", entry.kind)]
+
+    def forget_the_dead(self) -> None:
+        """Remove what a kill -9 left."""
+        for path in self.run_dir.glob("*.json") if self.run_dir.is_dir() else []:
+            if self.find(path.stem) is None:
+                path.unlink(missing_ok=True)
+
+
+def account_key(interface: str, brokerid: str, userid: str) -> str:
+    """The account's name in files, rooms and tokens: readable, unambiguous, safe as a file name."""
+
+    plain = [re.sub(r"[^A-Za-z0-9_]", "_", part)[:24] for part in (interface, brokerid, userid)]
+    key = "-".join(plain)
+    if plain != [interface, brokerid, userid]:
+        key += "-" + hashlib.sha256("\0".join((interface, brokerid, userid)).encode()).hexdigest()[:10]
+    return key

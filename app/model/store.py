@@ -1,0 +1,106 @@
+"""What a store can do. Two scopes use the same interface: the server's (authorization, sessions) and one per account.
+
+Timestamps of bars are epoch milliseconds of the bar's start. Rows of orders and trades are the wire rows (JSON objects) and
+their exchange keys. Every method is safe to call from any thread of the process that owns the store; one process writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
+
+
+class Bar(NamedTuple):
+    """One bar: start in epoch ms (UTC), prices in yuan, volume in lots, turnover in yuan, open interest at its end."""
+
+    timestamp: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    turnover: float = 0.0
+    open_interest: float = 0.0
+    complete: bool = True  # False: an interruption fell into it
+
+
+class Intent(NamedTuple):
+    """What we are about to send, written before it is sent."""
+
+    order_id: str  # front_session_ref
+    client_order_id: str  # "" for none
+    trading_day: str
+    created: str  # ISO 8601, exchange time
+    request: dict[str, Any]  # the order as asked
+    state: str = "sending"  # sending, then sent / never_sent / accepted / refused / unknown
+    code: str = ""
+    message: str = ""
+
+
+class Event(NamedTuple):
+    """One line of the journal: `seq` rises by one per account and never restarts."""
+
+    seq: int
+    event: str  # order_update, trade_update
+    data: dict[str, Any]
+
+
+class Store(Protocol):
+    """See the module's docstring; the contract is tests/integration/test_store_contract.py, run on every backend."""
+
+    def close(self) -> None: ...
+
+    # bars
+    def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:
+        """Insert or replace by (local_symbol, interval, timestamp); returns how many were written."""
+
+    def read_bars(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[Bar]:
+        """Oldest first, start inclusive, end exclusive, 0 for open ends; with `limit` the newest that many."""
+
+    def last_bar(self, local_symbol: str, interval: str) -> Bar | None: ...
+
+    # journal of intents: durable (synchronous) before the call returns
+    def write_intent(self, intent: Intent) -> None:
+        """Raises DuplicateIntent when the order_id or a non-empty client_order_id is there already."""
+
+    def settle_intent(self, order_id: str, state: str, code: str = "", message: str = "") -> None: ...
+
+    def intent(self, order_id: str) -> Intent | None: ...
+
+    def intent_of_client(self, client_order_id: str) -> Intent | None: ...
+
+    def intents(self, trading_day: str) -> list[Intent]: ...
+
+    def max_order_ref(self) -> int:
+        """The highest OrderRef ever used in an intent, 0 for none: the next session starts above it."""
+
+    # journal of orders and trades, by their exchange keys
+    def save_order(self, trading_day: str, order_id: str, row: dict[str, Any]) -> int:
+        """Insert or replace, append an `order_update` event, return its seq."""
+
+    def save_trade(self, trading_day: str, key: str, row: dict[str, Any]) -> int:
+        """Insert once; returns its seq, or 0 when this key was there already (nothing is changed then)."""
+
+    def orders(self, trading_day: str) -> list[dict[str, Any]]: ...
+
+    def trades(self, trading_day: str) -> list[dict[str, Any]]: ...
+
+    def last_seq(self) -> int: ...
+
+    def events(self, since: int, limit: int = 1000) -> list[Event]: ...
+
+    # settings: small JSON values by (scope, key), e.g. ("config", "CLOSE_PATTERN"), ("session", account)
+    def put_setting(self, scope: str, key: str, value: Any) -> None: ...
+
+    def put_settings(self, scope: str, values: dict[str, Any]) -> None:
+        """All or nothing."""
+
+    def setting(self, scope: str, key: str, default: Any = None) -> Any: ...
+
+    def settings(self, scope: str) -> dict[str, Any]: ...
+
+    def delete_setting(self, scope: str, key: str) -> None: ...
+
+
+class DuplicateIntent(Exception):
+    """An intent with this order_id or client_order_id is in the journal already."""
