@@ -92,5 +92,5 @@ def account_key(interface: str, brokerid: str, userid: str) -> str:
     plain = [re.sub(r"[^A-Za-z0-9_]", "_", part)[:24] for part in (interface, brokerid, userid)]
     key = "-".join(plain)
     if plain != [interface, brokerid, userid]:
-        key += "-" + hashlib.sha256("\0".join((interface, brokerid, userid)).encode()).hexdigest()[:10]
+        key += "-" + hashlib.sha256(f"{interface}\0{brokerid}\0{userid}".encode()).hexdigest()[:10]
     return key

@@ -1,0 +1,236 @@
+"""The embedded store: one SQLite file, WAL, one writing process. Any process that owns such a file.
+
+Writes go through one connection under a lock; `synchronous=FULL` makes what a call has written survive a power cut by the time
+it returns. Reads use a connection per thread, so that a long range read never waits for a writer.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from app.model.store import Bar, DuplicateIntent, Event, Intent
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE bars (
+    local_symbol TEXT NOT NULL, interval TEXT NOT NULL, timestamp INTEGER NOT NULL,
+    open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL,
+    volume INTEGER NOT NULL, turnover REAL NOT NULL, open_interest REAL NOT NULL, complete INTEGER NOT NULL,
+    PRIMARY KEY (local_symbol, interval, timestamp)
+) WITHOUT ROWID;
+CREATE TABLE intents (
+    order_id TEXT PRIMARY KEY, client_order_id TEXT NOT NULL, order_ref INTEGER NOT NULL, trading_day TEXT NOT NULL,
+    created TEXT NOT NULL, request BLOB NOT NULL, state TEXT NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL
+);
+CREATE UNIQUE INDEX intents_by_client ON intents (client_order_id) WHERE client_order_id <> '';
+CREATE INDEX intents_by_day ON intents (trading_day);
+CREATE INDEX intents_by_ref ON intents (order_ref);
+CREATE TABLE orders (
+    trading_day TEXT NOT NULL, order_id TEXT NOT NULL, position INTEGER NOT NULL, row BLOB NOT NULL, PRIMARY KEY (trading_day, order_id)
+);
+CREATE TABLE trades (
+    trading_day TEXT NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, row BLOB NOT NULL, PRIMARY KEY (trading_day, key)
+);
+CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, data BLOB NOT NULL);
+CREATE TABLE settings (scope TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (scope, key)) WITHOUT ROWID;
+"""
+
+
+class SchemaTooNew(Exception):
+    """The file was written by a newer version of this program: run that one, or use another data directory."""
+
+
+class SqliteStore:
+    """See app/model/store.py for what each method promises."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = str(path)
+        Path(self._path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        self._readers = threading.local()
+        self._open: list[sqlite3.Connection] = []
+        self._writer = self._connect()
+        if os.name == "posix":
+            os.chmod(self._path, 0o600)
+        self._migrate()
+
+    # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=10.0, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        with self._lock:
+            self._open.append(connection)
+        return connection
+
+    @property
+    def _reader(self) -> sqlite3.Connection:
+        connection = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._readers.connection = self._connect()
+        return connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: everything in it or nothing."""
+        with self._lock:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            except BaseException:
+                self._writer.execute("ROLLBACK")
+                raise
+            self._writer.execute("COMMIT")
+
+    def _migrate(self) -> None:
+        with self._writing() as db:  # two processes may open a new file at once: one of them makes it
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise SchemaTooNew(f"{self._path} 的结构版本为 {version}，本程序只认识到 {SCHEMA_VERSION}")
+            if version == 0:
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        with self._lock:
+            for connection in self._open:
+                connection.close()
+            self._open.clear()
+
+    # ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:
+        rows = [(local_symbol, interval, *bar) for bar in bars]
+        with self._writing() as db:
+            db.executemany("INSERT OR REPLACE INTO bars VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
+        return len(rows)
+
+    def read_bars(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[Bar]:
+        rows = self._reader.execute(
+            "SELECT timestamp, open, high, low, close, volume, turnover, open_interest, complete FROM bars "
+            "WHERE local_symbol = ? AND interval = ? AND timestamp >= ? AND timestamp < ? ORDER BY timestamp DESC LIMIT ?",
+            (local_symbol, interval, start, end or 1 << 62, limit or -1),
+        ).fetchall()
+        return [Bar(*row[:8], bool(row[8])) for row in reversed(rows)]
+
+    def last_bar(self, local_symbol: str, interval: str) -> Bar | None:
+        bars = self.read_bars(local_symbol, interval, limit=1)
+        return bars[0] if bars else None
+
+    # ── journal of intents ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def write_intent(self, intent: Intent) -> None:
+        values = intent._asdict() | {"order_ref": int(intent.order_id.rpartition("_")[2]), "request": orjson.dumps(intent.request)}
+        try:
+            with self._writing() as db:
+                db.execute(
+                    "INSERT INTO intents (order_id, client_order_id, order_ref, trading_day, created, request, state, code, message) "
+                    "VALUES (:order_id, :client_order_id, :order_ref, :trading_day, :created, :request, :state, :code, :message)",
+                    values,
+                )
+        except sqlite3.IntegrityError as error:
+            raise DuplicateIntent(str(error)) from None
+
+    def settle_intent(self, order_id: str, state: str, code: str = "", message: str = "") -> None:
+        with self._writing() as db:
+            db.execute("UPDATE intents SET state = ?, code = ?, message = ? WHERE order_id = ?", (state, code, message, order_id))
+
+    def intent(self, order_id: str) -> Intent | None:
+        found = self._intents("order_id = ?", order_id)
+        return found[0] if found else None
+
+    def intent_of_client(self, client_order_id: str) -> Intent | None:
+        found = self._intents("client_order_id = ? AND client_order_id <> ''", client_order_id)
+        return found[0] if found else None
+
+    def intents(self, trading_day: str) -> list[Intent]:
+        return self._intents("trading_day = ?", trading_day)
+
+    def _intents(self, condition: str, value: str) -> list[Intent]:
+        rows = self._reader.execute(
+            "SELECT order_id, client_order_id, trading_day, created, request, state, code, message FROM intents "
+            f"WHERE {condition} ORDER BY rowid",
+            (value,),
+        )
+        return [
+            Intent(order_id, client_id, day, created, orjson.loads(request), state, code, message)
+            for order_id, client_id, day, created, request, state, code, message in rows
+        ]
+
+    def max_order_ref(self) -> int:
+        return self._reader.execute("SELECT COALESCE(MAX(order_ref), 0) FROM intents").fetchone()[0]
+
+    # ── journal of orders and trades ─────────────────────────────────────────────────────────────────────────────────
+
+    def save_order(self, trading_day: str, order_id: str, row: dict[str, Any]) -> int:
+        data = orjson.dumps(row)
+        with self._writing() as db:
+            seq = self._append(db, "order_update", data)
+            db.execute(
+                "INSERT INTO orders VALUES (?, ?, ?, ?) ON CONFLICT (trading_day, order_id) DO UPDATE SET row = excluded.row",
+                (trading_day, order_id, seq, data),
+            )
+        return seq
+
+    def save_trade(self, trading_day: str, key: str, row: dict[str, Any]) -> int:
+        data = orjson.dumps(row)
+        with self._writing() as db:
+            if db.execute("SELECT 1 FROM trades WHERE trading_day = ? AND key = ?", (trading_day, key)).fetchone():
+                return 0
+            seq = self._append(db, "trade_update", data)
+            db.execute("INSERT INTO trades VALUES (?, ?, ?, ?)", (trading_day, key, seq, data))
+        return seq
+
+    @staticmethod
+    def _append(db: sqlite3.Connection, event: str, data: bytes) -> int:
+        seq = db.execute("INSERT INTO events (event, data) VALUES (?, ?)", (event, data)).lastrowid
+        assert seq is not None
+        return seq
+
+    def orders(self, trading_day: str) -> list[dict[str, Any]]:
+        rows = self._reader.execute("SELECT row FROM orders WHERE trading_day = ? ORDER BY position", (trading_day,))
+        return [orjson.loads(row[0]) for row in rows]
+
+    def trades(self, trading_day: str) -> list[dict[str, Any]]:
+        rows = self._reader.execute("SELECT row FROM trades WHERE trading_day = ? ORDER BY position", (trading_day,))
+        return [orjson.loads(row[0]) for row in rows]
+
+    def last_seq(self) -> int:
+        return self._reader.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()[0]
+
+    def events(self, since: int, limit: int = 1000) -> list[Event]:
+        rows = self._reader.execute("SELECT seq, event, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
+        return [Event(seq, event, orjson.loads(data)) for seq, event, data in rows]
+
+    # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def put_setting(self, scope: str, key: str, value: Any) -> None:
+        self.put_settings(scope, {key: value})
+
+    def put_settings(self, scope: str, values: dict[str, Any]) -> None:
+        rows = [(scope, key, orjson.dumps(value)) for key, value in values.items()]
+        with self._writing() as db:
+            db.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", rows)
+
+    def setting(self, scope: str, key: str, default: Any = None) -> Any:
+        row = self._reader.execute("SELECT value FROM settings WHERE scope = ? AND key = ?", (scope, key)).fetchone()
+        return default if row is None else orjson.loads(row[0])
+
+    def settings(self, scope: str) -> dict[str, Any]:
+        rows = self._reader.execute("SELECT key, value FROM settings WHERE scope = ? ORDER BY key", (scope,))
+        return {key: orjson.loads(value) for key, value in rows}
+
+    def delete_setting(self, scope: str, key: str) -> None:
+        with self._writing() as db:
+            db.execute("DELETE FROM settings WHERE scope = ? AND key = ?", (scope, key))

@@ -1,0 +1,237 @@
+"""What every store must do. A second backend joins by one more entry in BACKENDS; the tests do not change."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from app.lib.errors import SettingsError
+from app.model import open_store
+from app.model.sqlite import SCHEMA_VERSION, SchemaTooNew
+from app.model.store import Bar, DuplicateIntent, Intent, Store
+
+BACKENDS: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: f"sqlite:///{folder / 'store.db'}"}
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return BACKENDS[request.param](tmp_path)
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = open_store(url)
+    yield opened
+    opened.close()
+
+
+def bar(minute: int, close: float = 10.0) -> Bar:
+    return Bar(minute * 60_000, 10.0, 12.0, 9.0, close, 5, 50.0, 100.0, True)
+
+
+def intent(order_id: str = "1_2_3", client_order_id: str = "", day: str = "20181008") -> Intent:
+    return Intent(order_id, client_order_id, day, "2018-10-08T09:00:00.000", {"price": 12480.0, "volume": 2})
+
+
+def reopened(store: Store, url: str) -> Store:
+    store.close()
+    return open_store(url)
+
+
+# ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_bars_come_back_oldest_first_within_the_half_open_range(store: Store) -> None:
+    assert store.save_bars("ru1901.SHFE", "1m", [bar(3), bar(1), bar(2), bar(4)]) == 4
+    assert [found.timestamp for found in store.read_bars("ru1901.SHFE", "1m", 60_000, 240_000)] == [60_000, 120_000, 180_000]
+
+
+def test_a_limit_keeps_the_newest_bars(store: Store) -> None:
+    store.save_bars("ru1901.SHFE", "1m", [bar(minute) for minute in range(10)])
+    assert [found.timestamp for found in store.read_bars("ru1901.SHFE", "1m", limit=2)] == [480_000, 540_000]
+
+
+def test_a_bar_saved_twice_is_one_bar_and_the_newer(store: Store) -> None:
+    store.save_bars("ru1901.SHFE", "1m", [bar(1, close=10.0)])
+    store.save_bars("ru1901.SHFE", "1m", [bar(1, close=11.0)._replace(complete=False)])
+    assert store.read_bars("ru1901.SHFE", "1m") == [bar(1, close=11.0)._replace(complete=False)]
+
+
+def test_contracts_and_intervals_are_kept_apart(store: Store) -> None:
+    store.save_bars("ru1901.SHFE", "1m", [bar(1)])
+    store.save_bars("ru1901.SHFE", "5m", [bar(5)])
+    store.save_bars("rb1901.SHFE", "1m", [bar(7)])
+    assert store.read_bars("ru1901.SHFE", "5m") == [bar(5)]
+    assert store.last_bar("rb1901.SHFE", "1m") == bar(7)
+    assert store.last_bar("cu1901.SHFE", "1m") is None
+
+
+@given(minutes=st.lists(st.integers(0, 500), max_size=60), start=st.integers(0, 500), length=st.integers(1, 500))
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_range_read_is_what_a_filter_would_give(store: Store, minutes: list[int], start: int, length: int) -> None:
+    symbol = f"x{abs(hash((tuple(minutes), start, length)))}"
+    store.save_bars(symbol, "1m", [bar(minute) for minute in minutes])
+    expected = [bar(minute) for minute in sorted(set(minutes)) if start <= minute < start + length]
+    assert store.read_bars(symbol, "1m", start * 60_000, (start + length) * 60_000) == expected
+
+
+# ── intents ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_intent_is_there_after_a_restart(store: Store, url: str) -> None:
+    store.write_intent(intent(client_order_id="mine-1"))
+    again = reopened(store, url)
+    assert again.intent("1_2_3") == intent(client_order_id="mine-1")
+    assert again.intent_of_client("mine-1") == intent(client_order_id="mine-1")
+    assert again.intents("20181008") == [intent(client_order_id="mine-1")]
+    again.close()
+
+
+def test_an_intent_with_the_same_order_id_is_refused_and_the_first_stays(store: Store) -> None:
+    store.write_intent(intent())
+    with pytest.raises(DuplicateIntent):
+        store.write_intent(intent()._replace(request={"price": 1.0}))
+    assert store.intent("1_2_3") == intent()
+
+
+def test_an_intent_with_the_same_client_order_id_is_refused(store: Store) -> None:
+    store.write_intent(intent("1_2_3", "mine-1"))
+    with pytest.raises(DuplicateIntent):
+        store.write_intent(intent("1_2_4", "mine-1"))
+    assert store.intent("1_2_4") is None
+
+
+def test_intents_without_a_client_order_id_do_not_collide(store: Store) -> None:
+    store.write_intent(intent("1_2_3"))
+    store.write_intent(intent("1_2_4"))
+    assert store.intent_of_client("") is None
+    assert len(store.intents("20181008")) == 2
+
+
+def test_of_two_threads_with_one_client_order_id_exactly_one_writes(store: Store) -> None:
+    outcomes: list[str] = []
+    barrier = threading.Barrier(8)
+
+    def write(number: int) -> None:
+        barrier.wait()
+        try:
+            store.write_intent(intent(f"1_2_{number}", "mine-1"))
+            outcomes.append("written")
+        except DuplicateIntent:
+            outcomes.append("duplicate")
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["duplicate"] * 7 + ["written"]
+
+
+def test_what_became_of_an_intent_is_kept(store: Store) -> None:
+    store.write_intent(intent())
+    store.settle_intent("1_2_3", "refused", "CTP_31", "资金不足")
+    assert store.intent("1_2_3") == intent()._replace(state="refused", code="CTP_31", message="资金不足")
+
+
+def test_the_highest_order_ref_counts_over_all_sessions(store: Store) -> None:
+    assert store.max_order_ref() == 0
+    store.write_intent(intent("1_2_9"))
+    store.write_intent(intent("1_3_10"))
+    assert store.max_order_ref() == 10
+
+
+# ── orders and trades ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_order_keeps_its_place_and_shows_its_newest_state(store: Store) -> None:
+    first = store.save_order("20181008", "1_2_3", {"order_id": "1_2_3", "status": "提交中"})
+    store.save_order("20181008", "1_2_4", {"order_id": "1_2_4", "status": "提交中"})
+    last = store.save_order("20181008", "1_2_3", {"order_id": "1_2_3", "status": "全部成交"})
+    assert [(row["order_id"], row["status"]) for row in store.orders("20181008")] == [("1_2_3", "全部成交"), ("1_2_4", "提交中")]
+    assert store.last_seq() == last > first
+
+
+def test_a_trade_delivered_twice_is_one_trade(store: Store) -> None:
+    seq = store.save_trade("20181008", "SHFE|T1|0", {"volume": 1})
+    assert seq > 0
+    assert store.save_trade("20181008", "SHFE|T1|0", {"volume": 1}) == 0
+    assert store.trades("20181008") == [{"volume": 1}]
+    assert [event.event for event in store.events(0)] == ["trade_update"]
+
+
+def test_the_same_trade_id_on_another_day_is_another_trade(store: Store) -> None:
+    assert store.save_trade("20181008", "SHFE|T1|0", {"volume": 1})
+    assert store.save_trade("20181009", "SHFE|T1|0", {"volume": 2})
+    assert store.trades("20181009") == [{"volume": 2}]
+
+
+def test_events_since_n_are_those_above_n_in_order_and_survive_a_restart(store: Store, url: str) -> None:
+    for number in range(5):
+        store.save_order("20181008", f"1_2_{number}", {"number": number})
+    since = store.events(0)[1].seq
+    again = reopened(store, url)
+    assert [event.data["number"] for event in again.events(since)] == [2, 3, 4]
+    assert [event.data["number"] for event in again.events(since, limit=1)] == [2]
+    assert again.save_order("20181009", "1_3_1", {}) == again.last_seq() > since
+    again.close()
+
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_settings_keep_their_types(store: Store, url: str) -> None:
+    values = {"REFRESH_INTERVAL": 1.5, "SHARED_FUNC": True, "CLOSE_PATTERN": "today", "list": [1, "二"]}
+    store.put_settings("config", values)
+    again = reopened(store, url)
+    assert again.settings("config") == values
+    assert again.setting("config", "missing", 7) == 7
+    again.close()
+
+
+def test_a_setting_can_be_replaced_and_deleted_in_its_scope_alone(store: Store) -> None:
+    store.put_setting("a", "key", 1)
+    store.put_setting("b", "key", 2)
+    store.put_setting("a", "key", 3)
+    store.delete_setting("b", "key")
+    assert store.setting("a", "key") == 3
+    assert store.setting("b", "key") is None
+
+
+def test_one_bad_value_and_none_of_them_is_stored(store: Store) -> None:
+    with pytest.raises(TypeError):
+        store.put_settings("config", {"good": 1, "bad": object()})
+    assert store.settings("config") == {}
+
+
+# ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_unknown_scheme_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="oracle"):
+        open_store("oracle://somewhere")
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(SchemaTooNew):
+        open_store(f"sqlite:///{path}")
+
+
+def test_a_range_of_bars_is_read_by_index(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    open_store(f"sqlite:///{path}").close()
+    plan = sqlite3.connect(path).execute(
+        "EXPLAIN QUERY PLAN SELECT * FROM bars WHERE local_symbol = 'a' AND interval = '1m' AND timestamp >= 1 AND timestamp < 2"
+    )
+    assert "USING PRIMARY KEY" in plan.fetchone()[3]
