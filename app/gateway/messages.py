@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 
-class Message(msgspec.Struct, tag=True, tag_field="kind", frozen=True):
+class Message(msgspec.Struct, tag=True, tag_field="kind"):
     """Base of every request and reply; the class name is the tag on the wire."""
 
 

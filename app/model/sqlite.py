@@ -122,7 +122,7 @@ class SqliteStore:
             "WHERE local_symbol = ? AND interval = ? AND timestamp >= ? AND timestamp < ? ORDER BY timestamp DESC LIMIT ?",
             (local_symbol, interval, start, end or 1 << 62, limit or -1),
         ).fetchall()
-        return [Bar(*row[:8], bool(row[8])) for row in reversed(rows)]
+        return [Bar._make((*row[:8], bool(row[8]))) for row in reversed(rows)]
 
     def last_bar(self, local_symbol: str, interval: str) -> Bar | None:
         bars = self.read_bars(local_symbol, interval, limit=1)

@@ -1,0 +1,176 @@
+"""Bars out of ticks, and longer bars out of 1-minute bars. Pure: time comes with the ticks and with `on_clock`.
+
+Which minute a snapshot belongs to is the exchange's affair (auction prints, section ends, breaks, the night): an `Hours` says
+it (app/lib/sessions.py), None for what makes no bar, such as a settlement snapshot. Every other snapshot counts, traded or
+not; a bar's volume and turnover are differences of the cumulative figures, which restart each trading day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import NamedTuple, Protocol
+
+from app.model.store import Bar
+
+MINUTE = timedelta(minutes=1)
+CLOSE_GRACE = timedelta(seconds=2)
+"""How long after its minute a bar waits for its last print: a section's closing print is stamped in the minute that follows."""
+
+INTERVAL_MINUTES = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60}
+INTERVALS = (*INTERVAL_MINUTES, "1d")
+
+
+class Hours(Protocol):
+    """The trading hours as bars need them; aware datetimes."""
+
+    def bar_start(self, product: str, trading_day: str, moment: datetime) -> datetime | None:
+        """Start of the minute that a print of this moment belongs to; None when it belongs to none."""
+
+    def day_open(self, product: str, trading_day: str) -> datetime | None:
+        """Start of the trading day's first minute; None when the product never pauses."""
+
+
+class Tick(Protocol):
+    """What of a tick makes bars; ctpbee's TickData has it. Volume and turnover are the trading day's so far."""
+
+    local_symbol: str
+    datetime: datetime
+    trading_day: str
+    last_price: float
+    volume: float
+    turnover: float
+    open_interest: float
+
+
+class ClosedBar(NamedTuple):
+    """A bar that will not change any more."""
+
+    local_symbol: str
+    trading_day: str
+    bar: Bar
+
+
+@dataclass
+class _Series:
+    """One contract between two ticks, within one trading day."""
+
+    product: str
+    trading_day: str
+    volume: float  # cumulative, up to the newest print that is in a bar
+    turnover: float
+    missed: bool  # something may have been missed since that print
+    bar: Bar | None = None
+    start: datetime | None = None  # of `bar`, or of the last one that closed: nothing before it, nor it once closed, changes again
+
+
+class BarBuilder:
+    """1-minute bars of many contracts, from one thread."""
+
+    def __init__(self, hours: Hours, product_of: Callable[[str], str]) -> None:
+        self._hours = hours
+        self._product_of = product_of
+        self._series: dict[str, _Series] = {}
+
+    def on_tick(self, tick: Tick) -> list[ClosedBar]:
+        """Take a snapshot; returns the bars that it closes. A late or repeated one changes nothing that is closed."""
+        series = self._series.get(tick.local_symbol)
+        if series is not None and tick.trading_day < series.trading_day:
+            return []
+        product = series.product if series else self._product_of(tick.local_symbol)
+        start = self._hours.bar_start(product, tick.trading_day, tick.datetime)
+        closed: list[ClosedBar] = []
+        if series is None or tick.trading_day != series.trading_day:
+            if start is None or tick.volume <= 0:
+                return []  # a login snapshot or a quote before anything has traded
+            if series is not None:
+                closed = self._close(tick.local_symbol, series)
+            series = self._series[tick.local_symbol] = self._begin_day(
+                product, tick, start, watched=series is not None and not series.missed
+            )
+        if start is None or tick.last_price <= 0 or tick.volume < series.volume:
+            return closed
+        if series.start is not None and (start < series.start or (start == series.start and series.bar is None)):
+            return closed  # its minute is over: the volume goes to the next bar, so that the day's sum holds
+        if start != series.start:
+            closed += self._close(tick.local_symbol, series)
+            price = tick.last_price
+            series.start = start
+            series.bar = Bar(int(start.timestamp() * 1000), price, price, price, price, 0, complete=not series.missed)
+            series.missed = False
+        assert series.bar is not None
+        series.bar = series.bar._replace(
+            high=max(series.bar.high, tick.last_price),
+            low=min(series.bar.low, tick.last_price),
+            close=tick.last_price,
+            volume=series.bar.volume + int(tick.volume - series.volume),
+            turnover=series.bar.turnover + (tick.turnover - series.turnover),
+            open_interest=tick.open_interest,
+        )
+        series.volume, series.turnover = tick.volume, tick.turnover
+        return closed
+
+    def _begin_day(self, product: str, tick: Tick, start: datetime, watched: bool) -> _Series:
+        """The day's volume before this print is counted into its bar only where it can be nobody else's."""
+        if watched or start == self._hours.day_open(product, tick.trading_day):
+            return _Series(product, tick.trading_day, volume=0.0, turnover=0.0, missed=False)
+        return _Series(product, tick.trading_day, volume=tick.volume, turnover=tick.turnover, missed=True)
+
+    def on_clock(self, now: datetime) -> list[ClosedBar]:
+        """Close what is over although no further tick came. `now` is the counter's clock, aware."""
+        return [
+            closed
+            for local_symbol, series in self._series.items()
+            if series.bar is not None and series.start is not None and now >= series.start + MINUTE + CLOSE_GRACE
+            for closed in self._close(local_symbol, series)
+        ]
+
+    def interrupted(self) -> None:
+        """Ticks may have been missed: the forming bars, and the next of each contract, are marked as not complete."""
+        for series in self._series.values():
+            series.missed = True
+            if series.bar is not None:
+                series.bar = series.bar._replace(complete=False)
+
+    def forming(self, local_symbol: str) -> Bar | None:
+        """The bar that is not closed yet."""
+        series = self._series.get(local_symbol)
+        return series.bar if series else None
+
+    @staticmethod
+    def _close(local_symbol: str, series: _Series) -> list[ClosedBar]:
+        if series.bar is None:
+            return []
+        bar, series.bar = series.bar, None
+        return [ClosedBar(local_symbol, series.trading_day, bar)]
+
+
+def aggregate(bars: Iterable[Bar], interval: str, trading_day_of: Callable[[int], str]) -> list[Bar]:
+    """Longer bars from 1-minute bars, oldest first. Up to 1h they stand on the clock; 1d is the trading day, its night first.
+
+    A bar starts with the first minute that traded in it, not before: its timestamp is that of the period on the clock, for 1d
+    that of the day's first minute. `trading_day_of(ms)` gives the trading day of a minute. Raises KeyError for other intervals.
+    """
+    if interval == "1m":
+        return list(bars)
+    if interval == "1d":
+        groups = [list(group) for _, group in groupby(bars, lambda bar: trading_day_of(bar.timestamp))]
+        return [_merge(group, group[0].timestamp) for group in groups]
+    span = INTERVAL_MINUTES[interval] * 60_000  # Shanghai is a whole number of hours from UTC: epoch and clock agree
+    return [_merge(list(group), period * span) for period, group in groupby(bars, lambda bar: bar.timestamp // span)]
+
+
+def _merge(bars: list[Bar], timestamp: int) -> Bar:
+    return Bar(
+        timestamp,
+        bars[0].open,
+        max(bar.high for bar in bars),
+        min(bar.low for bar in bars),
+        bars[-1].close,
+        sum(bar.volume for bar in bars),
+        sum(bar.turnover for bar in bars),
+        bars[-1].open_interest,
+        all(bar.complete for bar in bars),
+    )
