@@ -1,0 +1,341 @@
+"""The account's ledger: lots, money and frozen volume as a function of the day's facts.
+
+The facts are the lots and the balance of the day before, the SET of the day's fills, the working orders and the last prices:
+the same fill twice, or fills in another order, make the same book. Rules: DOMAIN.md, "Close today, close yesterday, positions"
+and "Money".
+
+Money is Decimal yuan. One rounding rule: the fee of each fill, its close profit, the margin of each lot, the profit of each
+position and what each working order freezes are rounded half up to the cent; all sums are of these.
+
+Pure, without a clock or a thread: the built-in counter keeps it as the account's truth, a gateway as its view of the account.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from app.lib.lots import ZERO, Fees, Fill, Leg, Lot, Terms, cents
+from app.lib.prices import exact, is_absent
+
+__all__ = ["Book", "Closable", "Fees", "Fill", "Lot", "Money", "Position", "Terms", "WorkingOrder"]
+
+logger = logging.getLogger(__name__)
+
+SIDES = ("buy", "sell")
+OFFSETS = ("open", "close", "closetoday", "closeyesterday")
+
+
+class WorkingOrder(NamedTuple):
+    """An order as far as it freezes something. A market order has no price: the caller puts in the one to freeze by."""
+
+    order_id: str
+    symbol: str
+    side: str  # buy sell
+    offset: str  # open close closetoday closeyesterday
+    price: float
+    remaining: int  # 0: no longer working
+    volume: int = 0  # as it was ordered; given, a fill that comes before its order's row unfreezes at once. 0: not known
+
+    @property
+    def direction(self) -> str:
+        """Of the position that it opens or closes."""
+        return "long" if (self.side == "buy") == (self.offset == "open") else "short"
+
+
+class Closable(NamedTuple):
+    """Volume that a new close may take, per bucket. Where the product does not split, the sum is what counts."""
+
+    today: int
+    yesterday: int
+
+
+class Position(NamedTuple):
+    """One side of one contract, for showing: money as floats, to the cent."""
+
+    symbol: str
+    exchange: str
+    direction: str  # long short
+    volume: int
+    yd_volume: int  # history that is still there, not the start-of-day figure
+    today_volume: int
+    frozen: int  # by working closes
+    available: int
+    price: float  # average cost by date
+    open_price: float  # average open
+    position_profit: float  # by date
+    float_pnl: float  # by trade
+    margin: float  # of this side alone, whatever the larger side is
+
+
+class Money(NamedTuple):
+    """The account in yuan, to the cent: balance = pre + deposit − withdraw + both profits − commission; available = balance − margin − frozen."""
+
+    pre_balance: Decimal
+    deposit: Decimal
+    withdraw: Decimal
+    margin: Decimal
+    frozen_margin: Decimal
+    frozen_commission: Decimal
+    commission: Decimal
+    close_profit: Decimal  # by date, as the balance counts it
+    position_profit: Decimal  # by date
+    balance: Decimal
+    available: Decimal
+
+
+class _Frozen(NamedTuple):
+    margin: Decimal
+    commission: Decimal
+    volumes: Counter[tuple[str, str, bool]]  # (symbol, direction, closes today's only)
+
+
+class Book:
+    """One account on one trading day."""
+
+    def __init__(
+        self,
+        terms: Callable[[str], Terms],
+        trading_day: str,
+        pre_balance: Decimal | float | str,
+        lots: Iterable[Lot] = (),
+        deposit: Decimal | float | str = 0,
+        withdraw: Decimal | float | str = 0,
+    ) -> None:
+        """`lots` are those at the start of the day, opened before it, with the last settlement as base: what was opened today
+        comes in as fills and would count twice. `terms` is asked once per side of a contract and day; what it raises for an
+        unknown contract comes through and leaves the book as it was.
+        """
+        self.trading_day = trading_day
+        self._terms = terms
+        self._pre_balance, self._deposit, self._withdraw = (cents(exact(yuan)) for yuan in (pre_balance, deposit, withdraw))
+        self._fills: dict[tuple[str, str, str, str], Fill] = {}
+        self._filled: Counter[str] = Counter()  # by order id
+        self._orders: dict[str, WorkingOrder] = {}
+        self._working: set[str] = set()
+        self._last: dict[str, float] = {}
+        self._legs: dict[tuple[str, str], Leg] = {}
+        by_leg: dict[tuple[str, str], list[Lot]] = {}
+        for lot in lots:
+            if lot.open_date >= trading_day:
+                raise ValueError(f"lot {lot} is not older than {trading_day}: today's come in as fills")
+            by_leg.setdefault((lot.symbol, lot.direction), []).append(lot)
+        for (symbol, direction), history in by_leg.items():
+            self._legs[symbol, direction] = Leg(terms(symbol), direction, history)
+        self._money: Money | None = None
+        self._frozen: _Frozen | None = None
+
+    # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def apply_fill(self, fill: Fill) -> bool:
+        """Count a fill. False: it was known, or is of another trading day, and nothing changed.
+
+        A fill that closes more than is there (its open has not come yet, or was lost) is held: it is logged, the position
+        stays at zero, and it counts once the open is there.
+        """
+        if fill.side not in SIDES or fill.offset not in OFFSETS or fill.volume <= 0 or not math.isfinite(fill.price):
+            raise ValueError(f"not a fill: {fill}")
+        if fill.trading_day != self.trading_day:
+            logger.warning("fill of %s is not counted in the book of %s: %s", fill.trading_day, self.trading_day, fill)
+            return False
+        if fill.key in self._fills:
+            return False
+        leg = self._leg(fill.symbol, fill.direction)
+        held = leg.held
+        leg.add(fill)
+        if leg.held > held:
+            logger.warning("%d of fill %s close more than is there and wait for their open", leg.held - held, fill)
+        self._fills[fill.key] = fill
+        if fill.order_id:
+            self._filled[fill.order_id] += fill.volume
+        self._frozen = self._money = None
+        return True
+
+    def apply_order(self, order: WorkingOrder) -> None:
+        """Freeze what the order still has working. What remains of an order only falls: an older row that comes late changes nothing."""
+        if order.side not in SIDES or order.offset not in OFFSETS:
+            raise ValueError(f"not an order: {order}")
+        known = self._orders.get(order.order_id)
+        if known is not None:
+            order = order._replace(remaining=min(order.remaining, known.remaining), volume=max(order.volume, known.volume))
+        if order == known:
+            return
+        self._terms(order.symbol)  # an unknown contract shows here and not when the money is asked
+        self._orders[order.order_id] = order
+        if order.remaining > 0:
+            self._working.add(order.order_id)
+        else:
+            self._working.discard(order.order_id)
+        self._frozen = self._money = None
+
+    def set_price(self, symbol: str, last_price: float, pre_settlement: float = 0.0) -> None:
+        """The newest price, or before the first one the last settlement. Absent prices change nothing. On the path of every tick."""
+        if is_absent(last_price):
+            if symbol in self._last or is_absent(pre_settlement):
+                return
+            last_price = pre_settlement
+        if self._last.get(symbol) != last_price:
+            self._last[symbol] = last_price
+            if (symbol, "long") in self._legs or (symbol, "short") in self._legs:
+                self._money = None
+
+    # ── what there is ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def positions(self) -> list[Position]:
+        """Every side that holds something, by symbol, long before short."""
+        return [self._position(leg) for _, leg in sorted(self._legs.items()) if leg.volume]
+
+    def position(self, symbol: str, direction: str) -> Position | None:
+        leg = self._legs.get((symbol, direction))
+        return self._position(leg) if leg is not None and leg.volume else None
+
+    def closable(self, symbol: str, direction: str) -> Closable:
+        leg = self._legs.get((symbol, direction))
+        if leg is None:
+            return Closable(0, 0)
+        volumes = self._freezes().volumes
+        of_today, of_history = volumes[symbol, direction, True], volumes[symbol, direction, False]
+        if leg.terms.splits_today:
+            return Closable(max(0, leg.today_volume - of_today), max(0, leg.yd_volume - of_history))
+        left = max(0, leg.volume - of_history)
+        yesterday = max(0, leg.yd_volume - of_history)  # closes take history first
+        return Closable(left - yesterday, yesterday)
+
+    def money(self) -> Money:
+        """Cheap to ask again and again: kept until a fill, an order or a price of something held changes it."""
+        if self._money is None:
+            self._money = self._money_at(self._last)
+        return self._money
+
+    def margin_of(self, symbol: str, side: str, price: float, volume: int) -> Decimal:
+        """What an open order freezes as margin. In full, also where only the larger side of the product counts: the cautious
+        reading, no source says how freezes enter that rule."""
+        return self._terms(symbol).margin("long" if side == "buy" else "short", price, volume)
+
+    def fee_of(self, symbol: str, offset: str, price: float, volume: int) -> Decimal:
+        """What an order freezes as commission. Where a product does not split, which lots a close will be charged for shows at
+        the fill: the dearer of the two is frozen."""
+        terms = self._terms(symbol)
+        if offset == "open":
+            buckets: tuple[str, ...] = ("open",)
+        elif terms.splits_today:
+            buckets = ("closetoday",) if offset == "closetoday" else ("close",)
+        else:
+            buckets = ("close", "closetoday")
+        return cents(max(terms.fee(bucket, exact(price), volume) for bucket in buckets))
+
+    def open_lots(self) -> list[Lot]:
+        """By symbol, long before short, oldest first."""
+        return [lot for _, leg in sorted(self._legs.items()) for lot in leg.lots()]
+
+    def fills(self) -> list[Fill]:
+        """The day's, in order of arrival."""
+        return list(self._fills.values())
+
+    def settle(self, prices: Mapping[str, float], next_day: str) -> Book:
+        """The book of the next trading day; this one stays as it is.
+
+        Both profits, at the settlement prices, and the fees go into its balance; every lot is history whose base is the settlement
+        price; working orders end. A contract without a settlement price settles at its last price, one without either at its base.
+        """
+        if next_day <= self.trading_day:
+            raise ValueError(f"{next_day} does not follow {self.trading_day}")
+        for leg in self._legs.values():
+            if leg.held:
+                logger.error("%s %s: closes of %d lots never found their open and end with the day", leg.terms.symbol, leg.direction, leg.held)
+        at = self._last | {symbol: price for symbol, price in prices.items() if not is_absent(price)}
+        lots = [lot._replace(base_price=at.get(lot.symbol, lot.base_price)) for lot in self.open_lots()]
+        settled = Book(self._terms, next_day, self._money_at(at).balance, lots)
+        settled._last = {lot.symbol: lot.base_price for lot in lots}
+        return settled
+
+    # ── how ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _leg(self, symbol: str, direction: str) -> Leg:
+        leg = self._legs.get((symbol, direction))
+        if leg is None:
+            leg = self._legs[symbol, direction] = Leg(self._terms(symbol), direction)
+        return leg
+
+    def _position(self, leg: Leg) -> Position:
+        symbol, volume, totals = leg.terms.symbol, leg.volume, leg.totals
+        available = sum(self.closable(symbol, leg.direction))
+        last = self._last.get(symbol)
+        by_date, by_trade = leg.profit(None if last is None else exact(last))
+        return Position(
+            symbol=symbol,
+            exchange=leg.terms.exchange,
+            direction=leg.direction,
+            volume=volume,
+            yd_volume=leg.yd_volume,
+            today_volume=leg.today_volume,
+            frozen=volume - available,
+            available=available,
+            price=float(totals.at_base / volume),
+            open_price=float(totals.at_open / volume),
+            position_profit=float(by_date),
+            float_pnl=float(by_trade),
+            margin=float(totals.margin),
+        )
+
+    def _money_at(self, prices: Mapping[str, float]) -> Money:
+        commission = close_profit = position_profit = ZERO
+        for leg in self._legs.values():
+            commission += leg.commission
+            close_profit += leg.close_profit
+            if leg.volume:
+                price = prices.get(leg.terms.symbol)
+                position_profit += leg.profit(None if price is None else exact(price))[0]
+        margin, frozen = self._margin(), self._freezes()
+        balance = self._pre_balance - self._withdraw + self._deposit + close_profit + position_profit - commission
+        return Money(
+            pre_balance=self._pre_balance,
+            deposit=self._deposit,
+            withdraw=self._withdraw,
+            margin=margin,
+            frozen_margin=frozen.margin,
+            frozen_commission=frozen.commission,
+            commission=commission,
+            close_profit=close_profit,
+            position_profit=position_profit,
+            balance=balance,
+            available=balance - margin - frozen.margin - frozen.commission,
+        )
+
+    def _margin(self) -> Decimal:
+        """All lots' margin; of a product under the max side rule only the larger of its two sides."""
+        plain = ZERO
+        sides: dict[tuple[str, str], dict[str, Decimal]] = {}
+        for leg in self._legs.values():
+            if not leg.volume:
+                continue
+            if leg.terms.max_side:
+                product = sides.setdefault((leg.terms.exchange, leg.terms.product), {"long": ZERO, "short": ZERO})
+                product[leg.direction] += leg.totals.margin
+            else:
+                plain += leg.totals.margin
+        return plain + sum((max(product.values()) for product in sides.values()), ZERO)
+
+    def _freezes(self) -> _Frozen:
+        if self._frozen is None:
+            margin = commission = ZERO
+            volumes: Counter[tuple[str, str, bool]] = Counter()
+            for order_id in self._working:
+                order = self._orders[order_id]
+                left = order.remaining
+                if order.volume:
+                    left = min(left, order.volume - self._filled[order_id])
+                if left <= 0:
+                    continue
+                commission += self.fee_of(order.symbol, order.offset, order.price, left)
+                if order.offset == "open":
+                    margin += self.margin_of(order.symbol, order.side, order.price, left)
+                else:
+                    today_only = order.offset == "closetoday" and self._terms(order.symbol).splits_today
+                    volumes[order.symbol, order.direction, today_only] += left
+            self._frozen = _Frozen(margin, commission, volumes)
+        return self._frozen

@@ -1,0 +1,257 @@
+"""One side of one contract: its lots, first in first out, and the fees and profit that the day's fills make of them.
+
+Pure; the book (app/lib/book.py) holds one Leg per contract and direction and is what others use.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
+
+from app.lib.prices import exact
+
+CENT = Decimal("0.01")
+ZERO = Decimal("0.00")
+
+
+def cents(amount: Decimal) -> Decimal:
+    """Rounded half up to the cent, the one rule of money here."""
+    return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+class Fees(NamedTuple):
+    """Of one contract: a ratio of the turnover plus yuan per lot, each."""
+
+    open_by_money: float
+    open_by_volume: float
+    close_by_money: float
+    close_by_volume: float
+    close_today_by_money: float
+    close_today_by_volume: float
+
+
+class Terms(NamedTuple):
+    """What the book needs to know of a contract, as it holds on the trading day."""
+
+    symbol: str
+    exchange: str
+    product: str
+    multiplier: int
+    price_tick: float
+    long_margin_ratio: float
+    short_margin_ratio: float
+    splits_today: bool  # PositionDateType '1': today's and history are closed apart (SHFE, INE)
+    max_side: bool  # MaxMarginSideAlgorithm '1': the larger of the product's two sides counts
+    fees: Fees
+
+    def fee(self, bucket: str, price: Decimal, volume: int) -> Decimal:
+        """Exact fee of a volume in one bucket: open, close (of history) or closetoday."""
+        by_money, by_volume = {"open": self.fees[0:2], "close": self.fees[2:4], "closetoday": self.fees[4:6]}[bucket]
+        return (price * self.multiplier * exact(by_money) + exact(by_volume)) * volume
+
+    def margin(self, direction: str, price: float, volume: int) -> Decimal:
+        """Margin of one lot or one order, to the cent."""
+        ratio = self.long_margin_ratio if direction == "long" else self.short_margin_ratio
+        return cents(exact(price) * self.multiplier * exact(ratio) * volume)
+
+
+class Lot(NamedTuple):
+    """What one fill opened and nobody has closed yet."""
+
+    symbol: str
+    direction: str  # long short
+    open_date: str  # the trading day of the fill, YYYYMMDD
+    trade_id: str
+    volume: int
+    open_price: float
+    base_price: float  # what profit by date and margin count from: the last settlement for history, the open price for today's
+
+
+class Fill(NamedTuple):
+    """A trade of the account. `key` is what makes it one and the same; the order's id alone never does."""
+
+    trading_day: str
+    exchange: str
+    trade_id: str
+    side: str  # buy sell
+    order_id: str
+    symbol: str
+    offset: str  # open close closetoday closeyesterday
+    price: float
+    volume: int
+    time: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return self.trading_day, self.exchange, self.trade_id.strip(), self.side
+
+    @property
+    def direction(self) -> str:
+        """Of the position that it opens or closes: who sells to close was long."""
+        return "long" if (self.side == "buy") == (self.offset == "open") else "short"
+
+
+class Totals(NamedTuple):
+    """Sums over a leg's lots."""
+
+    volume: int
+    at_base: Decimal  # Σ base price × volume
+    at_open: Decimal  # Σ open price × volume
+    margin: Decimal
+
+
+@dataclass(slots=True)
+class _Close:
+    fill: Fill
+    waiting: int  # volume for which no lot is there (yet)
+    fee: Decimal = ZERO  # exact, of the volume that found its lots
+    profit: Decimal = ZERO
+
+
+class Leg:
+    """The long or the short side of one contract on one trading day.
+
+    Fills count in the order of TradeID, which rises with time within an exchange and day; opens before closes where one id has
+    both. One that comes in late makes the leg count its fills again from the start of the day, so that the order of arrival
+    changes nothing. A close with no lot left to take waits for its open and has no effect until then.
+    """
+
+    def __init__(self, terms: Terms, direction: str, history: Iterable[Lot] = ()) -> None:
+        self.terms = terms
+        self.direction = direction
+        self._sign = 1 if direction == "long" else -1
+        self._start = sorted(history, key=lambda lot: (lot.open_date, natural(lot.trade_id)))
+        self._fills: list[Fill] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self.history: deque[Lot] = deque(self._start)
+        self.today: deque[Lot] = deque()
+        self.yd_volume = sum(lot.volume for lot in self._start)
+        self.today_volume = 0
+        self.commission = ZERO
+        self.close_profit = ZERO  # by date
+        self._closes: list[_Close] = []
+        self._today_for_fee = 0  # today's opens that no close was charged for as closing today
+        self._totals: Totals | None = None
+
+    @property
+    def volume(self) -> int:
+        return self.yd_volume + self.today_volume
+
+    @property
+    def held(self) -> int:
+        """Volume of closes that found no lot: their opens are not known here."""
+        return sum(close.waiting for close in self._closes)
+
+    @property
+    def totals(self) -> Totals:
+        if self._totals is None:
+            at_base = at_open = margin = ZERO
+            for lot in self.lots():
+                at_base += exact(lot.base_price) * lot.volume
+                at_open += exact(lot.open_price) * lot.volume
+                margin += self.terms.margin(self.direction, lot.base_price, lot.volume)
+            self._totals = Totals(self.volume, at_base, at_open, margin)
+        return self._totals
+
+    def lots(self) -> list[Lot]:
+        """Oldest first."""
+        return [*self.history, *self.today]
+
+    def profit(self, last_price: Decimal | None) -> tuple[Decimal, Decimal]:
+        """Profit of what is open, by date and by trade, to the cent. No price yet: at the base, so by date it is nothing."""
+        totals = self.totals
+        worth = totals.at_base if last_price is None else last_price * totals.volume
+        scale = self._sign * self.terms.multiplier
+        return cents((worth - totals.at_base) * scale), cents((worth - totals.at_open) * scale)
+
+    def add(self, fill: Fill) -> None:
+        """Count a fill that was not counted before."""
+        at = bisect(self._fills, _sequence(fill), key=_sequence)
+        self._fills.insert(at, fill)
+        if at == len(self._fills) - 1:
+            self._count(fill)
+        else:
+            self._reset()
+            for known in self._fills:
+                self._count(known)
+
+    def _count(self, fill: Fill) -> None:
+        if fill.offset == "open":
+            self.today.append(
+                Lot(fill.symbol, self.direction, fill.trading_day, fill.trade_id, fill.volume, fill.price, fill.price)
+            )
+            self.today_volume += fill.volume
+            self._today_for_fee += fill.volume
+            self.commission += cents(self.terms.fee("open", exact(fill.price), fill.volume))
+        else:
+            self._closes.append(_Close(fill, fill.volume))
+        self._totals = None
+        for close in self._closes:
+            self._settle_close(close)
+        self._closes = [close for close in self._closes if close.waiting]
+
+    def _settle_close(self, close: _Close) -> None:
+        """Take what lots there are for the close. Fee and profit are rounded per fill, however many steps it took."""
+        volume = min(close.waiting, self._reach(close.fill.offset))
+        if not volume:
+            return
+        fee_before, profit_before = close.fee, close.profit
+        close.fee += self._closing_fee(close.fill, volume)  # before the lots go: it asks what is there
+        close.profit += self._take(close.fill, volume)
+        close.waiting -= volume
+        self.commission += cents(close.fee) - cents(fee_before)
+        self.close_profit += cents(close.profit) - cents(profit_before)
+
+    def _reach(self, offset: str) -> int:
+        """How many lots a close of this offset can take: one bucket where today's and history are apart, everything elsewhere."""
+        if not self.terms.splits_today:
+            return self.volume
+        return self.today_volume if offset == "closetoday" else self.yd_volume
+
+    def _closing_fee(self, fill: Fill, volume: int) -> Decimal:
+        """Split products: by the bucket. Elsewhere today's opens count first for the fee where closing today is cheaper, else last."""
+        price = exact(fill.price)
+        if self.terms.splits_today:
+            today = volume if fill.offset == "closetoday" else 0
+        elif self.terms.fee("closetoday", price, 1) < self.terms.fee("close", price, 1):
+            today = min(volume, self._today_for_fee)
+        else:
+            today = max(0, volume - (self.volume - self._today_for_fee))
+        self._today_for_fee -= today
+        return self.terms.fee("closetoday", price, today) + self.terms.fee("close", price, volume - today)
+
+    def _take(self, fill: Fill, volume: int) -> Decimal:
+        """Remove the volume from the oldest lots in reach and return its exact profit by date."""
+        only_today = self.terms.splits_today and fill.offset == "closetoday"
+        profit = ZERO
+        while volume:
+            queue = self.today if only_today or not self.history else self.history
+            lot = queue[0]
+            part = min(volume, lot.volume)
+            profit += (exact(fill.price) - exact(lot.base_price)) * part * self.terms.multiplier * self._sign
+            if part == lot.volume:
+                queue.popleft()
+            else:
+                queue[0] = lot._replace(volume=lot.volume - part)
+            if queue is self.today:
+                self.today_volume -= part
+            else:
+                self.yd_volume -= part
+            volume -= part
+        return profit
+
+
+def natural(trade_id: str) -> tuple[int, str]:
+    """Sorts ids as numbers, blank-padded or not: 9 before 10."""
+    text = trade_id.strip()
+    return len(text), text
+
+
+def _sequence(fill: Fill) -> tuple[int, str, bool, str]:
+    return *natural(fill.trade_id), fill.offset != "open", fill.side

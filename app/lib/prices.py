@@ -1,0 +1,75 @@
+"""Prices as whole ticks: on the tick or not, rounding, the day's limits, and what counts as no price at all.
+
+Pure functions, any process. Floats come in and go out since that is what counter and page speak; between the two everything is
+computed in Decimal on the shortest text of the float, because 5892.6 % 0.2 is not 0 in binary.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from typing import Literal, NamedTuple
+
+Rounding = Literal["down", "up", "nearest"]
+
+HIGHEST = 1e12
+"""No future costs more, in whatever currency: above it a number is CTP's 1.79769e+308 or somebody's mistake."""
+
+_MODES = {"down": ROUND_FLOOR, "up": ROUND_CEILING, "nearest": ROUND_HALF_UP}
+
+_LIMIT_ROUNDING: dict[str, tuple[Rounding, Rounding]] = {
+    # Upper, lower. Measured on recorded days: SHFE (ru1901), CZCE (AP010), CFFEX (IF2101).
+    # Assumed: INE (SHFE's own system), DCE and GFEX (never outside the percentage, as on SHFE for the upper limit).
+    "SHFE": ("down", "down"),
+    "INE": ("down", "down"),
+    "DCE": ("down", "down"),
+    "GFEX": ("down", "down"),
+    "CZCE": ("up", "down"),
+    "CFFEX": ("down", "up"),
+}
+
+
+class Limits(NamedTuple):
+    upper: float
+    lower: float
+
+
+def is_absent(price: float) -> bool:
+    """True where a price field has no value: 0, NaN, CTP's 1.79769e+308, infinity, anything below zero."""
+    return not 0 < price < HIGHEST  # NaN compares false
+
+
+def exact(number: float | Decimal | str) -> Decimal:
+    """The number as it is written: 5892.6 is 5892.6 and not the binary fraction next to it."""
+    return number if isinstance(number, Decimal) else Decimal(str(number))
+
+
+def on_tick(price: float, tick: float) -> bool:
+    """Whether the price is a positive whole number of ticks. Absent prices are not."""
+    return not is_absent(price) and exact(price) % _checked(tick) == 0
+
+
+def round_to_tick(price: float, tick: float, direction: Rounding = "nearest") -> float:
+    """The price on the tick at or below (`down`), at or above (`up`) or nearest, half up. A price on the tick stays as it is."""
+    if not math.isfinite(price):
+        raise ValueError(f"not a price: {price!r}")
+    return float(_to_tick(exact(price), _checked(tick), direction))
+
+
+def limits(pre_settlement: float, ratio: float, tick: float, exchange: str) -> Limits:
+    """The day's price limits. `ratio` is of the day, not of the product (0.09 is nine per cent); rounding is the exchange's (DOMAIN, Prices)."""
+    if is_absent(pre_settlement) or not 0 < ratio < 1:
+        raise ValueError(f"no limits from pre-settlement {pre_settlement!r} and ratio {ratio!r}")
+    up, down = _LIMIT_ROUNDING[exchange]
+    base, size, width = exact(pre_settlement), _checked(tick), exact(ratio)
+    return Limits(float(_to_tick(base * (1 + width), size, up)), float(_to_tick(base * (1 - width), size, down)))
+
+
+def _to_tick(price: Decimal, tick: Decimal, direction: Rounding) -> Decimal:
+    return (price / tick).to_integral_value(_MODES[direction]) * tick
+
+
+def _checked(tick: float) -> Decimal:
+    if is_absent(tick):
+        raise ValueError(f"not a tick: {tick!r}")
+    return exact(tick)
