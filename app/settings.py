@@ -1,24 +1,27 @@
 """What can be set, and where it is read from: defaults, then a TOML file, then the environment, then the command line. Any process.
 
 One flat table of keys, the same in all three places: `port = 5000` in the file, `CTPBEE_BACKEND_PORT=5000` in the environment,
-`--port 5000` for those that have an option. An unknown key or a bad value is a SettingsError that names it. A process hands
-its settings to those it starts by `to_environment()`.
+`--port 5000` for those that have an option. The file is the one given, or the one that `CTPBEE_BACKEND_CONFIG` names. An unknown
+key or a bad value is a SettingsError that names it. A process hands its settings to those it starts by `to_environment()`.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from app.lib.errors import SettingsError
 
 PREFIX = "CTPBEE_BACKEND_"
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+CONFIG = PREFIX + "CONFIG"  # the one name in the environment that is not a setting: where the file is
 
 
 class Settings(BaseModel):
@@ -28,7 +31,7 @@ class Settings(BaseModel):
 
     host: str = Field("127.0.0.1", description="监听地址；不是回环地址即视为 public")
     port: int = Field(5000, ge=0, le=65535, description="监听端口；0 为任选空闲端口")
-    data_dir: Path = Field(Path("data"), description="数据目录：数据库、密钥、日志、运行中进程的登记")
+    data_dir: Path = Field(Path("data"), validate_default=True, description="数据目录：数据库、密钥、日志、运行中进程的登记")
     interface: Literal["sim", "ctp", "ctp_se"] = Field("sim", description="登录未给 interface 时用哪个接口；sim 为内置柜台")
     public: bool = Field(False, description="对外服务：拒绝默认授权码，须写明 origins")
     origins: list[str] = Field([], description="允许跨域的来源；缺省为同源与本机")
@@ -49,37 +52,96 @@ class Settings(BaseModel):
     counter_speed: float = Field(1.0, gt=0, le=1e6, description="回放速度，1 为原速")
     counter_clock: str = Field("", description="内置柜台时钟的起点，如 2025-06-06T21:00:00；空为当前时间")
 
+    # Paths are made absolute, since the processes that get these settings run in another directory.
+
+    @field_validator("data_dir")
+    @classmethod
+    def _a_data_dir_is_absolute(cls, path: Path) -> Path:
+        if path == Path():
+            raise ValueError("不能为空")
+        return path.expanduser().resolve()
+
+    @field_validator("counter_replay")
+    @classmethod
+    def _a_replay_is_absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None or path == Path() else path.expanduser().resolve()
+
+    @model_validator(mode="after")
+    def _a_replay_needs_its_file(self) -> Settings:
+        if self.counter_quotes == "replay" and (self.counter_replay is None or not self.counter_replay.exists()):
+            raise ValueError(f"回放需要 counter_replay 指明已有的行情文件，现在是 {self.counter_replay or '空'}")
+        return self
+
+    @field_validator("origins")
+    @classmethod
+    def _an_origin_is_scheme_and_host(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query):
+                raise ValueError(f"{origin!r} 应形如 https://example.com 或 http://192.168.1.5:8080")
+        return origins
+
+    @field_validator("counter_clock")
+    @classmethod
+    def _a_clock_is_naive_exchange_time(cls, text: str) -> str:
+        if text and datetime.fromisoformat(text).tzinfo is not None:
+            raise ValueError("写交易所时间，不带时区")
+        return text
+
     @property
     def is_public(self) -> bool:
-        return self.public or self.host not in LOOPBACK
+        """Whether more than this machine can reach the server."""
+        return self.public or not _is_loopback(self.host)
+
+    def check_public(self, default_code: bool) -> None:
+        """Refuse to serve others unsafely. `default_code`: whether the authorization code is still the documented one."""
+        if not self.is_public:
+            return
+        if default_code:
+            raise SettingsError(
+                "对外服务不能使用默认授权码 000000：请先运行 python run.py auth-code 修改，或只监听 127.0.0.1", parameter="public"
+            )
+        if not self.origins or "*" in self.origins:
+            raise SettingsError('对外服务须写明允许的网页来源，如 origins = ["https://example.com"]', parameter="origins")
 
     @classmethod
     def load(cls, config: Path | None = None, environment: Mapping[str, str] | None = None, **options: Any) -> Settings:
         """The settings in force. `options` are the command line's; None there means not given. Raises SettingsError."""
-        values: dict[str, Any] = {}
-        if config is not None:
-            try:
-                values |= tomllib.loads(config.read_text("utf-8"))
-            except FileNotFoundError:
-                raise SettingsError(f"配置文件不存在：{config}", parameter="config") from None
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise SettingsError(f"配置文件 {config} 不是合法的 TOML：{error}", parameter="config") from None
-        for name, text in (os.environ if environment is None else environment).items():
-            if name.startswith(PREFIX):
+        environment = os.environ if environment is None else environment
+        if config is None and environment.get(CONFIG):
+            config = Path(environment[CONFIG])
+        values = cls._from_file(config) if config is not None else {}
+        for name, text in environment.items():
+            if name.startswith(PREFIX) and name != CONFIG:
                 key = name.removeprefix(PREFIX).lower()
-                field = cls.model_fields.get(key)
-                if field is None:
+                if key not in cls.model_fields:
                     raise SettingsError(f"不认识的环境变量 {name}", parameter=name)
-                values[key] = [part for part in text.split(",") if part] if key == "origins" else text
+                values[key] = [part.strip() for part in text.split(",") if part.strip()] if key == "origins" else text
         values |= {key: value for key, value in options.items() if value is not None}
         try:
-            settings = cls.model_validate(values)
+            return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
-            reason = "不认识的设置项" if first["type"] == "extra_forbidden" else f"设置项 {key} 的值 {first['input']!r} 不合法：{first['msg']}"
-            raise SettingsError(f"{reason}：{key}" if first["type"] == "extra_forbidden" else reason, parameter=key) from None
-        return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
+            if first["type"] == "extra_forbidden":
+                raise SettingsError(f"不认识的设置项 {key}", parameter=key) from None
+            if first["type"] == "value_error":  # what our own validators say
+                reason = str(first["ctx"]["error"])
+            else:
+                reason = first["msg"]
+            where = f"设置项 {key} 的值 {first['input']!r} 不合法" if key else "设置不合法"
+            raise SettingsError(f"{where}：{reason}", parameter=key or "counter_replay") from None
+
+    @staticmethod
+    def _from_file(config: Path) -> dict[str, Any]:
+        try:
+            return tomllib.loads(config.expanduser().read_text("utf-8"))
+        except FileNotFoundError:
+            raise SettingsError(f"配置文件不存在：{config}", parameter="config") from None
+        except OSError as error:
+            raise SettingsError(f"配置文件 {config} 无法读取：{error.strerror}", parameter="config") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"配置文件 {config} 不是合法的 TOML：{error}", parameter="config") from None
 
     def to_environment(self) -> dict[str, str]:
         """This environment with these settings in it, for a process that we start."""
@@ -88,3 +150,12 @@ class Settings(BaseModel):
             if value is not None:
                 environment[PREFIX + key.upper()] = ",".join(value) if isinstance(value, list) else str(value)
         return environment
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
