@@ -73,7 +73,11 @@ class Position(NamedTuple):
 
 
 class Money(NamedTuple):
-    """The account in yuan, to the cent: balance = pre + deposit − withdraw + both profits − commission; available = balance − margin − frozen."""
+    """The account in yuan, to the cent.
+
+    balance = pre_balance + deposit − withdraw + close_profit + position_profit − commission
+    available = balance − margin − frozen_margin − frozen_commission
+    """
 
     pre_balance: Decimal
     deposit: Decimal
@@ -106,9 +110,9 @@ class Book:
         deposit: Decimal | float | str = 0,
         withdraw: Decimal | float | str = 0,
     ) -> None:
-        """`lots` are those at the start of the day, opened before it, with the last settlement as base: what was opened today
-        comes in as fills and would count twice. `terms` is asked once per side of a contract and day; what it raises for an
-        unknown contract comes through and leaves the book as it was.
+        """`lots` are those at the start of the day, with the last settlement as base: all of them are history, and what was opened
+        on this day comes in as fills (given as a lot too, it would count twice). `terms` should hold for the whole day; what it
+        raises for an unknown contract comes through and leaves the book as it was.
         """
         self.trading_day = trading_day
         self._terms = terms
@@ -121,8 +125,6 @@ class Book:
         self._legs: dict[tuple[str, str], Leg] = {}
         by_leg: dict[tuple[str, str], list[Lot]] = {}
         for lot in lots:
-            if lot.open_date >= trading_day:
-                raise ValueError(f"lot {lot} is not older than {trading_day}: today's come in as fills")
             by_leg.setdefault((lot.symbol, lot.direction), []).append(lot)
         for (symbol, direction), history in by_leg.items():
             self._legs[symbol, direction] = Leg(terms(symbol), direction, history)
@@ -242,11 +244,9 @@ class Book:
         Both profits, at the settlement prices, and the fees go into its balance; every lot is history whose base is the settlement
         price; working orders end. A contract without a settlement price settles at its last price, one without either at its base.
         """
-        if next_day <= self.trading_day:
-            raise ValueError(f"{next_day} does not follow {self.trading_day}")
-        for leg in self._legs.values():
+        for (symbol, direction), leg in self._legs.items():
             if leg.held:
-                logger.error("%s %s: closes of %d lots never found their open and end with the day", leg.terms.symbol, leg.direction, leg.held)
+                logger.error("%s %s: closes of %d lots never found their open and end with the day", symbol, direction, leg.held)
         at = self._last | {symbol: price for symbol, price in prices.items() if not is_absent(price)}
         lots = [lot._replace(base_price=at.get(lot.symbol, lot.base_price)) for lot in self.open_lots()]
         settled = Book(self._terms, next_day, self._money_at(at).balance, lots)

@@ -1,12 +1,12 @@
 """Prices as whole ticks: on the tick or not, rounding, the day's limits, and what counts as no price at all.
 
 Pure functions, any process. Floats come in and go out since that is what counter and page speak; between the two everything is
-computed in Decimal on the shortest text of the float, because 5892.6 % 0.2 is not 0 in binary.
+computed in Decimal on the shortest text of the float, because 5892.6 % 0.2 is not 0 in binary. A difference below 0.00000001 is
+noise of somebody's float sums (5806.2 + 0.2 is 5806.400000000001 in recorded files and in JavaScript) and not a price of its own.
 """
 
 from __future__ import annotations
 
-import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Literal, NamedTuple
 
@@ -14,6 +14,8 @@ Rounding = Literal["down", "up", "nearest"]
 
 HIGHEST = 1e12
 """No future costs more, in whatever currency: above it a number is CTP's 1.79769e+308 or somebody's mistake."""
+
+_NOISE = Decimal("1e-8")
 
 _MODES = {"down": ROUND_FLOOR, "up": ROUND_CEILING, "nearest": ROUND_HALF_UP}
 
@@ -46,18 +48,22 @@ def exact(number: float | Decimal | str) -> Decimal:
 
 def on_tick(price: float, tick: float) -> bool:
     """Whether the price is a positive whole number of ticks. Absent prices are not."""
-    return not is_absent(price) and exact(price) % _checked(tick) == 0
+    size = _checked(tick)
+    if is_absent(price):
+        return False
+    written = exact(price).quantize(_NOISE)
+    return written > 0 and written % size == 0
 
 
-def round_to_tick(price: float, tick: float, direction: Rounding = "nearest") -> float:
-    """The price on the tick at or below (`down`), at or above (`up`) or nearest, half up. A price on the tick stays as it is."""
-    if not math.isfinite(price):
+def round_to_tick(price: float | Decimal, tick: float, direction: Rounding = "nearest") -> float:
+    """The price on the tick at or below (`down`), at or above (`up`) or nearest. A price on the tick stays as it is."""
+    if not -HIGHEST < price < HIGHEST:  # NaN compares false
         raise ValueError(f"not a price: {price!r}")
     return float(_to_tick(exact(price), _checked(tick), direction))
 
 
 def limits(pre_settlement: float, ratio: float, tick: float, exchange: str) -> Limits:
-    """The day's price limits. `ratio` is of the day, not of the product (0.09 is nine per cent); rounding is the exchange's (DOMAIN, Prices)."""
+    """The day's price limits. `ratio` (0.09 is nine per cent) is of the day, not of the product; rounding: DOMAIN.md, Prices."""
     if is_absent(pre_settlement) or not 0 < ratio < 1:
         raise ValueError(f"no limits from pre-settlement {pre_settlement!r} and ratio {ratio!r}")
     up, down = _LIMIT_ROUNDING[exchange]
@@ -66,7 +72,7 @@ def limits(pre_settlement: float, ratio: float, tick: float, exchange: str) -> L
 
 
 def _to_tick(price: Decimal, tick: Decimal, direction: Rounding) -> Decimal:
-    return (price / tick).to_integral_value(_MODES[direction]) * tick
+    return (price.quantize(_NOISE) / tick).to_integral_value(_MODES[direction]) * tick
 
 
 def _checked(tick: float) -> Decimal:
