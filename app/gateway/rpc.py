@@ -128,6 +128,24 @@ class RpcClient:
         request had left this process.
         """
         future: Future[Any] = Future()
+        call_id = self._send(request, future)
+        try:
+            return future.result(timeout)
+        except (FutureTimeout, TimeoutError):
+            raise GatewayDown("网关未在限定时间内应答", code="GATEWAY_TIMEOUT", asked=True) from None
+        finally:
+            self._waiting.pop(call_id, None)
+
+    def ask(self, request: AnyRequest, on_answer: Callable[[Future[Any]], None]) -> None:
+        """Send without waiting. `on_answer` runs in the reader thread: before any push that the other side sent after its answer.
+
+        Raises GatewayDown when the other side is gone already.
+        """
+        future: Future[Any] = Future()
+        future.add_done_callback(on_answer)
+        self._send(request, future)
+
+    def _send(self, request: AnyRequest, future: Future[Any]) -> int:
         with self._lock:
             self._next += 1
             call_id = self._next
@@ -137,12 +155,7 @@ class RpcClient:
         except ChannelClosed:
             self._waiting.pop(call_id, None)
             raise GatewayDown("网关连接已断开", asked=False) from None
-        try:
-            return future.result(timeout)
-        except (FutureTimeout, TimeoutError):
-            raise GatewayDown("网关未在限定时间内应答", code="GATEWAY_TIMEOUT", asked=True) from None
-        finally:
-            self._waiting.pop(call_id, None)
+        return call_id
 
     def close(self) -> None:
         self._connection.close()

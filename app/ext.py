@@ -1,0 +1,150 @@
+"""What the web adds to Flask: Socket.IO with the fan-out behind it, CORS, and the server that runs it all. Web process.
+
+`init_app` wires an app; `listening_socket` and `serve` run it. Only `serve` and the setting `async_mode` know which concurrency
+that is.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, current_app
+from flask_cors import CORS
+from flask_socketio import SocketIO
+
+from app.engine import encode
+from app.push import Hub, Limits
+from app.settings import Settings
+from app.sockets import Sockets
+
+LOCAL_ORIGIN = re.compile(r"^https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$")
+MAX_MESSAGE = 100_000  # bytes of what a page may say at once
+BACKLOG = 512
+UNREAD_SECONDS = 60  # a connection whose peer takes nothing for so long is closed by the system
+IDLE_SECONDS = 75
+
+log = logging.getLogger(__name__)
+
+
+def init_app(app: Flask, settings: Settings, limits: Limits = Limits()) -> Hub:  # noqa: B008 - immutable
+    """Put Socket.IO and CORS around the app. The hub is where the gateways' events go in."""
+    for name in ("socketio.server", "engineio.server"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # at INFO they write every message, tokens included
+    CORS(app, origins=settings.origins or [LOCAL_ORIGIN], expose_headers=["Retry-After"])
+    socketio = SocketIO(
+        app,
+        async_mode=settings.async_mode,
+        async_handlers=False,  # a page's messages are handled in its order
+        always_connect=True,  # so that a bad token can be told before the disconnect
+        manage_session=False,
+        cors_allowed_origins=_origin_check(settings),
+        cors_credentials=False,
+        max_http_buffer_size=MAX_MESSAGE,
+        http_compression=False,
+        logger=logging.getLogger("socketio.server"),
+        engineio_logger=logging.getLogger("engineio.server"),
+    )
+    hub = Hub(encode, limits)
+    app.extensions["hub"] = hub
+    app.extensions["sockets"] = Sockets(app, socketio, hub)
+    app.wsgi_app = _without_compression(app.wsgi_app)  # type: ignore[method-assign]
+    return hub
+
+
+def disconnect_account(account: str) -> None:
+    """Tell the account's pages that their tokens are no longer good; they hear nothing more. Inside an application context."""
+    current_app.extensions["sockets"].disconnect_account(account)
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A listening socket whose connections send at once (TCP_NODELAY) and give up on a peer that takes nothing."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def serve(app: Flask, settings: Settings, sock: socket.socket) -> None:
+    """Serve until SystemExit or KeyboardInterrupt; pages are closed then, and nothing is waited for longer than a second."""
+    {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threading}[settings.async_mode](app, sock)
+
+
+def _serve_eventlet(app: Flask, sock: socket.socket) -> None:
+    import eventlet
+    import eventlet.wsgi
+
+    class Pool(eventlet.GreenPool):  # type: ignore[misc]
+        """Its server waits for every connection at the end; ours are sent away."""
+
+        def waitall(self) -> None:
+            app.extensions["sockets"].stop()
+            with eventlet.Timeout(1, False):
+                super().waitall()
+
+    eventlet.wsgi.server(
+        sock, app, log=log, log_output=False, debug=False, custom_pool=Pool(4096), keepalive=IDLE_SECONDS, socket_timeout=IDLE_SECONDS
+    )
+
+
+def _serve_gevent(app: Flask, sock: socket.socket) -> None:
+    from gevent import pywsgi
+
+    server = pywsgi.WSGIServer(sock, app, log=None, error_log=log)
+    try:
+        server.serve_forever()
+    finally:
+        app.extensions["sockets"].stop()
+        server.stop(timeout=1)
+
+
+def _serve_threading(app: Flask, sock: socket.socket) -> None:
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Quiet(WSGIRequestHandler):
+        """Without a log line per request."""
+
+        def log_request(self, *_args: Any) -> None:
+            return
+
+    host, port = sock.getsockname()[:2]
+    server = make_server(host, port, app, threaded=True, request_handler=Quiet, fd=sock.fileno())
+    try:
+        server.serve_forever()
+    finally:
+        app.extensions["sockets"].stop()
+        server.server_close()
+
+
+def _origin_check(settings: Settings) -> Callable[[str, dict[str, Any]], bool]:
+    """Whether a page of this origin may connect: the same host, those named, and this machine where none is named."""
+
+    def allowed(origin: str, environ: dict[str, Any]) -> bool:
+        if "*" in settings.origins or origin in settings.origins or urlsplit(origin).netloc == environ.get("HTTP_HOST"):
+            return True
+        return not settings.origins and LOCAL_ORIGIN.match(origin) is not None
+
+    return allowed
+
+
+def _without_compression(wsgi_app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Browsers offer permessage-deflate, which costs 30 µs a message and page: it is not negotiated."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        return wsgi_app(environ, start_response)
+
+    return application

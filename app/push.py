@@ -1,0 +1,405 @@
+"""The fan-out: who looks at which account, and what still waits on its way to each page. Web process.
+
+Every event of an account passes through one `Hub`. A page (a socket) has an `Outbox`. As long as the page keeps up, events go
+straight into its line; when it does not, its outbox keeps what is worth keeping:
+
+- ticks: the newest of each contract;
+- whole lists (position, order, …): the newest of each kind, at the place of the newest;
+- everything else (order_update, trade_update, bar, log, …): all of it, in order. A page that lets more than `Limits` of this
+  pile up is cut; it reconnects by itself and gets a fresh snapshot.
+
+A page that has just joined, or whose gateway was lost, awaits a snapshot: it hears no event before that, and after it only
+what is newer. Nothing here knows Socket.IO, Flask or the async mode: the way out of a page is a `Line` (app/engine.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+import orjson
+
+from app.gateway.client import NEEDS_LOGIN
+from app.gateway.messages import Push
+
+TYPED_LISTS = ("account", "position", "active_order", "order", "trade")  # on the wire {"type", "data"}
+WHOLE = frozenset({*TYPED_LISTS, "contract", "status"})  # each event is the whole truth of its kind
+LIST_BACKLOG = 4  # lists are big: they wait, and are replaced, as soon as this many packets are on their way
+FLUSH_ROUNDS = 10
+
+log = logging.getLogger(__name__)
+
+
+class Limits(NamedTuple):
+    """How much may wait, and for how long."""
+
+    queued_bytes: int = 8 * 1024 * 1024
+    queued_packets: int = 5000
+    flush_seconds: float = 0.03
+    anonymous_per_address: int = 20
+    anonymous_seconds: float = 600.0
+    check_seconds: float = 15.0  # how often tokens are looked at again and anonymous sockets counted
+
+
+class Line(Protocol):
+    """One page's way out."""
+
+    @property
+    def capacity(self) -> int:
+        """How many packets may be on their way to it at a time."""
+
+    def backlog(self) -> int:
+        """How many packets are on their way to it."""
+
+    def put(self, packet: Any) -> None:
+        """Send; never blocks."""
+
+    def cut(self) -> None:
+        """Drop what is on its way and close it; the page will reconnect."""
+
+
+class Event:
+    """One event, encoded once for all who get it."""
+
+    __slots__ = ("name", "symbol", "size", "packet", "_payload", "_row")
+
+    def __init__(self, name: str, payload: bytes, packet: Any, symbol: str = "") -> None:
+        self.name = name
+        self.symbol = symbol
+        self.size = len(payload)
+        self.packet = packet
+        self._payload = payload
+        self._row: bytes | None = None
+
+    @property
+    def row(self) -> bytes:
+        """A tick's `data` alone, as `ticks` has it."""
+        if self._row is None:
+            self._row = bytes(_enveloped.decode(self._payload).data)
+        return self._row
+
+
+class _Enveloped(msgspec.Struct):
+    data: msgspec.Raw
+
+
+_enveloped = msgspec.json.Decoder(_Enveloped)
+_raw_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Outbox:
+    """What waits for one page, and what the page wants. Guarded by the hub's lock."""
+
+    def __init__(self, sid: str, line: Line, encode: Callable[[str], Any]) -> None:
+        self.sid = sid
+        self.line = line
+        self.account = ""  # empty: anonymous
+        self.token = ""
+        self.awaiting = False
+        self.symbols: frozenset[str] | None = None
+        self.batch = False
+        self.waiting_bytes = 0
+        self._encode = encode
+        self._ticks: dict[str, Event] = {}
+        self._events: OrderedDict[str | int, Event] = OrderedDict()
+        self._serial = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many packets wait that may not be dropped."""
+        return len(self._events)
+
+    @property
+    def idle(self) -> bool:
+        return not self._ticks and not self._events
+
+    def wants(self, symbol: str) -> bool:
+        """Whether the page's subscription lets events of this contract through; with and without the exchange."""
+        return self.symbols is None or symbol in self.symbols or symbol.partition(".")[0] in self.symbols
+
+    def offer(self, event: Event) -> None:
+        """Send it, or keep it until the line is free."""
+        if event.name == "tick":
+            if self.batch or event.symbol in self._ticks or self.line.backlog() >= self.line.capacity:
+                self._ticks[event.symbol] = event
+            else:
+                self.line.put(event.packet)
+        elif self._events or self.line.backlog() >= self._room_for(event):
+            self._keep(event)
+        else:
+            self.line.put(event.packet)
+
+    def flush(self) -> bool:
+        """Send what waits as far as the line takes it. True when something was sent and something still waits."""
+        free = self.line.capacity - self.line.backlog()
+        sent = False
+        while free > 0 and self._events:
+            _, event = self._events.popitem(last=False)
+            self.waiting_bytes -= event.size
+            self.line.put(event.packet)
+            free, sent = free - 1, True
+        if free > 0 and self._ticks and self.batch:
+            rows = b",".join([event.row for event in self._ticks.values()])
+            self._ticks.clear()
+            self.line.put(self._encode(event_text("ticks", b"[" + rows + b"]")))
+            return sent and not self.idle
+        while free > 0 and self._ticks:
+            symbol = next(iter(self._ticks))
+            self.line.put(self._ticks.pop(symbol).packet)
+            free, sent = free - 1, True
+        return sent and not self.idle
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._ticks.clear()
+        self._events.clear()
+        self.waiting_bytes = 0
+
+    def _room_for(self, event: Event) -> int:
+        """How short the line must be for this event to go straight into it."""
+        return min(self.line.capacity, LIST_BACKLOG) if event.name in WHOLE else self.line.capacity
+
+    def _keep(self, event: Event) -> None:
+        key: str | int = event.name
+        if event.name in WHOLE:
+            older = self._events.pop(event.name, None)
+            self.waiting_bytes -= older.size if older is not None else 0
+        else:
+            self._serial += 1
+            key = self._serial
+        self._events[key] = event
+        self.waiting_bytes += event.size
+
+
+class Room:
+    """One account: its pages, and what is known of its gateway and fronts."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Outbox] = {}
+        self.fronts: dict[str, Any] = {}  # the gateway's last `status`
+        self.gateway: dict[str, str] | None = None  # None: not heard of yet
+
+    @property
+    def connected(self) -> bool:
+        return self.gateway is not None and self.gateway["state"] == "connected"
+
+
+class Member(NamedTuple):
+    """A page that has shown a token."""
+
+    sid: str
+    account: str
+    token: str
+
+
+class Hub:
+    """All pages of this process. Every method may be called from any thread.
+
+    `encode` makes a packet for a Line of the text of a Socket.IO packet; `now` is for the `since` of what the web itself says.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[str], Any],
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+        now: Callable[[], datetime] = lambda: datetime.now(ZoneInfo("Asia/Shanghai")),
+    ) -> None:
+        self.limits = limits
+        self._encode = encode
+        self._now = now
+        self._pages: dict[str, Outbox] = {}
+        self._rooms: dict[str, Room] = {}
+        self._unflushed: set[Outbox] = set()
+        self._lock = threading.RLock()
+        self._work = threading.Event()
+        self._flusher: threading.Thread | None = None
+        self._stopped = False
+
+    # ── pages ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def connect(self, sid: str, line: Line) -> None:
+        """A page is there; it is anonymous and hears nothing."""
+        with self._lock:
+            self._pages[sid] = Outbox(sid, line, self._encode)
+            if self._flusher is None:
+                self._flusher = threading.Thread(target=self._flush_forever, name="push-flusher", daemon=True)
+                self._flusher.start()
+
+    def join(self, sid: str, account: str, token: str) -> None:
+        """The page has shown a token: it looks at this account alone from now on, beginning with the next snapshot."""
+        with self._lock:
+            page = self._pages.get(sid)
+            if page is None:
+                return  # it left while its token was looked at
+            if page.account != account:
+                self.leave(sid)
+            page.account, page.token, page.awaiting = account, token, True
+            room = self._room(account)
+            room.pages[sid] = page
+            if room.gateway is not None and not room.connected:
+                self._offer([page], self._status(room))  # no snapshot for now: it is told why
+
+    def leave(self, sid: str) -> None:
+        """The page is anonymous again; nothing that still waited for it is sent."""
+        with self._lock:
+            page = self._pages.get(sid)
+            if page is None or not page.account:
+                return
+            self._room(page.account).pages.pop(sid, None)
+            page.account, page.token, page.awaiting = "", "", False
+            page.clear()
+
+    def disconnect(self, sid: str) -> None:
+        """The page has gone."""
+        with self._lock:
+            self.leave(sid)
+            page = self._pages.pop(sid, None)
+            if page is not None:
+                self._unflushed.discard(page)
+
+    def subscribe(self, sid: str, symbols: Iterable[str] | None, batch: bool) -> None:
+        """Which contracts the page wants (None: all of its account's), and whether as `ticks` instead of `tick`."""
+        with self._lock:
+            page = self._pages.get(sid)
+            if page is not None:
+                page.symbols = None if symbols is None else frozenset(symbols)
+                page.batch = batch
+
+    def members(self) -> list[Member]:
+        """All pages that have shown a token."""
+        with self._lock:
+            return [Member(page.sid, page.account, page.token) for page in self._pages.values() if page.account]
+
+    def send(self, sid: str, name: str, data: Any) -> None:
+        """One event to one page, whether anonymous or not."""
+        with self._lock:
+            page = self._pages.get(sid)
+            if page is not None:
+                self._offer([page], self._event(name, orjson.dumps(data)))
+
+    # ── what comes from the gateways ─────────────────────────────────────────────────────────────────────────────────
+
+    def push(self, account: str, push: Push) -> None:
+        """One event of one account, to its pages alone."""
+        with self._lock:
+            room = self._room(account)
+            if push.name == "status":
+                room.fronts = self._unwrapped(push.payload)
+                event = self._status(room)
+            elif not room.pages:
+                return
+            else:
+                event = self._event(push.name, push.payload, push.symbol)
+            self._offer(
+                [page for page in room.pages.values() if not page.awaiting and (not push.symbol or page.wants(push.symbol))], event
+            )
+
+    def snapshot(self, account: str, payload: bytes) -> None:
+        """The account as it is at one cut, to the pages that await it. What is pushed after this call is newer."""
+        members = _raw_members.decode(payload)
+        with self._lock:
+            room = self._room(account)
+            room.fronts = self._unwrapped(members["status"]) if "status" in members else {}
+            if not room.connected:
+                room.gateway = self._gateway_state("connected", "")
+            pages = [page for page in room.pages.values() if page.awaiting]
+            if not pages:
+                return
+            for page in pages:
+                page.awaiting = False
+            for name in TYPED_LISTS:
+                if name in members:
+                    self._offer(pages, self._event(name, b'{"type":"%s","data":%s}' % (name.encode(), bytes(members[name]))))
+            if "contract" in members:
+                self._offer(pages, self._event("contract", bytes(members["contract"])))
+            self._offer(pages, self._status(room))
+            self._offer(pages, self._event("snapshot", b'{"seq":%s}' % bytes(members["seq"])))
+
+    def lost(self, account: str, reason: str) -> None:
+        """The gateway is gone: the pages are told at once, and await the snapshot of when it is back."""
+        with self._lock:
+            room = self._room(account)
+            state, text = ("needs_login", "网关已退出且无人持有密码，请重新登录") if reason == NEEDS_LOGIN else ("lost", reason)
+            room.gateway = self._gateway_state(state, text)
+            self._offer(room.pages.values(), self._status(room))
+            for page in room.pages.values():
+                page.awaiting = True
+
+    # ── the way out ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def flush(self) -> bool:
+        """Send what waits, as far as the lines take it. True when another round would move more."""
+        more = False
+        with self._lock:
+            for page in list(self._unflushed):
+                more |= page.flush()
+                if page.idle:
+                    self._unflushed.discard(page)
+        return more
+
+    def stop(self) -> None:
+        """End the flusher."""
+        self._stopped = True
+        self._work.set()
+
+    def _flush_forever(self) -> None:
+        while not self._stopped:
+            self._work.wait()
+            self._work.clear()
+            while self._unflushed and not self._stopped:
+                time.sleep(self.limits.flush_seconds)
+                try:
+                    rounds = 1
+                    while self.flush() and rounds < FLUSH_ROUNDS:
+                        rounds += 1
+                        time.sleep(0)  # lets the writers empty their lines
+                except Exception:  # the edge of this thread: it serves every page
+                    log.exception("flushing failed")
+
+    def _offer(self, pages: Iterable[Outbox], event: Event) -> None:
+        late: list[Outbox] = []
+        for page in pages:
+            page.offer(event)
+            if not page.idle:
+                late.append(page)
+        if not late:
+            return
+        for page in late:
+            if page.waiting_bytes > self.limits.queued_bytes or page.waiting > self.limits.queued_packets:
+                log.warning("a page of %s does not read: %d events wait, cutting it", page.account or "nobody", page.waiting)
+                self.disconnect(page.sid)
+                page.line.cut()
+            else:
+                self._unflushed.add(page)
+        self._work.set()
+
+    def _room(self, account: str) -> Room:
+        return self._rooms.setdefault(account, Room())
+
+    def _event(self, name: str, payload: bytes, symbol: str = "") -> Event:
+        return Event(name, payload, self._encode(event_text(name, payload)), symbol)
+
+    def _status(self, room: Room) -> Event:
+        return self._event("status", orjson.dumps(room.fronts | {"gateway": room.gateway}))
+
+    def _gateway_state(self, state: str, reason: str) -> dict[str, str]:
+        since = self._now().replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+        return {"state": state, "reason": reason, "since": since}
+
+    @staticmethod
+    def _unwrapped(payload: bytes | msgspec.Raw) -> dict[str, Any]:
+        status = orjson.loads(bytes(payload))
+        inner = status.get("data") if status.get("type") == "status" else status
+        return inner if isinstance(inner, dict) else {}
+
+
+def event_text(name: str, payload: bytes) -> str:
+    """The Socket.IO packet of an event in the default namespace whose one argument is JSON already."""
+    return f'2["{name}",{payload.decode()}]'

@@ -1,0 +1,361 @@
+"""The fan-out: who hears what, what waits for a slow page, and what is never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.gateway.client import NEEDS_LOGIN
+from app.gateway.messages import Push
+from app.push import Hub, Limits
+
+NOW = datetime(2025, 6, 5, 10, 0, 0, 250000)
+
+
+class FakeLine:
+    """A page whose reading the test decides: `delivered` is what it has read, `queue` what is on its way."""
+
+    def __init__(self, capacity: int = 8) -> None:
+        self.capacity = capacity
+        self.queue: list[str] = []
+        self.delivered: list[tuple[str, Any]] = []
+        self.reads = True
+        self.was_cut = False
+
+    def backlog(self) -> int:
+        return len(self.queue)
+
+    def put(self, packet: str) -> None:
+        self.queue.append(packet)
+        if self.reads:
+            self.read()
+
+    def read(self) -> None:
+        for packet in self.queue:
+            name, data = orjson.loads(packet.removeprefix("2"))
+            self.delivered.append((name, data))
+        self.queue.clear()
+
+    def cut(self) -> None:
+        self.was_cut = True
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.delivered]
+
+    def all(self, name: str) -> list[Any]:
+        return [data for heard, data in self.delivered if heard == name]
+
+
+def encode(text: str) -> str:
+    return text
+
+
+@pytest.fixture
+def hub() -> Hub:
+    made = Hub(encode, Limits(queued_packets=50, queued_bytes=20_000, flush_seconds=3600), now=lambda: NOW)
+    yield made
+    made.stop()
+
+
+def tick(symbol: str, price: float) -> Push:
+    return Push("tick", orjson.dumps({"type": "tick", "data": {"local_symbol": symbol, "last_price": price}}), symbol)
+
+
+def update(seq: int) -> Push:
+    return Push("order_update", orjson.dumps({"type": "order_update", "seq": seq, "data": {"order_id": f"1_1_{seq}"}}))
+
+
+def whole(name: str, *rows: Any) -> Push:
+    return Push(name, orjson.dumps({"type": name, "data": rows}))
+
+
+def snapshot(seq: int = 1, **lists: Any) -> bytes:
+    empty: dict[str, Any] = {name: [] for name in ("account", "position", "active_order", "order", "trade", "contract")}
+    return orjson.dumps({"seq": seq, **empty, "status": {"td": {"state": "ready", "reason": "", "since": ""}}, **lists})
+
+
+def page(hub: Hub, account: str = "a", sid: str = "p1", snap: bool = True, capacity: int = 8) -> FakeLine:
+    line = FakeLine(capacity)
+    hub.connect(sid, line)
+    hub.join(sid, account, "token")
+    if snap:
+        hub.snapshot(account, snapshot())
+        line.delivered.clear()
+    return line
+
+
+def flush_all(hub: Hub, line: FakeLine) -> None:
+    while True:
+        line.read()
+        if not hub.flush() and not line.queue:
+            return
+
+
+def test_a_page_gets_its_snapshot_in_the_shapes_of_the_events_with_its_seq_last(hub: Hub) -> None:
+    line = page(hub, snap=False)
+    hub.snapshot("a", snapshot(41, position=[{"symbol": "rb2510"}], account=[{"key": "balance", "value": 1}], contract=["rb2510.SHFE"]))
+    assert line.delivered == [
+        ("account", {"type": "account", "data": [{"key": "balance", "value": 1}]}),
+        ("position", {"type": "position", "data": [{"symbol": "rb2510"}]}),
+        ("active_order", {"type": "active_order", "data": []}),
+        ("order", {"type": "order", "data": []}),
+        ("trade", {"type": "trade", "data": []}),
+        ("contract", ["rb2510.SHFE"]),
+        (
+            "status",
+            {
+                "td": {"state": "ready", "reason": "", "since": ""},
+                "gateway": {"state": "connected", "reason": "", "since": "2025-06-05 10:00:00.250"},
+            },
+        ),
+        ("snapshot", {"seq": 41}),
+    ]
+
+
+def test_nothing_reaches_a_page_before_its_snapshot_and_what_follows_is_newer(hub: Hub) -> None:
+    line = page(hub, snap=False)
+    hub.push("a", update(7))
+    assert line.delivered == []
+    hub.snapshot("a", snapshot(7))
+    hub.push("a", update(8))
+    assert line.names()[-2:] == ["snapshot", "order_update"]
+    assert line.all("order_update")[0]["seq"] == 8
+
+
+def test_a_snapshot_for_a_new_page_does_not_bother_the_others(hub: Hub) -> None:
+    first = page(hub, sid="p1")
+    second = page(hub, sid="p2", snap=False)
+    hub.snapshot("a", snapshot(9))
+    assert first.delivered == []
+    assert second.all("snapshot") == [{"seq": 9}]
+
+
+def test_two_accounts_never_see_each_others_events(hub: Hub) -> None:
+    alice, bob = page(hub, "alice", "p1"), page(hub, "bob", "p2")
+    hub.push("alice", update(2))
+    hub.push("bob", tick("rb2510.SHFE", 3000))
+    hub.lost("alice", "网关进程已退出")
+    assert alice.names() == ["order_update", "status"]
+    assert bob.names() == ["tick"]
+
+
+def test_a_page_that_moves_to_another_account_leaves_the_first_behind(hub: Hub) -> None:
+    line = page(hub, "alice", "p1", capacity=1)
+    line.reads = False
+    for seq in range(5):
+        hub.push("alice", update(seq))
+    hub.join("p1", "bob", "other")
+    line.reads = True
+    flush_all(hub, line)
+    hub.push("alice", update(99))
+    hub.snapshot("bob", snapshot(3))
+    assert [event["seq"] for event in line.all("order_update")] == [0]  # what was on its way before it moved
+    assert line.all("snapshot") == [{"seq": 3}]
+
+
+def test_an_anonymous_page_hears_nothing(hub: Hub) -> None:
+    line = FakeLine()
+    hub.connect("p1", line)
+    hub.push("a", tick("rb2510.SHFE", 1))
+    hub.snapshot("a", snapshot())
+    hub.lost("a", "x")
+    assert line.delivered == []
+
+
+def test_ticks_of_a_slow_page_conflate_to_the_newest_of_each_contract(hub: Hub) -> None:
+    line = page(hub, capacity=2)
+    line.reads = False
+    for price in range(100):
+        hub.push("a", tick("rb2510.SHFE", price))
+        hub.push("a", tick("ag2512.SHFE", 1000 + price))
+    assert line.backlog() == 2
+    flush_all(hub, line)
+    last = {event["data"]["local_symbol"]: event["data"]["last_price"] for event in line.all("tick")}
+    assert last == {"rb2510.SHFE": 99, "ag2512.SHFE": 1099}
+    assert len(line.all("tick")) <= 4
+
+
+def test_a_waiting_list_is_replaced_by_the_newer_one_and_updates_keep_their_order(hub: Hub) -> None:
+    line = page(hub, capacity=1)
+    line.reads = False
+    hub.push("a", tick("rb2510.SHFE", 1))  # fills the line
+    hub.push("a", whole("order", 1))
+    hub.push("a", update(1))
+    hub.push("a", whole("order", 1, 2))
+    hub.push("a", update(2))
+    flush_all(hub, line)
+    assert line.names() == ["tick", "order_update", "order", "order_update"]
+    assert line.all("order") == [{"type": "order", "data": [1, 2]}]
+
+
+def test_a_page_that_does_not_read_is_cut_and_costs_the_others_nothing(hub: Hub) -> None:
+    stuck, healthy = page(hub, sid="p1"), page(hub, sid="p2")
+    stuck.reads = False
+    for seq in range(200):
+        hub.push("a", update(seq))
+    assert stuck.was_cut and not healthy.was_cut
+    assert [event["seq"] for event in healthy.all("order_update")] == list(range(200))
+    assert [member.sid for member in hub.members()] == ["p2"]
+
+
+def test_a_page_is_cut_by_bytes_too(hub: Hub) -> None:
+    line = page(hub, capacity=1)
+    line.reads = False
+    hub.push("a", update(0))
+    for _ in range(5):
+        hub.push("a", Push("log", orjson.dumps({"message": "x" * 5000})))
+    assert line.was_cut
+
+
+def test_lists_of_a_page_that_does_not_read_never_pile_up(hub: Hub) -> None:
+    line = page(hub, capacity=8)
+    line.reads = False
+    for number in range(500):
+        hub.push("a", whole("position", "x" * 900, number))
+    assert not line.was_cut
+    assert line.backlog() == 4
+    flush_all(hub, line)
+    assert line.all("position")[-1]["data"][-1] == 499
+
+
+def test_symbols_narrow_the_ticks_and_null_widens_them_again(hub: Hub) -> None:
+    line = page(hub)
+    hub.subscribe("p1", ["rb2510", "IF2506.CFFEX"], batch=False)
+    for symbol in ("rb2510.SHFE", "rb2511.SHFE", "IF2506.CFFEX"):
+        hub.push("a", tick(symbol, 1))
+    hub.push("a", update(1))
+    assert [event["data"]["local_symbol"] for event in line.all("tick")] == ["rb2510.SHFE", "IF2506.CFFEX"]
+    assert line.all("order_update")
+    hub.subscribe("p1", None, batch=False)
+    hub.push("a", tick("rb2511.SHFE", 1))
+    assert line.all("tick")[-1]["data"]["local_symbol"] == "rb2511.SHFE"
+
+
+def test_a_batch_page_gets_the_newest_of_each_contract_in_one_event(hub: Hub) -> None:
+    line = page(hub)
+    hub.subscribe("p1", None, batch=True)
+    for price in (1, 2):
+        hub.push("a", tick("rb2510.SHFE", price))
+        hub.push("a", tick("ag2512.SHFE", price))
+    assert line.delivered == []
+    hub.flush()
+    assert line.delivered == [
+        ("ticks", [{"local_symbol": "rb2510.SHFE", "last_price": 2}, {"local_symbol": "ag2512.SHFE", "last_price": 2}])
+    ]
+    hub.flush()
+    assert len(line.delivered) == 1
+
+
+def test_a_lost_gateway_is_told_with_what_is_known_of_the_fronts(hub: Hub) -> None:
+    line = page(hub)
+    hub.push("a", Push("status", orjson.dumps({"td": {"state": "ready"}, "md": {"state": "loading"}})))
+    hub.lost("a", "网关进程已退出")
+    status = line.all("status")[-1]
+    assert (status["td"], status["md"]) == ({"state": "ready"}, {"state": "loading"})
+    assert status["gateway"] == {"state": "lost", "reason": "网关进程已退出", "since": "2025-06-05 10:00:00.250"}
+
+
+def test_a_gateway_that_is_back_gives_every_page_its_status_and_a_fresh_snapshot(hub: Hub) -> None:
+    pages = [page(hub, sid="p1"), page(hub, sid="p2")]
+    hub.lost("a", "x")
+    hub.push("a", update(5))  # cannot be newer than the snapshot to come
+    hub.snapshot("a", snapshot(6))
+    for line in pages:
+        assert line.all("status")[-1]["gateway"]["state"] == "connected"
+        assert line.all("snapshot") == [{"seq": 6}]
+        assert line.all("order_update") == []
+
+
+def test_a_page_that_comes_while_the_gateway_is_lost_is_told_so(hub: Hub) -> None:
+    hub.lost("a", NEEDS_LOGIN)
+    line = page(hub, snap=False)
+    assert line.names() == ["status"]
+    assert line.all("status")[0]["gateway"]["state"] == "needs_login"
+
+
+@pytest.mark.parametrize("wrap", [lambda status: status, lambda status: {"type": "status", "data": status}])
+def test_a_status_is_flat_on_the_wire_however_the_gateway_wraps_it(hub: Hub, wrap: Callable[[Any], Any]) -> None:
+    line = page(hub)
+    hub.push("a", Push("status", orjson.dumps(wrap({"td": {"state": "ready"}}))))
+    status = line.all("status")[0]
+    assert set(status) == {"td", "gateway"}
+
+
+def test_a_page_that_left_hears_nothing_more(hub: Hub) -> None:
+    line = page(hub)
+    hub.leave("p1")
+    hub.push("a", update(1))
+    hub.send("p1", "error", {"error": "TOKEN_ERROR"})
+    assert line.delivered == [("error", {"error": "TOKEN_ERROR"})]
+    hub.disconnect("p1")
+    hub.send("p1", "error", {"error": "TOKEN_ERROR"})
+    assert len(line.delivered) == 1
+
+
+def test_texts_pass_unharmed(hub: Hub) -> None:
+    line = page(hub)
+    hub.push("a", Push("log", orjson.dumps({"message": "报单被拒绝：\"资金不足\" \u2028 \\"})))
+    assert line.delivered == [("log", {"message": "报单被拒绝：\"资金不足\" \u2028 \\"})]
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("update"), st.integers()),
+        st.tuples(st.just("tick"), st.sampled_from(["rb2510.SHFE", "ag2512.SHFE", "IF2506.CFFEX"])),
+        st.tuples(st.just("order"), st.just("")),
+        st.tuples(st.just("stall"), st.just("")),
+        st.tuples(st.just("read"), st.just("")),
+        st.tuples(st.just("flush"), st.just("")),
+    ),
+    max_size=120,
+)
+
+
+@given(steps, st.booleans(), st.integers(1, 10))
+def test_however_slowly_a_page_reads_updates_are_whole_and_in_order_and_the_last_word_arrives(steps: Any, batch: bool, capacity: int) -> None:
+    hub = Hub(encode, Limits(flush_seconds=3600), now=lambda: NOW)
+    try:
+        line = page(hub, capacity=capacity)
+        hub.subscribe("p1", None, batch)
+        prices: dict[str, int] = {}
+        sent = orders = 0
+        for number, (step, symbol) in enumerate(steps):
+            if step == "update":
+                sent += 1
+                hub.push("a", update(sent))
+            elif step == "tick":
+                prices[symbol] = number
+                hub.push("a", tick(symbol, number))
+            elif step == "order":
+                orders += 1
+                hub.push("a", whole("order", sent, orders))
+            elif step == "flush":
+                hub.flush()
+            else:
+                line.reads = step == "read"
+                if line.reads:
+                    line.read()
+            assert line.backlog() <= capacity
+        flush_all(hub, line)
+        assert [event["seq"] for event in line.all("order_update")] == list(range(1, sent + 1))
+        rows = [event["data"] for event in line.all("tick")] + [row for event in line.all("ticks") for row in event]
+        for symbol, price in prices.items():
+            mine = [row["last_price"] for row in rows if row["local_symbol"] == symbol]
+            assert mine == sorted(mine) and mine[-1] == price
+        lists = [event["data"][1] for event in line.all("order")]
+        assert lists == sorted(lists) and lists[-1:] == ([orders] if orders else [])
+        # a list never comes before an update that it already includes
+        heard = 0
+        for name, data in line.delivered:
+            if name == "order_update":
+                heard = data["seq"]
+            elif name == "order":
+                assert data["data"][0] <= heard
+    finally:
+        hub.stop()
