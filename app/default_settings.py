@@ -1,0 +1,121 @@
+"""AccountApi: what ctpbee calls back, turned into the account's events. Gateway process, event thread only.
+
+It is an extension of ctpbee like a strategy, hears every contract whatever INSTRUMENT_INDEPEND says, and never changes what it
+hears. Payload shapes are those of the reference, with what docs/architecture.md adds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ctpbee import CtpbeeApi
+from ctpbee.constant import AccountData, BarData, ContractData, OrderData, PositionData, TickData, TradeData
+
+from app.gateway.account import AccountView
+from app.gateway.bee import BackendApp, Everything
+from app.gateway.journal import Journal
+from app.gateway.orders import OrderDesk
+from app.gateway.publisher import Publisher
+from app.lib import rows
+from app.lib.bars import BarBuilder, ClosedBar
+from app.model.store import Bar
+
+
+class AccountApi(CtpbeeApi):
+    """See the module's docstring."""
+
+    def __init__(
+        self,
+        name: str,
+        app: BackendApp,
+        *,
+        account: AccountView,
+        publisher: Publisher,
+        journal: Journal,
+        bars: BarBuilder,
+        desk: OrderDesk,
+        folder: Path,
+    ) -> None:
+        super().__init__(name, app, cache_path=str(folder))
+        self.instrument_set = Everything()
+        self._account = account
+        self._publisher = publisher
+        self._journal = journal
+        self._bars = bars
+        self._desk = desk
+        self._shared_minutes: dict[str, str] = {}
+
+    @staticmethod
+    def get_dir(path: str) -> str:
+        """ctpbee makes a folder for every extension; this one keeps nothing there."""
+        return path
+
+    # ── quotes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def on_tick(self, tick: TickData) -> None:
+        row = rows.row_of(tick)
+        self._publisher.tick(tick.local_symbol, rows.event("tick", row))
+        self._close_bars(self._bars.on_tick(tick))
+        if self._bars.forming(tick.local_symbol) is not None:
+            self._publisher.forming_bar(tick.local_symbol, lambda: self._forming_bar(tick.local_symbol))
+        if self._account.holds(tick.symbol):
+            self._publisher.changed("position", "account")
+        if self.app.config["SHARED_FUNC"]:
+            self._share(row)
+
+    def _share(self, row: dict[str, Any]) -> None:
+        """Once per contract and minute, at its first tick."""
+        local_symbol, minute = row["local_symbol"], row["datetime"][:16]
+        if self._shared_minutes.get(local_symbol) != minute:
+            self._shared_minutes[local_symbol] = minute
+            names = ("local_symbol", "datetime", "open_interest", "volume", "last_price", "average_price")
+            self._publisher.push("shared", rows.event("shared", {name: row[name] for name in names}), local_symbol)
+
+    def on_realtime(self) -> None:
+        """Once a second: close the bars that no further tick will close."""
+        self._close_bars(self._bars.on_clock(self.app.trader.counter_now()))
+
+    def on_market_lost(self) -> None:
+        """Ticks may be missing from now on."""
+        self._bars.interrupted()
+
+    def _close_bars(self, closed: list[ClosedBar]) -> None:
+        for local_symbol, _trading_day, bar in closed:
+            self._journal.bars(local_symbol, [bar])
+            self._publisher.push("bar", rows.to_json({"local_symbol": local_symbol, "data": bar_row(bar)}), local_symbol)
+
+    def _forming_bar(self, local_symbol: str) -> bytes | None:
+        bar = self._bars.forming(local_symbol)
+        if bar is None:
+            return None  # closed meanwhile
+        return rows.to_json({"local_symbol": local_symbol, "interval": "1m", "data": bar_row(bar)})
+
+    # ── the account ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def on_order(self, order: OrderData) -> None:
+        row = self._account.row(f"order {order.order_id}", order)
+        is_news = self._journal.order(order.trading_day, order.order_id, row)
+        self._publisher.changed("order", "active_order", "position", "account")
+        self._desk.on_order(row, is_news)
+
+    def on_trade(self, trade: TradeData) -> None:
+        self._journal.trade(trade.trading_day, trade.trade_key, self._account.row(f"trade {trade.trade_key}", trade))
+        self._publisher.changed("trade", "position", "account")
+
+    def on_position(self, position: PositionData) -> None:
+        self._publisher.changed("position")
+
+    def on_account(self, account: AccountData) -> None:
+        self._publisher.changed("account")
+
+    def on_contract(self, contract: ContractData) -> None:
+        """Pushed as a whole once the account has loaded, and on PUT /market."""
+
+    def on_bar(self, bar: BarData) -> None:
+        """Bars are made here, from ticks."""
+
+
+def bar_row(bar: Bar) -> list[float]:
+    """`[ms, open, high, low, close, volume]`."""
+    return [bar.timestamp, bar.open, bar.high, bar.low, bar.close, bar.volume]

@@ -1,0 +1,95 @@
+"""`python -m app.gateway`: the gateway of one account, a process of its own.
+
+Its account comes as one JSON line on stdin, everything else by environment. It listens, registers, logs in, and answers until
+SIGTERM, Ctrl-C or a ShutDown call; working orders stay at the counter. Who started it may die: nothing here depends on that.
+Exit codes: 0 asked to end, 2 not startable, 3 login refused (not to be started again with the same password).
+Threads: the main one waits for the end, the event thread does everything else; the channel and the journal have their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+
+import msgspec
+
+from app import logs
+from app.gateway.logbook import Secret
+from app.gateway.service import Login, Service
+from app.lib.errors import AppError
+from app.model import open_store
+from app.settings import Settings
+
+END_LIMIT = 1.0
+"""Seconds that the event thread gets to finish what it is doing; a hung native library must not keep the process."""
+
+log = logging.getLogger(__name__)
+
+
+class EndSignal:
+    """What the main thread waits for: set from a signal handler or any thread. A pipe, since a handler may not touch a lock."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+
+    def set(self, code: int = 0) -> None:
+        """The first code counts."""
+        os.write(self._write, bytes([code]))
+
+    def wait(self) -> int:
+        return os.read(self._read, 1)[0]
+
+
+def run(settings: Settings, login: Login) -> int:
+    """Be the gateway until asked to end; returns the exit code."""
+    end = EndSignal()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: end.set())
+    folder = settings.data_dir / "accounts" / login.account
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = open_store(f"sqlite:///{folder / 'account.db'}")
+    service = Service(settings, login, store, folder, end.set)
+    secret = Secret(login.password)
+    service.log_book.addFilter(secret)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(secret)
+    logging.getLogger().addHandler(service.log_book)
+    events = threading.Thread(target=service.loop.run, name="events", daemon=True)
+    events.start()
+    service.start()
+    log.info("gateway of %s runs, pid %d", login.account, os.getpid())
+    code = end.wait()
+    logging.getLogger().removeHandler(service.log_book)
+    service.loop.stop()
+    events.join(END_LIMIT)
+    service.stop()
+    store.close()
+    log.info("gateway of %s ends with %d", login.account, code)
+    return code
+
+
+def main() -> int:
+    try:
+        settings = Settings.load()
+        login = msgspec.json.decode(sys.stdin.buffer.readline(), type=Login)
+    except AppError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 2
+    except msgspec.DecodeError:  # its text may quote the line, and the line has the password
+        sys.stderr.write("stdin 上应有一行 JSON：账户与登录信息\n")
+        return 2
+    logs.set_up(settings.data_dir, f"gateway-{login.account}", settings.log_level)
+    try:
+        return run(settings, login)
+    except AppError as error:
+        log.error("the gateway cannot start: %s", error.message)
+        return 2
+
+
+if __name__ == "__main__":
+    exit_code = main()
+    logging.shutdown()
+    os._exit(exit_code)  # a reader or native thread that does not end must not keep the process

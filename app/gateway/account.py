@@ -1,0 +1,125 @@
+"""The account as it is now, for reading: fronts, contracts, lists. Gateway process, event thread only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ctpbee.constant import ContractData, OrderData, TickData
+
+from app.gateway.bee import BackendApp
+from app.lib import rows
+from app.lib.calendar import SHANGHAI
+
+
+class Fronts:
+    """State of the trading and the market front: what the `status` event says."""
+
+    def __init__(self) -> None:
+        self._states = {front: {"state": "connecting", "reason": "", "since": self._now()} for front in ("td", "md")}
+
+    def update(self, front: str, state: str, reason: str) -> bool:
+        """Returns whether that is news."""
+        known = self._states[front]
+        if (known["state"], known["reason"]) == (state, reason):
+            return False
+        since = known["since"] if known["state"] == state else self._now()
+        self._states[front] = {"state": state, "reason": reason, "since": since}
+        return True
+
+    def state(self, front: str) -> str:
+        return self._states[front]["state"]
+
+    def data(self) -> dict[str, dict[str, str]]:
+        """`{"td": {"state", "reason", "since"}, "md": {…}}`."""
+        return {front: dict(state) for front, state in self._states.items()}
+
+    @staticmethod
+    def _now() -> str:
+        return rows.time_text(datetime.now(SHANGHAI))
+
+
+class AccountView:
+    """Reads the app's ledger; rows are made once per entity, since a change makes a new one."""
+
+    def __init__(self, app: BackendApp, fronts: Fronts, interface: str, userid: str) -> None:
+        self._app = app
+        self._ledger = app.ledger
+        self._fronts = fronts
+        self._interface = interface
+        self._userid = userid
+        self._rows: dict[str, tuple[Any, dict[str, Any]]] = {}
+        self.lists = {
+            "account": self.money,
+            "position": self.positions,
+            "active_order": self.active_orders,
+            "order": self.orders,
+            "trade": self.trades,
+            "contract": self.contracts,
+            "status": fronts.data,
+        }
+        """The data of each event that shows a whole, by its name."""
+
+    # ── what others ask ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def is_ready(self) -> bool:
+        """Whether orders can be sent."""
+        return self._fronts.state("td") == "ready"
+
+    def contract(self, symbol: str) -> ContractData | None:
+        """By `rb2501.SHFE` or `rb2501`."""
+        symbol = symbol.strip()
+        found = self._ledger.contracts.get(symbol)
+        if found is None and (instrument := self._ledger.instrument(symbol)) is not None:
+            found = self._ledger.contracts.get(f"{symbol}.{instrument.ExchangeID}")
+        return found
+
+    def resolve(self, symbol: str) -> str | None:
+        """The local symbol of a known contract."""
+        contract = self.contract(symbol)
+        return None if contract is None else contract.local_symbol
+
+    def tick(self, local_symbol: str) -> TickData | None:
+        return self._app.recorder.get_tick(local_symbol)
+
+    def order(self, order_id: str) -> OrderData | None:
+        return self._ledger.orders.get(order_id)
+
+    def working_orders(self) -> list[OrderData]:
+        return self._ledger.active_orders()
+
+    def holds(self, symbol: str) -> bool:
+        """Whether its price moves the account."""
+        book = self._ledger.book
+        return book.position(symbol, "long") is not None or book.position(symbol, "short") is not None
+
+    # ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def money(self) -> list[dict[str, Any]]:
+        return rows.key_values(rows.account_row(self._ledger.money(), self._userid, self._interface, self._ledger.trading_day))
+
+    def positions(self) -> list[dict[str, Any]]:
+        return [rows.position_row(position) for position in self._ledger.book.positions()]
+
+    def orders(self) -> list[dict[str, Any]]:
+        return [self.row(f"order {order_id}", order) for order_id, order in self._ledger.orders.items()]
+
+    def active_orders(self) -> list[dict[str, Any]]:
+        return [row for row in self.orders() if rows.is_working(row)]
+
+    def trades(self) -> list[dict[str, Any]]:
+        return [self.row(f"trade {trade.trade_key}", trade) for trade in self._ledger.trades]
+
+    def contracts(self) -> list[str]:
+        return sorted(self._ledger.contracts)
+
+    def row(self, key: str, entity: Any) -> dict[str, Any]:
+        """The entity's row. Shared: read it, never change it."""
+        known = self._rows.get(key)
+        if known is None or known[0] is not entity:
+            known = self._rows[key] = (entity, rows.row_of(entity))
+        return known[1]
+
+    def forget_rows(self) -> None:
+        """A new trading day has begun."""
+        self._rows.clear()

@@ -1,0 +1,80 @@
+"""The account's journal of orders, trades and bars: written off the event thread, in order. Gateway process.
+
+The event thread hands over, one writer thread writes (each row is on disk before its number is known), and the event thread
+hears the number. What a login replays and the journal has already is dropped here: an order in the journal only moves forward.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from app.lib import rows
+from app.model.store import Bar, Store
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+
+class Journal:
+    """All methods but `close` are called in the event thread. `post` runs a function there, `on_written(event, seq, row)` hears."""
+
+    def __init__(self, store: Store, post: Callable[..., None], on_written: Callable[[str, int, Row], None]) -> None:
+        self._store = store
+        self._post = post
+        self._on_written = on_written
+        self._days: dict[str, dict[str, Row]] = {}
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._thread.start()
+
+    def order(self, trading_day: str, order_id: str, row: Row) -> bool:
+        """Keep the order's state unless the journal has this one, or a later one. Returns whether it is news."""
+        known = self._known(trading_day)
+        before = known.get(order_id)
+        if before is not None and (before == row or rows.progress(row) < rows.progress(before)):
+            return False
+        known[order_id] = row
+        self._jobs.put(lambda: self._written("order_update", self._store.save_order(trading_day, order_id, row), row))
+        return True
+
+    def trade(self, trading_day: str, key: str, row: Row) -> None:
+        """Keep the trade unless the journal has it."""
+        self._jobs.put(lambda: self._written("trade_update", self._store.save_trade(trading_day, key, row), row))
+
+    def bars(self, local_symbol: str, bars: Sequence[Bar]) -> None:
+        """Keep closed 1-minute bars."""
+        self._jobs.put(lambda: self._save_bars(local_symbol, bars))
+
+    def settle_intent(self, order_id: str, state: str, code: str, message: str) -> None:
+        """What became of an order that was sent."""
+        self._jobs.put(lambda: self._store.settle_intent(order_id, state, code, message))
+
+    def close(self, timeout: float) -> bool:
+        """Write what waits and end. False when that took longer than `timeout` seconds. Any thread."""
+        self._jobs.put(None)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _known(self, trading_day: str) -> dict[str, Row]:
+        if trading_day not in self._days:
+            self._days = {trading_day: {row["order_id"]: row for row in self._store.orders(trading_day)}}
+        return self._days[trading_day]
+
+    def _save_bars(self, local_symbol: str, bars: Sequence[Bar]) -> None:
+        self._store.save_bars(local_symbol, "1m", bars)
+
+    def _written(self, event: str, seq: int, row: Row) -> None:
+        if seq:
+            self._post(self._on_written, event, seq, row)
+
+    def _write(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                job()
+            except Exception:  # the edge of this thread: a full disk must not end the journal for good
+                log.exception("日志写入失败：请检查磁盘空间")

@@ -1,0 +1,335 @@
+"""Placing, cancelling and closing, and waiting for what becomes of it. Gateway process, event thread only.
+
+An order is checked, then sent, then waited for: until the counter or the exchange has said yes or no, or until `order_timeout` is
+over. Once it has left, it is never reported as failed; no word in time is an outcome of its own, and nothing is ever sent twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
+
+from ctpbee.constant import ContractData, OrderData, OrderRequest, TickData
+
+from app.gateway.journal import Journal
+from app.gateway.loop import EventLoop
+from app.gateway.messages import CancelOrder, CloseOutcome, ClosePosition, Counted, Done, OrderOutcome, PlaceOrder
+from app.gateway.order_check import (
+    DayLimits,
+    checked_client_order_id,
+    checked_contract,
+    checked_order,
+    checked_volume,
+)
+from app.lib import rows
+from app.lib.advice import refusal_text
+from app.lib.errors import AppError, BadInput, NotFound, NotReady, OrderRefused
+from app.lib.offsets import close_price, split_close
+from app.model.store import Intent, Store
+
+FRESH = timedelta(seconds=5)
+UNKNOWN = "ORDER_STATE_UNKNOWN"
+UNKNOWN_TEXT = "报单已发出，柜台未确认，请勿重复下单"
+CANCEL_SENT_TEXT = "撤单已发出，柜台未确认"
+
+log = logging.getLogger("account.order")
+T = TypeVar("T")
+
+
+class Account(Protocol):
+    """What of the account is used here."""
+
+    def is_ready(self) -> bool: ...
+
+    def contract(self, symbol: str) -> ContractData | None: ...
+
+    def tick(self, local_symbol: str) -> TickData | None: ...
+
+    def order(self, order_id: str) -> OrderData | None: ...
+
+    def working_orders(self) -> list[OrderData]: ...
+
+
+@dataclass
+class _Wait:
+    """Callers who wait for one order, and the timer that ends their wait."""
+
+    timer: Any
+    callers: list[Future[Any]] = field(default_factory=list)
+
+
+def done(result: T) -> Future[T]:
+    """A future that has its result."""
+    future: Future[T] = Future()
+    future.set_result(result)
+    return future
+
+
+def outcome_of(row: dict[str, Any]) -> OrderOutcome | None:
+    """What an order's row says about it; None as long as neither counter nor exchange has decided."""
+    order_id, status = row["order_id"], row["status"]
+    if status == "提交中":
+        return None
+    if status == "拒单":
+        code = row.get("error_code") or "EXCHANGE_REJECT"
+        return OrderOutcome(order_id, "refused", code, refusal_text(code, row.get("error_message") or row.get("status_msg") or ""))
+    if status == "已撤销":
+        return OrderOutcome(order_id, "accepted", message=f"已撤销，成交 {row['traded']:g}/{row['volume']:g} 手")
+    if status == "部分成交":
+        return OrderOutcome(order_id, "accepted", message=f"部分成交 {row['traded']:g}/{row['volume']:g} 手")
+    return OrderOutcome(order_id, "accepted", message=status)
+
+
+class OrderDesk:
+    """`trader()` is the trading front as it is now; `refused_unheard` hears of refusals that nobody waits for any more."""
+
+    def __init__(
+        self,
+        *,
+        account: Account,
+        trader: Callable[[], Any],
+        book: Callable[[], Any],
+        config: dict[str, Any],
+        store: Store,
+        journal: Journal,
+        loop: EventLoop,
+        timeout: float,
+        subscribe: Callable[[str], Any],
+        refused_unheard: Callable[[OrderOutcome], None],
+    ) -> None:
+        self._account = account
+        self._trader = trader
+        self._book = book
+        self._config = config
+        self._store = store
+        self._journal = journal
+        self._loop = loop
+        self._timeout = timeout
+        self._subscribe = subscribe
+        self._refused_unheard = refused_unheard
+        self._placing: dict[str, _Wait] = {}
+        self._cancelling: dict[str, _Wait] = {}
+        self._settled: set[str] = set()
+
+    # ── placing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def place(self, request: PlaceOrder) -> Future[OrderOutcome]:
+        """Send the order and wait. Raises BadInput and NotReady: then nothing was sent."""
+        client_order_id = checked_client_order_id(request.client_order_id)
+        contract = self._account.contract(request.local_symbol)
+        if client_order_id:
+            intent = self._store.intent_of_client(client_order_id)
+            if intent is not None:
+                return self._again(intent, request, contract)
+        self._check_ready()
+        return self._send(self._checked(request, contract), client_order_id)
+
+    def _checked(self, request: PlaceOrder, contract: ContractData | None) -> OrderRequest:
+        contract = checked_contract(contract, self._trader().trading_day)
+        return checked_order(request, contract, self._limits(contract))
+
+    def _limits(self, contract: ContractData) -> DayLimits:
+        """Of the newest tick if it is of this trading day, else of the contract table."""
+        tick = self._account.tick(contract.local_symbol)
+        if tick is not None and tick.trading_day == self._trader().trading_day and tick.limit_up > 0:
+            return DayLimits(tick.limit_up, tick.limit_down)
+        return DayLimits(contract.UpperLimitPrice, contract.LowerLimitPrice)
+
+    def _send(self, request: OrderRequest, client_order_id: str = "") -> Future[OrderOutcome]:
+        text = (
+            f"{request.local_symbol} {request.direction.value}{request.offset.value} {request.volume} 手 "
+            f"{request.type.value} {request.price:g}"
+        )
+        try:
+            order_id = self._trader().send_order(request, client_order_id=client_order_id)
+        except OrderRefused as refusal:
+            log.error("报单未发出：%s：%s", text, refusal.message)
+            return done(OrderOutcome(str(refusal.extra.get("order_id", "")), "refused", refusal.code, refusal.message))
+        log.info("报单已发出：%s，编号 %s", text, order_id)
+        return self._outcome(order_id)
+
+    def _outcome(self, order_id: str) -> Future[OrderOutcome]:
+        """What has become of a sent order, as soon as that is known, or that it is not known."""
+        waiting = self._placing.get(order_id)
+        if waiting is None:
+            order = self._account.order(order_id)
+            outcome = outcome_of(rows.row_of(order)) if order is not None else None
+            if outcome is not None:
+                self._settle(outcome)
+                return done(outcome)
+            waiting = self._placing[order_id] = _Wait(self._loop.call_later(self._timeout, self._give_up, order_id))
+        future: Future[OrderOutcome] = Future()
+        waiting.callers.append(future)
+        return future
+
+    def _give_up(self, order_id: str) -> None:
+        outcome = OrderOutcome(order_id, "unknown", UNKNOWN, UNKNOWN_TEXT)
+        log.warning("报单 %s 在 %g 秒内没有回音", order_id, self._timeout)
+        self._journal.settle_intent(order_id, "unknown", UNKNOWN, UNKNOWN_TEXT)
+        self._answer(self._placing, order_id, outcome)
+
+    def _settle(self, outcome: OrderOutcome) -> None:
+        if outcome.order_id not in self._settled:
+            self._settled.add(outcome.order_id)
+            self._journal.settle_intent(outcome.order_id, outcome.state, outcome.code, outcome.message)
+
+    def _again(self, intent: Intent, request: PlaceOrder, contract: ContractData | None) -> Future[OrderOutcome]:
+        """The same client_order_id once more: the same order's outcome as it is now, or a refusal when it asks for something else."""
+        if contract is None or not _same_order(intent.request, request, contract):
+            raise BadInput(
+                "client_order_id",
+                f"client_order_id {intent.client_order_id} 已用于另一张报单",
+                code="CLIENT_ORDER_ID_REUSED",
+                order_id=intent.order_id,
+            )
+        if intent.order_id in self._placing or self._account.order(intent.order_id) is not None:
+            return self._outcome(intent.order_id)
+        for row in self._store.orders(intent.trading_day):
+            if row["order_id"] == intent.order_id and (outcome := outcome_of(row)) is not None:
+                return done(outcome)
+        if intent.state == "accepted":
+            return done(OrderOutcome(intent.order_id, "accepted", intent.code, intent.message))
+        if intent.state in ("refused", "never_sent"):
+            return done(OrderOutcome(intent.order_id, "refused", intent.code, intent.message))
+        return done(OrderOutcome(intent.order_id, "unknown", UNKNOWN, UNKNOWN_TEXT))
+
+    # ── cancelling ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def cancel(self, request: CancelOrder) -> Future[Done]:
+        """Send the cancel and wait. Raises NotFound, BadInput and NotReady: then nothing was sent."""
+        order_id = request.order_id.strip().rpartition(".")[2]
+        order = self._account.order(order_id)
+        if order is None:
+            raise NotFound("本账户没有这张报单", code="ORDER_NOT_FOUND")
+        if request.local_symbol and request.local_symbol.partition(".")[0] != order.symbol:
+            raise BadInput("local_symbol", f"报单 {order_id} 的合约是 {order.local_symbol}")
+        self._check_ready()
+        self._trader().cancel_order(order.create_cancel_request())
+        log.info("撤单已发出：%s", order_id)
+        waiting = self._cancelling.get(order_id)
+        if waiting is None:
+            waiting = self._cancelling[order_id] = _Wait(
+                self._loop.call_later(self._timeout, self._answer, self._cancelling, order_id, Done(CANCEL_SENT_TEXT))
+            )
+        future: Future[Done] = Future()
+        waiting.callers.append(future)
+        return future
+
+    def cancel_all(self) -> Counted:
+        """Send a cancel for every working order. Raises NotReady."""
+        self._check_ready()
+        count = 0
+        for order in self._account.working_orders():
+            try:
+                self._trader().cancel_order(order.create_cancel_request())
+                count += 1
+            except AppError as error:
+                log.error("撤单 %s 未发出：%s", order.order_id, error.message)
+        log.info("全部撤单：发出 %d 笔", count)
+        return Counted(count)
+
+    # ── closing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def close_position(self, request: ClosePosition) -> Future[CloseOutcome]:
+        """Close by limit orders at the newest price plus slippage. Raises BadInput, NotReady, OrderRefused: then nothing was sent."""
+        self._check_ready()
+        contract = checked_contract(self._account.contract(request.local_symbol), self._trader().trading_day)
+        if request.direction not in ("long", "short"):
+            raise BadInput("direction", "direction 应为 long 或 short（持仓方向）")
+        volume = checked_volume(request.volume, contract, is_market=False, is_open=False)
+        closable = self._book().closable(contract.symbol, request.direction)
+        legs = split_close(volume, closable, self._config["CLOSE_PATTERN"], contract.position_date_type == "1")
+        price = self._closing_price(contract, request.direction)
+        direction = "short" if request.direction == "long" else "long"
+        limits = self._limits(contract)
+        orders = [
+            checked_order(PlaceOrder(contract.local_symbol, direction, leg.offset, "limit", price, leg.volume), contract, limits)
+            for leg in legs
+        ]
+        return _all_of([self._send(order) for order in orders])
+
+    def _closing_price(self, contract: ContractData, direction: str) -> float:
+        """Raises OrderRefused when the newest price is too old; the contract is subscribed then, so that a retry works."""
+        tick = self._account.tick(contract.local_symbol)
+        if tick is None or tick.last_price <= 0 or self._trader().counter_now() - tick.datetime > FRESH:
+            self._subscribe(contract.local_symbol)
+            raise OrderRefused(f"{contract.local_symbol} 没有 5 秒内的最新价，已订阅，请稍后再试", code="NO_FRESH_PRICE")
+        slippage = self._config["SLIPPAGE_COVER" if direction == "long" else "SLIPPAGE_SELL"]
+        upper, lower = self._limits(contract)
+        return close_price(tick.last_price, direction, slippage, contract.pricetick, lower, upper)
+
+    # ── what comes back ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def on_order(self, row: dict[str, Any], is_news: bool) -> None:
+        """An order has changed. `is_news`: the journal did not know."""
+        order_id = row["order_id"]
+        outcome = outcome_of(row)
+        if outcome is None:
+            return
+        if outcome.state == "refused" and is_news:
+            log.error("报单 %s 被拒：%s", order_id, outcome.message)
+        if order_id in self._placing:
+            self._settle(outcome)
+            self._answer(self._placing, order_id, outcome)
+        elif is_news:
+            self._settle(outcome)
+            if outcome.state == "refused" and self._account.is_ready():
+                self._refused_unheard(outcome)
+        if row["status"] == "已撤销":
+            self._answer(self._cancelling, order_id, Done())
+
+    def on_cancel_refused(self, order_id: str, code: str, message: str) -> None:
+        """The counter or the exchange would not cancel it."""
+        text = refusal_text(code, message)
+        log.error("撤单 %s 被拒：%s", order_id, text)
+        if order_id in self._cancelling:
+            self._answer(self._cancelling, order_id, OrderRefused(text, code=code, order_id=order_id))
+        else:
+            self._refused_unheard(OrderOutcome(order_id, "refused", code, f"撤单被拒：{text}"))
+
+    @staticmethod
+    def _answer(waits: dict[str, _Wait], order_id: str, answer: Any) -> None:
+        waiting = waits.pop(order_id, None)
+        if waiting is None:
+            return
+        waiting.timer.cancel()
+        for future in waiting.callers:
+            if isinstance(answer, BaseException):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+    def _check_ready(self) -> None:
+        if not self._account.is_ready():
+            raise NotReady("交易前置未就绪，报单未发出，请稍后再试")
+
+
+def _same_order(journaled: dict[str, Any], request: PlaceOrder, contract: ContractData) -> bool:
+    """Whether the journal's request asks for the same as this one."""
+    asked = {
+        "local_symbol": contract.local_symbol,
+        "direction": request.direction,
+        "offset": request.offset,
+        "type": request.type,
+        "price": 0.0 if request.type == "market" else request.price,
+        "volume": request.volume,
+    }
+    return all(journaled.get(name) == value for name, value in asked.items())
+
+
+def _all_of(outcomes: Iterable[Future[OrderOutcome]]) -> Future[CloseOutcome]:
+    """One future of all legs, in their order. They all end in the event thread."""
+    legs = list(outcomes)
+    together: Future[CloseOutcome] = Future()
+
+    def check(_leg: Future[OrderOutcome]) -> None:
+        if not together.done() and all(leg.done() for leg in legs):
+            together.set_result(CloseOutcome([leg.result() for leg in legs]))
+
+    for leg in legs:
+        leg.add_done_callback(check)
+    return together

@@ -1,0 +1,468 @@
+"""One account's gateway put together, and its answers to the calls of web, host and strategies. Gateway process.
+
+Calls arrive in the channel's reader threads. What reads or changes the account runs in the event thread; what only reads the
+store (bars, the journal) is answered where it arrived, so that a long range never holds up a tick.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from app.default_settings import AccountApi, bar_row
+from app.gateway import channel
+from app.gateway.account import AccountView, Fronts
+from app.gateway.bee import BackendApp
+from app.gateway.channel import Connection
+from app.gateway.journal import Journal
+from app.gateway.ledger import Ledger
+from app.gateway.logbook import LogBook
+from app.gateway.loop import EventLoop, Timer
+from app.gateway.messages import (
+    AnyReply,
+    AnyRequest,
+    AwaitLogin,
+    CancelAll,
+    CancelOrder,
+    CheckPassword,
+    ClosePosition,
+    Counted,
+    DescribeContract,
+    Done,
+    Json,
+    OrderOutcome,
+    PlaceOrder,
+    PushContracts,
+    ReadBars,
+    ReadConfig,
+    ReadEvents,
+    ReadLists,
+    ReadStatus,
+    ShutDown,
+    Subscribe,
+    Symbols,
+    Unsubscribe,
+    Watch,
+    WriteConfig,
+)
+from app.gateway.orders import OrderDesk
+from app.gateway.publisher import Publisher
+from app.gateway.registry import Registry
+from app.gateway.rpc import RpcServer
+from app.gateway.subscriptions import Subscriptions
+from app.lib import account_config, rows
+from app.lib.advice import refusal_text
+from app.lib.bars import INTERVAL_MINUTES, INTERVALS, BarBuilder, aggregate
+from app.lib.calendar import SHANGHAI, compact, trading_day_of
+from app.lib.errors import BadInput, FrontUnreachable, LoginRefused, NotFound
+from app.lib.sessions import hours_named
+from app.lib.symbols import product_of
+from app.model.store import Bar, Store
+from app.settings import Settings
+
+CONFIG_SCOPE = "config"
+DEFAULT_RANGE = timedelta(days=3)
+DAY = 86_400_000
+LONGEST_REACH = 30 * DAY  # how far before `start` a daily bar that reaches into the range may begin: over the longest holiday
+LATEST = 1 << 53
+MOST_EVENTS = 10_000
+REFUSED_LINGER = 10.0
+"""How long a refused gateway stays to tell who asks; whoever started it asks as soon as it listens."""
+EXIT_LOGIN_REFUSED = 3
+STATE_TEXT = {
+    "connecting": "正在连接",
+    "connected": "已连接",
+    "logging_in": "正在登录",
+    "logged_in": "已登录",
+    "loading": "正在载入",
+    "ready": "就绪",
+    "lost": "已断开",
+    "refused": "登录被拒",
+}
+
+log = logging.getLogger("account")
+
+
+class Login(msgspec.Struct, forbid_unknown_fields=True):
+    """The one line on stdin: whose gateway this is. The password lives here and nowhere else."""
+
+    account: str
+    interface: str
+    brokerid: str
+    userid: str
+    password: str
+    auth_code: str = ""
+    appid: str = ""
+    td_address: str = ""
+    md_address: str = ""
+    counter_address: str = ""
+
+    def __repr__(self) -> str:
+        return f"Login({self.account})"
+
+
+class _Deferred(Future[Any]):
+    """A future whose work begins when somebody listens to it: what the work sends comes after the answer."""
+
+    def __init__(self, begin: Callable[[], None]) -> None:
+        super().__init__()
+        self._begin = begin
+
+    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
+        super().add_done_callback(fn)
+        begin, self._begin = self._begin, lambda: None
+        begin()
+
+
+class Service:
+    """`start` from any thread; `on_end(exit code)` is called, in any thread, when the process is to end."""
+
+    def __init__(self, settings: Settings, login: Login, store: Store, folder: Path, on_end: Callable[[int], None]) -> None:
+        self._settings = settings
+        self._login = login
+        self._store = store
+        self._on_end = on_end
+        self._registry = Registry(settings.data_dir)
+        self.loop = EventLoop()
+        self._awaiting: list[tuple[Future[Any], Timer]] = []
+        self._refused: LoginRefused | None = None
+
+        ledger = Ledger(login.interface)
+        self._fronts = Fronts()
+        self._app = BackendApp(
+            login.account,
+            self.loop,
+            store,
+            ledger,
+            login.interface,
+            {
+                "brokerid": login.brokerid,
+                "userid": login.userid,
+                "password": login.password,
+                "auth_code": login.auth_code,
+                "appid": login.appid,
+                "td_address": login.td_address,
+                "md_address": login.md_address,
+                "counter_address": self._counter_address,
+            },
+            on_status=self._on_status,
+            on_cancel_refused=self._on_cancel_refused,
+            on_difference=self._on_difference,
+        )
+        self._config = self._app.config
+        self._config.update(account_config.DEFAULTS)
+        self._config.update(self._stored_config())
+        self._account = AccountView(self._app, self._fronts, login.interface, login.userid)
+        self._publisher = Publisher(self.loop, self._account.lists, store.last_seq())
+        self._journal = Journal(store, self.loop.post, self._publisher.journaled)
+        self._subscriptions = Subscriptions(store, self._account.resolve, lambda: self._app.market)
+        self._desk = OrderDesk(
+            account=self._account,
+            trader=lambda: self._app.trader,
+            book=lambda: ledger.book,
+            config=self._config,
+            store=store,
+            journal=self._journal,
+            loop=self.loop,
+            timeout=settings.order_timeout,
+            subscribe=lambda symbol: self._subscriptions.add([symbol]),
+            refused_unheard=self._on_refused_unheard,
+        )
+        made_up = login.interface == "sim" and settings.counter_quotes == "generated"
+        self._always_open = made_up and settings.counter_hours == "always"
+        self._api = AccountApi(
+            "account",
+            self._app,
+            account=self._account,
+            publisher=self._publisher,
+            journal=self._journal,
+            bars=BarBuilder(hours_named("always" if self._always_open else "exchange"), product_of),
+            desk=self._desk,
+            folder=folder,
+        )
+        self.log_book = LogBook(login.account, self.loop.post, lambda line: self._publisher.push("log", rows.to_json(line)))
+        self._answers: dict[type, Callable[[Any], Any]] = {
+            AwaitLogin: self._await_login,
+            CheckPassword: self._check_password,
+            ReadLists: self._read_lists,
+            PlaceOrder: self._desk.place,
+            CancelOrder: self._desk.cancel,
+            CancelAll: lambda _request: self._desk.cancel_all(),
+            ClosePosition: self._desk.close_position,
+            Subscribe: lambda request: Symbols(self._subscriptions.add(request.symbols)),
+            Unsubscribe: lambda request: Symbols(self._subscriptions.remove(request.symbols)),
+            PushContracts: self._push_contracts,
+            DescribeContract: self._describe_contract,
+            ReadConfig: lambda _request: Json(rows.to_json(self._current_config())),
+            WriteConfig: self._write_config,
+            ReadStatus: lambda _request: Json(rows.to_json(self._fronts.data())),
+        }
+        name = f"gw-{hashlib.sha256(login.account.encode()).hexdigest()[:12]}.sock"
+        self._server = RpcServer(channel.new_address(self._registry.run_dir, name), self._handle, self._on_close)
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Listen, register, and begin to log in."""
+        self.loop.post(self._app.start)  # first of all: every call finds an app that has started
+        self._server.start()
+        self._registry.register(
+            name=self._name,
+            kind="gateway",
+            address=self._server.address,
+            account=self._login.account,
+            interface=self._login.interface,
+            brokerid=self._login.brokerid,
+            userid=self._login.userid,
+            td_address=self._login.td_address,
+            md_address=self._login.md_address,
+        )
+
+    def stop(self) -> None:
+        """Let go of everything; working orders stay at the counter. The event loop has stopped."""
+        self._registry.unregister(self._name)
+        self._app.release()
+        self._server.close(flush=0.3)
+        if not self._journal.close(1.0):
+            log.error("日志未能在 1 秒内写完")
+
+    @property
+    def _name(self) -> str:
+        return f"gateway-{self._login.account}"
+
+    def _counter_address(self) -> str:
+        """Where the counter listens now: after a restart it may be somewhere else."""
+        entry = self._registry.find("counter")
+        return entry.address if entry is not None else self._login.counter_address
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _handle(self, connection: Connection, request: AnyRequest) -> AnyReply | Future[Any]:
+        match request:
+            case Watch():
+                return self._in_event_thread(lambda: Json(self._publisher.watch(connection)))
+            case ReadBars():
+                return self._read_bars(request)
+            case ReadEvents():
+                return self._read_events(request)
+            case ShutDown():
+                self._on_end(0)
+                return Done()
+        answer = self._answers.get(type(request))
+        if answer is None:
+            raise BadInput("request", f"网关不答 {type(request).__name__}")
+        return self._in_event_thread(lambda: answer(request))
+
+    def _in_event_thread(self, answer: Callable[[], Any]) -> Future[Any]:
+        """The answer, made in the event thread; one that is itself a future is waited for without holding anything up."""
+
+        def run() -> None:
+            try:
+                result = answer()
+            except Exception as error:  # noqa: BLE001 - the caller's: it crosses the channel as a fault
+                outer.set_exception(error)
+                return
+            if isinstance(result, Future):
+                result.add_done_callback(hand_on)
+            else:
+                outer.set_result(result)
+
+        def hand_on(inner: Future[Any]) -> None:
+            error = inner.exception()
+            if error is not None:
+                outer.set_exception(error)
+            else:
+                outer.set_result(inner.result())
+
+        outer = _Deferred(lambda: self.loop.post(run))
+        return outer
+
+    def _on_close(self, connection: Connection) -> None:
+        self.loop.post(self._publisher.forget, connection)
+
+    def _read_lists(self, _request: ReadLists) -> Json:
+        return Json(
+            rows.to_json(
+                {
+                    "position_list": self._account.positions(),
+                    "active_order_list": self._account.active_orders(),
+                    "trade_list": self._account.trades(),
+                    "order_list": self._account.orders(),
+                    "log_history": list(self.log_book.lines),
+                }
+            )
+        )
+
+    def _push_contracts(self, _request: PushContracts) -> Counted:
+        contracts = self._account.contracts()
+        self._publisher.push("contract", rows.to_json(contracts))
+        return Counted(len(contracts))
+
+    def _describe_contract(self, request: DescribeContract) -> Json:
+        contract = self._account.contract(request.symbol)
+        if contract is None:
+            raise NotFound("不认识的合约", code="UNKNOWN_SYMBOL")
+        return Json(rows.to_json(rows.row_of(contract)))
+
+    # ── bars and events ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _read_bars(self, request: ReadBars) -> Json | Future[Any]:
+        if request.interval not in INTERVALS:
+            raise BadInput("interval", f"interval 应为 {'、'.join(INTERVALS)} 之一")
+        for name in ("start", "end", "limit"):
+            if not 0 <= getattr(request, name) <= LATEST:
+                raise BadInput(name, f"{name} 应为不小于 0 的整数")
+        if request.end and request.start >= request.end:
+            raise BadInput("start", "start 应早于 end")
+        found: Future[tuple[str, int]] = self.loop.run_sync(lambda: self._known_symbol_and_now(request.local_symbol))
+        local_symbol, now = found.result(10.0)
+        start = request.start or max(0, (request.end or now) - int(DEFAULT_RANGE.total_seconds() * 1000))
+        return Json(rows.to_json([bar_row(bar) for bar in self._bars(request, local_symbol, start)]))
+
+    def _known_symbol_and_now(self, symbol: str) -> tuple[str, int]:
+        """A contract that is listed, or one that has bars from when it was."""
+        local_symbol = self._account.resolve(symbol)
+        if local_symbol is None:
+            if self._store.last_bar(symbol, "1m") is None:
+                raise BadInput("local_symbol", "不认识的合约", code="UNKNOWN_SYMBOL")
+            local_symbol = symbol
+        return local_symbol, int(self._app.trader.counter_now().timestamp() * 1000)
+
+    def _bars(self, request: ReadBars, local_symbol: str, start: int) -> list[Bar]:
+        if request.interval == "1m":
+            return self._store.read_bars(local_symbol, "1m", start, request.end, request.limit)
+        reach = LONGEST_REACH if request.interval == "1d" else INTERVAL_MINUTES[request.interval] * 60_000
+        minutes = self._store.read_bars(local_symbol, "1m", max(0, start - reach), request.end)
+        bars = [bar for bar in aggregate(minutes, request.interval, self._trading_day_of) if bar.timestamp >= start]
+        return bars[-request.limit :] if request.limit else bars
+
+    def _trading_day_of(self, timestamp: int) -> str:
+        moment = datetime.fromtimestamp(timestamp / 1000, SHANGHAI)
+        return compact(trading_day_of(moment, time(15, 30)) if self._always_open else trading_day_of(moment))
+
+    def _read_events(self, request: ReadEvents) -> Json:
+        if not 0 <= request.since <= LATEST:
+            raise BadInput("since", "since 应为不小于 0 的整数")
+        if not 1 <= request.limit <= MOST_EVENTS:
+            raise BadInput("limit", f"limit 应为 1 到 {MOST_EVENTS} 的整数")
+        newest = self._store.last_seq()
+        events = self._store.events(request.since, request.limit)
+        return Json(rows.to_json({"seq": newest, "events": [event._asdict() for event in events]}))
+
+    # ── config ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _current_config(self) -> dict[str, Any]:
+        return {key: self._config[key] for key in account_config.DEFAULTS}
+
+    def _stored_config(self) -> dict[str, Any]:
+        stored = self._store.settings(CONFIG_SCOPE)
+        return account_config.checked(stored) if stored else {}
+
+    def _write_config(self, request: WriteConfig) -> Done:
+        values = account_config.checked(request.values)
+        self._store.put_settings(CONFIG_SCOPE, values)
+        self._config.update(values)
+        log.info("设置已修改：%s", "、".join(f"{key}={value}" for key, value in values.items()))
+        return Done()
+
+    # ── login ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _await_login(self, request: AwaitLogin) -> Done | Future[Any]:
+        if self._refused is not None:
+            self._end_refused_soon()
+            raise self._refused
+        if self._account.is_ready():
+            return Done()
+        future: Future[Any] = Future()
+        timer = self.loop.call_later(request.timeout, self._give_up_waiting, future)
+        self._awaiting.append((future, timer))
+        return future
+
+    def _give_up_waiting(self, future: Future[Any]) -> None:
+        self._awaiting = [(other, timer) for other, timer in self._awaiting if other is not future]
+        reason = self._fronts.data()["td"]["reason"]
+        future.set_exception(FrontUnreachable(f"前置未在限定时间内应答{f'：{reason}' if reason else ''}"))
+
+    def _check_password(self, request: CheckPassword) -> Done:
+        if not hmac.compare_digest(request.password.encode(), self._login.password.encode()):
+            raise LoginRefused("账户已登录，密码与登录时不同", code="PASSWORD_DIFFERS")
+        for name in ("td_address", "md_address"):
+            asked, ours = getattr(request, name), getattr(self._login, name)
+            if asked and ours and asked != ours:
+                raise LoginRefused("账户已登录在另一组前置上，请先注销", code="FRONT_DIFFERS")
+        return Done()
+
+    def _on_status(self, front: str, state: str, reason: str) -> None:
+        was = self._fronts.state(front)
+        if not self._fronts.update(front, state, reason):
+            return
+        self._publisher.push("status", rows.event("status", self._fronts.data()))
+        text = f"{'交易' if front == 'td' else '行情'}前置：{STATE_TEXT.get(state, state)}{f'（{reason}）' if reason else ''}"
+        log.log(logging.WARNING if state in ("lost", "refused") else logging.INFO, text, extra={"owner": front})
+        if front == "md" and state == "lost" and was != "lost":
+            self._api.on_market_lost()
+        if front == "td":
+            if state == "refused":
+                self._on_login_refused(reason)
+            elif state == "ready":
+                self._on_ready()
+            elif state == "loading":
+                self._publisher.mute(True)
+        if front == "md" and state == "ready" and self._account.contracts():
+            self._subscriptions.restore()
+
+    def _on_ready(self) -> None:
+        self._account.forget_rows()
+        self._publisher.mute(False)
+        self._publisher.changed("contract")
+        self._subscriptions.restore()
+        for future, timer in self._awaiting:
+            timer.cancel()
+            future.set_result(Done())
+        self._awaiting = []
+
+    def _on_login_refused(self, reason: str) -> None:
+        code, text = split_code(reason)
+        self._refused = LoginRefused(refusal_text(code, text), code=code or "LOGIN_REFUSED")
+        for future, timer in self._awaiting:
+            timer.cancel()
+            future.set_exception(self._refused)
+        if self._awaiting:
+            self._end_refused_soon()
+        else:
+            self.loop.call_later(REFUSED_LINGER, self._on_end, EXIT_LOGIN_REFUSED)
+        self._awaiting = []
+
+    def _end_refused_soon(self) -> None:
+        self.loop.call_later(0.1, self._on_end, EXIT_LOGIN_REFUSED)
+
+    # ── what nobody waits for ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_cancel_refused(self, order_id: str, code: str, message: str) -> None:
+        self._desk.on_cancel_refused(order_id, code, message)
+
+    def _on_refused_unheard(self, outcome: OrderOutcome) -> None:
+        self._push_error(outcome.code, outcome.message, order_id=outcome.order_id)
+
+    def _on_difference(self, differences: list[str]) -> None:
+        for difference in differences:
+            log.warning("对账差异：%s", difference)
+        self._push_error("BOOK_DIFFERENCE", "；".join(differences))
+        self._publisher.changed("position", "account")
+
+    def _push_error(self, code: str, message: str, **more: Any) -> None:
+        self._publisher.push("error", rows.event("error", {"code": code, "message": message, **more}))
+
+
+def split_code(reason: str) -> tuple[str, str]:
+    """`CTP_3 不合法的登录` → its code and its text; no code is ""."""
+    head, _, text = reason.partition(" ")
+    return (head.rstrip(":："), text.strip()) if head.startswith("CTP_") else ("", reason)

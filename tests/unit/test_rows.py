@@ -1,0 +1,145 @@
+"""app/lib/rows.py: what pages get of ctpbee's entities and of the book."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import orjson
+import pytest
+from ctpbee.constant import ContractData, Direction, Exchange, Offset, OrderData, OrderType, Product, Status, TickData, TradeData
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.lib import rows
+from app.lib.book import Money, Position
+from app.lib.calendar import SHANGHAI
+
+
+def a_tick(**values: object) -> TickData:
+    fields: dict[str, object] = {
+        "symbol": "rb2501",
+        "exchange": Exchange.SHFE,
+        "datetime": datetime(2024, 12, 2, 21, 0, 0, 500_000, SHANGHAI),
+        "last_price": 3300.0,
+        "volume": 12,
+        "gateway_name": "sim",
+    }
+    return TickData(**(fields | values))
+
+
+def an_order(**values: object) -> OrderData:
+    fields: dict[str, object] = {
+        "symbol": "rb2501",
+        "exchange": Exchange.SHFE,
+        "order_id": "1_2_3",
+        "type": OrderType.LIMIT,
+        "direction": Direction.LONG,
+        "offset": Offset.OPEN,
+        "price": 3300.0,
+        "volume": 2,
+        "traded": 0,
+        "status": Status.NOTTRADED,
+        "time": "2024-12-02 21:00:00.000",
+        "gateway_name": "sim",
+        "error_code": "",
+    }
+    return OrderData(**(fields | values))
+
+
+def test_a_tick_row_has_ctpbees_fields_and_plain_values() -> None:
+    row = rows.row_of(a_tick())
+    assert row["symbol"] == "rb2501" and row["local_symbol"] == "rb2501.SHFE" and row["exchange"] == "SHFE"
+    assert row["datetime"] == "2024-12-02 21:00:00.500"
+    assert row["last_price"] == 3300.0 and row["volume"] == 12
+
+
+def test_a_row_has_every_field_that_ctpbees_own_dictionary_has() -> None:
+    for entity in (a_tick(), an_order()):
+        assert set(entity._to_dict()) <= set(rows.row_of(entity))
+
+
+def test_fields_that_were_never_set_have_their_default() -> None:
+    assert rows.row_of(a_tick())["bid_price_5"] == 0
+
+
+def test_nothing_private_reaches_the_wire() -> None:
+    assert not [name for name in rows.row_of(a_tick()) if name.startswith("_")]
+
+
+def test_reading_a_row_does_not_change_the_entity() -> None:
+    tick = a_tick()
+    before = dict(vars(tick))
+    rows.row_of(tick)["last_price"] = 1
+    assert vars(tick) == before
+
+
+@pytest.mark.parametrize("absent", [math.nan, math.inf, -math.inf, 1.7976931348623157e308, -1.7976931348623157e308])
+def test_a_value_that_is_absent_is_0(absent: float) -> None:
+    assert rows.row_of(a_tick(bid_price_1=absent))["bid_price_1"] == 0
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_json_of_a_row_never_has_null_for_a_number(value: float) -> None:
+    price = orjson.loads(rows.event("tick", rows.row_of(a_tick(last_price=value))))["data"]["last_price"]
+    assert isinstance(price, int | float) and math.isfinite(price)
+
+
+def test_times_are_naive_exchange_time_wherever_the_moment_comes_from() -> None:
+    assert rows.time_text(datetime(2024, 12, 2, 13, 0, tzinfo=UTC)) == "2024-12-02 21:00:00.000"
+    assert rows.time_text(datetime(2024, 12, 2, 21, 0, 0, 1_999)) == "2024-12-02 21:00:00.001"
+
+
+def test_order_and_trade_rows_use_the_pages_words() -> None:
+    row = rows.row_of(an_order())
+    assert (row["direction"], row["offset"], row["status"], row["type"]) == ("多", "开", "未成交", "限价")
+    assert row["order_id"] == "1_2_3" and row["local_order_id"] == "sim.1_2_3" and row["error_code"] == ""
+    trade = TradeData(
+        symbol="rb2501",
+        exchange=Exchange.SHFE,
+        order_id="1_2_3",
+        tradeid="7",
+        direction=Direction.SHORT,
+        offset=Offset.CLOSETODAY,
+        gateway_name="sim",
+    )
+    assert (rows.row_of(trade)["direction"], rows.row_of(trade)["offset"]) == ("空", "平今")
+
+
+def test_a_contract_row_has_dates_as_text() -> None:
+    contract = ContractData(
+        symbol="rb2501",
+        exchange=Exchange.SHFE,
+        name="螺纹钢2501",
+        product=Product.FUTURES,
+        size=10,
+        pricetick=1.0,
+        expire_date=date(2025, 1, 15),
+        gateway_name="sim",
+    )
+    row = rows.row_of(contract)
+    assert row["expire_date"] == "2025-01-15" and row["product"] == "期货"
+    orjson.dumps(row)
+
+
+def test_a_position_row_says_long_and_has_both_profits() -> None:
+    row = rows.position_row(Position("rb2501", "SHFE", "long", 5, 3, 2, 1, 4, 3300.0, 3290.0, 100.0, 150.0, 16500.0))
+    assert row["direction"] == "long" and row["local_symbol"] == "rb2501.SHFE" and row["symbol"] == "rb2501"
+    assert (row["position_profit"], row["float_pnl"], row["available"], row["yd_volume"]) == (100.0, 150.0, 4, 3)
+
+
+def test_the_account_is_a_list_of_keys_and_values() -> None:
+    money = Money(*(Decimal(n) for n in ("1000", "0", "0", "200", "30", "1.50", "2", "0", "-10", "988", "756.50")))
+    pairs = rows.key_values(rows.account_row(money, "demo", "sim", "20241203"))
+    values = {pair["key"]: pair["value"] for pair in pairs}
+    assert values["balance"] == 988.0 and values["available"] == 756.5 and values["frozen"] == 31.5
+    assert values["accountid"] == "demo" and values["risk_degree"] == round(200 / 988, 6)
+    assert all(set(pair) == {"key", "value"} for pair in pairs)
+
+
+def test_the_progress_of_an_order_never_goes_back() -> None:
+    path = [("提交中", 0), ("未成交", 0), ("部分成交", 1), ("部分成交", 2), ("全部成交", 3)]
+    steps = [rows.progress({"status": status, "traded": traded}) for status, traded in path]
+    assert steps == sorted(steps) and len(set(steps)) == len(steps)
+    assert rows.progress({"status": "已撤销", "traded": 2}) > steps[3]
