@@ -1,0 +1,31 @@
+"""The ways to a counter, chosen by name: `interface_classes(name)` is the only door. Gateway process.
+
+An interface is a pair of classes, market and trader, on ctpbee's interface seam; wiring.py says what they are given.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from app.lib.errors import BadInput
+
+if TYPE_CHECKING:
+    from app.gateway.interfaces.sim import SimMarket, SimTrader
+
+CTP_INTERFACES = ("ctp", "ctp_se")
+
+
+def interface_classes(name: str) -> tuple[type[SimMarket], type[SimTrader]]:
+    """Market and trader of the interface called `name`. Raises BadInput; code INTERFACE_UNAVAILABLE for one not served here."""
+    if name == "sim":
+        from app.gateway.interfaces.sim import SimMarket, SimTrader
+
+        return SimMarket, SimTrader
+    if name not in CTP_INTERFACES:
+        raise BadInput("interface", f"不认识的接口 {name!r}：可用 sim, {', '.join(CTP_INTERFACES)}")
+    if find_spec("ctpbee_api") is None:
+        message = f"接口 {name} 需要 ctpbee_api，本机没有安装：请先执行 make ctp"
+    else:
+        message = f"接口 {name} 本版本尚未提供，请使用 sim（内置柜台）"
+    raise BadInput("interface", message, code="INTERFACE_UNAVAILABLE")

@@ -1,0 +1,411 @@
+"""CTP's fields as ctpbee's entities and back, for every interface that speaks CTP. Pure; gateway process.
+
+Prices are yuan, volumes lots. `time` of orders and trades is naive exchange time as on the wire, `YYYY-MM-DD HH:MM:SS.mmm`;
+`TickData.datetime` is aware (Asia/Shanghai). Rules are those of DOMAIN: Orders 3, 5, 8 and Time 1.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+from ctpbee.constant import (
+    ContractData,
+    Direction,
+    Exchange,
+    Offset,
+    OrderData,
+    OrderRequest,
+    OrderType,
+    Product,
+    Status,
+    TickData,
+    TradeData,
+)
+
+from app.counter.frames import DepthField, InstrumentField, OrderField, TradeField
+from app.lib.book import Fees, Terms
+from app.lib.calendar import SHANGHAI, parse_day, wall_time
+
+EXCHANGES = {code: Exchange[code] for code in ("SHFE", "DCE", "CZCE", "CFFEX", "INE", "GFEX")}
+OPTION_CLASSES = {"2", "6"}  # options and spot options: not traded here
+
+DIRECTION_OF = {"0": Direction.LONG, "1": Direction.SHORT}
+DIRECTION_CODE = {Direction.LONG: "0", Direction.SHORT: "1"}
+SIDE_OF = {"0": "buy", "1": "sell"}
+POSITION_SIDE_OF = {"0": "long", "1": "short"}  # of PositionDetailField
+
+OFFSET_OF = {
+    "0": Offset.OPEN,
+    "1": Offset.CLOSE,
+    "3": Offset.CLOSETODAY,
+    "4": Offset.CLOSEYESTERDAY,
+    "2": Offset.CLOSE,  # forced by the broker or the exchange: a close like any other for the page
+    "5": Offset.CLOSE,
+    "6": Offset.CLOSE,
+}
+OFFSET_CODE = {Offset.OPEN: "0", Offset.CLOSE: "1", Offset.CLOSETODAY: "3", Offset.CLOSEYESTERDAY: "4"}
+OFFSET_WORD = {Offset.OPEN: "open", Offset.CLOSE: "close", Offset.CLOSETODAY: "closetoday", Offset.CLOSEYESTERDAY: "closeyesterday"}
+
+DIRECTION_WORD = {Direction.LONG: "long", Direction.SHORT: "short"}
+TYPE_WORD = {OrderType.LIMIT: "limit", OrderType.MARKET: "market", OrderType.FAK: "fak", OrderType.FOK: "fok"}
+
+UNSENT, TAKEN, QUEUEING, PARTLY, FINAL = -1, 0, 1, 2, 3
+STAGE_OF = {"a": TAKEN, "3": QUEUEING, "1": PARTLY, "0": FINAL, "5": FINAL}
+"""How far an order is, by OrderStatus: it never goes back. Other characters (touched, not queueing) say nothing about that."""
+
+EXCHANGE_REJECT = "EXCHANGE_REJECT"
+
+REFUSALS = {
+    1: "柜台未同步，请稍后再试",
+    3: "不合法的登录：用户名或密码错误",
+    6: "还没有登录",
+    7: "柜台还没有初始化，请稍后再试",
+    8: "前置不活跃",
+    9: "无权限",
+    12: "找不到该经纪公司",
+    13: "找不到该投资者",
+    15: "报单字段有误",
+    16: "找不到合约",
+    17: "合约不能交易",
+    20: "未在该交易所开户",
+    21: "席位未连接到交易所",
+    22: "不允许重复报单",
+    24: "撤单已报送，不允许重复撤单",
+    25: "撤单找不到相应报单",
+    26: "报单已全成交或已撤销，不能再撤",
+    27: "不支持的功能",
+    28: "没有报单交易权限",
+    29: "只能平仓",
+    30: "平仓量超过持仓量",
+    31: "资金不足",
+    35: "柜台未同步，请稍后再试",
+    40: "报单过于频繁，被流控",
+    41: "报单过于频繁，被流控",
+    42: "结算结果未确认",
+    49: "不合法的登录 IP 地址",
+    50: "平今仓位不足",
+    51: "平昨仓位不足",
+    57: "动态令牌错误",
+    60: "用户在线会话超出上限",
+    63: "客户端认证失败",
+    64: "客户端认证失败",
+    75: "连续登录失败次数超限，登录被禁止",
+    78: "发送失败",
+    79: "发送失败",
+    80: "交易所不支持的价格类型",
+    90: "查询未就绪，请稍后再试",
+    91: "交易所返回的错误",
+    95: "不支持的价格",
+    101: "没有相应的交易权限",
+    106: "超出持仓限额",
+    116: "报单过于频繁，被流控",
+    131: "必须先修改密码",
+    140: "必须先修改密码",
+    141: "必须先修改密码",
+    142: "新旧密码不能相同",
+    143: "登录 IP 被禁止",
+    144: "登录 IP 被禁止",
+    145: "终端没有认证权限",
+    147: "交易所代码有误",
+    148: "交易所代码有误",
+    150: "交易所代码有误",
+    154: "查询忙，请稍后再试",
+    157: "该交易所不支持撤销未知单",
+    3039: "API 版本与前置不符",
+    4040: "API 版本与前置不符",
+    4042: "客户端未授权",
+    4043: "客户端未授权",
+    4060: "认证失败次数过多",
+}
+"""Our own words for the counter's error ids, where it sends none. Texts differ between versions: match the id."""
+
+PASSING_LOGIN_ERRORS = {1, 7, 8, 35, 90, 154}
+"""Ids of a refused login that waiting mends. Any other is final: a retry would lock the account or the address."""
+
+
+class Refusal(NamedTuple):
+    """Why an order is 拒单."""
+
+    code: str  # CTP_31, EXCHANGE_REJECT, NEVER_ARRIVED
+    message: str
+
+
+def refusal_of(error_id: int, text: str) -> Refusal:
+    """The counter's id as our code, and its own text where it sends one."""
+    return Refusal(f"CTP_{error_id}", text.strip() or REFUSALS.get(error_id, f"柜台返回错误 {error_id}"))
+
+
+# ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Conditions(NamedTuple):
+    """What makes an order type in CTP: OrderPriceType, TimeCondition, VolumeCondition."""
+
+    price_type: str
+    time: str
+    volume: str
+
+
+CONDITIONS_OF = {
+    OrderType.LIMIT: Conditions("2", "3", "1"),
+    OrderType.MARKET: Conditions("1", "1", "1"),
+    OrderType.FAK: Conditions("2", "1", "1"),
+    OrderType.FOK: Conditions("2", "1", "3"),
+}
+
+
+def order_type(price_type: str, time_condition: str, volume_condition: str) -> OrderType:
+    """The type that an order was placed as, read back from its three conditions."""
+    if price_type == "1":
+        return OrderType.MARKET
+    if time_condition != "1":
+        return OrderType.LIMIT
+    return OrderType.FOK if volume_condition == "3" else OrderType.FAK
+
+
+def order_id_of(row: OrderField) -> str:
+    return f"{row.FrontID}_{row.SessionID}_{row.OrderRef.strip()}"
+
+
+def split_order_id(order_id: str) -> tuple[int, int, str]:
+    """(FrontID, SessionID, OrderRef) of an order id, with or without a gateway's name before it. Raises ValueError."""
+    front, session, ref = order_id.rpartition(".")[2].split("_")
+    return int(front), int(session), ref
+
+
+def request_words(request: OrderRequest) -> dict[str, Any]:
+    """The order as asked, in the words of app/gateway/messages.PlaceOrder: what the journal keeps of it."""
+    return {
+        "local_symbol": request.local_symbol,
+        "direction": DIRECTION_WORD[request.direction],
+        "offset": OFFSET_WORD[request.offset],
+        "type": TYPE_WORD[request.type],
+        "price": 0.0 if request.type is OrderType.MARKET else float(request.price),
+        "volume": int(request.volume),
+    }
+
+
+def order_row(
+    request: OrderRequest, *, broker: str, investor: str, exchange: str, key: tuple[int, int, str], trading_day: str, moment: datetime
+) -> OrderField:
+    """The order as CTP would show it before anybody has answered. Raises KeyError for a type, direction or offset CTP has not."""
+    conditions = CONDITIONS_OF[request.type]
+    front, session, ref = key
+    return OrderField(
+        BrokerID=broker,
+        InvestorID=investor,
+        InstrumentID=request.symbol,
+        ExchangeID=exchange,
+        OrderRef=ref,
+        FrontID=front,
+        SessionID=session,
+        Direction=DIRECTION_CODE[request.direction],
+        CombOffsetFlag=OFFSET_CODE[request.offset],
+        OrderPriceType=conditions.price_type,
+        TimeCondition=conditions.time,
+        VolumeCondition=conditions.volume,
+        LimitPrice=0.0 if request.type is OrderType.MARKET else float(request.price),
+        VolumeTotalOriginal=int(request.volume),
+        VolumeTotal=int(request.volume),
+        TradingDay=trading_day,
+        InsertDate=moment.strftime("%Y%m%d"),
+        InsertTime=moment.strftime("%H:%M:%S"),
+    )
+
+
+def status_of(row: OrderField, traded: int, refusal: Refusal | None) -> Status:
+    """The state to show. Fills count as soon as they are heard, whether or not the order's own row has come yet."""
+    if refusal is not None:
+        return Status.REJECTED
+    if row.OrderStatus == "5":
+        return Status.REJECTED if row.OrderSubmitStatus == "4" else Status.CANCELLED
+    if row.OrderStatus == "0" or traded >= row.VolumeTotalOriginal > 0:
+        return Status.ALLTRADED
+    if row.OrderStatus == "1" or traded:
+        return Status.PARTTRADED
+    return Status.NOTTRADED if row.OrderStatus == "3" else Status.SUBMITTING
+
+
+def order_of(
+    row: OrderField, *, gateway_name: str, traded: int, refusal: Refusal | None = None, is_local: bool = True, client_order_id: str = ""
+) -> OrderData:
+    """The order as ctpbee has it; `traded` is counted from trades. Raises KeyError for an exchange or offset that CTP has not."""
+    status = status_of(row, traded, refusal)
+    if refusal is None and status is Status.REJECTED:
+        refusal = Refusal(EXCHANGE_REJECT, row.StatusMsg.strip() or "交易所拒绝了该报单")
+    return OrderData(
+        symbol=row.InstrumentID,
+        exchange=EXCHANGES[row.ExchangeID],
+        order_id=order_id_of(row),
+        type=order_type(row.OrderPriceType, row.TimeCondition, row.VolumeCondition),
+        direction=DIRECTION_OF[row.Direction],
+        offset=OFFSET_OF[row.CombOffsetFlag[:1]],
+        price=row.LimitPrice,
+        volume=row.VolumeTotalOriginal,
+        traded=traded,
+        status=status,
+        time=wire_time(row.InsertDate or row.TradingDay, row.InsertTime),
+        gateway_name=gateway_name,
+        is_local=is_local,
+        trading_day=row.TradingDay,
+        order_sys_id=row.OrderSysID.strip(),
+        status_msg=row.StatusMsg.strip(),
+        error_code=refusal.code if refusal else "",
+        error_message=refusal.message if refusal else "",
+        client_order_id=client_order_id,
+    )
+
+
+def trade_of(row: TradeField, *, order_id: str, gateway_name: str, is_local: bool = True) -> TradeData:
+    key = "_".join((row.TradingDay, row.ExchangeID, row.TradeID.strip(), row.Direction))
+    trade = TradeData(
+        symbol=row.InstrumentID,
+        exchange=EXCHANGES[row.ExchangeID],
+        order_id=order_id,
+        tradeid=row.TradeID.strip(),
+        direction=DIRECTION_OF[row.Direction],
+        offset=OFFSET_OF[row.OffsetFlag],
+        price=row.Price,
+        volume=row.Volume,
+        time=wire_time(row.TradeDate or row.TradingDay, row.TradeTime),
+        gateway_name=gateway_name,
+        is_local=is_local,
+        trading_day=row.TradingDay,
+        trade_key=key,
+    )
+    # ctpbee keys its table of trades by this; both sides of a self-trade, and two exchanges, may have one TradeID
+    trade.__dict__["local_trade_id"] = f"{gateway_name}.{key}"
+    return trade
+
+
+def wire_time(day: str, time: str) -> str:
+    """`20250606`, `21:00:01` as on the wire; "" where there is no time."""
+    return f"{day[:4]}-{day[4:6]}-{day[6:8]} {time}.000" if time and len(day) == 8 else ""
+
+
+# ── contracts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def contract_of(row: InstrumentField, gateway_name: str) -> ContractData:
+    """The contract under ctpbee's names and, on the same object, under CTP's."""
+    return ContractData(
+        **msgspec.structs.asdict(row),
+        symbol=row.InstrumentID,
+        exchange=EXCHANGES[row.ExchangeID],
+        name=row.InstrumentName,
+        product=Product.FUTURES if row.ProductClass == "1" else Product.SPREAD,
+        size=row.VolumeMultiple,
+        pricetick=row.PriceTick,
+        min_volume=row.MinLimitOrderVolume,
+        max_limit_order_volume=row.MaxLimitOrderVolume,
+        min_limit_order_volume=row.MinLimitOrderVolume,
+        max_market_order_volume=row.MaxMarketOrderVolume,
+        min_market_order_volume=row.MinMarketOrderVolume,
+        delivery_year=row.DeliveryYear,
+        delivery_month=row.DeliveryMonth,
+        create_date=_date(row.CreateDate),
+        open_date=_date(row.OpenDate),
+        expire_date=_date(row.ExpireDate),
+        start_delivery_date=_date(row.StartDelivDate),
+        end_delivery_date=_date(row.EndDelivDate),
+        inst_life_phase=row.InstLifePhase,
+        is_trading=bool(row.IsTrading),
+        position_type=row.PositionType,
+        position_date_type=row.PositionDateType,
+        long_margin_ratio=row.LongMarginRatio,
+        short_margin_ratio=row.ShortMarginRatio,
+        max_margin_side_algorithm=row.MaxMarginSideAlgorithm == "1",
+        combination_type=row.CombinationType,
+        gateway_name=gateway_name,
+    )
+
+
+def terms_of(row: InstrumentField) -> Terms:
+    """What the book has to know of a contract."""
+    return Terms(
+        symbol=row.InstrumentID,
+        exchange=row.ExchangeID,
+        product=row.ProductID,
+        multiplier=row.VolumeMultiple,
+        price_tick=row.PriceTick,
+        long_margin_ratio=row.LongMarginRatio,
+        short_margin_ratio=row.ShortMarginRatio,
+        splits_today=row.PositionDateType == "1",
+        max_side=row.MaxMarginSideAlgorithm == "1",
+        fees=Fees(
+            row.OpenRatioByMoney,
+            row.OpenRatioByVolume,
+            row.CloseRatioByMoney,
+            row.CloseRatioByVolume,
+            row.CloseTodayRatioByMoney,
+            row.CloseTodayRatioByVolume,
+        ),
+    )
+
+
+def _date(text: str) -> date | None:
+    try:
+        return parse_day(text)
+    except ValueError:
+        return None  # some contracts have none
+
+
+# ── quotes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ABSENT = 1e300  # CTP writes the largest double where there is no price
+AHEAD = timedelta(hours=1)  # more than a quote can be ahead of the counter's clock as we know it
+
+
+def tick_time(row: DepthField, now: datetime) -> datetime:
+    """When the snapshot was made, aware. `now` is the counter's clock.
+
+    DCE stamps a night with its trading day: a stamp in the future is none. Then the calendar says which evening it was, and where
+    that is in the future too (sessions all day know no evenings), it was the last time that the clock showed this time.
+    """
+    try:
+        day = parse_day(row.ActionDay)
+    except ValueError:
+        day = now.date()
+    clock = time(int(row.UpdateTime[0:2]), int(row.UpdateTime[3:5]), int(row.UpdateTime[6:8]), row.UpdateMillisec * 1000)
+    stamp = datetime.combine(day, clock, SHANGHAI)
+    if stamp > now + AHEAD:
+        stamp = wall_time(day, row.UpdateTime, row.UpdateMillisec)
+    if stamp > now + AHEAD:
+        stamp = datetime.combine(now.date(), clock, SHANGHAI)
+        stamp -= timedelta(days=stamp > now + AHEAD)
+    return stamp
+
+
+def tick_of(row: DepthField, *, name: str, exchange: Exchange, trading_day: str, now: datetime, gateway_name: str) -> TickData:
+    """The snapshot as ctpbee has it. The trading day is the counter's: CZCE stamps its night with the natural date."""
+    values: dict[str, Any] = {
+        "last_price": row.LastPrice,
+        "limit_up": row.UpperLimitPrice,
+        "limit_down": row.LowerLimitPrice,
+        "open_price": row.OpenPrice,
+        "high_price": row.HighestPrice,
+        "low_price": row.LowestPrice,
+        "pre_close": row.PreClosePrice,
+        "average_price": row.AveragePrice,
+        "settlement_price": row.SettlementPrice,
+        "pre_settlement_price": row.PreSettlementPrice,
+        "bid_price_1": row.BidPrice1,
+        "ask_price_1": row.AskPrice1,
+    }
+    return TickData(
+        symbol=row.InstrumentID,
+        exchange=exchange,
+        datetime=tick_time(row, now),
+        name=name,
+        trading_day=trading_day,
+        volume=row.Volume,
+        turnover=row.Turnover,
+        open_interest=row.OpenInterest,
+        pre_open_interest=row.PreOpenInterest,
+        bid_volume_1=row.BidVolume1,
+        ask_volume_1=row.AskVolume1,
+        gateway_name=gateway_name,
+        **{key: value if abs(value) < ABSENT else 0.0 for key, value in values.items()},
+    )

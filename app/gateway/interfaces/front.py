@@ -1,0 +1,134 @@
+"""One connection to a counter, kept alive: connects, reads, and connects again when it was lost. Gateway process.
+
+A thread of its own connects and reads; what it hears it hands to the event thread in order, so that a "lost" never comes
+before the last frame.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from app.counter.frames import AnyCallbackFrame, AnyRequestFrame, decode_callback, encode
+from app.gateway import channel
+from app.gateway.channel import ChannelClosed, Connection
+from app.gateway.loop import EventLoop
+from app.lib.calendar import SHANGHAI
+from app.lib.errors import AppError
+
+log = logging.getLogger(__name__)
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between two attempts
+BACKLOG = 20_000  # frames that wait in the event thread before the reader stops reading
+
+
+class Front:
+    """`on_open`, `on_frame` and `on_lost(reason)` run in the event thread; `intake` in the reader's, before it hands a frame over."""
+
+    def __init__(
+        self,
+        name: str,
+        loop: EventLoop,
+        address: Callable[[], str],
+        on_open: Callable[[], None],
+        on_frame: Callable[[AnyCallbackFrame], None],
+        on_lost: Callable[[str], None],
+        intake: Callable[[AnyCallbackFrame], bool] = lambda _frame: False,  # True: it has been taken
+    ) -> None:
+        self._loop = loop
+        self._address = address
+        self._on_open = on_open
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        self._intake = intake
+        self._stop = threading.Event()
+        self._pause = SHORTEST_PAUSE
+        self.connection: Connection | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def settled(self) -> None:
+        """The counter has taken us: the next loss begins with the shortest pause again."""
+        self._pause = SHORTEST_PAUSE
+
+    def drop(self) -> None:
+        """Let this connection go and make another one."""
+        if self.connection is not None:
+            self.connection.close()
+
+    def close(self) -> None:
+        """For good: no further attempt."""
+        self._stop.set()
+        self.drop()
+
+    def send(self, frame: AnyRequestFrame) -> None:
+        """Raises ChannelClosed when it has not left, see `send_on`."""
+        if self.connection is None:
+            raise ChannelClosed("not connected")
+        send_on(self.connection, frame)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            reason = self._serve()
+            self._loop.post(self._on_lost, reason)
+            pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
+            self._stop.wait(pause)
+
+    def _serve(self) -> str:
+        """One connection from its beginning to its end; returns why it ended."""
+        try:
+            connection = self.connection = channel.connect(self._address())
+        except (OSError, AppError) as error:
+            log.info("%s cannot connect: %s", self._thread.name, error)
+            return "连接不上前置"
+        try:
+            if self._stop.is_set():
+                return "已关闭"
+            self._loop.post(self._on_open)
+            for data in connection.frames():
+                frame = decode_callback(data)
+                if not self._intake(frame):
+                    self._loop.throttle(BACKLOG)
+                    self._loop.post(self._on_frame, frame)
+            return "与前置的连接已断开"
+        except msgspec.DecodeError:
+            log.exception("%s got a frame it does not know", self._thread.name)
+            return "前置的报文不合规"
+        finally:
+            connection.close()
+
+
+def send_on(connection: Connection, frame: AnyRequestFrame) -> None:
+    """Hand a frame to a connection. Raises ChannelClosed only when it has not left and never will.
+
+    That is how Connection.send is made: it raises under its lock, either before the frame is queued or after the whole queue,
+    this frame in it, was thrown away. A frame that it has taken may still be lost on the way: then nothing is raised.
+    """
+    connection.send(encode(frame))
+
+
+class CounterClock:
+    """The counter's time between two of its words about it. Read from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said = datetime.now(SHANGHAI)  # before its first word the host's clock has to do
+        self._heard = clock()
+        self.steady = False  # connected: it speaks once a second of its own time, so it is never more than that ahead
+
+    def set(self, text: str) -> None:
+        """`YYYY-MM-DDTHH:MM:SS.mmm`, naive exchange time."""
+        self._said, self._heard = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI), self._clock()
+        self.steady = True
+
+    def now(self) -> datetime:
+        """Aware, Asia/Shanghai."""
+        passed = self._clock() - self._heard
+        return self._said + timedelta(seconds=min(passed, 1.0) if self.steady else passed)

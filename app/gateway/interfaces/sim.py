@@ -1,0 +1,700 @@
+"""Market and trader of the built-in counter, on ctpbee's interface seam: thin clients of its frames. Gateway process.
+
+Everything runs in the event thread but the readers of app/gateway/interfaces/front.py; `send_order`, `cancel_order`, `subscribe` and
+`unsubscribe` may be called from any thread. The rules of orders and trades are the ledger's (app/gateway/ledger.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from ctpbee.constant import (
+    EVENT_ACCOUNT,
+    EVENT_CONTRACT,
+    EVENT_ERROR,
+    EVENT_INIT_FINISHED,
+    EVENT_ORDER,
+    EVENT_POSITION,
+    EVENT_TICK,
+    EVENT_TRADE,
+    AccountData,
+    CancelRequest,
+    Event,
+    OrderData,
+    OrderRequest,
+)
+from ctpbee.signals import common_signals
+
+from app.counter import frames
+from app.counter.frames import DepthField, InstrumentField, OrderField, PositionDetailField, TradeField, TradingAccountField
+from app.gateway.channel import ChannelClosed, Connection
+from app.gateway.interfaces import fields
+from app.gateway.interfaces.fields import Refusal
+from app.gateway.interfaces.front import CounterClock, Front, send_on
+from app.gateway.interfaces.wiring import Wiring
+from app.gateway.ledger import Change
+from app.gateway.positions import position_data
+from app.lib.errors import BadInput, LoginRefused, NotFound, NotReady, OrderRefused
+from app.model.store import Intent
+
+log = logging.getLogger(__name__)
+
+LOGIN_LIMIT = 30.0  # seconds from connecting to ready; then the connection is made anew
+QUERY_AGAIN = 1.0  # seconds before a query that the counter could not take is asked again
+ARRIVAL_GRACE = 2.0  # seconds in which an order of a lost connection may still come to the counter
+MOST_RELOADS = 5  # how often the figures are asked again because a trade came in between
+TICK_BACKLOG = 5_000  # snapshots that wait before they are conflated per contract
+UNSETTLED = {"sending", "sent", "unknown"}
+NEVER_ARRIVED = "NEVER_ARRIVED"
+
+Row = OrderField | TradeField | InstrumentField | PositionDetailField | TradingAccountField
+
+
+def _address(info: dict[str, Any]) -> Callable[[], str]:
+    address = info["counter_address"]
+    return address if callable(address) else lambda: address
+
+
+class _Session(NamedTuple):
+    """One login: what is sent belongs to it and goes over its connection alone."""
+
+    connection: Connection
+    front: int
+    session: int
+
+
+@dataclass
+class _Query:
+    what: str
+    then: Callable[[list[Any]], None]
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass
+class _Load:
+    """What comes in while the account is being loaded."""
+
+    orders: list[OrderField] = field(default_factory=list)
+    trades: list[TradeField] = field(default_factory=list)
+    instruments: list[InstrumentField] = field(default_factory=list)
+    details: list[PositionDetailField] = field(default_factory=list)
+    known_at_details: int = 0
+    tries: int = 0
+
+    def known_trades(self) -> int:
+        return len({(trade.ExchangeID, trade.TradeID, trade.Direction) for trade in self.trades})
+
+
+class _Side:
+    """What market and trader have in common: the front's state, and its login."""
+
+    name: str
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._loop = wiring.loop
+        self._ledger = wiring.ledger
+        self._front: Front | None = None
+        self._info: dict[str, Any] = {}
+        self._clock = CounterClock()
+        self._watchdog: Any = None
+        self._said = ("", "")
+        self.gateway_name = wiring.name
+        self.state = ""
+        self.refusal: LoginRefused | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self.state == "ready"
+
+    def connect(self, info: dict[str, Any]) -> None:
+        """Begin to connect, and go on until `close` or a refused login."""
+        self._info = info
+        self._say("connecting")
+        self._front = self._make_front(_address(info))
+        self._front.start()
+
+    def close(self) -> None:
+        if self._front is not None:
+            self._front.close()
+
+    def _make_front(self, address: Callable[[], str]) -> Front:
+        return Front(f"{self.name}-front", self._loop, address, self._on_open, self._on_frame, self._on_lost)
+
+    def _send(self, frame: frames.AnyRequestFrame) -> None:
+        """A question that is asked again at the next login anyway, should the front be gone."""
+        assert self._front is not None
+        try:
+            self._front.send(frame)
+        except ChannelClosed:
+            log.info("%s: %s not sent, the front is gone", self.name, type(frame).__name__)
+
+    def _say(self, state: str, reason: str = "") -> None:
+        self.state = state
+        if self._said != (state, reason):
+            self._said = (state, reason)
+            self._call(self._wiring.on_status, self.name, state, reason)
+
+    def _on_open(self) -> None:
+        self._say("connected")
+        self._say("logging_in")
+        self._watch()
+        self._send(
+            frames.ReqUserLogin(front=self.name, BrokerID=self._info["brokerid"], UserID=self._info["userid"], Password=self._password())
+        )
+
+    def _password(self) -> str:
+        return ""
+
+    def _watch(self) -> None:
+        """From now on there is a limit to how long it may take to be ready."""
+        self._unwatch()
+        self._watchdog = self._loop.call_later(LOGIN_LIMIT, self._give_up_login)
+
+    def _unwatch(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+
+    def _give_up_login(self) -> None:
+        log.warning("%s: still %s after %g s, connecting anew", self.name, self.state, LOGIN_LIMIT)
+        if self._front is not None:
+            self._front.drop()
+
+    def _is_ready(self) -> None:
+        self._unwatch()
+        self._say("ready")
+
+    def _on_lost(self, reason: str) -> None:
+        self._unwatch()
+        self._clock.steady = False
+        if self.state not in ("refused", "lost"):  # the first reason is the one that tells something
+            self._say("lost", reason)
+
+    def _on_login_refused(self, frame: frames.RspUserLogin) -> None:
+        assert self._front is not None
+        code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
+        if frame.ErrorID in fields.PASSING_LOGIN_ERRORS:
+            self._say("lost", message)
+            self._front.drop()
+            return
+        self.refusal = LoginRefused(message, code=code)
+        self._say("refused", message)
+        self._front.close()
+
+    def _on_frame(self, frame: frames.AnyCallbackFrame) -> None:
+        handler = getattr(self, f"_on_{type(frame).__name__}", None)
+        if handler is None:
+            log.warning("%s: unexpected frame %s", self.name, type(frame).__name__)
+        else:
+            handler(frame)
+
+    def _emit(self, kind: str, data: Any) -> None:
+        signals = common_signals if kind == EVENT_TICK else self._wiring.signals
+        self._call(getattr(signals, f"{kind}_signal").send, Event(type=kind, data=data))
+
+    @staticmethod
+    def _call(function: Callable[..., Any], *args: Any) -> None:
+        """Tell somebody: his failure is his own and stops nothing here."""
+        try:
+            function(*args)
+        except Exception:  # the edge of a handler
+            log.exception("handler %s failed", getattr(function, "__qualname__", repr(function)))
+
+
+class SimTrader(_Side):
+    """The trading front. `refusal` is set once the counter has refused the login for good."""
+
+    name = "td"
+
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
+        self._store = wiring.store
+        self._sending = threading.Lock()
+        self._session: _Session | None = None  # None: not ready, nothing can be sent
+        self._logged_in = (0, 0)
+        self._order_ref = 0
+        self._request_id = 0
+        self._queries: dict[int, _Query] = {}
+        self._load: _Load | None = None
+        self._initialised = False
+        self._held: set[str] = set()
+        self._details: tuple[int, list[PositionDetailField]] | None = None  # trades known when the counter answered
+
+    # ── what ctpbee and the gateway ask ──────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def td_status(self) -> bool:
+        return self.ready
+
+    @property
+    def trading_day(self) -> str:
+        return self._ledger.trading_day
+
+    def counter_now(self) -> datetime:
+        """The counter's clock, aware."""
+        return self._clock.now()
+
+    def send_order(self, req: OrderRequest, client_order_id: str = "", **_more: Any) -> str:
+        """Journal the intent, then send; returns the order id, whose 提交中 is told after this call.
+
+        Raises NotReady and BadInput (nothing journalled, nothing sent), DuplicateIntent (nothing sent), OrderRefused NEVER_SENT.
+        """
+        exchange = self._exchange(req)
+        if req.type not in fields.CONDITIONS_OF or req.offset not in fields.OFFSET_CODE or req.direction not in fields.DIRECTION_CODE:
+            raise BadInput("type", f"不支持的报单：{req.type} {req.direction} {req.offset}")
+        with self._sending:
+            session = self._session
+            if session is None:
+                raise NotReady("交易前置未就绪，报单未发出，请稍后再试")
+            self._order_ref += 1
+            row = fields.order_row(
+                req,
+                broker=self._info["brokerid"],
+                investor=self._info["userid"],
+                exchange=exchange,
+                key=(session.front, session.session, str(self._order_ref)),
+                trading_day=self.trading_day,
+                moment=self.counter_now(),
+            )
+            order_id = fields.order_id_of(row)
+            request = fields.request_words(req) | {"row": msgspec.to_builtins(row)}
+            self._store.write_intent(Intent(order_id, client_order_id, row.TradingDay, self.counter_now().isoformat(), request))
+            self._ledger.own(order_id, client_order_id)
+            try:
+                send_on(session.connection, _insert_of(row))
+            except ChannelClosed:
+                message = "与前置的连接已断开，报单未发出"
+                self._store.settle_intent(order_id, "never_sent", "NEVER_SENT", message)
+                raise OrderRefused(message, code="NEVER_SENT", order_id=order_id) from None
+        if self._loop.is_current:
+            self._submitted(row)
+        else:
+            self._loop.post(self._submitted, row)
+        return order_id
+
+    def cancel_order(self, req: CancelRequest, **_more: Any) -> int:
+        """Ask for the cancel of an order of the day; 0 once it has left. Raises NotFound and NotReady: nothing was sent."""
+        row = self._ledger.order_row(req.order_id.rpartition(".")[2])
+        if row is None:
+            raise NotFound("本账户没有这张报单", code="ORDER_NOT_FOUND")
+        session = self._session
+        if session is None:
+            raise NotReady("交易前置未就绪，撤单未发出，请稍后再试")
+        try:
+            send_on(
+                session.connection,
+                frames.ReqOrderAction(
+                    InstrumentID=row.InstrumentID,
+                    ExchangeID=row.ExchangeID,
+                    OrderRef=row.OrderRef,
+                    FrontID=row.FrontID,
+                    SessionID=row.SessionID,
+                    OrderSysID=row.OrderSysID,
+                ),
+            )
+        except ChannelClosed:
+            raise NotReady("与前置的连接已断开，撤单未发出，请稍后再试") from None
+        return 0
+
+    def query_account(self) -> int:
+        """Ask the counter; the answer is compared with the book and told as ctpbee's account event. -1: not now."""
+        return self._query_once("account", self._on_account)
+
+    def query_position(self) -> int:
+        """Ask the counter for the lots; then each position of the book is told. -1: not now."""
+        return self._query_once("position_detail", self._on_details)
+
+    # ── login and loading ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _password(self) -> str:
+        return self._info["password"]
+
+    def _on_lost(self, reason: str) -> None:
+        self._end_session()
+        self._load = None
+        super()._on_lost(reason)
+
+    def _end_session(self) -> None:
+        with self._sending:
+            self._session = None
+        self._queries.clear()
+        self._details = None
+
+    def _on_RspUserLogin(self, frame: frames.RspUserLogin) -> None:
+        if frame.ErrorID:
+            self._on_login_refused(frame)
+            return
+        assert self._front is not None
+        self._front.settled()
+        self._clock.set(frame.now)
+        self._logged_in = (frame.FrontID, frame.SessionID)
+        self._order_ref = max(self._order_ref, self._store.max_order_ref(), int(frame.MaxOrderRef.strip() or 0))
+        self._say("logged_in")
+        self._begin_load(frame.TradingDay)
+
+    def _begin_load(self, trading_day: str, reason: str = "") -> None:
+        """Ask for everything; what comes in meanwhile waits. A day that is new to the ledger begins empty."""
+        self._end_session()
+        if trading_day != self._ledger.trading_day:
+            self._ledger.begin_day(trading_day)
+            self._call(self._wiring.on_day, trading_day)
+        for intent in self._store.intents(trading_day):
+            self._ledger.own(intent.order_id, intent.client_order_id)
+        self._watch()
+        self._say("loading", reason)
+        load = self._load = _Load()
+
+        def on_instruments(rows: list[InstrumentField]) -> None:
+            load.instruments = rows
+            self._query("order", on_orders)
+
+        def on_orders(rows: list[OrderField]) -> None:
+            load.orders += rows
+            self._query("trade", on_trades)
+
+        def on_trades(rows: list[TradeField]) -> None:
+            load.trades += rows
+            self._load_figures()
+
+        self._query("instrument", on_instruments)
+
+    def _load_figures(self) -> None:
+        """Lots, then money. They belong together only if no trade came between the two answers."""
+        load = self._load
+        assert load is not None
+
+        def on_details(rows: list[PositionDetailField]) -> None:
+            load.details, load.known_at_details = rows, load.known_trades()
+            self._query("account", on_account)
+
+        def on_account(rows: list[TradingAccountField]) -> None:
+            load.tries += 1
+            if load.known_trades() != load.known_at_details and load.tries < MOST_RELOADS:
+                self._load_figures()
+            else:
+                self._finish_load(rows[0])
+
+        self._query("position_detail", on_details)
+
+    def _finish_load(self, account: TradingAccountField) -> None:
+        load = self._load
+        assert load is not None and self._front is not None and self._front.connection is not None
+        if account.TradingDay != self._ledger.trading_day:
+            self._begin_load(account.TradingDay, f"新交易日 {account.TradingDay}")
+            return
+        self._load = None
+        for contract in self._ledger.set_contracts(load.instruments):
+            self._emit(EVENT_CONTRACT, contract)
+        changes = self._ledger.rebuild(account, load.details, load.orders, load.trades)
+        self._tell_differences(self._ledger.reconcile(account, load.details, is_complete=True))
+        with self._sending:
+            self._session = _Session(self._front.connection, *self._logged_in)
+        self._tell(changes)
+        self._hold(self._ledger.holdings())
+        self._tell_positions()
+        self._tell_account()
+        self._is_ready()
+        if not self._initialised:
+            self._initialised = True
+            self._emit(EVENT_INIT_FINISHED, True)
+        self._look_for_intents()
+
+    # ── orders that nobody has answered ──────────────────────────────────────────────────────────────────────────────
+
+    def _look_for_intents(self) -> None:
+        """What of the journal's open intents the counter knows is settled; for the rest it is asked once more, a little later."""
+        missing = []
+        for intent in self._store.intents(self.trading_day):
+            if intent.state == "refused" and self._ledger.is_unconfirmed(intent.order_id):
+                self._refuse(intent, Refusal(intent.code, intent.message))  # not in the counter's queries: shown from the journal
+            elif intent.state in UNSETTLED and self._ledger.is_unconfirmed(intent.order_id):
+                missing.append(intent)
+            elif intent.state in UNSETTLED:
+                order = self._ledger.orders[intent.order_id]
+                state = "refused" if order.error_code else "accepted"
+                self._store.settle_intent(intent.order_id, state, order.error_code, order.error_message)
+        if missing:
+            log.warning("%d orders without an answer are not at the counter (yet)", len(missing))
+            self._loop.call_later(ARRIVAL_GRACE, self._look_again, self._session, missing)
+
+    def _look_again(self, session: _Session | None, missing: list[Intent]) -> None:
+        """After the grace the counter's own list decides. Another session has begun: its load looks for them again."""
+        if session is None or session is not self._session:
+            return
+
+        def on_orders(rows: list[OrderField]) -> None:
+            for row in rows:
+                self._tell(self._ledger.apply_order(row))
+            for intent in missing:
+                if not self._ledger.is_unconfirmed(intent.order_id):
+                    continue
+                message = f"柜台 {intent.trading_day} 的委托中没有这笔报单：未到达柜台或未被受理"
+                log.warning("order %s is not at the counter: settled as refused", intent.order_id)
+                self._store.settle_intent(intent.order_id, "refused", NEVER_ARRIVED, message)
+                self._refuse(intent, Refusal(NEVER_ARRIVED, message))
+
+        self._query("order", on_orders)
+
+    def _refuse(self, intent: Intent, refusal: Refusal) -> None:
+        self._tell(self._ledger.apply_refusal(msgspec.convert(intent.request["row"], OrderField), refusal))
+
+    # ── what the counter says ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_Heartbeat(self, frame: frames.Heartbeat) -> None:
+        self._clock.set(frame.now)
+        if self.state in ("loading", "ready") and frame.TradingDay != self._ledger.trading_day:
+            self._begin_load(frame.TradingDay, f"新交易日 {frame.TradingDay}")
+
+    def _on_RtnOrder(self, frame: frames.RtnOrder) -> None:
+        if self._load is not None:
+            self._load.orders.append(frame.order)
+        else:
+            self._tell(self._ledger.apply_order(frame.order))
+
+    def _on_RtnTrade(self, frame: frames.RtnTrade) -> None:
+        if self._load is not None:
+            self._load.trades.append(frame.trade)
+        else:
+            self._tell(self._ledger.apply_trade(frame.trade))
+
+    def _on_RspOrderInsert(self, frame: frames.RspOrderInsert) -> None:
+        row = frame.order
+        if not row.FrontID and not row.SessionID:  # CTP's own answer has neither: it comes to the asking session alone
+            front, session = self._logged_in
+            row = msgspec.structs.replace(row, FrontID=front, SessionID=session)
+        self._tell(self._ledger.apply_refusal(row, fields.refusal_of(frame.ErrorID, frame.ErrorMsg)))
+
+    def _on_ErrRtnOrderInsert(self, frame: frames.ErrRtnOrderInsert) -> None:
+        self._tell(self._ledger.apply_refusal(frame.order, fields.refusal_of(frame.ErrorID, frame.ErrorMsg)))
+
+    def _on_RspOrderAction(self, frame: frames.RspOrderAction) -> None:
+        code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
+        order_id = f"{frame.FrontID}_{frame.SessionID}_{frame.OrderRef.strip()}"
+        if self._ledger.order_row(order_id) is None:
+            order_id = self._ledger.order_of_sys_id(frame.ExchangeID, frame.OrderSysID) or order_id
+        self._call(self._wiring.on_cancel_refused, order_id, code, message)
+
+    def _on_RspQry(self, frame: frames.RspQry) -> None:
+        query = self._queries.get(frame.RequestID)
+        if query is None:
+            return  # of a session or a load that has been given up
+        query.rows += frame.rows
+        if not frame.last:
+            return
+        del self._queries[frame.RequestID]
+        if frame.ErrorID:
+            log.warning("query %s refused: %d %s", query.what, frame.ErrorID, frame.ErrorMsg)
+            self._loop.call_later(QUERY_AGAIN, self._ask_again, self._front and self._front.connection, self._load, query)
+        else:
+            query.then(query.rows)
+
+    def _on_details(self, rows: list[PositionDetailField]) -> None:
+        self._details = (len(self._ledger.trades), rows)
+        self._tell_positions()
+
+    def _on_account(self, rows: list[TradingAccountField]) -> None:
+        if self._details is not None and rows[0].TradingDay == self.trading_day:
+            known, details = self._details
+            if known == len(self._ledger.trades):
+                self._tell_differences(self._ledger.reconcile(rows[0], details))
+        self._tell_account()
+
+    # ── asking and telling ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def _query(self, what: str, then: Callable[[list[Any]], None]) -> None:
+        self._request_id += 1
+        self._queries[self._request_id] = _Query(what, then)
+        self._send(frames.ReqQry(what=what, RequestID=self._request_id))
+
+    def _query_once(self, what: str, then: Callable[[list[Any]], None]) -> int:
+        if not self.ready or any(query.what == what for query in self._queries.values()):
+            return -1
+        self._query(what, then)
+        return 0
+
+    def _ask_again(self, connection: Connection | None, load: _Load | None, query: _Query) -> None:
+        same = self._front is not None and connection is self._front.connection and load is self._load
+        if same and connection is not None and not connection.closed:
+            self._query(query.what, query.then)
+
+    def _exchange(self, req: OrderRequest) -> str:
+        """The contract's exchange; ctpbee's helper loses GFEX on the way."""
+        instrument = self._ledger.instrument(req.symbol)
+        if instrument is not None:
+            return instrument.ExchangeID
+        exchange = getattr(req.exchange, "value", req.exchange)
+        if exchange not in fields.EXCHANGES:
+            raise BadInput("exchange", f"不认识的合约 {req.symbol}")
+        return exchange
+
+    def _submitted(self, row: OrderField) -> None:
+        for order in self._ledger.submit(row):
+            self._loop.post(self._tell_submitted, order)  # after whoever sent it has its id
+
+    def _tell_submitted(self, order: OrderData) -> None:
+        if self._ledger.orders.get(order.order_id) is order:  # else the counter was faster
+            self._tell([order])
+
+    def _tell(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            if change.symbol not in self._held:
+                self._hold(self._ledger.holdings())
+            self._emit(EVENT_ORDER if isinstance(change, OrderData) else EVENT_TRADE, change)
+
+    def _hold(self, symbols: Iterable[str]) -> None:
+        self._held = set(symbols)
+        self._call(self._wiring.on_holding, self._held)
+
+    def _tell_positions(self) -> None:
+        for position in self._ledger.book.positions():
+            self._emit(EVENT_POSITION, position_data(position))
+
+    def _tell_account(self) -> None:
+        money = self._ledger.money()
+        amounts = {name: float(amount) for name, amount in money._asdict().items()}
+        frozen = amounts["frozen_margin"] + amounts["frozen_commission"]
+        self._emit(EVENT_ACCOUNT, AccountData(accountid=self._info["userid"], gateway_name=self.gateway_name, frozen=frozen, **amounts))
+
+    def _tell_differences(self, differences: list[str]) -> None:
+        if differences:
+            log.error("our book and the counter differ: %s", "; ".join(differences))
+            self._call(self._wiring.on_difference, differences)
+
+
+class SimMarket(_Side):
+    """The market front. Streams what is subscribed, and what the account holds: its price moves the account."""
+
+    name = "md"
+
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
+        self._trading_day = ""
+        self._wanted: set[str] = set()
+        self._held: set[str] = set()
+        self._streaming: set[str] = set()
+        self._ticks: deque[DepthField] = deque()
+        self._ticks_lock = threading.Lock()
+
+    @property
+    def md_status(self) -> bool:
+        return self.ready
+
+    def subscribe(self, symbol: str) -> int:
+        """By `rb2501` or `rb2501.SHFE`; kept over reconnects."""
+        self._wanted.add(symbol.partition(".")[0])
+        self._loop.post(self._stream)
+        return 0
+
+    def unsubscribe(self, symbol: str) -> int:
+        self._wanted.discard(symbol.partition(".")[0])
+        self._loop.post(self._stream)
+        return 0
+
+    def hold(self, symbols: Iterable[str]) -> None:
+        """The contracts that move the account, all of them; others are streamed only while they are subscribed."""
+        self._held = set(symbols)
+        self._stream()
+
+    def _make_front(self, address: Callable[[], str]) -> Front:
+        return Front(f"{self.name}-front", self._loop, address, self._on_open, self._on_frame, self._on_lost, self._intake)
+
+    def _stream(self) -> None:
+        if not self.ready:
+            return
+        target = self._wanted | self._held
+        new, gone = target - self._streaming, self._streaming - target
+        self._streaming = target
+        if gone:
+            self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(gone), subscribe=False))
+        if new:
+            self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(new)))
+
+    def _on_lost(self, reason: str) -> None:
+        self._streaming = set()
+        super()._on_lost(reason)
+
+    def _on_RspUserLogin(self, frame: frames.RspUserLogin) -> None:
+        if frame.ErrorID:
+            self._on_login_refused(frame)
+            return
+        assert self._front is not None
+        self._front.settled()
+        self._clock.set(frame.now)
+        self._trading_day = frame.TradingDay
+        self._say("logged_in")
+        self._is_ready()
+        self._stream()
+
+    def _on_Heartbeat(self, frame: frames.Heartbeat) -> None:
+        self._clock.set(frame.now)
+        self._trading_day = frame.TradingDay
+
+    def _on_RspSubMarketData(self, frame: frames.RspSubMarketData) -> None:
+        if not frame.ErrorID:
+            return
+        code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
+        log.warning("subscription of %s refused: %s %s", frame.InstrumentID, code, message)
+        self._wanted.discard(frame.InstrumentID)
+        self._streaming.discard(frame.InstrumentID)
+        self._emit(EVENT_ERROR, {"ErrorID": frame.ErrorID, "ErrorMsg": message, "detail": f"行情订阅失败 {frame.InstrumentID}"})
+
+    def _intake(self, frame: frames.AnyCallbackFrame) -> bool:
+        """In the reader's thread: snapshots wait here, the newest of each contract alone once the event thread lags."""
+        if not isinstance(frame, frames.RtnDepthMarketData):
+            return False
+        with self._ticks_lock:
+            idle = not self._ticks
+            self._ticks += frame.ticks
+            if len(self._ticks) > TICK_BACKLOG:
+                newest = {tick.InstrumentID: tick for tick in self._ticks}
+                log.warning("the event thread lags: %d snapshots conflated to %d", len(self._ticks), len(newest))
+                self._ticks = deque(newest.values())
+        if idle and frame.ticks:
+            self._loop.post(self._drain)
+        return True
+
+    def _drain(self) -> None:
+        with self._ticks_lock:
+            ticks, self._ticks = self._ticks, deque()
+        for tick in ticks:
+            try:
+                self._on_tick(tick)
+            except Exception:  # one contract's snapshot must not take the others' with it
+                log.exception("snapshot of %s failed", tick.InstrumentID)
+
+    def _on_tick(self, row: DepthField) -> None:
+        self._ledger.set_price(row.InstrumentID, row.LastPrice, row.PreSettlementPrice)
+        if row.InstrumentID not in self._streaming:
+            return  # unsubscribed while it was on its way
+        instrument = self._ledger.instrument(row.InstrumentID)
+        tick = fields.tick_of(
+            row,
+            name=instrument.InstrumentName if instrument else row.InstrumentID,
+            exchange=fields.EXCHANGES[instrument.ExchangeID if instrument else row.ExchangeID],
+            trading_day=self._trading_day,
+            now=self._clock.now(),
+            gateway_name=self.gateway_name,
+        )
+        self._emit(EVENT_TICK, tick)
+
+
+def _insert_of(row: OrderField) -> frames.ReqOrderInsert:
+    return frames.ReqOrderInsert(
+        InstrumentID=row.InstrumentID,
+        ExchangeID=row.ExchangeID,
+        OrderRef=row.OrderRef,
+        Direction=row.Direction,
+        CombOffsetFlag=row.CombOffsetFlag,
+        OrderPriceType=row.OrderPriceType,
+        TimeCondition=row.TimeCondition,
+        VolumeCondition=row.VolumeCondition,
+        LimitPrice=row.LimitPrice,
+        VolumeTotalOriginal=row.VolumeTotalOriginal,
+    )

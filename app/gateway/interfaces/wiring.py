@@ -1,0 +1,39 @@
+"""What an interface is given by the app that owns it, and what it tells it. Gateway process, event thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ctpbee.signals import AppSignal
+
+from app.gateway.ledger import Ledger
+from app.gateway.loop import EventLoop
+from app.model.store import Store
+
+OnStatus = Callable[[str, str, str], None]
+"""(front "td" or "md", state, reason); states: connecting connected logging_in logged_in loading ready lost refused."""
+
+OnCancelRefused = Callable[[str, str, str], None]
+"""(order_id, code "CTP_26", message)."""
+
+
+def ignore(*_args: Any) -> None:
+    """For whom a callback does not matter."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Everything here is called in the event thread."""
+
+    name: str  # the interface's, ctpbee's gateway_name
+    signals: AppSignal
+    loop: EventLoop
+    store: Store
+    ledger: Ledger
+    on_status: OnStatus = ignore
+    on_cancel_refused: OnCancelRefused = ignore
+    on_difference: Callable[[list[str]], None] = ignore  # our book and the counter's differed; the counter's was taken
+    on_day: Callable[[str], None] = ignore  # another trading day than before begins: its lists start empty
+    on_holding: Callable[[Iterable[str]], None] = ignore  # the symbols that the account holds: their prices matter to the book

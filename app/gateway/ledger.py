@@ -1,0 +1,402 @@
+"""What an account has and did today, as far as its gateway knows: contracts, orders, trades, and the book. Event thread.
+
+Rows of the counter come in any order and more than once (each login replays the day): the ledger drops what is old or known, so
+that whoever listens behind it hears every change once. What it hears it puts into the book at once; the counter's own position
+and money answers are compared with it, and where they differ, the counter's count.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeAlias
+
+import msgspec
+from ctpbee.constant import ContractData, OrderData, Status, TradeData
+
+from app.counter.frames import InstrumentField, OrderField, PositionDetailField, TradeField, TradingAccountField
+from app.gateway.interfaces import fields
+from app.gateway.interfaces.fields import Refusal
+from app.lib.book import Book, Fill, Lot, Money, Terms, WorkingOrder
+
+log = logging.getLogger(__name__)
+
+Change: TypeAlias = OrderData | TradeData
+TradeKey = tuple[str, str, str, str]
+SysKey = tuple[str, str, str]
+CENT = Decimal("0.01")
+ACTIVE = {Status.SUBMITTING, Status.NOTTRADED, Status.PARTTRADED}
+
+COUNTED_MONEY = {
+    "pre_balance": ("PreBalance", "昨结存"),
+    "deposit": ("Deposit", "入金"),
+    "withdraw": ("Withdraw", "出金"),
+    "commission": ("Commission", "手续费"),
+    "close_profit": ("CloseProfit", "平仓盈亏"),
+    "margin": ("CurrMargin", "保证金"),
+}
+"""What is compared: amounts that fills alone move. Profit moves with each quote, freezes with orders that are on their way."""
+
+
+@dataclass
+class _Order:
+    """What is known of one order."""
+
+    row: OrderField  # the newest that counts
+    rank: tuple[int, int]  # (stage, VolumeTraded) of that row
+    counted: int = 0  # lots, from trades
+    refusal: Refusal | None = None
+
+    @property
+    def remaining(self) -> int:
+        """Lots that may still be filled: what is frozen for."""
+        if self.refusal is not None:
+            return 0
+        expected = self.row.VolumeTraded if self.row.OrderStatus == "5" else self.row.VolumeTotalOriginal
+        return max(0, expected - self.counted)
+
+
+class Ledger:
+    """See the module's docstring. `orders`, `trades` and `contracts` are for reading; they are of `trading_day` alone."""
+
+    def __init__(self, gateway_name: str = "sim") -> None:
+        self.gateway_name = gateway_name
+        self.trading_day = ""
+        self.orders: dict[str, OrderData] = {}
+        self.trades: list[TradeData] = []
+        self.contracts: dict[str, ContractData] = {}
+        self.book = Book(self.terms, "", 0)
+        self._instruments: dict[str, InstrumentField] = {}
+        self._terms: dict[str, Terms] = {}
+        self._states: dict[str, _Order] = {}
+        self._own: dict[str, str] = {}  # order_id → client_order_id ("" for none) of what this gateway has sent
+        self._sys_ids: dict[SysKey, str] = {}
+        self._early: defaultdict[SysKey, list[TradeField]] = defaultdict(list)  # trades before their order's SysID
+        self._fills: dict[TradeKey, Fill] = {}
+        self._prices: dict[str, tuple[float, float]] = {}
+        self._corrections: dict[str, Decimal] = {}  # the counter's amount less the book's
+
+    # ── contracts ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def set_contracts(self, rows: Iterable[InstrumentField]) -> list[ContractData]:
+        """The counter's whole list; returns those that are new or have changed. Options are left out."""
+        listed = {row.InstrumentID: row for row in rows if row.ProductClass not in fields.OPTION_CLASSES}
+        changed = [fields.contract_of(row, self.gateway_name) for symbol, row in listed.items() if row != self._instruments.get(symbol)]
+        for symbol in self._instruments.keys() - listed.keys():
+            self.contracts.pop(f"{symbol}.{self._instruments[symbol].ExchangeID}", None)
+        self.contracts.update({contract.local_symbol: contract for contract in changed})
+        self._instruments = listed
+        self._terms.clear()
+        return changed
+
+    def instrument(self, symbol: str) -> InstrumentField | None:
+        """CTP's row of the contract, by its symbol without exchange."""
+        return self._instruments.get(symbol)
+
+    def terms(self, symbol: str) -> Terms:
+        """What the book has to know of the contract. Raises KeyError for one that is not listed."""
+        terms = self._terms.get(symbol)
+        if terms is None:
+            terms = self._terms[symbol] = fields.terms_of(self._instruments[symbol])
+        return terms
+
+    # ── orders and trades ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def begin_day(self, trading_day: str) -> None:
+        """Forget what belongs to another day. The book stays as it was until `rebuild` has the new day's figures."""
+        self.trading_day = trading_day
+        self.orders.clear()
+        self.trades.clear()
+        for table in (self._states, self._own, self._sys_ids, self._early, self._fills, self._corrections):
+            table.clear()
+
+    def own(self, order_id: str, client_order_id: str = "") -> None:
+        """This gateway has sent it, in this session or an earlier one."""
+        self._own[order_id] = client_order_id
+
+    def is_own(self, order_id: str) -> bool:
+        return order_id in self._own
+
+    def active_orders(self) -> list[OrderData]:
+        """Those that may still be filled, 提交中 included."""
+        return [order for order in self.orders.values() if order.status in ACTIVE]
+
+    def order_row(self, order_id: str) -> OrderField | None:
+        """CTP's row of an order of the day, its OrderSysID verbatim."""
+        state = self._states.get(order_id)
+        return state.row if state else None
+
+    def order_of_sys_id(self, exchange: str, sys_id: str) -> str:
+        """The order that the exchange calls so today; "" when there is none."""
+        return self._sys_ids.get((self.trading_day, exchange, sys_id.strip()), "")
+
+    def is_unconfirmed(self, order_id: str) -> bool:
+        """Whether the counter has not said a word about it yet."""
+        state = self._states.get(order_id)
+        return state is None or (state.rank[0] == fields.UNSENT and state.refusal is None)
+
+    def submit(self, row: OrderField) -> list[Change]:
+        """An order of ours that has just left: shown as 提交中 and frozen for, unless the counter was faster."""
+        order_id = fields.order_id_of(row)
+        if order_id in self._states:
+            return []
+        self._states[order_id] = _Order(row, (fields.UNSENT, 0))
+        return self._restate(order_id)
+
+    def apply_order(self, row: OrderField) -> list[Change]:
+        """What the row changes: the order, and the trades that have waited for its OrderSysID. Empty for an old or known row."""
+        if row.TradingDay != self.trading_day:
+            log.info("order row of trading day %s ignored, it is %s", row.TradingDay, self.trading_day)
+            return []
+        order_id = fields.order_id_of(row)
+        state = self._states.get(order_id)
+        stage = fields.STAGE_OF.get(row.OrderStatus)
+        if stage is None:
+            log.warning("order %s has status %r: kept as it was", order_id, row.OrderStatus)
+            if state is not None:
+                return []
+            row, stage = msgspec.structs.replace(row, OrderStatus="a"), fields.TAKEN
+        rank = (stage, row.VolumeTraded)
+        changes: list[Change] = []
+        if state is None:
+            self._states[order_id] = _Order(row, rank)
+            changes = self._restate(order_id)
+        elif state.refusal is not None or (rank >= state.rank and state.rank[0] != fields.FINAL):
+            # a living order is the truth even where a refusal had been taken for it
+            state.row = row if row.OrderSysID.strip() else msgspec.structs.replace(row, OrderSysID=state.row.OrderSysID)
+            state.rank, state.refusal = rank, None
+            changes = self._restate(order_id)
+        elif row.OrderSysID.strip() and not state.row.OrderSysID.strip():
+            state.row = msgspec.structs.replace(state.row, OrderSysID=row.OrderSysID)  # late, but it names the order
+            changes = self._restate(order_id)
+        return changes + self._release_early(row, order_id)
+
+    def apply_refusal(self, row: OrderField, refusal: Refusal) -> list[Change]:
+        """The order never came to live. Counts for our own orders alone, once, and never against a row of the counter's."""
+        order_id = fields.order_id_of(row)
+        if order_id not in self._own:
+            log.info("refusal %s of another session's order %s ignored", refusal.code, order_id)
+            return []
+        state = self._states.get(order_id)
+        if state is None:
+            state = self._states[order_id] = _Order(row, (fields.UNSENT, 0))
+        elif state.refusal is not None or state.rank[0] != fields.UNSENT:
+            log.info("refusal %s of order %s is known, or the order lives", refusal.code, order_id)
+            return []
+        state.refusal = refusal
+        return self._restate(order_id)
+
+    def apply_trade(self, row: TradeField) -> list[Change]:
+        """The trade and its order's new state; empty when it is known, or waits for its order."""
+        if row.TradingDay != self.trading_day:
+            log.info("trade row of trading day %s ignored, it is %s", row.TradingDay, self.trading_day)
+            return []
+        key = _trade_key(row)
+        sys_key = (row.TradingDay, row.ExchangeID, row.OrderSysID.strip())
+        if key in self._fills or any(_trade_key(other) == key for other in self._early.get(sys_key, ())):
+            return []
+        order_id = self._sys_ids.get(sys_key)
+        if order_id is None:
+            self._early[sys_key].append(row)
+            return []
+        return self._count(row, order_id)
+
+    def _release_early(self, row: OrderField, order_id: str) -> list[Change]:
+        sys_id = row.OrderSysID.strip()
+        if not sys_id:
+            return []
+        sys_key = (row.TradingDay, row.ExchangeID, sys_id)
+        self._sys_ids[sys_key] = order_id
+        return [change for trade in self._early.pop(sys_key, ()) for change in self._count(trade, order_id)]
+
+    def _count(self, row: TradeField, order_id: str) -> list[Change]:
+        trade = fields.trade_of(row, order_id=order_id, gateway_name=self.gateway_name, is_local=self.is_own(order_id))
+        fill = Fill(
+            trading_day=row.TradingDay,
+            exchange=row.ExchangeID,
+            trade_id=row.TradeID.strip(),
+            side=fields.SIDE_OF[row.Direction],
+            order_id=order_id,
+            symbol=row.InstrumentID,
+            offset=fields.OFFSET_WORD[fields.OFFSET_OF[row.OffsetFlag]],
+            price=row.Price,
+            volume=row.Volume,
+            time=row.TradeTime,
+        )
+        self._fills[_trade_key(row)] = fill
+        self.trades.append(trade)
+        self._states[order_id].counted += row.Volume
+        if row.InstrumentID in self._instruments:
+            self.book.apply_fill(fill)
+        else:
+            log.warning("trade in %s, which is not in the contract list: not in the book", row.InstrumentID)
+        return [trade, *self._restate(order_id)]
+
+    def _restate(self, order_id: str) -> list[Change]:
+        """Bring the order's entity and what the book freezes for it up to its state; the entity, if there is news in it."""
+        state = self._states[order_id]
+        self._freeze(order_id, state)
+        order = fields.order_of(
+            state.row,
+            gateway_name=self.gateway_name,
+            traded=state.counted,
+            refusal=state.refusal,
+            is_local=self.is_own(order_id),
+            client_order_id=self._own.get(order_id, ""),
+        )
+        before = self.orders.get(order_id)
+        self.orders[order_id] = order
+        return [] if before is not None and _gist(before) == _gist(order) else [order]
+
+    def _freeze(self, order_id: str, state: _Order) -> None:
+        row = state.row
+        instrument = self._instruments.get(row.InstrumentID)
+        if instrument is None:
+            return
+        self.book.apply_order(
+            WorkingOrder(
+                order_id=order_id,
+                symbol=row.InstrumentID,
+                side=fields.SIDE_OF[row.Direction],
+                offset=fields.OFFSET_WORD[fields.OFFSET_OF[row.CombOffsetFlag[:1]]],
+                price=row.LimitPrice or instrument.UpperLimitPrice,  # a market order has no price of its own
+                remaining=state.remaining,
+                volume=row.VolumeTotalOriginal,
+            )
+        )
+
+    # ── book and money ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def set_price(self, symbol: str, last_price: float, pre_settlement: float = 0.0) -> None:
+        """A quote for the book."""
+        if symbol in self._instruments:
+            self._prices[symbol] = (last_price, pre_settlement)
+            self.book.set_price(symbol, last_price, pre_settlement)
+
+    def rebuild(
+        self,
+        account: TradingAccountField,
+        details: Iterable[PositionDetailField],
+        orders: Iterable[OrderField],
+        trades: Iterable[TradeField],
+    ) -> list[Change]:
+        """The book anew from the day's start and all that is known since; returns what of the rows is new."""
+        lots = [
+            _lot(row, row.Volume + row.CloseVolume, row.LastSettlementPrice)
+            for row in self._known(details)
+            if row.OpenDate < self.trading_day and row.Volume + row.CloseVolume
+        ]
+        self._new_book(account, lots, list(self._fills.values()))
+        changes = [change for row in orders for change in self.apply_order(row)]
+        return changes + [change for row in trades for change in self.apply_trade(row)]
+
+    def reconcile(self, account: TradingAccountField, details: Iterable[PositionDetailField], is_complete: bool = False) -> list[str]:
+        """Compare the counter's answers with the book and take the counter's; returns the differences, in words for the trader.
+
+        Both answers must be from one moment, after everything that the ledger has been given. A trade that waits for its order
+        makes the book uneven: nothing is compared then, unless all orders are known (`is_complete`) and it waits in vain.
+        """
+        if any(self._early.values()) and not is_complete:
+            return []
+        differences = self._reconcile_positions(account, list(self._known(details)))
+        return differences + self._reconcile_money(account)
+
+    def money(self) -> Money:
+        """The account's money: the book's, with what the counter was found to count differently."""
+        money = self.book.money()
+        fix = self._corrections
+        if not fix:
+            return money
+        zero = Decimal(0)
+        static = fix.get("pre_balance", zero) + fix.get("deposit", zero) - fix.get("withdraw", zero)
+        profit = static + fix.get("close_profit", zero) - fix.get("commission", zero)
+        return money._replace(
+            **{name: getattr(money, name) + amount for name, amount in fix.items()},
+            balance=money.balance + profit,
+            available=money.available + profit - fix.get("margin", zero),
+        )
+
+    def holdings(self) -> list[str]:
+        """Symbols of which the account has lots or resting orders: their prices matter to the book."""
+        held = {position.symbol for position in self.book.positions()}
+        return sorted(held | {order.symbol for order in self.active_orders()})
+
+    def _known(self, details: Iterable[PositionDetailField]) -> list[PositionDetailField]:
+        rows = list(details)
+        for symbol in {row.InstrumentID for row in rows} - self._instruments.keys():
+            log.warning("a position in %s, which is not in the contract list: not in the book", symbol)
+        return [row for row in rows if row.InstrumentID in self._instruments]
+
+    def _new_book(self, account: TradingAccountField, lots: list[Lot], fills: list[Fill]) -> None:
+        self.book = Book(
+            self.terms, self.trading_day, str(account.PreBalance), lots, deposit=str(account.Deposit), withdraw=str(account.Withdraw)
+        )
+        for symbol, (last_price, pre_settlement) in self._prices.items():
+            if symbol in self._instruments:
+                self.book.set_price(symbol, last_price, pre_settlement)
+        for fill in fills:
+            if fill.symbol in self._instruments:
+                self.book.apply_fill(fill)
+        for order_id, state in self._states.items():
+            self._freeze(order_id, state)
+
+    def _reconcile_positions(self, account: TradingAccountField, details: list[PositionDetailField]) -> list[str]:
+        counted = self._volumes(
+            (row.InstrumentID, fields.POSITION_SIDE_OF[row.Direction], row.OpenDate, row.Volume) for row in details if row.Volume
+        )
+        booked = self._volumes((lot.symbol, lot.direction, lot.open_date, lot.volume) for lot in self.book.open_lots())
+        differences = []
+        for key in sorted(counted.keys() | booked.keys()):
+            if counted[key] != booked[key]:
+                symbol, direction, age = key
+                side = {"long": "多", "short": "空"}[direction]
+                differences.append(f"{symbol} {side} {age}：账本 {booked[key]} 手，柜台 {counted[key]} 手，以柜台为准")
+        if differences:
+            live = [row for row in details if row.Volume]
+            history = [_lot(row, row.Volume, row.LastSettlementPrice) for row in live if row.OpenDate < self.trading_day]
+            self._new_book(account, history, [_opening(row) for row in live if row.OpenDate >= self.trading_day])
+        return differences
+
+    def _volumes(self, lots: Iterable[tuple[str, str, str, int]]) -> Mapping[tuple[str, str, str], int]:
+        volumes: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        for symbol, direction, open_date, volume in lots:
+            volumes[symbol, direction, "昨仓" if open_date < self.trading_day else "今仓"] += volume
+        return volumes
+
+    def _reconcile_money(self, account: TradingAccountField) -> list[str]:
+        money = self.book.money()
+        corrections, differences = {}, []
+        for name, (field, word) in COUNTED_MONEY.items():
+            counted = Decimal(str(getattr(account, field))).quantize(CENT)
+            amount = counted - getattr(money, name)
+            if abs(amount) <= CENT:
+                continue
+            corrections[name] = amount
+            if amount != self._corrections.get(name):
+                differences.append(f"{word}：账本 {getattr(money, name):.2f}，柜台 {counted:.2f}，以柜台为准")
+        self._corrections = corrections
+        return differences
+
+
+def _gist(order: OrderData) -> tuple[object, ...]:
+    """What makes news of an order; the counter's remarks on a living one (未成交, 全部成交报单已提交…) do not."""
+    return order.status, order.traded, order.volume, order.price, order.order_sys_id, order.error_code, order.error_message
+
+
+def _trade_key(row: TradeField) -> TradeKey:
+    return row.TradingDay, row.ExchangeID, row.TradeID.strip(), row.Direction
+
+
+def _lot(row: PositionDetailField, volume: int, base_price: float) -> Lot:
+    return Lot(
+        row.InstrumentID, fields.POSITION_SIDE_OF[row.Direction], row.OpenDate, row.TradeID.strip(), volume, row.OpenPrice, base_price
+    )
+
+
+def _opening(row: PositionDetailField) -> Fill:
+    """What is left of a lot of today's, as if it had been opened so: the book knows lots of the day as fills alone."""
+    side = "buy" if fields.POSITION_SIDE_OF[row.Direction] == "long" else "sell"
+    return Fill(row.TradingDay, row.ExchangeID, row.TradeID.strip(), side, "", row.InstrumentID, "open", row.OpenPrice, row.Volume, "")
