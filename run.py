@@ -1,0 +1,189 @@
+"""The commands. `python run.py` alone is all in one; `python run.py --help` lists the parts.
+
+Nothing but click is imported up here: the web replaces parts of the standard library as the first thing it does, and
+that is only safe before other modules have taken hold of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.lib.errors import AppError, SettingsError
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.auth import AuthorizationCode
+    from app.settings import Settings
+
+PROGRAM = Path(__file__).resolve()
+
+
+class Commands(click.Group):
+    """Says what went wrong in one line on stderr: exit code 2 for a setting, 1 for the rest."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            click.echo(f"设置错误：{error.message}", err=True)
+            sys.exit(2)
+        except AppError as error:
+            click.echo(error.message, err=True)
+            sys.exit(1)
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every command takes, before or after its name. What they accept is for Settings to say."""
+    for option in reversed(
+        [
+            click.option("--host", metavar="ADDRESS", help="监听地址，缺省 127.0.0.1；不是回环地址即视为对外服务"),
+            click.option("--port", metavar="PORT", help="监听端口，缺省 5000；0 为任选空闲端口"),
+            click.option("--data-dir", metavar="DIR", help="数据目录，缺省 data"),
+            click.option("--interface", metavar="NAME", help="登录未给 interface 时用哪个：sim（内置柜台，缺省）、ctp、ctp_se"),
+            click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="TOML 设置文件，见 config.example.toml"),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def _version() -> str:
+    import tomllib
+
+    return str(tomllib.loads((PROGRAM.parent / "pyproject.toml").read_text("utf-8"))["project"]["version"])
+
+
+def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"ctpbee_backend {_version()}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="每一项设置也可用环境变量 CTPBEE_BACKEND_<大写名> 或 TOML 文件给出；命令行优先，其次环境变量。",
+)
+@settings_options
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="显示版本")
+@click.pass_context
+def main(ctx: click.Context, **options: Any) -> None:
+    """ctpbee 的后台服务。不带命令：启动全部，Ctrl-C 结束全部。"""
+    ctx.obj = options
+    if ctx.invoked_subcommand is None:
+        sys.exit(_run_all(_settings(ctx, {})))
+
+
+@main.command()
+@settings_options
+@click.pass_context
+def web(ctx: click.Context, **options: Any) -> None:
+    """只运行网页服务（REST 与 Socket.IO）；重启它不影响已登录的账户。"""
+    from app.async_mode import patch
+
+    patch(_merged(ctx, options)["config"])
+    sys.exit(_run_web(_settings(ctx, options)))
+
+
+@main.command()
+@settings_options
+@click.pass_context
+def host(ctx: click.Context, **options: Any) -> None:
+    """只运行网关主机：启动并看护各账户的网关与内置柜台。"""
+    from app import logs, supervisor
+    from app.gateway import host as gateway_host
+    from app.gateway.process import AlreadyRunning
+
+    settings = _settings(ctx, options)
+    logs.set_up(settings.data_dir, "host", settings.log_level, console=True)
+    try:
+        gateway_host.run(settings)
+    except AlreadyRunning:
+        click.echo(supervisor.who_runs(settings), err=True)
+        sys.exit(supervisor.EXIT_ALREADY_RUNS)
+
+
+@main.command()
+@settings_options
+@click.pass_context
+def stop(ctx: click.Context, **options: Any) -> None:
+    """结束这个数据目录仍在运行的全部进程，不论由谁启动。"""
+    from app import supervisor
+
+    settings = _settings(ctx, options)
+    ended = supervisor.end_all(settings)
+    for entry in ended:
+        click.echo(f"已结束 {entry.name}（pid {entry.pid}）")
+    if not ended:
+        click.echo(f"数据目录 {settings.data_dir} 没有在运行的进程")
+
+
+@main.command("auth-code")
+@settings_options
+@click.option("--code", metavar="CODE", help="新的授权码；不给则提示输入，不会留在命令历史里")
+@click.pass_context
+def auth_code(ctx: click.Context, code: str | None, **options: Any) -> None:
+    """设置服务器的授权码（登录与注销时要用），只保存其散列。"""
+    settings = _settings(ctx, options)
+    if code is None:
+        code = click.prompt("新的授权码", hide_input=True, confirmation_prompt="再输入一次")
+    _authorization(settings).change(code)
+    click.echo("授权码已修改")
+
+
+def _merged(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """What was given after the command's name goes before what was given in front of it."""
+    return (ctx.obj or {}) | {key: value for key, value in options.items() if value is not None}
+
+
+def _settings(ctx: click.Context, options: dict[str, Any]) -> Settings:
+    from app.settings import Settings
+
+    return Settings.load(**_merged(ctx, options))
+
+
+def _authorization(settings: Settings) -> AuthorizationCode:
+    from app.auth import AuthorizationCode
+    from app.model import open_store
+
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return AuthorizationCode(open_store(f"sqlite:///{settings.data_dir / 'server.db'}"), settings.is_public)
+
+
+def _run_all(settings: Settings) -> int:
+    from app import logs, supervisor
+    from app.gateway.process import AlreadyRunning
+
+    settings.check_public(settings.is_public and _authorization(settings).is_default)
+    logs.set_up(settings.data_dir, "supervisor", settings.log_level, console=True)
+    try:
+        return supervisor.Supervisor(settings, PROGRAM).run()
+    except AlreadyRunning:
+        click.echo(supervisor.who_runs(settings), err=True)
+        return 1
+
+
+def _run_web(settings: Settings) -> int:
+    from app import logs, supervisor
+    from app.gateway.process import AlreadyRunning, Lock
+    from app.gateway.registry import Registry
+    from app.server import listening_socket, serve
+
+    logs.set_up(settings.data_dir, "web", settings.log_level, console=True)
+    try:
+        claim = Lock(settings.data_dir, "web")
+    except AlreadyRunning:
+        click.echo(supervisor.who_runs(settings), err=True)
+        return supervisor.EXIT_ALREADY_RUNS
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""A gateway without trading: what the host starts, watches and asks, and nothing more.
+
+Its userid says how it behaves: `refused` and `silent` are its front's answers to the login, `broken` ends before it listens,
+`stubborn` does not end when it is asked to. A file `<data>/refuse` has every login refused from then on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+import orjson
+
+from app.gateway import channel
+from app.gateway.messages import AwaitLogin, CheckPassword, Done, Json, ReadLists, ShutDown
+from app.gateway.registry import Registry
+from app.gateway.rpc import RpcServer
+from app.lib.errors import BadInput, FrontUnreachable, LoginRefused
+from app.settings import Settings
+
+REFUSED = "CTP:不合法的登录"
+
+
+def main() -> None:
+    settings = Settings.load()
+    who = json.loads(sys.stdin.readline())
+    with open(settings.data_dir / f"starts-{who['account']}", "a") as starts:
+        starts.write(json.dumps({"pid": os.getpid(), **who}) + "\n")
+    if who["userid"] == "broken":
+        sys.exit(1)
+    refused = who["userid"] == "refused" or (settings.data_dir / "refuse").exists()
+    ended = threading.Event()
+    told = threading.Event()
+    left = threading.Event()
+
+    def on_close(_connection: channel.Connection) -> None:
+        if told.is_set():  # who was told has read it
+            left.set()
+
+    def handle(_connection: channel.Connection, request: Any) -> Any:
+        match request:
+            case AwaitLogin():
+                if refused:
+                    told.set()
+                    raise LoginRefused(REFUSED, code="CTP_3")
+                if who["userid"] == "silent":
+                    raise FrontUnreachable("前置未应答")
+                return Done()
+            case CheckPassword(password=password):
+                if password != who["password"]:
+                    raise LoginRefused("密码与登录时不同", code="PASSWORD_DIFFERS")
+                return Done()
+            case ReadLists():
+                return Json(orjson.dumps({"active_order_list": [{}, {}]}))
+            case ShutDown():
+                if who["userid"] != "stubborn":
+                    ended.set()
+                return Done()
+        raise BadInput("request", "not asked of a gateway here")
+
+    if who["userid"] == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    registry = Registry(settings.data_dir)
+    name = f"gateway-{who['account']}"
+    server = RpcServer(channel.new_address(registry.run_dir, f"gw-{os.getpid()}"), handle, on_close)
+    server.start()
+    registry.register(
+        name=name,
+        kind="gateway",
+        address=server.address,
+        **{key: who[key] for key in ("account", "interface", "brokerid", "userid", "td_address", "md_address")},
+    )
+    try:
+        if refused:
+            left.wait(10)
+            sys.exit(3)
+        ended.wait()
+    finally:
+        server.close()
+        registry.unregister(name)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    main()

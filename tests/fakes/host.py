@@ -1,0 +1,17 @@
+"""The real host as a process of its own, with the fake gateway and counter."""
+
+from __future__ import annotations
+
+import sys
+
+from app import logs
+from app.gateway.host import run
+from app.settings import Settings
+
+GATEWAY = (sys.executable, "-m", "tests.fakes.gateway")
+COUNTER = (sys.executable, "-m", "tests.fakes.counter")
+
+if __name__ == "__main__":
+    settings = Settings.load()
+    logs.set_up(settings.data_dir, "host", "DEBUG")
+    run(settings, GATEWAY, COUNTER)

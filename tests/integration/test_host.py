@@ -1,0 +1,368 @@
+"""The gateway host with real processes: a small gateway and a small counter (tests/fakes) stand in for the large ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.gateway.host import Host
+from app.gateway.messages import Accounts, ListAccounts, LoggedIn, LogIn, LogOut, ShutDown
+from app.gateway.process import Lock, Process, end
+from app.gateway.registry import Entry, Registry
+from app.gateway.rpc import RpcClient
+from app.lib.errors import AppError, FrontUnreachable, GatewayDown, LoginRefused, NotFound
+from app.settings import Settings
+from tests.fakes.host import COUNTER, GATEWAY
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "fake-password-4711"
+
+
+class World:
+    """One data directory, with a space and Chinese in its name, and what runs on it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.settings = Settings.load(environment={}, data_dir=data_dir, login_timeout=5)
+        self.registry = Registry(data_dir)
+        self.hosts: list[Host] = []
+        self.children: list[subprocess.Popen[bytes]] = []
+
+    def host(self) -> Host:
+        """A host in this process: it adopts and watches as any, and a test can ask it directly."""
+        host = Host(self.settings, GATEWAY, COUNTER)
+        host.start()
+        self.hosts.append(host)
+        return host
+
+    def host_process(self) -> Entry:
+        """A host that can be killed."""
+        command = [sys.executable, "-m", "tests.fakes.host"]
+        child = subprocess.Popen(command, cwd=ROOT, env=self.settings.to_environment(), start_new_session=True)
+        self.children.append(child)
+
+        def registered() -> Entry | None:
+            entry = self.registry.find("host")
+            return entry if entry is not None and entry.pid == child.pid else None
+
+        return eventually(registered, "the host listens")
+
+    def ask(self, request: Any) -> Any:
+        entry = self.registry.find("host")
+        assert entry is not None
+        client = RpcClient(entry.address)
+        try:
+            return client.call(request, 30)
+        finally:
+            client.close()
+
+    def gateway(self, userid: str = "demo") -> Entry | None:
+        return self.registry.find(f"gateway-sim-9999-{userid}")
+
+    def living_gateway(self, userid: str = "demo", unlike: int = 0) -> Entry:
+        def found() -> Entry | None:
+            entry = self.gateway(userid)
+            return entry if entry is not None and entry.pid != unlike else None
+
+        return eventually(found, f"a gateway of {userid} other than {unlike}")
+
+    def starts(self, userid: str = "demo") -> list[dict[str, Any]]:
+        """What each gateway of the account was told when it started."""
+        path = self.data_dir / f"starts-sim-9999-{userid}"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def counter_starts(self) -> int:
+        path = self.data_dir / "starts-counter"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def clean(self) -> None:
+        for host in self.hosts:
+            host.stop()
+        for child in self.children:
+            if child.poll() is None:
+                child.terminate()
+        for child in self.children:
+            child.wait(10)
+        end([Process(entry.name, entry=entry) for entry in self.registry.living() if entry.pid != os.getpid()], 0.0)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    data_dir = tmp_path / "数据 目录"
+    data_dir.mkdir()
+    made = World(data_dir)
+    yield made
+    made.clean()
+
+
+def log_in(userid: str = "demo", password: str = PASSWORD, **more: str) -> LogIn:
+    return LogIn(interface="sim", brokerid="9999", userid=userid, password=password, **more)
+
+
+def state(world_or_host: Host, userid: str = "demo") -> str:
+    found = [info for info in world_or_host.list_accounts().accounts if info.userid == userid]
+    return found[0].state if found else ""
+
+
+def kill(entry: Entry) -> None:
+    os.kill(entry.pid, signal.SIGKILL)
+    eventually(lambda: not entry.alive, f"{entry.name} is dead")
+
+
+def test_a_first_login_starts_the_counter_and_a_gateway(world: World) -> None:
+    host = world.host()
+    assert world.registry.find("counter") is None
+    assert host.log_in(log_in()) == LoggedIn("sim-9999-demo", fresh=True)
+    entry = world.gateway()
+    assert entry is not None
+    counter = world.registry.find("counter")
+    assert counter is not None
+    assert world.starts()[0]["counter_address"] == counter.address
+    (info,) = host.list_accounts().accounts
+    assert (info.account, info.state, info.pid, info.address) == ("sim-9999-demo", "ready", entry.pid, entry.address)
+
+
+def test_the_password_goes_by_stdin_alone(world: World) -> None:
+    host = world.host()
+    host.log_in(log_in())
+    entry = world.living_gateway()
+    running = psutil.Process(entry.pid)
+    assert PASSWORD not in " ".join(running.cmdline())
+    assert PASSWORD not in " ".join(running.environ().values())
+    assert world.starts()[0]["password"] == PASSWORD
+    files = [path for path in world.data_dir.rglob("*") if path.is_file() and not path.name.startswith("starts-")]
+    assert files
+    for path in files:
+        assert PASSWORD.encode() not in path.read_bytes(), path
+
+
+def test_a_second_login_asks_the_living_gateway_for_the_password(world: World) -> None:
+    host = world.host()
+    host.log_in(log_in())
+    assert host.log_in(log_in()) == LoggedIn("sim-9999-demo", fresh=False)
+    with pytest.raises(LoginRefused, match="密码与登录时不同"):
+        host.log_in(log_in(password="another"))
+    assert len(world.starts()) == 1
+
+
+def test_logins_of_one_account_at_once_start_one_gateway(world: World) -> None:
+    host = world.host()
+    replies: list[LoggedIn] = []
+    threads = [threading.Thread(target=lambda: replies.append(host.log_in(log_in()))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(reply.fresh for reply in replies) == [False, False, False, False, True]
+    assert len(world.starts()) == 1
+    assert world.counter_starts() == 1
+
+
+def test_a_refused_login_passes_the_counters_text_on_and_leaves_no_gateway(world: World) -> None:
+    host = world.host()
+    with pytest.raises(LoginRefused, match="CTP:不合法的登录") as refusal:
+        host.log_in(log_in("refused"))
+    assert refusal.value.code == "CTP_3"
+    assert world.gateway("refused") is None
+    assert host.list_accounts() == Accounts([])
+    eventually(lambda: len(world.starts("refused")) == 1, "it was started once")
+    with pytest.raises(NotFound):
+        host.log_out(LogOut("sim-9999-refused"))
+
+
+@pytest.mark.parametrize(("userid", "error"), [("silent", FrontUnreachable), ("broken", GatewayDown)])
+def test_a_login_that_fails_otherwise_leaves_nothing_either(world: World, userid: str, error: type[AppError]) -> None:
+    host = world.host()
+    with pytest.raises(error):
+        host.log_in(log_in(userid))
+    assert world.gateway(userid) is None
+    assert host.list_accounts() == Accounts([])
+
+
+def test_a_counter_that_cannot_start_is_said_so(world: World) -> None:
+    host = Host(world.settings, GATEWAY, (sys.executable, "-c", "raise SystemExit(1)"))
+    host.start()
+    world.hosts.append(host)
+    with pytest.raises(FrontUnreachable, match="内置柜台未能启动"):
+        host.log_in(log_in())
+    assert world.starts() == []
+
+
+def test_logout_ends_the_gateway_and_says_how_many_orders_keep_working(world: World) -> None:
+    host = world.host()
+    host.log_in(log_in())
+    entry = world.living_gateway()
+    assert host.log_out(LogOut("sim-9999-demo")).working_orders == 2
+    assert not entry.alive
+    assert host.list_accounts() == Accounts([])
+    with pytest.raises(NotFound):
+        host.log_out(LogOut("sim-9999-demo"))
+    assert host.log_in(log_in()).fresh
+
+
+def test_logout_ends_a_gateway_that_does_not_end_by_itself(world: World) -> None:
+    host = world.host()
+    host.log_in(log_in("stubborn"))
+    entry = world.living_gateway("stubborn")
+    host.log_out(LogOut("sim-9999-stubborn"))
+    assert not entry.alive
+    assert world.registry.find("gateway-sim-9999-stubborn", only_living=False) is None
+
+
+def test_a_killed_gateway_is_started_again_with_the_password_in_memory(world: World) -> None:
+    host = world.host()
+    host.log_in(log_in())
+    old = world.living_gateway()
+    kill(old)
+    world.living_gateway(unlike=old.pid)
+    eventually(lambda: state(host) == "ready", "it is logged in again")
+    assert [start["password"] for start in world.starts()] == [PASSWORD, PASSWORD]
+
+
+def test_a_login_while_the_gateway_is_being_started_again_joins_it(world: World) -> None:
+    host = world.host()
+    host.log_in(log_in())
+    kill(world.living_gateway())
+    with pytest.raises(LoginRefused):
+        host.log_in(log_in(password="another"))
+    assert host.log_in(log_in()).account == "sim-9999-demo"
+    eventually(lambda: state(host) == "ready", "it is logged in again")
+    assert len(world.starts()) == 2
+
+
+def test_a_password_that_is_refused_later_is_never_tried_again(world: World) -> None:
+    host = world.host()
+    host.log_in(log_in())
+    (world.data_dir / "refuse").touch()
+    kill(world.living_gateway())
+    eventually(lambda: state(host) == "needs_login", "the account needs a login")
+    eventually(lambda: world.gateway() is None, "the refused gateway has ended")
+    looks = world.counter_starts()
+    kill(eventually(lambda: world.registry.find("counter"), "the counter"))
+    (world.data_dir / "refuse").unlink()
+    host.log_in(log_in("other"))  # the host has been at work since: the counter is back, the refused account is not
+    assert world.counter_starts() == looks + 1
+    assert state(host) == "needs_login"
+    assert len(world.starts()) == 2
+    assert host.log_in(log_in()).fresh  # a person may try
+
+
+def test_a_killed_counter_is_started_again_while_paper_accounts_exist(world: World) -> None:
+    host = world.host()
+    host.log_in(log_in())
+    old = world.registry.find("counter")
+    assert old is not None
+    kill(old)
+    new = eventually(lambda: world.registry.find("counter"), "the counter is back")
+    assert (new.pid != old.pid, new.address) == (True, old.address)
+    assert world.living_gateway().alive
+
+
+def test_a_killed_host_leaves_all_running_and_the_next_one_adopts_it(world: World) -> None:
+    first = world.host_process()
+    world.ask(log_in())
+    gateway, counter = world.living_gateway(), world.registry.find("counter")
+    assert counter is not None
+    kill(first)
+    assert gateway.alive and counter.alive
+    world.host_process()
+    (info,) = world.ask(ListAccounts()).accounts
+    assert (info.account, info.pid) == ("sim-9999-demo", gateway.pid)
+    eventually(lambda: world.ask(ListAccounts()).accounts[0].state == "ready", "the adopted one is known to be ready")
+    assert world.ask(log_in()).fresh is False
+    assert (len(world.starts()), world.counter_starts()) == (1, 1)
+    kill(gateway)
+    world.living_gateway(unlike=gateway.pid)  # the login has given the new host the password
+    kill(counter)
+    eventually(lambda: world.registry.find("counter"), "the adopted counter is watched too")
+
+
+def test_an_adopted_gateway_that_dies_while_nobody_has_its_password_needs_a_login(world: World) -> None:
+    kill_me = world.host_process()
+    world.ask(log_in())
+    kill(kill_me)
+    host = world.host()
+    kill(world.living_gateway())
+    eventually(lambda: state(host) == "needs_login", "the account needs a login")
+    assert len(world.starts()) == 1
+    assert host.log_in(log_in()).fresh
+    assert state(host) == "ready"
+
+
+def test_a_gateway_that_was_killed_while_no_host_ran_needs_a_login(world: World) -> None:
+    kill_me = world.host_process()
+    world.ask(log_in())
+    kill(kill_me)
+    kill(world.living_gateway())
+    host = world.host()
+    assert state(host) == "needs_login"
+    host.log_out(LogOut("sim-9999-demo"))
+    assert host.list_accounts() == Accounts([])
+
+
+def test_an_adopted_gateway_that_ended_by_itself_may_have_been_refused_and_is_left_alone(world: World) -> None:
+    kill_me = world.host_process()
+    world.ask(log_in())
+    kill(kill_me)
+    host = world.host()
+    assert not host.log_in(log_in()).fresh  # now the host has the password
+    os.kill(world.living_gateway().pid, signal.SIGTERM)
+    eventually(lambda: state(host) == "needs_login", "the account needs a login")
+    assert len(world.starts()) == 1
+
+
+@pytest.mark.parametrize("how", ["signal", "call"])
+def test_an_asked_host_ends_gateways_and_counter_within_four_seconds(world: World, how: str) -> None:
+    host = world.host_process()
+    for userid in ("demo", "stubborn"):
+        world.ask(log_in(userid))
+    entries = world.registry.living()
+    assert len(entries) == 4
+    began = time.monotonic()
+    if how == "signal":
+        os.kill(host.pid, signal.SIGTERM)
+    else:
+        world.ask(ShutDown())
+    world.children[0].wait(10)
+    assert time.monotonic() - began < 4.0
+    assert not [entry for entry in entries if entry.alive]
+    assert list(world.registry.run_dir.glob("*.json")) == []
+
+
+def test_a_second_host_on_the_same_data_is_refused(world: World) -> None:
+    world.host_process()
+    command = [sys.executable, "-m", "tests.fakes.host"]
+    second = subprocess.run(command, cwd=ROOT, env=world.settings.to_environment(), capture_output=True, timeout=30)
+    assert second.returncode == 1
+    assert "AlreadyRunning" in (world.data_dir / "logs" / "host.log").read_text("utf-8")
+
+
+def test_a_gateway_holds_its_lock_as_long_as_it_lives(world: World) -> None:
+    kill_me = world.host_process()
+    world.ask(log_in())
+    kill(kill_me)
+    gateway = world.living_gateway()
+    with pytest.raises(Exception, match=gateway.name):
+        Lock(world.data_dir, gateway.name)
+    kill(gateway)
+    eventually(lambda: _lockable(world.data_dir, gateway.name), "the lock went with the gateway")
+
+
+def _lockable(data_dir: Path, name: str) -> bool:
+    try:
+        Lock(data_dir, name).close()
+    except Exception:
+        return False
+    return True
