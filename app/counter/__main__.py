@@ -1,0 +1,67 @@
+"""`python -m app.counter`: the built-in counter's process. Settings come through the environment, the log goes to stderr.
+
+Ends at SIGTERM or SIGINT within a second. Exit codes: 0 asked to, 1 it could not start (the log says why).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sqlite3
+import sys
+
+from app.counter.core import Core
+from app.counter.market import open_market
+from app.counter.server import CounterServer, Outgoing
+from app.counter.state import State, StateTooNew
+from app.gateway.channel import new_address
+from app.gateway.registry import Registry
+from app.lib.errors import SettingsError
+from app.settings import Settings
+
+TEST_SOCKET = "COUNTER_TEST_SOCKET"
+
+log = logging.getLogger("app.counter")
+
+
+def main() -> int:
+    logging.basicConfig(level="INFO", stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        settings = Settings.load()
+        logging.getLogger().setLevel(settings.log_level)
+        market = open_market(settings)
+        state = State(settings.data_dir / "counter" / "counter.db")
+    except (SettingsError, StateTooNew) as error:
+        log.error("%s", error)
+        return 1
+    except sqlite3.OperationalError as error:
+        log.error("柜台数据库打不开（是否已有一个柜台在运行？）：%s", error)
+        return 1
+    registry = Registry(settings.data_dir)
+    address = new_address(registry.run_dir, "counter.sock")
+    test_address = os.environ.get(TEST_SOCKET)
+    if test_address:
+        from app.counter.faults import FaultListener, FaultyCore, FaultyMarket, FaultyOutgoing
+
+        faulty = FaultyCore(state, FaultyMarket(market), settings.counter_capital)
+        outgoing = FaultyOutgoing(faulty)
+        server = CounterServer(faulty, address, outgoing)
+        FaultListener(test_address, server, faulty, outgoing).start()
+    else:
+        server = CounterServer(Core(state, market, settings.counter_capital), address, Outgoing())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
+    registry.register(name="counter", kind="counter", address=server.address)
+    log.info("counter is up, trading day %s", market.trading_day())
+    try:
+        server.run()
+    finally:
+        registry.unregister("counter")
+        state.close()
+    log.info("counter ended")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

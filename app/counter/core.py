@@ -1,0 +1,875 @@
+"""The built-in counter's front and core: logins, checks, the life of orders, positions and money, the trading day. Counter process.
+
+Requests and moments of the market go in, (link, callback frame) pairs come out; clock and quotes are the market's. A link is
+whatever names a connection. One thread calls; when a call returns, what it did is on disk, so its frames may leave. When a call
+raises, nothing of it is on disk and memory has been brought back to what is.
+
+Rules and error ids are DOMAIN's. What the counter refuses (fields, contract, position, money) has no OrderField row and freezes
+nothing; what the exchange refuses (price, phase) was accepted first and ends as status '5', submit status '4'.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from app.counter import frames as f
+from app.counter.exchange import ANY_PRICE, ANY_VOLUME, COMPLETE, GFD, IOC, LIMIT_PRICE, Exchange
+from app.counter.market import DayTurn, Market
+from app.counter.matching import Deal
+from app.counter.state import State, StoredAccount, StoredOrder, StoredTrade
+from app.lib.book import Book, Fees, Fill, Lot, Terms, WorkingOrder
+from app.lib.prices import HIGHEST, is_absent
+
+log = logging.getLogger(__name__)
+
+FRONT_ID = 1
+QUERY_CHUNK = 200
+TICK_CHUNK = 2000
+
+ERRORS = {
+    3: "CTP:不合法的登录",
+    6: "CTP:还没有登录",
+    15: "CTP:报单字段有误",
+    16: "CTP:找不到合约",
+    17: "CTP:合约不能交易",
+    22: "CTP:不允许重复报单",
+    24: "CTP:撤单已报送，不允许重复撤单",
+    25: "CTP:撤单找不到相应报单",
+    26: "CTP:报单已全成交或已撤销，不能再撤",
+    27: "CTP:不支持的功能",
+    30: "CTP:平仓量超过持仓量",
+    31: "CTP:资金不足",
+    50: "CTP:平今仓位不足",
+    51: "CTP:平昨仓位不足",
+    80: "CTP:交易所不支持的价格类型",
+}
+ORDER_TYPES = {  # price type, time condition, volume condition
+    (LIMIT_PRICE, GFD, ANY_VOLUME),  # limit
+    (LIMIT_PRICE, IOC, ANY_VOLUME),  # FAK
+    (LIMIT_PRICE, IOC, COMPLETE),  # FOK
+    (ANY_PRICE, IOC, ANY_VOLUME),  # market
+}
+NO_MARKET_ORDERS = {"SHFE", "INE"}
+NO_FOK = {"CZCE"}
+OPEN, CLOSE, CLOSE_TODAY, CLOSE_YESTERDAY = "0", "1", "3", "4"
+FINISHED = {"0", "5"}
+
+Link = Hashable
+Row = f.InstrumentField | f.OrderField | f.TradeField | f.PositionDetailField | f.TradingAccountField
+Out = list[tuple[Link, f.Frame]]
+
+
+class Refusal(NamedTuple):
+    error_id: int
+    text: str
+
+
+@dataclass(slots=True)
+class Session:
+    """A logged-in connection."""
+
+    front: str  # td md
+    broker: str
+    user: str
+    number: int
+    account: Account | None  # None on md
+    last_ref: int = 0
+    subscribed: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Order:
+    """An order that the counter accepted. `row` is replaced, never changed: frames on their way out hold older ones."""
+
+    place: int
+    account: Account
+    row: f.OrderField
+    freeze_price: float
+    number: int = 0  # the exchange's; 0 while it has not got the order
+    from_auction: bool = False
+    cancelling: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"{self.row.FrontID}_{self.row.SessionID}_{self.row.OrderRef}"
+
+    @property
+    def working(self) -> bool:
+        return self.row.OrderStatus not in FINISHED
+
+
+@dataclass(slots=True)
+class Account:
+    """A paper account in the current trading day."""
+
+    stored: StoredAccount
+    book: Book
+    lots: list[Lot]  # at the start of the day
+    orders: dict[tuple[int, int, str], Order] = field(default_factory=dict)
+    trades: list[f.TradeField] = field(default_factory=list)
+
+
+class Core:
+    """See the module's docstring."""
+
+    def __init__(self, state: State, market: Market, capital: float) -> None:
+        self._state = state
+        self._market = market
+        self._capital = capital
+        self._sessions: dict[Link, Session] = {}
+        self._out: Out = []
+        self._pending: list[f.DepthField | DayTurn] = []
+        self._touched = False  # something was written: the market's state goes into the same transaction
+        self._watched: set[str] | None = None
+        market.resume(state.get("market", {}))
+        self._load()
+        with self._transaction():
+            self._catch_up()
+            self._touched = True
+        self._out.clear()
+        self._watch()
+
+    # ── the doors ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def handle(self, link: Link, request: f.AnyRequestFrame) -> Out:
+        """A request of a connection."""
+        with self._transaction():
+            session = self._sessions.get(link)
+            match request:
+                case f.ReqUserLogin():
+                    self._log_in(link, request)
+                case f.ReqOrderInsert():
+                    self._insert(link, session, request)
+                case f.ReqOrderAction():
+                    self._cancel(link, session, request)
+                case f.ReqQry():
+                    self._query(link, session, request)
+                case f.ReqSubMarketData():
+                    self._subscribe(link, session, request)
+        self._watch()
+        return self._taken()
+
+    def advance(self) -> Out:
+        """All that the market did since the last call."""
+        self._pending += self._market.poll()
+        if not self._pending:
+            return []
+        try:
+            with self._transaction():
+                ticks: list[f.DepthField] = []
+                for event in self._pending:
+                    if isinstance(event, DayTurn):
+                        self._publish(ticks)
+                        ticks = []
+                        self._turn_day(event.new_day, event.settlement)
+                    else:
+                        ticks.append(event)
+                        self._apply_deals(event.InstrumentID, self._exchange.on_snapshot(event))
+                        self._leave_auction(event.InstrumentID)
+                self._publish(ticks)
+        except BaseException:
+            self._pending = [event for event in self._pending if isinstance(event, DayTurn)]  # a settlement must happen, ticks go on
+            raise
+        self._pending = []
+        self._watch()
+        return self._taken()
+
+    def heartbeat(self) -> Out:
+        """What every connection hears once a second."""
+        beat = f.Heartbeat(now=self._now_text(), TradingDay=self._market.trading_day())
+        return [(link, beat) for link in self._sessions]
+
+    def keep_market(self) -> None:
+        """Write down where the market is, so that a restart goes on from here."""
+        with self._transaction():
+            self._touched = True
+
+    def disconnected(self, link: Link) -> None:
+        """A connection is gone: that cancels nothing."""
+        self._sessions.pop(link, None)
+        self._watch()
+
+    def links(self, user: str = "", front: str = "") -> list[Link]:
+        """The logged-in connections, of one user and one front where given."""
+        return [link for link, session in self._sessions.items() if user in ("", session.user) and front in ("", session.front)]
+
+    # ── seams for the tests' faults (app/counter/faults.py); in production they say no ───────────────────────────────
+
+    def _forced_refusal(self, kind: str) -> Refusal | None:
+        """Refuse this login, order or cancel whatever it says."""
+        return None
+
+    def _forced_rejection(self) -> str:
+        """The exchange's text to reject this order with."""
+        return ""
+
+    def _is_held_back(self, kind: str) -> bool:
+        """Leave this order, or this cancel, on its way to the exchange."""
+        return False
+
+    # ── memory and disk ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of a request or a moment, on disk when the block is left; or none of it, and memory as the disk has it."""
+        self._touched = False
+        self._out = []
+        try:
+            with self._state.transaction():
+                yield
+                if self._touched:
+                    self._state.put("market", self._market.state())
+        except BaseException:
+            self._out = []
+            self._load()
+            raise
+
+    def _load(self) -> None:
+        """Memory as the disk has it. Sessions stay, they are not on disk."""
+        state = self._state
+        self._day: int = state.get("day", 0)
+        self._trading_day: str = state.get("trading_day", "")
+        self._last_session: int = state.get("session", 0)
+        self._last_number = state.last_order_number()
+        self._last_trade_number = state.last_trade_number()
+        self._known_contracts = state.contracts()
+        self._exchange = Exchange(self._market)
+        self._accounts: dict[tuple[str, str], Account] = {}
+        self._by_number: dict[int, Order] = {}
+        self._in_auction: set[int] = set()
+        self._last_place = self._last_trade_place = 0
+        by_id: dict[int, Account] = {}
+        for stored in state.accounts():
+            by_id[stored.id] = self._accounts[stored.broker, stored.user] = self._open_account(stored, state.lots(stored.id))
+        for order in state.orders(self._day):
+            self._load_order(by_id[order.account], order)
+        for trade in state.trades(self._day):
+            account, row = by_id[trade.account], trade.row
+            account.trades.append(row)
+            account.book.apply_fill(self._fill_of(row, self._by_number[int(row.OrderSysID)]))
+            self._last_trade_place = trade.place
+        for session in self._sessions.values():
+            session.account = self._accounts.get((session.broker, session.user)) if session.front == "td" else None
+
+    def _load_order(self, account: Account, stored: StoredOrder) -> None:
+        row = stored.row
+        order = Order(stored.place, account, row, 0.0, stored.number, stored.from_auction)
+        order.freeze_price = self._freeze_price(row) if order.working else row.LimitPrice
+        account.orders[row.FrontID, row.SessionID, row.OrderRef] = order
+        self._last_place = order.place
+        if order.number:
+            self._by_number[order.number] = order
+        if order.working:
+            account.book.apply_order(self._working_order(order))
+            if order.number and row.InstrumentID in self._exchange.contracts:
+                self._exchange.rest(order.number, row, order.from_auction)
+                if order.from_auction:
+                    self._in_auction.add(order.number)
+
+    def _open_account(self, stored: StoredAccount, lots: list[Lot]) -> Account:
+        return Account(stored, Book(self._terms, self._trading_day, Decimal(stored.pre_balance), lots), lots)
+
+    def _save(self, order: Order) -> None:
+        self._state.save_order(self._day, StoredOrder(order.place, order.account.stored.id, order.number, order.from_auction, order.row))
+        self._touched = True
+
+    def _taken(self) -> Out:
+        out, self._out = self._out, []
+        return out
+
+    def _tell(self, account: Account, *callbacks: f.Frame) -> None:
+        """To all trading sessions of the account's user."""
+        for link, session in self._sessions.items():
+            if session.account is account:
+                self._out += [(link, callback) for callback in callbacks]
+
+    # ── login ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _log_in(self, link: Link, request: f.ReqUserLogin) -> None:
+        self._sessions.pop(link, None)
+        refusal = self._forced_refusal("login")
+        account = None
+        if refusal is None and request.front == "td":
+            account = self._account_of(request)
+            refusal = self._refusal(3) if account is None else None
+        elif refusal is None and request.front != "md":
+            refusal = self._refusal(3)
+        if refusal is not None:
+            log.info("login refused: %s/%s at %s: %s", request.BrokerID, request.UserID, request.front, refusal.text)
+            answer = f.RspUserLogin(front=request.front, ErrorID=refusal.error_id, ErrorMsg=refusal.text)
+            self._out.append((link, answer))
+            return
+        self._last_session += 1
+        self._state.put("session", self._last_session)
+        self._touched = True
+        self._sessions[link] = Session(request.front, request.BrokerID, request.UserID, self._last_session, account)
+        refs = [int(ref) for _, _, ref in account.orders] if account is not None else []
+        answer = f.RspUserLogin(
+            front=request.front,
+            TradingDay=self._trading_day,
+            FrontID=FRONT_ID,
+            SessionID=self._last_session,
+            MaxOrderRef=str(max(refs, default=0)),
+            now=self._now_text(),
+        )
+        self._out.append((link, answer))
+        log.info("login: %s/%s at %s, session %d", request.BrokerID, request.UserID, request.front, self._last_session)
+        if account is not None:
+            self._out += [(link, f.RtnOrder(order=order.row)) for order in account.orders.values()]
+            self._out += [(link, f.RtnTrade(trade=trade)) for trade in account.trades]
+
+    def _account_of(self, request: f.ReqUserLogin) -> Account | None:
+        """The account, made at its first login; None when the password is not its own."""
+        if not request.UserID or not request.Password:
+            return None
+        account = self._accounts.get((request.BrokerID, request.UserID))
+        if account is not None:
+            return account if password_fits(request.Password, account.stored.password) else None
+        capital = str(Decimal(str(self._capital)))
+        stored = self._state.add_account(request.BrokerID, request.UserID, hash_password(request.Password), capital)
+        account = self._accounts[stored.broker, stored.user] = self._open_account(stored, [])
+        log.info("paper account made: %s/%s", stored.broker, stored.user)
+        return account
+
+    # ── orders: the counter ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _insert(self, link: Link, session: Session | None, request: f.ReqOrderInsert) -> None:
+        row = self._order_row(session, request)
+        refusal = self._check(session, row)
+        if refusal is not None or session is None or session.account is None:
+            error_id, text = refusal or self._refusal(6)
+            row = replace(row, OrderStatus="5", OrderSubmitStatus="4", StatusMsg=text)
+            self._out.append((link, f.RspOrderInsert(order=row, ErrorID=error_id, ErrorMsg=text, RequestID=request.RequestID)))
+            if session is not None and session.account is not None:
+                self._tell(session.account, f.ErrRtnOrderInsert(order=row, ErrorID=error_id, ErrorMsg=text))
+            return
+        self._last_place += 1
+        order = Order(self._last_place, session.account, row, self._freeze_price(row))
+        session.account.orders[row.FrontID, row.SessionID, row.OrderRef] = order
+        self._remember_contract(row.InstrumentID)
+        self._update(order, StatusMsg="报单已提交")
+        if not self._is_held_back("order"):
+            self._send_to_exchange(order)
+
+    def _order_row(self, session: Session | None, request: f.ReqOrderInsert) -> f.OrderField:
+        contract = self._exchange.contracts.get(request.InstrumentID)
+        offset = request.CombOffsetFlag
+        if contract is not None and contract.PositionDateType != "1" and offset in (CLOSE_TODAY, CLOSE_YESTERDAY):
+            offset = CLOSE  # where lots are not split the counter makes one of the three
+        now = self._market.now()
+        return f.OrderField(
+            BrokerID=session.broker if session else "",
+            InvestorID=session.user if session else "",
+            InstrumentID=request.InstrumentID,
+            ExchangeID=request.ExchangeID or (contract.ExchangeID if contract else ""),
+            OrderRef=request.OrderRef,
+            FrontID=FRONT_ID,
+            SessionID=session.number if session else 0,
+            Direction=request.Direction,
+            CombOffsetFlag=offset,
+            OrderPriceType=request.OrderPriceType,
+            TimeCondition=request.TimeCondition,
+            VolumeCondition=request.VolumeCondition,
+            LimitPrice=request.LimitPrice,
+            VolumeTotalOriginal=request.VolumeTotalOriginal,
+            VolumeTotal=request.VolumeTotalOriginal,
+            TradingDay=self._trading_day,
+            InsertDate=f"{now:%Y%m%d}",
+            InsertTime=f"{now:%H:%M:%S}",
+        )
+
+    def _check(self, session: Session | None, row: f.OrderField) -> Refusal | None:
+        """Why the counter does not take this order; None when it does."""
+        if session is None or session.account is None:
+            return self._refusal(6)
+        if not self._is_well_formed(row):
+            return self._refusal(15)
+        if int(row.OrderRef) <= session.last_ref:
+            return self._refusal(22)
+        session.last_ref = int(row.OrderRef)
+        forced = self._forced_refusal("order")
+        if forced is not None:
+            return forced
+        return self._check_contract(row) or self._check_position(session.account, row) or self._check_money(session.account, row)
+
+    @staticmethod
+    def _is_well_formed(row: f.OrderField) -> bool:
+        return (
+            row.OrderRef.isascii()
+            and row.OrderRef.isdigit()
+            and len(row.OrderRef) <= 12
+            and row.Direction in ("0", "1")
+            and row.CombOffsetFlag in (OPEN, CLOSE, CLOSE_TODAY, CLOSE_YESTERDAY)
+            and (row.OrderPriceType, row.TimeCondition, row.VolumeCondition) in ORDER_TYPES
+            and abs(row.LimitPrice) < HIGHEST  # NaN compares false
+            and (row.OrderPriceType == LIMIT_PRICE or row.LimitPrice == 0)
+            and row.VolumeTotalOriginal >= 1
+        )
+
+    def _check_contract(self, row: f.OrderField) -> Refusal | None:
+        contract = self._exchange.contracts.get(row.InstrumentID)
+        if contract is None or contract.ExchangeID != row.ExchangeID:
+            return self._refusal(16)
+        if not contract.IsTrading or contract.InstLifePhase != "1" or contract.ExpireDate < self._trading_day:
+            return self._refusal(17)
+        market_order = row.OrderPriceType == ANY_PRICE
+        if market_order and contract.ExchangeID in NO_MARKET_ORDERS or row.VolumeCondition == COMPLETE and contract.ExchangeID in NO_FOK:
+            return self._refusal(80)
+        least = contract.MinMarketOrderVolume if market_order else contract.MinLimitOrderVolume
+        most = contract.MaxMarketOrderVolume if market_order else contract.MaxLimitOrderVolume
+        if row.VolumeTotalOriginal > most or row.CombOffsetFlag == OPEN and row.VolumeTotalOriginal < least:
+            return self._refusal(15)
+        return None
+
+    def _check_position(self, account: Account, row: f.OrderField) -> Refusal | None:
+        if row.CombOffsetFlag == OPEN:
+            return None
+        closable = account.book.closable(row.InstrumentID, "short" if row.Direction == "0" else "long")
+        if self._exchange.contracts[row.InstrumentID].PositionDateType != "1":
+            return self._refusal(30) if row.VolumeTotalOriginal > closable.today + closable.yesterday else None
+        if row.CombOffsetFlag == CLOSE_TODAY:
+            return self._refusal(50) if row.VolumeTotalOriginal > closable.today else None
+        return self._refusal(51) if row.VolumeTotalOriginal > closable.yesterday else None
+
+    def _check_money(self, account: Account, row: f.OrderField) -> Refusal | None:
+        if row.CombOffsetFlag != OPEN:
+            return None
+        self._value(account)
+        book, price, volume = account.book, self._freeze_price(row), row.VolumeTotalOriginal
+        if is_absent(price):
+            return None  # no such price: the exchange's to refuse
+        side = "buy" if row.Direction == "0" else "sell"
+        needed = book.margin_of(row.InstrumentID, side, price, volume) + book.fee_of(row.InstrumentID, "open", price, volume)
+        return self._refusal(31) if needed > book.money().available else None
+
+    @staticmethod
+    def _refusal(error_id: int) -> Refusal:
+        return Refusal(error_id, ERRORS[error_id])
+
+    # ── orders: to the exchange and back ─────────────────────────────────────────────────────────────────────────────
+
+    def _send_to_exchange(self, order: Order) -> None:
+        row = order.row
+        reason = self._forced_rejection() or self._exchange.refusal(row)
+        if reason:
+            text = f"已撤单报单被拒绝{row.ExchangeID}:{reason}"
+            self._update(order, OrderStatus="5", OrderSubmitStatus="4", StatusMsg=text)
+            return
+        self._apply_deals(row.InstrumentID, self._exchange.refresh(row.InstrumentID))
+        self._leave_auction(row.InstrumentID)
+        self._last_number += 1
+        order.number = self._last_number
+        order.from_auction = self._market.phase(row.InstrumentID) == "auction"
+        self._by_number[order.number] = order
+        if order.from_auction:
+            self._in_auction.add(order.number)
+        self._update(order, OrderStatus="3", OrderSubmitStatus="3", OrderSysID=f"{order.number:>12}", StatusMsg="未成交")
+        self._apply_deals(row.InstrumentID, self._exchange.insert(order.number, order.row))
+        if order.row.TimeCondition == IOC and order.working:
+            self._finish_cancelled(order)
+
+    def _apply_deals(self, symbol: str, deals: Iterable[Deal]) -> None:
+        for deal in deals:
+            self._last_trade_number += 1
+            for number in (deal.buyer, deal.seller):
+                if number is not None:
+                    self._fill(self._by_number[number], self._exchange.price(symbol, deal.price), deal.volume, self._last_trade_number)
+
+    def _leave_auction(self, symbol: str) -> None:
+        """Note which orders the exchange has taken out of the auction with this snapshot."""
+        for number in list(self._in_auction):
+            order = self._by_number[number]
+            if order.row.InstrumentID == symbol and not self._exchange.is_in_auction(number, symbol):
+                self._in_auction.discard(number)
+                order.from_auction = False
+                self._save(order)
+
+    def _fill(self, order: Order, price: float, volume: int, trade_number: int) -> None:
+        row, now = order.row, self._market.now()
+        trade = f.TradeField(
+            BrokerID=row.BrokerID,
+            InvestorID=row.InvestorID,
+            InstrumentID=row.InstrumentID,
+            ExchangeID=row.ExchangeID,
+            OrderRef=row.OrderRef,
+            OrderSysID=row.OrderSysID,
+            TradeID=f"{trade_number:>12}",
+            Direction=row.Direction,
+            OffsetFlag=row.CombOffsetFlag,
+            Price=price,
+            Volume=volume,
+            TradingDay=self._trading_day,
+            TradeDate=f"{now:%Y%m%d}",
+            TradeTime=f"{now:%H:%M:%S}",
+        )
+        account = order.account
+        account.trades.append(trade)
+        account.book.apply_fill(self._fill_of(trade, order))
+        self._last_trade_place += 1
+        self._state.save_trade(self._day, StoredTrade(self._last_trade_place, account.stored.id, trade_number, trade))
+        self._tell(account, f.RtnTrade(trade=trade))
+        traded = row.VolumeTraded + volume
+        done = traded == row.VolumeTotalOriginal
+        self._update(
+            order,
+            OrderStatus="0" if done else "1",
+            StatusMsg="全部成交" if done else "部分成交",
+            VolumeTraded=traded,
+            VolumeTotal=row.VolumeTotalOriginal - traded,
+        )
+
+    def _update(self, order: Order, **changes: str | int) -> None:
+        """The order's new row: into book and file, and to its user's sessions."""
+        order.row = replace(order.row, **changes)
+        order.account.book.apply_order(self._working_order(order))
+        self._save(order)
+        self._tell(order.account, f.RtnOrder(order=order.row))
+
+    # ── cancels ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _cancel(self, link: Link, session: Session | None, request: f.ReqOrderAction) -> None:
+        order = self._find(session, request)
+        refusal = self._forced_refusal("cancel")
+        if session is None or session.account is None:
+            refusal = self._refusal(6)
+        elif order is None:
+            refusal = refusal or self._refusal(25)
+        elif not order.working:
+            refusal = refusal or self._refusal(26)
+        elif order.cancelling:
+            refusal = refusal or self._refusal(24)
+        if refusal is not None or order is None:
+            self._out.append((link, self._cancel_refused(request, refusal or self._refusal(25))))
+        elif self._is_held_back("cancel"):
+            order.cancelling = True
+        else:
+            self._finish_cancelled(order)
+
+    @staticmethod
+    def _cancel_refused(request: f.ReqOrderAction, refusal: Refusal) -> f.RspOrderAction:
+        return f.RspOrderAction(
+            InstrumentID=request.InstrumentID,
+            ExchangeID=request.ExchangeID,
+            OrderRef=request.OrderRef,
+            FrontID=request.FrontID,
+            SessionID=request.SessionID,
+            OrderSysID=request.OrderSysID,
+            ErrorID=refusal.error_id,
+            ErrorMsg=refusal.text,
+            RequestID=request.RequestID,
+        )
+
+    @staticmethod
+    def _find(session: Session | None, request: f.ReqOrderAction) -> Order | None:
+        """The account's own order, by (ExchangeID, OrderSysID) or by the triple."""
+        if session is None or session.account is None:
+            return None
+        if not request.OrderSysID.strip():
+            key = (request.FrontID or FRONT_ID, request.SessionID or session.number, request.OrderRef)
+            return session.account.orders.get(key)
+        for order in session.account.orders.values():
+            if order.row.OrderSysID.strip() == request.OrderSysID.strip() and order.row.ExchangeID == request.ExchangeID:
+                return order
+        return None
+
+    def _finish_cancelled(self, order: Order) -> None:
+        self._exchange.cancel(order.number, order.row.InstrumentID)
+        order.cancelling = False
+        self._update(order, OrderStatus="5", OrderSubmitStatus="3", StatusMsg="已撤单", CancelTime=f"{self._market.now():%H:%M:%S}")
+
+    # ── queries and subscriptions ────────────────────────────────────────────────────────────────────────────────────
+
+    def _query(self, link: Link, session: Session | None, request: f.ReqQry) -> None:
+        refusal: Refusal | None = None
+        rows: Sequence[Row] = []
+        if session is None or session.account is None:
+            refusal = self._refusal(6)
+        elif request.what == "instrument":
+            rows = [contract for contract in self._exchange.contracts.values() if contract.ProductClass == "1"]
+        elif request.what == "order":
+            rows = [order.row for order in session.account.orders.values()]
+        elif request.what == "trade":
+            rows = list(session.account.trades)
+        elif request.what == "position_detail":
+            rows = self._position_details(session.account)
+        elif request.what == "account":
+            rows = [self._money_row(session.account)]
+        else:
+            refusal = self._refusal(27)
+        error_id, text = refusal or (0, "")
+        for start in range(0, max(len(rows), 1), QUERY_CHUNK):
+            chunk: list[Row] = list(rows[start : start + QUERY_CHUNK])
+            last = start + QUERY_CHUNK >= len(rows)
+            answer = f.RspQry(what=request.what, RequestID=request.RequestID, rows=chunk, last=last, ErrorID=error_id, ErrorMsg=text)
+            self._out.append((link, answer))
+
+    def _position_details(self, account: Account) -> list[f.PositionDetailField]:
+        """History as it was at the day's start and what the day opened, each with what is left of it."""
+        left: dict[tuple[str, str, str, str], int] = {}
+        for lot in account.book.open_lots():
+            left[lot.symbol, lot.direction, lot.open_date, lot.trade_id] = lot.volume
+        lots = list(account.lots)
+        for trade in account.trades:
+            if trade.OffsetFlag == OPEN:
+                direction = "long" if trade.Direction == "0" else "short"
+                base = self._contract(trade.InstrumentID).PreSettlementPrice
+                lots.append(Lot(trade.InstrumentID, direction, self._trading_day, trade.TradeID, trade.Volume, trade.Price, base))
+        rows = []
+        for lot in lots:
+            volume = left.get((lot.symbol, lot.direction, lot.open_date, lot.trade_id), 0)
+            row = f.PositionDetailField(
+                BrokerID=account.stored.broker,
+                InvestorID=account.stored.user,
+                InstrumentID=lot.symbol,
+                ExchangeID=self._contract(lot.symbol).ExchangeID,
+                Direction="0" if lot.direction == "long" else "1",
+                OpenDate=lot.open_date,
+                TradeID=lot.trade_id,
+                TradingDay=self._trading_day,
+                Volume=volume,
+                OpenPrice=lot.open_price,
+                LastSettlementPrice=lot.base_price,
+                CloseVolume=lot.volume - volume,
+            )
+            rows.append(row)
+        return rows
+
+    def _money_row(self, account: Account) -> f.TradingAccountField:
+        self._value(account)
+        money = account.book.money()
+        return f.TradingAccountField(
+            BrokerID=account.stored.broker,
+            AccountID=account.stored.user,
+            TradingDay=self._trading_day,
+            PreBalance=float(money.pre_balance),
+            Deposit=float(money.deposit),
+            Withdraw=float(money.withdraw),
+            CurrMargin=float(money.margin),
+            FrozenMargin=float(money.frozen_margin),
+            FrozenCommission=float(money.frozen_commission),
+            Commission=float(money.commission),
+            CloseProfit=float(money.close_profit),
+            PositionProfit=float(money.position_profit),
+            Balance=float(money.balance),
+            Available=float(money.available),
+        )
+
+    def _subscribe(self, link: Link, session: Session | None, request: f.ReqSubMarketData) -> None:
+        if session is None or session.front != "md":
+            refused, refusal = request.InstrumentIDs, self._refusal(6)
+        else:
+            refused, refusal = [symbol for symbol in request.InstrumentIDs if symbol not in self._exchange.contracts], self._refusal(16)
+            known = [symbol for symbol in dict.fromkeys(request.InstrumentIDs) if symbol in self._exchange.contracts]
+            if request.subscribe:
+                new = [symbol for symbol in known if symbol not in session.subscribed]
+                session.subscribed.update(new)
+                self._watch()  # before the quotes are asked for: the stream goes on from them
+                quotes = [quote for symbol in new if (quote := self._exchange.newest(symbol)) is not None]
+                if quotes:
+                    self._out.append((link, f.RtnDepthMarketData(ticks=quotes)))
+            else:
+                session.subscribed.difference_update(request.InstrumentIDs)
+                refused = []
+        for symbol in refused:
+            self._out.append((link, f.RspSubMarketData(InstrumentID=symbol, ErrorID=refusal.error_id, ErrorMsg=refusal.text)))
+
+    def _publish(self, ticks: list[f.DepthField]) -> None:
+        """The snapshots of one moment, to each market connection what it subscribed, before the callbacks they caused."""
+        if not ticks:
+            return
+        depth: Out = []
+        for link, session in self._sessions.items():
+            if session.subscribed:
+                wanted = [tick for tick in ticks if tick.InstrumentID in session.subscribed]
+                for start in range(0, len(wanted), TICK_CHUNK):
+                    depth.append((link, f.RtnDepthMarketData(ticks=wanted[start : start + TICK_CHUNK])))
+        self._out += depth
+
+    def _watch(self) -> None:
+        """Tell the market whose stream is needed: subscribed, held or with working orders."""
+        wanted = {symbol for session in self._sessions.values() for symbol in session.subscribed}
+        for account in self._accounts.values():
+            wanted |= self._held(account)
+            wanted.update(order.row.InstrumentID for order in account.orders.values() if order.working)
+        wanted &= self._exchange.contracts.keys()
+        if wanted != self._watched:
+            self._watched = wanted
+            self._market.watch(wanted)
+
+    # ── the trading day ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _catch_up(self) -> None:
+        """At start: the day may have turned, or another market been chosen, while nobody was there."""
+        day = self._market.trading_day()
+        if not self._trading_day:
+            self._begin_day(day)
+        elif day != self._trading_day:
+            # The new day's pre-settlement is the old day's settlement, if the market went on.
+            listed = self._exchange.contracts.values() if day > self._trading_day else []
+            self._turn_day(day, {contract.InstrumentID: contract.PreSettlementPrice for contract in listed})
+
+    def _turn_day(self, new_day: str, settlement: Mapping[str, float]) -> None:
+        """Settle every account, end what works (without a push), begin the new day."""
+        log.info("settlement of %s, next trading day %s", self._trading_day, new_day)
+        settled = []
+        for account in self._accounts.values():
+            for order in account.orders.values():
+                if order.working:  # only for the file's history
+                    order.row = replace(order.row, OrderStatus="5", OrderSubmitStatus="3", StatusMsg="交易日结束")
+                    self._save(order)
+            prices = {symbol: self._settlement_price(symbol, settlement) for symbol in self._held(account)}
+            settled.append((account, account.book.settle(prices, new_day)))
+        self._exchange.begin_day()
+        for account, book in settled:
+            lots = [self._dated_before(lot, new_day) for lot in book.open_lots() if lot.symbol in self._exchange.contracts]
+            for symbol in sorted({lot.symbol for lot in book.open_lots()} - self._exchange.contracts.keys()):
+                log.info("%s/%s: %s is not listed any more, closed at settlement", account.stored.broker, account.stored.user, symbol)
+            self._state.begin_day(account.stored.id, str(book.money().pre_balance), lots)
+        self._begin_day(new_day)
+        self._reload_accounts()
+        for link in self._sessions:
+            self._out.append((link, f.Heartbeat(now=self._now_text(), TradingDay=new_day)))
+
+    def _begin_day(self, trading_day: str) -> None:
+        self._day += 1
+        self._trading_day = trading_day
+        self._state.put("day", self._day)
+        self._state.put("trading_day", trading_day)
+        self._touched = True
+        self._by_number.clear()
+        self._in_auction.clear()
+        self._last_place = self._last_trade_place = 0
+
+    def _reload_accounts(self) -> None:
+        for stored in self._state.accounts():
+            account = self._accounts[stored.broker, stored.user]
+            lots = self._state.lots(stored.id)
+            fresh = self._open_account(stored, lots)
+            account.stored, account.book, account.lots = stored, fresh.book, lots
+            account.orders, account.trades = {}, []
+            for symbol in {lot.symbol for lot in lots}:
+                self._remember_contract(symbol)
+
+    def _settlement_price(self, symbol: str, settlement: Mapping[str, float]) -> float:
+        """The settlement price; where the market knows none, the last price seen; 0 for no change."""
+        price = settlement.get(symbol, 0.0)
+        if not is_absent(price):
+            return price
+        seen = self._exchange.last_seen(symbol)
+        return 0.0 if seen is None else seen.LastPrice
+
+    @staticmethod
+    def _dated_before(lot: Lot, day: str) -> Lot:
+        """History is older than the day, also where a replay has taken the counter back in time."""
+        if lot.open_date < day:
+            return lot
+        return lot._replace(open_date=f"{datetime.strptime(day, '%Y%m%d') - timedelta(days=1):%Y%m%d}")
+
+    # ── contracts and prices ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _contract(self, symbol: str) -> f.InstrumentField:
+        return self._exchange.contracts.get(symbol) or self._known_contracts[symbol]
+
+    def _remember_contract(self, symbol: str) -> None:
+        contract = self._exchange.contracts[symbol]
+        if self._known_contracts.get(symbol) != contract:
+            self._known_contracts[symbol] = contract
+            self._state.save_contract(contract)
+
+    def _terms(self, symbol: str) -> Terms:
+        return terms_of(self._contract(symbol))
+
+    def _value(self, account: Account) -> None:
+        """Value the account's positions at the newest prices."""
+        for symbol in self._held(account):
+            account.book.set_price(symbol, self._exchange.last_price(symbol), self._contract(symbol).PreSettlementPrice)
+
+    @staticmethod
+    def _held(account: Account) -> set[str]:
+        return {lot.symbol for lot in account.book.open_lots()}
+
+    def _freeze_price(self, row: f.OrderField) -> float:
+        """What an open freezes by: its limit; a market order to buy the upper limit, to sell the newest price."""
+        if row.OrderPriceType == LIMIT_PRICE:
+            return row.LimitPrice
+        _, upper = self._exchange.limits(row.InstrumentID)
+        last = self._exchange.last_price(row.InstrumentID) or self._contract(row.InstrumentID).PreSettlementPrice
+        return upper or last if row.Direction == "0" else last
+
+    def _working_order(self, order: Order) -> WorkingOrder:
+        row = order.row
+        side = "buy" if row.Direction == "0" else "sell"
+        remaining = row.VolumeTotal if order.working else 0
+        return WorkingOrder(order.id, row.InstrumentID, side, self._offset(row), order.freeze_price, remaining, row.VolumeTotalOriginal)
+
+    def _offset(self, row: f.OrderField) -> str:
+        """The book's word. Where lots are split, a plain close is of yesterday's."""
+        if row.CombOffsetFlag == CLOSE and self._contract(row.InstrumentID).PositionDateType == "1":
+            return "closeyesterday"
+        return {OPEN: "open", CLOSE: "close", CLOSE_TODAY: "closetoday", CLOSE_YESTERDAY: "closeyesterday"}[row.CombOffsetFlag]
+
+    def _fill_of(self, trade: f.TradeField, order: Order) -> Fill:
+        return Fill(
+            trading_day=trade.TradingDay,
+            exchange=trade.ExchangeID,
+            trade_id=trade.TradeID,
+            side="buy" if trade.Direction == "0" else "sell",
+            order_id=order.id,
+            symbol=trade.InstrumentID,
+            offset=self._offset(order.row),
+            price=trade.Price,
+            volume=trade.Volume,
+            time=trade.TradeTime,
+        )
+
+    def _now_text(self) -> str:
+        return self._market.now().replace(tzinfo=None).isoformat(timespec="milliseconds")
+
+
+def terms_of(contract: f.InstrumentField) -> Terms:
+    """What the book needs to know of a contract."""
+    return Terms(
+        symbol=contract.InstrumentID,
+        exchange=contract.ExchangeID,
+        product=contract.ProductID,
+        multiplier=contract.VolumeMultiple,
+        price_tick=contract.PriceTick,
+        long_margin_ratio=contract.LongMarginRatio,
+        short_margin_ratio=contract.ShortMarginRatio,
+        splits_today=contract.PositionDateType == "1",
+        max_side=contract.MaxMarginSideAlgorithm == "1",
+        fees=Fees(
+            contract.OpenRatioByMoney,
+            contract.OpenRatioByVolume,
+            contract.CloseRatioByMoney,
+            contract.CloseRatioByVolume,
+            contract.CloseTodayRatioByMoney,
+            contract.CloseTodayRatioByVolume,
+        ),
+    )
+
+
+def hash_password(password: str) -> str:
+    """`salt$hash`, scrypt. Cheap enough (about 20 ms) not to hold up other accounts' orders."""
+    salt = secrets.token_bytes(16)
+    return f"{salt.hex()}${_scrypt(password, salt).hex()}"
+
+
+def password_fits(password: str, stored: str) -> bool:
+    salt, _, digest = stored.partition("$")
+    return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)), bytes.fromhex(digest))
+
+
+def _scrypt(password: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, n=2**13, r=8, p=1)
