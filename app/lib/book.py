@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from app.lib.lots import ZERO, Fees, Fill, Leg, Lot, Terms, cents
+from app.lib.lots import ZERO, Count, Fees, Fill, Leg, Lot, Terms, cents
 from app.lib.prices import exact, is_absent
 
 __all__ = ["Book", "Closable", "Fees", "Fill", "Lot", "Money", "Position", "Terms", "WorkingOrder"]
@@ -136,8 +136,8 @@ class Book:
     def apply_fill(self, fill: Fill) -> bool:
         """Count a fill. False: it was known, or is of another trading day, and nothing changed.
 
-        A fill that closes more than is there (its open has not come yet, or was lost) is held: it is logged, the position
-        stays at zero, and it counts once the open is there.
+        A fill that closes more than is there (its open has not come yet, or was lost) is held: the position stays at zero, it is
+        logged when the book is next read, and it counts once the open is there.
         """
         if fill.side not in SIDES or fill.offset not in OFFSETS or fill.volume <= 0 or not math.isfinite(fill.price):
             raise ValueError(f"not a fill: {fill}")
@@ -146,11 +146,10 @@ class Book:
             return False
         if fill.key in self._fills:
             return False
-        leg = self._leg(fill.symbol, fill.direction)
-        held = leg.held
-        leg.add(fill)
-        if leg.held > held:
-            logger.warning("%d of fill %s close more than is there and wait for their open", leg.held - held, fill)
+        side = fill.symbol, fill.direction
+        if side not in self._legs:
+            self._legs[side] = Leg(self._terms(fill.symbol), fill.direction)
+        self._legs[side].add(fill)
         self._fills[fill.key] = fill
         if fill.order_id:
             self._filled[fill.order_id] += fill.volume
@@ -189,22 +188,22 @@ class Book:
 
     def positions(self) -> list[Position]:
         """Every side that holds something, by symbol, long before short."""
-        return [self._position(leg) for _, leg in sorted(self._legs.items()) if leg.volume]
+        return [self._position(count) for count in self._counts() if count.volume]
 
     def position(self, symbol: str, direction: str) -> Position | None:
         leg = self._legs.get((symbol, direction))
-        return self._position(leg) if leg is not None and leg.volume else None
+        return self._position(leg.now) if leg is not None and leg.now.volume else None
 
     def closable(self, symbol: str, direction: str) -> Closable:
         leg = self._legs.get((symbol, direction))
         if leg is None:
             return Closable(0, 0)
-        volumes = self._freezes().volumes
+        count, volumes = leg.now, self._freezes().volumes
         of_today, of_history = volumes[symbol, direction, True], volumes[symbol, direction, False]
         if leg.terms.splits_today:
-            return Closable(max(0, leg.today_volume - of_today), max(0, leg.yd_volume - of_history))
-        left = max(0, leg.volume - of_history)
-        yesterday = max(0, leg.yd_volume - of_history)  # closes take history first
+            return Closable(max(0, count.today_volume - of_today), max(0, count.yd_volume - of_history))
+        left = max(0, count.volume - of_history)
+        yesterday = max(0, count.yd_volume - of_history)  # closes take history first
         return Closable(left - yesterday, yesterday)
 
     def money(self) -> Money:
@@ -232,7 +231,7 @@ class Book:
 
     def open_lots(self) -> list[Lot]:
         """By symbol, long before short, oldest first."""
-        return [lot for _, leg in sorted(self._legs.items()) for lot in leg.lots()]
+        return [lot for count in self._counts() for lot in count.lots()]
 
     def fills(self) -> list[Fill]:
         """The day's, in order of arrival."""
@@ -244,9 +243,9 @@ class Book:
         Both profits, at the settlement prices, and the fees go into its balance; every lot is history whose base is the settlement
         price; working orders end. A contract without a settlement price settles at its last price, one without either at its base.
         """
-        for (symbol, direction), leg in self._legs.items():
-            if leg.held:
-                logger.error("%s %s: closes of %d lots never found their open and end with the day", symbol, direction, leg.held)
+        for count in self._counts():
+            if count.held:
+                logger.error("%s %s: closes of %d lots never found their open", count.terms.symbol, count.direction, count.held)
         at = self._last | {symbol: price for symbol, price in prices.items() if not is_absent(price)}
         lots = [lot._replace(base_price=at.get(lot.symbol, lot.base_price)) for lot in self.open_lots()]
         settled = Book(self._terms, next_day, self._money_at(at).balance, lots)
@@ -255,24 +254,22 @@ class Book:
 
     # ── how ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _leg(self, symbol: str, direction: str) -> Leg:
-        leg = self._legs.get((symbol, direction))
-        if leg is None:
-            leg = self._legs[symbol, direction] = Leg(self._terms(symbol), direction)
-        return leg
+    def _counts(self) -> list[Count]:
+        """By symbol, long before short."""
+        return [leg.now for _, leg in sorted(self._legs.items())]
 
-    def _position(self, leg: Leg) -> Position:
-        symbol, volume, totals = leg.terms.symbol, leg.volume, leg.totals
-        available = sum(self.closable(symbol, leg.direction))
+    def _position(self, count: Count) -> Position:
+        symbol, volume, totals = count.terms.symbol, count.volume, count.totals
+        available = sum(self.closable(symbol, count.direction))
         last = self._last.get(symbol)
-        by_date, by_trade = leg.profit(None if last is None else exact(last))
+        by_date, by_trade = count.profit(None if last is None else exact(last))
         return Position(
             symbol=symbol,
-            exchange=leg.terms.exchange,
-            direction=leg.direction,
+            exchange=count.terms.exchange,
+            direction=count.direction,
             volume=volume,
-            yd_volume=leg.yd_volume,
-            today_volume=leg.today_volume,
+            yd_volume=count.yd_volume,
+            today_volume=count.today_volume,
             frozen=volume - available,
             available=available,
             price=float(totals.at_base / volume),
@@ -284,12 +281,12 @@ class Book:
 
     def _money_at(self, prices: Mapping[str, float]) -> Money:
         commission = close_profit = position_profit = ZERO
-        for leg in self._legs.values():
-            commission += leg.commission
-            close_profit += leg.close_profit
-            if leg.volume:
-                price = prices.get(leg.terms.symbol)
-                position_profit += leg.profit(None if price is None else exact(price))[0]
+        for count in self._counts():
+            commission += count.commission
+            close_profit += count.close_profit
+            if count.volume:
+                price = prices.get(count.terms.symbol)
+                position_profit += count.profit(None if price is None else exact(price))[0]
         margin, frozen = self._margin(), self._freezes()
         balance = self._pre_balance - self._withdraw + self._deposit + close_profit + position_profit - commission
         return Money(
@@ -310,14 +307,14 @@ class Book:
         """All lots' margin; of a product under the max side rule only the larger of its two sides."""
         plain = ZERO
         sides: dict[tuple[str, str], dict[str, Decimal]] = {}
-        for leg in self._legs.values():
-            if not leg.volume:
+        for count in self._counts():
+            if not count.volume:
                 continue
-            if leg.terms.max_side:
-                product = sides.setdefault((leg.terms.exchange, leg.terms.product), {"long": ZERO, "short": ZERO})
-                product[leg.direction] += leg.totals.margin
+            if count.terms.max_side:
+                product = sides.setdefault((count.terms.exchange, count.terms.product), {"long": ZERO, "short": ZERO})
+                product[count.direction] += count.totals.margin
             else:
-                plain += leg.totals.margin
+                plain += count.totals.margin
         return plain + sum((max(product.values()) for product in sides.values()), ZERO)
 
     def _freezes(self) -> _Frozen:

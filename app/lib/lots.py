@@ -1,10 +1,11 @@
 """One side of one contract: its lots, first in first out, and the fees and profit that the day's fills make of them.
 
-Pure; the book (app/lib/book.py) holds one Leg per contract and direction and is what others use.
+Pure; the book (app/lib/book.py) holds one Leg per contract and direction and is what others use, in whatever process.
 """
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect
 from collections import deque
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from app.lib.prices import exact
+
+logger = logging.getLogger(__name__)
 
 CENT = Decimal("0.01")
 ZERO = Decimal("0.00")
@@ -96,7 +99,7 @@ class Fill(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Sums over a leg's lots."""
+    """Sums over one side's lots."""
 
     volume: int
     at_base: Decimal  # Σ base price × volume
@@ -112,30 +115,23 @@ class _Close:
     profit: Decimal = ZERO
 
 
-class Leg:
-    """The long or the short side of one contract on one trading day.
+class Count:
+    """What one side of one contract came to, with the fills that `add` was given, in their order.
 
-    Fills count in the order of TradeID, which rises with time within an exchange and day; opens before closes where one id has
-    both. One that comes in late makes the leg count its fills again from the start of the day, so that the order of arrival
-    changes nothing. A close with no lot left to take waits for its open and has no effect until then.
+    A close with no lot left to take waits for its open and has no effect until then.
     """
 
-    def __init__(self, terms: Terms, direction: str, history: Iterable[Lot] = ()) -> None:
+    def __init__(self, terms: Terms, direction: str, history: Iterable[Lot]) -> None:
         self.terms = terms
         self.direction = direction
-        self._sign = 1 if direction == "long" else -1
-        self._start = sorted(history, key=lambda lot: (lot.open_date, natural(lot.trade_id)))
-        self._fills: list[Fill] = []
-        self._reset()
-
-    def _reset(self) -> None:
-        self.history: deque[Lot] = deque(self._start)
+        self.history = deque(history)
         self.today: deque[Lot] = deque()
-        self.yd_volume = sum(lot.volume for lot in self._start)
+        self.yd_volume = sum(lot.volume for lot in self.history)
         self.today_volume = 0
         self.commission = ZERO
         self.close_profit = ZERO  # by date
-        self._closes: list[_Close] = []
+        self._sign = 1 if direction == "long" else -1
+        self._closes: list[_Close] = []  # waiting
         self._today_for_fee = 0  # today's opens that no close was charged for as closing today
         self._totals: Totals | None = None
 
@@ -171,17 +167,6 @@ class Leg:
         return cents((worth - totals.at_base) * scale), cents((worth - totals.at_open) * scale)
 
     def add(self, fill: Fill) -> None:
-        """Count a fill that was not counted before."""
-        at = bisect(self._fills, _sequence(fill), key=_sequence)
-        self._fills.insert(at, fill)
-        if at == len(self._fills) - 1:
-            self._count(fill)
-        else:
-            self._reset()
-            for known in self._fills:
-                self._count(known)
-
-    def _count(self, fill: Fill) -> None:
         if fill.offset == "open":
             self.today.append(
                 Lot(fill.symbol, self.direction, fill.trading_day, fill.trade_id, fill.volume, fill.price, fill.price)
@@ -245,6 +230,47 @@ class Leg:
                 self.yd_volume -= part
             volume -= part
         return profit
+
+
+class Leg:
+    """The long or the short side of one contract on one trading day: its lots at the start and the set of its fills.
+
+    Fills count in the order of TradeID, which rises with time within an exchange and day, opens before closes where one id has
+    both. After one that came in late they are counted again from the start of the day, so that the order of arrival changes nothing.
+    """
+
+    def __init__(self, terms: Terms, direction: str, history: Iterable[Lot] = ()) -> None:
+        self.terms = terms
+        self.direction = direction
+        self._start = sorted(history, key=lambda lot: (lot.open_date, natural(lot.trade_id)))
+        self._fills: list[Fill] = []
+        self._count = Count(terms, direction, self._start)
+        self._late = False
+        self._reported = 0
+
+    def add(self, fill: Fill) -> None:
+        """One that was not added before."""
+        at = bisect(self._fills, _sequence(fill), key=_sequence)
+        self._fills.insert(at, fill)
+        if at < len(self._fills) - 1:
+            self._late = True
+        elif not self._late:
+            self._count.add(fill)
+
+    @property
+    def now(self) -> Count:
+        """With all fills so far. Closes that wait for their open are logged here, when somebody looks: before, they may only be early."""
+        if self._late:
+            self._count = Count(self.terms, self.direction, self._start)
+            for fill in self._fills:
+                self._count.add(fill)
+            self._late = False
+        if self._count.held > self._reported:
+            self._reported = self._count.held
+            logger.warning(
+                "%s %s: %d lots more are closed than are there; they wait for their open", self.terms.symbol, self.direction, self._reported
+            )
+        return self._count
 
 
 def natural(trade_id: str) -> tuple[int, str]:
