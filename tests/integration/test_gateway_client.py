@@ -1,0 +1,297 @@
+"""The web's connections to host and gateways, over real channels to hand-written gateways."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from app.gateway.client import NEEDS_LOGIN, Gateways
+from app.gateway.messages import Counted, Done, LogIn, PlaceOrder, Push, PushContracts, ReadStatus
+from app.lib.errors import GatewayDown, LoginRefused, NeedsLogin, NotFound, NotReady
+from app.settings import Settings
+from tests.integration.fake_gateway import FakeGateway, FakeHost, eventually
+
+ACCOUNT = "sim-9999-demo"
+
+
+class Heard:
+    """What the web heard, in order."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, str, object]] = []
+
+    def push(self, account: str, push: Push) -> None:
+        self.all.append((account, push.name, orjson.loads(push.payload).get("seq")))
+
+    def snapshot(self, account: str, payload: bytes) -> None:
+        self.all.append((account, "snapshot", orjson.loads(payload)["seq"]))
+
+    def lost(self, account: str, reason: str) -> None:
+        self.all.append((account, "lost", reason))
+
+    def of(self, name: str, account: str = ACCOUNT) -> list[object]:
+        return [value for who, what, value in list(self.all) if (who, what) == (account, name)]
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+def gateways(data_dir: Path, heard: Heard) -> Iterator[Gateways]:
+    settings = Settings(data_dir=data_dir, order_timeout=0.1)
+    made = Gateways(settings, heard.push, heard.snapshot, heard.lost)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def gateway(data_dir: Path) -> Iterator[FakeGateway]:
+    made = FakeGateway(data_dir, ACCOUNT, seq=5)
+    yield made
+    made.die()
+
+
+@pytest.fixture
+def host(data_dir: Path) -> Iterator[FakeHost]:
+    made = FakeHost(data_dir)
+    yield made
+    for gateway in made.gateways.values():
+        gateway.die()
+    made.die()
+
+
+def order(volume: int = 1) -> PlaceOrder:
+    return PlaceOrder("rb2510.SHFE", "long", "open", "limit", 3000.0, volume)
+
+
+def log_in(gateways: Gateways, password: str = "right") -> str:
+    return gateways.log_in(LogIn("sim", "9999", "demo", password)).account
+
+
+def test_living_gateways_are_found_at_the_start_with_no_host_there(gateways: Gateways, gateway: FakeGateway, heard: Heard) -> None:
+    gateways.start()
+    eventually(lambda: heard.of("snapshot") == [5], "the snapshot")
+    assert [entry.account for entry in gateways.accounts()] == [ACCOUNT]
+    assert gateways.call(ACCOUNT, PushContracts()) == Counted(3)
+
+
+def test_a_call_right_after_the_start_waits_for_the_connection(gateways: Gateways, gateway: FakeGateway) -> None:
+    gateways.start()
+    assert gateways.call(ACCOUNT, PushContracts()) == Counted(3)
+
+
+def test_a_gateway_that_somebody_else_starts_is_found_too(gateways: Gateways, data_dir: Path, heard: Heard) -> None:
+    gateways.start()
+    late = FakeGateway(data_dir, ACCOUNT, seq=1)
+    try:
+        eventually(lambda: heard.of("snapshot") == [1], "the snapshot")
+    finally:
+        late.die()
+
+
+def test_what_the_gateway_raises_comes_out_as_it_was(gateways: Gateways, gateway: FakeGateway) -> None:
+    gateways.start()
+    with pytest.raises(NotReady, match="账户正在加载"):
+        gateways.call(ACCOUNT, ReadStatus())
+
+
+def test_what_is_pushed_after_a_snapshot_is_newer_and_nothing_is_missing(gateways: Gateways, gateway: FakeGateway, heard: Heard) -> None:
+    gateways.start()
+    eventually(lambda: heard.of("snapshot"), "the first snapshot")
+    stop = threading.Event()
+
+    def busy() -> None:
+        while not stop.is_set() and gateway.seq < 20_000:
+            gateway.update()
+
+    pusher = threading.Thread(target=busy)
+    pusher.start()
+    for number in range(2, 22):
+        gateways.request_snapshot(ACCOUNT)
+        eventually(lambda wanted=number: len(heard.of("snapshot")) >= wanted, f"snapshot {number}")  # type: ignore[misc]
+    stop.set()
+    pusher.join()
+    eventually(lambda: heard.of("order_update")[-1] == gateway.seq, "all updates")
+    assert heard.of("order_update") == list(range(6, gateway.seq + 1))
+    last = 5
+    for _, name, seq in heard.all:
+        if name == "snapshot":
+            assert seq >= last  # type: ignore[operator]
+        else:
+            assert seq == last + 1
+        last = max(last, seq)  # type: ignore[call-overload]
+
+
+def test_a_broken_connection_is_told_at_once_and_made_again_with_a_fresh_snapshot(
+    gateways: Gateways, gateway: FakeGateway, heard: Heard
+) -> None:
+    gateways.start()
+    eventually(lambda: heard.of("snapshot"), "the first snapshot")
+    gateway.seq = 9
+    gateway.hang_up()
+    eventually(lambda: heard.of("snapshot") == [5, 9], "the second snapshot", seconds=2)
+    assert heard.of("lost") == ["与网关的连接中断"]
+    assert [name for _, name, _ in heard.all] == ["snapshot", "lost", "snapshot"]
+    assert gateways.call(ACCOUNT, PushContracts()) == Counted(3)
+
+
+def test_a_gateway_that_is_being_restarted_is_down_and_then_found_again(
+    gateways: Gateways, gateway: FakeGateway, host: FakeHost, data_dir: Path, heard: Heard
+) -> None:
+    host.states[ACCOUNT] = "restarting"
+    gateways.start()
+    eventually(lambda: heard.of("snapshot"), "the first snapshot")
+    gateway.die()
+    eventually(lambda: heard.of("lost"), "the loss")
+    with pytest.raises(GatewayDown) as down:
+        gateways.call(ACCOUNT, order())
+    assert down.value.extra["asked"] is False
+    successor = FakeGateway(data_dir, ACCOUNT, seq=77)
+    try:
+        eventually(lambda: heard.of("snapshot") == [5, 77], "the successor's snapshot")
+        assert len(heard.of("lost")) == 1
+    finally:
+        successor.die()
+
+
+@pytest.mark.parametrize("state", ["needs_login", None])
+def test_an_account_that_nobody_brings_back_needs_a_login(
+    state: str | None, gateways: Gateways, gateway: FakeGateway, host: FakeHost, heard: Heard
+) -> None:
+    if state is not None:
+        host.states[ACCOUNT] = state
+    gateways.start()
+    eventually(lambda: heard.of("snapshot"), "the first snapshot")
+    gateway.die()
+    eventually(lambda: heard.of("lost")[-1:] == [NEEDS_LOGIN], "the web gives up")
+    assert len(heard.of("lost")) == 2
+    with pytest.raises(NeedsLogin):
+        gateways.call(ACCOUNT, PushContracts())
+
+
+def test_with_neither_host_nor_gateway_an_account_needs_a_login_and_a_login_says_that_the_host_is_down(gateways: Gateways) -> None:
+    gateways.start()
+    with pytest.raises(NeedsLogin):
+        gateways.call(ACCOUNT, PushContracts())
+    with pytest.raises(GatewayDown) as down:
+        log_in(gateways)
+    assert down.value.code == "HOST_DOWN"
+    with pytest.raises(GatewayDown):
+        gateways.log_out(ACCOUNT)
+
+
+def test_without_a_host_a_lost_gateway_is_looked_for_until_it_is_back(
+    gateways: Gateways, gateway: FakeGateway, data_dir: Path, heard: Heard
+) -> None:
+    gateways.start()
+    eventually(lambda: heard.of("snapshot"), "the first snapshot")
+    gateway.die()
+    eventually(lambda: heard.of("lost"), "the loss")
+    successor = FakeGateway(data_dir, ACCOUNT, seq=6)
+    try:
+        eventually(lambda: heard.of("snapshot") == [5, 6], "it is back")
+        assert NEEDS_LOGIN not in heard.of("lost")
+    finally:
+        successor.die()
+
+
+def test_a_login_connects_and_a_logout_ends_it(gateways: Gateways, host: FakeHost, heard: Heard) -> None:
+    gateways.start()
+    account = log_in(gateways)
+    assert account == ACCOUNT
+    assert gateways.call(account, PushContracts()) == Counted(3)
+    assert gateways.log_out(account).working_orders == 2
+    with pytest.raises(NeedsLogin):
+        gateways.call(account, PushContracts())
+    with pytest.raises(NotFound):
+        gateways.log_out(account)
+    log_in(gateways)
+    assert gateways.call(account, PushContracts()) == Counted(3)
+
+
+def test_a_refused_password_comes_with_the_counters_own_words(gateways: Gateways, host: FakeHost) -> None:
+    with pytest.raises(LoginRefused, match="不合法的登录") as refused:
+        log_in(gateways, "wrong")
+    assert refused.value.code == "CTP_3"
+
+
+def test_an_order_whose_gateway_dies_or_is_silent_has_been_asked(gateways: Gateways, gateway: FakeGateway) -> None:
+    gateways.start()
+    with pytest.raises(GatewayDown) as silent:
+        gateways.call(ACCOUNT, order(), timeout=0.05)
+    assert silent.value.extra["asked"] is True
+    outcome: list[GatewayDown] = []
+
+    def place() -> None:
+        try:
+            gateways.call(ACCOUNT, order(2))
+        except GatewayDown as down:
+            outcome.append(down)
+
+    caller = threading.Thread(target=place)
+    caller.start()
+    eventually(lambda: order(2) in gateway.requests, "the order has left")
+    gateway.hang_up()
+    caller.join(5)
+    assert outcome[0].extra["asked"] is True
+    gateway.unanswered.set_result(Done())
+
+
+def test_a_snapshot_asked_for_where_no_gateway_is_ends_in_a_word_of_loss(gateways: Gateways, heard: Heard, host: FakeHost) -> None:
+    gateways.start()
+    gateways.request_snapshot(ACCOUNT)
+    eventually(lambda: heard.of("lost") == [NEEDS_LOGIN], "the page can be told")
+
+
+def test_two_accounts_have_a_connection_each(gateways: Gateways, gateway: FakeGateway, data_dir: Path, heard: Heard) -> None:
+    other = FakeGateway(data_dir, "sim-9999-other", seq=100)
+    try:
+        gateways.start()
+        eventually(lambda: heard.of("snapshot") and heard.of("snapshot", "sim-9999-other"), "both snapshots")
+        other.update()
+        gateway.update()
+        eventually(lambda: heard.of("order_update") == [6], "the one's update")
+        eventually(lambda: heard.of("order_update", "sim-9999-other") == [101], "the other's update")
+        other.hang_up()
+        eventually(lambda: len(heard.of("snapshot", "sim-9999-other")) == 2, "the other is back")
+        assert heard.of("lost") == []
+    finally:
+        other.die()
+
+
+def test_a_handler_that_fails_does_not_stop_the_stream(data_dir: Path, gateway: FakeGateway, heard: Heard) -> None:
+    def fail_once(account: str, push: Push) -> None:
+        heard.push(account, push)
+        if len(heard.of("order_update")) == 1:
+            raise RuntimeError("a handler's own fault")
+
+    gateways = Gateways(Settings(data_dir=data_dir), fail_once, heard.snapshot, heard.lost)
+    gateways.start()
+    try:
+        eventually(lambda: heard.of("snapshot"), "the snapshot")
+        gateway.update()
+        gateway.update()
+        eventually(lambda: heard.of("order_update") == [6, 7], "both updates")
+        assert heard.of("lost") == []
+    finally:
+        gateways.stop()
+
+
+def test_stopping_closes_the_connections_and_leaves_the_gateways(gateways: Gateways, gateway: FakeGateway, heard: Heard) -> None:
+    gateways.start()
+    eventually(lambda: gateway.watchers == 1, "it is watched")
+    gateways.stop()
+    eventually(lambda: gateway.watchers == 0, "it is watched no more")
+    assert heard.of("lost") == []
+    assert [entry.account for entry in gateways.accounts()] == [ACCOUNT]
