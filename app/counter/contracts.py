@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from functools import lru_cache
+from string import digits
 from typing import NamedTuple
 
 from app.counter.products import Product, products
@@ -53,7 +54,7 @@ def code_of(product: Product, year: int, month: int) -> str:
 
 def product_code_of(instrument: str) -> str:
     """The letters in front: the product's code."""
-    return instrument.rstrip("0123456789")
+    return instrument.rstrip(digits)
 
 
 def contract_of(product: Product, year: int, month: int) -> Contract:
@@ -68,12 +69,14 @@ def contract_of(product: Product, year: int, month: int) -> Contract:
 def contract_named(instrument: str, day: date) -> Contract | None:
     """The contract that this code meant on `day`: the one of that decade. None for a product not in the table or no such month."""
     product = products().get(product_code_of(instrument))
-    digits = instrument[len(product.code) :] if product else ""
-    if product is None or not digits.isascii() or len(digits) != (3 if product.exchange == "CZCE" else 4) or not 1 <= int(digits[-2:]) <= 12:
+    if product is None:
+        return None
+    month_code = instrument[len(product.code) :]
+    if len(month_code) != (3 if product.exchange == "CZCE" else 4) or not 1 <= int(month_code[-2:]) <= 12:
         return None
     span = 10 if product.exchange == "CZCE" else 100
-    year = day.year - day.year % span + int(digits[:-2])
-    candidates = [contract_of(product, candidate, int(digits[-2:])) for candidate in (year, year + span, year - span)]
+    year = day.year - day.year % span + int(month_code[:-2])
+    candidates = [contract_of(product, candidate, int(month_code[-2:])) for candidate in (year, year + span, year - span)]
     alive = [contract for contract in candidates if contract.open_day <= day <= contract.last_day]
     return alive[0] if alive else min(candidates, key=lambda contract: abs((contract.last_day - day).days))
 
