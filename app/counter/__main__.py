@@ -12,7 +12,7 @@ import sqlite3
 import sys
 
 from app.counter.core import Core
-from app.counter.market import open_market
+from app.counter.market import Market, open_market
 from app.counter.server import CounterServer, Outgoing
 from app.counter.state import State, StateTooNew
 from app.gateway.channel import new_address
@@ -32,6 +32,7 @@ def main() -> int:
         logging.getLogger().setLevel(settings.log_level)
         market = open_market(settings)
         state = State(settings.data_dir / "counter" / "counter.db")
+        server = _server(settings, state, market)
     except (SettingsError, StateTooNew) as error:
         log.error("%s", error)
         return 1
@@ -39,17 +40,6 @@ def main() -> int:
         log.error("柜台数据库打不开（是否已有一个柜台在运行？）：%s", error)
         return 1
     registry = Registry(settings.data_dir)
-    address = new_address(registry.run_dir, "counter.sock")
-    test_address = os.environ.get(TEST_SOCKET)
-    if test_address:
-        from app.counter.faults import FaultListener, FaultyCore, FaultyMarket, FaultyOutgoing
-
-        faulty = FaultyCore(state, FaultyMarket(market), settings.counter_capital)
-        outgoing = FaultyOutgoing(faulty)
-        server = CounterServer(faulty, address, outgoing)
-        FaultListener(test_address, server, faulty, outgoing).start()
-    else:
-        server = CounterServer(Core(state, market, settings.counter_capital), address, Outgoing())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     registry.register(name="counter", kind="counter", address=server.address)
@@ -61,6 +51,20 @@ def main() -> int:
         state.close()
     log.info("counter ended")
     return 0
+
+
+def _server(settings: Settings, state: State, market: Market) -> CounterServer:
+    address = new_address(Registry(settings.data_dir).run_dir, "counter.sock")
+    test_address = os.environ.get(TEST_SOCKET)
+    if not test_address:
+        return CounterServer(Core(state, market, settings.counter_capital), address, Outgoing())
+    from app.counter.faults import FaultListener, FaultyCore, FaultyMarket, FaultyOutgoing
+
+    core = FaultyCore(state, FaultyMarket(market), settings.counter_capital)
+    outgoing = FaultyOutgoing(core)
+    server = CounterServer(core, address, outgoing)
+    FaultListener(test_address, server, core, outgoing).start()
+    return server
 
 
 if __name__ == "__main__":

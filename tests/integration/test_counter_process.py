@@ -1,0 +1,310 @@
+"""The counter as a process: it answers over its socket, keeps everything over kill -9, and does the tests' faults."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.counter import frames as f
+from app.gateway.channel import connect
+from app.gateway.registry import Registry
+from tests.faults import CounterFaults, FaultRefused
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE = 20.0
+BUY, SELL, OPEN, CLOSE = "0", "1", "0", "1"
+
+
+class Session:
+    """A logged-in connection that keeps what it hears."""
+
+    def __init__(self, address: str, user: str = "trader", password: str = "secret", front: str = "td") -> None:
+        self.connection = connect(address)
+        self.heard: list[Any] = []
+        self._inbox: queue.Queue[Any] = queue.Queue()
+        self._refs = itertools.count(1)
+        threading.Thread(target=self._listen, daemon=True).start()
+        self.ask(f.ReqUserLogin(front=front, BrokerID="9999", UserID=user, Password=password))
+        self.login = self.wait(lambda frame: isinstance(frame, f.RspUserLogin))
+
+    def _listen(self) -> None:
+        for data in self.connection.frames():
+            self._inbox.put(f.decode_callback(data))
+        self._inbox.put(None)
+
+    def ask(self, request: f.Frame) -> None:
+        self.connection.send(f.encode(request))
+
+    def wait(self, fits: Callable[[Any], bool]) -> Any:
+        """The next frame that fits; None fits at the connection's end."""
+        until = time.monotonic() + DEADLINE
+        while True:
+            frame = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
+            if frame is not None and not isinstance(frame, f.Heartbeat | f.RtnDepthMarketData):
+                self.heard.append(frame)
+            if fits(frame):
+                return frame
+            assert frame is not None, "the connection ended"
+
+    def order(self, symbol: str, exchange: str, side: str, offset: str, price: float, volume: int) -> str:
+        ref = str(next(self._refs))
+        request = f.ReqOrderInsert(
+            InstrumentID=symbol,
+            ExchangeID=exchange,
+            OrderRef=ref,
+            Direction=side,
+            CombOffsetFlag=offset,
+            OrderPriceType="2",
+            TimeCondition="3",
+            VolumeCondition="1",
+            LimitPrice=price,
+            VolumeTotalOriginal=volume,
+        )
+        self.ask(request)
+        return ref
+
+    def wait_status(self, status: str) -> f.OrderField:
+        return self.wait(lambda frame: isinstance(frame, f.RtnOrder) and frame.order.OrderStatus == status).order
+
+    def query(self, what: str) -> list[Any]:
+        self.ask(f.ReqQry(what=what))
+        rows: list[Any] = []
+        while True:
+            answer = self.wait(lambda frame: isinstance(frame, f.RspQry))
+            rows += answer.rows
+            if answer.last:
+                return rows
+
+    def cancel(self, row: f.OrderField) -> None:
+        self.ask(f.ReqOrderAction(InstrumentID=row.InstrumentID, ExchangeID=row.ExchangeID, OrderSysID=row.OrderSysID))
+
+    def told(self, since: int = 0) -> list[str]:
+        """What was heard of orders and trades, shortly."""
+        words = {f.RtnOrder: lambda frame: frame.order.OrderStatus, f.RtnTrade: lambda frame: "T"}
+        return [words[type(frame)](frame) for frame in self.heard[since:] if type(frame) in words]
+
+
+class CounterProcess:
+    """`python -m app.counter` on a data directory of its own."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.registry = Registry(data_dir)
+        self.faults_address = f"unix:{data_dir / 'faults.sock'}"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("CTPBEE_BACKEND_")}
+        own = {"CTPBEE_BACKEND_DATA_DIR": str(data_dir), "CTPBEE_BACKEND_COUNTER_CAPITAL": "1000000"}
+        self.environment = clean | own | {"COUNTER_TEST_SOCKET": self.faults_address}
+        self.log = data_dir / "counter.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "app.counter"], cwd=ROOT, env=self.environment, stderr=log)
+        until = time.monotonic() + DEADLINE
+        while (entry := self.registry.find("counter")) is None or entry.pid != self.process.pid:
+            assert self.process.poll() is None and time.monotonic() < until, self.log.read_text()
+            time.sleep(0.02)
+        self.address = entry.address
+        self.faults = CounterFaults(self.faults_address)
+
+    def end(self, number: int) -> int:
+        assert self.process is not None
+        self.faults.close()
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE)
+
+
+@pytest.fixture(scope="module")
+def counter():
+    with tempfile.TemporaryDirectory(prefix="counter") as folder:
+        made = CounterProcess(Path(folder))
+        yield made
+        if made.process is not None and made.process.poll() is None:
+            made.end(signal.SIGTERM)
+
+
+@pytest.fixture
+def rb(counter):
+    """A SHFE contract with a fixed quote, and its middle."""
+    rows = Session(counter.address, "looker").query("instrument")
+    row = max((row for row in rows if row.ProductID == "rb"), key=lambda row: row.ExpireDate)
+    middle = row.PreSettlementPrice
+    counter.faults.set_quote(row.InstrumentID, middle - row.PriceTick, 5, middle + row.PriceTick, 5, middle)
+    return row
+
+
+def test_a_wrong_password_is_refused(counter):
+    Session(counter.address, "keeper", "right")
+    assert Session(counter.address, "keeper", "wrong").login.ErrorID == 3
+
+
+def test_a_subscriber_hears_ticks_and_heartbeats(counter, rb):
+    md = Session(counter.address, "watcher", "", "md")
+    md.ask(f.ReqSubMarketData(InstrumentIDs=[rb.InstrumentID]))
+    tick = md.wait(lambda frame: isinstance(frame, f.RtnDepthMarketData)).ticks[0]
+    assert (tick.InstrumentID, tick.BidVolume1) == (rb.InstrumentID, 5)
+    md.wait(lambda frame: isinstance(frame, f.Heartbeat))
+    counter.faults.release_quote(rb.InstrumentID)
+    md.wait(lambda frame: isinstance(frame, f.RtnDepthMarketData))
+
+
+def test_after_kill_9_everything_is_as_it_was_and_no_number_is_given_twice(counter, rb):
+    td = Session(counter.address)
+    td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.PreSettlementPrice + rb.PriceTick, 7)
+    td.wait_status("1")
+    before = counter.faults.books()["trader"]
+    assert before["orders"][0]["VolumeTraded"] == 5 and before["lots"][0]["volume"] == 5
+    assert counter.end(signal.SIGKILL) == -signal.SIGKILL
+    td.wait(lambda frame: frame is None)
+    counter.start()
+    again = Session(counter.address)
+    assert again.login.SessionID > td.login.SessionID
+    assert counter.faults.books()["trader"] == before
+    again.wait(lambda frame: isinstance(frame, f.RtnTrade))
+    assert again.told() == ["1", "T"]
+    counter.faults.set_quote(
+        rb.InstrumentID, rb.PreSettlementPrice - 2 * rb.PriceTick, 9, rb.PreSettlementPrice, 9, rb.PreSettlementPrice
+    )
+    row = again.wait_status("0")
+    assert row.VolumeTraded == 7 and row.SessionID == td.login.SessionID
+    again.order(rb.InstrumentID, "SHFE", SELL, OPEN, rb.PreSettlementPrice - 2 * rb.PriceTick, 1)
+    again.wait_status("0")
+    trades, orders = again.query("trade"), again.query("order")
+    assert len({trade.TradeID for trade in trades}) == len(trades) == 3
+    assert len({order.OrderSysID for order in orders}) == len(orders) == 2
+
+
+def test_garbage_costs_only_the_connection_it_came_from(counter):
+    td, bad = Session(counter.address, "calm"), connect(counter.address)
+    bad.send(b"\xc1 this is no msgpack")
+    assert list(bad.frames()) == []
+    assert td.query("account")[0].Available == 1_000_000.0
+
+
+def test_a_second_counter_on_the_same_data_does_not_start(counter):
+    environment = {name: value for name, value in counter.environment.items() if name != "COUNTER_TEST_SOCKET"}
+    second = subprocess.run([sys.executable, "-m", "app.counter"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, timeout=DEADLINE)
+    assert second.returncode == 1 and "柜台数据库打不开" in second.stderr.decode()
+    assert Session(counter.address, "calm").login.ErrorID == 0
+
+
+# ── faults ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_dropped_connections_end(counter):
+    td, other = Session(counter.address, "dropped"), Session(counter.address, "stays")
+    assert counter.faults.drop("dropped", "td") == 1
+    td.wait(lambda frame: frame is None)
+    assert other.query("account")
+
+
+def test_what_is_muted_comes_in_order_when_it_is_not_muted_any_more(counter, rb):
+    td = Session(counter.address, "muted")
+    counter.faults.mute("muted")
+    td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.PreSettlementPrice + rb.PriceTick, 1)
+    loud = Session(counter.address, "loud")
+    loud.query("account")  # behind the order in the counter's queue
+    deadline = time.monotonic() + DEADLINE
+    while not counter.faults.books()["muted"]["orders"]:
+        assert time.monotonic() < deadline
+    td.wait(lambda frame: isinstance(frame, f.Heartbeat))
+    assert td.told() == []
+    counter.faults.unmute("muted")
+    td.wait_status("0")
+    assert td.told() == ["a", "3", "T", "0"]
+
+
+def test_rows_come_twice_or_swapped_on_demand(counter, rb):
+    td = Session(counter.address, "twice")
+    counter.faults.duplicate("twice", 2)
+    td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.PreSettlementPrice + rb.PriceTick, 1)
+    td.wait_status("0")
+    assert td.told() == ["a", "a", "3", "3", "T", "0"]
+    counter.faults.reorder("twice")
+    td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.PreSettlementPrice + rb.PriceTick, 1)
+    td.wait_status("0")
+    assert td.told()[6:] == ["3", "a", "T", "0"]
+
+
+def test_the_next_login_order_or_cancel_is_refused_on_demand(counter, rb):
+    td = Session(counter.address, "refused")
+    counter.faults.refuse_next("order", 116, "CTP:下单流控")
+    td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.LowerLimitPrice, 1)
+    assert td.wait(lambda frame: isinstance(frame, f.RspOrderInsert)).ErrorID == 116
+    counter.faults.reject_next("品种不在交易时间")
+    td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.LowerLimitPrice, 1)
+    assert td.wait_status("5").StatusMsg == "已撤单报单被拒绝SHFE:品种不在交易时间"
+    td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.LowerLimitPrice, 1)
+    row = td.wait_status("3")
+    counter.faults.refuse_next("cancel", 24, "CTP:撤单已报送")
+    td.cancel(row)
+    assert td.wait(lambda frame: isinstance(frame, f.RspOrderAction)).ErrorID == 24
+    counter.faults.refuse_next("login", 7, "CTP:还没有初始化")
+    assert Session(counter.address, "refused").login.ErrorID == 7
+
+
+def test_an_order_can_be_left_on_its_way_and_sent_on(counter, rb):
+    td = Session(counter.address, "late")
+    counter.faults.delay_accept()
+    td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.LowerLimitPrice, 1)
+    assert td.wait_status("a").OrderSysID == ""
+    assert td.query("order")[0].OrderStatus == "a" and td.query("account")[0].FrozenMargin > 0
+    counter.faults.release_accept()
+    td.wait_status("3")
+
+
+def test_an_order_that_is_filled_while_its_cancel_is_on_the_way_is_filled(counter, rb):
+    td = Session(counter.address, "racer")
+    td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.PreSettlementPrice, 1)
+    row = td.wait_status("3")
+    counter.faults.delay_cancel()
+    td.cancel(row)
+    td.cancel(row)
+    assert td.wait(lambda frame: isinstance(frame, f.RspOrderAction)).ErrorID == 24
+    counter.faults.set_quote(
+        rb.InstrumentID, rb.PreSettlementPrice - 2 * rb.PriceTick, 5, rb.PreSettlementPrice, 5, rb.PreSettlementPrice
+    )
+    td.wait_status("0")
+    counter.faults.release_cancel()
+    assert td.wait(lambda frame: isinstance(frame, f.RspOrderAction)).ErrorID == 26
+
+
+def test_the_day_turns_on_demand_and_stays_turned_after_a_restart(counter, rb):
+    td = Session(counter.address, "sleeper")
+    td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.PreSettlementPrice + rb.PriceTick, 2)
+    td.wait_status("0")
+    settlement = rb.PreSettlementPrice + 10 * rb.PriceTick
+    new_day = counter.faults.turn_day({rb.InstrumentID: settlement})
+    td.wait(lambda frame: isinstance(frame, f.Heartbeat) and frame.TradingDay == new_day)
+    book = counter.faults.books()["sleeper"]
+    assert book["lots"][0]["base_price"] == settlement and book["orders"] == [] and book["trading_day"] == new_day
+    assert book["money"]["PreBalance"] > 1_000_000
+    assert book["money"]["PositionProfit"] == -200.0, "2 lots of 10 t from the settlement down to the quote that is still fixed"
+    with pytest.raises(FaultRefused):
+        counter.faults.turn_day({}, "20000101")
+    counter.end(signal.SIGKILL)
+    counter.start()
+    assert counter.faults.books()["sleeper"] == book
+
+
+def test_sigterm_ends_it_within_a_second_with_connections_open_and_takes_its_entry_away(counter):
+    td = Session(counter.address, "last")
+    begun = time.monotonic()
+    assert counter.end(signal.SIGTERM) == 0
+    assert time.monotonic() - begun < 1.0
+    assert counter.registry.find("counter", only_living=False) is None
+    td.wait(lambda frame: frame is None)
+    counter.start()
+    assert Session(counter.address, "last").login.ErrorID == 0
