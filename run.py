@@ -7,7 +7,8 @@ that is only safe before other modules have taken hold of them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 PROGRAM = Path(__file__).resolve()
+END_LIMIT = 1.1  # seconds
 
 
 class Commands(click.Group):
@@ -134,7 +136,8 @@ def auth_code(ctx: click.Context, code: str | None, **options: Any) -> None:
     settings = _settings(ctx, options)
     if code is None:
         code = click.prompt("新的授权码", hide_input=True, confirmation_prompt="再输入一次")
-    _authorization(settings).change(code)
+    with _authorization(settings) as authorization:
+        authorization.change(code)
     click.echo("授权码已修改")
 
 
@@ -149,19 +152,26 @@ def _settings(ctx: click.Context, options: dict[str, Any]) -> Settings:
     return Settings.load(**_merged(ctx, options))
 
 
-def _authorization(settings: Settings) -> AuthorizationCode:
+@contextmanager
+def _authorization(settings: Settings) -> Iterator[AuthorizationCode]:
     from app.auth import AuthorizationCode
     from app.model import open_store
 
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return AuthorizationCode(open_store(f"sqlite:///{settings.data_dir / 'server.db'}"), settings.is_public)
+    store = open_store(f"sqlite:///{settings.data_dir / 'server.db'}")
+    try:
+        yield AuthorizationCode(store, settings.is_public)
+    finally:
+        store.close()
 
 
 def _run_all(settings: Settings) -> int:
     from app import logs, supervisor
     from app.gateway.process import AlreadyRunning
 
-    settings.check_public(settings.is_public and _authorization(settings).is_default)
+    if settings.is_public:  # here already, lest the web starts only to be told so
+        with _authorization(settings) as authorization:
+            settings.check_public(authorization.is_default)
     logs.set_up(settings.data_dir, "supervisor", settings.log_level, console=True)
     try:
         return supervisor.Supervisor(settings, PROGRAM).run()
@@ -171,18 +181,77 @@ def _run_all(settings: Settings) -> int:
 
 
 def _run_web(settings: Settings) -> int:
-    from app import logs, supervisor
+    from app import create_app, logs, supervisor
+    from app.ext import listening_socket, serve
     from app.gateway.process import AlreadyRunning, Lock
     from app.gateway.registry import Registry
-    from app.server import listening_socket, serve
 
     logs.set_up(settings.data_dir, "web", settings.log_level, console=True)
+    registry = Registry(settings.data_dir)
     try:
         claim = Lock(settings.data_dir, "web")
     except AlreadyRunning:
         click.echo(supervisor.who_runs(settings), err=True)
         return supervisor.EXIT_ALREADY_RUNS
+    try:
+        sock = listening_socket(settings.host, settings.port)
+    except OSError as error:
+        click.echo(f"无法监听 {settings.host}:{settings.port}：{error.strerror or error}。换一个端口（--port）试试", err=True)
+        return supervisor.EXIT_CANNOT_BIND
+    try:
+        _end_on_signals()
+        app = create_app(settings)
+        default_code = app.config["AUTHORIZATION"].is_default
+        settings.check_public(default_code)
+        address = _address(settings.host, sock.getsockname()[1])
+        registry.register(name="web", kind="web", address=address)
+        click.echo(f"ctpbee_backend {_version()} 已启动：{address}")
+        click.echo(f"数据目录：{settings.data_dir}")
+        if default_code:
+            click.echo("授权码是缺省的 000000，可用 python run.py auth-code 修改")
+        sys.stdout.flush()
+        serve(app, settings, sock)
+    finally:
+        registry.unregister("web")
+        sock.close()
+        claim.close()
     return 0
+
+
+def _address(host: str, port: int) -> str:
+    """Where to find the web from this machine."""
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _end_on_signals() -> None:
+    """End the web by SystemExit, and hard when something has swallowed that: it holds no state that would be lost."""
+    import os
+    import signal
+
+    def end_now(_number: int, _frame: object) -> None:
+        os._exit(0)
+
+    def end(_number: int, _frame: object) -> None:
+        if hasattr(signal, "SIGALRM"):
+            signal.signal(signal.SIGALRM, end_now)
+            signal.setitimer(signal.ITIMER_REAL, END_LIMIT)
+        raise SystemExit(0)
+
+    for name in ("SIGTERM", "SIGINT"):
+        signal.signal(getattr(signal, name), end)
+
+
+def uwsgi_app() -> Flask:
+    """The web for uWSGI, which has patched the process, listens and ends it; settings by environment. See uwsgi.ini."""
+    from app import create_app, logs
+    from app.settings import Settings
+
+    settings = Settings.load()
+    logs.set_up(settings.data_dir, "web", settings.log_level, console=True)
+    app = create_app(settings)
+    settings.check_public(app.config["AUTHORIZATION"].is_default)
+    return app
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s [%(threadName)s] %(message)s"
 _SECRET = re.compile(
     r"""(?ix)
     (?P<name> ["']? \b (?: password | passwd | authorization | auth_code | token | secret ) \b ["']? \s* [:=] \s* )
-    (?: "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | (?:JWT|Bearer)\s+\S+ | [^\s,;&)}\]]+ )
+    (?: "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | (?:JWT|Bearer)\s+[^\s,;&)}\]]+ | [^\s,;&)}\]]+ )
     | (?P<scheme> \b (?:JWT|Bearer) \s+ ) [\w-]+\.[\w-]+\.[\w-]+
     | (?P<channel> tcp://[\w.:]+\# ) [0-9a-f]+
     """

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from app.lib.errors import SettingsError
 
@@ -27,7 +28,7 @@ CONFIG = PREFIX + "CONFIG"  # the one name in the environment that is not a sett
 class Settings(BaseModel):
     """All settings, typed. `description` is the settings table of the README."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False)
 
     host: str = Field("127.0.0.1", description="监听地址；不是回环地址即视为 public")
     port: int = Field(5000, ge=0, le=65535, description="监听端口；0 为任选空闲端口")
@@ -125,12 +126,8 @@ class Settings(BaseModel):
             key = ".".join(str(part) for part in first["loc"])
             if first["type"] == "extra_forbidden":
                 raise SettingsError(f"不认识的设置项 {key}", parameter=key) from None
-            if first["type"] == "value_error":  # what our own validators say
-                reason = str(first["ctx"]["error"])
-            else:
-                reason = first["msg"]
-            where = f"设置项 {key} 的值 {first['input']!r} 不合法" if key else "设置不合法"
-            raise SettingsError(f"{where}：{reason}", parameter=key or "counter_replay") from None
+            where = f"设置项 {key} 的值 {first['input']!r} 不合法：" if key else ""
+            raise SettingsError(where + _reason(first), parameter=key or "counter_replay") from None
 
     @staticmethod
     def _from_file(config: Path) -> dict[str, Any]:
@@ -150,6 +147,31 @@ class Settings(BaseModel):
             if value is not None:
                 environment[PREFIX + key.upper()] = ",".join(value) if isinstance(value, list) else str(value)
         return environment
+
+
+_REASONS = {
+    "int_parsing": "应为整数",
+    "int_type": "应为整数",
+    "int_from_float": "应为整数",
+    "float_parsing": "应为数字",
+    "float_type": "应为数字",
+    "finite_number": "应为有限的数字",
+    "bool_parsing": "应为 true 或 false",
+    "bool_type": "应为 true 或 false",
+    "string_type": "应为文字",
+    "list_type": "应为列表",
+    "literal_error": "应为 {expected} 之一",
+    "greater_than": "应大于 {gt}",
+    "greater_than_equal": "应不小于 {ge}",
+    "less_than_equal": "应不大于 {le}",
+}
+
+
+def _reason(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    if error["type"] == "value_error":  # what our own validators say
+        return str(context["error"])
+    return _REASONS.get(error["type"], error["msg"]).format(**context)
 
 
 def _is_loopback(host: str) -> bool:

@@ -25,7 +25,7 @@ EXIT_CANNOT_BIND = 4
 EXIT_ALREADY_RUNS = 5
 
 LOOK_EVERY = 0.1
-GRACE_WEB = 0.8
+GRACE_WEB = 1.3
 GRACE_HOST = 3.2  # the host itself needs up to 3 s when gateways are stubborn
 GRACE_OTHERS = 2.0
 ORDER_OF_END = ("supervisor", "web", "host", "gateway", "counter")

@@ -355,7 +355,9 @@ class Host:
             with self._counter_lock, contextlib.suppress(AlreadyRunning):
                 if launched is not None and not launched.alive:
                     break
-                launched = self._counter.ensure()
+                known = self._counter.process
+                if self._counter.ensure() is not known:
+                    launched = self._counter.process
             self._stopping.wait(process.POLL)
         raise FrontUnreachable("内置柜台未能启动，详见日志 counter", code="COUNTER_FAILED")
 

@@ -1,0 +1,86 @@
+# 两条命令：make run（准备环境并启动）、make test（准备环境并测试）。Two commands: make run, make test.
+# make help 列出其余的。PYTHON=… 可指定解释器（3.11 或更高）。
+
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+
+.PHONY: help run test test-full ctp stop clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run        准备环境并启动（ARGS='--port 8000' 传参）   set up and start the server"
+	@echo "make test       准备环境，检查并测试，数分钟               set up, lint, type-check and test"
+	@echo "make test-full  另加需要编译器的测试                       the tests that need a compiler too"
+	@echo "make ctp        编译安装 CTP 原生接口 ctpbee_api           build the native part for interface=ctp"
+	@echo "make stop       结束仍在运行的进程                         end whatever still runs"
+	@echo "make clean      删除环境与缓存，不动数据                   remove the environment, never the data"
+
+run: $(VENV)/.ready
+	@exec $(PY) run.py $(ARGS)
+
+stop:
+	@if [ -x $(PY) ]; then $(PY) run.py stop $(ARGS); else echo "还没有 $(VENV)，没有在运行的进程"; fi
+
+test: $(VENV)/.ready-test
+	$(PY) -m ruff check .
+	$(PY) -m mypy app run.py
+	$(PY) -m pytest $(ARGS)
+
+test-full: $(VENV)/.ready-test $(VENV)/.ready-uwsgi ctp
+	$(PY) -m pytest -m full $(ARGS)
+
+# The environment. Each stamp depends on what it installs from: a second run has nothing to do.
+
+$(PY):
+	@for python in $(PYTHON) python3.11 python3 python3.12 python3.13; do \
+	    if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$python"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then echo "需要 Python 3.11 或更高：请安装 python3（Debian 12：apt-get install python3 python3-venv）" >&2; exit 1; fi; \
+	echo "== 建立 $(VENV)：$$found"; \
+	"$$found" -m venv $(VENV) || { rm -rf $(VENV); echo "venv 不可用：请安装 python3-venv（Debian：apt-get install python3-venv）" >&2; exit 1; }
+
+$(VENV)/.uv: | $(PY)
+	@if [ ! -x $(VENV)/bin/uv ]; then \
+	    echo "== 安装 uv"; \
+	    $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip; \
+	    $(PY) -m pip install --disable-pip-version-check 'uv>=0.5,<1'; \
+	fi
+	@touch $@
+
+$(VENV)/.ready: requirements.txt overrides.txt $(VENV)/.uv
+	@echo "== 安装依赖（不含需要编译的 ctpbee_api）"
+	$(VENV)/bin/uv pip install --python $(PY) --override overrides.txt -r requirements.txt
+	@touch $@
+
+$(VENV)/.ready-test: requirements-test.txt $(VENV)/.ready
+	@echo "== 安装测试工具"
+	$(VENV)/bin/uv pip install --python $(PY) --override overrides.txt -r requirements.txt -r requirements-test.txt
+	@touch $@
+
+$(VENV)/.ready-uwsgi: requirements-uwsgi.txt $(VENV)/.ready
+	@echo "== 编译安装 uWSGI"
+	$(VENV)/bin/uv pip install --python $(PY) -r requirements-uwsgi.txt
+	@touch $@
+
+ctp: $(VENV)/.ready
+	@$(PY) -c 'import ctpbee_api' 2>/dev/null || $(MAKE) --no-print-directory $(VENV)/.compiler
+	@if ! $(PY) -c 'import ctpbee_api' 2>/dev/null; then \
+	    echo "== 编译 ctpbee_api，约三分钟；下面是编译器的输出"; \
+	    $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip; \
+	    $(PY) -m pip install --disable-pip-version-check --verbose --progress-bar on $$(sed -n 's/^ctpbee_api.*/&/p' requirements.txt | sed "s/ //g"); \
+	fi
+	@$(PY) -c 'import locale; locale.setlocale(locale.LC_ALL, "zh_CN.GB18030")' 2>/dev/null || { \
+	    echo "系统缺少 zh_CN.GB18030，CTP 的文字要用它解码。Debian：" >&2; \
+	    echo "  apt-get install locales && echo 'zh_CN.GB18030 GB18030' >> /etc/locale.gen && locale-gen" >&2; exit 1; }
+	@echo "ctpbee_api 已就绪：登录时用 interface=ctp"
+
+.PHONY: $(VENV)/.compiler
+$(VENV)/.compiler:
+	@g++ --version >/dev/null 2>&1 || { echo "缺少 C++ 编译器：请安装 g++（Debian：apt-get install g++）" >&2; exit 1; }
+	@$(PY) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' \
+	    || { echo "缺少 Python 头文件：请安装 python3-dev（Debian：apt-get install python3-dev）" >&2; exit 1; }
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,77 @@
+"""What a log line may hold: everything but secrets."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import logs
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzaW0ifQ.c2lnbmF0dXJl-_x"
+
+
+@pytest.mark.parametrize(
+    ("line", "masked"),
+    [
+        ("password=geheim userid=demo", "password=*** userid=demo"),
+        ("{'password': 'ge heim', 'userid': 'demo'}", "{'password': ***, 'userid': 'demo'}"),
+        ('{"password":"ge\\"heim","appid":"x"}', '{"password":***,"appid":"x"}'),
+        ("LogIn(userid='demo', password='geheim', auth_code='0001')", "LogIn(userid='demo', password=***, auth_code=***)"),
+        (f"Authorization: JWT {TOKEN}, Host: x", "Authorization: ***, Host: x"),
+        (f"GET /x with Bearer {TOKEN}", "GET /x with Bearer ***"),
+        ("authorization=000000&userid=demo", "authorization=***&userid=demo"),
+        ("listens at tcp://127.0.0.1:4711#0123456789abcdef", "listens at tcp://127.0.0.1:4711#***"),
+        ("token error", "token error"),
+        ("the password is wrong", "the password is wrong"),
+        ("密码错误 userid=demo", "密码错误 userid=demo"),
+    ],
+)
+def test_secrets_are_masked_and_the_rest_is_left(line: str, masked: str) -> None:
+    assert logs.mask(line) == masked
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level, hooks = root.handlers[:], root.level, (sys.excepthook, threading.excepthook)
+    yield
+    for handler in root.handlers[:]:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    sys.excepthook, threading.excepthook = hooks
+    logging.captureWarnings(False)
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_each_process_writes_its_own_file_and_tracebacks_are_masked_too(tmp_path: Path) -> None:
+    data_dir = tmp_path / "数据 目录"
+    logs.set_up(data_dir, "gateway-sim-9999-demo", "INFO", console=False)
+    try:
+        raise ValueError("password='geheim' is short")
+    except ValueError:
+        logging.getLogger("x").exception("登录失败")
+    logging.getLogger("x").debug("not at INFO")
+    text = (data_dir / "logs" / "gateway-sim-9999-demo.log").read_text("utf-8")
+    assert "登录失败" in text and "ValueError" in text and "password=***" in text
+    assert "geheim" not in text and "not at INFO" not in text
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_a_thread_that_dies_is_in_the_log(tmp_path: Path) -> None:
+    logs.set_up(tmp_path, "web", console=False)
+
+    def fail() -> None:
+        raise RuntimeError("no way on")
+
+    thread = threading.Thread(target=fail, name="worker")
+    thread.start()
+    thread.join()
+    text = (tmp_path / "logs" / "web.log").read_text("utf-8")
+    assert "thread worker died" in text and "no way on" in text
