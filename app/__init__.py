@@ -1,0 +1,47 @@
+"""ctpbee_backend. `create_app` is the web's factory; nothing heavy is imported here, gateways import this package too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.gateway.client import Gateways
+    from app.settings import Settings
+
+
+def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
+    """The web as these settings want it. Without `gateways` it connects to those that run, and goes on looking for new ones."""
+    from flask import Flask
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from app import ext, views
+    from app.attempts import LoginAttempts
+    from app.auth import AuthorizationCode, Tokens, signing_key
+    from app.gateway.client import Gateways
+    from app.model import open_store
+
+    app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # a redirect would not be an envelope
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = open_store(f"sqlite:///{settings.data_dir / 'server.db'}")
+    hub = ext.init_app(app, settings)
+    found = gateways or Gateways(settings, hub.push, hub.snapshot, hub.lost)
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_body,
+        MAX_FORM_MEMORY_SIZE=settings.max_body,
+        SETTINGS=settings,
+        STORE=store,
+        GATEWAYS=found,
+        TOKENS=Tokens(signing_key(settings.data_dir / "secret.key"), store, settings.token_hours),
+        AUTHORIZATION=AuthorizationCode(store, settings.is_public),
+        ATTEMPTS=LoginAttempts(settings.login_per_address, settings.login_per_account),
+    )
+    views.register(app)
+    if settings.proxies:  # outermost, so that Socket.IO sees the right address too
+        hops = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    if gateways is None:
+        found.start()
+    return app

@@ -1,0 +1,14 @@
+"""The REST surface: one blueprint per resource, a view is parse → call → envelope. Web process."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+
+def register(app: Flask) -> None:
+    """Hang every route and the error handlers on the app."""
+    from app.views import account, bars, config, errors, events, health, market, orders, positions
+
+    for module in (account, bars, config, events, health, market, orders, positions):
+        app.register_blueprint(module.blueprint)
+    errors.register(app)

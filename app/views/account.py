@@ -1,0 +1,91 @@
+"""/login, /logout, /auth_code: who may in. Web process."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Blueprint, Response, g, request
+
+from app import ext
+from app.auth import LONGEST_CODE, auth_required
+from app.gateway.messages import CheckPassword, LogIn
+from app.gateway.registry import account_key
+from app.global_var import G
+from app.lib.errors import BadInput, NotFound
+from app.views.asking import ask, parameters
+from app.views.envelope import failing_as, succeed
+from app.views.parse import REQUIRED, Parameters
+
+INTERFACES = ("sim", "ctp", "ctp_se")
+PAPER_BROKER = "9999"  # of paper accounts that name none
+_FRONT = re.compile(r"(?:tcp|ssl)://[A-Za-z0-9.\-]{1,253}:([0-9]{1,5})", re.ASCII)
+
+blueprint = Blueprint("account", __name__)
+
+
+@blueprint.post("/login")
+def log_in() -> Response:
+    """POST /login: authorization, userid, password, brokerid, auth_code, appid, interface, td_address, md_address → a token. Open."""
+    G.attempts.count_address(request.remote_addr or "")
+    sent = parameters()
+    G.authorization.check(sent.text("authorization", longest=LONGEST_CODE, strip=False))
+    command = _login_of(sent)
+    with G.attempts.count_if_refused(account_key(command.interface, command.brokerid, command.userid)):
+        logged_in = G.gateways.log_in(command)
+    return succeed(G.tokens.issue(logged_in.account))
+
+
+@blueprint.post("/logout")
+@auth_required
+def log_out() -> Response:
+    """POST /logout: authorization. Ends the account's gateway and every token of it. Token."""
+    G.attempts.count_address(request.remote_addr or "")
+    G.authorization.check(parameters().text("authorization", longest=LONGEST_CODE, strip=False))
+    account = g.identity.account
+    try:
+        working = G.gateways.log_out(account).working_orders
+    except NotFound:
+        working = 0  # its gateway has gone before; the tokens are still to be ended
+    G.tokens.revoke_account(account)
+    ext.disconnect_account(account)
+    if working < 0:
+        return succeed(msg="已注销，未成交委托仍然有效，笔数未知")
+    return succeed(msg=f"已注销，{working} 笔未成交委托仍然有效" if working else "已注销，没有未成交委托")
+
+
+@blueprint.route("/auth_code", methods=["POST", "PUT"])
+@auth_required
+def change_authorization() -> Response:
+    """POST or PUT /auth_code: password (the account's, checked at its gateway), authorization (the new code). Token."""
+    sent = parameters()
+    password = sent.text("password", longest=128, strip=False)
+    code = sent.text("authorization", longest=LONGEST_CODE, strip=False)
+    G.authorization.check_new(code)
+    with failing_as("修改失败"):
+        with G.attempts.count_if_refused(g.identity.account):
+            ask(CheckPassword(password))
+        G.authorization.change(code)
+    return succeed(msg="修改成功")
+
+
+def _login_of(sent: Parameters) -> LogIn:
+    interface = sent.choice("interface", INTERFACES, G.settings.interface)
+    real = interface != "sim"
+    return LogIn(
+        interface=interface,
+        brokerid=sent.text("brokerid", REQUIRED if real else PAPER_BROKER, longest=32),
+        userid=sent.text("userid", longest=32),
+        password=sent.text("password", longest=128, strip=False),
+        auth_code=sent.text("auth_code", ""),
+        appid=sent.text("appid", ""),
+        td_address=_front(sent, "td_address") if real else "",
+        md_address=_front(sent, "md_address") if real else "",
+    )
+
+
+def _front(sent: Parameters, name: str) -> str:
+    text = sent.text(name, longest=300)
+    match = _FRONT.fullmatch(text)
+    if match is None or not 0 < int(match[1]) < 65536:
+        raise BadInput(name, f"参数 {name} 应形如 tcp://180.168.146.187:10201")
+    return text

@@ -1,0 +1,21 @@
+"""Asking the gateway of whoever sent this request. Web process, inside an authenticated request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g, request
+
+from app.gateway.messages import AnyRequest
+from app.global_var import G
+from app.views.parse import Parameters
+
+
+def parameters() -> Parameters:
+    """Of this request."""
+    return Parameters.of(request)
+
+
+def ask(message: AnyRequest) -> Any:
+    """The gateway's reply, or the error that it raised. Never asked twice."""
+    return G.gateways.call(g.identity.account, message)

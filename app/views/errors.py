@@ -1,0 +1,79 @@
+"""What a view raised becomes an envelope, here and nowhere else; and what every request gets: an id, a log line, headers. Web process.
+
+No view has try/except. What is our own fault is logged with its traceback under an error id, and the caller gets the id alone.
+The access log has no bodies and no query strings: parameters may hold passwords.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from app.lib.errors import AppError
+from app.views.envelope import fail, fail_plainly
+
+_HTTP_FAILS = {
+    400: ("BAD_REQUEST", "请求不合法"),
+    404: ("NOT_FOUND", "没有这个接口"),
+    405: ("METHOD_NOT_ALLOWED", "该接口不支持这个方法"),
+    413: ("BODY_TOO_LARGE", "请求体过大"),
+    429: ("RATE_LIMITED", "请求过于频繁，请稍后再试"),
+}
+
+log = logging.getLogger(__name__)
+access = logging.getLogger("app.access")
+
+
+def register(app: Flask) -> None:
+    """Put the handlers in place."""
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.register_error_handler(AppError, _app_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _our_fault)
+
+
+def _begin() -> None:
+    g.request_id = uuid.uuid4().hex[:16]
+    g.began = time.monotonic()
+    limit = request.max_content_length
+    if limit is not None and (request.content_length or 0) > limit:
+        raise RequestEntityTooLarge()  # before anything of it is read
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store"
+    identity = g.get("identity")
+    who = (request.remote_addr, identity.account if identity is not None else "-", g.request_id)
+    what = (request.method, request.path, response.status_code, (time.monotonic() - g.began) * 1000)
+    access.info("%s %r %d %.1f ms, %s %s %s", *what, *who)
+    return response
+
+
+def _app_error(error: AppError) -> Response:
+    if error.status == 500:
+        return _our_fault(error)
+    return fail(error)
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status >= 500:
+        return _our_fault(error)
+    code, msg = _HTTP_FAILS.get(status, (f"HTTP_{status}", "请求未能处理"))
+    response = fail_plainly(status, msg, code)
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after"):
+            response.headers[name] = value
+    return response
+
+
+def _our_fault(error: Exception) -> Response:
+    log.error("error %s at %s %r", g.request_id, request.method, request.path, exc_info=error)
+    return fail_plainly(500, f"服务内部错误，编号 {g.request_id}", "INTERNAL", error_id=g.request_id)

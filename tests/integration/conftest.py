@@ -1,0 +1,246 @@
+"""The web by itself: an app on a data directory of its own, and gateways written by hand that record what reaches them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.gateway.messages import (
+    AnyRequest,
+    CancelAll,
+    CancelOrder,
+    CheckPassword,
+    CloseOutcome,
+    ClosePosition,
+    Counted,
+    DescribeContract,
+    Done,
+    Json,
+    LoggedIn,
+    LoggedOut,
+    LogIn,
+    OrderOutcome,
+    PlaceOrder,
+    PushContracts,
+    ReadBars,
+    ReadConfig,
+    ReadEvents,
+    ReadLists,
+    ReadStatus,
+    Subscribe,
+    Symbols,
+    Unsubscribe,
+    WriteConfig,
+)
+from app.gateway.registry import Entry, account_key
+from app.lib.errors import BadInput, LoginRefused, NeedsLogin, NotFound, OrderRefused
+from app.settings import Settings
+
+LISTS = b'{"position_list":[],"active_order_list":[],"trade_list":[],"order_list":[],"log_history":[]}'
+CONTRACTS = {"rb2501.SHFE": (1.0, 3000.0, 4000.0), "ag2412.SHFE": (1.0, 7000.0, 8000.0)}  # tick, lower and upper limit
+WRONG_PASSWORD = "CTP:不合法的登录"
+
+
+class FakeGateways:
+    """Stands where app.gateway.client.Gateways does: answers as a gateway would, and remembers.
+
+    `heard` is all that was asked; `sent` what would have gone on to a counter. `answers` overrides a kind of request: a reply,
+    an exception to raise, or a function of the request.
+    """
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, AnyRequest]] = []
+        self.sent: list[AnyRequest] = []
+        self.answers: dict[type, Any] = {}
+        self.passwords: dict[str, str] = {}
+        self.running: set[str] = set()
+        self.orders: dict[str, str] = {}  # order_id → account
+        self.working = 0
+
+    def log_in(self, request: LogIn) -> LoggedIn:
+        account = account_key(request.interface, request.brokerid, request.userid)
+        self.heard.append((account, request))
+        if LogIn in self.answers:
+            return self._overridden(request)
+        if self.passwords.setdefault(account, request.password) != request.password:
+            raise LoginRefused(WRONG_PASSWORD, code="CTP_3")
+        fresh = account not in self.running
+        self.running.add(account)
+        return LoggedIn(account, fresh)
+
+    def log_out(self, account: str) -> LoggedOut:
+        if account not in self.running:
+            raise NotFound("账户未登录")
+        self.running.discard(account)
+        return LoggedOut(self.working)
+
+    def accounts(self) -> list[Entry]:
+        return [Entry(name=f"gateway-{account}", kind="gateway", pid=0, started=0.0, account=account) for account in sorted(self.running)]
+
+    def request_snapshot(self, account: str) -> None:
+        return None
+
+    def call(self, account: str, request: AnyRequest, timeout: float | None = None) -> Any:
+        self.heard.append((account, request))
+        if type(request) in self.answers:
+            return self._overridden(request)
+        if account not in self.running:
+            raise NeedsLogin("账户的网关已退出，请重新登录")
+        return self._answer(account, request)
+
+    def asked(self, kind: type) -> list[Any]:
+        """What was asked of this kind."""
+        return [request for _, request in self.heard if isinstance(request, kind)]
+
+    def _overridden(self, request: AnyRequest) -> Any:
+        answer = self.answers[type(request)]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(request) if callable(answer) else answer
+
+    def _answer(self, account: str, request: AnyRequest) -> Any:
+        match request:
+            case CheckPassword():
+                if request.password != self.passwords[account]:
+                    raise LoginRefused(WRONG_PASSWORD, code="CTP_3")
+                return Done()
+            case PlaceOrder():
+                self._check_order(request)
+                order_id = f"1_77_{len(self.sent) + 1}"
+                self.orders[order_id] = account
+                self.sent.append(request)
+                return OrderOutcome(order_id, "accepted")
+            case ClosePosition():
+                self._resolve(request.local_symbol, "local_symbol")
+                if request.volume > 5:
+                    raise OrderRefused("平仓量超过持仓量", code="CLOSABLE_EXCEEDED")
+                self.sent.append(request)
+                return CloseOutcome([OrderOutcome("1_77_8", "accepted"), OrderOutcome("1_77_9", "accepted")])
+            case CancelOrder():
+                if self.orders.get(request.order_id) != account:
+                    raise NotFound("本账户没有这笔委托")
+                self.sent.append(request)
+                return Done()
+            case CancelAll():
+                self.sent.append(request)
+                return Counted(2)
+            case Subscribe() | Unsubscribe():
+                symbols = [self._resolve(symbol, "symbol") for symbol in request.symbols]
+                self.sent.append(request)
+                return Symbols(symbols)
+            case PushContracts():
+                return Counted(len(CONTRACTS))
+            case DescribeContract():
+                try:
+                    return Json(orjson.dumps({"local_symbol": self._resolve(request.symbol, "symbol"), "pricetick": 1}))
+                except BadInput:
+                    raise NotFound("不认识的合约") from None
+            case ReadLists():
+                return Json(LISTS)
+            case ReadBars():
+                self._resolve(request.local_symbol, "local_symbol")
+                return Json(b"[[1733100000000,3300.0,3310.0,3295.0,3305.0,120]]")
+            case ReadConfig():
+                return Json(b'{"REFRESH_INTERVAL":3}')
+            case WriteConfig():
+                self.sent.append(request)
+                return Done()
+            case ReadEvents():
+                return Json(b'{"seq":7,"events":[]}')
+            case ReadStatus():
+                return Json(b"{}")
+        raise AssertionError(f"the web has no business asking {request!r}")
+
+    @staticmethod
+    def _resolve(symbol: str, parameter: str) -> str:
+        found = [name for name in CONTRACTS if symbol in (name, name.partition(".")[0])]
+        if not found:
+            raise BadInput(parameter, "不认识的合约", code="UNKNOWN_SYMBOL")
+        return found[0]
+
+    def _check_order(self, request: PlaceOrder) -> None:
+        tick, lower, upper = CONTRACTS[self._resolve(request.local_symbol, "local_symbol")]
+        if request.volume > 500:
+            raise BadInput("volume", "手数超过每笔上限")
+        if request.type != "market" and request.price % tick:
+            raise BadInput("price", "价格不是最小变动价位的整数倍")
+        if request.type != "market" and not lower <= request.price <= upper:
+            raise BadInput("price", "价格超出涨跌停")
+
+
+class Auth:
+    """A trader at the client: `auth.log_in()` is one line, then `auth.get(...)` and the rest carry the token."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self.client: Any = client
+        self.token = ""
+        self.scheme = "Bearer"
+
+    def log_in(self, userid: str = "demo", password: str = "secret-pass", **fields: str) -> Auth:
+        answer = self.try_log_in(userid=userid, password=password, **fields)
+        assert answer.json["success"], answer.json
+        self.token = answer.json["data"]
+        return self
+
+    def try_log_in(self, **fields: str) -> Any:
+        return self.client.post("/login", data={"authorization": "000000", "brokerid": "9999", "interface": "sim"} | fields)
+
+    def ask(self, method: str, path: str, **how: Any) -> Any:
+        headers = {"Authorization": f"{self.scheme} {self.token}"} | how.pop("headers", {})
+        return self.client.open(path, method=method, headers=headers, **how)
+
+
+@pytest.fixture
+def gateways() -> FakeGateways:
+    return FakeGateways()
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, gateways: FakeGateways) -> Iterator[Callable[..., Flask]]:
+    """`make_app(**settings)`; all of a test share the data directory, as servers do that are started one after the other."""
+    made: list[Flask] = []
+
+    def make(**options: Any) -> Flask:
+        values = {"data_dir": tmp_path / "data", "async_mode": "threading", "login_per_address": 1000, "login_per_account": 1000} | options
+        app = create_app(Settings.load(environment={}, **values), gateways)  # type: ignore[arg-type]
+        app.testing = True
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.extensions["sockets"].stop()
+        app.config["STORE"].close()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> Any:
+    return app.test_client()
+
+
+@pytest.fixture
+def auth(client: FlaskClient) -> Auth:
+    return Auth(client)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> None:
+    """A host in the registry, as far as the web can see: this very process."""
+    run_dir = tmp_path / "data" / "run"
+    run_dir.mkdir(parents=True)
+    entry = {"name": "host", "kind": "host", "pid": os.getpid(), "started": psutil.Process().create_time()}
+    (run_dir / "host.json").write_bytes(orjson.dumps(entry))

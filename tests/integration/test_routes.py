@@ -1,0 +1,621 @@
+"""Every route by itself: what it asks of the gateway, what it answers, and with which status."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from flask import Flask
+
+from app.gateway.messages import (
+    CancelAll,
+    CancelOrder,
+    CheckPassword,
+    CloseOutcome,
+    ClosePosition,
+    DescribeContract,
+    Json,
+    LoggedIn,
+    LogIn,
+    OrderOutcome,
+    PlaceOrder,
+    PushContracts,
+    ReadBars,
+    ReadEvents,
+    ReadLists,
+    ReadStatus,
+    Subscribe,
+    Unsubscribe,
+    WriteConfig,
+)
+from app.lib.errors import AppError, FrontUnreachable, GatewayDown, LoginRefused, NeedsLogin, NotReady, OrderRefused
+from tests.integration.conftest import LISTS, WRONG_PASSWORD, Auth, FakeGateways
+
+ACCOUNT = "sim-9999-demo"
+ORDER = {
+    "local_symbol": "rb2501.SHFE",
+    "direction": "long",
+    "offset": "open",
+    "type": "limit",
+    "price": "3500",
+    "volume": "2",
+    "exchange": "SHFE",
+}
+CLOSE = {"local_symbol": "rb2501.SHFE", "volume": "2", "direction": "long", "exchange": "SHFE", "symbol": "rb2501"}
+UNKNOWN_TEXT = "报单已发出，柜台未确认，请勿重复下单"
+FRONTS = {"td_address": "tcp://180.168.146.187:10201", "md_address": "tcp://180.168.146.187:10211"}
+
+
+# ── /login ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_login_answers_with_a_token_and_nothing_else(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.try_log_in(userid="demo", password="secret-pass")
+    assert answer.status_code == 200 and answer.mimetype == "application/json"
+    assert set(answer.json) == {"success", "msg", "data"}
+    assert answer.json["success"] is True and answer.json["msg"] == ""
+    assert gateways.asked(LogIn) == [LogIn(interface="sim", brokerid="9999", userid="demo", password="secret-pass")]
+    auth.token = answer.json["data"]
+    assert auth.ask("GET", "/config").status_code == 200
+
+
+@pytest.mark.parametrize("header", ["JWT null", "JWT undefined", "Bearer garbage", "Basic eDp5", ""])
+def test_a_login_ignores_the_header_that_the_page_still_sends(client: Any, header: str) -> None:
+    fields = {"authorization": "000000", "userid": "demo", "password": "p"}
+    answer = client.post("/login", data=fields, headers={"Authorization": header})
+    assert answer.status_code == 200 and answer.json["success"]
+
+
+@pytest.mark.parametrize("way", ["data", "query_string", "json"])
+def test_parameters_may_come_in_any_of_three_ways(client: Any, way: str) -> None:
+    fields = {"authorization": "000000", "userid": "demo", "password": "p", "brokerid": "9999", "unknown": "extra"}
+    answer = client.post("/login", **{way: fields})
+    assert answer.json["success"], answer.json
+
+
+def test_without_an_interface_it_is_the_configured_one(make_app: Callable[..., Flask], gateways: FakeGateways) -> None:
+    client: Any = make_app(interface="ctp").test_client()
+    client.post("/login", data={"authorization": "000000", "userid": "1", "password": "p", "brokerid": "9999"} | FRONTS)
+    assert gateways.asked(LogIn)[0].interface == "ctp"
+    assert gateways.asked(LogIn)[0].td_address == FRONTS["td_address"]
+
+
+def test_the_paper_counter_needs_no_fronts_and_whatever_stands_there_is_ignored(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in(td_address="whatever", md_address="")
+    assert gateways.asked(LogIn)[0].td_address == ""
+
+
+def test_a_second_page_with_the_same_password_gets_a_token_of_its_own(client: Any) -> None:
+    first, second = Auth(client).log_in(), Auth(client).log_in()
+    assert first.token != second.token
+    assert first.ask("GET", "/config").status_code == second.ask("GET", "/config").status_code == 200
+
+
+def test_a_refused_password_is_told_in_the_counters_words_and_tried_once(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in()
+    answer = auth.try_log_in(userid="demo", password="wrong")
+    assert answer.status_code == 200
+    assert answer.json == {"success": False, "msg": WRONG_PASSWORD, "data": "", "error": "CTP_3"}
+    assert len(gateways.asked(LogIn)) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (FrontUnreachable("前置不可达"), "FRONT_UNREACHABLE"),
+        (GatewayDown("网关管理进程未运行", code="HOST_DOWN", asked=False), "HOST_DOWN"),
+        (LoginRefused("连续登录失败次数超限", code="CTP_75"), "CTP_75"),
+    ],
+)
+def test_the_page_can_read_every_fail_of_a_login(auth: Auth, gateways: FakeGateways, error: AppError, code: str) -> None:
+    gateways.answers[LogIn] = error
+    answer = auth.try_log_in(userid="demo", password="p")
+    assert (answer.status_code, answer.json["success"], answer.json["error"]) == (200, False, code)
+
+
+def test_a_wrong_authorization_code_does_not_reach_the_counter(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.try_log_in(userid="demo", password="p", authorization="111111")
+    assert (answer.status_code, answer.json["error"]) == (200, "AUTH_CODE_WRONG")
+    assert gateways.heard == []
+
+
+def test_logins_from_one_address_are_limited_whatever_they_say(make_app: Callable[..., Flask], gateways: FakeGateways) -> None:
+    auth = Auth(make_app(login_per_address=3).test_client())
+    for code in ("111111", "222222", "333333"):
+        assert auth.try_log_in(userid="demo", password="p", authorization=code).json["error"] == "AUTH_CODE_WRONG"
+    limited = auth.try_log_in(userid="demo", password="p")
+    assert (limited.status_code, limited.json["error"]) == (200, "RATE_LIMITED")
+    assert 1 <= int(limited.headers["Retry-After"]) <= 60
+    assert gateways.heard == []
+
+
+def test_wrong_passwords_stop_before_the_counter_would_lock_the_account(make_app: Callable[..., Flask], gateways: FakeGateways) -> None:
+    auth = Auth(make_app(login_per_account=2).test_client()).log_in()
+    errors = [auth.try_log_in(userid="demo", password="guess").json["error"] for _ in range(4)]
+    assert errors == ["CTP_3", "CTP_3", "RATE_LIMITED", "RATE_LIMITED"]
+    assert len(gateways.asked(LogIn)) == 3
+    assert auth.try_log_in(userid="other", password="p").json["success"]
+
+
+def test_behind_a_named_proxy_the_limit_counts_the_real_addresses(make_app: Callable[..., Flask]) -> None:
+    client: Any = make_app(login_per_address=1, proxies=1).test_client()
+
+    def tried(address: str) -> str:
+        answer = client.post("/login", data={"authorization": "x"}, headers={"X-Forwarded-For": address})
+        return answer.json["error"]
+
+    assert [tried("1.2.3.4"), tried("5.6.7.8"), tried("1.2.3.4")] == ["AUTH_CODE_WRONG", "AUTH_CODE_WRONG", "RATE_LIMITED"]
+
+
+def test_without_a_named_proxy_nobody_can_choose_the_address_he_is_counted_under(make_app: Callable[..., Flask]) -> None:
+    client: Any = make_app(login_per_address=1).test_client()
+    errors = [client.post("/login", data={"authorization": "x"}, headers={"X-Forwarded-For": f"1.2.3.{n}"}).json["error"] for n in range(2)]
+    assert errors == ["AUTH_CODE_WRONG", "RATE_LIMITED"]
+
+
+def test_a_public_server_asks_for_a_code_of_its_own_first(make_app: Callable[..., Flask], gateways: FakeGateways) -> None:
+    app = make_app(public=True, origins=["https://desk.example"])
+    auth = Auth(app.test_client())
+    answer = auth.try_log_in(userid="demo", password="p")
+    assert not answer.json["success"] and "python run.py auth-code" in answer.json["msg"]
+    assert gateways.heard == []
+    app.config["AUTHORIZATION"].change("our-own-code")
+    auth.log_in(authorization="our-own-code")
+
+
+# ── /logout ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_logout_ends_every_token_and_says_how_many_orders_stay(client: Any, gateways: FakeGateways) -> None:
+    first, second = Auth(client).log_in(), Auth(client).log_in()
+    gateways.working = 3
+    answer = first.ask("POST", "/logout", data={"authorization": "000000"})
+    assert answer.json["success"] and "3" in answer.json["msg"]
+    assert gateways.running == set()
+    for auth in (first, second):
+        refused = auth.ask("GET", "/order_solve")
+        assert (refused.status_code, refused.json["msg"]) == (401, "token error")
+
+
+def test_logout_needs_the_code(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in()
+    answer = auth.ask("POST", "/logout", data={"authorization": "111111"})
+    assert (answer.status_code, answer.json["error"]) == (200, "AUTH_CODE_WRONG")
+    assert gateways.running == {ACCOUNT}
+    assert auth.ask("GET", "/config").status_code == 200
+
+
+def test_an_account_whose_gateway_is_gone_can_still_log_out(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in()
+    gateways.running.clear()
+    assert auth.ask("POST", "/logout", data={"authorization": "000000"}).json["success"]
+    assert auth.ask("GET", "/config").status_code == 401
+
+
+def test_after_a_logout_the_same_account_logs_in_afresh(auth: Auth) -> None:
+    old = auth.log_in().token
+    auth.ask("POST", "/logout", data={"authorization": "000000"})
+    auth.log_in()
+    assert auth.ask("GET", "/config").status_code == 200
+    assert auth.ask("GET", "/config", headers={"Authorization": f"Bearer {old}"}).status_code == 401
+
+
+def test_tokens_and_the_code_survive_a_restart_of_the_web(make_app: Callable[..., Flask]) -> None:
+    auth = Auth(make_app().test_client()).log_in()
+    auth.ask("POST", "/auth_code", data={"password": "secret-pass", "authorization": "new-code"})
+    auth.client = make_app().test_client()
+    assert auth.ask("GET", "/config").status_code == 200
+    assert auth.try_log_in(userid="demo", password="secret-pass").json["error"] == "AUTH_CODE_WRONG"
+    auth.log_in(authorization="new-code")
+
+
+# ── /auth_code ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_the_code_is_changed_by_who_knows_the_accounts_password(auth: Auth, method: str) -> None:
+    auth.log_in()
+    answer = auth.ask(method, "/auth_code", data={"password": "secret-pass", "authorization": "new-code"})
+    assert (answer.status_code, answer.json) == (200, {"success": True, "msg": "修改成功", "data": ""})
+    assert auth.try_log_in(userid="demo", password="secret-pass").json["error"] == "AUTH_CODE_WRONG"
+    auth.log_in(authorization="new-code")
+
+
+def test_a_wrong_password_changes_nothing_and_counts(make_app: Callable[..., Flask], gateways: FakeGateways) -> None:
+    auth = Auth(make_app(login_per_account=2).test_client()).log_in()
+    answers = [auth.ask("POST", "/auth_code", data={"password": "guess", "authorization": "new-code"}) for _ in range(3)]
+    assert [(a.json["msg"], a.json["error"]) for a in answers[:2]] == [("修改失败", "CTP_3")] * 2
+    assert (answers[2].status_code, answers[2].json["error"]) == (429, "RATE_LIMITED")
+    assert "Retry-After" in answers[2].headers
+    assert len(gateways.asked(CheckPassword)) == 2
+    assert auth.try_log_in(userid="demo", password="secret-pass").json["error"] == "RATE_LIMITED"
+
+
+# ── the market ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("symbol", "symbols"),
+    [
+        ("rb2501.SHFE", ["rb2501.SHFE"]),
+        ("rb2501", ["rb2501"]),
+        ("rb2501.SHFE, ag2412", ["rb2501.SHFE", "ag2412"]),
+        ("rb2501,rb2501,", ["rb2501"]),
+    ],
+)
+def test_contracts_are_subscribed_by_their_names(auth: Auth, gateways: FakeGateways, symbol: str, symbols: list[str]) -> None:
+    answer = auth.log_in().ask("POST", "/market", data={"symbol": symbol})
+    assert answer.json == {"success": True, "msg": f"订阅{','.join(symbols)}成功", "data": ""}
+    assert gateways.asked(Subscribe) == [Subscribe(symbols)]
+
+
+def test_one_unknown_contract_and_none_is_subscribed(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.log_in().ask("POST", "/market", data={"symbol": "rb2501,zz9912"})
+    assert (answer.status_code, answer.json["msg"]) == (400, "订阅rb2501,zz9912失败")
+    assert answer.json["parameter"] == "symbol" and answer.json["reason"] == "不认识的合约"
+    assert gateways.sent == []
+
+
+def test_the_contract_list_is_asked_for(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.log_in().ask("PUT", "/market")
+    assert answer.json == {"success": True, "msg": "更新合约列表完成", "data": ""}
+    gateways.answers[PushContracts] = NotReady("合约尚未加载完成")
+    failed = auth.ask("PUT", "/market")
+    assert (failed.status_code, failed.json["msg"], failed.json["reason"]) == (503, "更新合约失败", "合约尚未加载完成")
+
+
+def test_a_contract_is_unsubscribed(auth: Auth, gateways: FakeGateways) -> None:
+    assert auth.log_in().ask("DELETE", "/market?symbol=rb2501.SHFE").json["success"]
+    assert gateways.asked(Unsubscribe) == [Unsubscribe(["rb2501.SHFE"])]
+
+
+def test_a_contract_is_described_and_an_unknown_one_is_not_found(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.log_in().ask("GET", "/contract?symbol=rb2501")
+    assert answer.json["data"] == {"local_symbol": "rb2501.SHFE", "pricetick": 1}
+    assert auth.ask("GET", "/contract?symbol=zz9912").status_code == 404
+    auth.scheme = "JWT"
+    assert auth.ask("GET", "/contract?symbol=zz9912").status_code == 404  # our own route: honest for everybody
+    assert gateways.asked(DescribeContract)[0] == DescribeContract("rb2501")
+
+
+# ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_a_gateway_encoded_goes_out_as_the_bytes_it_came_as(auth: Auth, gateways: FakeGateways) -> None:
+    odd = b'{"position_list":[ 1.50, 1e2 ],"order_list":[]}'
+    gateways.answers[ReadLists] = Json(odd)
+    assert auth.log_in().ask("GET", "/order_solve").data == b'{"success":true,"msg":"","data":' + odd + b"}"
+
+
+def test_the_five_lists(auth: Auth) -> None:
+    answer = auth.log_in().ask("GET", "/order_solve")
+    assert answer.json == {"success": True, "msg": "", "data": orjson.loads(LISTS)}
+
+
+def test_an_order_is_placed_and_its_id_stands_at_the_top(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.log_in().ask("POST", "/order_solve", data=ORDER)
+    assert (answer.status_code, answer.json) == (200, {"success": True, "msg": "成功下单", "data": "", "order_id": "1_77_1"})
+    assert gateways.heard[-1] == (ACCOUNT, PlaceOrder("rb2501.SHFE", "long", "open", "limit", 3500.0, 2))
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ({"direction": "open", "offset": "long"}, ("long", "open", "limit")),
+        ({"direction": "空", "offset": "平今"}, ("short", "closetoday", "limit")),
+        ({"direction": "平昨", "offset": "多"}, ("long", "closeyesterday", "limit")),
+        ({"type": "限价"}, ("long", "open", "limit")),
+        ({"type": "FAK"}, ("long", "open", "fak")),
+        ({"type": "FOK", "offset": "平"}, ("long", "close", "fok")),
+        ({"local_symbol": "rb2501"}, ("long", "open", "limit")),
+    ],
+)
+def test_words_of_the_page_and_of_scripts_mean_the_same(
+    auth: Auth, gateways: FakeGateways, words: dict[str, str], meant: tuple[str, ...]
+) -> None:
+    assert auth.log_in().ask("POST", "/order_solve", json=ORDER | words).json["success"]
+    [order] = gateways.asked(PlaceOrder)
+    assert (order.direction, order.offset, order.type) == meant
+    assert order.local_symbol == "rb2501.SHFE"
+
+
+@pytest.mark.parametrize("price", ["", "0", None])
+def test_a_market_order_needs_no_price(auth: Auth, gateways: FakeGateways, price: str | None) -> None:
+    assert auth.log_in().ask("POST", "/order_solve", json=ORDER | {"type": "market", "price": price}).json["success"]
+    assert gateways.asked(PlaceOrder)[0].price == 0.0
+
+
+def test_a_refused_order_is_a_documented_fail_with_the_counters_text(auth: Auth, gateways: FakeGateways) -> None:
+    gateways.answers[PlaceOrder] = OrderOutcome("1_77_5", "refused", "CTP_31", "CTP:资金不足")
+    answer = auth.log_in().ask("POST", "/order_solve", data=ORDER)
+    assert answer.status_code == 200
+    assert answer.json == {"success": False, "msg": "CTP:资金不足", "data": "", "error": "CTP_31", "order_id": "1_77_5"}
+
+
+@pytest.mark.parametrize(("scheme", "status"), [("Bearer", 202), ("JWT", 200)])
+def test_an_order_without_reply_is_reported_as_unknown(auth: Auth, gateways: FakeGateways, scheme: str, status: int) -> None:
+    gateways.answers[PlaceOrder] = OrderOutcome("1_77_5", "unknown", "ORDER_STATE_UNKNOWN", UNKNOWN_TEXT)
+    auth.log_in().scheme = scheme
+    answer = auth.ask("POST", "/order_solve", data=ORDER)
+    assert answer.status_code == status
+    assert answer.json["success"] is True and answer.json["msg"] == UNKNOWN_TEXT
+    assert (answer.json["error"], answer.json["order_id"]) == ("ORDER_STATE_UNKNOWN", "1_77_5")
+
+
+@pytest.mark.parametrize("path_and_fields", [("/order_solve", ORDER), ("/close_position", CLOSE)], ids=["order", "close"])
+@pytest.mark.parametrize(("scheme", "status"), [("Bearer", 202), ("JWT", 200)])
+def test_a_gateway_that_dies_with_an_order_in_hand_has_not_refused_it(
+    auth: Auth, gateways: FakeGateways, path_and_fields: tuple[str, dict[str, str]], scheme: str, status: int
+) -> None:
+    path, fields = path_and_fields
+    gateways.answers[PlaceOrder] = gateways.answers[ClosePosition] = GatewayDown("网关连接已断开", asked=True)
+    auth.log_in().scheme = scheme
+    answer = auth.ask("POST", path, data=fields)
+    assert answer.status_code == status
+    assert answer.json["success"] is True and answer.json["msg"] == UNKNOWN_TEXT
+    assert answer.json["error"] == "ORDER_STATE_UNKNOWN"
+    assert len(gateways.asked(PlaceOrder) + gateways.asked(ClosePosition)) == 1  # never asked twice
+
+
+def test_an_unknown_order_with_an_id_of_the_clients_own_may_be_asked_for_again(auth: Auth, gateways: FakeGateways) -> None:
+    gateways.answers[PlaceOrder] = GatewayDown("网关未在限定时间内应答", asked=True)
+    answer = auth.log_in().ask("POST", "/order_solve", data=ORDER | {"client_order_id": "mine-1"})
+    assert answer.json["client_order_id"] == "mine-1"
+    assert "client_order_id" in answer.json["advice"]
+
+
+@pytest.mark.parametrize("path_and_fields", [("/order_solve", ORDER), ("/close_position", CLOSE)], ids=["order", "close"])
+@pytest.mark.parametrize(
+    "error", [GatewayDown("网关正在重启", asked=False), GatewayDown("网关正在重启"), NeedsLogin("请重新登录"), NotReady("前置断开")]
+)
+def test_what_was_certainly_not_sent_is_a_fail(
+    auth: Auth, gateways: FakeGateways, path_and_fields: tuple[str, dict[str, str]], error: AppError
+) -> None:
+    path, fields = path_and_fields
+    gateways.answers[PlaceOrder] = gateways.answers[ClosePosition] = error
+    answer = auth.log_in().ask("POST", path, data=fields)
+    assert (answer.status_code, answer.json["success"], answer.json["error"]) == (503, False, error.code)
+    auth.scheme = "JWT"
+    assert auth.ask("POST", path, data=fields).status_code == 200
+
+
+def test_an_order_is_cancelled(auth: Auth, gateways: FakeGateways) -> None:
+    order_id = auth.log_in().ask("POST", "/order_solve", data=ORDER).json["order_id"]
+    fields = {"local_symbol": "rb2501.SHFE", "order_id": order_id, "exchange": "SHFE"}
+    assert auth.ask("DELETE", "/order_solve", data=fields).json["success"]
+    assert auth.ask("DELETE", f"/order_solve?order_id={order_id}").json["success"]
+    assert gateways.asked(CancelOrder) == [CancelOrder(order_id, "rb2501.SHFE"), CancelOrder(order_id, "")]
+
+
+def test_all_orders_are_cancelled_only_when_that_is_said(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.log_in().ask("DELETE", "/order_solve?all=1")
+    assert answer.json["success"] and "2" in answer.json["msg"]
+    assert len(gateways.asked(CancelAll)) == 1
+    assert auth.ask("DELETE", "/order_solve?all=0").status_code == 400
+    assert auth.ask("DELETE", "/order_solve").status_code == 400
+    assert len(gateways.asked(CancelAll)) == 1
+
+
+def test_a_cancel_that_comes_too_late_is_told_in_the_counters_words(auth: Auth, gateways: FakeGateways) -> None:
+    gateways.answers[CancelOrder] = OrderRefused("CTP:报单已全成交或已撤销，不能再撤", code="CTP_26")
+    answer = auth.log_in().ask("DELETE", "/order_solve", data={"order_id": "1_77_1"})
+    assert (answer.status_code, answer.json["success"], answer.json["error"]) == (200, False, "CTP_26")
+
+
+def test_nobody_cancels_another_accounts_order(client: Any, gateways: FakeGateways) -> None:
+    order_id = Auth(client).log_in("alice").ask("POST", "/order_solve", data=ORDER).json["order_id"]
+    before = list(gateways.sent)
+    answer = Auth(client).log_in("bob").ask("DELETE", "/order_solve", data={"order_id": order_id})
+    assert (answer.status_code, answer.json["success"], answer.json["error"]) == (200, False, "NOT_FOUND")
+    assert gateways.sent == before
+
+
+# ── positions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"local_symbol": "rb2501.SHFE"},
+        {"local_symbol": "rb2501", "exchange": "SHFE"},
+        {"symbol": "rb2501", "exchange": "SHFE"},
+        {"symbol": "rb2501.SHFE"},
+        {"local_symbol": "rb2501", "symbol": "rb2501.SHFE"},
+        {"local_symbol": "rb2501.SHFE", "exchange": "SHFE", "symbol": "rb2501.SHFE"},
+    ],
+)
+def test_a_position_is_closed_by_any_of_its_names(auth: Auth, gateways: FakeGateways, names: dict[str, str]) -> None:
+    answer = auth.log_in().ask("POST", "/close_position", json={"volume": 2, "direction": "long"} | names)
+    assert answer.status_code == 200
+    assert answer.json == {
+        "success": True,
+        "msg": "平仓请求发送成功",
+        "data": "",
+        "order_id": "1_77_8",
+        "order_ids": ["1_77_8", "1_77_9"],
+    }
+    assert gateways.asked(ClosePosition) == [ClosePosition("rb2501.SHFE", "long", 2)]
+
+
+def test_more_than_is_closable_is_a_documented_fail(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.log_in().ask("POST", "/close_position", data=CLOSE | {"volume": "6"})
+    assert (answer.status_code, answer.json["success"], answer.json["msg"]) == (200, False, "平仓量超过持仓量")
+    assert gateways.sent == []
+
+
+def outcome(number: int, state: str, code: str = "", message: str = "") -> OrderOutcome:
+    return OrderOutcome(f"1_77_{number}", state, code, message)
+
+
+@pytest.mark.parametrize(
+    ("legs", "status", "success", "error", "order_ids"),
+    [
+        ([outcome(1, "refused", "CTP_51", "平昨仓位不足")], 200, False, "CTP_51", ["1_77_1"]),
+        ([outcome(1, "refused", "CTP_51", "x"), outcome(2, "refused", "CTP_50", "y")], 200, False, "CTP_51", ["1_77_1", "1_77_2"]),
+        ([outcome(1, "accepted"), outcome(2, "unknown")], 202, True, "ORDER_STATE_UNKNOWN", ["1_77_1", "1_77_2"]),
+        ([outcome(1, "accepted"), outcome(2, "refused", "CTP_50", "平今仓位不足")], 200, True, "CTP_50", ["1_77_1"]),
+    ],
+)
+def test_a_close_is_a_fail_only_when_no_leg_was_sent(
+    auth: Auth, gateways: FakeGateways, legs: list[OrderOutcome], status: int, success: bool, error: str, order_ids: list[str]
+) -> None:
+    gateways.answers[ClosePosition] = CloseOutcome(legs)
+    answer = auth.log_in().ask("POST", "/close_position", data=CLOSE)
+    got = answer.json
+    assert got is not None
+    assert (answer.status_code, got["success"], got["error"], got["order_ids"]) == (status, success, error, order_ids)
+    assert got["data"] == "" and got["msg"]
+
+
+# ── bars, config, events ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_bars_are_read(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.log_in().ask("POST", "/bar", data={"local_symbol": "rb2501.SHFE"})
+    assert answer.json == {"success": True, "msg": "", "data": [[1733100000000, 3300.0, 3310.0, 3295.0, 3305.0, 120]]}
+    asked = {"local_symbol": "rb2501", "exchange": "SHFE", "interval": "5m", "start": 1, "end": 2, "limit": 10}
+    auth.ask("POST", "/bar", json=asked)
+    assert gateways.asked(ReadBars) == [ReadBars("rb2501.SHFE"), ReadBars("rb2501.SHFE", "5m", 1, 2, 10)]
+
+
+def test_config_is_read_and_written_typed(auth: Auth, gateways: FakeGateways) -> None:
+    assert auth.log_in().ask("GET", "/config").json == {"success": True, "msg": "", "data": {"REFRESH_INTERVAL": 3}}
+    values = {"REFRESH_INTERVAL": "0.5", "SHARED_FUNC": "true", "SLIPPAGE_COVER": "2", "CLOSE_PATTERN": "yesterday", "OTHER": "ignored"}
+    answer = auth.ask("PUT", "/config", data=values)
+    assert answer.json == {"success": True, "msg": "修改成功", "data": ""}
+    assert gateways.asked(WriteConfig)[0].values == {
+        "REFRESH_INTERVAL": 0.5,
+        "SHARED_FUNC": True,
+        "SLIPPAGE_COVER": 2,
+        "CLOSE_PATTERN": "yesterday",
+    }
+
+
+def test_events_since_a_number(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.log_in().ask("GET", "/events?since=5&limit=100")
+    assert answer.json["data"] == {"seq": 7, "events": []}
+    assert gateways.asked(ReadEvents) == [ReadEvents(5, 100)]
+
+
+# ── health ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_web_says_that_it_lives_to_anybody(client: Any) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json["success"]) == (200, True)
+
+
+@pytest.mark.usefixtures("host")
+def test_the_server_is_ready_when_host_store_and_gateways_answer(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in()
+    answer = auth.client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json["data"] == {"host": "up", "store": "up", "gateways": {"up": 1, "down": 0}}
+    gateways.answers[ReadStatus] = GatewayDown("网关连接已断开", asked=True)
+    answer = auth.client.get("/readyz")
+    assert (answer.status_code, answer.json["success"]) == (503, False)
+    assert answer.json["data"]["gateways"] == {"up": 0, "down": 1}
+    assert "demo" not in answer.text
+
+
+def test_without_a_host_the_server_is_not_ready(client: Any) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json["data"]["host"] == "down"
+
+
+@pytest.mark.usefixtures("host")
+def test_without_its_store_the_server_is_not_ready(app: Flask, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: object) -> None:
+        raise OSError("no such disk")
+
+    monkeypatch.setattr(app.config["STORE"], "setting", broken)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json["data"]["store"] == "down"
+
+
+# ── what every answer has ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/nothing", "//login", "/login/", "/strategy", "/code", "/check_code", "/run_code", "/static/x", "/%00"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_does_not_exist_is_an_envelope_of_404(auth: Auth, method: str, path: str) -> None:
+    auth.log_in()
+    for auth.scheme in ("JWT", "Bearer"):
+        answer = auth.ask(method, path)
+        assert answer.status_code == 404
+        assert answer.json == {"success": False, "msg": "没有这个接口", "data": "", "error": "NOT_FOUND"}
+
+
+def test_a_method_that_a_route_does_not_have_is_an_envelope_of_405(auth: Auth) -> None:
+    auth.log_in().scheme = "JWT"
+    answer = auth.ask("PATCH", "/order_solve")
+    assert (answer.status_code, answer.json["success"], answer.json["error"]) == (405, False, "METHOD_NOT_ALLOWED")
+    assert "POST" in answer.headers["Allow"]
+    assert auth.client.get("/login").status_code == 405
+
+
+@pytest.mark.parametrize("scheme", ["JWT", "Bearer"])
+def test_our_own_fault_is_a_500_with_an_id_that_the_log_has_too(
+    auth: Auth, gateways: FakeGateways, scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateways.answers[ReadLists] = ZeroDivisionError("the inside of the house")
+    auth.log_in().scheme = scheme
+    answer = auth.ask("GET", "/order_solve")
+    got: Any = answer.json
+    assert (answer.status_code, got["success"], got["data"], got["error"]) == (500, False, "", "INTERNAL")
+    assert got["error_id"] in got["msg"]
+    assert "inside of the house" not in answer.text and "Traceback" not in answer.text
+    [record] = [record for record in caplog.records if record.levelno == logging.ERROR and record.name.startswith("app.")]
+    assert got["error_id"] in record.getMessage() and record.exc_info is not None
+
+
+def test_a_fault_inside_a_gateway_is_a_500_with_an_id_too(auth: Auth, gateways: FakeGateways) -> None:
+    gateways.answers[ReadLists] = AppError("服务内部错误，详见日志")
+    answer = auth.log_in().ask("GET", "/order_solve")
+    assert answer.status_code == 500 and answer.json["error_id"]
+
+
+def test_no_password_and_no_code_reaches_the_log(auth: Auth, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    auth.log_in(password="pa55-particular")
+    auth.client.post("/login?password=pa55-particular&authorization=c0de-particular&userid=demo")
+    auth.ask("POST", "/auth_code", data={"password": "pa55-particular", "authorization": "c0de-particular"})
+    auth.ask("GET", "/config")
+    assert "/login" in caplog.text and ACCOUNT in caplog.text  # the access log is there
+    assert "particular" not in caplog.text and auth.token not in caplog.text
+
+
+def test_answers_are_not_to_be_kept_or_guessed_at(auth: Auth) -> None:
+    answer = auth.log_in().ask("GET", "/config")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:8080", "http://127.0.0.1"])
+def test_a_page_of_this_machine_may_ask_and_another_may_not(auth: Auth, origin: str) -> None:
+    auth.log_in()
+    assert auth.ask("GET", "/config", headers={"Origin": origin}).headers["Access-Control-Allow-Origin"] == origin
+    assert "Access-Control-Allow-Origin" not in auth.ask("GET", "/config", headers={"Origin": "https://evil.example"}).headers
+
+
+def test_an_account_that_must_log_in_again_is_told_so(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in()
+    gateways.running.clear()
+    answer = auth.ask("GET", "/order_solve")
+    assert (answer.status_code, answer.json["error"]) == (503, "NEEDS_LOGIN")
+
+
+def test_the_account_key_of_an_odd_name_is_the_gateways(auth: Auth, gateways: FakeGateways) -> None:
+    gateways.answers[LogIn] = LoggedIn("sim-9999-______-0123456789", True)
+    gateways.running.add("sim-9999-______-0123456789")
+    auth.log_in("张三/../x")
+    assert auth.ask("GET", "/config").status_code == 200
+    assert gateways.heard[-1][0] == "sim-9999-______-0123456789"
