@@ -685,16 +685,11 @@ class Core:
             self._out.append((link, f.RspSubMarketData(InstrumentID=symbol, ErrorID=refusal.error_id, ErrorMsg=refusal.text)))
 
     def _publish(self, ticks: list[f.DepthField]) -> None:
-        """The snapshots of one moment, to each market connection what it subscribed, before the callbacks they caused."""
-        if not ticks:
-            return
-        depth: Out = []
+        """The snapshots of one moment, to each market connection what it subscribed."""
         for link, session in self._sessions.items():
-            if session.subscribed:
-                wanted = [tick for tick in ticks if tick.InstrumentID in session.subscribed]
-                for start in range(0, len(wanted), TICK_CHUNK):
-                    depth.append((link, f.RtnDepthMarketData(ticks=wanted[start : start + TICK_CHUNK])))
-        self._out += depth
+            wanted = [tick for tick in ticks if tick.InstrumentID in session.subscribed]
+            for start in range(0, len(wanted), TICK_CHUNK):
+                self._out.append((link, f.RtnDepthMarketData(ticks=wanted[start : start + TICK_CHUNK])))
 
     def _watch(self) -> None:
         """Tell the market whose stream is needed: subscribed, held or with working orders."""

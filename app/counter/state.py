@@ -85,7 +85,7 @@ class State:
 
     def __init__(self, path: str | Path) -> None:
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._db = sqlite3.connect(str(path), timeout=2.0, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(str(path), timeout=1.0, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")  # a second counter on this file cannot even start
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
