@@ -28,7 +28,7 @@ from app.lib.errors import SettingsError
 from app.settings import Settings
 
 GAP = timedelta(seconds=5)  # of the file's time: a longer silence is jumped
-BATCH = 500  # rows in one poll at most, so that a poll at high speed does not block
+BATCH = 250  # rows in one poll at most, so that a poll at high speed does not block
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ host's zone is. Rules: DOMAIN, Time 1, 2, 6 and 7.
 from __future__ import annotations
 
 import tomllib
+import warnings
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -73,7 +74,9 @@ def on_forget(clear: Callable[[], None]) -> None:
 def _days() -> _Days:
     from exchange_calendars import get_calendar  # heavy (pandas): only those who ask for a day pay for it
 
-    calendar = get_calendar("XSHG", start=FIRST_DAY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # between that library and pandas, nothing of ours
+        calendar = get_calendar("XSHG", start=FIRST_DAY)
     sessions = frozenset(stamp.date() for stamp in calendar.sessions)
     bound = calendar.bound_max()
     days = _Days(sessions, min(sessions), max(sessions), max(sessions) if bound is None else bound.date())
@@ -185,6 +188,7 @@ def compact(day: date) -> str:
     return f"{day.year:04d}{day.month:02d}{day.day:02d}"
 
 
+@lru_cache(maxsize=1024)
 def parse_day(text: str) -> date:
     """A day from YYYYMMDD. Raises ValueError."""
     if len(text) != 8 or not text.isascii() or not text.isdigit():
