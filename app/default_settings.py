@@ -65,12 +65,16 @@ class AccountApi(CtpbeeApi):
             self._share(row)
 
     def _share(self, row: dict[str, Any]) -> None:
-        """Once per contract and minute, at its first tick."""
+        """Once per contract and minute, at its first tick. The average is a price here: CTP's has the multiplier in it but for CZCE."""
         local_symbol, minute = row["local_symbol"], row["datetime"][:16]
-        if self._shared_minutes.get(local_symbol) != minute:
-            self._shared_minutes[local_symbol] = minute
-            names = ("local_symbol", "datetime", "open_interest", "volume", "last_price", "average_price")
-            self._publisher.push("shared", rows.event("shared", {name: row[name] for name in names}), local_symbol)
+        if self._shared_minutes.get(local_symbol) == minute:
+            return
+        self._shared_minutes[local_symbol] = minute
+        contract = self._account.contract(local_symbol)
+        size = contract.size if contract is not None and row["exchange"] != "CZCE" else 1
+        shared = {name: row[name] for name in ("local_symbol", "datetime", "open_interest", "volume", "last_price")}
+        shared["average_price"] = round(row["average_price"] / size, 4)
+        self._publisher.push("shared", rows.event("shared", shared), local_symbol)
 
     def on_realtime(self) -> None:
         """Once a second: close the bars that no further tick will close."""

@@ -49,7 +49,8 @@ def run(settings: Settings, login: Login) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: end.set())
     folder = settings.data_dir / "accounts" / login.account
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in (settings.data_dir, folder.parent, folder):
+        part.mkdir(mode=0o700, exist_ok=True)
     store = open_store(f"sqlite:///{folder / 'account.db'}")
     service = Service(settings, login, store, folder, end.set)
     secret = Secret(login.password)

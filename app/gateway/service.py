@@ -1,7 +1,7 @@
 """One account's gateway put together, and its answers to the calls of web, host and strategies. Gateway process.
 
 Calls arrive in the channel's reader threads. What reads or changes the account runs in the event thread; what only reads the
-store (bars, the journal) is answered where it arrived, so that a long range never holds up a tick.
+store (bars, the journal) runs in a thread of its own, so that a long range holds up neither a tick nor an order.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,7 @@ class Service:
         self._on_end = on_end
         self._registry = Registry(settings.data_dir)
         self.loop = EventLoop()
+        self._archive = ThreadPoolExecutor(1, "archive")
         self._awaiting: list[tuple[Future[Any], Timer]] = []
         self._refused: LoginRefused | None = None
 
@@ -156,6 +157,7 @@ class Service:
             on_status=self._on_status,
             on_cancel_refused=self._on_cancel_refused,
             on_difference=self._on_difference,
+            on_day=lambda _trading_day: self._account.forget_rows(),
         )
         self._config = self._app.config
         self._config.update(account_config.DEFAULTS)
@@ -231,6 +233,7 @@ class Service:
         self._registry.unregister(self._name)
         self._app.release()
         self._server.close(flush=0.3)
+        self._archive.shutdown(wait=False, cancel_futures=True)
         if not self._journal.close(1.0):
             log.error("日志未能在 1 秒内写完")
 
@@ -250,9 +253,9 @@ class Service:
             case Watch():
                 return self._in_event_thread(lambda: Json(self._publisher.watch(connection)))
             case ReadBars():
-                return self._read_bars(request)
+                return self._archive.submit(self._read_bars, request)
             case ReadEvents():
-                return self._read_events(request)
+                return self._archive.submit(self._read_events, request)
             case ShutDown():
                 self._on_end(0)
                 return Done()
@@ -314,7 +317,7 @@ class Service:
 
     # ── bars and events ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _read_bars(self, request: ReadBars) -> Json | Future[Any]:
+    def _read_bars(self, request: ReadBars) -> Json:
         if request.interval not in INTERVALS:
             raise BadInput("interval", f"interval 应为 {'、'.join(INTERVALS)} 之一")
         for name in ("start", "end", "limit"):
@@ -411,7 +414,7 @@ class Service:
             self._api.on_market_lost()
         if front == "td":
             if state == "refused":
-                self._on_login_refused(reason)
+                self._on_login_refused(self._app.trader.refusal or LoginRefused(reason))
             elif state == "ready":
                 self._on_ready()
             elif state == "loading":
@@ -420,7 +423,6 @@ class Service:
             self._subscriptions.restore()
 
     def _on_ready(self) -> None:
-        self._account.forget_rows()
         self._publisher.mute(False)
         self._publisher.changed("contract")
         self._subscriptions.restore()
@@ -429,9 +431,8 @@ class Service:
             future.set_result(Done())
         self._awaiting = []
 
-    def _on_login_refused(self, reason: str) -> None:
-        code, text = split_code(reason)
-        self._refused = LoginRefused(refusal_text(code, text), code=code or "LOGIN_REFUSED")
+    def _on_login_refused(self, refusal: LoginRefused) -> None:
+        self._refused = LoginRefused(refusal_text(refusal.code, refusal.message), code=refusal.code)
         for future, timer in self._awaiting:
             timer.cancel()
             future.set_exception(self._refused)
@@ -460,9 +461,3 @@ class Service:
 
     def _push_error(self, code: str, message: str, **more: Any) -> None:
         self._publisher.push("error", rows.event("error", {"code": code, "message": message, **more}))
-
-
-def split_code(reason: str) -> tuple[str, str]:
-    """`CTP_3 不合法的登录` → its code and its text; no code is ""."""
-    head, _, text = reason.partition(" ")
-    return (head.rstrip(":："), text.strip()) if head.startswith("CTP_") else ("", reason)

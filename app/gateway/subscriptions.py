@@ -77,5 +77,6 @@ class Subscriptions:
             raise BadInput("symbol", "缺少合约代码")
         unknown = [symbol for symbol in asked if self._resolve(symbol) is None]
         if unknown:
-            raise BadInput("symbol", f"不认识的合约：{'、'.join(unknown)}", code="UNKNOWN_SYMBOL", symbols=unknown)
+            shown = "、".join(repr(symbol[:30])[1:-1] for symbol in unknown[:10])
+            raise BadInput("symbol", f"不认识的合约：{shown}", code="UNKNOWN_SYMBOL")
         return list(dict.fromkeys(found for symbol in asked if (found := self._resolve(symbol)) is not None))

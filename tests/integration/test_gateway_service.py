@@ -1,0 +1,578 @@
+"""The gateway's own process against the counter's own process: log in, watch, trade, restart, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.gateway import channel
+from app.gateway.messages import (
+    AwaitLogin,
+    CancelAll,
+    CancelOrder,
+    CheckPassword,
+    ClosePosition,
+    Counted,
+    DescribeContract,
+    Done,
+    ListAccounts,
+    OrderOutcome,
+    PlaceOrder,
+    Push,
+    PushContracts,
+    ReadBars,
+    ReadConfig,
+    ReadEvents,
+    ReadLists,
+    ReadStatus,
+    ShutDown,
+    Subscribe,
+    Symbols,
+    Unsubscribe,
+    Watch,
+    WriteConfig,
+)
+from app.gateway.registry import Registry
+from app.gateway.rpc import RpcClient
+from app.lib.errors import BadInput, FrontUnreachable, LoginRefused, NotFound, NotReady, OrderRefused
+from app.settings import Settings
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "pass-word-4711"
+CLOCK = "2025-06-06T10:00:50"  # a Friday morning, ten seconds before a minute ends
+
+
+class Page:
+    """A watcher of one account's gateway: its calls, its snapshot, and what was pushed to it."""
+
+    def __init__(self, address: str) -> None:
+        self.pushes: list[Push] = []
+        self.client = RpcClient(address, self.pushes.append)
+
+    def ask(self, request: Any, timeout: float = 15.0) -> Any:
+        return self.client.call(request, timeout)
+
+    def json(self, request: Any) -> Any:
+        return json.loads(self.ask(request).payload)
+
+    def events(self, name: str) -> list[Any]:
+        return [json.loads(push.payload) for push in list(self.pushes) if push.name == name]
+
+    def waits_for(self, name: str, fits: Callable[[Any], Any] = lambda _payload: True) -> Any:
+        return eventually(lambda: next((payload for payload in self.events(name) if fits(payload)), None), f"event {name}")
+
+
+class World:
+    """One data directory with a counter (its clock is set, its faults are on) and gateways."""
+
+    def __init__(self, data_dir: Path, **options: Any) -> None:
+        self.settings = Settings.load(environment={}, **({"data_dir": data_dir, "counter_clock": CLOCK, "order_timeout": 1.0} | options))
+        self.registry = Registry(data_dir)
+        self.faults_at = channel.new_address(self.registry.run_dir, "faults")
+        self.children: list[subprocess.Popen[bytes]] = []
+        self.pages: list[Page] = []
+        self.counter = self.start_counter()
+
+    def _start(self, module: str, stdin: bytes = b"") -> subprocess.Popen[bytes]:
+        environment = self.settings.to_environment() | {"COUNTER_TEST_SOCKET": self.faults_at}
+        child = subprocess.Popen(
+            [sys.executable, "-m", module],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.children.append(child)
+        assert child.stdin is not None
+        child.stdin.write(stdin)
+        child.stdin.close()  # whoever started it is gone, as far as it can see
+        return child
+
+    def start_counter(self) -> subprocess.Popen[bytes]:
+        child = self._start("app.counter")
+        self._registered("counter", child)
+        return child
+
+    def start_gateway(self, userid: str = "demo", password: str = PASSWORD) -> subprocess.Popen[bytes]:
+        line = {
+            "account": f"sim-9999-{userid}",
+            "interface": "sim",
+            "brokerid": "9999",
+            "userid": userid,
+            "password": password,
+            "td_address": "tcp://td:1",
+            "counter_address": self._address("counter"),
+        }
+        child = self._start("app.gateway", json.dumps(line).encode() + b"\n")
+        self._registered(f"gateway-sim-9999-{userid}", child)
+        return child
+
+    def open_page(self, userid: str = "demo") -> Page:
+        page = Page(self._address(f"gateway-sim-9999-{userid}"))
+        self.pages.append(page)
+        return page
+
+    def log_in(self, userid: str = "demo") -> tuple[subprocess.Popen[bytes], Page]:
+        child = self.start_gateway(userid)
+        page = self.open_page(userid)
+        assert page.ask(AwaitLogin(15.0), 20.0) == Done()
+        return child, page
+
+    def fault(self, do: str, **arguments: Any) -> Any:
+        connection = channel.connect(self.faults_at)
+        try:
+            connection.send(msgspec.msgpack.encode({"do": do} | arguments))
+            answer = msgspec.msgpack.decode(next(connection.frames()))
+        finally:
+            connection.close()
+        assert answer["ok"], answer
+        return answer["result"]
+
+    def _address(self, name: str) -> str:
+        entry = self.registry.find(name, only_living=False)
+        assert entry is not None
+        return entry.address
+
+    def _registered(self, name: str, child: subprocess.Popen[bytes]) -> None:
+        def found() -> bool:
+            assert child.poll() is None, f"{name} ended with {child.poll()}"
+            entry = self.registry.find(name)
+            return entry is not None and entry.pid == child.pid
+
+        eventually(found, f"{name} listens", 30.0)
+
+    def close(self) -> None:
+        for page in self.pages:
+            page.client.close()
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+            child.wait(10)
+
+
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """For tests that leave the processes alive; each takes an account of its own."""
+    world = World(tmp_path_factory.mktemp("shared") / "data")
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """For tests that end or kill something."""
+    world = World(tmp_path / "data")
+    yield world
+    world.close()
+
+
+def a_contract(page: Page, product: str = "rb") -> tuple[str, dict[str, Any]]:
+    """The second month of a product, subscribed, and its first tick."""
+    contracts = page.json(Watch())["contract"]
+    symbol = [name for name in contracts if name.rstrip("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZ") == product][1]
+    page.ask(Subscribe([symbol]))
+    tick = page.waits_for("tick", lambda event: event["data"]["local_symbol"] == symbol)
+    return symbol, tick["data"]
+
+
+def buy(symbol: str, price: float, volume: int = 2, **values: Any) -> PlaceOrder:
+    fields: dict[str, Any] = {"direction": "long", "offset": "open", "type": "limit"}
+    return PlaceOrder(symbol, price=price, volume=volume, **(fields | values))
+
+
+def held(page: Page) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = page.json(ReadLists())["position_list"]
+    return rows
+
+
+def stop(child: subprocess.Popen[bytes]) -> int:
+    child.send_signal(signal.SIGTERM)
+    return child.wait(2.0)
+
+
+# ── the main job ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_trader_watches_buys_sells_and_finds_every_event(shared_world: World) -> None:
+    _, page = shared_world.log_in("main")
+    symbol, tick = a_contract(page)
+    assert tick["datetime"].startswith("2025-06-06 10:0") and tick["datetime"][-4] == "."
+    assert tick["exchange"] == "SHFE" and tick["symbol"] == symbol.partition(".")[0]
+
+    bought = page.ask(buy(symbol, tick["limit_up"]))
+    assert bought.state == "accepted"
+    page.waits_for("position", lambda event: event["data"] and event["data"][0]["volume"] == 2)
+    row = held(page)[0]
+    assert (row["direction"], row["available"], row["local_symbol"]) == ("long", 2, symbol)
+
+    closed = page.ask(ClosePosition(symbol, "long", 2))
+    assert [outcome.state for outcome in closed.outcomes] == ["accepted"]
+    eventually(lambda: not held(page), "the position is closed")
+
+    lists = page.json(ReadLists())
+    assert [order["status"] for order in lists["order_list"]] == ["全部成交", "全部成交"]
+    assert [trade["offset"] for trade in lists["trade_list"]] == ["开", "平今"]
+    assert lists["active_order_list"] == [] and lists["log_history"]
+    page.waits_for("account", lambda event: {pair["key"]: pair["value"] for pair in event["data"]}["commission"] > 0)
+    page.waits_for("trade", lambda event: len(event["data"]) == 2)
+    eventually(lambda: len(page.events("trade_update")) == 2, "both trades are journaled")
+
+    seqs = [event["seq"] for name in ("order_update", "trade_update") for event in page.events(name)]
+    events = page.json(ReadEvents(0))
+    assert sorted(seqs) == [event["seq"] for event in events["events"]] == list(range(1, events["seq"] + 1))
+    assert events["events"][-1]["data"]["order_id"] == closed.outcomes[0].order_id
+
+
+def test_ticks_become_bars_that_are_pushed_kept_and_served(shared_world: World) -> None:
+    _, page = shared_world.log_in("bars")
+    symbol, _ = a_contract(page, "ag")
+    forming = page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol)
+    assert forming["interval"] == "1m" and len(forming["data"]) == 6
+    closed = eventually(
+        lambda: next((event for event in page.events("bar") if event["local_symbol"] == symbol), None), "a bar closes", 75.0
+    )
+    start, opened, high, low, last, volume = closed["data"]
+    assert start % 60_000 == 0 and low <= opened <= high and low <= last <= high and volume >= 0
+    bars = eventually(lambda: page.json(ReadBars(symbol)), "the bar is served")
+    assert bars[0] == closed["data"]
+    assert page.json(ReadBars(symbol, interval="5m"))[0][0] % 300_000 == 0
+    assert page.json(ReadBars(symbol, start=start + 86_400_000)) == []
+
+
+def test_two_accounts_see_nothing_of_each_other(shared_world: World) -> None:
+    _, anna = shared_world.log_in("anna")
+    _, bert = shared_world.log_in("bert")
+    symbol, tick = a_contract(anna)
+    bert.ask(Watch())
+    order_id = anna.ask(buy(symbol, tick["limit_down"])).order_id
+    anna.waits_for("order", lambda event: event["data"])
+    with pytest.raises(NotFound):
+        bert.ask(CancelOrder(order_id, symbol))
+    assert bert.json(ReadLists())["order_list"] == []
+    assert {push.name for push in bert.pushes} <= {"status", "account", "log", "position"}
+    assert anna.json(ReadLists())["active_order_list"][0]["order_id"] == order_id
+
+
+def test_what_a_watcher_gets_after_its_snapshot_is_newer(shared_world: World) -> None:
+    _, page = shared_world.log_in("cut")
+    symbol, tick = a_contract(page)
+    page.ask(buy(symbol, tick["limit_down"]))
+    eventually(lambda: page.json(ReadEvents(0))["seq"] >= 2, "the order is journaled")
+    late = shared_world.open_page("cut")
+    snapshot = late.json(Watch())
+    assert snapshot["seq"] >= 2 and len(snapshot["order"]) == 1 and snapshot["active_order"] == snapshot["order"]
+    assert set(snapshot) == {"seq", "account", "position", "active_order", "order", "trade", "contract", "status"}
+    page.ask(CancelAll())
+    assert late.waits_for("order_update")["seq"] > snapshot["seq"]
+
+
+def test_cancels_of_what_works_and_of_what_does_not(shared_world: World) -> None:
+    _, page = shared_world.log_in("cancel")
+    symbol, tick = a_contract(page)
+    order_id = page.ask(buy(symbol, tick["limit_down"])).order_id
+    assert page.ask(CancelOrder(f"sim.{order_id}", symbol)) == Done()
+    assert page.json(ReadLists())["order_list"][0]["status"] == "已撤销"
+    with pytest.raises(OrderRefused) as refused:
+        page.ask(CancelOrder(order_id, symbol))
+    assert refused.value.code == "CTP_26"
+    with pytest.raises(NotFound):
+        page.ask(CancelOrder("1_1_999"))
+    for _ in range(3):
+        page.ask(buy(symbol, tick["limit_down"]))
+    assert page.ask(CancelAll()) == Counted(3)
+    page.waits_for("active_order", lambda event: event["data"] == [])
+
+
+def test_refusals_carry_the_counters_id_and_text(shared_world: World) -> None:
+    _, page = shared_world.log_in("refused")
+    symbol, tick = a_contract(page)
+    poor = page.ask(buy(symbol, tick["limit_up"], 500))
+    assert (poor.state, poor.code) == ("refused", "CTP_31") and "资金不足" in poor.message
+    nothing_to_close = page.ask(buy(symbol, tick["limit_up"], offset="closetoday"))
+    assert nothing_to_close.code == "CTP_50"
+    shared_world.fault("reject_next", text="SHFE:交易所说不")
+    rejected = page.ask(buy(symbol, tick["limit_down"]))
+    assert rejected.code == "EXCHANGE_REJECT" and "交易所说不" in rejected.message
+    assert [order["status"] for order in page.json(ReadLists())["order_list"]] == ["拒单"] * 3
+
+
+def test_a_bad_order_is_named_and_the_counter_never_hears_of_it(shared_world: World) -> None:
+    _, page = shared_world.log_in("bad")
+    symbol, tick = a_contract(page)
+    for parameter, order in [
+        ("local_symbol", buy("rb9999.SHFE", 3000.0)),
+        ("price", buy(symbol, tick["limit_up"] + 1)),
+        ("price", buy(symbol, tick["last_price"] + 0.5)),
+        ("volume", buy(symbol, tick["last_price"], 0)),
+        ("volume", buy(symbol, tick["last_price"], 1 << 40)),
+        ("direction", buy(symbol, tick["last_price"], direction="up")),
+        ("client_order_id", buy(symbol, tick["last_price"], client_order_id="\x00")),
+    ]:
+        with pytest.raises(BadInput) as bad:
+            page.ask(order)
+        assert bad.value.extra["parameter"] == parameter
+    assert page.json(ReadLists())["order_list"] == [] and page.json(ReadEvents(0))["seq"] == 0
+
+
+def test_an_order_that_the_counter_does_not_answer_is_unknown_then_found(shared_world: World) -> None:
+    _, page = shared_world.log_in("silence")
+    symbol, tick = a_contract(page)
+    shared_world.fault("mute", user="silence")
+    order = buy(symbol, tick["limit_down"], client_order_id="quiet-1")
+    outcome = page.ask(order)
+    assert (outcome.state, outcome.code) == ("unknown", "ORDER_STATE_UNKNOWN") and outcome.order_id
+    assert "请勿重复下单" in outcome.message
+    assert page.ask(order).code == "ORDER_STATE_UNKNOWN"
+    shared_world.fault("unmute", user="silence")
+    eventually(lambda: page.ask(order).state == "accepted", "the answer comes late")
+    assert [row["order_id"] for row in page.json(ReadLists())["order_list"]] == [outcome.order_id]
+
+
+def test_a_refusal_that_comes_after_the_wait_is_pushed_as_an_error(shared_world: World) -> None:
+    _, page = shared_world.log_in("late")
+    symbol, tick = a_contract(page)
+    shared_world.fault("mute", user="late")
+    outcome = page.ask(buy(symbol, tick["limit_up"], 500))
+    assert outcome.state == "unknown"
+    shared_world.fault("unmute", user="late")
+    error = page.waits_for("error")
+    assert error["data"]["code"] == "CTP_31" and error["data"]["order_id"] == outcome.order_id
+
+
+def test_a_close_needs_lots_and_a_fresh_price(shared_world: World) -> None:
+    _, page = shared_world.log_in("close")
+    symbol, tick = a_contract(page)
+    with pytest.raises(OrderRefused) as none_held:
+        page.ask(ClosePosition(symbol, "long", 1))
+    assert none_held.value.code == "CLOSABLE_EXCEEDED"
+    with pytest.raises(BadInput):
+        page.ask(ClosePosition(symbol, "sideways", 1))
+    assert page.json(ReadLists())["order_list"] == []
+
+
+# ── subscriptions, config, the rest ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_one_unknown_symbol_and_none_is_subscribed(shared_world: World) -> None:
+    _, page = shared_world.log_in("subscriber")
+    page.ask(Watch())
+    with pytest.raises(BadInput) as bad:
+        page.ask(Subscribe(["rb2510", "nope2510.SHFE"]))
+    assert bad.value.code == "UNKNOWN_SYMBOL" and "nope2510" in bad.value.message
+    assert page.ask(Subscribe(["rb2510", "rb2510.SHFE"])) == Symbols(["rb2510.SHFE"])
+    page.waits_for("tick", lambda event: event["data"]["symbol"] == "rb2510")
+    assert page.ask(Unsubscribe(["rb2510"])) == Symbols(["rb2510.SHFE"])
+
+
+def test_the_contract_list_and_a_contract_can_be_asked_for(shared_world: World) -> None:
+    _, page = shared_world.log_in("contracts")
+    contracts = page.json(Watch())["contract"]
+    assert contracts == sorted(contracts) and page.ask(PushContracts()) == Counted(len(contracts))
+    assert page.waits_for("contract") == contracts
+    row = page.json(DescribeContract("rb2510"))
+    assert (row["local_symbol"], row["size"], row["pricetick"]) == ("rb2510.SHFE", 10, 1.0)
+    with pytest.raises(NotFound):
+        page.ask(DescribeContract("rb2510.DCE"))
+
+
+def test_config_is_all_or_nothing_and_in_force_at_once(shared_world: World) -> None:
+    _, page = shared_world.log_in("config")
+    symbol, tick = a_contract(page)
+    with pytest.raises(BadInput) as bad:
+        page.ask(WriteConfig({"SLIPPAGE_COVER": "1", "CLOSE_PATTERN": "whenever"}))
+    assert bad.value.extra["parameter"] == "CLOSE_PATTERN"
+    assert page.json(ReadConfig())["SLIPPAGE_COVER"] == 0
+    page.ask(WriteConfig({"SLIPPAGE_COVER": "3", "SHARED_FUNC": "true", "INSTRUMENT_INDEPEND": 1}))
+    assert page.json(ReadConfig())["SLIPPAGE_COVER"] == 3
+    shared = page.waits_for("shared")
+    assert shared["type"] == "shared" and shared["data"]["local_symbol"] == symbol
+    assert tick["limit_down"] <= shared["data"]["average_price"] <= tick["limit_up"]
+    page.ask(buy(symbol, tick["limit_up"]))
+    eventually(lambda: held(page), "the position is there")
+    page.ask(ClosePosition(symbol, "long", 2))
+    last = page.json(ReadLists())["order_list"][-1]
+    prices = {event["data"]["last_price"] for event in page.events("tick")}
+    assert last["price"] + 3 in prices
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ReadBars("nope"),
+        ReadBars("rb2510", interval="7m"),
+        ReadBars("rb2510", start=-1),
+        ReadBars("rb2510", limit=-5),
+        ReadBars("rb2510", start=10, end=5),
+        ReadBars("rb2510", end=1 << 62),
+        ReadEvents(-1),
+        ReadEvents(0, limit=0),
+        ReadEvents(1 << 63),
+        WriteConfig({}),
+        Subscribe([]),
+        Subscribe(["\x00" * 5000]),
+        ListAccounts(),
+    ],
+)
+def test_a_bad_question_is_refused_and_the_gateway_goes_on(shared_world: World, request_: Any) -> None:
+    if shared_world.registry.find("gateway-sim-9999-questions") is None:
+        shared_world.log_in("questions")
+    page = shared_world.open_page("questions")
+    with pytest.raises(BadInput):
+        page.ask(request_)
+    assert page.json(ReadStatus())["td"]["state"] == "ready"
+
+
+def test_another_password_or_other_fronts_are_refused(shared_world: World) -> None:
+    _, page = shared_world.log_in("doorman")
+    assert page.ask(CheckPassword(PASSWORD, "tcp://td:1")) == Done()
+    for wrong in (CheckPassword("wrong"), CheckPassword(""), CheckPassword("密码"), CheckPassword(PASSWORD, "tcp://other:1")):
+        with pytest.raises(LoginRefused):
+            page.ask(wrong)
+
+
+# ── ends and beginnings ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_after_a_restart_everything_is_as_it_was_and_nothing_happens_twice(world: World) -> None:
+    child, page = world.log_in()
+    symbol, tick = a_contract(page)
+    page.ask(WriteConfig({"CLOSE_PATTERN": "yesterday"}))
+    page.ask(buy(symbol, tick["limit_up"]))
+    resting = buy(symbol, tick["limit_down"], client_order_id="rest-1")
+    working = page.ask(resting)
+    page.ask(buy(symbol, tick["limit_up"], 500))  # refused: 31
+    eventually(lambda: held(page), "the position is there")
+    eventually(lambda: len(page.events("trade_update")) == 1, "the trade is journaled")
+    before = page.json(ReadLists())
+
+    assert stop(child) == 0
+    assert world.registry.find("gateway-sim-9999-demo", only_living=False) is None
+
+    _, again = world.log_in()
+    snapshot = again.json(Watch())
+    assert snapshot["status"]["td"]["state"] == "ready"
+    after = again.json(ReadLists())
+    for name in ("order_list", "trade_list", "active_order_list"):
+        key = "trade_key" if name == "trade_list" else "order_id"
+        assert sorted(row[key] for row in after[name]) == sorted(row[key] for row in before[name])
+    assert [row["status"] for row in after["order_list"]].count("拒单") == 1
+    assert [(row["direction"], row["volume"]) for row in after["position_list"]] == [("long", 2)]
+    assert again.json(ReadConfig())["CLOSE_PATTERN"] == "yesterday"
+    again.waits_for("tick", lambda event: event["data"]["local_symbol"] == symbol)
+    events = again.json(ReadEvents(0))["events"]
+    assert len([event for event in events if event["event"] == "trade_update"]) == 1
+    same = again.ask(resting)
+    assert (same.order_id, same.state) == (working.order_id, "accepted")
+    assert len(again.json(ReadLists())["order_list"]) == 3
+    assert again.ask(CancelOrder(working.order_id, symbol)) == Done()
+    assert not again.events("error")
+
+
+def test_a_killed_gateway_sends_no_order_twice(world: World) -> None:
+    child, page = world.log_in()
+    symbol, tick = a_contract(page)
+    order = buy(symbol, tick["limit_down"], client_order_id="once")
+    world.fault("hold", kind="order")  # the counter has it, the exchange has not
+    page.client.ask(order, lambda _answer: None)
+    eventually(lambda: world.fault("books")[0]["orders"], "the counter has the order")
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait(5)
+    _, again = world.log_in()
+    first = again.ask(order)
+    world.fault("release", kind="order")
+    eventually(lambda: again.ask(order).state == "accepted", "the order is accepted")
+    assert first.order_id == again.ask(order).order_id
+    assert len(again.json(ReadLists())["order_list"]) == 1
+
+
+def test_a_lost_counter_is_told_and_comes_back(world: World) -> None:
+    _, page = world.log_in()
+    symbol, tick = a_contract(page)
+    order_id = page.ask(buy(symbol, tick["limit_down"])).order_id
+    os.kill(world.counter.pid, signal.SIGKILL)
+    world.counter.wait(5)
+    page.waits_for("status", lambda event: event["data"]["td"]["state"] == "lost" and event["data"]["md"]["state"] == "lost")
+    with pytest.raises(NotReady):
+        page.ask(buy(symbol, tick["limit_down"]))
+    with pytest.raises(NotReady):
+        page.ask(CancelOrder(order_id))
+    seen = len(page.events("tick"))
+    world.counter = world.start_counter()
+    eventually(lambda: page.json(ReadStatus())["td"]["state"] == "ready", "the account is ready again", 20.0)
+    eventually(lambda: len(page.events("tick")) > seen, "ticks flow again")
+    assert page.ask(CancelOrder(order_id)) == Done()
+    assert [row["order_id"] for row in page.json(ReadLists())["order_list"]] == [order_id]
+
+
+def test_a_refused_login_is_told_with_its_text_and_the_process_ends_with_3(world: World) -> None:
+    child, _ = world.log_in()
+    assert stop(child) == 0
+    child = world.start_gateway(password="wrong")
+    page = world.open_page()
+    with pytest.raises(LoginRefused) as refused:
+        page.ask(AwaitLogin(10.0), 15.0)
+    assert refused.value.code == "CTP_3" and "不合法的登录" in refused.value.message
+    assert child.wait(5) == 3
+    assert world.registry.find("gateway-sim-9999-demo", only_living=False) is None
+
+
+def test_a_front_that_does_not_answer_is_unreachable(world: World) -> None:
+    os.kill(world.counter.pid, signal.SIGKILL)
+    world.counter.wait(5)
+    child = world.start_gateway()
+    page = world.open_page()
+    with pytest.raises(FrontUnreachable):
+        page.ask(AwaitLogin(0.5))
+    assert page.ask(ShutDown()) == Done()
+    assert child.wait(2.0) == 0
+
+
+def test_the_password_is_nowhere_on_disk(world: World) -> None:
+    child, page = world.log_in()
+    with pytest.raises(LoginRefused):
+        page.ask(CheckPassword(f"{PASSWORD}x"))
+    assert stop(child) == 0
+    files = [path for path in world.settings.data_dir.rglob("*") if path.is_file()]
+    assert len(files) > 3
+    assert [path for path in files if PASSWORD.encode() in path.read_bytes()] == []
+
+
+def test_a_busy_gateway_ends_within_two_seconds(world: World) -> None:
+    child, page = world.log_in()
+    symbol, tick = a_contract(page)
+    order_id = page.ask(buy(symbol, tick["limit_down"])).order_id
+    for name in page.json(Watch())["contract"][:60]:
+        page.ask(Subscribe([name]))
+    began = time.monotonic()
+    assert stop(child) == 0
+    assert time.monotonic() - began < 2.0
+    _, again = world.log_in()
+    assert [row["order_id"] for row in again.json(ReadLists())["active_order_list"]] == [order_id]
+
+
+def test_whatever_else_is_on_stdin_the_process_says_what_it_wants(tmp_path: Path) -> None:
+    environment = Settings.load(environment={}, data_dir=tmp_path / "data").to_environment()
+    for line in (b"", b'{"account": "x", "password": "pass-word-4711"\n'):
+        run = subprocess.run(
+            [sys.executable, "-m", "app.gateway"], cwd=ROOT, env=environment, input=line, capture_output=True, timeout=30, check=False
+        )
+        assert run.returncode == 2 and "stdin" in run.stderr.decode() and PASSWORD not in run.stderr.decode()
+
+
+def test_an_accepted_order_is_answered_with_its_id(shared_world: World) -> None:
+    _, page = shared_world.log_in("plain")
+    symbol, tick = a_contract(page, "m")
+    outcome = page.ask(buy(symbol, tick["limit_down"]))
+    assert outcome == OrderOutcome(outcome.order_id, "accepted", message="未成交") and outcome.order_id.count("_") == 2

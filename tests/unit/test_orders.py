@@ -1,0 +1,541 @@
+"""app/gateway/orders.py and order_check.py: placing, waiting, cancelling, closing. Hand-written fakes, a clock driven by hand."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import Future
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from ctpbee.constant import CancelRequest, ContractData, Direction, Exchange, Offset, OrderData, OrderRequest, Product, Status, TickData
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.gateway.interfaces.fields import request_words
+from app.gateway.loop import EventLoop
+from app.gateway.messages import CancelOrder, ClosePosition, Done, OrderOutcome, PlaceOrder
+from app.gateway.order_check import DayLimits, checked_price
+from app.gateway.orders import CANCEL_SENT_TEXT, UNKNOWN_TEXT, OrderDesk
+from app.lib import rows
+from app.lib.book import Closable
+from app.lib.calendar import SHANGHAI
+from app.lib.errors import AppError, BadInput, NotFound, NotReady, OrderRefused
+from app.lib.prices import on_tick
+from app.model.store import Intent
+
+TIMEOUT = 3.0
+NOW = datetime(2024, 12, 2, 10, 0, tzinfo=SHANGHAI)
+DAY = "20241202"
+
+
+def a_contract(**values: Any) -> ContractData:
+    fields: dict[str, Any] = {
+        "symbol": "rb2501",
+        "exchange": Exchange.SHFE,
+        "name": "螺纹钢2501",
+        "product": Product.FUTURES,
+        "size": 10,
+        "pricetick": 1.0,
+        "expire_date": date(2025, 1, 15),
+        "position_date_type": "1",
+        "min_limit_order_volume": 2,
+        "max_limit_order_volume": 500,
+        "min_market_order_volume": 2,
+        "max_market_order_volume": 30,
+        "UpperLimitPrice": 3500.0,
+        "LowerLimitPrice": 3100.0,
+        "gateway_name": "sim",
+    }
+    return ContractData(**(fields | values))
+
+
+def a_tick(price: float = 3300.0, age: float = 1.0, trading_day: str = DAY) -> TickData:
+    return TickData(
+        symbol="rb2501",
+        exchange=Exchange.SHFE,
+        datetime=NOW - timedelta(seconds=age),
+        trading_day=trading_day,
+        last_price=price,
+        limit_up=3500.0,
+        limit_down=3100.0,
+        gateway_name="sim",
+    )
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Book:
+    def __init__(self, closable: Closable) -> None:
+        self._closable = closable
+
+    def closable(self, _symbol: str, _direction: str) -> Closable:
+        return self._closable
+
+
+class Desk:
+    """The desk in a house of fakes; it is account, trader, store and journal at once, and keeps what it was told."""
+
+    trading_day = DAY
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.loop = EventLoop(self.clock)
+        self.ready = True
+        self.contracts = {"rb2501.SHFE": a_contract()}
+        self.ticks: dict[str, TickData] = {"rb2501.SHFE": a_tick()}
+        self.orders_by_id: dict[str, OrderData] = {}
+        self.intents: dict[str, Intent] = {}
+        self.sent: list[OrderRequest] = []
+        self.cancels: list[CancelRequest] = []
+        self.settled: list[tuple[str, str, str, str]] = []
+        self.subscribed: list[str] = []
+        self.unheard: list[OrderOutcome] = []
+        self.closable = Closable(3, 2)
+        self.config = {"CLOSE_PATTERN": "today", "SLIPPAGE_COVER": 2, "SLIPPAGE_SELL": 1}
+        self.line_is_down = False
+        self.desk = OrderDesk(
+            account=self,
+            trader=lambda: self,
+            book=lambda: Book(self.closable),
+            config=self.config,
+            store=self,  # type: ignore[arg-type]
+            journal=self,  # type: ignore[arg-type]
+            loop=self.loop,
+            timeout=TIMEOUT,
+            subscribe=self.subscribed.append,
+            refused_unheard=self.unheard.append,
+        )
+
+    # account
+    def is_ready(self) -> bool:
+        return self.ready
+
+    def contract(self, symbol: str) -> ContractData | None:
+        return self.contracts.get(symbol) or self.contracts.get(f"{symbol}.SHFE")
+
+    def tick(self, local_symbol: str) -> TickData | None:
+        return self.ticks.get(local_symbol)
+
+    def order(self, order_id: str) -> OrderData | None:
+        return self.orders_by_id.get(order_id)
+
+    def working_orders(self) -> list[OrderData]:
+        return [order for order in self.orders_by_id.values() if rows.is_working(rows.row_of(order))]
+
+    # trader
+    def counter_now(self) -> datetime:
+        return NOW
+
+    def send_order(self, request: OrderRequest, client_order_id: str = "") -> str:
+        order_id = f"1_2_{len(self.sent) + 1}"
+        self.intents[order_id] = Intent(order_id, client_order_id, DAY, NOW.isoformat(), request_words(request))
+        if self.line_is_down:
+            self.intents[order_id] = self.intents[order_id]._replace(state="never_sent", code="NEVER_SENT", message="连接已断开，未发出")
+            raise OrderRefused("连接已断开，未发出", code="NEVER_SENT", order_id=order_id)
+        self.sent.append(request)
+        return order_id
+
+    def cancel_order(self, request: CancelRequest) -> int:
+        self.cancels.append(request)
+        return 0
+
+    # journal and store
+    def settle_intent(self, order_id: str, state: str, code: str, message: str) -> None:
+        self.settled.append((order_id, state, code, message))
+        if order_id in self.intents:
+            self.intents[order_id] = self.intents[order_id]._replace(state=state, code=code, message=message)
+
+    def intent_of_client(self, client_order_id: str) -> Intent | None:
+        return next((intent for intent in self.intents.values() if intent.client_order_id == client_order_id), None)
+
+    def orders(self, _trading_day: str) -> list[dict[str, Any]]:
+        return []
+
+    # what tests do
+    def hear(self, order_id: str, status: Status, traded: int = 0, is_news: bool = True, **extras: Any) -> None:
+        request = self.sent[int(order_id.rpartition("_")[2]) - 1]
+        order = OrderData(
+            symbol=request.symbol,
+            exchange=request.exchange,
+            order_id=order_id,
+            type=request.type,
+            direction=request.direction,
+            offset=request.offset,
+            price=request.price,
+            volume=request.volume,
+            traded=traded,
+            status=status,
+            gateway_name="sim",
+            **extras,
+        )
+        self.orders_by_id[order_id] = order
+        self.desk.on_order(rows.row_of(order), is_news)
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.now += seconds
+        self.loop.run_due()
+
+
+@pytest.fixture
+def house() -> Desk:
+    return Desk()
+
+
+def an_order(**values: Any) -> PlaceOrder:
+    fields: dict[str, Any] = {
+        "local_symbol": "rb2501.SHFE",
+        "direction": "long",
+        "offset": "open",
+        "type": "limit",
+        "price": 3300.0,
+        "volume": 2,
+    }
+    return PlaceOrder(**(fields | values))
+
+
+def refusal(future: Future[Any]) -> AppError:
+    error = future.exception(timeout=0)
+    assert isinstance(error, AppError)
+    return error
+
+
+# ── placing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_order_is_answered_when_the_exchange_has_taken_it(house: Desk) -> None:
+    future = house.desk.place(an_order())
+    house.hear("1_2_1", Status.SUBMITTING)
+    assert not future.done()
+    house.hear("1_2_1", Status.NOTTRADED)
+    assert future.result(0) == OrderOutcome("1_2_1", "accepted", message="未成交")
+    assert house.settled == [("1_2_1", "accepted", "", "未成交")]
+    request = house.sent[0]
+    assert (request.direction, request.offset, request.volume, request.price) == (Direction.LONG, Offset.OPEN, 2, 3300.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "traded", "message"),
+    [
+        (Status.PARTTRADED, 1, "部分成交 1/2 手"),
+        (Status.ALLTRADED, 2, "全部成交"),
+        (Status.CANCELLED, 1, "已撤销，成交 1/2 手"),
+    ],
+)
+def test_an_order_that_goes_further_at_once_is_accepted_and_says_how_far(house: Desk, status: Status, traded: int, message: str) -> None:
+    future = house.desk.place(an_order(type="fak"))
+    house.hear("1_2_1", status, traded)
+    assert future.result(0) == OrderOutcome("1_2_1", "accepted", message=message)
+
+
+def test_a_refusal_has_the_counters_text_and_a_line_of_advice(house: Desk) -> None:
+    future = house.desk.place(an_order())
+    house.hear("1_2_1", Status.REJECTED, error_code="CTP_31", error_message="CTP:资金不足")
+    outcome = future.result(0)
+    assert (outcome.state, outcome.code) == ("refused", "CTP_31")
+    assert outcome.message.startswith("CTP:资金不足") and "可用资金不足" in outcome.message
+    assert house.unheard == []
+
+
+def test_the_exchanges_refusal_has_its_own_code(house: Desk) -> None:
+    future = house.desk.place(an_order())
+    house.hear("1_2_1", Status.REJECTED, error_code="EXCHANGE_REJECT", error_message="已撤单报单被拒绝SHFE:价格非最小变动价位")
+    assert future.result(0).code == "EXCHANGE_REJECT" and "价格非最小变动价位" in future.result(0).message
+
+
+def test_an_order_without_reply_is_reported_as_unknown_and_never_as_failed(house: Desk) -> None:
+    future = house.desk.place(an_order())
+    house.pass_time(TIMEOUT - 0.01)
+    assert not future.done()
+    house.pass_time(0.02)
+    assert future.result(0) == OrderOutcome("1_2_1", "unknown", "ORDER_STATE_UNKNOWN", UNKNOWN_TEXT)
+    assert house.settled[-1][:3] == ("1_2_1", "unknown", "ORDER_STATE_UNKNOWN")
+    assert len(house.sent) == 1
+
+
+def test_a_refusal_that_comes_too_late_reaches_the_pages_as_an_error(house: Desk) -> None:
+    house.desk.place(an_order())
+    house.pass_time(TIMEOUT)
+    house.hear("1_2_1", Status.REJECTED, error_code="CTP_31", error_message="资金不足")
+    assert [outcome.code for outcome in house.unheard] == ["CTP_31"]
+    assert house.settled[-1][:3] == ("1_2_1", "refused", "CTP_31")
+
+
+def test_a_refusal_that_a_login_replays_is_no_news(house: Desk) -> None:
+    house.desk.place(an_order())
+    house.pass_time(TIMEOUT)
+    house.hear("1_2_1", Status.REJECTED, is_news=False, error_code="CTP_31", error_message="资金不足")
+    assert house.unheard == []
+
+
+def test_an_order_that_never_left_is_refused_and_says_so(house: Desk) -> None:
+    house.line_is_down = True
+    outcome = house.desk.place(an_order()).result(0)
+    assert (outcome.state, outcome.code) == ("refused", "NEVER_SENT")
+
+
+def test_nothing_is_sent_while_the_front_is_not_ready(house: Desk) -> None:
+    house.ready = False
+    with pytest.raises(NotReady):
+        house.desk.place(an_order())
+    assert house.sent == []
+
+
+@pytest.mark.parametrize(
+    ("parameter", "values"),
+    [
+        ("local_symbol", {"local_symbol": "xx9999.SHFE"}),
+        ("local_symbol", {"local_symbol": ""}),
+        ("local_symbol", {"local_symbol": "rb2501.DCE"}),
+        ("direction", {"direction": "up"}),
+        ("direction", {"direction": ""}),
+        ("offset", {"offset": "forced"}),
+        ("type", {"type": "stop"}),
+        ("volume", {"volume": 0}),
+        ("volume", {"volume": -1}),
+        ("volume", {"volume": 501}),
+        ("volume", {"volume": 10**30}),
+        ("volume", {"volume": 1}),  # below the contract's least, for an open
+        ("volume", {"volume": 31, "type": "market"}),
+        ("price", {"price": math.nan}),
+        ("price", {"price": math.inf}),
+        ("price", {"price": 0.0}),
+        ("price", {"price": -3300.0}),
+        ("price", {"price": 1e308}),
+        ("price", {"price": 3300.5}),
+        ("price", {"price": 3501.0}),
+        ("price", {"price": 3099.0}),
+        ("price", {"price": 3300.5, "type": "fak"}),
+        ("client_order_id", {"client_order_id": "x" * 65}),
+        ("client_order_id", {"client_order_id": "a b"}),
+        ("client_order_id", {"client_order_id": "a\n"}),
+        ("client_order_id", {"client_order_id": "单"}),
+    ],
+)
+def test_a_bad_parameter_is_named_and_nothing_is_sent(house: Desk, parameter: str, values: dict[str, Any]) -> None:
+    with pytest.raises(BadInput) as bad:
+        house.desk.place(an_order(**values))
+    assert bad.value.extra["parameter"] == parameter
+    assert house.sent == [] and house.intents == {}
+
+
+def test_a_close_may_be_below_the_least_volume(house: Desk) -> None:
+    house.desk.place(an_order(offset="closetoday", direction="short", volume=1))
+    assert house.sent[0].volume == 1
+
+
+def test_a_market_orders_price_does_not_matter(house: Desk) -> None:
+    house.desk.place(an_order(type="market", price=math.nan))
+    assert house.sent[0].price == 0.0
+
+
+@pytest.mark.parametrize(
+    "contract", [a_contract(product=Product.OPTION), a_contract(expire_date=date(2024, 12, 1))], ids=["option", "expired"]
+)
+def test_options_and_expired_contracts_cannot_be_traded(house: Desk, contract: ContractData) -> None:
+    house.contracts["rb2501.SHFE"] = contract
+    with pytest.raises(BadInput) as bad:
+        house.desk.place(an_order())
+    assert bad.value.extra["parameter"] == "local_symbol" and house.sent == []
+
+
+def test_a_tick_of_yesterday_does_not_set_todays_limits(house: Desk) -> None:
+    house.contracts["rb2501.SHFE"] = a_contract(UpperLimitPrice=3200.0)
+    house.ticks["rb2501.SHFE"] = a_tick(trading_day="20241129")
+    with pytest.raises(BadInput):
+        house.desk.place(an_order(price=3300.0))
+
+
+@given(st.floats(), st.sampled_from([1.0, 0.2, 5.0, 0.005]))
+def test_a_price_that_passes_is_on_the_tick_and_inside_the_limits(price: float, tick: float) -> None:
+    try:
+        checked_price(price, a_contract(pricetick=tick), DayLimits(3500.0, 3100.0))
+    except BadInput:
+        return
+    assert on_tick(price, tick) and 3100.0 <= price <= 3500.0
+
+
+# ── client_order_id ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_same_client_order_id_twice_is_one_order_and_one_answer(house: Desk) -> None:
+    first = house.desk.place(an_order(client_order_id="a-1"))
+    second = house.desk.place(an_order(client_order_id="a-1", local_symbol="rb2501"))
+    house.hear("1_2_1", Status.NOTTRADED)
+    assert len(house.sent) == 1 and first.result(0) == second.result(0)
+
+
+def test_asked_again_later_it_is_the_orders_state_by_then(house: Desk) -> None:
+    house.desk.place(an_order(client_order_id="a-1"))
+    house.hear("1_2_1", Status.NOTTRADED)
+    house.hear("1_2_1", Status.ALLTRADED, 2)
+    assert house.desk.place(an_order(client_order_id="a-1")).result(0).message == "全部成交"
+    assert len(house.sent) == 1
+
+
+@pytest.mark.parametrize("values", [{"volume": 3}, {"price": 3301.0}, {"direction": "short"}, {"type": "fok"}, {"local_symbol": "nope"}])
+def test_the_same_client_order_id_with_other_content_is_refused(house: Desk, values: dict[str, Any]) -> None:
+    house.desk.place(an_order(client_order_id="a-1"))
+    with pytest.raises(BadInput) as bad:
+        house.desk.place(an_order(client_order_id="a-1", **values))
+    assert bad.value.code == "CLIENT_ORDER_ID_REUSED" and len(house.sent) == 1
+
+
+def test_an_unknown_outcome_stays_unknown_when_asked_again_and_is_not_sent_again(house: Desk) -> None:
+    house.desk.place(an_order(client_order_id="a-1"))
+    house.pass_time(TIMEOUT)
+    assert house.desk.place(an_order(client_order_id="a-1")).result(0).code == "ORDER_STATE_UNKNOWN"
+    assert len(house.sent) == 1
+
+
+def test_an_order_that_never_left_gives_the_same_answer_again(house: Desk) -> None:
+    house.line_is_down = True
+    first = house.desk.place(an_order(client_order_id="a-1")).result(0)
+    house.line_is_down = False
+    assert house.desk.place(an_order(client_order_id="a-1")).result(0) == first and house.sent == []
+
+
+def test_an_answer_is_given_again_although_the_front_is_lost(house: Desk) -> None:
+    house.desk.place(an_order(client_order_id="a-1"))
+    house.hear("1_2_1", Status.NOTTRADED)
+    house.ready = False
+    assert house.desk.place(an_order(client_order_id="a-1")).result(0).state == "accepted"
+
+
+# ── cancelling ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("order_id", ["1_2_1", "sim.1_2_1", " 1_2_1 "])
+def test_a_cancel_is_done_when_the_order_is_gone(house: Desk, order_id: str) -> None:
+    house.desk.place(an_order())
+    house.hear("1_2_1", Status.NOTTRADED)
+    future = house.desk.cancel(CancelOrder(order_id, "rb2501.SHFE"))
+    assert not future.done() and house.cancels[0].order_id == "1_2_1"
+    house.hear("1_2_1", Status.CANCELLED)
+    assert future.result(0) == Done()
+
+
+def test_a_refused_cancel_says_why(house: Desk) -> None:
+    house.desk.place(an_order())
+    house.hear("1_2_1", Status.NOTTRADED)
+    future = house.desk.cancel(CancelOrder("1_2_1"))
+    house.hear("1_2_1", Status.ALLTRADED, 2)
+    house.desk.on_cancel_refused("1_2_1", "CTP_26", "报单已全成交或已撤销")
+    assert isinstance(refusal(future), OrderRefused) and refusal(future).code == "CTP_26"
+
+
+def test_a_cancel_without_reply_has_left(house: Desk) -> None:
+    house.desk.place(an_order())
+    house.hear("1_2_1", Status.NOTTRADED)
+    future = house.desk.cancel(CancelOrder("1_2_1"))
+    house.pass_time(TIMEOUT)
+    assert future.result(0) == Done(CANCEL_SENT_TEXT)
+
+
+@pytest.mark.parametrize("order_id", ["9_9_9", "", "sim.", "' OR 1=1", "1_2_1\x00", "x" * 10_000])
+def test_somebody_elses_order_is_not_found_and_nothing_is_sent(house: Desk, order_id: str) -> None:
+    house.desk.place(an_order())
+    with pytest.raises(NotFound):
+        house.desk.cancel(CancelOrder(order_id))
+    assert house.cancels == []
+
+
+def test_a_cancel_that_names_another_contract_is_refused(house: Desk) -> None:
+    house.desk.place(an_order())
+    house.hear("1_2_1", Status.NOTTRADED)
+    with pytest.raises(BadInput):
+        house.desk.cancel(CancelOrder("1_2_1", "hc2501.SHFE"))
+    assert house.cancels == []
+
+
+def test_cancel_all_cancels_what_still_works_and_counts_it(house: Desk) -> None:
+    for _ in range(4):
+        house.desk.place(an_order())
+    for number, status in enumerate([Status.SUBMITTING, Status.NOTTRADED, Status.PARTTRADED, Status.ALLTRADED], 1):
+        house.hear(f"1_2_{number}", status)
+    assert house.desk.cancel_all().count == 3
+    assert [request.order_id for request in house.cancels] == ["1_2_1", "1_2_2", "1_2_3"]
+
+
+# ── closing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_close_takes_todays_lots_first_at_the_last_price_less_slippage(house: Desk) -> None:
+    future = house.desk.close_position(ClosePosition("rb2501", "long", 4))
+    assert [(leg.direction, leg.offset, leg.volume, leg.price) for leg in house.sent] == [
+        (Direction.SHORT, Offset.CLOSETODAY, 3, 3298.0),
+        (Direction.SHORT, Offset.CLOSEYESTERDAY, 1, 3298.0),
+    ]
+    house.hear("1_2_2", Status.ALLTRADED, 1)
+    assert not future.done()
+    house.hear("1_2_1", Status.NOTTRADED)
+    assert [outcome.order_id for outcome in future.result(0).outcomes] == ["1_2_1", "1_2_2"]
+
+
+def test_a_short_position_is_bought_back_above_the_last_price(house: Desk) -> None:
+    house.config["CLOSE_PATTERN"] = "yesterday"
+    house.desk.close_position(ClosePosition("rb2501.SHFE", "short", 3))
+    assert [(leg.direction, leg.offset, leg.volume, leg.price) for leg in house.sent] == [
+        (Direction.LONG, Offset.CLOSEYESTERDAY, 2, 3301.0),
+        (Direction.LONG, Offset.CLOSETODAY, 1, 3301.0),
+    ]
+
+
+def test_a_product_that_does_not_split_is_closed_in_one_order(house: Desk) -> None:
+    house.contracts["rb2501.SHFE"] = a_contract(position_date_type="2")
+    house.desk.close_position(ClosePosition("rb2501", "long", 5))
+    assert [(leg.offset, leg.volume) for leg in house.sent] == [(Offset.CLOSE, 5)]
+
+
+def test_the_closing_price_stays_inside_the_days_limits(house: Desk) -> None:
+    house.config["SLIPPAGE_COVER"] = 1000
+    house.desk.close_position(ClosePosition("rb2501", "long", 1))
+    assert house.sent[0].price == 3100.0
+
+
+def test_more_than_is_closable_is_refused_as_a_whole(house: Desk) -> None:
+    with pytest.raises(OrderRefused):
+        house.desk.close_position(ClosePosition("rb2501", "long", 6))
+    assert house.sent == []
+
+
+@pytest.mark.parametrize("tick", [None, a_tick(age=5.1), a_tick(price=0.0)])
+def test_without_a_fresh_price_nothing_is_sent_and_the_contract_is_subscribed(house: Desk, tick: TickData | None) -> None:
+    house.ticks = {} if tick is None else {"rb2501.SHFE": tick}
+    with pytest.raises(OrderRefused) as refused:
+        house.desk.close_position(ClosePosition("rb2501", "long", 1))
+    assert refused.value.code == "NO_FRESH_PRICE" and house.sent == [] and house.subscribed == ["rb2501.SHFE"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "request_"),
+    [
+        ("volume", ClosePosition("rb2501", "long", 0)),
+        ("volume", ClosePosition("rb2501", "long", 501)),
+        ("direction", ClosePosition("rb2501", "多", 1)),
+        ("local_symbol", ClosePosition("nope", "long", 1)),
+    ],
+)
+def test_a_bad_close_is_named_and_nothing_is_sent(house: Desk, parameter: str, request_: ClosePosition) -> None:
+    with pytest.raises(BadInput) as bad:
+        house.desk.close_position(request_)
+    assert bad.value.extra["parameter"] == parameter and house.sent == []
+
+
+def test_nothing_is_closed_or_cancelled_while_the_front_is_not_ready(house: Desk) -> None:
+    house.desk.place(an_order())
+    house.hear("1_2_1", Status.NOTTRADED)
+    house.ready = False
+    for ask in (
+        lambda: house.desk.close_position(ClosePosition("rb2501", "long", 1)),
+        lambda: house.desk.cancel(CancelOrder("1_2_1")),
+        house.desk.cancel_all,
+    ):
+        with pytest.raises(NotReady):
+            ask()
+    assert len(house.sent) == 1 and house.cancels == []
