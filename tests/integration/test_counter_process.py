@@ -303,7 +303,8 @@ def test_sigterm_ends_it_within_a_second_with_connections_open_and_takes_its_ent
     td = Session(counter.address, "last")
     begun = time.monotonic()
     assert counter.end(signal.SIGTERM) == 0
-    assert time.monotonic() - begun < 1.0
+    took = time.monotonic() - begun
+    assert took < 1.0, counter.log.read_text()[-2000:]
     assert counter.registry.find("counter", only_living=False) is None
     td.wait(lambda frame: frame is None)
     counter.start()
