@@ -101,6 +101,8 @@ class BackendApp(CtpBee):
     """
 
     _init_interface: bool
+    market: Any  # the interface's, once started
+    trader: Any
 
     def __init__(
         self,

@@ -248,8 +248,10 @@ class Ledger:
             client_order_id=self._own.get(order_id, ""),
         )
         before = self.orders.get(order_id)
+        if before is not None and _gist(before) == _gist(order):
+            return []
         self.orders[order_id] = order
-        return [] if before is not None and _gist(before) == _gist(order) else [order]
+        return [order]
 
     def _freeze(self, order_id: str, state: _Order) -> None:
         row = state.row
@@ -262,11 +264,16 @@ class Ledger:
                 symbol=row.InstrumentID,
                 side=fields.SIDE_OF[row.Direction],
                 offset=fields.OFFSET_WORD[fields.OFFSET_OF[row.CombOffsetFlag[:1]]],
-                price=row.LimitPrice or instrument.UpperLimitPrice,  # a market order has no price of its own
+                price=row.LimitPrice or self._market_price(row, instrument),
                 remaining=state.remaining,
                 volume=row.VolumeTotalOriginal,
             )
         )
+
+    def _market_price(self, row: OrderField, instrument: InstrumentField) -> float:
+        """What a market order freezes by, as the counter has it: to buy the upper limit, to sell the newest price."""
+        last = self._prices.get(row.InstrumentID, (0.0, 0.0))[0] or instrument.PreSettlementPrice
+        return instrument.UpperLimitPrice or last if fields.SIDE_OF[row.Direction] == "buy" else last
 
     # ── book and money ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -283,7 +290,7 @@ class Ledger:
         orders: Iterable[OrderField],
         trades: Iterable[TradeField],
     ) -> list[Change]:
-        """The book anew from the day's start and all that is known since; returns what of the rows is new."""
+        """The book anew from the day's start and all that is known since; returns what of the rows is new, each order once, as it is."""
         lots = [
             _lot(row, row.Volume + row.CloseVolume, row.LastSettlementPrice)
             for row in self._known(details)
@@ -291,7 +298,8 @@ class Ledger:
         ]
         self._new_book(account, lots, list(self._fills.values()))
         changes = [change for row in orders for change in self.apply_order(row)]
-        return changes + [change for row in trades for change in self.apply_trade(row)]
+        changes += [change for row in trades for change in self.apply_trade(row)]
+        return [change for change in changes if isinstance(change, TradeData) or change is self.orders[change.order_id]]
 
     def reconcile(self, account: TradingAccountField, details: Iterable[PositionDetailField], is_complete: bool = False) -> list[str]:
         """Compare the counter's answers with the book and take the counter's; returns the differences, in words for the trader.

@@ -232,13 +232,14 @@ class FakeFront:
                 self._log_in(connection, request)
             elif isinstance(request, frames.ReqQry):
                 self.before_answer(request)
-                rows: list[Any] = {
+                answers: dict[str, list[Any]] = {
                     "instrument": self.instruments,
                     "order": self.orders,
                     "trade": self.trades,
                     "position_detail": self.details,
                     "account": [self.account],
-                }[request.what]
+                }
+                rows = answers[request.what]
                 connection.send(encode(frames.RspQry(what=request.what, RequestID=request.RequestID, rows=rows, last=True)))
             elif isinstance(request, frames.ReqOrderInsert):
                 self.on_insert(request)

@@ -355,26 +355,21 @@ def _date(text: str) -> date | None:
 # ── quotes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 ABSENT = 1e300  # CTP writes the largest double where there is no price
-AHEAD = timedelta(hours=1)  # more than a quote can be ahead of the counter's clock as we know it
+AHEAD = timedelta(hours=1)  # more than a quote is ahead of the counter's clock as we know it
 
 
-def tick_time(row: DepthField, now: datetime) -> datetime:
-    """When the snapshot was made, aware. `now` is the counter's clock.
+def tick_time(row: DepthField, trading_day: str, now: datetime) -> datetime:
+    """When the snapshot was made, aware. `trading_day` and `now` are the counter's.
 
-    DCE stamps a night with its trading day: a stamp in the future is none. Then the calendar says which evening it was, and where
-    that is in the future too (sessions all day know no evenings), it was the last time that the clock showed this time.
+    Only DCE's nights need them: it stamps those with the trading day, which the calendar turns into the evening before. Where
+    sessions run all day the stamp may be true all the same: the one that the clock does not contradict is taken.
     """
-    try:
-        day = parse_day(row.ActionDay)
-    except ValueError:
-        day = now.date()
+    day = parse_day(row.ActionDay or trading_day)
     clock = time(int(row.UpdateTime[0:2]), int(row.UpdateTime[3:5]), int(row.UpdateTime[6:8]), row.UpdateMillisec * 1000)
     stamp = datetime.combine(day, clock, SHANGHAI)
-    if stamp > now + AHEAD:
-        stamp = wall_time(day, row.UpdateTime, row.UpdateMillisec)
-    if stamp > now + AHEAD:
-        stamp = datetime.combine(now.date(), clock, SHANGHAI)
-        stamp -= timedelta(days=stamp > now + AHEAD)
+    if row.ExchangeID == "DCE" and row.ActionDay == trading_day:
+        evening = wall_time(day, row.UpdateTime, row.UpdateMillisec)
+        return min(stamp, evening, key=lambda moment: (moment > now + AHEAD, abs(moment - now)))
     return stamp
 
 
@@ -397,7 +392,7 @@ def tick_of(row: DepthField, *, name: str, exchange: Exchange, trading_day: str,
     return TickData(
         symbol=row.InstrumentID,
         exchange=exchange,
-        datetime=tick_time(row, now),
+        datetime=tick_time(row, trading_day, now),
         name=name,
         trading_day=trading_day,
         volume=row.Volume,

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 import msgspec
 
@@ -18,7 +16,6 @@ from app.counter.frames import AnyCallbackFrame, AnyRequestFrame, decode_callbac
 from app.gateway import channel
 from app.gateway.channel import ChannelClosed, Connection
 from app.gateway.loop import EventLoop
-from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError
 
 log = logging.getLogger(__name__)
@@ -112,23 +109,3 @@ def send_on(connection: Connection, frame: AnyRequestFrame) -> None:
     this frame in it, was thrown away. A frame that it has taken may still be lost on the way: then nothing is raised.
     """
     connection.send(encode(frame))
-
-
-class CounterClock:
-    """The counter's time between two of its words about it. Read from any thread."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._said = datetime.now(SHANGHAI)  # before its first word the host's clock has to do
-        self._heard = clock()
-        self.steady = False  # connected: it speaks once a second of its own time, so it is never more than that ahead
-
-    def set(self, text: str) -> None:
-        """`YYYY-MM-DDTHH:MM:SS.mmm`, naive exchange time."""
-        self._said, self._heard = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI), self._clock()
-        self.steady = True
-
-    def now(self) -> datetime:
-        """Aware, Asia/Shanghai."""
-        passed = self._clock() - self._heard
-        return self._said + timedelta(seconds=min(passed, 1.0) if self.steady else passed)

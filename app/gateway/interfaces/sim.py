@@ -37,7 +37,7 @@ from app.counter.frames import DepthField, InstrumentField, OrderField, Position
 from app.gateway.channel import ChannelClosed, Connection
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
-from app.gateway.interfaces.front import CounterClock, Front, send_on
+from app.gateway.interfaces.front import Front, send_on
 from app.gateway.interfaces.wiring import Wiring
 from app.gateway.ledger import Change
 from app.gateway.positions import position_data
@@ -103,7 +103,7 @@ class _Side:
         self._ledger = wiring.ledger
         self._front: Front | None = None
         self._info: dict[str, Any] = {}
-        self._clock = CounterClock()
+        self._clock = wiring.clock
         self._watchdog: Any = None
         self._said = ("", "")
         self.gateway_name = wiring.name
@@ -173,7 +173,7 @@ class _Side:
 
     def _on_lost(self, reason: str) -> None:
         self._unwatch()
-        self._clock.steady = False
+        self._clock.lost()
         if self.state not in ("refused", "lost"):  # the first reason is the one that tells something
             self._say("lost", reason)
 
@@ -682,6 +682,7 @@ class SimMarket(_Side):
             now=self._clock.now(),
             gateway_name=self.gateway_name,
         )
+        self._clock.advance(tick.datetime)
         self._emit(EVENT_TICK, tick)
 
 

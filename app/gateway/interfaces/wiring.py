@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ctpbee.signals import AppSignal
 
+from app.gateway.interfaces.clock import CounterClock
 from app.gateway.ledger import Ledger
 from app.gateway.loop import EventLoop
 from app.model.store import Store
@@ -32,6 +33,7 @@ class Wiring:
     loop: EventLoop
     store: Store
     ledger: Ledger
+    clock: CounterClock = field(default_factory=CounterClock)
     on_status: OnStatus = ignore
     on_cancel_refused: OnCancelRefused = ignore
     on_difference: Callable[[list[str]], None] = ignore  # our book and the counter's differed; the counter's was taken

@@ -1,0 +1,106 @@
+"""A ctpbee app of ours with its event thread, as the gateway process has it, and an extension that writes down what it hears."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ctpbee import CtpbeeApi
+from ctpbee.constant import Direction, Exchange, Offset, OrderRequest, OrderType, Status
+
+from app.gateway.bee import BackendApp, EventLoop
+from app.gateway.ledger import Ledger
+from app.model.store import Store
+from tests.waiting import eventually
+
+
+class Ears(CtpbeeApi):
+    """Writes down what ctpbee tells, in order."""
+
+    def __init__(self, bee: BackendApp, folder: Path) -> None:
+        super().__init__("ears", bee, cache_path=str(folder))
+        self.heard: list[tuple[str, Any]] = []
+
+    def on_order(self, data: Any) -> None:
+        self.heard.append(("order", data))
+
+    def on_trade(self, data: Any) -> None:
+        self.heard.append(("trade", data))
+
+    def on_tick(self, data: Any) -> None:
+        self.heard.append(("tick", data))
+
+    def on_account(self, data: Any) -> None:
+        self.heard.append(("account", data))
+
+    def on_init(self, data: Any) -> None:
+        self.heard.append(("init", data))
+
+    def of(self, kind: str) -> list[Any]:
+        return [data for what, data in list(self.heard) if what == kind]
+
+    def statuses(self, order_id: str) -> list[Status]:
+        return [data.status for data in self.of("order") if data.order_id == order_id]
+
+
+class Gateway:
+    """An app with its event thread, as the gateway process has it."""
+
+    def __init__(self, address: str, store: Store, folder: Path) -> None:
+        self.states: list[tuple[str, str, str]] = []
+        self.cancel_refusals: list[tuple[str, str, str]] = []
+        self.differences: list[str] = []
+        self.loop = EventLoop()
+        self.ledger = Ledger()
+        self.bee = BackendApp(
+            "account",
+            self.loop,
+            store,
+            self.ledger,
+            "sim",
+            {"brokerid": "9999", "userid": "demo", "password": "secret", "counter_address": address},
+            on_status=lambda *status: self.states.append(status),
+            on_cancel_refused=lambda *refusal: self.cancel_refusals.append(refusal),
+            on_difference=self.differences.extend,
+        )
+        self.bee.config["REFRESH_INTERVAL"] = 3600  # a test asks for itself
+        self.ears = Ears(self.bee, folder)
+        self._thread = threading.Thread(target=self.loop.run, name="events", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        self.bee.start()
+
+    def stop(self) -> None:
+        self.bee.release()
+        self.loop.stop()
+        self._thread.join(5)
+
+    def state(self, side: str) -> str:
+        return next((state for name, state, _ in reversed(self.states) if name == side), "")
+
+    def ready(self, times: int = 1) -> None:
+        eventually(lambda: self.states.count(("td", "ready", "")) >= times, f"ready {times} times")
+        eventually(lambda: self.state("md") == "ready", "market ready")
+
+    def do(self, function: Callable[[], Any]) -> Any:
+        """In the event thread, as every handler is."""
+        return self.loop.run_sync(function).result(5)
+
+    def send(self, client_order_id: str = "", **changes: Any) -> str:
+        return self.do(lambda: self.bee.trader.send_order(request(**changes), client_order_id=client_order_id))
+
+
+def request(**changes: Any) -> OrderRequest:
+    values: dict[str, Any] = {
+        "symbol": "rb2510",
+        "exchange": Exchange.SHFE,
+        "direction": Direction.LONG,
+        "offset": Offset.OPEN,
+        "type": OrderType.LIMIT,
+        "price": 3000.0,
+        "volume": 2,
+    }
+    return OrderRequest(**values | changes)

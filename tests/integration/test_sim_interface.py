@@ -1,0 +1,473 @@
+"""The sim interface against a hand-written front: login, loading, orders, losses, and the days after one another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ctpbee.constant import CancelRequest, Exchange, OrderType, Status
+
+from app.counter import frames
+from app.gateway.channel import ChannelClosed
+from app.gateway.interfaces import sim
+from app.lib.errors import BadInput, NotFound, NotReady, OrderRefused
+from app.model import open_store
+from app.model.store import DuplicateIntent, Intent, Store
+from tests.fakes.app import Gateway, request
+from tests.fakes.front import DAY, FakeFront, account, depth, detail, instrument, order, trade
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[FakeFront]:
+    front = FakeFront(tmp_path)
+    front.start()
+    yield front
+    front.stop()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path / 'account.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def launch(front: FakeFront, store: Store, tmp_path: Path) -> Iterator[Callable[[], Gateway]]:
+    """Starts gateways one after the other on the same store, as restarts do."""
+    running: list[Gateway] = []
+
+    def start() -> Gateway:
+        while running:
+            running.pop().stop()
+        running.append(Gateway(front.address, store, tmp_path))
+        running[0].start()
+        return running[0]
+
+    yield start
+    while running:
+        running.pop().stop()
+
+
+@pytest.fixture
+def gateway(launch: Callable[[], Gateway]) -> Gateway:
+    gateway = launch()
+    gateway.ready()
+    return gateway
+
+
+# ── login and loading ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_login_goes_through_its_states_and_ends_ready(gateway: Gateway) -> None:
+    assert [state for side, state, _ in gateway.states if side == "td"] == [
+        "connecting",
+        "connected",
+        "logging_in",
+        "logged_in",
+        "loading",
+        "ready",
+    ]
+    assert gateway.bee.trader.trading_day == DAY
+    assert gateway.bee.trader.counter_now().isoformat().startswith("2025-06-09T09:30:0")
+    assert list(gateway.ledger.contracts) == ["rb2510.SHFE"]
+    eventually(lambda: gateway.ears.of("init"), "on_init")
+
+
+def test_the_day_so_far_is_loaded_and_told_once_although_replay_and_query_both_have_it(
+    front: FakeFront, launch: Callable[[], Gateway]
+) -> None:
+    front.details = [detail(2), detail(1, open_date=DAY, TradeID="t1", OpenPrice=3000.0)]
+    front.orders = [order(status="5", VolumeTraded=1, SessionID=3)]
+    front.trades = [trade("t1")]
+    front.account = account(CurrMargin=9000.0, Commission=2.0)
+    gateway = launch()
+    gateway.ready()
+    eventually(lambda: gateway.ears.of("init"), "loaded")
+    assert gateway.ears.statuses("1_3_1") == [Status.CANCELLED]
+    assert [row.tradeid for row in gateway.ears.of("trade")] == ["t1"]
+    position = gateway.ledger.book.position("rb2510", "long")
+    assert position is not None and (position.volume, position.yd_volume) == (3, 2)
+    assert gateway.differences == []
+
+
+def test_a_refused_password_is_not_tried_again(front: FakeFront, launch: Callable[[], Gateway]) -> None:
+    front.login_error = (3, "CTP:不合法的登录")
+    gateway = launch()
+    eventually(lambda: gateway.state("td") == "refused", "refused")
+    eventually(lambda: not any(thread.name == "td-front" for thread in threading.enumerate()), "nobody tries any more")
+    logins = [frame for frame in front.heard if isinstance(frame, frames.ReqUserLogin) and frame.front == "td"]
+    assert len(logins) == 1
+    assert (gateway.bee.trader.refusal.code, gateway.bee.trader.refusal.message) == ("CTP_3", "CTP:不合法的登录")
+
+
+def test_a_counter_that_is_not_initialised_is_asked_again(front: FakeFront, launch: Callable[[], Gateway]) -> None:
+    front.login_error = (7, "")
+    gateway = launch()
+    eventually(lambda: ("td", "lost", "柜台还没有初始化，请稍后再试") in gateway.states, "told why")
+    front.login_error = (0, "")
+    gateway.ready()
+
+
+def test_a_trade_between_the_two_figures_makes_them_be_asked_again(front: FakeFront, launch: Callable[[], Gateway]) -> None:
+    def fill_meanwhile(query: frames.ReqQry) -> None:
+        if query.what == "account" and not front.trades:
+            front.orders, front.trades = [order(status="1", VolumeTraded=1, SessionID=3)], [trade("t1")]
+            front.send(frames.RtnOrder(order=front.orders[0]), frames.RtnTrade(trade=front.trades[0]))
+            front.details = [detail(1, open_date=DAY, TradeID="t1", OpenPrice=3000.0)]
+            front.account = account(CurrMargin=3000.0, Commission=2.0)
+
+    front.before_answer = fill_meanwhile
+    gateway = launch()
+    gateway.ready()
+    assert (front.asked("position_detail"), gateway.differences) == (2, [])
+    position = gateway.ledger.book.position("rb2510", "long")
+    assert position is not None and position.volume == 1
+
+
+def test_a_book_that_differs_from_the_counters_is_told_and_the_counters_taken(front: FakeFront, launch: Callable[[], Gateway]) -> None:
+    front.details = [detail(1, open_date=DAY)]
+    front.account = account(CurrMargin=2950.0, Commission=2.0)
+    gateway = launch()
+    gateway.ready()
+    assert gateway.differences == ["rb2510 多 今仓：账本 0 手，柜台 1 手，以柜台为准"]
+    position = gateway.ledger.book.position("rb2510", "long")
+    assert position is not None and position.volume == 1
+
+
+# ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_order_is_journalled_before_it_is_sent(front: FakeFront, gateway: Gateway, store: Store) -> None:
+    seen: list[Intent | None] = []
+    front.on_insert = lambda insert: seen.append(store.intent(f"1_7_{insert.OrderRef}"))
+    order_id = gateway.send(client_order_id="mine")
+    eventually(lambda: seen, "the order at the front")
+    assert seen[0] is not None and (seen[0].order_id, seen[0].state, seen[0].client_order_id) == (order_id, "sending", "mine")
+    assert {name: seen[0].request[name] for name in ("local_symbol", "direction", "offset", "type", "price", "volume")} == {
+        "local_symbol": "rb2510.SHFE",
+        "direction": "long",
+        "offset": "open",
+        "type": "limit",
+        "price": 3000.0,
+        "volume": 2,
+    }
+
+
+def test_submitted_is_told_after_send_order_has_returned_and_frozen_at_once(gateway: Gateway) -> None:
+    def handler() -> tuple[str, int, float]:
+        order_id = gateway.bee.trader.send_order(request())
+        return order_id, len(gateway.ears.of("order")), float(gateway.ledger.money().frozen_margin)
+
+    order_id, told, frozen = gateway.do(handler)
+    assert (told, frozen) == (0, 6000.0)
+    eventually(lambda: gateway.ears.statuses(order_id) == [Status.SUBMITTING], "提交中")
+
+
+def test_an_order_is_followed_to_its_end(front: FakeFront, gateway: Gateway) -> None:
+    order_id = gateway.send()
+    front.send(
+        frames.RtnOrder(order=order()),
+        frames.RtnOrder(order=order(status="3")),
+        frames.RtnTrade(trade=trade("t1")),
+        frames.RtnOrder(order=order(status="1", VolumeTraded=1)),
+        frames.RtnTrade(trade=trade("t1")),
+        frames.RtnTrade(trade=trade("t2")),
+        frames.RtnOrder(order=order(status="3")),
+        frames.RtnOrder(order=order(status="0", VolumeTraded=2)),
+    )
+    eventually(lambda: Status.ALLTRADED in gateway.ears.statuses(order_id), "filled")
+    gateway.do(lambda: None)
+    assert gateway.ears.statuses(order_id) == [Status.SUBMITTING, Status.NOTTRADED, Status.PARTTRADED, Status.ALLTRADED]
+    assert [row.tradeid for row in gateway.ears.of("trade")] == ["t1", "t2"]
+
+
+def test_a_refusal_by_the_counter_is_told_once_with_its_text(front: FakeFront, gateway: Gateway) -> None:
+    order_id = gateway.send()
+    for kind in (frames.RspOrderInsert, frames.ErrRtnOrderInsert):
+        front.send(kind(order=order(), ErrorID=31, ErrorMsg="CTP:资金不足"))
+    front.send(frames.ErrRtnOrderInsert(order=order(SessionID=99), ErrorID=30, ErrorMsg="x"))
+    eventually(lambda: Status.REJECTED in gateway.ears.statuses(order_id), "refused")
+    gateway.do(lambda: None)
+    assert gateway.ears.statuses(order_id) == [Status.SUBMITTING, Status.REJECTED]
+    shown = gateway.ledger.orders[order_id]
+    assert (shown.error_code, shown.error_message) == ("CTP_31", "CTP:资金不足")
+    assert list(gateway.ledger.orders) == [order_id]
+    assert gateway.ledger.money().frozen_margin == 0
+
+
+def test_the_same_client_order_id_is_sent_once(front: FakeFront, gateway: Gateway) -> None:
+    gateway.send(client_order_id="once")
+    with pytest.raises(DuplicateIntent):
+        gateway.send(client_order_id="once")
+    gateway.send(client_order_id="twice")
+    eventually(lambda: len(front.inserted()) == 2, "two orders at the front")
+
+
+def test_order_refs_rise_over_restarts_and_above_the_counters(front: FakeFront, launch: Callable[[], Gateway], gateway: Gateway) -> None:
+    first = gateway.send()
+    front.max_order_ref = "41"
+    again = launch()
+    again.ready()
+    second = again.send()
+    assert (first, second) == ("1_7_1", "1_8_42")
+    front.max_order_ref = "0"
+    last = launch()
+    last.ready()
+    assert last.send() == "1_9_43"
+
+
+def test_an_unsupported_order_and_an_unknown_contract_are_told_before_anything_is_written(gateway: Gateway, store: Store) -> None:
+    with pytest.raises(BadInput):
+        gateway.send(type=OrderType.STOP)
+    with pytest.raises(BadInput):
+        gateway.send(symbol="zz9999", exchange=None)
+    assert store.intents(DAY) == []
+
+
+def test_an_order_that_could_not_leave_is_settled_as_never_sent(gateway: Gateway, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_args: Any) -> None:
+        raise ChannelClosed("gone")
+
+    monkeypatch.setattr(sim, "send_on", closed)
+    with pytest.raises(OrderRefused) as error:
+        gateway.send()
+    assert error.value.code == "NEVER_SENT"
+    (intent,) = store.intents(DAY)
+    assert (intent.state, intent.order_id) == ("never_sent", error.value.extra["order_id"])
+    assert gateway.ledger.orders == {}
+
+
+def test_a_send_from_another_thread_has_the_same_effect(front: FakeFront, gateway: Gateway) -> None:
+    order_id = gateway.bee.trader.send_order(request())
+    eventually(lambda: gateway.ears.statuses(order_id) == [Status.SUBMITTING], "提交中")
+
+
+# ── cancels ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_cancel_goes_by_the_triple_and_the_sysid_as_the_exchange_gave_it(front: FakeFront, gateway: Gateway) -> None:
+    order_id = gateway.send()
+    front.send(frames.RtnOrder(order=order(status="3", OrderSysID="       42")))
+    eventually(lambda: Status.NOTTRADED in gateway.ears.statuses(order_id), "queueing")
+    gateway.do(lambda: gateway.bee.action.cancel(f"sim.{order_id}", gateway.ledger.orders[order_id]))
+    cancel = eventually(lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel")[0]
+    assert (cancel.FrontID, cancel.SessionID, cancel.OrderRef, cancel.OrderSysID) == (1, 7, "1", "       42")
+
+
+def test_ctpbees_cancel_of_a_gfex_order_finds_its_exchange(front: FakeFront, launch: Callable[[], Gateway]) -> None:
+    front.instruments = [instrument("si2509", "GFEX")]
+    front.orders = [order(status="3", InstrumentID="si2509", ExchangeID="GFEX", SessionID=3)]
+    gateway = launch()
+    gateway.ready()
+    gateway.do(lambda: gateway.bee.action.cancel("sim.1_3_1", gateway.ledger.orders["1_3_1"]))
+    cancel = eventually(lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel")[0]
+    assert (cancel.InstrumentID, cancel.ExchangeID) == ("si2509", "GFEX")
+
+
+def test_a_refused_cancel_is_told_with_the_counters_code(front: FakeFront, gateway: Gateway) -> None:
+    order_id = gateway.send()
+    refusal: dict[str, Any] = {
+        "InstrumentID": "rb2510",
+        "ExchangeID": "SHFE",
+        "OrderSysID": "",
+        "ErrorID": 26,
+        "ErrorMsg": "CTP:报单已全成交",
+    }
+    front.send(frames.RspOrderAction(OrderRef="1", FrontID=1, SessionID=7, **refusal))
+    eventually(lambda: gateway.cancel_refusals == [(order_id, "CTP_26", "CTP:报单已全成交")], "the refusal")
+
+
+def test_a_cancel_of_an_unknown_order_is_not_sent(gateway: Gateway) -> None:
+    unknown = CancelRequest(order_id="9_9_9", symbol="rb2510", exchange=Exchange.SHFE)
+    with pytest.raises(NotFound):
+        gateway.do(lambda: gateway.bee.trader.cancel_order(unknown))
+
+
+# ── quotes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def subscribed(front: FakeFront) -> set[str]:
+    """What the market side streams by now."""
+    streamed: set[str] = set()
+    for frame in list(front.heard):
+        if isinstance(frame, frames.ReqSubMarketData) and frame.subscribe:
+            streamed.update(frame.InstrumentIDs)
+        elif isinstance(frame, frames.ReqSubMarketData):
+            streamed.difference_update(frame.InstrumentIDs)
+    return streamed
+
+
+def test_a_subscription_brings_ticks_and_its_end_ends_them(front: FakeFront, gateway: Gateway) -> None:
+    gateway.do(lambda: gateway.bee.subscribe("rb2510.SHFE"))
+    eventually(lambda: subscribed(front) == {"rb2510"}, "subscribed")
+    front.send(frames.RtnDepthMarketData(ticks=[depth(), depth(LastPrice=3011.0, UpdateMillisec=0, UpdateTime="09:30:01")]), side="md")
+    eventually(lambda: len(gateway.ears.of("tick")) == 2, "two ticks")
+    assert [(tick.local_symbol, tick.last_price, tick.trading_day, tick.name) for tick in gateway.ears.of("tick")] == [
+        ("rb2510.SHFE", 3010.0, DAY, "螺纹钢2510"),
+        ("rb2510.SHFE", 3011.0, DAY, "螺纹钢2510"),
+    ]
+    gateway.do(lambda: gateway.bee.unsubscribe("rb2510.SHFE"))
+    eventually(lambda: subscribed(front) == set(), "unsubscribed")
+
+
+def test_what_the_account_holds_is_streamed_and_moves_its_money(front: FakeFront, launch: Callable[[], Gateway]) -> None:
+    front.details, front.account = [detail(2)], account(CurrMargin=6000.0)
+    gateway = launch()
+    gateway.ready()
+    eventually(lambda: subscribed(front) == {"rb2510"}, "held, hence streamed")
+    front.send(frames.RtnDepthMarketData(ticks=[depth(LastPrice=3020.0)]), side="md")
+    eventually(lambda: float(gateway.ledger.money().position_profit) == 400.0, "profit of 2 lots, 20 up")
+
+
+def test_subscriptions_come_back_after_the_market_front_was_lost(front: FakeFront, gateway: Gateway) -> None:
+    gateway.do(lambda: gateway.bee.subscribe("rb2510"))
+    eventually(lambda: subscribed(front) == {"rb2510"}, "subscribed")
+    before = len(front.heard)
+    front.drop("md")
+    eventually(lambda: ("md", "lost", "与前置的连接已断开") in gateway.states, "lost")
+    eventually(lambda: any(isinstance(frame, frames.ReqSubMarketData) for frame in front.heard[before:]), "subscribed again")
+
+
+def test_ticks_conflate_per_contract_when_the_event_thread_lags(
+    front: FakeFront, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sim, "TICK_BACKLOG", 10)
+    gateway.do(lambda: gateway.bee.subscribe("rb2510"))
+    eventually(lambda: subscribed(front) == {"rb2510"}, "subscribed")
+    gate = threading.Event()
+    gateway.loop.post(gate.wait, 10)
+    for number in range(100):
+        front.send(frames.RtnDepthMarketData(ticks=[depth(Volume=number)]), side="md")
+    eventually(lambda: gateway.bee.market._ticks and gateway.bee.market._ticks[-1].Volume == 99, "all ticks read")
+    gate.set()
+    eventually(lambda: gateway.ears.of("tick") and gateway.ears.of("tick")[-1].volume == 99, "the newest")
+    assert len(gateway.ears.of("tick")) <= 11
+
+
+# ── losses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_lost_front_refuses_orders_then_comes_back_and_tells_nothing_twice(front: FakeFront, gateway: Gateway) -> None:
+    order_id = gateway.send()
+    front.orders, front.trades = [order(status="1", VolumeTraded=1)], [trade("t1")]
+    front.details = [detail(1, open_date=DAY, TradeID="t1", OpenPrice=3000.0)]
+    front.account = account(CurrMargin=3000.0, Commission=2.0)
+    front.send(frames.RtnOrder(order=front.orders[0]), frames.RtnTrade(trade=front.trades[0]))
+    eventually(lambda: gateway.ears.of("trade"), "the fill")
+    told = gateway.ears.statuses(order_id)
+    front.stop()
+    eventually(lambda: gateway.state("td") == "lost", "lost")
+    with pytest.raises(NotReady):
+        gateway.send()
+    front.start()
+    gateway.ready(times=2)
+    assert gateway.ears.statuses(order_id) == told
+    assert [row.tradeid for row in gateway.ears.of("trade")] == ["t1"]
+    assert len(gateway.ears.of("init")) == 1
+    assert gateway.differences == []
+    assert [(row.order_id, row.traded) for row in gateway.ledger.active_orders()] == [(order_id, 1)]
+
+
+def test_an_order_in_flight_that_the_counter_has_is_settled_as_accepted(front: FakeFront, gateway: Gateway, store: Store) -> None:
+    order_id = gateway.send()
+    eventually(front.inserted, "the order at the front")
+    front.orders = [order(status="3")]
+    front.drop("td")
+    gateway.ready(times=2)
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "found")
+    eventually(lambda: getattr(store.intent(order_id), "state", "") == "accepted", "settled")
+    assert len(front.inserted()) == 1
+
+
+def test_an_order_that_never_came_to_the_counter_is_refused_after_a_second_look(
+    front: FakeFront, gateway: Gateway, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sim, "ARRIVAL_GRACE", 0.2)
+    order_id = gateway.send()
+    eventually(front.inserted, "sent")
+    front.drop("td")
+    gateway.ready(times=2)
+    asked = front.asked("order")
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.REJECTED], "settled")
+    assert front.asked("order") == asked + 1
+    intent = store.intent(order_id)
+    assert intent is not None and (intent.state, intent.code) == ("refused", "NEVER_ARRIVED")
+    assert DAY in intent.message and "没有这笔报单" in intent.message
+    assert len(front.inserted()) == 1
+    assert gateway.ledger.money().frozen_margin == 0
+
+
+def test_an_order_that_arrives_late_is_found_by_the_second_look(
+    front: FakeFront, gateway: Gateway, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sim, "ARRIVAL_GRACE", 0.3)
+    order_id = gateway.send()
+    eventually(front.inserted, "sent")
+    front.drop("td")
+    gateway.ready(times=2)
+    front.orders = [order(status="3")]
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "alive")
+    assert Status.REJECTED not in gateway.ears.statuses(order_id)
+
+
+def test_a_killed_gateway_finds_its_orders_and_its_refusals_again(
+    front: FakeFront, gateway: Gateway, store: Store, launch: Callable[[], Gateway]
+) -> None:
+    alive, refused = gateway.send(client_order_id="alive"), gateway.send()
+    eventually(lambda: len(front.inserted()) == 2, "sent")
+    front.send(frames.RspOrderInsert(order=order(2), ErrorID=31, ErrorMsg="CTP:资金不足"))
+    eventually(lambda: Status.REJECTED in gateway.ears.statuses(refused), "refused")
+    store.settle_intent(refused, "refused", "CTP_31", "CTP:资金不足")  # what the gateway's journal does with a refusal
+    front.orders = [order(status="3")]
+    again = launch()
+    again.ready()
+    eventually(lambda: refused in again.ledger.orders, "the refusal, from the journal")
+    assert again.ledger.orders[alive].client_order_id == "alive"
+    assert again.ledger.orders[alive].is_local
+    assert (again.ledger.orders[refused].status, again.ledger.orders[refused].error_code) == (Status.REJECTED, "CTP_31")
+    assert len(front.inserted()) == 2
+
+
+# ── the days ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_new_trading_day_starts_with_empty_lists_and_the_new_figures(front: FakeFront, gateway: Gateway) -> None:
+    order_id = gateway.send()
+    front.send(frames.RtnOrder(order=order(status="3")), frames.RtnTrade(trade=trade("t1")))
+    eventually(lambda: gateway.ears.of("trade"), "the fill")
+    front.trading_day, front.now = "20250610", "2025-06-09T21:00:00.000"
+    front.instruments = [instrument(), instrument("rb2605")]
+    front.details = [detail(1, open_date=DAY, TradingDay="20250610", TradeID="t1", OpenPrice=3000.0, LastSettlementPrice=3010.0)]
+    front.account = account(TradingDay="20250610", PreBalance=1_000_100.0, CurrMargin=3010.0)
+    front.beat()
+    gateway.ready(times=2)
+    assert ("td", "loading", "新交易日 20250610") in gateway.states
+    assert gateway.bee.trader.trading_day == "20250610"
+    assert not gateway.ledger.orders and not gateway.ledger.trades and not gateway.bee.recorder.orders
+    position = gateway.ledger.book.position("rb2510", "long")
+    assert position is not None and (position.yd_volume, position.price, position.open_price) == (1, 3010.0, 3000.0)
+    assert float(gateway.ledger.money().pre_balance) == 1_000_100.0
+    assert "rb2605.SHFE" in gateway.ledger.contracts
+    assert gateway.differences == []
+    front.send(frames.RtnOrder(order=order(status="5")))  # of the day before, late
+    assert gateway.do(lambda: order_id in gateway.ledger.orders) is False
+
+
+def test_account_and_positions_are_compared_when_asked(front: FakeFront, gateway: Gateway) -> None:
+    front.account = account(Commission=5.0)
+    gateway.do(lambda: (gateway.bee.trader.query_position(), gateway.bee.trader.query_account()))
+    eventually(lambda: gateway.differences == ["手续费：账本 0.00，柜台 5.00，以柜台为准"], "the difference")
+    eventually(lambda: gateway.ears.of("account")[-1].commission == 5.0, "told as ctpbee's account")
+    assert gateway.do(lambda: gateway.bee.recorder.get_account().balance) == 999_995.0
+
+
+def test_two_queries_of_one_kind_do_not_pile_up(front: FakeFront, gateway: Gateway) -> None:
+    asked = front.asked("account")
+    answers = gateway.do(lambda: [gateway.bee.trader.query_account() for _ in range(3)])
+    assert answers == [0, -1, -1]
+    eventually(lambda: front.asked("account") == asked + 1, "one query")

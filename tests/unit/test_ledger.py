@@ -1,0 +1,326 @@
+"""The ledger: what comes late, twice or in any order changes nothing, and the book follows."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from ctpbee.constant import Direction, OrderData, Status, TradeData
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.counter.frames import OrderField, TradeField
+from app.gateway.interfaces.fields import Refusal, refusal_of
+from app.gateway.ledger import Ledger
+from app.gateway.positions import BookPositions
+from tests.fakes.front import DAY, account, detail, instrument, order, trade
+
+ID = "1_7_1"
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    ledger = Ledger()
+    ledger.begin_day(DAY)
+    ledger.set_contracts([instrument(), instrument("m2509", "DCE")])
+    ledger.rebuild(account(), [], [], [])
+    ledger.own(ID, "mine")
+    return ledger
+
+
+def statuses(changes: list[Any]) -> list[Status]:
+    return [change.status for change in changes if isinstance(change, OrderData)]
+
+
+# ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_order_goes_from_submitted_to_filled_and_every_step_is_told_once(ledger: Ledger) -> None:
+    told = []
+    for step in (
+        lambda: ledger.submit(order()),
+        lambda: ledger.apply_order(order()),
+        lambda: ledger.apply_order(order(status="3")),
+        lambda: ledger.apply_trade(trade("t1")),
+        lambda: ledger.apply_order(order(status="1", VolumeTraded=1)),
+        lambda: ledger.apply_trade(trade("t2")),
+        lambda: ledger.apply_order(order(status="0", VolumeTraded=2)),
+    ):
+        told += statuses(step())
+    assert told == [Status.SUBMITTING, Status.NOTTRADED, Status.PARTTRADED, Status.ALLTRADED]
+    shown = ledger.orders[ID]
+    assert (shown.traded, shown.client_order_id, shown.trading_day, shown.order_sys_id) == (2, "mine", DAY, "1")
+
+
+def test_a_late_row_changes_nothing(ledger: Ledger) -> None:
+    ledger.apply_order(order(status="5"))
+    assert ledger.apply_order(order(status="3")) == []
+    assert ledger.apply_order(order(status="a")) == []
+    assert ledger.orders[ID].status is Status.CANCELLED
+
+
+def test_a_final_state_is_final(ledger: Ledger) -> None:
+    ledger.apply_order(order(status="0", VolumeTraded=2))
+    assert ledger.apply_order(order(status="5", VolumeTraded=2)) == []
+    assert ledger.orders[ID].status is Status.ALLTRADED
+
+
+def test_an_unknown_status_is_logged_and_the_state_kept(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    ledger.apply_order(order(status="3"))
+    assert ledger.apply_order(order(status="c")) == []
+    assert ledger.orders[ID].status is Status.NOTTRADED
+    assert "'c'" in caplog.text
+
+
+def test_fills_are_counted_from_trades_not_from_the_orders_row(ledger: Ledger) -> None:
+    ledger.apply_order(order(status="1", VolumeTraded=1))
+    assert ledger.orders[ID].traded == 0
+    ledger.apply_trade(trade("t1"))
+    assert ledger.orders[ID].traded == 1
+
+
+def test_a_row_of_another_trading_day_is_ignored(ledger: Ledger) -> None:
+    assert ledger.apply_order(order(TradingDay="20250606")) == []
+    assert ledger.apply_trade(trade(TradingDay="20250606")) == []
+    assert not ledger.orders and not ledger.trades
+
+
+def test_orders_of_another_session_are_shown_as_not_ours(ledger: Ledger) -> None:
+    ledger.apply_order(order(9, status="3", SessionID=55))
+    assert ledger.orders["1_55_9"].is_local is False
+    assert [shown.order_id for shown in ledger.active_orders()] == ["1_55_9"]
+
+
+def test_what_was_told_stays_the_same_object_until_there_is_news(ledger: Ledger) -> None:
+    (told,) = ledger.apply_order(order(status="3", StatusMsg="未成交"))
+    ledger.apply_order(order(status="3", StatusMsg="未成交，等待"))
+    assert ledger.orders[ID] is told
+
+
+# ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_refusal_that_comes_twice_is_told_once(ledger: Ledger) -> None:
+    ledger.submit(order())
+    told = ledger.apply_refusal(order(), refusal_of(31, "资金不足")) + ledger.apply_refusal(order(), refusal_of(31, "资金不足"))
+    assert [(shown.status, shown.error_code, shown.error_message) for shown in told] == [(Status.REJECTED, "CTP_31", "资金不足")]
+
+
+def test_a_foreign_sessions_refusal_with_our_order_ref_never_counts(ledger: Ledger) -> None:
+    ledger.submit(order())
+    assert ledger.apply_refusal(order(SessionID=55), refusal_of(31, "资金不足")) == []
+    assert ledger.orders[ID].status is Status.SUBMITTING
+    assert list(ledger.orders) == [ID]
+
+
+def test_a_refusal_never_ends_an_order_that_the_counter_has(ledger: Ledger) -> None:
+    ledger.apply_order(order(status="3"))
+    assert ledger.apply_refusal(order(), refusal_of(22, "不允许重复报单")) == []
+    assert ledger.orders[ID].status is Status.NOTTRADED
+
+
+def test_an_order_taken_for_lost_that_lives_after_all_is_shown_alive(ledger: Ledger) -> None:
+    ledger.submit(order())
+    ledger.apply_refusal(order(), Refusal("NEVER_ARRIVED", "未到达"))
+    assert statuses(ledger.apply_order(order(status="3"))) == [Status.NOTTRADED]
+    assert ledger.orders[ID].error_code == ""
+
+
+# ── trades ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_trade_before_its_orders_sysid_waits_for_it(ledger: Ledger) -> None:
+    ledger.apply_order(order())
+    assert ledger.apply_trade(trade("t1")) == []
+    assert ledger.apply_trade(trade("t1")) == []
+    changes = ledger.apply_order(order(status="3"))
+    assert [type(change) for change in changes] == [OrderData, TradeData, OrderData]
+    assert (len(ledger.trades), ledger.orders[ID].traded) == (1, 1)
+
+
+def test_equal_ids_of_two_exchanges_are_two_orders_and_two_trades(ledger: Ledger) -> None:
+    other = {"InstrumentID": "m2509", "ExchangeID": "DCE", "OrderSysID": "           1"}
+    ledger.apply_order(order(1, status="3", OrderSysID="           1"))
+    ledger.apply_order(order(2, status="3", **other))
+    ledger.apply_trade(trade("t1", OrderSysID="           1"))
+    ledger.apply_trade(trade("t1", 2, **other))
+    assert [(row.order_id, row.symbol) for row in ledger.trades] == [("1_7_1", "rb2510"), ("1_7_2", "m2509")]
+
+
+def test_both_sides_of_a_self_trade_count(ledger: Ledger) -> None:
+    ledger.apply_order(order(1, status="3"))
+    ledger.apply_order(order(2, status="3", Direction="1"))
+    ledger.apply_trade(trade("t1", 1))
+    ledger.apply_trade(trade("t1", 2, Direction="1"))
+    assert len(ledger.trades) == 2
+    assert {position.direction for position in ledger.book.positions()} == {"long", "short"}
+
+
+def day_of_rows() -> list[OrderField | TradeField]:
+    return [
+        order(1),
+        order(1, status="3"),
+        trade("t1", 1),
+        order(1, status="1", VolumeTraded=1),
+        trade("t2", 1),
+        order(1, status="0", VolumeTraded=2),
+        order(2, status="3", Direction="1", CombOffsetFlag="3"),
+        trade("t3", 2, Direction="1", OffsetFlag="3", Price=3012.0),
+        order(2, status="5", Direction="1", CombOffsetFlag="3", VolumeTraded=1),
+    ]
+
+
+def play(rows: list[OrderField | TradeField]) -> Ledger:
+    ledger = Ledger()
+    ledger.begin_day(DAY)
+    ledger.set_contracts([instrument()])
+    ledger.rebuild(account(), [], [], [])
+    for row in rows:
+        if isinstance(row, OrderField):
+            ledger.apply_order(row)
+        else:
+            ledger.apply_trade(row)
+    return ledger
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 3))
+def test_the_same_rows_in_any_order_and_more_than_once_give_the_same_account(chance: random.Random, times: int) -> None:
+    rows = day_of_rows() * times
+    chance.shuffle(rows)
+    expected, got = play(day_of_rows()), play(rows)
+    for order_id in expected.orders:
+        one, other = expected.orders[order_id], got.orders[order_id]
+        assert (one.status, one.traded) == (other.status, other.traded)
+    assert {row.trade_key for row in got.trades} == {row.trade_key for row in expected.trades}
+    assert len(got.trades) == 3
+    assert got.book.positions() == expected.book.positions()
+    assert got.money() == expected.money()
+    assert got.active_orders() == []
+
+
+# ── book and money ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_money_is_frozen_at_submission_and_freed_by_fill_refusal_and_cancel(ledger: Ledger) -> None:
+    ledger.submit(order())
+    assert ledger.money().frozen_margin == Decimal("6000.00")
+    ledger.apply_order(order(status="3"))
+    ledger.apply_trade(trade("t1"))
+    assert (ledger.money().frozen_margin, ledger.money().margin) == (Decimal("3000.00"), Decimal("3000.00"))
+    ledger.apply_order(order(status="5", VolumeTraded=1))
+    assert ledger.money().frozen_margin == 0
+    ledger.own("1_7_2")
+    ledger.submit(order(2))
+    assert ledger.money().frozen_margin == Decimal("6000.00")
+    ledger.apply_refusal(order(2), refusal_of(31, ""))
+    assert ledger.money().frozen_margin == 0
+
+
+def test_what_is_filled_stays_frozen_for_until_its_trade_is_heard(ledger: Ledger) -> None:
+    ledger.apply_order(order(status="0", VolumeTraded=2))
+    assert ledger.money().frozen_margin == Decimal("6000.00")
+    ledger.apply_trade(trade("t1", Volume=2))
+    assert (ledger.money().frozen_margin, ledger.money().margin) == (Decimal(0), Decimal("6000.00"))
+
+
+def test_the_book_starts_with_the_lots_of_the_mornings_and_replays_the_day(ledger: Ledger) -> None:
+    closed = order(1, status="0", Direction="1", CombOffsetFlag="4", VolumeTotalOriginal=1, VolumeTraded=1)
+    fill = trade("t1", 1, Direction="1", OffsetFlag="4", Price=3020.0)
+    details = [detail(volume=2, CloseVolume=1)]
+    figures = account(CurrMargin=6000.0, Commission=2.0, CloseProfit=200.0)
+    ledger.rebuild(figures, details, [closed], [fill])
+    assert ledger.reconcile(figures, details) == []
+    position = ledger.book.position("rb2510", "long")
+    assert position is not None and (position.volume, position.yd_volume, position.open_price) == (2, 2, 2950.0)
+    assert ledger.money().close_profit == Decimal("200.00")
+
+
+def test_a_reconnect_on_the_same_day_tells_nothing_twice(ledger: Ledger) -> None:
+    replayed_and_queried = [order(status="3")] * 2, [trade("t1")] * 2
+    told = ledger.rebuild(account(), [], *replayed_and_queried)
+    assert [type(change) for change in told] == [TradeData, OrderData]  # the order once, as it is
+    assert ledger.rebuild(account(), [], *replayed_and_queried) == []
+    position = ledger.book.position("rb2510", "long")
+    assert position is not None and position.volume == 1
+
+
+def test_lots_that_only_the_counter_knows_are_taken_and_told(ledger: Ledger) -> None:
+    details = [detail(volume=3), detail(volume=2, open_date=DAY, TradeID="d2", OpenPrice=3005.0, LastSettlementPrice=3000.0)]
+    figures = account(CurrMargin=15010.0, Commission=4.0)
+    ledger.rebuild(figures, [], [], [])
+    differences = ledger.reconcile(figures, details)
+    assert [text for text in differences if "rb2510" in text] == [
+        "rb2510 多 今仓：账本 0 手，柜台 2 手，以柜台为准",
+        "rb2510 多 昨仓：账本 0 手，柜台 3 手，以柜台为准",
+    ]
+    position = ledger.book.position("rb2510", "long")
+    assert position is not None and (position.volume, position.yd_volume, position.today_volume) == (5, 3, 2)
+    assert ledger.reconcile(figures, details) == []
+
+
+def test_money_that_the_counter_counts_differently_is_taken_and_told_once(ledger: Ledger) -> None:
+    figures = account(Commission=12.5, CloseProfit=100.0)
+    before = ledger.money()
+    assert len(ledger.reconcile(figures, [])) == 2
+    after = ledger.money()
+    assert (after.commission, after.close_profit) == (Decimal("12.50"), Decimal("100.00"))
+    assert after.balance - before.balance == after.available - before.available == Decimal("87.50")
+    assert ledger.reconcile(figures, []) == []
+    assert ledger.reconcile(account(), []) == []
+    assert ledger.money() == before
+
+
+def test_nothing_is_compared_while_a_trade_waits_for_its_order(ledger: Ledger) -> None:
+    ledger.apply_trade(trade("t1"))
+    assert ledger.reconcile(account(Commission=2.0), [detail(1, open_date=DAY)]) == []
+
+
+def test_a_new_day_begins_with_empty_lists(ledger: Ledger) -> None:
+    ledger.apply_order(order(status="3"))
+    ledger.apply_trade(trade("t1"))
+    ledger.begin_day("20250610")
+    assert not ledger.orders and not ledger.trades and not ledger.is_own(ID)
+    assert ledger.trading_day == "20250610"
+
+
+def test_options_are_left_out_and_expired_contracts_go(ledger: Ledger) -> None:
+    changed = ledger.set_contracts([instrument(), instrument("m2509-C-3000", "DCE", ProductClass="2"), instrument("ag2512")])
+    assert [contract.local_symbol for contract in changed] == ["ag2512.SHFE"]
+    assert sorted(ledger.contracts) == ["ag2512.SHFE", "rb2510.SHFE"]
+
+
+def test_a_position_in_a_contract_that_is_not_listed_does_not_break_the_book(ledger: Ledger) -> None:
+    option = detail(1, InstrumentID="m2509-C-3000", ExchangeID="DCE")
+    ledger.rebuild(account(), [option, detail(1)], [], [])
+    assert [position.symbol for position in ledger.book.positions()] == ["rb2510"]
+
+
+# ── ctpbee's view of the positions ───────────────────────────────────────────────────────────────────────────────────
+
+
+class App:
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    def get_contract(self, local_symbol: str) -> Any:
+        return self.ledger.contracts.get(local_symbol)
+
+
+def test_the_position_manager_is_a_view_of_the_book(ledger: Ledger) -> None:
+    ledger.rebuild(account(), [detail(2)], [order(status="3")], [trade("t1")])
+    ledger.set_price("rb2510", 3010.0, 3000.0)
+    view = BookPositions(App(ledger))
+    held = view.get_position_by_ld("rb2510.SHFE", Direction.LONG)
+    assert held is not None
+    assert (held.volume, held.yd_volume, held.available, held.pnl, held.float_pnl) == (3, 2, 3, 300.0, 1300.0)
+    other = view.get_position_by_ld("rb2510.SHFE", Direction.SHORT)
+    assert other is not None and other.volume == 0
+    assert view.get_position_by_ld("m2509.DCE", Direction.LONG) is None
+    (row,) = view.get_all_positions()
+    assert (row["direction"], row["volume"], row["position_profit"]) == ("long", 3, 300.0)
+    assert [position.local_symbol for position in view.get_all_positions(obj=True)] == ["rb2510.SHFE"]
+    holding = view.get_position("rb2510.SHFE")
+    assert (holding.long_pos, holding.long_yd, holding.long_td, holding.short_pos) == (3, 2, 1, 0)
+    assert list(view) == ["rb2510.SHFE"] and "rb2510.SHFE" in view and len(view) == 1
