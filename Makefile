@@ -63,23 +63,22 @@ $(VENV)/.ready-uwsgi: requirements-uwsgi.txt $(VENV)/.ready
 	$(VENV)/bin/uv pip install --python $(PY) -r requirements-uwsgi.txt
 	@touch $@
 
+NATIVE = $(PY) -c 'import ctpbee_api.ctp' 2>/dev/null
+
 ctp: $(VENV)/.ready
-	@$(PY) -c 'import ctpbee_api' 2>/dev/null || $(MAKE) --no-print-directory $(VENV)/.compiler
-	@if ! $(PY) -c 'import ctpbee_api' 2>/dev/null; then \
-	    echo "== 编译 ctpbee_api，约三分钟；下面是编译器的输出"; \
-	    $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip; \
-	    $(PY) -m pip install --disable-pip-version-check --verbose --progress-bar on $$(sed -n 's/^ctpbee_api.*/&/p' requirements.txt | sed "s/ //g"); \
-	fi
+	@$(NATIVE) || g++ --version >/dev/null 2>&1 || { \
+	    echo "缺少 C++ 编译器：请安装 g++（Debian：apt-get install g++）" >&2; exit 1; }
+	@$(NATIVE) || $(PY) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_paths()["include"] + "/Python.h"))' || { \
+	    echo "缺少 Python 头文件：请安装 python3-dev（Debian：apt-get install python3-dev）" >&2; exit 1; }
 	@$(PY) -c 'import locale; locale.setlocale(locale.LC_ALL, "zh_CN.GB18030")' 2>/dev/null || { \
 	    echo "系统缺少 zh_CN.GB18030，CTP 的文字要用它解码。Debian：" >&2; \
 	    echo "  apt-get install locales && echo 'zh_CN.GB18030 GB18030' >> /etc/locale.gen && locale-gen" >&2; exit 1; }
+	@$(NATIVE) || { \
+	    echo "== 编译 ctpbee_api，约三分钟；下面是编译器的输出"; \
+	    $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip; \
+	    $(PY) -m pip install --disable-pip-version-check --verbose "$$(grep '^ctpbee_api' requirements.txt)"; }
+	@$(NATIVE) || { echo "ctpbee_api 装上了，但载入失败：" >&2; $(PY) -c 'import ctpbee_api.ctp'; exit 1; }
 	@echo "ctpbee_api 已就绪：登录时用 interface=ctp"
-
-.PHONY: $(VENV)/.compiler
-$(VENV)/.compiler:
-	@g++ --version >/dev/null 2>&1 || { echo "缺少 C++ 编译器：请安装 g++（Debian：apt-get install g++）" >&2; exit 1; }
-	@$(PY) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' \
-	    || { echo "缺少 Python 头文件：请安装 python3-dev（Debian：apt-get install python3-dev）" >&2; exit 1; }
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

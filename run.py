@@ -165,16 +165,24 @@ def _authorization(settings: Settings) -> Iterator[AuthorizationCode]:
         store.close()
 
 
+def _check_public(settings: Settings) -> bool:
+    """Refuse to serve others unsafely; returns whether the authorization code is still the default."""
+    with _authorization(settings) as authorization:
+        settings.check_public(authorization.is_default)
+        return authorization.is_default
+
+
 def _run_all(settings: Settings) -> int:
     from app import logs, supervisor
     from app.gateway.process import AlreadyRunning
 
-    if settings.is_public:  # here already, lest the web starts only to be told so
-        with _authorization(settings) as authorization:
-            settings.check_public(authorization.is_default)
+    _check_public(settings)  # here already, lest the web is started only to be told so
     logs.set_up(settings.data_dir, "supervisor", settings.log_level, console=True)
     try:
-        return supervisor.Supervisor(settings, PROGRAM).run()
+        code = supervisor.Supervisor(settings, PROGRAM).run()
+        if code:
+            click.echo(f"网页服务没能启动（退出码 {code}），原因见上面，或日志 {settings.data_dir / 'logs' / 'web.log'}", err=True)
+        return code
     except AlreadyRunning:
         click.echo(supervisor.who_runs(settings), err=True)
         return 1
@@ -200,9 +208,8 @@ def _run_web(settings: Settings) -> int:
         return supervisor.EXIT_CANNOT_BIND
     try:
         _end_on_signals()
+        default_code = _check_public(settings)
         app = create_app(settings)
-        default_code = app.config["AUTHORIZATION"].is_default
-        settings.check_public(default_code)
         address = _address(settings.host, sock.getsockname()[1])
         registry.register(name="web", kind="web", address=address)
         click.echo(f"ctpbee_backend {_version()} 已启动：{address}")
@@ -249,9 +256,8 @@ def uwsgi_app() -> Flask:
 
     settings = Settings.load()
     logs.set_up(settings.data_dir, "web", settings.log_level, console=True)
-    app = create_app(settings)
-    settings.check_public(app.config["AUTHORIZATION"].is_default)
-    return app
+    _check_public(settings)
+    return create_app(settings)
 
 
 if __name__ == "__main__":

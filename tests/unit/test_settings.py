@@ -124,7 +124,8 @@ def test_paths_are_absolute_since_children_run_elsewhere(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize(
     ("host", "public"),
-    [("127.0.0.1", False), ("127.0.0.2", False), ("::1", False), ("localhost", False), ("0.0.0.0", True), ("", True), ("example.com", True)],
+    [("127.0.0.1", False), ("127.0.0.2", False), ("::1", False), ("localhost", False)]
+    + [("0.0.0.0", True), ("", True), ("10.0.0.1", True), ("example.com", True)],
 )
 def test_whatever_is_not_loopback_is_public(host: str, public: bool) -> None:
     assert load(host=host).is_public is public

@@ -1,0 +1,307 @@
+"""The commands of run.py as a user types them, in processes of their own and on a data directory with a space in its name."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.gateway.process import Process, end
+from app.gateway.registry import Entry, Registry
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+RUN = str(ROOT / "run.py")
+
+
+class Commands:
+    """run.py on one data directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data_dir = folder / "数据 目录"
+        self.output = folder / "output.txt"
+        self.registry = Registry(self.data_dir)
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("CTPBEE_BACKEND_")}
+        self.environment |= {"CTPBEE_BACKEND_DATA_DIR": str(self.data_dir), "PYTHONWARNINGS": "ignore"}
+
+    def run(self, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """A command that ends by itself."""
+        return subprocess.run(
+            [sys.executable, RUN, *arguments],
+            cwd=self.output.parent,
+            env=self.environment | environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def python(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
+            cwd=ROOT,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        """One that stays."""
+        with self.output.open("ab") as output:
+            child = subprocess.Popen(
+                [sys.executable, RUN, *arguments],
+                cwd=self.output.parent,
+                env=self.environment | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.started.append(child)
+        return child
+
+    def up(self, *names: str, unlike: tuple[Entry, ...] = ()) -> list[Entry]:
+        """The entries of those processes once they are there, none of them one of `unlike`."""
+        old = {entry.pid for entry in unlike}
+
+        def entries() -> list[Entry] | None:
+            assert self.started[-1].poll() is None, self.printed()
+            found = [entry for name in names if (entry := self.registry.find(name)) is not None and entry.pid not in old]
+            return found if len(found) == len(names) else None
+
+        return eventually(entries, f"{names} run", 30)
+
+    def printed(self) -> str:
+        return self.output.read_text("utf-8")
+
+    def clean(self) -> None:
+        for child in self.started:
+            if child.poll() is None:
+                child.terminate()
+        for child in self.started:
+            child.wait(10)
+        end([Process(entry.name, entry=entry) for entry in self.registry.living()], 0.0)
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Iterator[Commands]:
+    made = Commands(tmp_path)
+    yield made
+    made.clean()
+
+
+def healthy(web: Entry) -> bool:
+    try:
+        with urllib.request.urlopen(f"{web.address}/healthz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def kill(entry: Entry) -> Entry:
+    os.kill(entry.pid, signal.SIGKILL)
+    eventually(lambda: not entry.alive, f"{entry.name} is dead")
+    return entry
+
+
+def test_help_names_every_option_and_command_and_version_is_told(commands: Commands) -> None:
+    told = commands.run("--help").stdout
+    for word in ("--host", "--port", "--data-dir", "--interface", "--config", "--version", "web", "host", "stop", "auth-code"):
+        assert word in told
+    assert commands.run("--version").stdout == "ctpbee_backend 0.1.0\n"
+    assert not commands.data_dir.exists()
+
+
+@pytest.mark.parametrize("arguments", [["--port", "abc"], ["web", "--port", "abc"], ["--port", "abc", "stop"]])
+def test_a_bad_setting_is_named_on_stderr_with_exit_code_2(commands: Commands, arguments: list[str]) -> None:
+    done = commands.run(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "设置错误：设置项 port 的值 'abc' 不合法：应为整数\n")
+
+
+def test_an_unknown_key_in_file_or_environment_is_named(commands: Commands, tmp_path: Path) -> None:
+    config = tmp_path / "配置 1.toml"
+    config.write_text("prot = 1")
+    assert commands.run("--config", str(config)).stderr == "设置错误：不认识的设置项 prot\n"
+    assert commands.run("stop", CTPBEE_BACKEND_PROT="1").stderr == "设置错误：不认识的环境变量 CTPBEE_BACKEND_PROT\n"
+
+
+def test_run_py_alone_starts_all_says_where_and_ctrl_c_ends_all(commands: Commands) -> None:
+    child = commands.start("--port", "0")
+    web, host, supervisor = commands.up("web", "host", "supervisor")
+    assert supervisor.pid == child.pid
+    assert healthy(web)
+    printed = commands.printed()
+    for word in (web.address, str(commands.data_dir), "000000"):
+        assert word in printed
+    assert "Traceback" not in printed
+
+    again = commands.run()
+    assert again.returncode == 1
+    assert str(web.pid) in again.stderr and web.address in again.stderr
+
+    began = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    assert child.wait(10) == 0
+    assert time.monotonic() - began < 5
+    assert not [entry for entry in (web, host) if entry.alive]
+    assert list(commands.registry.run_dir.iterdir()) == []
+    assert "Traceback" not in commands.printed()
+
+
+def test_what_dies_is_started_again_the_web_where_it_was(commands: Commands) -> None:
+    child = commands.start("--port", "0")
+    web, host = commands.up("web", "host")
+    kill(web)
+    kill(host)
+    new_web, _ = commands.up("web", "host", unlike=(web, host))
+    assert new_web.address == web.address
+    eventually(lambda: healthy(new_web), "the new web answers")
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(10) == 0
+    assert commands.registry.living() == []
+
+
+def test_after_kill_9_the_next_run_py_adopts_and_ends_what_it_left(commands: Commands) -> None:
+    first = commands.start("--port", "0")
+    web, host = commands.up("web", "host")
+    first.kill()
+    first.wait()
+    assert web.alive and host.alive
+    second = commands.start("--port", "0")
+    commands.up("supervisor")
+    assert commands.up("web", "host") == [web, host]
+    kill(host)
+    commands.up("host", unlike=(host,))  # the adopted ones are watched too
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(10) == 0
+    assert commands.registry.living() == []
+    assert not web.alive
+
+
+def test_stop_ends_what_runs_whoever_started_it(commands: Commands) -> None:
+    assert "没有在运行的进程" in commands.run("stop").stdout
+    commands.start("web", "--port", "0", CTPBEE_BACKEND_ASYNC_MODE="threading")
+    (web,) = commands.up("web")
+    commands.start("host")
+    (host,) = commands.up("host")
+    told = commands.run("stop").stdout
+    assert f"已结束 web（pid {web.pid}）" in told and f"已结束 host（pid {host.pid}）" in told
+    assert commands.registry.living() == []
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+def test_the_web_alone_serves_in_each_mode_and_sigterm_ends_it(commands: Commands, mode: str) -> None:
+    child = commands.start("--port", "0", "web", CTPBEE_BACKEND_ASYNC_MODE=mode)
+    (web,) = commands.up("web")
+    assert healthy(web)
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(5) == 0
+    assert commands.registry.find("web", only_living=False) is None
+    assert "Traceback" not in commands.printed()
+
+
+def test_a_second_web_on_the_same_data_is_refused(commands: Commands) -> None:
+    commands.start("web", "--port", "0")
+    (web,) = commands.up("web")
+    second = commands.run("web", "--port", "0")
+    assert second.returncode == 5
+    assert str(web.pid) in second.stderr
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        yield sock.getsockname()[1]
+
+
+@pytest.mark.parametrize("command", [[], ["web"]])
+def test_a_port_that_is_taken_is_said_so_and_nothing_stays(commands: Commands, taken_port: int, command: list[str]) -> None:
+    done = commands.run("--port", str(taken_port), *command)
+    assert done.returncode in (1, 4)
+    assert f"无法监听 127.0.0.1:{taken_port}" in done.stderr
+    assert "--port" in done.stderr
+    assert commands.registry.living() == []
+
+
+def test_run_py_gives_up_on_a_web_that_cannot_start_and_leaves_a_host_that_ran_before(commands: Commands) -> None:
+    commands.start("host")
+    (host,) = commands.up("host")
+    (commands.data_dir / "secret.key").write_bytes(b"too short")
+    done = commands.run("--port", "0")
+    assert done.returncode == 2
+    assert "令牌密钥" in done.stderr
+    assert host.alive
+    assert [entry.name for entry in commands.registry.living()] == ["host"]
+
+
+def test_the_authorization_code_is_set_by_option_or_prompt_and_kept_as_a_hash(commands: Commands) -> None:
+    assert commands.run("auth-code", "--code", "from-option-1").stdout == "授权码已修改\n"
+    prompted = commands.run("auth-code", stdin="from-prompt-2\nfrom-prompt-2\n")
+    assert prompted.returncode == 0
+    too_short = commands.run("auth-code", "--code", "12345")
+    assert (too_short.returncode, "6" in too_short.stderr) == (1, True)
+    stored = b"".join(path.read_bytes() for path in commands.data_dir.rglob("*") if path.is_file())
+    assert b"from-option-1" not in stored and b"from-prompt-2" not in stored
+    commands.start("--port", "0", "web")
+    (web,) = commands.up("web")
+    assert "000000" not in commands.printed()
+    for code, wrong in (("000000", True), ("from-option-1", True), ("from-prompt-2", False)):
+        assert (login_message(web, code) == "授权码错误") is wrong, code
+
+
+def login_message(web: Entry, code: str) -> str:
+    """What POST /login says to this code with a userid that no counter would take."""
+    form = f"authorization={code}&userid=&password=&brokerid=9999".encode()
+    with urllib.request.urlopen(f"{web.address}/login", form, timeout=10) as answer:
+        return str(json.load(answer)["msg"])
+
+
+def test_a_public_server_refuses_the_default_code_and_wants_origins(commands: Commands) -> None:
+    for command in ([], ["web"]):
+        refused = commands.run("--host", "0.0.0.0", "--port", "0", *command)
+        assert (refused.returncode, "auth-code" in refused.stderr) == (2, True)
+    assert commands.run("auth-code", "--code", "a-better-one").returncode == 0
+    for command in ([], ["web"]):
+        refused = commands.run("--host", "0.0.0.0", "--port", "0", *command)
+        assert (refused.returncode, "origins" in refused.stderr) == (2, True)
+    assert commands.registry.living() == []
+    commands.start("web", "--port", "0", CTPBEE_BACKEND_PUBLIC="true", CTPBEE_BACKEND_ORIGINS="https://a.example")
+    (web,) = commands.up("web")
+    assert healthy(web)
+
+
+def test_the_web_under_eventlet_is_green_from_the_ground_up(commands: Commands) -> None:
+    """The patch comes before anything that would hold on to real threads and sockets, and complains of nothing."""
+    script = """
+        import run
+        from app.async_mode import patch
+        print(patch(None))
+        import threading
+        from app.gateway import channel, rpc
+        from app.settings import Settings
+        print(channel.socket.socket.__module__, threading.current_thread.__module__)
+    """
+    done = commands.python(script)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.split() == ["eventlet", "eventlet.greenio.base", "eventlet.green.threading"]
+
+
+def test_the_app_for_uwsgi_takes_its_settings_from_the_environment_and_is_as_careful(commands: Commands) -> None:
+    script = "import os, run; print(run.uwsgi_app().name, flush=True); os._exit(0)"
+    made = commands.python(script, CTPBEE_BACKEND_ASYNC_MODE="threading")
+    assert (made.stdout, made.returncode) == ("app\n", 0), made.stderr
+    refused = commands.python(script, CTPBEE_BACKEND_ASYNC_MODE="threading", CTPBEE_BACKEND_PUBLIC="1")
+    assert refused.returncode == 1
+    assert "000000" in refused.stderr
