@@ -18,7 +18,7 @@ from ctpbee.signals import common_signals
 from app.gateway.interfaces import interface_classes
 from app.gateway.interfaces.wiring import OnCancelRefused, OnStatus, Wiring, ignore
 from app.gateway.ledger import Ledger
-from app.gateway.loop import EventLoop
+from app.gateway.loop import EventLoop, Timer
 from app.gateway.positions import BookPositions
 from app.model.store import Store
 
@@ -128,7 +128,7 @@ class BackendApp(CtpBee):
         self._connect_info = connect_info
         self._on_day = on_day
         self._extensions = _Extensions()
-        self._timers: list[Any] = []
+        self._timers: dict[str, Timer] = {}
         self.recorder.position_manager = BookPositions(self)
         self.r = False  # not None: ctpbee then starts no refresh thread of its own
         self._wiring = Wiring(
@@ -154,10 +154,14 @@ class BackendApp(CtpBee):
         self.trader = self._trader_class(self._wiring)
         self.trader.connect(self._connect_info)
         self.market.connect(self._connect_info)
-        self._timers = [
-            self.loop.every(lambda: float(self.config["TIMER_INTERVAL"]), self._on_timer),
-            self.loop.every(lambda: float(self.config["REFRESH_INTERVAL"]), self._refresh),
-        ]
+        self._timers["timer"] = self.loop.every(lambda: float(self.config["TIMER_INTERVAL"]), self._on_timer)
+        self.restart_refresh()
+
+    def restart_refresh(self) -> None:
+        """REFRESH_INTERVAL counts from now on, not only after the wait that is under way."""
+        if "refresh" in self._timers:
+            self._timers["refresh"].cancel()
+        self._timers["refresh"] = self.loop.every(lambda: float(self.config["REFRESH_INTERVAL"]), self._refresh)
 
     def get_contract(self, local_symbol: str) -> ContractData | None:
         """ctpbee's position manager asks this of any app that is not exactly a CtpBee."""
@@ -165,7 +169,7 @@ class BackendApp(CtpBee):
 
     def release(self) -> None:
         """Close both fronts and let go of ctpbee's process-wide signals. Working orders stay at the counter."""
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
         for front in (self.market, self.trader):
             if front is not None:

@@ -373,6 +373,8 @@ class Service:
         values = account_config.checked(request.values)
         self._store.put_settings(CONFIG_SCOPE, values)
         self._config.update(values)
+        if "REFRESH_INTERVAL" in values:
+            self._app.restart_refresh()
         log.info("设置已修改：%s", "、".join(f"{key}={value}" for key, value in values.items()))
         return Done()
 

@@ -27,7 +27,7 @@ _ABSENT = 1e300  # CTP writes DBL_MAX where there is no price; nothing real come
 def time_text(moment: datetime) -> str:
     """`YYYY-MM-DD HH:MM:SS.mmm` in exchange time; a naive `moment` is taken to be in it already."""
     if moment.tzinfo is not None:
-        moment = moment.astimezone(SHANGHAI).replace(tzinfo=None)
+        moment = (moment if moment.tzinfo is SHANGHAI else moment.astimezone(SHANGHAI)).replace(tzinfo=None)
     return moment.isoformat(sep=" ", timespec="milliseconds")
 
 
@@ -60,11 +60,17 @@ def _defaults(kind: type) -> dict[str, Any]:
 
 
 def row_of(entity: Any) -> dict[str, Any]:
-    """The flat row of a ctpbee entity, extras included."""
+    """The flat row of a ctpbee entity, extras included. On the path of every tick."""
     row = _defaults(type(entity)).copy()
     for name, value in vars(entity).items():
-        if not name.startswith("_"):
+        kind = type(value)
+        if kind is float:
+            row[name] = value if -_ABSENT < value < _ABSENT else 0
+        elif kind is str or kind is int:
+            row[name] = value
+        else:
             row[name] = _plain(value)
+    row.pop("__name__", None)
     return row
 
 

@@ -77,7 +77,8 @@ class World:
     """One data directory with a counter (its clock is set, its faults are on) and gateways."""
 
     def __init__(self, data_dir: Path, **options: Any) -> None:
-        self.settings = Settings.load(environment={}, **({"data_dir": data_dir, "counter_clock": CLOCK, "order_timeout": 1.0} | options))
+        options = {"data_dir": data_dir, "counter_clock": CLOCK, "order_timeout": 1.0} | options
+        self.settings = Settings.load(None, {}, **options)
         self.registry = Registry(data_dir)
         self.faults_at = channel.new_address(self.registry.run_dir, "faults")
         self.children: list[subprocess.Popen[bytes]] = []
@@ -407,6 +408,14 @@ def test_config_is_all_or_nothing_and_in_force_at_once(shared_world: World) -> N
     assert last["price"] + 3 in prices
 
 
+def test_a_shorter_refresh_interval_counts_at_once(shared_world: World) -> None:
+    _, page = shared_world.log_in("refresh")
+    page.ask(WriteConfig({"REFRESH_INTERVAL": 3600}))
+    page.ask(Watch())
+    page.ask(WriteConfig({"REFRESH_INTERVAL": "0.2"}))
+    eventually(lambda: len(page.events("account")) >= 3, "the account is queried and published", 5.0)
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -514,6 +523,26 @@ def test_a_lost_counter_is_told_and_comes_back(world: World) -> None:
     eventually(lambda: len(page.events("tick")) > seen, "ticks flow again")
     assert page.ask(CancelOrder(order_id)) == Done()
     assert [row["order_id"] for row in page.json(ReadLists())["order_list"]] == [order_id]
+
+
+def test_when_the_trading_day_turns_orders_end_and_todays_lots_become_yesterdays(world: World) -> None:
+    _, page = world.log_in()
+    symbol, tick = a_contract(page)
+    page.ask(buy(symbol, tick["limit_up"]))
+    page.ask(buy(symbol, tick["limit_down"]))
+    eventually(lambda: held(page), "the position is there")
+    seen = len(page.pushes)
+    world.fault("turn_day", prices={}, new_day="")
+    eventually(lambda: (rows := held(page)) and rows[0]["yd_volume"] == 2, "the lots are yesterday's")
+    lists = page.json(ReadLists())
+    assert lists["order_list"] == [] and lists["trade_list"] == [] and lists["active_order_list"] == []
+    later = eventually(lambda: [push for push in page.pushes[seen:] if push.name == "order"], "the empty list is pushed")
+    assert json.loads(later[-1].payload)["data"] == []
+    assert not page.events("error")
+    fresh = page.waits_for("tick", lambda event: event["data"]["trading_day"] > tick["trading_day"])
+    closed = page.ask(ClosePosition(symbol, "long", 2))
+    assert [outcome.state for outcome in closed.outcomes] == ["accepted"], fresh
+    assert page.json(ReadLists())["order_list"][0]["offset"] == "平昨"
 
 
 def test_a_refused_login_is_told_with_its_text_and_the_process_ends_with_3(world: World) -> None:

@@ -138,8 +138,9 @@ def test_the_contract_event_is_the_bare_list() -> None:
 def test_the_forming_bar_goes_out_twice_a_second_per_contract_in_its_newest_state() -> None:
     house, watcher = House(), Watcher()
     house.publisher.watch(watcher)
-    for number in range(20):
-        house.publisher.forming_bar("a", lambda number=number: b"%d" % number)
+    newest = 0
+    for newest in range(20):  # noqa: B007 - the publisher reads it when it is this contract's turn
+        house.publisher.forming_bar("a", lambda: b"%d" % newest)  # noqa: B023
         house.publisher.forming_bar("b", lambda: None)  # closed meanwhile
         house.pass_time(0.05)
     house.pass_time(0.5)
