@@ -105,12 +105,6 @@ def test_times_of_orders_and_trades_have_date_and_fraction() -> None:
     assert fields.trade_of(trade(), order_id="1_7_1", gateway_name="sim").time == "2025-06-09 09:30:02.000"
 
 
-def test_an_order_id_is_split_with_and_without_the_gateways_name() -> None:
-    assert fields.split_order_id("sim.1_7_5") == fields.split_order_id("1_7_5") == (1, 7, "5")
-    with pytest.raises(ValueError):
-        fields.split_order_id("nonsense")
-
-
 def test_a_contract_has_ctpbees_names_and_ctps() -> None:
     contract = fields.contract_of(instrument("si2509", "GFEX"), "sim")
     assert (contract.local_symbol, contract.exchange, contract.size, contract.pricetick) == ("si2509.GFEX", Exchange.GFEX, 10, 1.0)

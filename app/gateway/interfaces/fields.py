@@ -169,12 +169,6 @@ def order_id_of(row: OrderField) -> str:
     return f"{row.FrontID}_{row.SessionID}_{row.OrderRef.strip()}"
 
 
-def split_order_id(order_id: str) -> tuple[int, int, str]:
-    """(FrontID, SessionID, OrderRef) of an order id, with or without a gateway's name before it. Raises ValueError."""
-    front, session, ref = order_id.rpartition(".")[2].split("_")
-    return int(front), int(session), ref
-
-
 def request_words(request: OrderRequest) -> dict[str, Any]:
     """The order as asked, in the words of app/gateway/messages.PlaceOrder: what the journal keeps of it."""
     return {
