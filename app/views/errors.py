@@ -11,7 +11,7 @@ import time
 import uuid
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, LengthRequired, RequestEntityTooLarge
 
 from app.lib.errors import AppError
 from app.views.envelope import fail, fail_plainly
@@ -20,6 +20,7 @@ _HTTP_FAILS = {
     400: ("BAD_REQUEST", "请求不合法"),
     404: ("NOT_FOUND", "没有这个接口"),
     405: ("METHOD_NOT_ALLOWED", "该接口不支持这个方法"),
+    411: ("LENGTH_REQUIRED", "请求须带 Content-Length"),
     413: ("BODY_TOO_LARGE", "请求体过大"),
     429: ("RATE_LIMITED", "请求过于频繁，请稍后再试"),
 }
@@ -40,6 +41,8 @@ def register(app: Flask) -> None:
 def _begin() -> None:
     g.request_id = uuid.uuid4().hex[:16]
     g.began = time.monotonic()
+    if "Transfer-Encoding" in request.headers:
+        raise LengthRequired()  # no server of ours limits such a body: some give it as empty, some cut it off
     limit = request.max_content_length
     if limit is not None and (request.content_length or 0) > limit:
         raise RequestEntityTooLarge()  # before anything of it is read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,10 @@ class FakeGateways:
     """
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """As new."""
         self.heard: list[tuple[str, AnyRequest]] = []
         self.sent: list[AnyRequest] = []
         self.answers: dict[type, Any] = {}
@@ -204,13 +209,13 @@ def gateways() -> FakeGateways:
     return FakeGateways()
 
 
-@pytest.fixture
-def make_app(tmp_path: Path, gateways: FakeGateways) -> Iterator[Callable[..., Flask]]:
-    """`make_app(**settings)`; all of a test share the data directory, as servers do that are started one after the other."""
+@contextmanager
+def apps(data_dir: Path, gateways: FakeGateways) -> Iterator[Callable[..., Flask]]:
+    """`make(**settings)`: apps on one data directory, as servers are that are started one after the other."""
     made: list[Flask] = []
 
     def make(**options: Any) -> Flask:
-        values = {"data_dir": tmp_path / "data", "async_mode": "threading", "login_per_address": 1000, "login_per_account": 1000} | options
+        values = {"data_dir": data_dir, "async_mode": "threading", "login_per_address": 1_000_000, "login_per_account": 1_000_000} | options
         app = create_app(Settings.load(environment={}, **values), gateways)  # type: ignore[arg-type]
         app.testing = True
         made.append(app)
@@ -220,6 +225,12 @@ def make_app(tmp_path: Path, gateways: FakeGateways) -> Iterator[Callable[..., F
     for app in made:
         app.extensions["sockets"].stop()
         app.config["STORE"].close()
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, gateways: FakeGateways) -> Iterator[Callable[..., Flask]]:
+    with apps(tmp_path / "data", gateways) as make:
+        yield make
 
 
 @pytest.fixture

@@ -1,0 +1,451 @@
+"""Bad input, over every route: a clear envelope that names the parameter, never a 500, and nothing is sent."""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jwt
+import orjson
+import pytest
+from flask import Flask
+
+from app.gateway.messages import LogIn
+from tests.integration.conftest import Auth, FakeGateways, apps
+
+# What can be wrong with a value, by what the parameter is. "missing" is not sent at all.
+MISSING = object()
+ANYTHING: dict[str, Any] = {"missing": MISSING, "empty": "", "null": None}
+CONTROL = {"newline": "a\nb", "nul": "a\x00b", "escape": "\x1b[2J", "surrogate": "\ud800", "line separator": "a\u2028b"}
+NOT_TEXT = {"bool for text": True, "list": ["a"], "object": {"a": 1}, "fraction": 1.5, "huge": "x" * 100_000}
+NOT_NUMBER = {
+    "word": "abc",
+    "bool": True,
+    "list": [1],
+    "object": {},
+    "NaN": math.nan,
+    "NaN text": "NaN",
+    "infinity": math.inf,
+    "infinity text": "-inf",
+    "overflow": "1e999",
+    "huge": 10**400,
+    "huge text": "9" * 5000,
+    "other digits": "١٢",
+    "underscore": "1_0",
+    "nul": "1\x00",
+}
+TEXT = NOT_TEXT | CONTROL
+SYMBOL = TEXT | {
+    "unknown contract": "zz9912.SHFE",
+    "unknown exchange": "rb2501.NYSE",
+    "no contract": ".SHFE",
+    "no exchange after the dot": "rb2501.",
+    "path": "../../etc/passwd",
+    "sql": "rb2501' OR '1'='1",
+}
+EXCHANGE = TEXT | {"unknown": "NYSE", "another one": "DCE"}
+WORD = TEXT | {"unknown": "sideways", "number": 1}
+VOLUME = NOT_NUMBER | {"negative": -1, "zero": 0, "fraction": 1.5, "more than the contract allows": 501, "more than anybody has": 10**9}
+PRICE = NOT_NUMBER | {
+    "negative": -3500,
+    "zero": 0,
+    "off the tick": 3500.5,
+    "above the limit": 4001,
+    "below the limit": 2999,
+    "more than money": 1e12,
+}
+COUNT = NOT_NUMBER | {"negative": -1, "fraction": 1.5, "too many": 10**18}
+FLAG = {"word": "maybe", "number": 2, "list": [1], "object": {}, "fraction": 0.5}
+CONFIG_NUMBER = {name: NOT_NUMBER[name] for name in NOT_NUMBER if name not in ("underscore", "other digits")}
+
+
+class Route(NamedTuple):
+    """A route with parameters that are right, and what can be wrong with each; `optional` ones may be left out or empty."""
+
+    method: str
+    path: str
+    right: dict[str, Any]
+    wrong: dict[str, dict[str, Any]]
+    optional: frozenset[str] = frozenset()
+    ours: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+FRONT = TEXT | {
+    "no scheme": "1.2.3.4:5",
+    "http": "http://1.2.3.4:5",
+    "no port": "tcp://1.2.3.4",
+    "port out of range": "tcp://1.2.3.4:70000",
+}
+LOGIN = {
+    "authorization": "000000",
+    "userid": "demo",
+    "password": "secret-pass",
+    "brokerid": "9999",
+    "interface": "sim",
+    "auth_code": "a",
+    "appid": "b",
+}
+ORDER = {
+    "local_symbol": "rb2501.SHFE",
+    "direction": "long",
+    "offset": "open",
+    "type": "limit",
+    "price": 3500,
+    "volume": 1,
+    "exchange": "SHFE",
+    "client_order_id": "mine-1",
+}
+BAR = {"local_symbol": "rb2501.SHFE", "interval": "1m", "start": 1000, "end": 2000, "limit": 10}
+CONFIG = {
+    "REFRESH_INTERVAL": 3,
+    "INSTRUMENT_INDEPEND": False,
+    "SLIPPAGE_SHORT": 0,
+    "SLIPPAGE_BUY": 0,
+    "SLIPPAGE_COVER": 0,
+    "SLIPPAGE_SELL": 0,
+    "CLOSE_PATTERN": "today",
+    "SHARED_FUNC": False,
+}
+CLOSE = {"local_symbol": "rb2501.SHFE", "volume": 2, "direction": "long", "exchange": "SHFE", "symbol": "rb2501"}
+
+ROUTES = [
+    Route(
+        "POST",
+        "/login",
+        LOGIN,
+        {
+            "authorization": NOT_TEXT | CONTROL,
+            "userid": TEXT | {"too long": "u" * 33},
+            "password": TEXT | {"too long": "p" * 129},
+            "brokerid": TEXT,
+            "interface": TEXT | {"unknown": "ib"},
+            "auth_code": TEXT,
+            "appid": TEXT,
+        },
+        optional=frozenset({"brokerid", "interface", "auth_code", "appid"}),
+    ),
+    Route(
+        "POST",
+        "/login",
+        LOGIN | {"interface": "ctp", "td_address": "tcp://1.2.3.4:10201", "md_address": "tcp://front.example:10211"},
+        {"brokerid": TEXT, "td_address": FRONT, "md_address": FRONT},
+    ),
+    Route("POST", "/logout", {"authorization": "000000"}, {"authorization": TEXT}),
+    Route(
+        "POST",
+        "/auth_code",
+        {"password": "secret-pass", "authorization": "new-code"},
+        {"password": TEXT, "authorization": TEXT | {"short": "12345"}},
+    ),
+    Route(
+        "PUT",
+        "/auth_code",
+        {"password": "secret-pass", "authorization": "new-code"},
+        {"password": TEXT, "authorization": TEXT | {"short": "12345"}},
+    ),
+    Route(
+        "POST",
+        "/market",
+        {"symbol": "rb2501.SHFE"},
+        {"symbol": SYMBOL | {"commas": ",,", "one of two": "rb2501,zz9912", "too many": ",".join(f"a{n:04d}" for n in range(2000))}},
+    ),
+    Route("DELETE", "/market", {"symbol": "rb2501.SHFE"}, {"symbol": SYMBOL}, ours=True),
+    Route("GET", "/contract", {"symbol": "rb2501.SHFE"}, {"symbol": SYMBOL}, ours=True),
+    Route(
+        "POST",
+        "/order_solve",
+        ORDER,
+        {
+            "local_symbol": SYMBOL,
+            "direction": WORD,
+            "offset": WORD,
+            "type": WORD,
+            "price": PRICE,
+            "volume": VOLUME,
+            "exchange": EXCHANGE,
+            "client_order_id": TEXT,
+        },
+        optional=frozenset({"exchange", "client_order_id"}),
+    ),
+    Route(
+        "DELETE",
+        "/order_solve",
+        {"order_id": "1_77_1", "local_symbol": "rb2501.SHFE", "exchange": "SHFE", "all": 0},
+        {"order_id": TEXT, "local_symbol": {k: v for k, v in SYMBOL.items() if k != "unknown contract"}, "exchange": EXCHANGE, "all": FLAG},
+        optional=frozenset({"local_symbol", "exchange", "all"}),
+    ),
+    Route(
+        "POST",
+        "/close_position",
+        CLOSE,
+        {
+            "local_symbol": SYMBOL,
+            "volume": {what: value for what, value in VOLUME.items() if what != "more than the contract allows"},
+            "direction": WORD,
+            "exchange": EXCHANGE,
+            "symbol": SYMBOL | {"another contract": "ag2412", "another exchange": "rb2501.DCE"},
+        },
+        optional=frozenset({"local_symbol", "exchange", "symbol"}),
+    ),
+    Route(
+        "POST",
+        "/bar",
+        BAR,
+        {
+            "local_symbol": SYMBOL,
+            "interval": TEXT | {"unknown": "2m"},
+            "start": COUNT,
+            "end": COUNT | {"before start": 500},
+            "limit": COUNT,
+        },
+        optional=frozenset({"interval", "start", "end", "limit"}),
+    ),
+    Route(
+        "PUT",
+        "/config",
+        CONFIG,
+        {
+            "REFRESH_INTERVAL": CONFIG_NUMBER | {"zero": 0, "negative": -1, "empty": "", "null": None},
+            "INSTRUMENT_INDEPEND": FLAG | {"empty": "", "null": None},
+            "SHARED_FUNC": FLAG | {"empty": "", "null": None},
+            "CLOSE_PATTERN": TEXT | {"unknown": "tomorrow", "empty": "", "null": None},
+        }
+        | {f"SLIPPAGE_{side}": CONFIG_NUMBER | {"empty": ""} for side in ("SHORT", "BUY", "COVER", "SELL")},
+        optional=frozenset(CONFIG),
+    ),
+    Route("GET", "/events", {"since": 0, "limit": 10}, {"since": COUNT, "limit": COUNT}, optional=frozenset({"since", "limit"}), ours=True),
+]
+BARE = [("GET", "/order_solve"), ("GET", "/config"), ("PUT", "/market")]
+PROTECTED = [(route.method, route.path) for route in ROUTES if route.path != "/login"] + BARE
+
+
+def cases() -> Iterator[Any]:
+    for route in ROUTES:
+        for parameter, wrong in route.wrong.items():
+            everything = wrong if parameter in route.optional else ANYTHING | wrong
+            for what, value in everything.items():
+                yield pytest.param(route, parameter, value, id=f"{route.name} {parameter}: {what}")
+
+
+CASES = list(cases())
+
+
+def test_the_table_has_every_route_with_parameters(app: Flask) -> None:
+    served = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        if rule.methods is not None
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    assert served == {*PROTECTED, ("POST", "/login"), ("GET", "/healthz"), ("GET", "/readyz")}
+
+
+@pytest.fixture(scope="module")
+def one_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, FakeGateways]]:
+    """One for the whole table, which is long."""
+    gateways = FakeGateways()
+    with apps(tmp_path_factory.mktemp("table"), gateways) as make:
+        yield make(), gateways
+
+
+@pytest.fixture
+def app(one_app: tuple[Flask, FakeGateways]) -> Flask:
+    one_app[0].config["STORE"].delete_setting("server", "authorization")  # the table has a right one too
+    return one_app[0]
+
+
+@pytest.fixture
+def gateways(one_app: tuple[Flask, FakeGateways]) -> FakeGateways:
+    one_app[1].forget()
+    return one_app[1]
+
+
+@pytest.fixture
+def trader(auth: Auth, gateways: FakeGateways) -> Auth:
+    auth.log_in()
+    gateways.orders["1_77_1"] = "sim-9999-demo"
+    gateways.heard.clear()
+    return auth
+
+
+def as_json(values: dict[str, Any]) -> dict[str, Any]:
+    """As a body: NaN and lone surrogates too, as the standard library writes them."""
+    import json
+
+    return {"data": json.dumps(values), "content_type": "application/json"}
+
+
+def envelope(answer: Any) -> dict[str, Any]:
+    """Whatever happened, this is what the answer looks like."""
+    assert answer.mimetype == "application/json"
+    body: dict[str, Any] = orjson.loads(answer.data)
+    assert isinstance(body["success"], bool) and isinstance(body["msg"], str) and "data" in body
+    return body
+
+
+def nothing_was_sent(gateways: FakeGateways) -> bool:
+    return gateways.sent == [] and gateways.asked(LogIn) == []
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_what_is_right_is_taken(trader: Auth, route: Route) -> None:
+    answer = trader.ask(route.method, route.path, **as_json(route.right))
+    assert (answer.status_code, envelope(answer)["success"]) == (200, True)
+
+
+@pytest.mark.parametrize(("route", "parameter", "value"), CASES)
+def test_what_is_wrong_is_named_and_nothing_is_sent(trader: Auth, gateways: FakeGateways, route: Route, parameter: str, value: Any) -> None:
+    sent = {name: right for name, right in route.right.items() if name != parameter}
+    if value is not MISSING:
+        sent[parameter] = value
+    for trader.scheme, honest in (("Bearer", route.path != "/login"), ("JWT", route.ours)):
+        answer = trader.ask(route.method, route.path, **as_json(sent))
+        body = envelope(answer)
+        assert body["success"] is False and body["data"] == "" and body["error"]
+        if body["error"] == "NOT_FOUND":  # an unknown contract of GET /contract
+            assert (answer.status_code, route.path) == (404, "/contract")
+        else:
+            assert answer.status_code == (400 if honest else 200)
+            assert body["parameter"] in (parameter, "exchange" if parameter in ("local_symbol", "symbol") else parameter, "symbol")
+        assert "Traceback" not in body["msg"] and len(body["msg"]) < 200
+        assert nothing_was_sent(gateways)
+
+
+FORM = {
+    "missing",
+    "empty",
+    "newline",
+    "nul",
+    "unknown contract",
+    "unknown exchange",
+    "unknown",
+    "word",
+    "NaN text",
+    "overflow",
+    "huge text",
+}
+
+
+@pytest.mark.parametrize(("route", "parameter", "value"), [case for case in CASES if (case.id or "").rpartition(": ")[2] in FORM])
+@pytest.mark.parametrize("way", ["data", "query_string"])
+def test_forms_and_query_strings_are_read_as_strictly(
+    trader: Auth, gateways: FakeGateways, route: Route, parameter: str, value: Any, way: str
+) -> None:
+    sent = {name: str(right) for name, right in route.right.items() if name != parameter}
+    if value is not MISSING:
+        sent[parameter] = str(value)
+    answer = trader.ask(route.method, route.path, **{way: sent})
+    body = envelope(answer)
+    assert body["success"] is False and answer.status_code in (200, 400, 404)
+    assert nothing_was_sent(gateways)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_a_parameter_given_twice_is_not_guessed_at(trader: Auth, gateways: FakeGateways, route: Route) -> None:
+    for parameter, right in route.right.items():
+        answer = trader.ask(route.method, route.path, query_string={parameter: str(right)}, **as_json(route.right))
+        body = envelope(answer)
+        assert (body["success"], body["parameter"]) == (False, parameter)
+    assert nothing_was_sent(gateways)
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"null", b"\xff\xfe\x00", b"[" * 50_000, b'{"a":' * 50_000])
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_a_body_that_is_no_json_object_is_refused(trader: Auth, gateways: FakeGateways, route: Route, body: bytes) -> None:
+    answer = trader.ask(route.method, route.path, data=body, content_type="application/json")
+    assert answer.status_code == (200 if route.path == "/login" else 400)
+    assert envelope(answer)["parameter"] == "body"
+    assert nothing_was_sent(gateways)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["multipart/form-data; boundary=x", "multipart/form-data", "text/plain", "application/xml", "nonsense", ""]
+)
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "POST"], ids=lambda route: route.name)
+def test_a_body_of_another_kind_is_as_good_as_none(trader: Auth, gateways: FakeGateways, route: Route, content_type: str) -> None:
+    answer = trader.ask(route.method, route.path, data=b"\x00\xff--x\r\nwhatever", content_type=content_type)
+    assert answer.status_code in (200, 400)
+    assert envelope(answer)["success"] is False
+    assert nothing_was_sent(gateways)
+
+
+@pytest.mark.parametrize(("method", "path"), [*PROTECTED, ("POST", "/login"), ("GET", "/nowhere")])
+def test_a_body_over_the_limit_is_413_for_everybody(trader: Auth, gateways: FakeGateways, method: str, path: str) -> None:
+    for trader.scheme in ("Bearer", "JWT"):
+        for content_type in ("application/json", "application/x-www-form-urlencoded", "text/plain"):
+            answer = trader.ask(method, path, data=b"x" * (1024 * 1024 + 1), content_type=content_type)
+            assert (answer.status_code, envelope(answer)["error"]) == (413, "BODY_TOO_LARGE")
+    assert gateways.heard == []
+
+
+def test_a_body_without_a_length_is_refused_rather_than_cut_off(trader: Auth, gateways: FakeGateways) -> None:
+    chunked = {"wsgi.input_terminated": True, "CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
+    body = io.BytesIO(b"symbol=rb2501&padding=" + b"x" * 1024 * 1024)
+    answer = trader.ask("POST", "/market", input_stream=body, content_type="application/x-www-form-urlencoded", environ_overrides=chunked)
+    assert (answer.status_code, envelope(answer)["error"]) == (411, "LENGTH_REQUIRED")
+    assert gateways.heard == []
+
+
+# ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def bad_headers(app: Flask, good: str) -> dict[str, str]:
+    claims = jwt.decode(good, options={"verify_signature": False})
+    key = app.config["TOKENS"]._key
+    expired = claims | {"iat": int(time.time()) - 7200, "exp": int(time.time()) - 3600}
+    foreign = claims | {"sub": "sim-9999-somebody-else"}
+    return {
+        "no header": "",
+        "no token": "JWT",
+        "null": "JWT null",
+        "garbled": f"JWT {good[:-4]}",
+        "not ascii": "JWT é",
+        "nested": f"JWT {'W' * 1900}.e30.x",
+        "another scheme": f"Basic {good}",
+        "no scheme": good,
+        "expired": f"JWT {jwt.encode(expired, key, algorithm='HS256')}",
+        "signed with none": f"JWT {jwt.encode(claims, None, algorithm='none')}",  # type: ignore[arg-type]
+        "signed with another key": f"JWT {jwt.encode(claims, b'x' * 64, algorithm='HS256')}",
+        "another algorithm": f"JWT {jwt.encode(claims, key, algorithm='HS512')}",
+        "of an account without a session": f"JWT {jwt.encode(foreign, key, algorithm='HS256')}",
+        "two tokens": f"JWT {good}, JWT {good}",
+        "with a blank inside": f"JWT {good[:50]} {good[50:]}",
+    }
+
+
+@pytest.mark.parametrize(("method", "path"), PROTECTED)
+def test_without_a_living_token_there_is_nothing_but_token_error(
+    app: Flask, trader: Auth, gateways: FakeGateways, method: str, path: str
+) -> None:
+    ours = (method, path) in {(route.method, route.path) for route in ROUTES if route.ours}
+    for what, header in bad_headers(app, trader.token).items():
+        for scheme in ("JWT", "Bearer"):
+            shown = header.replace("JWT", scheme)
+            answer = trader.client.open(path, method=method, json=LOGIN | ORDER | CLOSE, headers={"Authorization": shown} if shown else {})
+            body = envelope(answer)
+            assert (body["success"], body["msg"], body["error"]) == (False, "token error", "TOKEN_ERROR"), what
+            page = shown.startswith("JWT") and not ours
+            assert answer.status_code == (200 if page else 401), what
+    assert gateways.heard == []
+
+
+@pytest.mark.parametrize(("method", "path"), PROTECTED)
+def test_a_revoked_token_is_none(app: Flask, trader: Auth, gateways: FakeGateways, method: str, path: str) -> None:
+    app.config["TOKENS"].revoke_account("sim-9999-demo")
+    answer = trader.ask(method, path, json=ORDER)
+    assert (answer.status_code, envelope(answer)["msg"]) == (401, "token error")
+    assert gateways.heard == []
+
+
+@pytest.mark.parametrize(("method", "path"), PROTECTED)
+def test_a_token_in_the_query_string_is_not_looked_at(trader: Auth, gateways: FakeGateways, method: str, path: str) -> None:
+    answer = trader.client.open(f"{path}?token={trader.token}&Authorization=JWT {trader.token}", method=method)
+    assert (answer.status_code, envelope(answer)["msg"]) == (401, "token error")
+    assert gateways.heard == []
