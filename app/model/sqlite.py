@@ -1,7 +1,7 @@
 """The embedded store: one SQLite file, WAL, one writing process. Any process that owns such a file.
 
 Writes go through one connection under a lock; `synchronous=FULL` makes what a call has written survive a power cut by the time
-it returns. Reads use a connection per thread, so that a long range read never waits for a writer.
+it returns. Reads use connections of their own, so that a long range read never waits for a writer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class SqliteStore:
         self._path = str(path)
         Path(self._path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = threading.RLock()
-        self._readers = threading.local()
+        self._idle: deque[sqlite3.Connection] = deque()
         self._open: list[sqlite3.Connection] = []
         self._writer = self._connect()
         if os.name == "posix":
@@ -73,12 +74,16 @@ class SqliteStore:
             self._open.append(connection)
         return connection
 
-    @property
-    def _reader(self) -> sqlite3.Connection:
-        connection = getattr(self._readers, "connection", None)
-        if connection is None:
-            connection = self._readers.connection = self._connect()
-        return connection
+    def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        """All rows. Connections go from read to read: one per thread would leak under eventlet, where every request is one."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            return connection.execute(query, values).fetchall()
+        finally:
+            self._idle.append(connection)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -117,11 +122,11 @@ class SqliteStore:
         return len(rows)
 
     def read_bars(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[Bar]:
-        rows = self._reader.execute(
+        rows = self._read(
             "SELECT timestamp, open, high, low, close, volume, turnover, open_interest, complete FROM bars "
             "WHERE local_symbol = ? AND interval = ? AND timestamp >= ? AND timestamp < ? ORDER BY timestamp DESC LIMIT ?",
             (local_symbol, interval, start, end or 1 << 62, limit or -1),
-        ).fetchall()
+        )
         return [Bar._make((*row[:8], bool(row[8]))) for row in reversed(rows)]
 
     def last_bar(self, local_symbol: str, interval: str) -> Bar | None:
@@ -158,7 +163,7 @@ class SqliteStore:
         return self._intents("trading_day = ?", trading_day)
 
     def _intents(self, condition: str, value: str) -> list[Intent]:
-        rows = self._reader.execute(
+        rows = self._read(
             "SELECT order_id, client_order_id, trading_day, created, request, state, code, message FROM intents "
             f"WHERE {condition} ORDER BY rowid",
             (value,),
@@ -169,7 +174,7 @@ class SqliteStore:
         ]
 
     def max_order_ref(self) -> int:
-        return self._reader.execute("SELECT COALESCE(MAX(order_ref), 0) FROM intents").fetchone()[0]
+        return self._read("SELECT COALESCE(MAX(order_ref), 0) FROM intents")[0][0]
 
     # ── journal of orders and trades ─────────────────────────────────────────────────────────────────────────────────
 
@@ -199,18 +204,18 @@ class SqliteStore:
         return seq
 
     def orders(self, trading_day: str) -> list[dict[str, Any]]:
-        rows = self._reader.execute("SELECT row FROM orders WHERE trading_day = ? ORDER BY position", (trading_day,))
+        rows = self._read("SELECT row FROM orders WHERE trading_day = ? ORDER BY position", (trading_day,))
         return [orjson.loads(row[0]) for row in rows]
 
     def trades(self, trading_day: str) -> list[dict[str, Any]]:
-        rows = self._reader.execute("SELECT row FROM trades WHERE trading_day = ? ORDER BY position", (trading_day,))
+        rows = self._read("SELECT row FROM trades WHERE trading_day = ? ORDER BY position", (trading_day,))
         return [orjson.loads(row[0]) for row in rows]
 
     def last_seq(self) -> int:
-        return self._reader.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()[0]
+        return self._read("SELECT COALESCE(MAX(seq), 0) FROM events")[0][0]
 
     def events(self, since: int, limit: int = 1000) -> list[Event]:
-        rows = self._reader.execute("SELECT seq, event, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
+        rows = self._read("SELECT seq, event, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
         return [Event(seq, event, orjson.loads(data)) for seq, event, data in rows]
 
     # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -224,11 +229,11 @@ class SqliteStore:
             db.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", rows)
 
     def setting(self, scope: str, key: str, default: Any = None) -> Any:
-        row = self._reader.execute("SELECT value FROM settings WHERE scope = ? AND key = ?", (scope, key)).fetchone()
-        return default if row is None else orjson.loads(row[0])
+        rows = self._read("SELECT value FROM settings WHERE scope = ? AND key = ?", (scope, key))
+        return orjson.loads(rows[0][0]) if rows else default
 
     def settings(self, scope: str) -> dict[str, Any]:
-        rows = self._reader.execute("SELECT key, value FROM settings WHERE scope = ? ORDER BY key", (scope,))
+        rows = self._read("SELECT key, value FROM settings WHERE scope = ? ORDER BY key", (scope,))
         return {key: orjson.loads(value) for key, value in rows}
 
     def delete_setting(self, scope: str, key: str) -> None:
