@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
 from app.counter.frames import DepthField, InstrumentField
-from app.lib.errors import SettingsError
 from app.settings import Settings
 
 Phase = Literal["auction", "continuous", "closed"]
@@ -65,8 +64,6 @@ def open_market(settings: Settings) -> Market:
         from app.counter.generator import GeneratedMarket
 
         return GeneratedMarket.open(settings)
-    if settings.counter_replay is None:
-        raise SettingsError("counter_quotes 为 replay 时须给出 counter_replay（行情文件）", parameter="counter_replay")
     from app.counter.replay import ReplayedMarket
 
     return ReplayedMarket.open(settings)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Literal, NamedTuple, TextIO
+from typing import Literal, NamedTuple
 
 from app.counter.contracts import product_code_of
 from app.counter.frames import DepthField
@@ -60,42 +62,37 @@ def read_rows(path: Path, skip: int = 0) -> Iterator[Row]:
 
 
 class _Lines:
-    """The lines of a CSV file below its header, with their numbers."""
+    """The lines of a CSV file below its header, with their numbers. The file is open only while it is iterated."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.number = 1
-        self._file = self._open()
-        self._reader = csv.reader(self._file)
-        self.header: list[str] = self.next_line() or []
+        with closing(self._lines()) as lines:
+            self.header = next(lines, [])
         if not self.header:
-            raise BadFile(f"{path.name}:1: 空文件")
+            raise self.bad("空文件")
 
-    def _open(self) -> TextIO:
+    def _lines(self) -> Generator[list[str], None, None]:
         try:
             with self.path.open("rb") as file:
-                packed = file.read(2) == GZIP_MAGIC
-            if packed:
-                return gzip.open(self.path, "rt", encoding="utf-8-sig", newline="")
-            return self.path.open("rt", encoding="utf-8-sig", newline="")
-        except OSError as error:
-            raise BadFile(f"{self.path}: {error.strerror or error}") from None
-
-    def next_line(self) -> list[str] | None:
-        try:
-            line = next(self._reader, None)
-        except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+                packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            opened = gzip.open if packed else open
+            with opened(self.path, "rt", encoding="utf-8-sig", newline="") as text:
+                reader = csv.reader(text)
+                for line in reader:
+                    self.number = reader.line_num
+                    yield line
+        except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
             raise self.bad(str(error)) from None
-        self.number = self._reader.line_num
-        return line
 
     def __iter__(self) -> Iterator[list[str]]:
-        while (line := self.next_line()) is not None:
+        lines = self._lines()
+        next(lines)
+        for line in lines:
             if line:
                 if len(line) != len(self.header):
                     raise self.bad(f"{len(line)} 列，表头有 {len(self.header)} 列")
                 yield line
-        self._file.close()
 
     def bad(self, reason: str) -> BadFile:
         return BadFile(f"{self.path.name}:{self.number}: {reason}")

@@ -177,7 +177,7 @@ GONE = {"ER", "GN", "RO", "ME", "TC", "WS", "WT", "LR"}  # codes that are not tr
 
 @needs_data
 def test_hours_agree_with_the_recorded_history_of_every_product() -> None:
-    """On the day each line takes effect and on a day a month later. The suspension of 2020 is the calendar's, so there only nights count."""
+    """On the day each line takes effect and on a day a month later. The suspension of 2020 is the calendar's, so only nights count."""
     rows = [row for row in table("future_session_events.csv") if row["session"] != "delisted" and row["product"] not in GONE]
     changes = {(row["product"], row["effective_trade_date"]) for row in rows}
     seen = set()
