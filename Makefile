@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: help run test test-full ctp stop clean
+.PHONY: help run test test-full ctp uwsgi stop clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test       准备环境，检查并测试，数分钟               set up, lint, type-check and test"
 	@echo "make test-full  另加需要编译器的测试                       the tests that need a compiler too"
 	@echo "make ctp        编译安装 CTP 原生接口 ctpbee_api           build the native part for interface=ctp"
+	@echo "make uwsgi      编译安装 uWSGI 与 gevent（uwsgi.ini 用）     what uwsgi.ini needs"
 	@echo "make stop       结束仍在运行的进程                         end whatever still runs"
 	@echo "make clean      删除环境与缓存，不动数据                   remove the environment, never the data"
 
@@ -26,6 +27,8 @@ test: $(VENV)/.ready-test
 	$(PY) -m ruff check .
 	$(PY) -m mypy app run.py
 	$(PY) -m pytest $(ARGS)
+
+uwsgi: $(VENV)/.ready-uwsgi
 
 test-full: $(VENV)/.ready-test $(VENV)/.ready-uwsgi ctp
 	$(PY) -m pytest -m full $(ARGS)
