@@ -79,8 +79,8 @@ class Connection:
                     log.error("frame of %d bytes refused", size)
                     return
                 yield self._read(size)
-        except (OSError, ChannelClosed):
-            return
+        except (OSError, EOFError, ChannelClosed):
+            return  # EOFError: eventlet's word for a socket that this side has closed
         finally:
             self.close()
 

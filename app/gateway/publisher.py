@@ -63,7 +63,7 @@ class Publisher:
         self._lists = dict(lists)
         self._watchers: dict[Watcher, None] = {}
         self._changed = Throttle(loop, LIST_INTERVAL, self._push_list)
-        self._muted = True
+        self.muted = True  # until the account has loaded
         self._latest_bars: dict[str, Callable[[], bytes | None]] = {}
         self._bar_changed = Throttle(loop, FORMING_BAR_INTERVAL, self._push_forming_bar)
         self.seq = last_seq
@@ -72,9 +72,10 @@ class Publisher:
     # ── watchers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def watch(self, watcher: Watcher) -> bytes:
-        """The snapshot; what `watcher` gets from now on is newer."""
+        """The snapshot; what `watcher` gets from now on is newer. While the account is loading it has no lists: they follow."""
         self._watchers[watcher] = None
-        return rows.to_json({"seq": self.seq, **{name: read() for name, read in self._lists.items()}})
+        names = ("status",) if self.muted else self._lists
+        return rows.to_json({"seq": self.seq, **{name: self._lists[name]() for name in names}})
 
     def forget(self, watcher: Watcher) -> None:
         """It has gone."""
@@ -103,13 +104,13 @@ class Publisher:
 
     def changed(self, *names: str) -> None:
         """These lists are not what they were."""
-        if not self._muted:
+        if not self.muted:
             for name in names:
                 self._changed(name)
 
     def mute(self, muted: bool) -> None:
         """While an account is loading its lists are half of the truth: no list leaves until that is over, then all do."""
-        was, self._muted = self._muted, muted
+        was, self.muted = self.muted, muted
         if was and not muted:
             self.changed(*(name for name in self._lists if name not in ("contract", "status")))
 

@@ -62,7 +62,7 @@ from app.lib import account_config, rows
 from app.lib.advice import refusal_text
 from app.lib.bars import INTERVAL_MINUTES, INTERVALS, BarBuilder, aggregate
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
-from app.lib.errors import BadInput, FrontUnreachable, LoginRefused, NotFound
+from app.lib.errors import BadInput, FrontUnreachable, LoginRefused, NotFound, NotReady
 from app.lib.sessions import hours_named
 from app.lib.symbols import product_of
 from app.model.store import Bar, Store
@@ -292,6 +292,8 @@ class Service:
         self.loop.post(self._publisher.forget, connection)
 
     def _read_lists(self, _request: ReadLists) -> Json:
+        if self._publisher.muted:
+            raise NotReady("账户正在载入，请稍候", code="LOADING")
         return Json(
             rows.to_json(
                 {

@@ -46,7 +46,7 @@ class House:
         self.clock = Clock()
         self.loop = EventLoop(self.clock)
         self.number = 0
-        self.publisher = Publisher(self.loop, {"position": lambda: [self.number], "contract": lambda: ["a", "b"]}, last_seq=7)
+        self.publisher = Publisher(self.loop, {"position": lambda: [self.number], "contract": lambda: ["a", "b"], "status": dict}, last_seq=7)
         self.publisher.mute(False)
         self.pass_time(1.0)
 
@@ -61,7 +61,17 @@ class House:
 
 def test_a_snapshot_carries_every_list_and_the_seq_it_stands_at() -> None:
     house = House()
-    assert orjson.loads(house.publisher.watch(Watcher())) == {"seq": 7, "position": [0], "contract": ["a", "b"]}
+    assert orjson.loads(house.publisher.watch(Watcher())) == {"seq": 7, "position": [0], "contract": ["a", "b"], "status": {}}
+
+
+def test_while_an_account_is_loading_a_snapshot_has_no_lists_and_they_follow_when_it_has_loaded() -> None:
+    house = House()
+    house.publisher.mute(True)
+    watcher = Watcher()
+    assert orjson.loads(house.publisher.watch(watcher)) == {"seq": 7, "status": {}}
+    assert not watcher.pushes
+    house.publisher.mute(False)
+    assert watcher.payloads("position") == [{"type": "position", "data": [0]}]
 
 
 def test_what_follows_a_snapshot_is_above_its_seq() -> None:

@@ -1,0 +1,276 @@
+"""The real server in its own processes, and a trader who speaks to it with plain HTTP and python-socketio's client."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import requests
+import socketio
+
+from app.gateway import channel
+from app.gateway.registry import Entry, Registry
+from tests.faults import CounterFaults
+
+ROOT = Path(__file__).parents[2]
+T = TypeVar("T")
+
+
+def eventually(probe: Callable[[], T | None], what: str, seconds: float = 15.0) -> T:
+    """The first truthy value of `probe`; fails with `what` when there is none within `seconds`."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while True:
+        value = probe()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never happened within {seconds} s: {what} (last seen: {value!r})")
+        pause.wait(0.02)
+
+
+class BackendServer:
+    """`python run.py` on a free port with a data directory of its own."""
+
+    def __init__(self, data_dir: Path, **settings: object) -> None:
+        self.data_dir = data_dir
+        self.registry = Registry(data_dir)
+        self.settings = {
+            "order_timeout": 2,
+            "login_per_address": 1000,
+            "login_per_account": 1000,
+            "counter_clock": "2025-06-05T10:00:00",  # a Thursday on which rb2510 is alive
+        } | settings
+        self.fault_address = channel.new_address(data_dir / "run", "faults.sock")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def environment(self) -> dict[str, str]:
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("CTPBEE_BACKEND_")}
+        ours = {f"CTPBEE_BACKEND_{name.upper()}": str(value) for name, value in self.settings.items()}
+        return plain | ours | {"COUNTER_TEST_SOCKET": self.fault_address, "TZ": "UTC", "PYTHONWARNINGS": "ignore"}
+
+    def start(self, *arguments: str) -> BackendServer:
+        (self.data_dir / "run").mkdir(parents=True, exist_ok=True)
+        with open(self.data_dir / "console.log", "ab") as console:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "run.py"), "--port", "0", "--data-dir", str(self.data_dir), *arguments],
+                cwd=ROOT,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+        return self.wait_ready()
+
+    def wait_ready(self) -> BackendServer:
+        eventually(lambda: self._supervised() and self.entry("host") and self._answers(), "the web answers /healthz", 30)
+        return self
+
+    def _supervised(self) -> bool:
+        supervisor = self.entry("supervisor")
+        return self.process is None or (supervisor is not None and supervisor.pid == self.process.pid)
+
+    def _answers(self) -> bool:
+        assert self.process is None or self.process.poll() is None, f"run.py ended: {self.console()}"
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=5).status_code == 200
+        except (requests.ConnectionError, AttributeError):
+            return False
+
+    def console(self) -> str:
+        return (self.data_dir / "console.log").read_text("utf-8", "replace")
+
+    def logs(self) -> str:
+        """Everything that any process wrote."""
+        return "\n".join(path.read_text("utf-8", "replace") for path in [self.data_dir / "console.log", *self.data_dir.glob("logs/*")])
+
+    def entry(self, name: str) -> Entry | None:
+        return self.registry.find(name)
+
+    @property
+    def url(self) -> str:
+        entry = self.entry("web")
+        if entry is None:
+            raise AttributeError("the web is not there")
+        return entry.address
+
+    def faults(self) -> CounterFaults:
+        return CounterFaults(self.fault_address)
+
+    def kill(self, name: str) -> Entry:
+        """kill -9, and the entry of who was killed."""
+        entry = self.entry(name)
+        assert entry is not None, f"{name} does not run"
+        os.kill(entry.pid, signal.SIGKILL)
+        eventually(lambda: not entry.alive, f"{name} is dead")
+        return entry
+
+    def wait_replaced(self, old: Entry, seconds: float = 20) -> Entry:
+        """The process that took the place of a killed one."""
+        return eventually(lambda: (new := self.entry(old.name)) and (new.pid != old.pid or None) and new, f"a new {old.name}", seconds)
+
+    def stop(self, how: int = signal.SIGTERM) -> float:
+        """End it as the user would; returns the seconds it took."""
+        assert self.process is not None
+        began = time.monotonic()
+        os.kill(self.process.pid, how)
+        self.process.wait(timeout=30)
+        self.process = None
+        return time.monotonic() - began
+
+    def leftovers(self) -> list[Entry]:
+        return self.registry.living()
+
+    def clean(self) -> None:
+        """Whatever a test did: nothing of this server is left."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for entry in self.leftovers():
+            os.kill(entry.pid, signal.SIGKILL)
+
+
+class Refused(Exception):
+    """The server said success: false."""
+
+    def __init__(self, body: dict[str, Any], status: int) -> None:
+        super().__init__(f"{status} {body}")
+        self.body = body
+        self.status = status
+
+
+class Trader:
+    """One account on one server: REST with a Bearer token, and a page that remembers what it was told."""
+
+    def __init__(self, server: BackendServer, userid: str = "demo", password: str = "secret-9", brokerid: str = "9999") -> None:
+        self.server = server
+        self.userid, self.password, self.brokerid = userid, password, brokerid
+        self.token = ""
+        self.page: Page | None = None
+
+    @property
+    def key(self) -> str:
+        return f"sim-{self.brokerid}-{self.userid}"
+
+    def log_in(self, **changes: str) -> Trader:
+        fields = {
+            "authorization": "000000",
+            "userid": self.userid,
+            "password": self.password,
+            "brokerid": self.brokerid,
+            "interface": "sim",
+        }
+        answer = requests.post(f"{self.server.url}/login", data=fields | changes, timeout=60).json()
+        if not answer["success"]:
+            raise Refused(answer, 200)
+        self.token = answer["data"]
+        return self
+
+    def ask(self, method: str, path: str, **fields: Any) -> dict[str, Any]:
+        """The whole envelope, whatever it says."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        place = "params" if method == "GET" else "json"
+        reply = requests.request(method, f"{self.server.url}{path}", headers=headers, timeout=60, **{place: fields})
+        return reply.json() | {"status": reply.status_code}
+
+    def do(self, method: str, path: str, **fields: Any) -> Any:
+        """The `data` of a success; raises Refused otherwise."""
+        answer = self.ask(method, path, **fields)
+        if not answer["success"]:
+            raise Refused(answer, answer["status"])
+        return answer["data"]
+
+    def order(self, local_symbol: str, direction: str, offset: str, price: float, volume: int, **more: Any) -> dict[str, Any]:
+        """The envelope of a limit order."""
+        fields = {"type": "limit", "exchange": local_symbol.partition(".")[2]} | more
+        return self.ask(
+            "POST", "/order_solve", local_symbol=local_symbol, direction=direction, offset=offset, price=price, volume=volume, **fields
+        )
+
+    def lists(self) -> dict[str, list[dict[str, Any]]]:
+        return self.do("GET", "/order_solve")
+
+    def order_row(self, order_id: str) -> dict[str, Any]:
+        rows = [row for row in self.lists()["order_list"] if row["order_id"] == order_id]
+        assert len(rows) == 1, rows
+        return rows[0]
+
+    def position(self, local_symbol: str, direction: str) -> dict[str, Any] | None:
+        rows = [row for row in self.lists()["position_list"] if (row["local_symbol"], row["direction"]) == (local_symbol, direction)]
+        assert len(rows) <= 1, rows
+        return rows[0] if rows else None
+
+    def contract(self, symbol: str) -> dict[str, Any]:
+        return self.do("GET", "/contract", symbol=symbol)
+
+    def fix_quote(self, symbol: str, bid_volume: int = 100, ask_volume: int = 100) -> Quote:
+        """Subscribe, and let the counter quote this contract one tick apart around its newest price until told otherwise."""
+        self.do("POST", "/market", symbol=symbol)
+        details = self.contract(symbol)
+        tick, base = details["pricetick"], details["PreSettlementPrice"]
+        quote = Quote(symbol.partition(".")[0], base, base + tick, tick)
+        self.server.faults().set_quote(quote.symbol, quote.bid, bid_volume, quote.ask, ask_volume, quote.bid)
+        return quote
+
+    def open_page(self, **connect: Any) -> Page:
+        self.page = Page(self.server.url, self.token, **connect)
+        return self.page
+
+    def close_page(self) -> None:
+        if self.page is not None:
+            self.page.close()
+
+
+class Quote(NamedTuple):
+    """What the counter quotes by order of a test."""
+
+    symbol: str
+    bid: float
+    ask: float
+    tick: float
+
+
+class Page:
+    """A browser page's Socket.IO side: connects, identifies on every connect, remembers every event."""
+
+    def __init__(self, url: str, token: str, identify: bool = True, **connect: Any) -> None:
+        self.events: list[tuple[str, Any]] = []
+        self.client = socketio.Client(reconnection=True, reconnection_delay=0.1, reconnection_delay_max=0.3)
+        self.client.on("*", self._remember)
+        self.token = token
+        if identify:
+            self.client.on("connect", lambda: self.client.emit("identify", {"token": self.token}))
+        self.client.connect(url, transports=["websocket"], wait_timeout=10, retry=True, **connect)
+
+    def _remember(self, event: str, data: Any = None) -> None:
+        self.events.append((event, data))
+
+    def all(self, event: str) -> list[Any]:
+        return [data for name, data in list(self.events) if name == event]
+
+    def last(self, event: str) -> Any:
+        found = self.all(event)
+        return found[-1] if found else None
+
+    def wait(self, event: str, accept: Callable[[Any], Any] = lambda _data: True, seconds: float = 15.0) -> Any:
+        """The first event of that name that `accept` takes, of those heard and those to come."""
+        return eventually(lambda: next(([data] for data in self.all(event) if accept(data)), None), f"event {event}", seconds)[0]
+
+    def mark(self) -> None:
+        """Forget what was heard so far."""
+        self.events.clear()
+
+    def close(self) -> None:
+        self.client.disconnect()
