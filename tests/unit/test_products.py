@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -163,13 +165,16 @@ def test_fees_of_source_2020_agree_with_the_expired_contracts() -> None:
     assert checked > 15
 
 
-def measured_days(path: Path) -> dict[str, tuple[float, float, float]]:
-    from app.counter.readers import read_rows
-
-    found: dict[str, tuple[float, float, float]] = {}
-    for row in read_rows(path):
-        found.setdefault(row.trading_day, (row.depth.PreSettlementPrice, row.depth.UpperLimitPrice, row.depth.LowerLimitPrice))
-    return found
+def measured_days(path: Path) -> set[tuple[str, float, float, float]]:
+    """(trading day, pre-settlement, upper, lower) as recorded, CTP's columns or wondertrader's."""
+    ctp = ("TradingDay", "PreSettlementPrice", "UpperLimitPrice", "LowerLimitPrice")
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        header = next(lines)
+        day, *prices = [
+            header.index(name) for name in (ctp if ctp[0] in header else ("trading_date", "pre_settle", "upper_limit", "lower_limit"))
+        ]
+        return {(line[day], *(round(float(line[place]), 4) for place in prices)) for line in lines}  # type: ignore[misc]
 
 
 @needs_data
@@ -177,6 +182,6 @@ def measured_days(path: Path) -> dict[str, tuple[float, float, float]]:
 def test_price_limits_round_as_on_the_recorded_days(path: Path, code: str, days: int) -> None:
     product, measured = products()[code], measured_days(path)
     assert len(measured) == days
-    for day, (pre_settlement, upper, lower) in measured.items():
+    for day, pre_settlement, upper, lower in measured:
         ratios = [per_cent / 100 for per_cent in range(1, 21)]
         assert (upper, lower) in [limits(pre_settlement, ratio, product.price_tick, product.exchange) for ratio in ratios], day

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.lib import sessions
-from app.lib.calendar import SHANGHAI, has_night, next_trading_day, previous_trading_day
+from app.lib.calendar import SHANGHAI, has_night, next_trading_day, previous_trading_day, trading_day_of
 from app.lib.sessions import AlwaysHours, ExchangeHours, bar_start, hours_named, hours_of, phase, section_ends
 from tests.unit.recorded import needs_data, table
 
@@ -162,7 +162,7 @@ def test_the_exchanges_hours_know_where_the_day_begins() -> None:
 @given(st.sampled_from(["rb", "ag", "IF", "T", "AP", "SR"]), st.datetimes(datetime(2022, 1, 1), datetime(2026, 6, 1)))
 def test_a_moment_of_continuous_trading_lies_in_its_own_minute_and_in_one_section_only(product: str, naive: datetime) -> None:
     moment = naive.replace(tzinfo=SHANGHAI)
-    day = sessions.trading_day_of(moment)
+    day = trading_day_of(moment)
     start = bar_start(product, day, moment)
     inside = [section for section in sessions.sections(product, day) if section.start <= moment < section.end]
     if phase(product, moment) == "continuous":
