@@ -250,7 +250,10 @@ def _end_on_signals() -> None:
 
 
 def uwsgi_app() -> Flask:
-    """The web for uWSGI, which has patched the process, listens and ends it; settings by environment. See uwsgi.ini."""
+    """The web for uWSGI, which listens and ends it; settings by environment. See uwsgi.ini."""
+    from app.async_mode import patch
+
+    patch(None)  # uWSGI's own gevent-monkey-patch comes only after this function, when threads of ours run already
     from app import create_app, logs
     from app.settings import Settings
 

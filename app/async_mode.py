@@ -22,7 +22,7 @@ def patch(config: Path | None) -> str:
             import eventlet
 
         eventlet.monkey_patch()
-    elif mode == "gevent":
+    elif mode in ("gevent", "gevent_uwsgi"):
         import gevent.monkey
 
         gevent.monkey.patch_all()

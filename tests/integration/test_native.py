@@ -1,4 +1,4 @@
-"""What needs a compiler: the native part of ctpbee, and the web under uWSGI. Run by `make test-full`, which builds both."""
+"""What needs a compiler or more than the usual packages: ctpbee's native part, the web under uWSGI and gevent. `make test-full`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 import requests
 import socketio
 
+from tests.commands import Commands, healthy
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.full
@@ -35,6 +36,7 @@ print(trader.getApiVersion())
     assert re.search(r"\d+\.\d+\.\d+", done.stdout)
 
 
+@pytest.mark.skipif(not str(ROOT).isascii(), reason="uWSGI finds no virtualenv below a path that is not ASCII")
 def test_uwsgi_serves_http_and_websocket_in_one_process(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -69,8 +71,22 @@ def test_uwsgi_serves_http_and_websocket_in_one_process(tmp_path: Path) -> None:
         uwsgi.wait(20)
 
 
+def test_the_web_serves_under_gevent_and_sigterm_ends_it(tmp_path: Path) -> None:
+    commands = Commands(tmp_path)
+    try:
+        child = commands.start("web", "--port", "0", CTPBEE_BACKEND_ASYNC_MODE="gevent")
+        (web,) = commands.up("web")
+        assert healthy(web)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(5) == 0
+        assert commands.registry.find("web", only_living=False) is None
+        assert "Traceback" not in commands.printed()
+    finally:
+        commands.clean()
+
+
 def _healthy(port: int) -> bool:
     try:
         return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code == 200
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
