@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -62,7 +62,7 @@ from app.lib import account_config, rows
 from app.lib.advice import refusal_text
 from app.lib.bars import INTERVAL_MINUTES, INTERVALS, BarBuilder, aggregate
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
-from app.lib.errors import BadInput, FrontUnreachable, LoginRefused, NotFound, NotReady
+from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginRefused, NotFound, NotReady
 from app.lib.sessions import hours_named
 from app.lib.symbols import product_of
 from app.model.store import Bar, Store
@@ -76,6 +76,8 @@ LATEST = 1 << 53
 MOST_EVENTS = 10_000
 REFUSED_LINGER = 10.0
 """How long a refused gateway stays to tell who asks; whoever started it asks as soon as it listens."""
+LOADING_LIMIT = 5.0
+"""How long a call waits for lists that are loading."""
 EXIT_LOGIN_REFUSED = 3
 STATE_TEXT = {
     "connecting": "正在连接",
@@ -122,6 +124,14 @@ class _Deferred(Future[Any]):
         begin()
 
 
+class _Awaiting(NamedTuple):
+    """A call that is answered once the account has loaded."""
+
+    future: Future[Any]
+    answer: Callable[[], Any]
+    timer: Timer
+
+
 class Service:
     """`start` from any thread; `on_end(exit code)` is called, in any thread, when the process is to end."""
 
@@ -133,7 +143,7 @@ class Service:
         self._registry = Registry(settings.data_dir)
         self.loop = EventLoop()
         self._archive = ThreadPoolExecutor(1, "archive")
-        self._awaiting: list[tuple[Future[Any], Timer]] = []
+        self._awaiting: list[_Awaiting] = []
         self._refused: LoginRefused | None = None
 
         ledger = Ledger(login.interface)
@@ -291,9 +301,12 @@ class Service:
     def _on_close(self, connection: Connection) -> None:
         self.loop.post(self._publisher.forget, connection)
 
-    def _read_lists(self, _request: ReadLists) -> Json:
-        if self._publisher.muted:
-            raise NotReady("账户正在载入，请稍候", code="LOADING")
+    def _read_lists(self, _request: ReadLists) -> Json | Future[Any]:
+        if self._publisher.muted:  # half lists would be half the truth: after a login or at a day's turn this takes a moment
+            return self._when_loaded(self._lists, LOADING_LIMIT, lambda: NotReady("账户正在载入，请稍候", code="LOADING"))
+        return self._lists()
+
+    def _lists(self) -> Json:
         return Json(
             rows.to_json(
                 {
@@ -315,7 +328,7 @@ class Service:
         contract = self._account.contract(request.symbol)
         if contract is None:
             raise NotFound("不认识的合约", code="UNKNOWN_SYMBOL")
-        return Json(rows.to_json(rows.row_of(contract)))
+        return Json(rows.to_json(rows.contract_row(contract)))
 
     # ── bars and events ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -388,15 +401,22 @@ class Service:
             raise self._refused
         if self._account.is_ready():
             return Done()
-        future: Future[Any] = Future()
-        timer = self.loop.call_later(request.timeout, self._give_up_waiting, future)
-        self._awaiting.append((future, timer))
-        return future
+        return self._when_loaded(Done, request.timeout, self._front_unreachable)
 
-    def _give_up_waiting(self, future: Future[Any]) -> None:
-        self._awaiting = [(other, timer) for other, timer in self._awaiting if other is not future]
+    def _front_unreachable(self) -> FrontUnreachable:
         reason = self._fronts.data()["td"]["reason"]
-        future.set_exception(FrontUnreachable(f"前置未在限定时间内应答{f'：{reason}' if reason else ''}"))
+        return FrontUnreachable(f"前置未在限定时间内应答{f'：{reason}' if reason else ''}")
+
+    def _when_loaded(self, answer: Callable[[], Any], seconds: float, error: Callable[[], AppError]) -> Future[Any]:
+        """`answer` once the account has loaded, or the refusal of its login, or `error` when neither comes in time."""
+        future: Future[Any] = Future()
+
+        def give_up() -> None:
+            self._awaiting = [other for other in self._awaiting if other.future is not future]
+            future.set_exception(error())
+
+        self._awaiting.append(_Awaiting(future, answer, self.loop.call_later(seconds, give_up)))
+        return future
 
     def _check_password(self, request: CheckPassword) -> Done:
         if not hmac.compare_digest(request.password.encode(), self._login.password.encode()):
@@ -430,14 +450,14 @@ class Service:
         self._publisher.mute(False)
         self._publisher.changed("contract")
         self._subscriptions.restore()
-        for future, timer in self._awaiting:
+        awaiting, self._awaiting = self._awaiting, []
+        for future, answer, timer in awaiting:
             timer.cancel()
-            future.set_result(Done())
-        self._awaiting = []
+            future.set_result(answer())
 
     def _on_login_refused(self, refusal: LoginRefused) -> None:
         self._refused = LoginRefused(refusal_text(refusal.code, refusal.message), code=refusal.code)
-        for future, timer in self._awaiting:
+        for future, _answer, timer in self._awaiting:
             timer.cancel()
             future.set_exception(self._refused)
         if self._awaiting:

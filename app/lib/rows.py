@@ -74,6 +74,18 @@ def row_of(entity: Any) -> dict[str, Any]:
     return row
 
 
+def contract_row(contract: Any) -> dict[str, Any]:
+    """A contract in ctpbee's words alone (on the object CTP's stand beside them), with the day's limits and the fees."""
+    row = {name: value for name, value in row_of(contract).items() if name[0].islower()}
+    fees = {
+        f"{offset}_fee_by_{unit}": getattr(contract, f"{name}RatioBy{unit.capitalize()}")
+        for offset, name in (("open", "Open"), ("close", "Close"), ("close_today", "CloseToday"))
+        for unit in ("money", "volume")
+    }
+    limits = {"limit_up": contract.UpperLimitPrice, "limit_down": contract.LowerLimitPrice}
+    return row | fees | limits | {"pre_settlement_price": contract.PreSettlementPrice, "product_id": contract.ProductID}
+
+
 def position_row(position: Position) -> dict[str, Any]:
     """A position in the words of ctpbee's `get_all_positions`; `position_profit` by date, `float_pnl` by trade."""
     row = {name: _plain(value) for name, value in position._asdict().items()}

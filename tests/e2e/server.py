@@ -219,7 +219,7 @@ class Trader:
         """Subscribe, and let the counter quote this contract one tick apart around its newest price until told otherwise."""
         self.do("POST", "/market", symbol=symbol)
         details = self.contract(symbol)
-        tick, base = details["pricetick"], details["PreSettlementPrice"]
+        tick, base = details["pricetick"], details["pre_settlement_price"]
         quote = Quote(symbol.partition(".")[0], base, base + tick, tick)
         self.server.faults().set_quote(quote.symbol, quote.bid, bid_volume, quote.ask, ask_volume, quote.bid)
         return quote

@@ -12,6 +12,8 @@ from ctpbee.constant import ContractData, Direction, Exchange, Offset, OrderData
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.counter.frames import InstrumentField
+from app.gateway.interfaces.fields import contract_of
 from app.lib import rows
 from app.lib.book import Money, Position
 from app.lib.calendar import SHANGHAI
@@ -143,3 +145,36 @@ def test_the_progress_of_an_order_never_goes_back() -> None:
     steps = [rows.progress({"status": status, "traded": traded}) for status, traded in path]
     assert steps == sorted(steps) and len(set(steps)) == len(steps)
     assert rows.progress({"status": "已撤销", "traded": 2}) > steps[3]
+
+
+def test_a_contract_is_told_in_one_vocabulary_with_its_limits_and_fees() -> None:
+    instrument = InstrumentField(
+        InstrumentID="rb2510",
+        ExchangeID="SHFE",
+        InstrumentName="螺纹钢2510",
+        ProductID="rb",
+        DeliveryYear=2025,
+        DeliveryMonth=10,
+        MaxMarketOrderVolume=30,
+        MinMarketOrderVolume=1,
+        MaxLimitOrderVolume=500,
+        MinLimitOrderVolume=1,
+        VolumeMultiple=10,
+        PriceTick=1.0,
+        CreateDate="20241016",
+        OpenDate="20241016",
+        ExpireDate="20251015",
+        StartDelivDate="20251016",
+        EndDelivDate="20251022",
+        PositionDateType="1",
+        LongMarginRatio=0.16,
+        ShortMarginRatio=0.16,
+        OpenRatioByMoney=0.0001,
+        UpperLimitPrice=3262.0,
+        LowerLimitPrice=2951.0,
+        PreSettlementPrice=3107.0,
+    )
+    row = rows.contract_row(contract_of(instrument, "sim"))
+    assert not [name for name in row if not name[0].islower()]
+    assert (row["local_symbol"], row["size"], row["pricetick"], row["expire_date"]) == ("rb2510.SHFE", 10, 1.0, "2025-10-15")
+    assert (row["limit_up"], row["limit_down"], row["pre_settlement_price"], row["open_fee_by_money"]) == (3262.0, 2951.0, 3107.0, 0.0001)
