@@ -129,10 +129,15 @@ def _serve_threading(app: Flask, sock: socket.socket) -> None:
         server.server_close()
 
 
-def _origin_check(settings: Settings) -> Callable[[str, dict[str, Any]], bool]:
-    """Whether a page of this origin may connect: the same host, those named, and this machine where none is named."""
+def _origin_check(settings: Settings) -> Callable[[str | None, dict[str, Any]], bool]:
+    """Whether a page of this origin may connect: the same host, those named, and this machine where none is named.
 
-    def allowed(origin: str, environ: dict[str, Any]) -> bool:
+    Who sends no origin is no page in a browser, and not kept out by origins.
+    """
+
+    def allowed(origin: str | None, environ: dict[str, Any]) -> bool:
+        if origin is None:
+            return True
         if "*" in settings.origins or origin in settings.origins or urlsplit(origin).netloc == environ.get("HTTP_HOST"):
             return True
         return not settings.origins and LOCAL_ORIGIN.match(origin) is not None
