@@ -101,9 +101,32 @@ def _serve_eventlet(app: Flask, sock: socket.socket) -> None:
 
 
 def _serve_gevent(app: Flask, sock: socket.socket) -> None:
-    from gevent import pywsgi
+    from gevent import lock, pywsgi
+    from gevent import socket as gevent_socket
 
-    server = pywsgi.WSGIServer(sock, app, log=None, error_log=log)
+    class WholeSocket(gevent_socket.socket):  # type: ignore[misc]
+        """`send` sends all, as simple-websocket takes for granted; gevent's sends what fits, which cuts frames short (tried)."""
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self._sending = lock.RLock()
+
+        def send(self, data: Any, *options: Any, **more: Any) -> int:
+            rest = memoryview(data).cast("B")
+            with self._sending:
+                while rest:
+                    rest = rest[super().send(rest, *options, **more) :]
+            return len(data)
+
+    class Server(pywsgi.WSGIServer):  # type: ignore[misc]
+        def do_read(self) -> Any:
+            accepted = super().do_read()
+            if accepted is None:
+                return None
+            plain, address = accepted
+            return WholeSocket(plain.family, plain.type, plain.proto, fileno=plain.detach()), address
+
+    server = Server(sock, app, log=None, error_log=log)
     try:
         server.serve_forever()
     finally:

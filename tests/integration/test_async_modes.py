@@ -1,0 +1,146 @@
+"""The web as it is really run, in a process of its own under each async mode: nothing that a gateway pushes gets lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+import websocket
+
+from app.auth import Tokens, signing_key
+from app.model.sqlite import SqliteStore
+from app.settings import Settings
+from tests.integration.fake_gateway import FakeGateway, eventually
+from tests.integration.test_sockets import Page
+
+ROOT = Path(__file__).parents[2]
+ACCOUNT = "sim-9999-demo"
+
+WEB = """
+from app.async_mode import patch
+patch(None)
+import signal
+from app import create_app, ext
+from app.settings import Settings
+
+def end(*_):
+    raise SystemExit
+
+settings = Settings.load()
+app = create_app(settings)
+signal.signal(signal.SIGTERM, end)
+listener = ext.listening_socket("127.0.0.1", 0)
+print(listener.getsockname()[1], flush=True)
+ext.serve(app, settings, listener)
+"""
+
+
+class WebProcess:
+    """A web on a data directory, with a token of the account."""
+
+    def __init__(self, data_dir: Path, mode: str) -> None:
+        store = SqliteStore(data_dir / "server.db")
+        self.token = Tokens(signing_key(data_dir / "secret.key"), store, 1).issue(ACCOUNT)
+        store.close()
+        settings = Settings(data_dir=data_dir, async_mode=mode)  # type: ignore[arg-type]
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", WEB], cwd=ROOT, env=settings.to_environment(), stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> float:
+        """SIGTERM; the seconds it took to end."""
+        began = time.monotonic()
+        self.process.terminate()
+        self.process.wait(20)
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[FakeGateway]:
+    made = FakeGateway(tmp_path, ACCOUNT)
+    yield made
+    made.die()
+
+
+@pytest.fixture(params=["eventlet", "gevent", "threading"])
+def web(request: pytest.FixtureRequest, tmp_path: Path, gateway: FakeGateway) -> Iterator[WebProcess]:
+    if request.param == "gevent":
+        pytest.importorskip("gevent", reason="gevent is an option, not a requirement")
+    made = WebProcess(tmp_path, request.param)
+    yield made
+    made.close()
+
+
+def test_a_thousand_pushes_all_arrive_in_order_and_the_web_ends_in_time(web: WebProcess, gateway: FakeGateway) -> None:
+    pages = [Page(web.url, web.token, "websocket"), Page(web.url, web.token, "polling")]
+    for _ in range(1000):
+        gateway.update()
+    for page in pages:
+        page.wait("order_update", 1000)
+        assert [event["seq"] for event in page.all("order_update")] == list(range(1, 1001))
+    for number in range(1000):
+        gateway.push("tick", {"type": "tick", "data": {"local_symbol": f"x{number}", "last_price": number}}, f"x{number}")
+    for page in pages:
+        page.wait("tick", 1000)
+        assert {event["data"]["last_price"] for event in page.all("tick")} == set(range(1000))
+    assert web.stop() < 4
+    assert web.process.returncode == 0
+    for page in pages:
+        page.wait_closed()
+
+
+def test_a_page_that_reads_slowly_gets_every_byte_as_it_was_sent(web: WebProcess, gateway: FakeGateway) -> None:
+    ws = websocket.create_connection(f"ws://127.0.0.1:{web.port}/socket.io/?EIO=4&transport=websocket", timeout=20)
+    try:
+        assert str(ws.recv()).startswith("0{")
+        ws.send("40")
+        assert str(ws.recv()).startswith('40{"sid"')
+        ws.send(f'42["identify",{{"token":"{web.token}"}}]')
+        while '"snapshot"' not in str(ws.recv()):
+            pass
+        texts = [str(number) + "金" * 100_000 for number in range(24)]  # 7 MB, more than the system's buffers hold
+        for text in texts:
+            gateway.push("log", {"message": text})
+        gateway.update()
+        pause = threading.Event()
+        heard: list[str] = []
+        while len(heard) <= len(texts):
+            pause.wait(0.02)  # it is slow, that is the point
+            packet = str(ws.recv())
+            if packet.startswith(('42["log"', '42["order_update"')):
+                heard.append(orjson.loads(packet[2:])[1].get("message", "the last"))
+        good = heard == [*texts, "the last"]
+        assert good, [text[:10] for text in heard]  # not the megabytes
+    finally:
+        ws.shutdown()
+
+
+def test_a_gateway_that_comes_back_is_seen_by_every_page(web: WebProcess, gateway: FakeGateway) -> None:
+    page = Page(web.url, web.token, "websocket")
+    gateway.seq = 50
+    gateway.hang_up()
+    page.wait("snapshot", 2)
+    assert page.all("snapshot") == [{"seq": 0}, {"seq": 50}]
+    states = [status["gateway"]["state"] for status in page.all("status")]
+    assert states == ["connected", "lost", "connected"]
+    eventually(lambda: gateway.watchers == 1, "one watcher")
+    web.stop()
+    page.wait_closed()
