@@ -18,6 +18,7 @@ from flask_cors import CORS
 from flask_socketio import SocketIO
 
 from app.engine import encode
+from app.lib.errors import SettingsError
 from app.push import Hub, Limits
 from app.settings import Settings
 from app.sockets import Sockets
@@ -80,7 +81,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 def serve(app: Flask, settings: Settings, sock: socket.socket) -> None:
     """Serve until SystemExit or KeyboardInterrupt; pages are closed then, and nothing is waited for longer than a second."""
-    {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threading}[settings.async_mode](app, sock)
+    servers = {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threading}
+    if settings.async_mode not in servers:
+        raise SettingsError(f"async_mode 为 {settings.async_mode} 时由 uWSGI 提供服务：uwsgi --ini uwsgi.ini", parameter="async_mode")
+    servers[settings.async_mode](app, sock)
 
 
 def _serve_eventlet(app: Flask, sock: socket.socket) -> None:

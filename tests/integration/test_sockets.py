@@ -23,6 +23,7 @@ from werkzeug.serving import make_server
 from app import engine, ext
 from app.auth import Tokens
 from app.gateway.messages import Push
+from app.lib.errors import SettingsError
 from app.model.sqlite import SqliteStore
 from app.push import Hub, Limits
 from app.settings import Settings
@@ -438,6 +439,12 @@ def test_compression_is_not_negotiated_and_packets_leave_at_once(web: Web) -> No
     assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     for sock in (accepted, client, listener):
         sock.close()
+
+
+def test_under_uwsgi_our_own_server_refuses_and_says_who_serves() -> None:
+    with pytest.raises(SettingsError, match="uWSGI"):
+        with socket.socket() as unused:
+            ext.serve(Flask("web"), Settings(async_mode="gevent_uwsgi"), unused)
 
 
 @pytest.mark.parametrize(
