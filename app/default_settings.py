@@ -13,13 +13,13 @@ from ctpbee import CtpbeeApi
 from ctpbee.constant import AccountData, BarData, ContractData, OrderData, PositionData, TickData, TradeData
 
 from app.gateway.account import AccountView
+from app.gateway.bar_archive import bar_row
 from app.gateway.bee import BackendApp, Everything
 from app.gateway.journal import Journal
 from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher
 from app.lib import rows
 from app.lib.bars import BarBuilder, ClosedBar
-from app.model.store import Bar
 
 
 class AccountApi(CtpbeeApi):
@@ -84,6 +84,10 @@ class AccountApi(CtpbeeApi):
         """Ticks may be missing from now on."""
         self._bars.interrupted()
 
+    def on_unsubscribed(self, local_symbols: list[str]) -> None:
+        """No more ticks of these, until somebody subscribes them again."""
+        self._bars.interrupted(local_symbols)
+
     def _close_bars(self, closed: list[ClosedBar]) -> None:
         for local_symbol, _trading_day, bar in closed:
             self._journal.bars(local_symbol, [bar])
@@ -118,8 +122,3 @@ class AccountApi(CtpbeeApi):
 
     def on_bar(self, bar: BarData) -> None:
         """Bars are made here, from ticks."""
-
-
-def bar_row(bar: Bar) -> list[float]:
-    """`[ms, open, high, low, close, volume]`."""
-    return [bar.timestamp, bar.open, bar.high, bar.low, bar.close, bar.volume]

@@ -79,6 +79,11 @@ class AccountView:
         contract = self.contract(symbol)
         return None if contract is None else contract.local_symbol
 
+    def turnover_unit(self, local_symbol: str) -> float:
+        """How many yuan one unit of its ticks' turnover is: CZCE leaves the multiplier out of it."""
+        contract = self.contract(local_symbol)
+        return float(contract.size) if contract is not None and contract.exchange.value == "CZCE" else 1.0
+
     def tick(self, local_symbol: str) -> TickData | None:
         return self._app.recorder.get_tick(local_symbol)
 

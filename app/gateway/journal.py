@@ -23,12 +23,20 @@ Row = dict[str, Any]
 class Journal:
     """All methods but `close` are called in the event thread. `post` runs a function there, `on_written(event, seq, row)` hears."""
 
-    def __init__(self, store: Store, post: Callable[..., None], on_written: Callable[[str, int, Row], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        post: Callable[..., None],
+        on_written: Callable[[str, int, Row], None],
+        save_bars: Callable[[str, Sequence[Bar]], object] | None = None,
+    ) -> None:
+        """`save_bars(local_symbol, bars)`, where bars are kept through somebody else than the bare store."""
         self._store = store
+        self._save_bars = save_bars or (lambda local_symbol, bars: store.save_bars(local_symbol, "1m", bars))
         self._post = post
         self._on_written = on_written
         self._days: dict[str, dict[str, Row]] = {}
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
@@ -64,9 +72,6 @@ class Journal:
         if trading_day not in self._days:
             self._days = {trading_day: {row["order_id"]: row for row in self._store.orders(trading_day)}}
         return self._days[trading_day]
-
-    def _save_bars(self, local_symbol: str, bars: Sequence[Bar]) -> None:
-        self._store.save_bars(local_symbol, "1m", bars)
 
     def _written(self, event: str, seq: int, row: Row) -> None:
         if seq:

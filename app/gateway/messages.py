@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from app.model.store import Bar
+
 
 class Message(msgspec.Struct, tag=True, tag_field="kind"):
     """Base of every request and reply; the class name is the tag on the wire."""
@@ -130,9 +132,10 @@ class DescribeContract(Message):
 
 
 class ReadBars(Message):
-    """Reply: Json `[[ms, open, high, low, close, volume], …]`, oldest first. Without `start`: the last 3 days.
+    """Reply: Json `[[ms, open, high, low, close, volume], …]`, oldest first: those that begin in the range, each whole.
 
-    `start` and `end` are epoch milliseconds, `end` exclusive, 0 for none. Errors: BadInput (unknown contract or interval).
+    `start` and `end` are epoch milliseconds, `end` exclusive, 0 for none; with `limit` the newest that many of the range.
+    Neither `start` nor `limit`: the last 3 days. Errors: BadInput (unknown contract or interval).
     """
 
     local_symbol: str
@@ -140,6 +143,13 @@ class ReadBars(Message):
     start: int = 0
     end: int = 0
     limit: int = 0
+
+
+class SaveBars(Message):
+    """Keep 1-minute bars of one contract, in place of those of the same minutes. Reply: Counted. Errors: BadInput."""
+
+    local_symbol: str  # with its exchange
+    bars: list[Bar]
 
 
 class ReadConfig(Message):
@@ -240,6 +250,7 @@ AnyRequest = (
     | PushContracts
     | DescribeContract
     | ReadBars
+    | SaveBars
     | ReadConfig
     | WriteConfig
     | ReadEvents

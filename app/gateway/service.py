@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.default_settings import AccountApi, bar_row
+from app.default_settings import AccountApi
 from app.gateway import channel
 from app.gateway.account import AccountView, Fronts
+from app.gateway.bar_archive import BarArchive, Range
 from app.gateway.bee import BackendApp
 from app.gateway.channel import Connection
 from app.gateway.journal import Journal
@@ -46,6 +47,7 @@ from app.gateway.messages import (
     ReadEvents,
     ReadLists,
     ReadStatus,
+    SaveBars,
     ShutDown,
     Subscribe,
     Symbols,
@@ -60,18 +62,16 @@ from app.gateway.rpc import RpcServer
 from app.gateway.subscriptions import Subscriptions
 from app.lib import account_config, rows
 from app.lib.advice import refusal_text
-from app.lib.bars import INTERVAL_MINUTES, INTERVALS, BarBuilder, aggregate
+from app.lib.bars import INTERVALS, BarBuilder
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
 from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginRefused, NotFound, NotReady
 from app.lib.sessions import hours_named
-from app.lib.symbols import product_of
-from app.model.store import Bar, Store
+from app.lib.symbols import parse_symbol, product_of
+from app.model.store import Store
 from app.settings import Settings
 
 CONFIG_SCOPE = "config"
 DEFAULT_RANGE = timedelta(days=3)
-DAY = 86_400_000
-LONGEST_REACH = 30 * DAY  # how far before `start` a daily bar that reaches into the range may begin: over the longest holiday
 LATEST = 1 << 53
 MOST_EVENTS = 10_000
 REFUSED_LINGER = 10.0
@@ -174,7 +174,8 @@ class Service:
         self._config.update(self._stored_config())
         self._account = AccountView(self._app, self._fronts, login.interface, login.userid)
         self._publisher = Publisher(self.loop, self._account.lists, store.last_seq())
-        self._journal = Journal(store, self.loop.post, self._publisher.journaled)
+        self._bars = BarArchive(store, self._trading_day_of)
+        self._journal = Journal(store, self.loop.post, self._publisher.journaled, self._bars.save)
         self._subscriptions = Subscriptions(store, self._account.resolve, lambda: self._app.market)
         self._desk = OrderDesk(
             account=self._account,
@@ -196,7 +197,7 @@ class Service:
             account=self._account,
             publisher=self._publisher,
             journal=self._journal,
-            bars=BarBuilder(hours_named("always" if self._always_open else "exchange"), product_of),
+            bars=BarBuilder(hours_named("always" if self._always_open else "exchange"), product_of, self._account.turnover_unit),
             desk=self._desk,
             folder=folder,
         )
@@ -210,7 +211,8 @@ class Service:
             CancelAll: lambda _request: self._desk.cancel_all(),
             ClosePosition: self._desk.close_position,
             Subscribe: lambda request: Symbols(self._subscriptions.add(request.symbols)),
-            Unsubscribe: lambda request: Symbols(self._subscriptions.remove(request.symbols)),
+            Unsubscribe: self._unsubscribe,
+            ReadBars: self._read_bars,
             PushContracts: self._push_contracts,
             DescribeContract: self._describe_contract,
             ReadConfig: lambda _request: Json(rows.to_json(self._current_config())),
@@ -262,8 +264,8 @@ class Service:
         match request:
             case Watch():
                 return self._in_event_thread(lambda: Json(self._publisher.watch(connection)))
-            case ReadBars():
-                return self._archive.submit(self._read_bars, request)
+            case SaveBars():
+                return self._archive.submit(self._save_bars, request)
             case ReadEvents():
                 return self._archive.submit(self._read_events, request)
             case ShutDown():
@@ -332,7 +334,7 @@ class Service:
 
     # ── bars and events ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _read_bars(self, request: ReadBars) -> Json:
+    def _read_bars(self, request: ReadBars) -> Json | Future[Json]:
         if request.interval not in INTERVALS:
             raise BadInput("interval", f"interval 应为 {'、'.join(INTERVALS)} 之一")
         for name in ("start", "end", "limit"):
@@ -340,27 +342,34 @@ class Service:
                 raise BadInput(name, f"{name} 应为不小于 0 的整数")
         if request.end and request.start >= request.end:
             raise BadInput("start", "start 应早于 end")
-        found: Future[tuple[str, int]] = self.loop.run_sync(lambda: self._known_symbol_and_now(request.local_symbol))
-        local_symbol, now = found.result(10.0)
-        start = request.start or max(0, (request.end or now) - int(DEFAULT_RANGE.total_seconds() * 1000))
-        return Json(rows.to_json([bar_row(bar) for bar in self._bars(request, local_symbol, start)]))
+        listed = self._account.resolve(request.local_symbol)
+        local_symbol, start, recent = listed or request.local_symbol, request.start, False
+        if not request.start and not request.limit:
+            now = int(self._app.trader.counter_now().timestamp() * 1000)
+            start, recent = max(0, (request.end or now) - int(DEFAULT_RANGE.total_seconds() * 1000)), not request.end
+            cached = self._bars.recent(local_symbol, request.interval, start) if recent else None
+            if cached is not None:
+                return Json(cached)
 
-    def _known_symbol_and_now(self, symbol: str) -> tuple[str, int]:
-        """A contract that is listed, or one that has bars from when it was."""
-        local_symbol = self._account.resolve(symbol)
-        if local_symbol is None:
-            if self._store.last_bar(symbol, "1m") is None:
+        def from_store() -> Json:
+            if listed is None and not self._bars.has(local_symbol):  # one that is not listed any more may have bars from when it was
                 raise BadInput("local_symbol", "不认识的合约", code="UNKNOWN_SYMBOL")
-            local_symbol = symbol
-        return local_symbol, int(self._app.trader.counter_now().timestamp() * 1000)
+            if recent:
+                return Json(self._bars.read_recent(local_symbol, request.interval, start))
+            return Json(self._bars.read(local_symbol, request.interval, Range(start, request.end, request.limit)))
 
-    def _bars(self, request: ReadBars, local_symbol: str, start: int) -> list[Bar]:
-        if request.interval == "1m":
-            return self._store.read_bars(local_symbol, "1m", start, request.end, request.limit)
-        reach = LONGEST_REACH if request.interval == "1d" else INTERVAL_MINUTES[request.interval] * 60_000
-        minutes = self._store.read_bars(local_symbol, "1m", max(0, start - reach), request.end)
-        bars = [bar for bar in aggregate(minutes, request.interval, self._trading_day_of) if bar.timestamp >= start]
-        return bars[-request.limit :] if request.limit else bars
+        return self._archive.submit(from_store)
+
+    def _save_bars(self, request: SaveBars) -> Counted:
+        symbol = parse_symbol(request.local_symbol)
+        if not symbol.exchange:
+            raise BadInput("local_symbol", "合约名称应带交易所，形如 rb2501.SHFE")
+        return Counted(self._bars.save(str(symbol), request.bars))
+
+    def _unsubscribe(self, request: Unsubscribe) -> Symbols:
+        removed = self._subscriptions.remove(request.symbols)
+        self._api.on_unsubscribed(removed)
+        return Symbols(removed)
 
     def _trading_day_of(self, timestamp: int) -> str:
         moment = datetime.fromtimestamp(timestamp / 1000, SHANGHAI)

@@ -34,7 +34,7 @@ class Hours(Protocol):
 
 
 class Tick(Protocol):
-    """What of a tick makes bars; ctpbee's TickData has it. Volume and turnover are the trading day's so far."""
+    """What of a tick makes bars; ctpbee's TickData has it. Volume and turnover are the trading day's so far, as the exchange sends them."""
 
     local_symbol: str
     datetime: datetime
@@ -59,6 +59,7 @@ class _Series:
 
     product: str
     trading_day: str
+    unit: float  # yuan, of the ticks' turnover
     volume: float  # cumulative, up to the newest print that is in a bar
     turnover: float
     missed: bool  # something may have been missed since that print
@@ -69,9 +70,17 @@ class _Series:
 class BarBuilder:
     """1-minute bars of many contracts, from one thread."""
 
-    def __init__(self, hours: Hours, product_of: Callable[[str], str]) -> None:
+    def __init__(
+        self, hours: Hours, product_of: Callable[[str], str], turnover_unit: Callable[[str], float] = lambda _local_symbol: 1.0
+    ) -> None:
+        """`turnover_unit(local_symbol)`: how many yuan one unit of a contract's tick turnover is.
+
+        CZCE leaves the multiplier out, and counts the day's average in whole yuan times the volume: there a day's turnover is right,
+        a minute's only about right.
+        """
         self._hours = hours
         self._product_of = product_of
+        self._turnover_unit = turnover_unit
         self._series: dict[str, _Series] = {}
 
     def on_tick(self, tick: Tick) -> list[ClosedBar]:
@@ -106,7 +115,7 @@ class BarBuilder:
             low=min(series.bar.low, tick.last_price),
             close=tick.last_price,
             volume=series.bar.volume + int(tick.volume - series.volume),
-            turnover=series.bar.turnover + (tick.turnover - series.turnover),
+            turnover=series.bar.turnover + (tick.turnover - series.turnover) * series.unit,
             open_interest=tick.open_interest,
         )
         series.volume, series.turnover = tick.volume, tick.turnover
@@ -114,9 +123,10 @@ class BarBuilder:
 
     def _begin_day(self, product: str, tick: Tick, start: datetime, watched: bool) -> _Series:
         """The day's volume before this print is counted into its bar only where it can be nobody else's."""
+        unit = self._turnover_unit(tick.local_symbol)
         if watched or start == self._hours.day_open(product, tick.trading_day):
-            return _Series(product, tick.trading_day, volume=0.0, turnover=0.0, missed=False)
-        return _Series(product, tick.trading_day, volume=tick.volume, turnover=tick.turnover, missed=True)
+            return _Series(product, tick.trading_day, unit, volume=0.0, turnover=0.0, missed=False)
+        return _Series(product, tick.trading_day, unit, volume=tick.volume, turnover=tick.turnover, missed=True)
 
     def on_clock(self, now: datetime) -> list[ClosedBar]:
         """Close what is over although no further tick came. `now` is the counter's clock, aware."""
@@ -127,9 +137,12 @@ class BarBuilder:
             for closed in self._close(local_symbol, series)
         ]
 
-    def interrupted(self) -> None:
-        """Ticks may have been missed: the forming bars, and the next of each contract, are marked as not complete."""
-        for series in self._series.values():
+    def interrupted(self, local_symbols: Iterable[str] | None = None) -> None:
+        """Ticks may have been missed, of these contracts or of all: the forming bar and the next of each are marked as not complete."""
+        for local_symbol in list(self._series) if local_symbols is None else local_symbols:
+            series = self._series.get(local_symbol)
+            if series is None:
+                continue
             series.missed = True
             if series.bar is not None:
                 series.bar = series.bar._replace(complete=False)

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import csv
 import gzip
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.lib.bars import CLOSE_GRACE, BarBuilder, ClosedBar, aggregate
+from app.counter.products import products
+from app.counter.readers import Row, read_rows
+from app.lib.bars import CLOSE_GRACE, BarBuilder, ClosedBar, Hours, aggregate
+from app.lib.calendar import compact, trading_day_of
+from app.lib.sessions import hours_named
+from app.lib.symbols import product_of
 from app.model.store import Bar
+from tests.unit.recorded import APPLE, INDEX, RUBBER, RUBBER_BARS, needs_data
 
 CHINA = timezone(timedelta(hours=8))
-DATA = Path(__file__).parents[3] / "shared" / "data"
 DAY = "20181008"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Print:
     datetime: datetime
     last_price: float
@@ -178,27 +186,78 @@ def test_the_volume_of_the_bars_is_the_volume_of_the_ticks_however_they_are_doub
     assert starts == sorted(set(starts))
 
 
-def test_bars_of_the_recorded_ticks_equal_the_expected_bars_field_by_field() -> None:
-    ticks, expected = DATA / "ticks" / "SHFE.ru1901_20181008-20181012.ctp.csv.gz", DATA / "bars_1m" / "SHFE.ru1901.from_ticks.1m.csv.gz"
-    if not ticks.exists():
-        pytest.skip("recorded data is not here: ../shared/data")
-    made = builder()
-    closed: list[ClosedBar] = []
-    with gzip.open(ticks, "rt") as file:
-        for row in csv.DictReader(file):
-            moment = datetime.strptime(f"{row['ActionDay']} {row['UpdateTime']}.{row['UpdateMillisec']}", "%Y%m%d %H:%M:%S.%f")
-            figures = (float(row[name]) for name in ("LastPrice", "Volume"))
-            tick = Print(
-                moment.replace(tzinfo=CHINA),
-                *figures,
-                row["TradingDay"],
-                turnover=float(row["Turnover"]),
-                open_interest=float(row["OpenInterest"]),
-            )
-            closed += made.on_tick(tick)
-    closed += made.on_clock(moment.replace(tzinfo=CHINA) + timedelta(minutes=5))
-    with gzip.open(expected, "rt") as file:
-        rows = [
+def test_one_contract_unsubscribed_marks_its_own_bars_alone() -> None:
+    made, _ = feed(at("09:00:10", volume=1), at("09:00:11", volume=1, local_symbol="ru1905.SHFE"))
+    made.interrupted(["ru1901.SHFE", "never2510.SHFE"])
+    forming = {symbol: made.forming(symbol) for symbol in ("ru1901.SHFE", "ru1905.SHFE")}
+    assert {symbol: bar.complete for symbol, bar in forming.items() if bar is not None} == {"ru1901.SHFE": False, "ru1905.SHFE": True}
+
+
+def test_turnover_is_yuan_also_where_the_exchange_leaves_the_multiplier_out() -> None:
+    made = BarBuilder(RubberHours(), lambda _symbol: "ru", lambda symbol: 10.0 if symbol.endswith(".CZCE") else 1.0)
+    for symbol in ("AP010.CZCE", "ru1901.SHFE"):
+        made.on_tick(at("09:00:01", volume=2, turnover=14_338.0, local_symbol=symbol))
+        made.on_tick(at("09:00:02", volume=3, turnover=21_507.0, local_symbol=symbol))
+    turnover = {symbol: bar.turnover for symbol in ("AP010.CZCE", "ru1901.SHFE") if (bar := made.forming(symbol)) is not None}
+    assert turnover == {"AP010.CZCE": 215_070.0, "ru1901.SHFE": 21_507.0}
+
+
+# ── recorded ticks, through the readers and the real hours ───────────────────────────────────────────────────────────
+
+
+def recorded_ticks(rows: Iterable[Row]) -> Iterable[Print]:
+    for row in rows:
+        depth = row.depth
+        yield Print(
+            row.moment,
+            depth.LastPrice,
+            depth.Volume,
+            row.trading_day,
+            f"{depth.InstrumentID}.{depth.ExchangeID}",
+            depth.Turnover,
+            depth.OpenInterest,
+        )
+
+
+def turnover_unit(local_symbol: str) -> float:
+    return products()[product_of(local_symbol)].multiplier if local_symbol.endswith(".CZCE") else 1.0
+
+
+@lru_cache
+def rows_of(path: Path) -> list[Row]:
+    return list(read_rows(path))
+
+
+def bars_by(hours: Hours, path: Path) -> list[ClosedBar]:
+    """Every row of the file, login rows and settlement snapshots too, into a builder such as the gateway has."""
+    made = BarBuilder(hours, product_of, turnover_unit)
+    closed = [closed for tick in recorded_ticks(rows_of(path)) for closed in made.on_tick(tick)]
+    return closed + made.on_clock(rows_of(path)[-1].moment + timedelta(minutes=5))
+
+
+@lru_cache
+def bars_of(path: Path) -> tuple[list[ClosedBar], list[Row]]:
+    return bars_by(hours_named("exchange"), path), rows_of(path)
+
+
+def volume_of_days(rows: list[Row]) -> dict[str, int]:
+    """CTP's own count at each day's end."""
+    return {row.trading_day: row.depth.Volume for row in rows if row.kind == "tick"}
+
+
+def day_sums(closed: list[ClosedBar]) -> dict[str, int]:
+    sums: Counter[str] = Counter()
+    for item in closed:
+        sums[item.trading_day] += item.bar.volume
+    return dict(sums)
+
+
+@needs_data
+@pytest.mark.parametrize("hours", [RubberHours(), hours_named("exchange")], ids=["written by hand", "the table's"])
+def test_bars_of_the_recorded_rubber_ticks_equal_the_expected_bars_field_by_field(hours: Hours) -> None:
+    closed = bars_by(hours, RUBBER)
+    with gzip.open(RUBBER_BARS, "rt") as file:
+        expected = [
             (
                 row["trading_day"],
                 row["datetime"],
@@ -210,8 +269,86 @@ def test_bars_of_the_recorded_ticks_equal_the_expected_bars_field_by_field() -> 
         (item.trading_day, datetime.fromtimestamp(item.bar.timestamp / 1000, CHINA).strftime("%Y-%m-%d %H:%M:%S"), *item.bar[1:8])
         for item in closed
     ]
-    assert built == rows
+    assert built == expected
     assert all(item.bar.complete for item in closed)
+    assert day_sums(closed) == volume_of_days(rows_of(RUBBER))
+
+
+@needs_data
+def test_apples_login_rows_of_the_evening_make_no_bar_and_every_days_volume_adds_up() -> None:
+    closed, rows = bars_of(APPLE)
+    logins = [row for row in rows if row.kind == "login"]
+    assert len(logins) >= 10 and {row.moment.strftime("%H") for row in logins} == {"19"}
+    starts = [datetime.fromtimestamp(item.bar.timestamp / 1000, CHINA) for item in closed]
+    assert {(start.strftime("%H:%M") >= "09:00", start.strftime("%H:%M") < "15:00") for start in starts} == {(True, True)}
+    assert all(start.strftime("%Y%m%d") == item.trading_day for start, item in zip(starts, closed, strict=True))
+    assert day_sums(closed) == volume_of_days(rows) and len(day_sums(closed)) == 10
+    assert all(item.bar.complete for item in closed)
+
+
+@needs_data
+def test_apples_turnover_of_a_day_is_yuan_for_lots_of_ten_tons() -> None:
+    """Of a minute it is near that only: CZCE's count is the day's average, in whole yuan, times the volume."""
+    closed, rows = bars_of(APPLE)
+    turnover: Counter[str] = Counter()
+    for item in closed:
+        turnover[item.trading_day] += round(item.bar.turnover)
+    last = {row.trading_day: row.depth for row in rows if row.kind == "tick"}
+    averages = {day: turnover[day] / depth.Volume / 10 for day, depth in last.items()}
+    assert averages == {day: pytest.approx(depth.AveragePrice) for day, depth in last.items()}
+    assert all(last[day].LowestPrice <= average <= last[day].HighestPrice for day, average in averages.items())
+
+
+@needs_data
+def test_the_indexes_settlement_snapshots_after_three_make_no_bar() -> None:
+    closed, rows = bars_of(INDEX)
+    late = [row for row in rows if row.kind == "outside"]
+    assert late and all(row.moment.strftime("%H:%M") > "15:01" for row in late)
+    by_day: dict[str, list[str]] = {}
+    for item in closed:
+        by_day.setdefault(item.trading_day, []).append(clock_of(item.bar))
+    assert list(by_day) == ["20210104", "20210105", "20210106"]
+    assert {(clocks[0], clocks[-1], len(clocks)) for clocks in by_day.values()} == {("09:30", "14:59", 240)}
+    assert day_sums(closed) == volume_of_days(rows)
+
+
+def hourly(bars: list[Bar], interval: str) -> dict[str, int]:
+    return {clock_of(bar): bar.volume for bar in aggregate(bars, interval, lambda _ms: DAY)}
+
+
+@needs_data
+def test_half_hours_and_hours_of_a_day_stand_on_the_clock_over_its_breaks() -> None:
+    closed, _ = bars_of(RUBBER)
+    friday = [item.bar for item in closed if item.trading_day == "20181012"]
+    sums: Counter[str] = Counter()
+    for bar in friday:
+        clock = clock_of(bar)
+        sums[f"{clock[:3]}{'00' if clock[3:] < '30' else '30'}"] += bar.volume
+    halves = hourly(friday, "30m")
+    assert list(halves) == ["21:00", "21:30", "22:00", "22:30", "09:00", "09:30", "10:00", "10:30", "11:00", "13:30", "14:00", "14:30"]
+    assert halves == dict(sums)
+    hours = hourly(friday, "1h")
+    assert list(hours) == ["21:00", "22:00", "09:00", "10:00", "11:00", "13:00", "14:00"]
+    assert hours["10:00"] == sums["10:00"] + sums["10:30"] and hours["13:00"] == sums["13:30"]
+
+
+@needs_data
+def test_daily_bars_are_trading_days_their_night_first_and_fridays_night_is_mondays() -> None:
+    def day_of(timestamp: int) -> str:
+        return compact(trading_day_of(datetime.fromtimestamp(timestamp / 1000, CHINA)))
+
+    closed, rows = bars_of(RUBBER)
+    assert {item.trading_day for item in closed if day_of(item.bar.timestamp) != item.trading_day} == set()
+    days = aggregate([item.bar for item in closed], "1d", day_of)
+    starts = [datetime.fromtimestamp(bar.timestamp / 1000, CHINA).strftime("%m-%d %H:%M") for bar in days]
+    assert starts == ["10-08 09:00", "10-08 21:00", "10-09 21:00", "10-10 21:00", "10-11 21:00", "10-12 21:00"]
+    volumes = volume_of_days(rows)
+    assert {day_of(bar.timestamp): bar.volume for bar in days} == volumes and "20181015" in volumes
+    (tuesday,) = [bar for bar in days if day_of(bar.timestamp) == "20181009"]
+    last = [row.depth for row in rows if row.trading_day == "20181009" and row.kind == "tick"][-1]
+    assert (tuesday.open, tuesday.close) == (last.OpenPrice, last.LastPrice)
+    assert last.LowestPrice <= tuesday.low and tuesday.high <= last.HighestPrice  # between two snapshots it may have gone farther
+    assert tuesday.turnover == pytest.approx(last.Turnover)
 
 
 def test_longer_bars_stand_on_the_clock() -> None:

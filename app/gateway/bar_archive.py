@@ -1,0 +1,139 @@
+"""An account's bars as they are asked for and kept: the store behind them, and a cache of what pages ask most. Gateway process.
+
+What a page opens with is the default range (the newest three days of one contract). Its JSON is kept row by row: a bar that has been
+saved is appended, old ones fall off the front as the clock moves on, and as long as neither happens the very bytes are given again.
+Safe to call from any thread; a write is in the store before the cache has it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from app.lib import rows
+from app.lib.bars import INTERVAL_MINUTES, aggregate
+from app.model.store import Bar, Store
+
+MINUTE = 60_000
+DAY_MINUTES = 1440
+LONGEST_REACH = 30 * DAY_MINUTES  # minutes from a daily bar's first to its last: over the longest holiday
+MOST_CACHED = 64
+MOST_ROWS = 1 << 53
+
+
+class Range(NamedTuple):
+    """Which bars: `start` and `end` in epoch ms, `end` exclusive, 0 for open; with `limit` the newest that many."""
+
+    start: int = 0
+    end: int = 0
+    limit: int = 0
+
+
+@dataclass(slots=True)
+class _Recent:
+    """The default range of one contract and interval, as JSON."""
+
+    start: int  # complete from here on
+    rows: deque[tuple[int, bytes]] = field(default_factory=deque)
+    payload: bytes | None = None
+
+    def since(self, start: int) -> bytes | None:
+        """None where older bars are asked than there are."""
+        if start < self.start:
+            return None
+        self.start = start
+        while self.rows and self.rows[0][0] < start:
+            self.rows.popleft()
+            self.payload = None
+        if self.payload is None:
+            self.payload = b"[" + b",".join(row for _, row in self.rows) + b"]"
+        return self.payload
+
+
+class BarArchive:
+    """See the module's docstring. `trading_day_of(ms)` is what daily bars go by."""
+
+    def __init__(self, store: Store, trading_day_of: Callable[[int], str]) -> None:
+        self._store = store
+        self._trading_day_of = trading_day_of
+        self._lock = threading.Lock()
+        self._recent: OrderedDict[tuple[str, str], _Recent] = OrderedDict()
+        self._writes: defaultdict[str, int] = defaultdict(int)  # by contract: what was read before a write must not be cached after it
+
+    def save(self, local_symbol: str, bars: Sequence[Bar]) -> int:
+        """Keep 1-minute bars, in place of those of the same minutes."""
+        saved = self._store.save_bars(local_symbol, "1m", bars)
+        with self._lock:
+            self._writes[local_symbol] += 1
+            for key in [key for key in self._recent if key[0] == local_symbol]:
+                if key[1] != "1m" or not self._append(self._recent[key], bars):
+                    del self._recent[key]
+        return saved
+
+    @staticmethod
+    def _append(recent: _Recent, bars: Sequence[Bar]) -> bool:
+        newest = recent.rows[-1][0] if recent.rows else recent.start - 1
+        for bar in bars:
+            if bar.timestamp <= newest:
+                return False  # it replaces one, or lies between two
+            newest = bar.timestamp
+        recent.rows.extend((bar.timestamp, _json(bar)) for bar in bars)
+        recent.payload = None
+        return True
+
+    def has(self, local_symbol: str) -> bool:
+        """Whether there is any bar of this contract."""
+        return self._store.last_bar(local_symbol, "1m") is not None
+
+    def recent(self, local_symbol: str, interval: str, start: int) -> bytes | None:
+        """The JSON of all bars since `start`, if the cache has it: at once."""
+        with self._lock:
+            recent = self._recent.get((local_symbol, interval))
+            if recent is None:
+                return None
+            self._recent.move_to_end((local_symbol, interval))
+            return recent.since(start)
+
+    def read_recent(self, local_symbol: str, interval: str, start: int) -> bytes:
+        """The same from the store; the next who asks finds it in the cache."""
+        with self._lock:
+            writes = self._writes[local_symbol]
+        recent = _Recent(start, deque((bar.timestamp, _json(bar)) for bar in self.bars(local_symbol, interval, Range(start))))
+        payload = recent.since(start)
+        assert payload is not None
+        with self._lock:
+            if self._writes[local_symbol] == writes:
+                self._recent[local_symbol, interval] = recent
+                while len(self._recent) > MOST_CACHED:
+                    self._recent.popitem(last=False)
+        return payload
+
+    def read(self, local_symbol: str, interval: str, wanted: Range) -> bytes:
+        """The JSON of any range."""
+        return rows.to_json([bar_row(bar) for bar in self.bars(local_symbol, interval, wanted)])
+
+    def bars(self, local_symbol: str, interval: str, wanted: Range) -> list[Bar]:
+        """The bars that begin in the range, oldest first, each made of all its minutes wherever the range ends."""
+        start, end, limit = wanted
+        if interval == "1m":
+            return self._store.read_bars(local_symbol, "1m", start, end, limit)
+        span = INTERVAL_MINUTES.get(interval, DAY_MINUTES)
+        reach = LONGEST_REACH if interval == "1d" else span
+        most = min(limit * span + reach, MOST_ROWS) if limit else 0  # the newest `limit` are whole in them
+        first, last = max(0, start - reach * MINUTE), end + reach * MINUTE if end else 0
+        minutes = self._store.read_bars(local_symbol, "1m", first, last, most)
+        longer = aggregate(minutes, interval, self._trading_day_of)
+        found = [bar for bar in longer if bar.timestamp >= start and (not end or bar.timestamp < end)]
+        return found[-limit:] if limit else found
+
+
+def bar_row(bar: Bar) -> list[float]:
+    """`[ms, open, high, low, close, volume]`."""
+    return [bar.timestamp, bar.open, bar.high, bar.low, bar.close, bar.volume]
+
+
+def _json(bar: Bar) -> bytes:
+    return rows.to_json(bar_row(bar))

@@ -1,0 +1,77 @@
+"""Bars in the gateway's own process: what was imported is served, what is asked again comes from the cache, a gap is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from app.gateway.messages import Counted, ReadBars, SaveBars
+from app.lib.calendar import SHANGHAI
+from app.lib.errors import BadInput
+from app.model import open_store
+from app.model.store import Bar
+from tests.integration.test_gateway_service import World, a_contract
+from tests.waiting import eventually
+
+MINUTE = 60_000
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("bars") / "data")
+    yield world
+    world.close()
+
+
+def ms(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).timestamp() * 1000)
+
+
+def bar(timestamp: int, close: float = 3001.0) -> Bar:
+    return Bar(timestamp, 3000.0, 3010.0, 2990.0, close, 7, 210_000.0, 1000.0)
+
+
+def row(kept: Bar) -> list[float]:
+    return [kept.timestamp, kept.open, kept.high, kept.low, kept.close, kept.volume]
+
+
+def test_bars_that_are_handed_over_are_served_at_once_and_replace_what_was_there(world: World) -> None:
+    _, page = world.log_in("hand")
+    assert page.json(ReadBars("rb2510")) == []
+    recent, old = bar(ms("2025-06-06 09:30")), bar(ms("2024-01-05 10:00"))
+    assert page.ask(SaveBars("rb2510.SHFE", [old, recent])) == Counted(2)
+    assert page.json(ReadBars("rb2510")) == page.json(ReadBars("rb2510.SHFE")) == [row(recent)]  # the newest three days
+    assert page.json(ReadBars("rb2510", limit=5)) == [row(old), row(recent)]
+    assert page.json(ReadBars("rb2510", "1d", limit=1)) == [row(recent)]
+    page.ask(SaveBars("rb2510.SHFE", [recent._replace(close=2995.0), bar(recent.timestamp + MINUTE)]))
+    assert [closes[4] for closes in page.json(ReadBars("rb2510"))] == [2995.0, 3001.0]
+
+
+def test_a_contract_that_is_not_listed_any_more_is_served_and_an_unknown_one_is_not(world: World) -> None:
+    _, page = world.log_in("gone")
+    old = bar(ms("2023-09-25 09:00"))
+    page.ask(SaveBars("rb2401.SHFE", [old]))
+    assert page.json(ReadBars("rb2401.SHFE", limit=10)) == [row(old)]
+    assert page.json(ReadBars("rb2401.SHFE")) == []
+    for asked in (ReadBars("rb2301.SHFE"), ReadBars("rb2301.SHFE", limit=1), SaveBars("rb2401", [old]), SaveBars("rb.SHFE", [old])):
+        with pytest.raises(BadInput):
+            page.ask(asked)
+
+
+def test_a_lost_quote_front_marks_the_bar_it_fell_into(world: World) -> None:
+    _, page = world.log_in("gap")
+    symbol, _ = a_contract(page, "ag")
+    page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol)
+    before = len(page.events("bar"))
+    assert world.fault("drop", user="gap", front="md") == 1
+    page.waits_for("status", lambda event: event["data"]["md"]["state"] == "lost")
+    eventually(lambda: len(page.events("bar")) > before, "the bar closes", 75.0)
+    (closed,) = [event["data"] for event in page.events("bar") if event["local_symbol"] == symbol]
+    store = open_store(f"sqlite:///{world.settings.data_dir / 'accounts' / 'sim-9999-gap' / 'account.db'}")
+    try:
+        kept = eventually(lambda: store.last_bar(symbol, "1m"), "the bar is kept")
+    finally:
+        store.close()
+    assert row(kept) == closed and not kept.complete
