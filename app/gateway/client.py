@@ -44,6 +44,7 @@ SCAN_SECONDS = 1.0  # how often the registry is looked at for gateways that some
 CONNECT_TIMEOUT = 3.0
 HOST_TIMEOUT = 3.0  # for asking the host how an account stands
 GRACE = 2.0  # how long a call waits for the link to a gateway that runs
+HOST_GRACE = 5.0  # how long a login waits for a host that is being started
 DEFAULT_TIMEOUT = 10.0
 MARGIN = 2.0  # on top of what the gateway itself waits for the counter
 LOGIN_MARGIN = 35.0  # on top of login_timeout: starting the counter and the gateway's process on a busy machine
@@ -236,6 +237,7 @@ class Gateways:
 
     def log_in(self, request: LogIn) -> LoggedIn:
         """Ask the host. Raises LoginRefused, FrontUnreachable, or GatewayDown (HOST_DOWN when there is no host)."""
+        self._await_host()
         reply: LoggedIn = self._ask_host(request, self._login_timeout)
         self._attach(reply.account).hurry()
         return reply
@@ -318,6 +320,13 @@ class Gateways:
         """What the host says of the account; empty when it does not know it. Raises GatewayDown without a host."""
         accounts: Accounts = self._ask_host(ListAccounts(), HOST_TIMEOUT)
         return next((known.state for known in accounts.accounts if known.account == account), "")
+
+    def _await_host(self) -> None:
+        """A host that is just being started, or started again, is given a moment: who logs in would only try once more."""
+        deadline = time.monotonic() + HOST_GRACE
+        while self.registry.find("host") is None and time.monotonic() < deadline:
+            if self._stopped.wait(0.05):
+                return
 
     def _ask_host(self, request: AnyRequest, timeout: float) -> Any:
         entry = self.registry.find("host")

@@ -22,6 +22,7 @@ import orjson
 
 from app.gateway import channel, process
 from app.gateway.channel import Connection
+from app.gateway.interfaces import check_interface
 from app.gateway.messages import (
     AccountInfo,
     Accounts,
@@ -152,6 +153,7 @@ class Host:
         raise BadInput("request", f"网关主机不答 {type(request).__name__}")
 
     def log_in(self, request: LogIn) -> LoggedIn:
+        check_interface(request.interface)
         key = account_key(request.interface, request.brokerid, request.userid)
         while True:
             account = self._accounts.setdefault(key, Account(key, request.interface, request.brokerid, request.userid))

@@ -493,4 +493,4 @@ class Service:
         self._publisher.changed("position", "account")
 
     def _push_error(self, code: str, message: str, **more: Any) -> None:
-        self._publisher.push("error", rows.event("error", {"code": code, "message": message, **more}))
+        self._publisher.push("error", rows.to_json({"error": code, "msg": message, **more}))

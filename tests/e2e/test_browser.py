@@ -39,6 +39,7 @@ def site(tmp_path: Path, script_folder: Path) -> Iterator[str]:
     threading.Thread(target=served.serve_forever, daemon=True).start()
     yield f"http://localhost:{served.server_port}"
     served.shutdown()
+    served.server_close()
 
 
 def readme_script() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
@@ -178,6 +179,19 @@ def test_an_account_that_nobody_brings_back_needs_a_login(
     assert len(heard.of("lost")) == 2
     with pytest.raises(NeedsLogin):
         gateways.call(ACCOUNT, PushContracts())
+
+
+def test_a_login_waits_for_a_host_that_is_just_being_started(gateways: Gateways, data_dir: Path) -> None:
+    gateways.start()
+    with ThreadPoolExecutor(1) as pool:
+        login = pool.submit(log_in, gateways)
+        host = FakeHost(data_dir)
+        try:
+            assert login.result(10) == ACCOUNT
+        finally:
+            for gateway in host.gateways.values():
+                gateway.die()
+            host.die()
 
 
 def test_with_neither_host_nor_gateway_an_account_needs_a_login_and_a_login_says_that_the_host_is_down(gateways: Gateways) -> None:

@@ -349,7 +349,7 @@ def test_a_refusal_that_comes_after_the_wait_is_pushed_as_an_error(shared_world:
     assert outcome.state == "unknown"
     shared_world.fault("unmute", user="late")
     error = page.waits_for("error")
-    assert error["data"]["code"] == "CTP_31" and error["data"]["order_id"] == outcome.order_id
+    assert error["error"] == "CTP_31" and error["order_id"] == outcome.order_id
 
 
 def test_a_close_needs_lots_and_a_fresh_price(shared_world: World) -> None:

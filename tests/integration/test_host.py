@@ -21,7 +21,7 @@ from app.gateway.messages import Accounts, ListAccounts, LoggedIn, LogIn, LogOut
 from app.gateway.process import Lock, Process, end
 from app.gateway.registry import Entry, Registry
 from app.gateway.rpc import RpcClient
-from app.lib.errors import AppError, FrontUnreachable, GatewayDown, LoginRefused, NotFound
+from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginRefused, NotFound
 from app.settings import Settings
 from tests.fakes.host import COUNTER, GATEWAY
 from tests.waiting import eventually
@@ -366,3 +366,12 @@ def _lockable(data_dir: Path, name: str) -> bool:
     except Exception:
         return False
     return True
+
+
+def test_an_interface_that_is_not_served_is_refused_with_the_remedy_before_anything_starts(world: World) -> None:
+    world.host()
+    with pytest.raises(BadInput) as refused:
+        world.ask(LogIn("ctp", "9999", "real", PASSWORD, td_address="tcp://127.0.0.1:1", md_address="tcp://127.0.0.1:2"))
+    assert refused.value.code == "INTERFACE_UNAVAILABLE"
+    assert "make ctp" in refused.value.message or "尚未提供" in refused.value.message
+    assert not world.starts("real")

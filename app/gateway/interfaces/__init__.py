@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 CTP_INTERFACES = ("ctp", "ctp_se")
 
 
-def interface_classes(name: str) -> tuple[type[SimMarket], type[SimTrader]]:
-    """Market and trader of the interface called `name`. Raises BadInput; code INTERFACE_UNAVAILABLE for one not served here."""
+def check_interface(name: str) -> None:
+    """Raises BadInput for an interface that nobody knows; code INTERFACE_UNAVAILABLE for one that is not served here."""
     if name == "sim":
-        from app.gateway.interfaces.sim import SimMarket, SimTrader
-
-        return SimMarket, SimTrader
+        return
     if name not in CTP_INTERFACES:
         raise BadInput("interface", f"不认识的接口 {name!r}：可用 sim, {', '.join(CTP_INTERFACES)}")
     if find_spec("ctpbee_api") is None:
@@ -29,3 +27,11 @@ def interface_classes(name: str) -> tuple[type[SimMarket], type[SimTrader]]:
     else:
         message = f"接口 {name} 本版本尚未提供，请使用 sim（内置柜台）"
     raise BadInput("interface", message, code="INTERFACE_UNAVAILABLE")
+
+
+def interface_classes(name: str) -> tuple[type[SimMarket], type[SimTrader]]:
+    """Market and trader of the interface called `name`. Raises what `check_interface` raises."""
+    check_interface(name)
+    from app.gateway.interfaces.sim import SimMarket, SimTrader
+
+    return SimMarket, SimTrader
