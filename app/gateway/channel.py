@@ -5,8 +5,9 @@ secret, is only ever written to owner-only files (registry.py). Blocking sockets
 the web's monkey patching makes both green, so this module is the same on every side.
 
 A frame is a 4-byte big-endian length and that many bytes. Every connection has one writer thread and an outbox. Frames sent
-with a `key` conflate: while an older frame of the same key still waits, the newer takes its place. Frames without a key are
-never dropped: a peer that lets more than `limit` bytes of those pile up is cut and finds the snapshot when it is back.
+with a `key` conflate: while an older frame of the same key still waits, it is dropped for the newer, which goes to the end: no
+frame overtakes another that was sent before it. Frames without a key are never dropped: a peer that lets more than `limit`
+bytes of those pile up is cut and finds the snapshot when it is back.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Connection:
             if self._closed:
                 raise ChannelClosed("channel is closed")
             if key is not None:
+                self._pending.pop(key, None)
                 self._pending[key] = data
             else:
                 self._serial += 1

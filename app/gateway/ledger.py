@@ -52,9 +52,7 @@ class _Order:
 
     @property
     def remaining(self) -> int:
-        """Lots that may still be filled: what is frozen for."""
-        if self.refusal is not None:
-            return 0
+        """Lots that may still be filled: what is frozen for, unless the order was refused."""
         expected = self.row.VolumeTraded if self.row.OrderStatus == "5" else self.row.VolumeTotalOriginal
         return max(0, expected - self.counted)
 
@@ -106,11 +104,15 @@ class Ledger:
     # ── orders and trades ────────────────────────────────────────────────────────────────────────────────────────────
 
     def begin_day(self, trading_day: str) -> None:
-        """Forget what belongs to another day. The book stays as it was until `rebuild` has the new day's figures."""
+        """Forget what belongs to another day. The book stays as it was until `rebuild` has the new day's figures.
+
+        Orders of ours that nobody has answered stay ours: sent while the day turned, they are the new day's at the counter.
+        """
         self.trading_day = trading_day
+        self._own = {order_id: client for order_id, client in self._own.items() if self.is_unconfirmed(order_id)}
         self.orders.clear()
         self.trades.clear()
-        for table in (self._states, self._own, self._sys_ids, self._early, self._fills, self._corrections):
+        for table in (self._states, self._sys_ids, self._early, self._fills, self._corrections):
             table.clear()
 
     def own(self, order_id: str, client_order_id: str = "") -> None:
@@ -257,6 +259,9 @@ class Ledger:
         row = state.row
         instrument = self._instruments.get(row.InstrumentID)
         if instrument is None:
+            return
+        if state.refusal is not None:
+            self.book.forget_order(order_id)
             return
         self.book.apply_order(
             WorkingOrder(

@@ -113,7 +113,7 @@ class OrderDesk:
         self._refused_unheard = refused_unheard
         self._placing: dict[str, _Wait] = {}
         self._cancelling: dict[str, _Wait] = {}
-        self._settled: set[str] = set()
+        self._settled: dict[str, str] = {}  # order id → the state its intent was given
 
     # ── placing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -124,7 +124,7 @@ class OrderDesk:
         if client_order_id:
             intent = self._store.intent_of_client(client_order_id)
             if intent is not None:
-                return self._again(intent, request, contract)
+                return self._again(intent, request)
         self._check_ready()
         return self._send(self._checked(request, contract), client_order_id)
 
@@ -173,13 +173,13 @@ class OrderDesk:
         self._answer(self._placing, order_id, outcome)
 
     def _settle(self, outcome: OrderOutcome) -> None:
-        if outcome.order_id not in self._settled:
-            self._settled.add(outcome.order_id)
+        if self._settled.get(outcome.order_id) != outcome.state:  # an order that was taken for lost may live after all
+            self._settled[outcome.order_id] = outcome.state
             self._journal.settle_intent(outcome.order_id, outcome.state, outcome.code, outcome.message)
 
-    def _again(self, intent: Intent, request: PlaceOrder, contract: ContractData | None) -> Future[OrderOutcome]:
+    def _again(self, intent: Intent, request: PlaceOrder) -> Future[OrderOutcome]:
         """The same client_order_id once more: the same order's outcome as it is now, or a refusal when it asks for something else."""
-        if contract is None or not _same_order(intent.request, request, contract):
+        if not _same_order(intent.request, request):
             raise BadInput(
                 "client_order_id",
                 f"client_order_id {intent.client_order_id} 已用于另一张报单",
@@ -200,18 +200,18 @@ class OrderDesk:
     # ── cancelling ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def cancel(self, request: CancelOrder) -> Future[Done]:
-        """Send the cancel and wait. Raises NotFound, BadInput and NotReady: then nothing was sent."""
+        """Send the cancel, unless one is under way, and wait. Raises NotFound, BadInput and NotReady: then nothing was sent."""
         order_id = request.order_id.strip().rpartition(".")[2]
         order = self._account.order(order_id)
         if order is None:
             raise NotFound("本账户没有这张报单", code="ORDER_NOT_FOUND")
         if request.local_symbol and request.local_symbol.partition(".")[0] != order.symbol:
             raise BadInput("local_symbol", f"报单 {order_id} 的合约是 {order.local_symbol}")
-        self._check_ready()
-        self._trader().cancel_order(order.create_cancel_request())
-        log.info("撤单已发出：%s", order_id)
         waiting = self._cancelling.get(order_id)
-        if waiting is None:
+        if waiting is None:  # else one is under way: a second would be refused (CTP_24) and take the first's answer with it
+            self._check_ready("撤单")
+            self._trader().cancel_order(order.create_cancel_request())
+            log.info("撤单已发出：%s", order_id)
             waiting = self._cancelling[order_id] = _Wait(
                 self._loop.call_later(self._timeout, self._answer, self._cancelling, order_id, Done(CANCEL_SENT_TEXT))
             )
@@ -221,7 +221,7 @@ class OrderDesk:
 
     def cancel_all(self) -> Counted:
         """Send a cancel for every working order. Raises NotReady."""
-        self._check_ready()
+        self._check_ready("撤单")
         count = 0
         for order in self._account.working_orders():
             try:
@@ -235,7 +235,12 @@ class OrderDesk:
     # ── closing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def close_position(self, request: ClosePosition) -> Future[CloseOutcome]:
-        """Close by limit orders at the newest price plus slippage. Raises BadInput, NotReady, OrderRefused: then nothing was sent."""
+        """Close by limit orders at the newest price plus slippage. Raises BadInput, NotReady, OrderRefused: then nothing was sent.
+
+        Two legs (today's and history apart) are sent one after the other without waiting: each takes lots that the other cannot
+        reach, so what is refused to one says nothing of the other, and who wants to get out should not hold the rest of the
+        position while the first leg's answer is awaited. Nothing is taken back either. The outcome has every leg, sent or not.
+        """
         self._check_ready()
         contract = checked_contract(self._account.contract(request.local_symbol), self._trader().trading_day)
         if request.direction not in ("long", "short"):
@@ -250,7 +255,15 @@ class OrderDesk:
             checked_order(PlaceOrder(contract.local_symbol, direction, leg.offset, "limit", price, leg.volume), contract, limits)
             for leg in legs
         ]
-        return _all_of([self._send(order) for order in orders])
+        return _all_of([self._send_leg(order) for order in orders])
+
+    def _send_leg(self, order: OrderRequest) -> Future[OrderOutcome]:
+        """Like `_send`, but what did not leave is an outcome: another leg may have."""
+        try:
+            return self._send(order)
+        except AppError as error:
+            log.error("平仓报单未发出：%s", error.message)
+            return done(OrderOutcome("", "refused", error.code, error.message))
 
     def _closing_price(self, contract: ContractData, direction: str) -> float:
         """Raises OrderRefused when the newest price is too old; the contract is subscribed then, so that a retry works."""
@@ -303,15 +316,17 @@ class OrderDesk:
             else:
                 future.set_result(answer)
 
-    def _check_ready(self) -> None:
+    def _check_ready(self, what: str = "报单") -> None:
         if not self._account.is_ready():
-            raise NotReady("交易前置未就绪，报单未发出，请稍后再试")
+            raise NotReady(f"交易前置未就绪，{what}未发出，请稍后再试")
 
 
-def _same_order(journaled: dict[str, Any], request: PlaceOrder, contract: ContractData) -> bool:
-    """Whether the journal's request asks for the same as this one."""
+def _same_order(journaled: dict[str, Any], request: PlaceOrder) -> bool:
+    """Whether the journal's request asks for the same as this one. Without the contract list, which may be loading or newer."""
+    symbol = request.local_symbol.strip()
+    named = journaled.get("local_symbol", "")
     asked = {
-        "local_symbol": contract.local_symbol,
+        "local_symbol": named if symbol == named.partition(".")[0] else symbol,
         "direction": request.direction,
         "offset": request.offset,
         "type": request.type,

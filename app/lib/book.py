@@ -173,6 +173,12 @@ class Book:
             self._working.discard(order.order_id)
         self._frozen = self._money = None
 
+    def forget_order(self, order_id: str) -> None:
+        """The counter has no such order: nothing is frozen for it, unless it turns up after all."""
+        if self._orders.pop(order_id, None) is not None:
+            self._working.discard(order_id)
+            self._frozen = self._money = None
+
     def set_price(self, symbol: str, last_price: float, pre_settlement: float = 0.0) -> None:
         """The newest price, or before the first one the last settlement. Absent prices change nothing. On the path of every tick."""
         if is_absent(last_price):

@@ -122,8 +122,13 @@ def is_working(row: Mapping[str, Any]) -> bool:
 
 
 def progress(row: Mapping[str, Any]) -> tuple[int, float]:
-    """How far an order has come; it never goes back (DOMAIN, Orders 5)."""
+    """How far an order has come; it never goes back (DOMAIN, Orders 5).
+
+    A refusal that is not the exchange's says that the counter has no such order: whatever the counter shows of it later is newer.
+    """
     status = row["status"]
+    if status == "拒单" and row.get("error_code") not in (None, "", "EXCHANGE_REJECT"):
+        return 0, 0
     return (WORKING.index(status) if status in WORKING else len(WORKING)), row.get("traded") or 0
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from app.model.store import Bar, DuplicateIntent, Event, Intent
+from app.model.store import Bar, DuplicateIntent, Event, Intent, StoreFailed
 
 SCHEMA_VERSION = 1
 
@@ -92,10 +92,11 @@ class SqliteStore:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
+                self._writer.execute("COMMIT")
             except BaseException:
-                self._writer.execute("ROLLBACK")
+                if self._writer.in_transaction:  # a full disk may have ended it already
+                    self._writer.execute("ROLLBACK")
                 raise
-            self._writer.execute("COMMIT")
 
     def _migrate(self) -> None:
         with self._writing() as db:  # two processes may open a new file at once: one of them makes it
@@ -146,6 +147,8 @@ class SqliteStore:
                 )
         except sqlite3.IntegrityError as error:
             raise DuplicateIntent(str(error)) from None
+        except sqlite3.Error as error:
+            raise StoreFailed(str(error)) from error
 
     def settle_intent(self, order_id: str, state: str, code: str = "", message: str = "") -> None:
         with self._writing() as db:

@@ -61,7 +61,7 @@ class Store(Protocol):
 
     # journal of intents: durable (synchronous) before the call returns
     def write_intent(self, intent: Intent) -> None:
-        """Raises DuplicateIntent when the order_id or a non-empty client_order_id is there already."""
+        """Raises DuplicateIntent when the order_id or a non-empty client_order_id is there already, StoreFailed when it cannot write."""
 
     def settle_intent(self, order_id: str, state: str, code: str = "", message: str = "") -> None: ...
 
@@ -104,3 +104,7 @@ class Store(Protocol):
 
 class DuplicateIntent(Exception):
     """An intent with this order_id or client_order_id is in the journal already."""
+
+
+class StoreFailed(Exception):
+    """The disk is full, or the store is locked or unreachable: nothing was written."""

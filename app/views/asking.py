@@ -8,6 +8,7 @@ from flask import g, request
 
 from app.gateway.messages import AnyRequest
 from app.global_var import G
+from app.lib.errors import GatewayDown
 from app.views.parse import Parameters
 
 
@@ -19,3 +20,13 @@ def parameters() -> Parameters:
 def ask(message: AnyRequest) -> Any:
     """The gateway's reply, or the error that it raised. Never asked twice."""
     return G.gateways.call(g.identity.account, message)
+
+
+def ask_or_none(message: AnyRequest) -> Any:
+    """For what must not be taken for failed once it has left: None where it did and no answer came."""
+    try:
+        return ask(message)
+    except GatewayDown as error:
+        if error.extra.get("asked"):
+            return None
+        raise

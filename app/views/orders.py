@@ -10,14 +10,16 @@ from flask import Blueprint, Response
 
 from app.auth import auth_required
 from app.gateway.messages import CancelAll, CancelOrder, OrderOutcome, PlaceOrder, ReadLists
-from app.lib.errors import BadInput, GatewayDown, OrderRefused
+from app.lib.errors import BadInput, OrderRefused
 from app.lib.symbols import direction_and_offset, parse_symbol, parse_type
-from app.views.asking import ask, parameters
+from app.views.asking import ask, ask_or_none, parameters
 from app.views.envelope import succeed
 from app.views.parse import REQUIRED, Parameters
 
 UNKNOWN_STATE = "ORDER_STATE_UNKNOWN"
 UNKNOWN_TEXT = "报单已发出，柜台未确认，请勿重复下单"
+UNKNOWN_CANCEL = "CANCEL_STATE_UNKNOWN"
+UNCONFIRMED_CANCEL = "撤单已发出，柜台未确认，请核对委托列表"
 HIGHEST_PRICE = 1e9
 MOST_LOTS = 1_000_000
 
@@ -36,11 +38,8 @@ def read_lists() -> Response:
 def place_order() -> Response:
     """POST /order_solve: local_symbol, exchange, direction, offset, type, price, volume, client_order_id → order_id. Token."""
     command = _order_of(parameters())
-    try:
-        outcome: OrderOutcome = ask(command)
-    except GatewayDown as error:
-        if not error.extra.get("asked"):
-            raise
+    outcome: OrderOutcome | None = ask_or_none(command)
+    if outcome is None:
         return unknown_order(client_order_id=command.client_order_id)
     if outcome.state == "refused":
         raise OrderRefused(outcome.message, code=outcome.code, order_id=outcome.order_id)
@@ -52,26 +51,32 @@ def place_order() -> Response:
 @blueprint.delete("/order_solve")
 @auth_required
 def cancel_order() -> Response:
-    """DELETE /order_solve: order_id, local_symbol, exchange; or all=1. Token."""
+    """DELETE /order_solve: order_id, local_symbol, exchange; or all=1. Token. A cancel without an answer is no fail: it may have left."""
     sent = parameters()
     if sent.flag("all", False):
-        count = ask(CancelAll()).count
-        return succeed(msg=f"已发出 {count} 笔撤单请求" if count else "没有可撤的委托")
+        answer = ask_or_none(CancelAll())
+        if answer is None:
+            return succeed(msg=UNCONFIRMED_CANCEL, status=202, error=UNKNOWN_CANCEL)
+        return succeed(msg=f"已发出 {answer.count} 笔撤单请求" if answer.count else "没有可撤的委托")
     order_id = sent.text("order_id")
     symbol = parse_symbol(sent.one("local_symbol"), sent.one("exchange")) if sent.one("local_symbol") else ""
-    ask(CancelOrder(order_id, str(symbol)))
+    done = ask_or_none(CancelOrder(order_id, str(symbol)))
+    if done is None or done.note:
+        return succeed(msg=UNCONFIRMED_CANCEL, status=202, order_id=order_id, error=UNKNOWN_CANCEL)
     return succeed(msg="撤单请求发送成功", order_id=order_id)
 
 
-def unknown_order(order_id: str = "", **added: object) -> Response:
+def unknown_order(order_id: str = "", msg: str = UNKNOWN_TEXT, **added: object) -> Response:
     """The answer for an order that has left, or may have left, without word from the counter."""
     if order_id:
         advice = "结果将通过推送与委托列表给出"
-    elif added.get("client_order_id"):
+    elif "client_order_id" not in added:
+        advice = "网关中断，未得到委托编号，请先核对委托列表与持仓"
+    elif added["client_order_id"]:
         advice = "以同一 client_order_id 再次提交是安全的：不会重复下单，只会得到这一笔的结果"
     else:
         advice = "网关中断，未得到委托编号，请先核对委托列表；下单时附带 client_order_id 即可安全重试"
-    return succeed(msg=UNKNOWN_TEXT, status=202, order_id=order_id, error=UNKNOWN_STATE, advice=advice, **added)
+    return succeed(msg=msg, status=202, order_id=order_id, error=UNKNOWN_STATE, advice=advice, **added)
 
 
 def _order_of(sent: Parameters) -> PlaceOrder:

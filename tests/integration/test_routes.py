@@ -17,6 +17,7 @@ from app.gateway.messages import (
     CloseOutcome,
     ClosePosition,
     DescribeContract,
+    Done,
     Json,
     LoggedIn,
     LogIn,
@@ -405,6 +406,23 @@ def test_a_cancel_that_comes_too_late_is_told_in_the_counters_words(auth: Auth, 
     assert (answer.status_code, answer.json["success"], answer.json["error"]) == (200, False, "CTP_26")
 
 
+@pytest.mark.parametrize("fields", [{"order_id": "1_77_1"}, {"all": "1"}], ids=["one", "all"])
+def test_a_cancel_that_left_without_an_answer_is_no_fail(auth: Auth, gateways: FakeGateways, fields: dict[str, str]) -> None:
+    gateways.answers[CancelOrder] = gateways.answers[CancelAll] = GatewayDown("网关连接已断开", asked=True)
+    answer = auth.log_in().ask("DELETE", "/order_solve", data=fields)
+    assert (answer.status_code, answer.json["success"], answer.json["error"]) == (202, True, "CANCEL_STATE_UNKNOWN")
+    assert "未确认" in answer.json["msg"]
+    gateways.answers[CancelOrder] = gateways.answers[CancelAll] = GatewayDown("网关正在重启", asked=False)
+    answer = auth.ask("DELETE", "/order_solve", data=fields)
+    assert (answer.status_code, answer.json["success"], answer.json["error"]) == (503, False, "GATEWAY_DOWN")
+
+
+def test_a_cancel_that_the_counter_has_not_confirmed_says_so(auth: Auth, gateways: FakeGateways) -> None:
+    gateways.answers[CancelOrder] = Done("撤单已发出，柜台未确认")
+    answer = auth.log_in().ask("DELETE", "/order_solve", data={"order_id": "1_77_1"})
+    assert (answer.status_code, answer.json["success"], answer.json["error"]) == (202, True, "CANCEL_STATE_UNKNOWN")
+
+
 def test_nobody_cancels_another_accounts_order(client: Any, gateways: FakeGateways) -> None:
     order_id = Auth(client).log_in("alice").ask("POST", "/order_solve", data=ORDER).json["order_id"]
     before = list(gateways.sent)
@@ -468,6 +486,14 @@ def test_a_close_is_a_fail_only_when_no_leg_was_sent(
     assert got is not None
     assert (answer.status_code, got["success"], got["error"], got["order_ids"]) == (status, success, error, order_ids)
     assert got["data"] == "" and got["msg"]
+
+
+def test_a_leg_that_was_refused_is_told_also_where_the_other_is_unknown(auth: Auth, gateways: FakeGateways) -> None:
+    gateways.answers[ClosePosition] = CloseOutcome([outcome(1, "refused", "CTP_50", "平今仓位不足"), outcome(2, "unknown")])
+    answer = auth.log_in().ask("POST", "/close_position", data=CLOSE)
+    assert (answer.json["error"], answer.json["order_ids"]) == ("ORDER_STATE_UNKNOWN", ["1_77_2"])
+    assert answer.json["msg"].startswith(UNKNOWN_TEXT) and "平今仓位不足" in answer.json["msg"]
+    assert answer.json["refused"] == [{"order_id": "1_77_1", "error": "CTP_50", "msg": "平今仓位不足"}]
 
 
 # ── bars, config, events ─────────────────────────────────────────────────────────────────────────────────────────────

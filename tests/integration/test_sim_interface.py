@@ -12,10 +12,11 @@ from ctpbee.constant import CancelRequest, Exchange, OrderType, Status
 
 from app.counter import frames
 from app.gateway.channel import ChannelClosed
+from app.gateway.interfaces import front as front_module
 from app.gateway.interfaces import sim
 from app.lib.errors import BadInput, NotFound, NotReady, OrderRefused
 from app.model import open_store
-from app.model.store import DuplicateIntent, Intent, Store
+from app.model.store import DuplicateIntent, Intent, Store, StoreFailed
 from tests.fakes.app import Gateway, request
 from tests.fakes.front import DAY, FakeFront, account, depth, detail, instrument, order, trade
 from tests.waiting import eventually
@@ -242,6 +243,35 @@ def test_an_order_that_could_not_leave_is_settled_as_never_sent(gateway: Gateway
     assert gateway.ledger.orders == {}
 
 
+def test_an_order_that_cannot_be_journalled_is_not_sent_and_says_so(
+    front: FakeFront, gateway: Gateway, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_intent: Intent) -> None:
+        raise StoreFailed("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "write_intent", full)
+        with pytest.raises(NotReady, match="报单未发出") as error:
+            gateway.send()
+    assert error.value.code == "JOURNAL_FAILED"
+    gateway.send()
+    eventually(front.inserted, "the next one is sent")
+    assert len(front.inserted()) == 1
+
+
+def test_what_fails_once_an_order_has_left_does_not_make_it_look_unsent(
+    front: FakeFront, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_row: Any) -> None:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(gateway.ledger, "submit", broken)
+    order_id = gateway.send()
+    eventually(front.inserted, "sent")
+    front.send(frames.RtnOrder(order=order(status="3")))
+    eventually(lambda: gateway.ears.statuses(order_id) == [Status.NOTTRADED], "followed all the same")
+
+
 def test_a_send_from_another_thread_has_the_same_effect(front: FakeFront, gateway: Gateway) -> None:
     order_id = gateway.bee.trader.send_order(request())
     eventually(lambda: gateway.ears.statuses(order_id) == [Status.SUBMITTING], "提交中")
@@ -393,6 +423,7 @@ def test_an_order_that_never_came_to_the_counter_is_refused_after_a_second_look(
     front.drop("td")
     gateway.ready(times=2)
     asked = front.asked("order")
+    assert gateway.ledger.money().frozen_margin > 0
     eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.REJECTED], "settled")
     assert front.asked("order") == asked + 1
     intent = store.intent(order_id)
@@ -400,6 +431,9 @@ def test_an_order_that_never_came_to_the_counter_is_refused_after_a_second_look(
     assert DAY in intent.message and "没有这笔报单" in intent.message
     assert len(front.inserted()) == 1
     assert gateway.ledger.money().frozen_margin == 0
+    front.send(frames.RtnOrder(order=order(status="3")))  # against all reason it lives
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "alive")
+    assert gateway.ledger.money().frozen_margin > 0
 
 
 def test_an_order_that_arrives_late_is_found_by_the_second_look(
@@ -431,6 +465,26 @@ def test_a_killed_gateway_finds_its_orders_and_its_refusals_again(
     assert again.ledger.orders[alive].is_local
     assert (again.ledger.orders[refused].status, again.ledger.orders[refused].error_code) == (Status.REJECTED, "CTP_31")
     assert len(front.inserted()) == 2
+
+
+def test_no_new_connection_is_made_before_the_loss_of_the_old_one_was_heard(
+    front: FakeFront, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what the event thread still does for the old session, an order above all, would go over the new connection."""
+    monkeypatch.setattr(front_module, "SHORTEST_PAUSE", 0.0)
+    trader = gateway.bee.trader
+    trader._front.settled()
+    lost, lagging, seen = trader._front.connection, threading.Event(), []
+    gateway.loop.post(lagging.wait, 10)
+    gateway.loop.post(lambda: seen.append(trader._front.connection))
+    front.drop("td")
+    eventually(lambda: lost.closed, "the reader has seen it")
+    again, connect = threading.Event(), front_module.channel.connect
+    monkeypatch.setattr(front_module.channel, "connect", lambda address: again.set() or connect(address))
+    assert not again.wait(0.3)
+    lagging.set()
+    gateway.ready(times=2)
+    assert seen == [lost]
 
 
 # ── the days ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from app.model.sqlite import SqliteStore
+from app.model.store import Intent, StoreFailed
+
+try:
+    import resource
+except ImportError:  # not POSIX
+    resource = None  # type: ignore[assignment]
 
 
 @pytest.mark.skipif(not psutil.POSIX, reason="counts file descriptors")
@@ -45,4 +53,28 @@ def test_readers_at_one_moment_do_not_share_a_connection(tmp_path: Path) -> None
     for thread in threads:
         thread.join()
     assert failed == []
+    store.close()
+
+
+@contextmanager
+def a_full_disk(*paths: Path) -> Iterator[None]:
+    """No file of this process can grow beyond what the largest of these has now."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max(path.stat().st_size for path in paths), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.skipif(resource is None, reason="limits the size of files")
+def test_after_a_full_disk_the_store_writes_again(tmp_path: Path) -> None:
+    """A transaction that could not be committed must not stay open: every later order would be refused."""
+    store = SqliteStore(tmp_path / "store.db")
+    intent = Intent("1_2_3", "mine", "20241202", "2024-12-02T10:00:00", {})
+    with a_full_disk(tmp_path / "store.db", tmp_path / "store.db-wal"), pytest.raises(StoreFailed):
+        store.write_intent(intent)
+    assert store.intents("20241202") == []
+    store.write_intent(intent)
+    assert store.intents("20241202") == [intent]
     store.close()

@@ -269,6 +269,16 @@ def test_an_older_row_that_comes_late_freezes_nothing_again():
     assert made.money() == book().money()
 
 
+def test_an_order_that_was_none_frees_all_and_freezes_again_when_it_turns_up():
+    made = book()
+    order = WorkingOrder("1_1_1", "rb2510", "buy", "open", 3000, 5, 5)
+    made.apply_order(order)
+    made.forget_order("1_1_1")
+    assert made.money() == book().money()
+    made.apply_order(order)
+    assert made.money().frozen_margin == yuan("12000.00")
+
+
 def test_a_close_freezes_volume_in_its_bucket_and_commission_but_no_margin():
     made = filled(fill(1, "buy", "open", 3), lots=[lot(4, 2900, 2950)])
     made.apply_order(WorkingOrder("1_1_1", "rb2510", "sell", "close", 3000, 1))

@@ -69,6 +69,14 @@ def test_a_state_that_is_known_or_older_is_no_news(house: House) -> None:
     assert [row["status"] for _, _, row in house.written] == ["未成交", "部分成交", "已撤销"]
 
 
+def test_an_order_that_was_refused_in_error_is_journalled_when_it_turns_up(house: House) -> None:
+    assert house.journal.order(DAY, "1_2_3", a_row("提交中"))
+    assert house.journal.order(DAY, "1_2_3", a_row("拒单", error_code="NEVER_ARRIVED"))
+    assert house.journal.order(DAY, "1_2_3", a_row("未成交"))
+    assert not house.journal.order(DAY, "1_2_3", a_row("拒单", error_code="NEVER_ARRIVED"))
+    assert house.journal.order(DAY, "1_2_3", a_row("已撤销"))
+
+
 def test_what_a_login_replays_after_a_restart_is_no_news(house: House) -> None:
     steps = [a_row("提交中"), a_row("未成交"), a_row("全部成交", 3)]
     for row in steps:

@@ -128,6 +128,15 @@ def test_an_order_taken_for_lost_that_lives_after_all_is_shown_alive(ledger: Led
     assert ledger.orders[ID].error_code == ""
 
 
+def test_an_order_taken_for_lost_that_lives_after_all_freezes_its_money_again(ledger: Ledger) -> None:
+    ledger.submit(order())
+    frozen = ledger.money().frozen_margin
+    ledger.apply_refusal(order(), Refusal("NEVER_ARRIVED", "未到达"))
+    assert ledger.money().frozen_margin == 0
+    ledger.apply_order(order(status="3"))
+    assert ledger.money().frozen_margin == frozen > 0
+
+
 # ── trades ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -283,6 +292,17 @@ def test_a_new_day_begins_with_empty_lists(ledger: Ledger) -> None:
     ledger.begin_day("20250610")
     assert not ledger.orders and not ledger.trades and not ledger.is_own(ID)
     assert ledger.trading_day == "20250610"
+
+
+def test_an_order_sent_while_the_day_turned_is_still_ours_whatever_becomes_of_it(ledger: Ledger) -> None:
+    """It left before we heard of the new day; the counter took it, or refused it, on the new one."""
+    ledger.submit(order())
+    ledger.own("1_7_2", "refused")
+    ledger.begin_day("20250610")
+    (alive,) = ledger.apply_order(order(status="3", TradingDay="20250610"))
+    assert (alive.is_local, alive.client_order_id) == (True, "mine")
+    (refused,) = ledger.apply_refusal(order(2, TradingDay="20250610"), refusal_of(31, "资金不足"))
+    assert (refused.status, refused.client_order_id) == (Status.REJECTED, "refused")
 
 
 def test_options_are_left_out_and_expired_contracts_go(ledger: Ledger) -> None:

@@ -99,6 +99,7 @@ class Desk:
         self.closable = Closable(3, 2)
         self.config = {"CLOSE_PATTERN": "today", "SLIPPAGE_COVER": 2, "SLIPPAGE_SELL": 1}
         self.line_is_down = False
+        self.room = 1_000  # intents that the disk still takes
         self.desk = OrderDesk(
             account=self,
             trader=lambda: self,
@@ -135,6 +136,9 @@ class Desk:
     def send_order(self, request: OrderRequest, client_order_id: str = "") -> str:
         order_id = f"1_2_{len(self.sent) + 1}"
         self.intents[order_id] = Intent(order_id, client_order_id, DAY, NOW.isoformat(), request_words(request))
+        if len(self.intents) > self.room:
+            del self.intents[order_id]
+            raise NotReady("报单日志写入失败，报单未发出", code="JOURNAL_FAILED")
         if self.line_is_down:
             self.intents[order_id] = self.intents[order_id]._replace(state="never_sent", code="NEVER_SENT", message="连接已断开，未发出")
             raise OrderRefused("连接已断开，未发出", code="NEVER_SENT", order_id=order_id)
@@ -400,6 +404,25 @@ def test_an_order_that_never_left_gives_the_same_answer_again(house: Desk) -> No
     assert house.desk.place(an_order(client_order_id="a-1")).result(0) == first and house.sent == []
 
 
+@pytest.mark.parametrize("name", ["rb2501.SHFE", "rb2501"])
+def test_asked_again_while_the_contracts_are_still_loading_it_is_the_same_order(house: Desk, name: str) -> None:
+    """After a restart of the gateway, or once the contract has expired."""
+    house.desk.place(an_order(client_order_id="a-1"))
+    house.contracts, house.ready = {}, False
+    house.pass_time(TIMEOUT)
+    assert house.desk.place(an_order(client_order_id="a-1", local_symbol=name)).result(0).state == "unknown"
+    assert len(house.sent) == 1
+
+
+def test_an_order_taken_for_lost_that_turns_up_is_settled_as_accepted(house: Desk) -> None:
+    house.desk.place(an_order(client_order_id="a-1"))
+    house.pass_time(TIMEOUT)
+    house.hear("1_2_1", Status.REJECTED, error_code="NEVER_ARRIVED", error_message="未到达柜台")
+    house.hear("1_2_1", Status.NOTTRADED)
+    assert [state for _, state, _, _ in house.settled] == ["unknown", "refused", "accepted"]
+    assert house.desk.place(an_order(client_order_id="a-1")).result(0).state == "accepted"
+
+
 def test_an_answer_is_given_again_although_the_front_is_lost(house: Desk) -> None:
     house.desk.place(an_order(client_order_id="a-1"))
     house.hear("1_2_1", Status.NOTTRADED)
@@ -427,6 +450,16 @@ def test_a_refused_cancel_says_why(house: Desk) -> None:
     house.hear("1_2_1", Status.ALLTRADED, 2)
     house.desk.on_cancel_refused("1_2_1", "CTP_26", "报单已全成交或已撤销")
     assert isinstance(refusal(future), OrderRefused) and refusal(future).code == "CTP_26"
+
+
+def test_a_second_cancel_waits_for_the_first_and_is_not_sent(house: Desk) -> None:
+    """The counter would refuse it with 24, and the first one's caller would hear of a refusal although his cancel works."""
+    house.desk.place(an_order())
+    house.hear("1_2_1", Status.NOTTRADED)
+    first, second = house.desk.cancel(CancelOrder("1_2_1")), house.desk.cancel(CancelOrder("1_2_1"))
+    assert len(house.cancels) == 1
+    house.hear("1_2_1", Status.CANCELLED)
+    assert first.result(0) == second.result(0) == Done()
 
 
 def test_a_cancel_without_reply_has_left(house: Desk) -> None:
@@ -475,6 +508,22 @@ def test_a_close_takes_todays_lots_first_at_the_last_price_less_slippage(house: 
     assert not future.done()
     house.hear("1_2_1", Status.NOTTRADED)
     assert [outcome.order_id for outcome in future.result(0).outcomes] == ["1_2_1", "1_2_2"]
+
+
+def test_a_leg_that_could_not_be_sent_does_not_hide_the_one_that_was(house: Desk) -> None:
+    house.room = 1
+    future = house.desk.close_position(ClosePosition("rb2501.SHFE", "long", 5))
+    house.hear("1_2_1", Status.NOTTRADED)
+    first, second = future.result(0).outcomes
+    assert (first.order_id, first.state) == ("1_2_1", "accepted")
+    assert (second.order_id, second.state, second.code) == ("", "refused", "JOURNAL_FAILED")
+
+
+def test_a_refused_first_leg_does_not_stop_the_second(house: Desk) -> None:
+    future = house.desk.close_position(ClosePosition("rb2501.SHFE", "long", 5))
+    house.hear("1_2_1", Status.REJECTED, error_code="CTP_50", error_message="平今仓位不足")
+    house.hear("1_2_2", Status.NOTTRADED)
+    assert [(leg.state, leg.code) for leg in future.result(0).outcomes] == [("refused", "CTP_50"), ("accepted", "")]
 
 
 def test_a_short_position_is_bought_back_above_the_last_price(house: Desk) -> None:

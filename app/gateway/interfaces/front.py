@@ -74,9 +74,23 @@ class Front:
     def _run(self) -> None:
         while not self._stop.is_set():
             reason = self._serve()
-            self._loop.post(self._on_lost, reason)
+            self._let_go(reason)
             pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
             self._stop.wait(pause)
+
+    def _let_go(self, reason: str) -> None:
+        """Tell of the loss and wait until it has been heard: what is still to be done for this connection must not find the next one."""
+        heard = threading.Event()
+
+        def tell() -> None:
+            try:
+                self._on_lost(reason)
+            finally:
+                heard.set()
+
+        self._loop.post(tell)
+        while not heard.wait(0.1) and not self._stop.is_set():
+            pass
 
     def _serve(self) -> str:
         """One connection from its beginning to its end; returns why it ended."""

@@ -42,7 +42,7 @@ from app.gateway.interfaces.wiring import Wiring
 from app.gateway.ledger import Change
 from app.gateway.positions import position_data
 from app.lib.errors import BadInput, LoginRefused, NotFound, NotReady, OrderRefused
-from app.model.store import Intent
+from app.model.store import Intent, StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -245,6 +245,7 @@ class SimTrader(_Side):
         """Journal the intent, then send; returns the order id, whose 提交中 is told after this call.
 
         Raises NotReady and BadInput (nothing journalled, nothing sent), DuplicateIntent (nothing sent), OrderRefused NEVER_SENT.
+        What goes wrong once it has left is logged and not raised: it would look like an order that was not sent.
         """
         exchange = self._exchange(req)
         if req.type not in fields.CONDITIONS_OF or req.offset not in fields.OFFSET_CODE or req.direction not in fields.DIRECTION_CODE:
@@ -265,16 +266,20 @@ class SimTrader(_Side):
             )
             order_id = fields.order_id_of(row)
             request = fields.request_words(req) | {"row": msgspec.to_builtins(row)}
-            self._store.write_intent(Intent(order_id, client_order_id, row.TradingDay, self.counter_now().isoformat(), request))
+            try:
+                self._store.write_intent(Intent(order_id, client_order_id, row.TradingDay, self.counter_now().isoformat(), request))
+            except StoreFailed as error:
+                log.error("order %s not journalled, so not sent: %s", order_id, error)
+                raise NotReady("报单日志写入失败，报单未发出：请检查磁盘空间", code="JOURNAL_FAILED") from error
             self._ledger.own(order_id, client_order_id)
             try:
                 send_on(session.connection, _insert_of(row))
             except ChannelClosed:
                 message = "与前置的连接已断开，报单未发出"
-                self._store.settle_intent(order_id, "never_sent", "NEVER_SENT", message)
+                self._call(self._store.settle_intent, order_id, "never_sent", "NEVER_SENT", message)
                 raise OrderRefused(message, code="NEVER_SENT", order_id=order_id) from None
         if self._loop.is_current:
-            self._submitted(row)
+            self._call(self._submitted, row)
         else:
             self._loop.post(self._submitted, row)
         return order_id
@@ -419,7 +424,7 @@ class SimTrader(_Side):
             elif intent.state in UNSETTLED:
                 order = self._ledger.orders[intent.order_id]
                 state = "refused" if order.error_code else "accepted"
-                self._store.settle_intent(intent.order_id, state, order.error_code, order.error_message)
+                self._call(self._store.settle_intent, intent.order_id, state, order.error_code, order.error_message)
         if missing:
             log.warning("%d orders without an answer are not at the counter (yet)", len(missing))
             self._loop.call_later(ARRIVAL_GRACE, self._look_again, self._session, missing)
@@ -437,7 +442,7 @@ class SimTrader(_Side):
                     continue
                 message = f"柜台 {intent.trading_day} 的委托中没有这笔报单：未到达柜台或未被受理"
                 log.warning("order %s is not at the counter: settled as refused", intent.order_id)
-                self._store.settle_intent(intent.order_id, "refused", NEVER_ARRIVED, message)
+                self._call(self._store.settle_intent, intent.order_id, "refused", NEVER_ARRIVED, message)
                 self._refuse(intent, Refusal(NEVER_ARRIVED, message))
 
         self._query("order", on_orders)

@@ -1,0 +1,37 @@
+"""app/gateway/channel.py: what waits for a slow peer, and in which order it leaves."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from app.gateway.channel import Connection
+from tests.waiting import eventually
+
+FILLING = b"x" * (4 * 1024 * 1024)  # more than a socket takes at once: its writer stands still until the peer reads
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Connection, Connection]]:
+    ours, theirs = socket.socketpair()
+    writer, reader = Connection(ours), Connection(theirs)
+    yield writer, reader
+    writer.close()
+    reader.close()
+
+
+def test_a_newer_frame_of_a_key_does_not_overtake_what_was_sent_before_it(ends: tuple[Connection, Connection]) -> None:
+    """A heartbeat with the new trading day must not come before the old day's last trade."""
+    writer, reader = ends
+    frames = reader.frames()
+    writer.send(b"first")
+    assert next(frames) == b"first"
+    writer.send(FILLING)
+    eventually(lambda: not writer._pending, "the writer has taken it and stands still")
+    writer.send(b"old day", key="heartbeat")
+    writer.send(b"trade of the old day")
+    writer.send(b"new day", key="heartbeat")
+    assert next(frames) == FILLING
+    assert [next(frames), next(frames)] == [b"trade of the old day", b"new day"]
