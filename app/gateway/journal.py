@@ -2,6 +2,7 @@
 
 The event thread hands over, one writer thread writes (each row is on disk before its number is known), and the event thread
 hears the number. What a login replays and the journal has already is dropped here: an order in the journal only moves forward.
+While the disk is full, orders and trades wait and are written once there is room; bars are given up.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.lib import rows
-from app.model.store import Bar, Store
+from app.model.store import Bar, Store, StoreFailed
+
+RETRY = 1.0  # seconds between two attempts to write what must not be lost
+BACKLOG = 20_000  # jobs that wait: above it no bar is taken
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,7 @@ class Journal:
         self._on_written = on_written
         self._days: dict[str, dict[str, Row]] = {}
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
@@ -47,23 +52,25 @@ class Journal:
         if before is not None and (before == row or rows.progress(row) < rows.progress(before)):
             return False
         known[order_id] = row
-        self._jobs.put(lambda: self._written("order_update", self._store.save_order(trading_day, order_id, row), row))
+        self._keep(lambda: self._written("order_update", self._store.save_order(trading_day, order_id, row), row))
         return True
 
     def trade(self, trading_day: str, key: str, row: Row) -> None:
         """Keep the trade unless the journal has it."""
-        self._jobs.put(lambda: self._written("trade_update", self._store.save_trade(trading_day, key, row), row))
+        self._keep(lambda: self._written("trade_update", self._store.save_trade(trading_day, key, row), row))
 
     def bars(self, local_symbol: str, bars: Sequence[Bar]) -> None:
-        """Keep closed 1-minute bars."""
-        self._jobs.put(lambda: self._save_bars(local_symbol, bars))
+        """Keep closed 1-minute bars, if the disk lets us."""
+        if self._jobs.qsize() < BACKLOG:
+            self._jobs.put(lambda: self._save_bars(local_symbol, bars))
 
     def settle_intent(self, order_id: str, state: str, code: str, message: str) -> None:
         """What became of an order that was sent."""
-        self._jobs.put(lambda: self._store.settle_intent(order_id, state, code, message))
+        self._keep(lambda: self._store.settle_intent(order_id, state, code, message))
 
     def close(self, timeout: float) -> bool:
         """Write what waits and end. False when that took longer than `timeout` seconds. Any thread."""
+        self._closing.set()
         self._jobs.put(None)
         self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -76,6 +83,27 @@ class Journal:
     def _written(self, event: str, seq: int, row: Row) -> None:
         if seq:
             self._post(self._on_written, event, seq, row)
+
+    def _keep(self, job: Callable[[], None]) -> None:
+        """Queue what must not be lost: it is tried until it is written, or until this process ends."""
+
+        def stubborn() -> None:
+            failed = False
+            while True:
+                try:
+                    job()
+                    break
+                except StoreFailed as error:
+                    if self._closing.is_set():
+                        raise
+                    if not failed:
+                        log.error("日志写入失败，将重试：请检查磁盘空间（%s）", error)
+                    failed = True
+                    self._closing.wait(RETRY)
+            if failed:
+                log.warning("日志写入已恢复")
+
+        self._jobs.put(stubborn)
 
     def _write(self) -> None:
         while (job := self._jobs.get()) is not None:

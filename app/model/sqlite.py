@@ -87,15 +87,17 @@ class SqliteStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: everything in it or nothing."""
+        """One transaction: everything in it or nothing. Raises StoreFailed when the file cannot be written."""
         with self._lock:
-            self._writer.execute("BEGIN IMMEDIATE")
             try:
+                self._writer.execute("BEGIN IMMEDIATE")
                 yield self._writer
                 self._writer.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if self._writer.in_transaction:  # a full disk may have ended it already
                     self._writer.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise StoreFailed(str(error)) from error
                 raise
 
     def _migrate(self) -> None:
@@ -147,8 +149,6 @@ class SqliteStore:
                 )
         except sqlite3.IntegrityError as error:
             raise DuplicateIntent(str(error)) from None
-        except sqlite3.Error as error:
-            raise StoreFailed(str(error)) from error
 
     def settle_intent(self, order_id: str, state: str, code: str = "", message: str = "") -> None:
         with self._writing() as db:

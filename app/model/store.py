@@ -1,7 +1,8 @@
 """What a store can do. Two scopes use the same interface: the server's (authorization, sessions) and one per account.
 
 Timestamps of bars are epoch milliseconds of the bar's start. Rows of orders and trades are the wire rows (JSON objects) and
-their exchange keys. Every method is safe to call from any thread of the process that owns the store; one process writes.
+their exchange keys. Every method is safe to call from any thread of the process that owns the store; one process writes. What
+writes raises StoreFailed when it cannot.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Store(Protocol):
 
     # journal of intents: durable (synchronous) before the call returns
     def write_intent(self, intent: Intent) -> None:
-        """Raises DuplicateIntent when the order_id or a non-empty client_order_id is there already, StoreFailed when it cannot write."""
+        """Raises DuplicateIntent when the order_id or a non-empty client_order_id is there already."""
 
     def settle_intent(self, order_id: str, state: str, code: str = "", message: str = "") -> None: ...
 

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.gateway import journal
 from app.gateway.journal import Journal
 from app.model.sqlite import SqliteStore
-from app.model.store import Bar
+from app.model.store import Bar, StoreFailed
+from tests.waiting import eventually
 
 DAY = "20241202"
 
@@ -109,6 +111,39 @@ def test_a_write_that_fails_is_logged_and_the_next_one_is_written(house: House, 
     assert house.journal.close(5.0)
     assert [row["trade_key"] for _, _, row in house.written] == ["good"]
     assert "日志写入失败" in caplog.text
+
+
+def test_what_a_full_disk_did_not_take_is_written_and_told_once_there_is_room(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(journal, "RETRY", 0.01)
+    attempts = threading.Semaphore(0)
+
+    def full(*_args: Any) -> int:
+        attempts.release()
+        raise StoreFailed("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.store, "save_order", full)
+        house.journal.order(DAY, "1_2_3", a_row("未成交"))
+        house.journal.trade(DAY, "t", {"trade_key": "t"})
+        assert all(attempts.acquire(timeout=5) for _ in range(3))
+        assert house.written == []
+    eventually(lambda: len(house.written) == 2, "written")
+    assert house.journal.close(5.0)
+    assert [(event, seq) for event, seq, _ in house.written] == [("order_update", 1), ("trade_update", 2)]
+    assert caplog.text.count("日志写入失败") == 1 and "已恢复" in caplog.text
+
+
+def test_a_disk_that_stays_full_does_not_hold_up_the_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: Any) -> int:
+        raise StoreFailed("database or disk is full")
+
+    monkeypatch.setattr(house.store, "save_order", full)
+    house.journal.order(DAY, "1_2_3", a_row("未成交"))
+    house.journal.trade(DAY, "t", {"trade_key": "t"})
+    assert house.journal.close(5.0)
+    assert [event for event, _, _ in house.written] == ["trade_update"]
 
 
 STEPS = st.lists(
