@@ -141,6 +141,63 @@ def auth_code(ctx: click.Context, code: str | None, **options: Any) -> None:
     click.echo("授权码已修改")
 
 
+@main.command("import-bars")
+@settings_options
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--account", metavar="KEY", default="", help="账户，如 sim-9999-demo；或用后两项；只有一个账户时可省")
+@click.option("--brokerid", metavar="ID", default="", help="经纪商代码")
+@click.option("--userid", metavar="ID", default="", help="用户代码")
+@click.option("--symbol", metavar="SYMBOL", default="", help="文件中没有合约列时，是哪个合约，如 rb2401.SHFE")
+@click.option("--label", type=click.Choice(["start", "end"]), help="时间是 K 线的开始还是结束；不给则由交易节首尾的 K 线判断")
+@click.pass_context
+def import_bars(
+    ctx: click.Context, files: tuple[Path, ...], account: str, brokerid: str, userid: str, symbol: str, label: str | None, **options: Any
+) -> None:
+    """导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。可重复执行：相同时刻的以文件为准；有坏行的文件整个不导入。"""
+    from app.gateway import bar_import
+    from app.gateway.registry import account_key
+
+    settings = _settings(ctx, options)
+    if not account and (brokerid or userid):
+        account = account_key(settings.interface, brokerid, userid)
+    account = bar_import.find_account(settings, account)
+    if not all([_import_file(settings, account, path, symbol, label or "") for path in files]):
+        sys.exit(1)
+
+
+def _import_file(settings: Settings, account: str, path: Path, symbol: str, label: str) -> bool:
+    """One file, its progress on stderr where that is a terminal. Returns whether it went well."""
+    from tqdm import tqdm
+
+    from app.gateway.bar_import import account_writer, save_in_chunks
+    from app.lib.bar_files import read_bar_file
+
+    try:
+        with tqdm(desc=f"读取 {path.name}", unit=" 根", leave=False, disable=None) as progress:
+            series = read_bar_file(path, symbol, label, progress.update)
+        total = sum(map(len, series.values()))
+        with tqdm(desc=f"写入 {path.name}", unit=" 根", total=total, leave=False, disable=None) as progress:
+            with account_writer(settings, account) as save:
+                for local_symbol, bars in series.items():
+                    for count in save_in_chunks(save, local_symbol, bars):
+                        progress.update(count)
+    except AppError as error:
+        click.echo(error.message, err=True)
+        click.echo(f"{path}：未导入", err=True)
+        return False
+    for local_symbol, bars in series.items():
+        click.echo(f"{path}：{local_symbol} {len(bars)} 根，{_minute(bars[0].timestamp)} 至 {_minute(bars[-1].timestamp)}")
+    return True
+
+
+def _minute(timestamp: int) -> str:
+    from datetime import datetime
+
+    from app.lib.calendar import SHANGHAI
+
+    return datetime.fromtimestamp(timestamp / 1000, SHANGHAI).strftime("%Y-%m-%d %H:%M")
+
+
 def _merged(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     """What was given after the command's name goes before what was given in front of it."""
     return (ctx.obj or {}) | {key: value for key, value in options.items() if value is not None}

@@ -170,12 +170,13 @@ def aggregate(bars: Iterable[Bar], interval: str, trading_day_of: Callable[[int]
         return list(bars)
     if interval == "1d":
         groups = [list(group) for _, group in groupby(bars, lambda bar: trading_day_of(bar.timestamp))]
-        return [_merge(group, group[0].timestamp) for group in groups]
+        return [merge(group, group[0].timestamp) for group in groups]
     span = INTERVAL_MINUTES[interval] * 60_000  # Shanghai is a whole number of hours from UTC: epoch and clock agree
-    return [_merge(list(group), period * span) for period, group in groupby(bars, lambda bar: bar.timestamp // span)]
+    return [merge(list(group), period * span) for period, group in groupby(bars, lambda bar: bar.timestamp // span)]
 
 
-def _merge(bars: list[Bar], timestamp: int) -> Bar:
+def merge(bars: list[Bar], timestamp: int) -> Bar:
+    """One bar of several, oldest first."""
     return Bar(
         timestamp,
         bars[0].open,

@@ -99,7 +99,7 @@ def _sections(product: str, trading_day: str) -> tuple[Section, ...]:
     if night_end is not None and has_night(evening) and day != _first_day(product):  # a product's first day begins at 9:00
         end = datetime.combine(evening if night_end > NIGHT_OPEN else evening + ONE_DAY, night_end, SHANGHAI)
         result.append(Section(datetime.combine(evening, NIGHT_OPEN, SHANGHAI), end, auction=True))
-    auction = not result or (day >= SECOND_AUCTION and _exchange(product) in ("SHFE", "INE", "DCE"))
+    auction = not result or (day >= SECOND_AUCTION and exchange_of(product) in ("SHFE", "INE", "DCE"))
     for opens, closes in DAYS.get(hours, COMMODITY):
         result.append(Section(datetime.combine(day, opens, SHANGHAI), datetime.combine(day, closes, SHANGHAI), auction))
         auction = False
@@ -113,7 +113,8 @@ def _first_day(product: str) -> date | None:
     return listed_since(product) if is_known(product) else None
 
 
-def _exchange(product: str) -> str:
+def exchange_of(product: str) -> str:
+    """The exchange that trades this product; "" for one not in the table."""
     known = _table().get(product)
     return known.exchange if known else ""
 

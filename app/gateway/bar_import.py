@@ -1,0 +1,73 @@
+"""`run.py import-bars`: files of bars into an account's store. A process of its own, for as long as it takes.
+
+One process writes to an account's file: while the account's gateway lives the bars go through it, else they are written here, under
+the lock that keeps a gateway from being started meanwhile. The same file again only replaces what it has brought.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.gateway.messages import SaveBars
+from app.gateway.process import AlreadyRunning, Lock
+from app.gateway.registry import Registry
+from app.gateway.rpc import RpcClient
+from app.lib.errors import GatewayDown, NotFound
+from app.model import open_store
+from app.model.store import Bar, Store
+from app.settings import Settings
+
+CHUNK = 1000
+"""Bars in one write: orders that the gateway has to write down wait no longer than for these."""
+
+Save = Callable[[str, list[Bar]], object]
+
+
+def find_account(settings: Settings, account: str) -> str:
+    """The account to write to: the one named, or the only one there is. Raises NotFound."""
+    folder = settings.data_dir / "accounts"
+    known = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if not account and len(known) == 1:
+        return known[0]
+    if account and account in known:
+        return account
+    there = f"已有：{'、'.join(known)}" if known else "请先登录一次"
+    if account:
+        raise NotFound(f"没有账户 {account}；{there}", code="NO_SUCH_ACCOUNT")
+    raise NotFound(f"请用 --account 或 --brokerid、--userid 指明账户；{there}", code="NO_SUCH_ACCOUNT")
+
+
+@contextmanager
+def account_writer(settings: Settings, account: str) -> Iterator[Save]:
+    """How to save 1-minute bars of the account. Raises GatewayDown while its gateway is just starting, or when it is lost."""
+    name = f"gateway-{account}"
+    entry = Registry(settings.data_dir).find(name)
+    if entry is not None:
+        try:
+            client = RpcClient(entry.address)
+        except OSError as error:
+            raise GatewayDown(f"连不上账户的网关：{error}") from None
+        with contextlib.closing(client):
+            yield lambda local_symbol, bars: client.call(SaveBars(local_symbol, bars), 30.0)
+        return
+    try:
+        lock = Lock(settings.data_dir, name)
+    except AlreadyRunning:
+        raise GatewayDown("账户的网关正在启动，请稍后再导入") from None
+    with contextlib.closing(lock), contextlib.closing(_store(settings.data_dir, account)) as store:
+        yield lambda local_symbol, bars: store.save_bars(local_symbol, "1m", bars)
+
+
+def _store(data_dir: Path, account: str) -> Store:
+    return open_store(f"sqlite:///{data_dir / 'accounts' / account / 'account.db'}")
+
+
+def save_in_chunks(save: Save, local_symbol: str, bars: Sequence[Bar]) -> Iterator[int]:
+    """Saves, and tells how many after each chunk."""
+    for at in range(0, len(bars), CHUNK):
+        chunk = list(bars[at : at + CHUNK])
+        save(local_symbol, chunk)
+        yield len(chunk)

@@ -1,0 +1,279 @@
+"""Files of 1-minute bars, read whole: CSV, plain or gzipped, and Parquet. The importing command; pure but for reading the file.
+
+Told by its first bytes and its column names, never by the file's name. Taken are the layout of ctpbee's examples (`local_symbol,
+datetime, open_price, …`), the plain one (`symbol, datetime, open, …`), and our own (`local_symbol, timestamp`, then the names of Bar);
+whatever else a file has is left alone. Times are epoch milliseconds, or dates, in exchange time unless they have a zone. A bar is
+labelled with its start or its end: where nobody says which, milliseconds are starts (they are ours), and of dates those at the edges
+of trading sections tell. Where a recorder kept an auction's print, or one at a section's end, as a bar of its own, it is merged into
+the minute that it belongs to (DOMAIN, Time 4 and 5), as bars of ticks have it; milliseconds are taken as they are.
+
+Either the whole file is sound or nothing of it is given: BadBarFile names the bad rows by file and line.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app.lib.bars import merge
+from app.lib.calendar import SHANGHAI, compact, trading_day_of
+from app.lib.errors import AppError, BadInput
+from app.lib.sessions import bar_start, exchange_of, sections
+from app.lib.symbols import EXCHANGES, parse_symbol, product_of
+from app.model.store import Bar
+
+MINUTE = 60_000
+MOST_NAMED = 20
+GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
+LABELS = ("start", "end")
+NOTHING = ("", "N/A", "nan", "NaN", "None")
+
+NAMES = {
+    "open": ("open", "open_price"),
+    "high": ("high", "high_price"),
+    "low": ("low", "low_price"),
+    "close": ("close", "close_price"),
+    "volume": ("volume",),
+    "turnover": ("turnover", "amount"),
+    "open_interest": ("open_interest", "position"),
+    "complete": ("complete",),
+    "symbol": ("local_symbol", "symbol"),
+    "time": ("timestamp", "datetime"),
+}
+"""What a column may be called."""
+NEEDED = ("time", "open", "high", "low", "close", "volume")
+OLDEST = 10**11  # ms, 1973: what is below was meant in another unit
+
+
+class BadBarFile(AppError):
+    """A file of bars is not what it should be: mend what the message names and import it again; nothing of it was kept."""
+
+    default_code = "BAD_BAR_FILE"
+
+
+class _Bad(Exception):
+    """What is wrong with one row."""
+
+
+class _Labelled(NamedTuple):
+    """A bar whose timestamp may still be that of its end."""
+
+    line: int
+    local_symbol: str
+    bar: Bar
+    is_date: bool  # the time was written as a date, not in milliseconds
+
+
+def read_bar_file(
+    path: Path, symbol: str = "", label: str = "", on_row: Callable[[int], object] = lambda _count: None
+) -> dict[str, list[Bar]]:
+    """The file's bars by local symbol, oldest first. Raises BadBarFile, and BadInput for a `symbol` or `label` that is none.
+
+    `symbol` names the contract where the file does not; where it does, they must agree. `on_row(1)` is called for every row.
+    """
+    if label not in ("", *LABELS):
+        raise BadInput("label", f"label 应为 {'、'.join(LABELS)} 之一")
+    given = _local_symbol(symbol, "") if symbol else ""
+    try:
+        found = _sound_rows(path, given, on_row)
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
+        raise BadBarFile(f"{path.name}: 读不了：{error}") from None
+    shift = MINUTE if _is_end(path, found, label) else 0
+    labelled: dict[str, dict[int, _Labelled]] = {}
+    problems: list[str] = []
+    for row in found:
+        rows = labelled.setdefault(row.local_symbol, {})
+        if row.bar.timestamp in rows:
+            problems.append(f"{path.name}:{row.line}: {row.local_symbol} 的这一分钟出现了两次")
+        rows[row.bar.timestamp] = row
+    _raise_if(problems)
+    return {local_symbol: _in_their_minutes(rows, shift) for local_symbol, rows in sorted(labelled.items())}
+
+
+def _in_their_minutes(rows: Mapping[int, _Labelled], shift: int) -> list[Bar]:
+    minutes: dict[int, list[Bar]] = {}
+    for timestamp in sorted(rows):
+        row, start = rows[timestamp], timestamp - shift
+        if row.is_date:
+            moment = datetime.fromtimestamp(start / 1000, SHANGHAI)
+            minute = bar_start(product_of(row.local_symbol), compact(trading_day_of(moment)), moment)
+            start = int(minute.timestamp() * 1000) if minute is not None else start
+        minutes.setdefault(start, []).append(row.bar)
+    return [merge(bars, start) for start, bars in minutes.items()]
+
+
+def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list[_Labelled]:
+    with path.open("rb") as file:
+        magic = file.read(len(PARQUET_MAGIC))
+    table = _parquet(path) if magic == PARQUET_MAGIC else _csv(path, packed=magic.startswith(GZIP_MAGIC))
+    _, header = next(table)
+    columns = _columns(path, [str(name) for name in header])
+    if "symbol" not in columns and not given:
+        raise BadBarFile(f"{path.name}:1: 没有合约列（local_symbol 或 symbol），请用 --symbol 指明合约")
+    said = path.name.partition(".")[0]
+    exchange = said if said in EXCHANGES else ""
+    found: list[_Labelled] = []
+    problems: list[str] = []
+    for line, values in table:
+        on_row(1)
+        try:
+            if len(values) != len(header):
+                raise _Bad(f"{len(values)} 列，表头有 {len(header)} 列")
+            row = {name: values[at] for name, at in columns.items()}
+            local_symbol = _symbol_of(row, given, exchange)
+            timestamp, is_date = _time(row["time"])
+            found.append(_Labelled(line, local_symbol, _bar_of(row, timestamp), is_date))
+        except (_Bad, ValueError) as error:
+            problems.append(f"{path.name}:{line}: {error}")
+    _raise_if(problems)
+    if not found:
+        raise BadBarFile(f"{path.name}: 没有 K 线")
+    return found
+
+
+def _raise_if(problems: Sequence[str]) -> None:
+    if problems:
+        rest = [f"…… 共 {len(problems)} 处"] if len(problems) > MOST_NAMED else []
+        raise BadBarFile("\n".join([*problems[:MOST_NAMED], *rest]))
+
+
+# ── tables: the header, then every row with its number ───────────────────────────────────────────────────────────────
+
+
+def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
+    with gzip.open(path, "rt", encoding="utf-8-sig", newline="") if packed else path.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text)
+        header = next(reader, None)
+        if not header:
+            raise BadBarFile(f"{path.name}: 空文件")
+        yield 1, header
+        for line in reader:
+            if line:
+                yield reader.line_num, line
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
+    """Rows count from 1. One row group in memory at a time."""
+    from fastparquet import ParquetFile  # with pandas: only who has such a file pays for it
+
+    with ExitStack() as opened:  # the library leaves its files to the garbage collector
+        try:
+            file = ParquetFile(str(path), open_with=lambda name, mode="rb": opened.enter_context(open(name, mode)))
+            names = [name for name in file.columns if any(name in known for known in NAMES.values())]
+            groups = file.iter_row_groups(columns=names, index=False)
+            yield 0, names
+            number = 0
+            while (frame := next(groups, None)) is not None:
+                for values in frame.itertuples(index=False, name=None):
+                    number += 1
+                    yield number, values
+        except (AppError, OSError):
+            raise
+        except Exception as error:  # whatever that library meets in a damaged file
+            raise BadBarFile(f"{path.name}: 不是可读的 Parquet 文件：{error}") from None
+
+
+def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
+    """Where each of our names stands."""
+    names = [name.strip() for name in header]
+    columns = {ours: names.index(name) for ours, known in NAMES.items() for name in reversed(known) if name in names}
+    missing = ["/".join(NAMES[name]) for name in NEEDED if name not in columns]
+    if missing:
+        raise BadBarFile(f"{path.name}:1: 表头缺少 {'、'.join(missing)}")
+    return columns
+
+
+# ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _symbol_of(row: Mapping[str, Any], given: str, exchange: str) -> str:
+    if "symbol" not in row:
+        return given
+    try:
+        named = _local_symbol(str(row["symbol"]), exchange)
+    except BadInput as error:
+        raise _Bad(error.message) from None
+    if given and named != given:
+        raise _Bad(f"合约 {named} 不是 --symbol 指明的 {given}")
+    return named
+
+
+def _local_symbol(name: str, exchange: str) -> str:
+    """With its exchange: its own, the one the file's name begins with, or the product's."""
+    symbol = parse_symbol(name)
+    known = symbol.exchange or exchange or exchange_of(product_of(symbol.symbol))
+    if not known:
+        raise BadInput("symbol", f"不知道 {name} 属于哪个交易所，请写成 {name}.SHFE 的样子")
+    return f"{symbol.symbol}.{known}"
+
+
+def _bar_of(row: Mapping[str, Any], timestamp: int) -> Bar:
+    first, high, low, last = (_number(row, name) for name in ("open", "high", "low", "close"))
+    if not 0 < low <= min(first, last) <= max(first, last) <= high:
+        raise _Bad(f"价格不成 K 线：开 {first} 高 {high} 低 {low} 收 {last}")
+    volume, turnover, interest = (_number(row, name) if name in row else 0.0 for name in ("volume", "turnover", "open_interest"))
+    if volume < 0 or volume != int(volume) or interest < 0:
+        raise _Bad(f"成交量 {volume} 或持仓量 {interest} 不合法")
+    complete = str(row.get("complete", True)).lower() not in ("false", "0", "0.0")
+    return Bar(timestamp, first, high, low, last, int(volume), turnover, interest, complete)
+
+
+def _number(row: Mapping[str, Any], name: str) -> float:
+    """Nothing at all is 0, which only a price must not be."""
+    value = row[name]
+    if value is None or str(value).strip() in NOTHING:
+        return 0.0
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise _Bad(f"{name} 不是数：{value}") from None
+    if not math.isfinite(number):
+        raise _Bad(f"{name} 不是数：{value}")
+    return number
+
+
+def _time(value: Any) -> tuple[int, bool]:
+    """The label in epoch ms, on a whole minute, and whether it was written as a date."""
+    text = str(value).strip()
+    is_date = not text.isdigit()
+    if not is_date:
+        timestamp = int(text)
+        if timestamp < OLDEST:
+            raise _Bad(f"时间 {text} 不是毫秒")
+    else:
+        try:
+            moment = value if isinstance(value, datetime) and value == value else datetime.fromisoformat(text)
+        except ValueError:
+            raise _Bad(f"时间不合法：{text}") from None
+        timestamp = round((moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)).timestamp() * 1000)
+    if timestamp % MINUTE:
+        raise _Bad(f"时间 {text} 不是整分钟：只收 1 分钟 K 线")
+    return timestamp, is_date
+
+
+# ── labels ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _is_end(path: Path, rows: Sequence[_Labelled], label: str) -> bool:
+    """Whether the rows are labelled with their end: as told, or as those at the edges of sections show."""
+    if label:
+        return label == "end"
+    if not any(row.is_date for row in rows):
+        return False
+    starts = ends = openings = 0
+    for _, local_symbol, bar, _ in rows:
+        moment = datetime.fromtimestamp(bar.timestamp / 1000, SHANGHAI)
+        for section in sections(product_of(local_symbol), compact(trading_day_of(moment))):
+            starts += moment == section.start and not section.auction
+            openings += moment == section.start and section.auction  # with labels of ends, an auction's own bar
+            ends += moment == section.end
+    if starts and ends or not (starts or ends or openings):
+        raise BadBarFile(f"{path.name}: 看不出 K 线以开始还是结束时刻为标签，请用 --label start 或 --label end 指明")
+    return bool(ends)
