@@ -68,6 +68,7 @@ class FakeMarket:
         self.due: list[DepthField | DayTurn] = []
         self.watched: set[str] = set()
         self.count = 0
+        self.states = 0  # how often the whole state was asked for
 
     def now(self) -> datetime:
         return self.moment
@@ -95,10 +96,14 @@ class FakeMarket:
         return self.phases.get(instrument, "continuous")
 
     def state(self) -> dict[str, Any]:
+        self.states += 1
         return {"day": self.day, "count": self.count}
 
-    def resume(self, state: dict[str, Any]) -> None:
-        self.count = state.get("count", 0)
+    def progress(self) -> int:
+        return self.count
+
+    def resume(self, state: dict[str, Any], progress: int = 0) -> None:
+        self.count = max(state.get("count", 0), progress)
         self.day = state.get("day", self.day)
 
     # ── the test's hands ─────────────────────────────────────────────────────────────────────────────────────────────

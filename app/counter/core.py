@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from app.counter import frames as f
@@ -130,13 +131,14 @@ class Core:
         self._sessions: dict[Link, Session] = {}
         self._out: Out = []
         self._pending: list[f.DepthField | DayTurn] = []
-        self._touched = False  # something was written: the market's state goes into the same transaction
+        self._touched = False  # something was written: how far the market is goes into the same transaction
+        self._turned = False  # another day: the market's whole state does
         self._watched: set[str] | None = None
-        market.resume(state.get("market", {}))
+        market.resume(state.get("market", {}), state.get("progress", 0))
         self._load()
         with self._transaction():
             self._catch_up()
-            self._touched = True
+            self._turned = True
         self._out.clear()
         self._watch()
 
@@ -191,9 +193,9 @@ class Core:
         return [(link, beat) for link in self._sessions]
 
     def keep_market(self) -> None:
-        """Write down where the market is, so that a restart goes on from here."""
+        """Write down where the market is, so that a restart goes on from here. To be called once a second and at the end."""
         with self._transaction():
-            self._touched = True
+            self._turned = True
 
     def disconnected(self, link: Link) -> None:
         """A connection is gone: that cancels nothing."""
@@ -223,13 +225,15 @@ class Core:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All of a request or a moment, on disk when the block is left; or none of it, and memory as the disk has it."""
-        self._touched = False
+        self._touched = self._turned = False
         self._out = []
         try:
             with self._state.transaction():
                 yield
-                if self._touched:
+                if self._turned:
                     self._state.put("market", self._market.state())
+                if self._turned or self._touched:
+                    self._state.put("progress", self._market.progress())
         except BaseException:
             self._out = []
             self._load()
@@ -244,7 +248,7 @@ class Core:
         self._last_number = state.last_order_number()
         self._last_trade_number = state.last_trade_number()
         self._known_contracts = state.contracts()
-        self._exchange = Exchange(self._market)
+        self._exchange = Exchange(self._market, msgspec.convert(state.get("day_before", {}), dict[str, f.DepthField]))
         self._accounts: dict[tuple[str, str], Account] = {}
         self._by_number: dict[int, Order] = {}
         self._in_auction: set[int] = set()
@@ -725,7 +729,7 @@ class Core:
                     self._save(order)
             prices = {symbol: self._settlement_price(symbol, settlement) for symbol in self._held(account)}
             settled.append((account, account.book.settle(prices, new_day)))
-        self._exchange.begin_day()
+        self._state.put("day_before", self._exchange.begin_day())
         for account, book in settled:
             lots = [self._dated_before(lot, new_day) for lot in book.open_lots() if lot.symbol in self._exchange.contracts]
             for symbol in sorted({lot.symbol for lot in book.open_lots()} - self._exchange.contracts.keys()):
@@ -741,7 +745,7 @@ class Core:
         self._trading_day = trading_day
         self._state.put("day", self._day)
         self._state.put("trading_day", trading_day)
-        self._touched = True
+        self._turned = True
         self._by_number.clear()
         self._in_auction.clear()
         self._last_place = self._last_trade_place = 0

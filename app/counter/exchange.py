@@ -6,6 +6,8 @@ split of judgement: limits, tick, phase and order types in auctions belong to th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from app.counter.frames import DepthField, InstrumentField, OrderField
 from app.counter.market import Market
 from app.counter.matching import Deal, OrderBook, Quote, Resting, Side
@@ -19,18 +21,21 @@ ANY_VOLUME, COMPLETE = "1", "3"
 class Exchange:
     """All six exchanges: their contracts of the day, the newest snapshots, and a book for each contract that has had an order."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, day_before: Mapping[str, DepthField]) -> None:
+        """`day_before` is what `begin_day` returned when this day began."""
         self._market = market
         self._books: dict[str, OrderBook] = {}
         self._snapshots: dict[str, DepthField] = {}
-        self._of_the_day_before: dict[str, DepthField] = {}
+        self._of_the_day_before = dict(day_before)
         self.contracts: dict[str, InstrumentField] = market.instruments()
 
-    def begin_day(self) -> None:
-        """The contracts of a new day; whatever rested is gone."""
+    def begin_day(self) -> dict[str, DepthField]:
+        """The contracts of a new day; whatever rested is gone. Returns the last snapshots of the days before, to be kept over a restart."""
         self._books.clear()
-        self._of_the_day_before, self._snapshots = self._snapshots, {}
         self.contracts = self._market.instruments()
+        seen, self._snapshots = self._of_the_day_before | self._snapshots, {}
+        self._of_the_day_before = {symbol: depth for symbol, depth in seen.items() if symbol in self.contracts}
+        return self._of_the_day_before
 
     # ── quotes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -88,8 +88,11 @@ class FaultyMarket:
         fixed = {symbol: msgspec.to_builtins(quote) for symbol, quote in self._fixed.items()}
         return {"market": self._market.state(), "fixed": fixed, "forced_day": self._forced_day, "settled": self._settled}
 
-    def resume(self, state: dict[str, Any]) -> None:
-        self._market.resume(state.get("market", {}))
+    def progress(self) -> int:
+        return self._market.progress()
+
+    def resume(self, state: dict[str, Any], progress: int = 0) -> None:
+        self._market.resume(state.get("market", {}), progress)
         self._fixed = {symbol: msgspec.convert(quote, f.DepthField) for symbol, quote in state.get("fixed", {}).items()}
         self._forced_day, self._settled = state.get("forced_day", ""), state.get("settled", {})
 

@@ -9,9 +9,10 @@ them (DOMAIN, Time 1). The clock is the wall's, or starts at `counter_clock` and
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
+
+import msgspec
 
 from app.counter.contracts import Contract, listed_on
 from app.counter.frames import DepthField, InstrumentField
@@ -262,10 +263,13 @@ class GeneratedMarket:
             "clock": self._clock,
             "offset": self._offset.total_seconds(),
             "day": compact(self._day),
-            "walks": {instrument: asdict(walk) for instrument, walk in self._walks.items()},
+            "walks": msgspec.to_builtins(self._walks),
         }
 
-    def resume(self, state: dict[str, Any]) -> None:
+    def progress(self) -> int:
+        return 0  # the clock is the wall's, and no slot of it comes twice
+
+    def resume(self, state: dict[str, Any], progress: int = 0) -> None:
         """Prices, volumes and day go on. Raises SettingsError when the clock now asked for lies before the day already reached."""
         if state.get("kind") != "generated" or state.get("seed") != self._seed:
             return

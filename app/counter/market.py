@@ -52,10 +52,19 @@ class Market(Protocol):
         """What the exchange takes just now: the auction, everything, or nothing."""
 
     def state(self) -> dict[str, Any]:
-        """JSON-able: what `resume` needs, so that a restarted counter goes on where it was."""
+        """JSON-able: what `resume` needs, so that a restarted counter goes on where it was. Asked once a second and at a day's turn."""
 
-    def resume(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken; a state of another kind of market, seed or file is ignored."""
+    def progress(self) -> int:
+        """How much of the trading day has been handed out: a number that only rises within it, cheap, kept with every order.
+
+        0 where the wall's clock says so itself.
+        """
+
+    def resume(self, state: dict[str, Any], progress: int = 0) -> None:
+        """Go on where `state` was taken; a state of another kind of market, seed or file is ignored.
+
+        What was handed out after that, up to `progress`, is not handed out again: orders have met it already.
+        """
 
 
 def open_market(settings: Settings) -> Market:

@@ -189,7 +189,10 @@ class ReplayedMarket:
             "settled": self._settled,
         }
 
-    def resume(self, state: dict[str, Any]) -> None:
+    def progress(self) -> int:
+        return self._taken
+
+    def resume(self, state: dict[str, Any], progress: int = 0) -> None:
         """Go on at the row after the last one handed out; until something is watched the clock stands there."""
         if state.get("kind") != "replay" or state.get("file") != self._path.name:
             return
@@ -205,4 +208,6 @@ class ReplayedMarket:
                 self._listed[name] = contract
         self._settled = dict(state["settled"])
         self._fields = {}
+        while self._taken < progress and self._next is not None and self._next.trading_day == self._day:
+            self._take(self._next, self._wall())
         self._started = None if self._next is not None else (self._wall(), self._position)

@@ -506,7 +506,7 @@ def test_a_day_that_turned_while_the_counter_was_down_is_settled_at_the_new_days
     counter.order("td", "rb2510", BUY, OPEN, 3001, 2)
     counter.market.listed["rb2510"] = contract("rb2510", "SHFE", PreSettlementPrice=3011.0)
     resume = counter.market.resume
-    counter.market.resume = lambda state: (resume(state), setattr(counter.market, "day", "20250609"))
+    counter.market.resume = lambda state, progress: (resume(state, progress), setattr(counter.market, "day", "20250609"))
     counter.restart()
     counter.log_in("td")
     assert counter.money("td").PreBalance == 100_194.0 and counter.held("td") == {("rb2510", BUY, False): 2}
@@ -522,7 +522,7 @@ def test_lots_of_a_contract_that_is_not_listed_any_more_are_closed_at_settlement
 
 def test_another_market_that_is_back_in_time_settles_and_its_old_lots_stay_history(counter):
     counter.order("td", "rb2510", BUY, OPEN, 3001, 2)
-    counter.market.resume = lambda state: setattr(counter.market, "day", "20181008")
+    counter.market.resume = lambda state, _progress: setattr(counter.market, "day", "20181008")
     counter.restart()
     counter.log_in("td")
     assert counter.held("td") == {("rb2510", BUY, False): 2} and counter.rows("td", "order") == []
@@ -544,6 +544,31 @@ def test_after_a_restart_everything_is_as_it_was_and_orders_go_on(counter):
     counter.log_in("td")
     assert everything(counter, ["td"]) == before and counter.market.watched == {"rb2510", "m2509"}
     assert life(counter.quote("rb2510", 2998, 5, 3000, 5), "td") == ["T2@3001", "03"]
+
+
+def test_an_order_writes_how_far_the_market_is_and_not_all_of_its_state(counter):
+    """With every contract watched that state is a quarter of a megabyte."""
+    counter.core.keep_market()
+    asked = counter.market.states
+    counter.quote("rb2510", 2998, 5, 3000, 5)
+    counter.order("td", "rb2510", BUY, OPEN, 3001, 7)
+    assert counter.market.states == asked
+    counter.market.count, met = 0, counter.market.count
+    counter.restart()
+    assert counter.market.count == met
+
+
+def test_a_restart_after_settlement_does_not_take_yesterdays_last_price_for_todays(counter):
+    counter.quote("rb2510", 2994, 5, 2995, 5)
+    counter.order("td", "rb2510", BUY, OPEN, 2995, 1)
+    for day in ("20250609", "20250610"):  # the second day goes by without a quote
+        counter.market.turn(day, {"rb2510": 2990.0})
+        counter.core.advance()
+        before = counter.money("td")
+        assert before.PositionProfit == 0
+        counter.restart()
+        counter.log_in("td")
+        assert counter.money("td") == before
 
 
 def test_a_request_that_fails_half_way_has_not_happened(counter, monkeypatch):

@@ -216,6 +216,26 @@ def test_a_restart_goes_on_at_the_same_row_and_time(tmp_path: Path) -> None:
     assert isinstance(following, DepthField) and following.UpdateTime == "21:00:03"
 
 
+def test_what_orders_have_met_already_is_not_handed_out_again_after_a_kill(tmp_path: Path) -> None:
+    """The state is written once a second, an order's own transaction says how far the replay was by then."""
+    path = file_of(tmp_path, *(("20250609", f"21:00:0{second}") for second in range(6)), ("20250610", "21:00:00"))
+    market, wall = replaying(path, 1.0, "rb2510")
+    wall.move(1)
+    market.poll()
+    state = json.loads(json.dumps(market.state()))
+    wall.move(2)
+    market.poll()
+    restarted = ReplayedMarket(path, 1.0, wall)
+    restarted.resume(state, market.progress())
+    assert restarted.quote("rb2510") == market.quote("rb2510")
+    assert restarted.now() == market.now() and restarted.progress() == market.progress()
+    restarted.watch({"rb2510"})
+    wall.move(1)
+    assert [depth.UpdateTime for depth in restarted.poll() if isinstance(depth, DepthField)] == ["21:00:04"]
+    restarted.resume(state, 100)
+    assert restarted.trading_day() == "20250609" and restarted.progress() == 6  # the day's turn is the counter's to hear
+
+
 def test_a_restart_after_the_last_row_stays_at_the_end(tmp_path: Path) -> None:
     path = file_of(tmp_path, ("20250609", "21:00:00"))
     market, wall = replaying(path, 1.0, "rb2510")
