@@ -20,6 +20,7 @@ import orjson
 from app.model.store import Bar, DuplicateIntent, Event, Intent, StoreFailed
 
 SCHEMA_VERSION = 1
+LOCK_TIMEOUT = 1.0  # seconds to wait for a file that somebody else has locked: an order waits so long twice and is still answered in time
 
 _SCHEMA = """
 CREATE TABLE bars (
@@ -67,7 +68,7 @@ class SqliteStore:
     # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=10.0, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self._path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         with self._lock:

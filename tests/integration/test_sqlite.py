@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.model.sqlite import SqliteStore
+from app.model.sqlite import LOCK_TIMEOUT, SqliteStore
 from app.model.store import Intent, StoreFailed
+from app.settings import Settings
 
 try:
     import resource
@@ -53,6 +55,20 @@ def test_readers_at_one_moment_do_not_share_a_connection(tmp_path: Path) -> None
     for thread in threads:
         thread.join()
     assert failed == []
+    store.close()
+
+
+def test_an_order_learns_that_the_file_is_locked_before_its_caller_gives_up(tmp_path: Path) -> None:
+    """Else the caller hears that it may have been sent, and it may be, seconds later. The journal's own write may go before it."""
+    assert 2 * LOCK_TIMEOUT < Settings().order_timeout
+    store = SqliteStore(tmp_path / "store.db")
+    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreFailed):
+        store.write_intent(Intent("1_2_3", "", "20241202", "2024-12-02T10:00:00", {}))
+    other.execute("ROLLBACK")
+    other.close()
+    store.write_intent(Intent("1_2_3", "", "20241202", "2024-12-02T10:00:00", {}))
     store.close()
 
 
