@@ -4,7 +4,7 @@ Requests and moments of the market go in, (link, callback frame) pairs come out;
 whatever names a connection. One thread calls; when a call returns, what it did is on disk, so its frames may leave. When a call
 raises, nothing of it is on disk and memory has been brought back to what is.
 
-Rules and error ids are DOMAIN's. What the counter refuses (fields, contract, position, money) has no OrderField row and freezes
+Rules and error ids: docs/domain.md. What the counter refuses (fields, contract, position, money) has no OrderField row and freezes
 nothing; what the exchange refuses (price, phase) was accepted first and ends as status '5', submit status '4'.
 """
 

@@ -1,6 +1,6 @@
 """The exchange's side of the counter: what it refuses, and its books for all contracts. Counter process, core thread.
 
-It takes prices as they are on the wire and hands deals back in ticks; the matching itself is app/counter/matching.py. DOMAIN's
+It takes prices as they are on the wire and hands deals back in ticks; the matching itself is app/counter/matching.py. docs/domain.md's
 split of judgement: limits, tick, phase and order types in auctions belong to the exchange, everything about accounts to the counter.
 """
 

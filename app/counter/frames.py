@@ -124,7 +124,7 @@ class PositionDetailField(Frame, kw_only=True):
 
 
 class TradingAccountField(Frame, kw_only=True):
-    """Money of an account, in yuan. Identities: DOMAIN, Money 1."""
+    """Money of an account, in yuan. Identities: docs/domain.md, Money 1."""
 
     BrokerID: str
     AccountID: str

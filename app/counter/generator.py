@@ -3,7 +3,7 @@
 Two snapshots a second of each watched contract, on half seconds of the counter's clock; of the others one when somebody asks. The
 trading day turns at 15:30, with the settlement. `counter_hours=always` is a market that no exchange has: it never pauses, and
 its ticks carry the trading day and the natural date as SHFE's do; with `exchange` nights are stamped as each exchange stamps
-them (DOMAIN, Time 1). The clock is the wall's, or starts at `counter_clock` and runs at its speed from then on, through restarts.
+them (docs/domain.md, Time 1). The clock is the wall's, or starts at `counter_clock` and runs at its speed from then on, through restarts.
 """
 
 from __future__ import annotations

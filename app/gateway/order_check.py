@@ -68,7 +68,7 @@ def checked_order(request: PlaceOrder, contract: ContractData, limits: DayLimits
 
 
 def checked_volume(volume: int, contract: ContractData, *, is_market: bool, is_open: bool) -> int:
-    """Lots between the contract's least and most; a close may be below the least (DOMAIN, Orders 10)."""
+    """Lots between the contract's least and most; a close may be below the least (docs/domain.md, Orders 10)."""
     if isinstance(volume, bool) or not isinstance(volume, int) or volume <= 0:
         raise BadInput("volume", "手数应为正整数")
     most = contract.max_market_order_volume if is_market else contract.max_limit_order_volume

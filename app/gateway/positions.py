@@ -1,6 +1,6 @@
 """ctpbee's position manager as a view of our book. Gateway process, event thread.
 
-ctpbee's own counts for itself and gets it wrong (DESIGN, "one book of our own"): here every question is answered from the ledger's
+ctpbee's own counts for itself and gets it wrong (docs/architecture.md, 一个账本): here every question is answered from the ledger's
 book, and what the recorder tells it is ignored, since the ledger has heard it already.
 """
 

@@ -1,4 +1,4 @@
-"""What a trader can do about a refusal, by CTP error id (DOMAIN, Error ids). Pure; any process.
+"""What a trader can do about a refusal, by CTP error id (docs/domain.md, Error ids). Pure; any process.
 
 Texts differ between counters in wording and punctuation: match the id, show the counter's own text, add our line.
 """

@@ -5,7 +5,7 @@ datetime, open_price, …`), the plain one (`symbol, datetime, open, …`), and 
 whatever else a file has is left alone. Times are epoch milliseconds, or dates, in exchange time unless they have a zone. A bar is
 labelled with its start or its end: where nobody says which, milliseconds are starts (they are ours), and of dates those at the edges
 of trading sections tell. Where a recorder kept an auction's print, or one at a section's end, as a bar of its own, it is merged into
-the minute that it belongs to (DOMAIN, Time 4 and 5), as bars of ticks have it; milliseconds are taken as they are.
+the minute that it belongs to (docs/domain.md, Time 4 and 5), as bars of ticks have it; milliseconds are taken as they are.
 
 Either the whole file is sound or nothing of it is given: BadBarFile names the bad rows by file and line.
 """

@@ -1,7 +1,7 @@
 """The account's ledger: lots, money and frozen volume as a function of the day's facts.
 
 The facts are the lots and the balance of the day before, the SET of the day's fills, the working orders and the last prices:
-the same fill twice, or fills in another order, make the same book. Rules: DOMAIN.md, "Close today, close yesterday, positions"
+the same fill twice, or fills in another order, make the same book. Rules: docs/domain.md, "Close today, close yesterday, positions"
 and "Money".
 
 Money is Decimal yuan. One rounding rule: the fee of each fill, its close profit, the margin of each lot, the profit of each

@@ -3,7 +3,7 @@
 Days come from exchange_calendars' Shanghai calendar (XSHG), loaded at the first question. It ends a year or less ahead: beyond its
 bound weekdays count as trading days and `is_sure` says no. An override file (`use_overrides`) corrects or extends it; the
 counter's own TradingDay stays the last word. All moments are aware; the exchanges' wall time is Asia/Shanghai whatever the
-host's zone is. Rules: DOMAIN, Time 1, 2, 6 and 7.
+host's zone is. Rules: docs/domain.md, Time 1, 2, 6 and 7.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def round_to_tick(price: float | Decimal, tick: float, direction: Rounding = "ne
 
 
 def limits(pre_settlement: float, ratio: float, tick: float, exchange: str) -> Limits:
-    """The day's price limits. `ratio` (0.09 is nine per cent) is of the day, not of the product; rounding: DOMAIN.md, Prices."""
+    """The day's price limits. `ratio` (0.09 is nine per cent) is of the day, not of the product; rounding: docs/domain.md, Prices."""
     if is_absent(pre_settlement) or not 0 < ratio < 1:
         raise ValueError(f"no limits from pre-settlement {pre_settlement!r} and ratio {ratio!r}")
     up, down = _LIMIT_ROUNDING[exchange]

@@ -122,7 +122,7 @@ def is_working(row: Mapping[str, Any]) -> bool:
 
 
 def progress(row: Mapping[str, Any]) -> tuple[int, float]:
-    """How far an order has come; it never goes back (DOMAIN, Orders 5).
+    """How far an order has come; it never goes back (docs/domain.md, Orders 5).
 
     A refusal that is not the exchange's says that the counter has no such order: whatever the counter shows of it later is newer.
     """

@@ -3,7 +3,7 @@
 Pure: every question names its product and day or moment. Any process, any thread. The hours, with their history, lie in
 sessions.toml beside this file; which evenings have a night session is the calendar's to say. Products are known by their code
 (`rb`, `AP`); one that is not in the table (listed after its date) gets the longest hours there are, so that nothing it trades is
-lost. Rules: DOMAIN, Time 2 to 5.
+lost. Rules: docs/domain.md, Time 2 to 5.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """CTP's fields as ctpbee's entities and back, for every interface that speaks CTP. Pure; gateway process.
 
 Prices are yuan, volumes lots. `time` of orders and trades is naive exchange time as on the wire, `YYYY-MM-DD HH:MM:SS.mmm`;
-`TickData.datetime` is aware (Asia/Shanghai). Rules are those of DOMAIN: Orders 3, 5, 8 and Time 1.
+`TickData.datetime` is aware (Asia/Shanghai). Rules are those of docs/domain.md: Orders 3, 5, 8 and Time 1.
 """
 
 from __future__ import annotations
