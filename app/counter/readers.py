@@ -333,6 +333,14 @@ class _BarDay:
         self._upper, self._lower = self._limits(product)
         self._high, self._low = first.open, first.open
         self._volume, self._turnover = 0, 0.0
+        self._unit = self._turnover_unit(product)
+
+    def _turnover_unit(self, product: Product | None) -> int:
+        """CZCE's ticks leave the multiplier out of the turnover: where the bars have it in, they are divided by it."""
+        if product is None or product.exchange != "CZCE":
+            return 1
+        average = sum(bar.turnover for bar in self._bars) / max(1, sum(bar.volume for bar in self._bars))
+        return product.multiplier if average > 2 * max(bar.high for bar in self._bars) else 1
 
     def _limits(self, product: Product | None) -> tuple[float, float]:
         if product is None:
@@ -354,7 +362,7 @@ class _BarDay:
         for price, volume, seconds in zip((bar.open, *middle, bar.close), volumes, POINTS, strict=True):
             self._high, self._low = max(self._high, price), min(self._low, price)
             self._volume += volume
-            self._turnover += bar.turnover * volume / bar.volume if bar.volume else 0.0
+            self._turnover += bar.turnover / self._unit * volume / bar.volume if bar.volume else 0.0
             moment = start + timedelta(seconds=seconds)
             yield Row(moment, self._day, "tick", self._depth(bar, price, max(volume, 1), moment))
 
@@ -395,7 +403,7 @@ class _BarDay:
         if self._product is None or not volume or not turnover:
             return _DayBefore(last.close, last.close, last.open_interest)
         size = 1 if self._product.exchange == "CZCE" else self._product.multiplier
-        average = round_to_tick(turnover / volume / size, self._product.price_tick, "down")
+        average = round_to_tick(turnover / self._unit / volume / size, self._product.price_tick, "down")
         inside = min(max(average, min(bar.low for bar in self._bars)), max(bar.high for bar in self._bars))
         return _DayBefore(inside, last.close, last.open_interest)
 

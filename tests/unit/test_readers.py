@@ -270,3 +270,12 @@ def test_the_settlement_made_of_bars_is_the_one_the_exchange_published() -> None
 def test_the_bars_over_national_day_carry_the_right_trading_days() -> None:
     days = sorted({row.trading_day for row in read_rows(REBAR_BARS)})
     assert days == ["20230925", "20230926", "20230927", "20230928", "20231009", "20231010"]
+
+
+@pytest.mark.parametrize("unit", [1, 10])
+def test_bars_of_czce_with_or_without_the_multiplier_in_their_turnover_are_ticks_without_it(tmp_path: Path, unit: int) -> None:
+    header = "symbol,datetime,open,high,low,close,volume,turnover,open_interest"
+    lines = [f"AP510,2025-06-{day:02d} 09:00:00,8000,8010,7990,8005,4,{8000 * 4 * unit},100" for day in (9, 10)]
+    rows = list(read_rows(written(tmp_path, *lines, header=header)))
+    assert [row.depth.Turnover for row in rows[:4]] == [8000, 16000, 24000, 32000]
+    assert rows[4].depth.PreSettlementPrice == 8000  # the average of the day before
