@@ -7,8 +7,8 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Hang every route and the error handlers on the app."""
-    from app.views import account, bars, config, errors, events, health, market, orders, positions
+    from app.views import account, bars, config, errors, events, health, market, openapi, orders, positions
 
-    for module in (account, bars, config, events, health, market, orders, positions):
+    for module in (account, bars, config, events, health, market, openapi, orders, positions):
         app.register_blueprint(module.blueprint)
     errors.register(app)
