@@ -11,7 +11,7 @@ ARGS ?=
 help:
 	@echo "make run        准备环境并启动（ARGS='--port 8000' 传参）   set up and start the server"
 	@echo "make test       准备环境，检查并测试，数分钟               set up, lint, type-check and test"
-	@echo "make test-full  另加需要编译器的测试                       the tests that need a compiler too"
+	@echo "make test-full  另加原生编译、uWSGI、浏览器、长时间的测试   native build, uWSGI, a browser, long runs too"
 	@echo "make ctp        编译安装 CTP 原生接口 ctpbee_api           build the native part for interface=ctp"
 	@echo "make uwsgi      编译安装 uWSGI 与 gevent（uwsgi.ini 用）     what uwsgi.ini needs"
 	@echo "make stop       结束仍在运行的进程                         end whatever still runs"
@@ -26,11 +26,13 @@ stop:
 test: $(VENV)/.ready-test
 	$(PY) -m ruff check .
 	$(PY) -m mypy app run.py
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 uwsgi: $(VENV)/.ready-uwsgi
 
 test-full: $(VENV)/.ready-test $(VENV)/.ready-uwsgi ctp
+	@for tool in npm chromium chromedriver; do command -v $$tool >/dev/null || { \
+	    echo "缺少 $$tool（Debian：apt-get install npm chromium chromium-driver）" >&2; exit 1; }; done
 	$(PY) -m pytest -m full $(ARGS)
 
 # The environment. Each stamp depends on what it installs from: a second run has nothing to do.
@@ -53,17 +55,17 @@ $(VENV)/.uv: | $(PY)
 
 $(VENV)/.ready: requirements.txt overrides.txt $(VENV)/.uv
 	@echo "== 安装依赖（不含需要编译的 ctpbee_api）"
-	$(VENV)/bin/uv pip install --python $(PY) --override overrides.txt -r requirements.txt
+	$(VENV)/bin/uv pip install --compile-bytecode --python $(PY) --override overrides.txt -r requirements.txt
 	@touch $@
 
 $(VENV)/.ready-test: requirements-test.txt $(VENV)/.ready
 	@echo "== 安装测试工具"
-	$(VENV)/bin/uv pip install --python $(PY) --override overrides.txt -r requirements.txt -r requirements-test.txt
+	$(VENV)/bin/uv pip install --compile-bytecode --python $(PY) --override overrides.txt -r requirements.txt -r requirements-test.txt
 	@touch $@
 
 $(VENV)/.ready-uwsgi: requirements-uwsgi.txt $(VENV)/.ready
 	@echo "== 编译安装 uWSGI"
-	$(VENV)/bin/uv pip install --python $(PY) -r requirements-uwsgi.txt
+	$(VENV)/bin/uv pip install --compile-bytecode --python $(PY) -r requirements-uwsgi.txt
 	@touch $@
 
 NATIVE = $(PY) -c 'import ctpbee_api.ctp' 2>/dev/null
