@@ -21,9 +21,24 @@ WEBSOCKET_CAPACITY = 32
 POLLING_CAPACITY = 12  # python-engineio's own client refuses more than 16 packets in one answer
 
 
+class _Shared(str):
+    """Text for many clients: eventlet's WebSocket asks for its UTF-8 once per client, and gets the same bytes."""
+
+    __slots__ = ("_bytes",)
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        try:
+            return self._bytes
+        except AttributeError:
+            self._bytes: bytes = super().encode()
+            return self._bytes
+
+
 def encode(text: str) -> Packet:
     """A packet that all its recipients share: it is encoded for the wire once."""
-    return Packet(MESSAGE, text)
+    packet = Packet(MESSAGE, text)
+    packet.encode_cache = _Shared(f"{MESSAGE}{text}")
+    return packet
 
 
 class EngineLine:

@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
@@ -31,7 +31,7 @@ from app.gateway.messages import Push
 
 TYPED_LISTS = ("account", "position", "active_order", "order", "trade")  # on the wire {"type", "data"}
 WHOLE = frozenset({*TYPED_LISTS, "contract", "status"})  # each event is the whole truth of its kind
-LIST_BACKLOG = 4  # lists are big: they wait, and are replaced, as soon as this many packets are on their way
+BIG_BACKLOG = 4  # lists and batches are big: they wait, and are replaced, as soon as this many packets are on their way
 FLUSH_ROUNDS = 10
 
 log = logging.getLogger(__name__)
@@ -66,17 +66,25 @@ class Line(Protocol):
 
 
 class Event:
-    """One event, encoded once for all who get it."""
+    """One event, encoded once for all who get it, when the first does."""
 
-    __slots__ = ("name", "symbol", "size", "packet", "_payload", "_row")
+    __slots__ = ("name", "symbol", "size", "_encode", "_payload", "_packet", "_row")
 
-    def __init__(self, name: str, payload: bytes, packet: Any, symbol: str = "") -> None:
+    def __init__(self, name: str, payload: bytes, encode: Callable[[str], Any], symbol: str = "") -> None:
         self.name = name
         self.symbol = symbol
         self.size = len(payload)
-        self.packet = packet
+        self._encode = encode
         self._payload = payload
+        self._packet: Any = None
         self._row: bytes | None = None
+
+    @property
+    def packet(self) -> Any:
+        """What all its recipients share."""
+        if self._packet is None:
+            self._packet = self._encode(event_text(self.name, self._payload))
+        return self._packet
 
     @property
     def row(self) -> bytes:
@@ -121,13 +129,13 @@ class Outbox:
         return not self._ticks and not self._events
 
     def wants(self, symbol: str) -> bool:
-        """Whether the page's subscription lets events of this contract through; with and without the exchange."""
-        return self.symbols is None or symbol in self.symbols or symbol.partition(".")[0] in self.symbols
+        """Whether the page's subscription lets events of this contract through."""
+        return wanted(symbol, self.symbols)
 
     def offer(self, event: Event) -> None:
         """Send it, or keep it until the line is free."""
         if event.name == "tick":
-            if self.batch or event.symbol in self._ticks or self.line.backlog() >= self.line.capacity:
+            if event.symbol in self._ticks or self.line.backlog() >= self.line.capacity:
                 self._ticks[event.symbol] = event
             else:
                 self.line.put(event.packet)
@@ -145,16 +153,27 @@ class Outbox:
             self.waiting_bytes -= event.size
             self.line.put(event.packet)
             free, sent = free - 1, True
-        if free > 0 and self._ticks and self.batch:
-            rows = b",".join([event.row for event in self._ticks.values()])
-            self._ticks.clear()
-            self.line.put(self._encode(event_text("ticks", b"[" + rows + b"]")))
+        if self.batch:
+            if self._ticks and self.line.backlog() < self._most_big:
+                self.line.put(self._encode(batch_text(self._ticks.values())))
+                self._ticks.clear()
             return sent and not self.idle
         while free > 0 and self._ticks:
             symbol = next(iter(self._ticks))
             self.line.put(self._ticks.pop(symbol).packet)
             free, sent = free - 1, True
         return sent and not self.idle
+
+    def offer_batch(self, ticks: Mapping[str, Event], packet: Any) -> None:
+        """Send this batch of ticks, or keep them until the line is free."""
+        if self.idle and self.line.backlog() < self._most_big:
+            self.line.put(packet)
+        else:
+            self.keep_ticks(ticks)
+
+    def keep_ticks(self, ticks: Mapping[str, Event]) -> None:
+        """Keep these until the line is free."""
+        self._ticks.update(ticks)
 
     def clear(self) -> None:
         """Forget what waits."""
@@ -164,7 +183,11 @@ class Outbox:
 
     def _room_for(self, event: Event) -> int:
         """How short the line must be for this event to go straight into it."""
-        return min(self.line.capacity, LIST_BACKLOG) if event.name in WHOLE else self.line.capacity
+        return self._most_big if event.name in WHOLE else self.line.capacity
+
+    @property
+    def _most_big(self) -> int:
+        return min(self.line.capacity, BIG_BACKLOG)
 
     def _keep(self, event: Event) -> None:
         key: str | int = event.name
@@ -178,11 +201,21 @@ class Outbox:
         self.waiting_bytes += event.size
 
 
+class Batch:
+    """The pages of one account that want the same contracts as `ticks`: a tick is kept, and a batch encoded, once for all of them."""
+
+    def __init__(self, symbols: frozenset[str] | None) -> None:
+        self.symbols = symbols
+        self.pages: set[Outbox] = set()
+        self.ticks: dict[str, Event] = {}
+
+
 class Room:
     """One account: its pages, and what is known of its gateway and fronts."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Outbox] = {}
+        self.batches: dict[frozenset[str] | None, Batch] = {}
         self.fronts: dict[str, Any] = {}  # the gateway's last `status`
         self.gateway: dict[str, str] | None = None  # None: not heard of yet
 
@@ -217,6 +250,7 @@ class Hub:
         self._pages: dict[str, Outbox] = {}
         self._rooms: dict[str, Room] = {}
         self._unflushed: set[Outbox] = set()
+        self._unsent: set[Batch] = set()  # those with ticks
         self._lock = threading.RLock()
         self._work = threading.Event()
         self._flusher: threading.Thread | None = None
@@ -240,6 +274,7 @@ class Hub:
                 return  # it left while its token was looked at
             if page.account != account:
                 self.leave(sid)
+            self._ungroup(page)
             page.account, page.token, page.awaiting = account, token, True
             room = self._room(account)
             room.pages[sid] = page
@@ -252,6 +287,7 @@ class Hub:
             page = self._pages.get(sid)
             if page is None or not page.account:
                 return
+            self._ungroup(page)
             self._room(page.account).pages.pop(sid, None)
             page.account, page.token, page.awaiting = "", "", False
             page.clear()
@@ -269,8 +305,10 @@ class Hub:
         with self._lock:
             page = self._pages.get(sid)
             if page is not None:
+                self._ungroup(page)
                 page.symbols = None if symbols is None else frozenset(symbols)
                 page.batch = batch
+                self._group(page)
 
     def members(self) -> list[Member]:
         """All pages that have shown a token."""
@@ -297,9 +335,11 @@ class Hub:
                 return
             else:
                 event = self._event(push.name, push.payload, push.symbol)
-            self._offer(
-                [page for page in room.pages.values() if not page.awaiting and (not push.symbol or page.wants(push.symbol))], event
-            )
+            pages: Iterable[Outbox] = room.pages.values()
+            if push.name == "tick":
+                self._keep_for_batches(room, event)
+                pages = [page for page in pages if not page.batch]
+            self._offer([page for page in pages if not page.awaiting and (not push.symbol or page.wants(push.symbol))], event)
 
     def snapshot(self, account: str, payload: bytes) -> None:
         """The account as it is at one cut, to the pages that await it. What is pushed after this call is newer."""
@@ -314,6 +354,7 @@ class Hub:
                 return
             for page in pages:
                 page.awaiting = False
+                self._group(page)
             for name in TYPED_LISTS:
                 if name in members:
                     self._offer(pages, self._event(name, b'{"type":"%s","data":%s}' % (name.encode(), bytes(members[name]))))
@@ -330,6 +371,7 @@ class Hub:
             room.gateway = self._gateway_state(state, text)
             self._offer(room.pages.values(), self._status(room))
             for page in room.pages.values():
+                self._ungroup(page)
                 page.awaiting = True
 
     # ── the way out ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,6 +380,8 @@ class Hub:
         """Send what waits, as far as the lines take it. True when another round would move more."""
         more = False
         with self._lock:
+            for batch in list(self._unsent):
+                self._send_batch(batch)
             for page in list(self._unflushed):
                 more |= page.flush()
                 if page.idle:
@@ -353,7 +397,7 @@ class Hub:
         while not self._stopped:
             self._work.wait()
             self._work.clear()
-            while self._unflushed and not self._stopped:
+            while (self._unflushed or self._unsent) and not self._stopped:
                 time.sleep(self.limits.flush_seconds)
                 try:
                     rounds = 1
@@ -362,6 +406,45 @@ class Hub:
                         time.sleep(0)  # lets the writers empty their lines
                 except Exception:  # the edge of this thread: it serves every page
                     log.exception("flushing failed")
+
+    def _group(self, page: Outbox) -> None:
+        """Let it share what is alike, if it hears ticks in batches; nothing older than this moment."""
+        if page.batch and page.account and not page.awaiting:
+            batch = self._room(page.account).batches.setdefault(page.symbols, Batch(page.symbols))
+            self._send_batch(batch)
+            batch.pages.add(page)
+
+    def _ungroup(self, page: Outbox) -> None:
+        """The reverse; what it was about to get waits for it alone."""
+        batches = self._room(page.account).batches if page.account else {}
+        batch = batches.get(page.symbols)
+        if batch is None or page not in batch.pages:
+            return
+        page.keep_ticks(batch.ticks)
+        if not page.idle:
+            self._unflushed.add(page)
+        batch.pages.remove(page)
+        if not batch.pages:
+            self._unsent.discard(batches.pop(page.symbols))
+
+    def _keep_for_batches(self, room: Room, event: Event) -> None:
+        for batch in room.batches.values():
+            if wanted(event.symbol, batch.symbols):
+                batch.ticks[event.symbol] = event
+                if batch not in self._unsent:
+                    self._unsent.add(batch)
+                    self._work.set()
+
+    def _send_batch(self, batch: Batch) -> None:
+        self._unsent.discard(batch)
+        ticks, batch.ticks = batch.ticks, {}
+        if not ticks:
+            return
+        packet = self._encode(batch_text(ticks.values()))
+        for page in batch.pages:
+            page.offer_batch(ticks, packet)
+            if not page.idle:
+                self._unflushed.add(page)
 
     def _offer(self, pages: Iterable[Outbox], event: Event) -> None:
         late: list[Outbox] = []
@@ -384,7 +467,7 @@ class Hub:
         return self._rooms.setdefault(account, Room())
 
     def _event(self, name: str, payload: bytes, symbol: str = "") -> Event:
-        return Event(name, payload, self._encode(event_text(name, payload)), symbol)
+        return Event(name, payload, self._encode, symbol)
 
     def _status(self, room: Room) -> Event:
         return self._event("status", orjson.dumps(room.fronts | {"gateway": room.gateway}))
@@ -398,6 +481,16 @@ class Hub:
         status = orjson.loads(bytes(payload))
         inner = status.get("data") if status.get("type") == "status" else status
         return inner if isinstance(inner, dict) else {}
+
+
+def wanted(symbol: str, symbols: frozenset[str] | None) -> bool:
+    """Whether a contract is among these, which may be named with and without the exchange; None: all are."""
+    return symbols is None or symbol in symbols or symbol.partition(".")[0] in symbols
+
+
+def batch_text(ticks: Iterable[Event]) -> str:
+    """The Socket.IO packet of several ticks in one."""
+    return event_text("ticks", b"[" + b",".join([event.row for event in ticks]) + b"]")
 
 
 def event_text(name: str, payload: bytes) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ class _Recent:
     """The default range of one contract and interval, as JSON."""
 
     start: int  # complete from here on
-    rows: deque[tuple[int, bytes]] = field(default_factory=deque)
+    rows: deque[tuple[int, bytes]] = field(default_factory=deque)  # each without its brackets
     payload: bytes | None = None
 
     def since(self, start: int) -> bytes | None:
@@ -49,7 +49,7 @@ class _Recent:
             self.rows.popleft()
             self.payload = None
         if self.payload is None:
-            self.payload = b"[" + b",".join(row for _, row in self.rows) + b"]"
+            self.payload = b"[[" + b"],[".join([row for _, row in self.rows]) + b"]]" if self.rows else b"[]"
         return self.payload
 
 
@@ -80,7 +80,7 @@ class BarArchive:
             if bar.timestamp <= newest:
                 return False  # it replaces one, or lies between two
             newest = bar.timestamp
-        recent.rows.extend((bar.timestamp, _json(bar)) for bar in bars)
+        recent.rows.extend(_encoded(bars))
         recent.payload = None
         return True
 
@@ -101,7 +101,7 @@ class BarArchive:
         """The same from the store; the next who asks finds it in the cache."""
         with self._lock:
             writes = self._writes[local_symbol]
-        recent = _Recent(start, deque((bar.timestamp, _json(bar)) for bar in self.bars(local_symbol, interval, Range(start))))
+        recent = _Recent(start, deque(_encoded(self.bars(local_symbol, interval, Range(start)))))
         payload = recent.since(start)
         assert payload is not None
         with self._lock:
@@ -113,7 +113,7 @@ class BarArchive:
 
     def read(self, local_symbol: str, interval: str, wanted: Range) -> bytes:
         """The JSON of any range."""
-        return rows.to_json([bar_row(bar) for bar in self.bars(local_symbol, interval, wanted)])
+        return _json(self.bars(local_symbol, interval, wanted))
 
     def bars(self, local_symbol: str, interval: str, wanted: Range) -> list[Bar]:
         """The bars that begin in the range, oldest first, each made of all its minutes wherever the range ends."""
@@ -135,5 +135,10 @@ def bar_row(bar: Bar) -> list[float]:
     return [bar.timestamp, bar.open, bar.high, bar.low, bar.close, bar.volume]
 
 
-def _json(bar: Bar) -> bytes:
-    return rows.to_json(bar_row(bar))
+def _json(bars: Sequence[Bar]) -> bytes:
+    return rows.to_json([bar[:6] for bar in bars])  # what bar_row says, for many
+
+
+def _encoded(bars: Sequence[Bar]) -> Iterable[tuple[int, bytes]]:
+    """Each bar's timestamp and JSON: encoded all at once and cut, which costs a quarter of one by one."""
+    return zip([bar.timestamp for bar in bars], _json(bars)[2:-2].split(b"],["), strict=False)  # no bars: one empty piece

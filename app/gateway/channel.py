@@ -27,6 +27,7 @@ from typing import Any
 
 MAX_FRAME = 32 * 1024 * 1024
 OUTBOX_LIMIT = 64 * 1024 * 1024
+RECEIVE = 256 * 1024  # many frames a call: ticks come in bursts
 HAS_UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
 
 log = logging.getLogger(__name__)
@@ -75,13 +76,24 @@ class Connection:
     def frames(self) -> Iterator[bytes]:
         """Frames as they come, until the peer closes. Ends quietly; a broken frame ends it too."""
         try:
+            buffer = bytearray()
             while True:
-                (size,) = struct.unpack(">I", self._read(4))
-                if size > MAX_FRAME:
-                    log.error("frame of %d bytes refused", size)
+                at = 0
+                while len(buffer) - at >= 4:
+                    size = int.from_bytes(buffer[at : at + 4])
+                    if size > MAX_FRAME:
+                        log.error("frame of %d bytes refused", size)
+                        return
+                    if len(buffer) - at - 4 < size:
+                        break
+                    yield bytes(buffer[at + 4 : at + 4 + size])
+                    at += 4 + size
+                del buffer[:at]
+                chunk = self._sock.recv(RECEIVE)
+                if not chunk:
                     return
-                yield self._read(size)
-        except (OSError, EOFError, ChannelClosed):
+                buffer += chunk
+        except (OSError, EOFError):
             return  # EOFError: eventlet's word for a socket that this side has closed
         finally:
             self.close()
@@ -105,15 +117,6 @@ class Connection:
         except OSError:
             pass  # the peer was faster
         self._sock.close()
-
-    def _read(self, size: int) -> bytes:
-        chunks = bytearray()
-        while len(chunks) < size:
-            chunk = self._sock.recv(min(size - len(chunks), 1 << 20))
-            if not chunk:
-                raise ChannelClosed("peer closed")
-            chunks += chunk
-        return bytes(chunks)
 
     def _write(self) -> None:
         while True:

@@ -252,6 +252,69 @@ def test_a_batch_page_gets_the_newest_of_each_contract_in_one_event(hub: Hub) ->
     assert len(line.delivered) == 1
 
 
+def batch_page(hub: Hub, sid: str, symbols: list[str] | None = None, capacity: int = 8) -> FakeLine:
+    line = page(hub, sid=sid, capacity=capacity)
+    hub.subscribe(sid, symbols, batch=True)
+    return line
+
+
+def prices(line: FakeLine) -> list[list[float]]:
+    return [[row["last_price"] for row in rows] for rows in line.all("ticks")]
+
+
+def test_pages_that_want_the_same_share_one_packet_and_others_get_their_own() -> None:
+    encoded: list[str] = []
+    hub = Hub(lambda text: encoded.append(text) or text, Limits(flush_seconds=3600), now=lambda: NOW)  # type: ignore[func-returns-value]
+    lines = [batch_page(hub, f"p{number}") for number in range(3)]
+    narrow = batch_page(hub, "narrow", ["x"])
+    encoded.clear()
+    hub.push("a", tick("x.SHFE", 1))
+    hub.push("a", tick("y.SHFE", 2))
+    hub.flush()
+    assert [prices(line) for line in lines] == [[[1, 2]]] * 3
+    assert prices(narrow) == [[1]]
+    assert len(encoded) == 2
+    hub.stop()
+
+
+def test_a_batch_page_that_does_not_read_holds_nobody_up_and_gets_the_newest_of_each_contract(hub: Hub) -> None:
+    quick, slow = batch_page(hub, "quick"), batch_page(hub, "slow")
+    slow.reads = False
+    for price in range(20):
+        hub.push("a", tick("x", price))
+        hub.push("a", tick("y", -price))
+        hub.flush()
+    assert prices(quick) == [[price, -price] for price in range(20)]
+    assert len(slow.queue) == 4
+    slow.reads = True
+    flush_all(hub, slow)
+    assert prices(slow) == [[0, 0], [1, -1], [2, -2], [3, -3], [19, -19]]
+
+
+def test_a_batch_page_that_has_just_come_gets_no_older_ticks_and_one_that_leaves_none_at_all(hub: Hub) -> None:
+    first = batch_page(hub, "first")
+    hub.push("a", tick("x", 1))
+    second = batch_page(hub, "second")
+    hub.push("a", tick("x", 2))
+    hub.leave("first")
+    hub.flush()
+    assert prices(first) == [[1]]
+    assert prices(second) == [[2]]
+
+
+def test_a_tick_that_was_about_to_leave_is_not_lost_when_a_page_changes_what_it_wants(hub: Hub) -> None:
+    line = batch_page(hub, "p1")
+    hub.push("a", tick("x", 1))
+    hub.subscribe("p1", ["x"], batch=True)
+    hub.flush()
+    hub.push("a", tick("x", 2))
+    hub.lost("a", "gone")
+    hub.flush()
+    hub.push("a", tick("x", 3))
+    hub.flush()
+    assert prices(line) == [[1], [2]]
+
+
 def test_a_lost_gateway_is_told_with_what_is_known_of_the_fronts(hub: Hub) -> None:
     line = page(hub)
     hub.push("a", Push("status", orjson.dumps({"td": {"state": "ready"}, "md": {"state": "loading"}})))
@@ -300,8 +363,8 @@ def test_a_page_that_left_hears_nothing_more(hub: Hub) -> None:
 
 def test_texts_pass_unharmed(hub: Hub) -> None:
     line = page(hub)
-    hub.push("a", Push("log", orjson.dumps({"message": "报单被拒绝：\"资金不足\" \u2028 \\"})))
-    assert line.delivered == [("log", {"message": "报单被拒绝：\"资金不足\" \u2028 \\"})]
+    hub.push("a", Push("log", orjson.dumps({"message": '报单被拒绝："资金不足" \u2028 \\'})))
+    assert line.delivered == [("log", {"message": '报单被拒绝："资金不足" \u2028 \\'})]
 
 
 steps = st.lists(
