@@ -11,12 +11,12 @@ Commands are done in the core's thread, between two requests. `user` "" means ev
 | reorder | user | swap the next two of RtnOrder and RtnTrade on one connection |
 | refuse_next | kind ("login", "order", "cancel"), error_id, text | the counter refuses the next one |
 | reject_next | text | the exchange rejects the next order |
-| hold, release | kind ("order", "cancel") | the next one stays on its way to the exchange (an order in 'a'); send on all that were held |
+| hold, release | kind ("order", "cancel") | the next one stays on its way to the exchange (an order in 'a'); send on what was held |
 | set_quote | symbol, bid, bid_volume, ask, ask_volume, last, traded | its quote from now on; volume 0: side absent |
 | release_quote | symbol | the market's own quotes again |
 | turn_day | prices {symbol: price}, new_day ("": next weekday) | settle now at these prices |
 | set_clock | now (ISO, exchange time) | where the market can |
-| books | | every account: money, lots, orders, number of trades |
+| books | | every account: money, lots, orders, fills, number of trades |
 """
 
 from __future__ import annotations
@@ -211,6 +211,7 @@ class FaultyCore(Core):
                 "money": msgspec.to_builtins(self._money_row(account)),
                 "lots": [lot._asdict() for lot in account.book.open_lots()],
                 "orders": [msgspec.to_builtins(order.row) for order in account.orders.values()],
+                "fills": [msgspec.to_builtins(trade) for trade in account.trades],
                 "trades": len(account.trades),
             }
             for account in self._accounts.values()
@@ -323,6 +324,7 @@ class FaultListener:
         self._core.holds.add(kind)
 
     def do_release(self, kind: str) -> None:
+        self._core.holds.discard(kind)
         self._outgoing.send(self._core.release_orders() if kind == "order" else self._core.release_cancels())
 
     def do_set_quote(self, **quote: Any) -> None:

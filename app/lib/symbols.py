@@ -21,7 +21,10 @@ TYPE_TEXT = {"limit": "限价", "market": "市价", "fak": "FAK", "fok": "FOK"}
 _LONGEST = 30
 """CTP's InstrumentID is char[31]."""
 
-_SYMBOL = re.compile(r"[A-Za-z]{1,6}[0-9]{1,2}(?:0[1-9]|1[0-2])F?", re.ASCII)  # product, year (CZCE: one digit), month; F: monthly average
+SYMBOL_PATTERN = r"[A-Za-z]{1,6}[0-9]{1,2}(?:0[1-9]|1[0-2])F?"
+"""Product, year (CZCE: one digit), month; F: monthly average."""
+
+_SYMBOL = re.compile(SYMBOL_PATTERN, re.ASCII)
 
 
 class LocalSymbol(NamedTuple):

@@ -14,7 +14,7 @@ from flask import Blueprint, Response
 from app.auth import LONGEST_CODE, SHORTEST_CODE
 from app.lib.account_config import MAX_REFRESH, MAX_SLIPPAGE
 from app.lib.bars import INTERVALS
-from app.lib.symbols import DIRECTION_TEXT, EXCHANGES, OFFSET_TEXT, TYPE_TEXT
+from app.lib.symbols import DIRECTION_TEXT, EXCHANGES, OFFSET_TEXT, SYMBOL_PATTERN, TYPE_TEXT
 from app.views.account import INTERFACES
 from app.views.bars import LATEST, MOST_BARS
 from app.views.envelope import ours
@@ -68,15 +68,16 @@ def both(texts: dict[str, str]) -> Schema:
     return words(*dict.fromkeys([*texts, *texts.values()]))
 
 
-NAME = {"type": "string", "examples": ["rb2510.SHFE"]}
-SYMBOL = NAME | {"minLength": 1}
+_CONTRACT = rf"{SYMBOL_PATTERN}(?:\.(?:{'|'.join(EXCHANGES)}))?"
+SYMBOL = {"type": "string", "pattern": f"^{_CONTRACT}$", "examples": ["rb2510.SHFE"]}
+SEVERAL = {"type": "string", "pattern": f"^{_CONTRACT}(?:,{_CONTRACT})*$", "maxLength": MOST_SYMBOLS * 40}
 CODE = text(LONGEST_CODE, 1)
 FLAG = {"type": "boolean"}
 FRONT = {"type": "string", "maxLength": 300, "pattern": r"^(tcp|ssl)://[A-Za-z0-9.\-]{1,253}:[0-9]{1,5}$"}
 
 EXCHANGE = Parameter("exchange", words(*EXCHANGES), "合约名称未带交易所时给出；都给出时须一致")
 LOCAL_SYMBOL = Parameter("local_symbol", SYMBOL, "合约，rb2510.SHFE 或 rb2510", True)
-SYMBOLS = Parameter("symbol", {"type": "string", "minLength": 1, "maxLength": MOST_SYMBOLS * 40}, "合约，多个用逗号", True)
+SYMBOLS = Parameter("symbol", SEVERAL, "合约，多个用逗号", True)
 DIRECTION = Parameter("direction", both(DIRECTION_TEXT), "方向；平仓时为持仓方向", True)
 VOLUME = Parameter("volume", whole(1, MOST_LOTS), "手数", True)
 NEW_CODE = (
@@ -132,7 +133,7 @@ OPERATIONS = (
         "撤单",
         (
             Parameter("order_id", text(), "委托编号，可带网关前缀；all 未给时必填"),
-            Parameter("local_symbol", NAME, "合约，给出则须与委托一致"),
+            Parameter("local_symbol", SYMBOL, "合约，给出则须与委托一致"),
             EXCHANGE,
             Parameter("all", FLAG, "撤全部"),
         ),
@@ -142,8 +143,8 @@ OPERATIONS = (
         "/close_position",
         "平仓：按 CLOSE_PATTERN 分平今平昨",
         (
-            Parameter("local_symbol", NAME, "合约；或用 symbol"),
-            Parameter("symbol", NAME, "合约；两者都给出时须是同一个"),
+            Parameter("local_symbol", SYMBOL, "合约；或用 symbol"),
+            Parameter("symbol", SYMBOL, "合约；两者都给出时须是同一个"),
             DIRECTION,
             VOLUME,
             EXCHANGE,

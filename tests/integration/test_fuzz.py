@@ -103,7 +103,10 @@ def test_requests_by_the_description_and_against_it(trader: Server, operation: O
         if operation.path in ("/logout", "/auth_code"):
             ready(trader)
 
+    trader.gateways.heard.clear()
     try_it()
+    if mode is GenerationMode.POSITIVE and not operation.open and operation.path not in ("/logout", "/auth_code"):
+        assert trader.gateways.heard  # some came all the way
 
 
 def as_json(value: Any) -> bytes:
