@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -91,7 +91,11 @@ def web(ctx: click.Context, **options: Any) -> None:
     from app.async_mode import patch
 
     patch(_merged(ctx, options)["config"])
-    sys.exit(_run_web(_settings(ctx, options)))
+    try:
+        code = _run_web(_settings(ctx, options))
+    except SystemExit:  # a signal asked for the end
+        code = 0
+    _leave(code)
 
 
 @main.command()
@@ -286,6 +290,17 @@ def _address(host: str, port: int) -> str:
     """Where to find the web from this machine."""
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _leave(code: int) -> NoReturn:
+    """End now: all is said and closed, and taking a web's interpreter apart takes longer than a user should wait."""
+    import logging
+    import os
+
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _end_on_signals() -> None:
