@@ -4,14 +4,13 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
-JOBS ?=
 
 .PHONY: help run test test-full ctp uwsgi stop clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run        准备环境并启动（ARGS='--port 8000' 传参）   set up and start the server"
-	@echo "make test       准备环境，检查并测试（JOBS=2 两路并行）    set up, lint, type-check and test"
+	@echo "make test       准备环境，检查并测试，数分钟               set up, lint, type-check and test"
 	@echo "make test-full  另加原生编译、uWSGI、浏览器、长时间的测试   native build, uWSGI, a browser, long runs too"
 	@echo "make ctp        编译安装 CTP 原生接口 ctpbee_api           build the native part for interface=ctp"
 	@echo "make uwsgi      编译安装 uWSGI 与 gevent（uwsgi.ini 用）     what uwsgi.ini needs"
