@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -43,8 +44,14 @@ def test_frames_are_found_however_the_bytes_are_cut(piece: int) -> None:
     stream = b"".join(len(frame).to_bytes(4) + frame for frame in sent) + b"\0\0"  # and the beginning of one that never comes
     ours, theirs = socket.socketpair()
     reader = Connection(theirs)
-    for at in range(0, len(stream), piece):
-        ours.sendall(stream[at : at + piece])
-    ours.close()
+
+    def send() -> None:
+        with ours:
+            for at in range(0, len(stream), piece):
+                ours.sendall(stream[at : at + piece])
+
+    sender = threading.Thread(target=send)  # a socket holds only so many pieces that nobody has read
+    sender.start()
     assert list(reader.frames()) == sent
+    sender.join()
     assert reader.closed

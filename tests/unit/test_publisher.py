@@ -46,7 +46,9 @@ class House:
         self.clock = Clock()
         self.loop = EventLoop(self.clock)
         self.number = 0
-        self.publisher = Publisher(self.loop, {"position": lambda: [self.number], "contract": lambda: ["a", "b"], "status": dict}, last_seq=7)
+        self.publisher = Publisher(
+            self.loop, {"position": lambda: [self.number], "contract": lambda: ["a", "b"], "status": dict}, last_seq=7
+        )
         self.publisher.mute(False)
         self.pass_time(1.0)
 
