@@ -121,6 +121,15 @@ def test_an_expired_token_is_refused(store: Any) -> None:
     assert living.verify(living.issue(ACCOUNT)).account == ACCOUNT
 
 
+def test_a_token_that_was_good_is_refused_once_it_has_expired(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = Tokens(KEY, store, hours=1)
+    text = tokens.issue(ACCOUNT)
+    assert tokens.verify(text) == tokens.verify(text)
+    later = time.time() + 3601
+    monkeypatch.setattr("app.auth.time.time", lambda: later)
+    assert refused(tokens, text)
+
+
 def test_revoking_an_account_ends_all_its_tokens_and_no_others(tokens: Tokens) -> None:
     mine, also_mine, others = tokens.issue(ACCOUNT), tokens.issue(ACCOUNT), tokens.issue("sim-9999-other")
     tokens.revoke_account(ACCOUNT)
