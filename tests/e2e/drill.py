@@ -85,7 +85,7 @@ class Attempt:
 
 def is_final(answer: dict[str, Any] | None) -> bool:
     """Accepted or refused. Not: no answer, unknown, or 'not sent, try again'."""
-    return answer is not None and answer["status"] != 503 and answer.get("error") != UNKNOWN
+    return answer is not None and answer["status"] != 503 and not (answer["success"] and answer.get("error") == UNKNOWN)
 
 
 class Prices:
