@@ -1,4 +1,4 @@
-"""`python -m app.counter`: the built-in counter's process. Settings come through the environment, the log goes to stderr.
+"""`python -m app.counter`: the built-in counter's process. Settings come through the environment.
 
 Ends at SIGTERM or SIGINT within a second. Exit codes: 0 asked to, 1 it could not start (the log says why).
 """
@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import sys
 
+from app import logs
 from app.counter.core import Core
 from app.counter.market import Market, open_market
 from app.counter.server import CounterServer, Outgoing
@@ -26,10 +27,13 @@ log = logging.getLogger("app.counter")
 
 
 def main() -> int:
-    logging.basicConfig(level="INFO", stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = Settings.load()
-        logging.getLogger().setLevel(settings.log_level)
+    except SettingsError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    logs.set_up(settings.data_dir, "counter", settings.log_level)
+    try:
         market = open_market(settings)
         state = State(settings.data_dir / "counter" / "counter.db")
         server = _server(settings, state, market)

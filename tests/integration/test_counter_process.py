@@ -105,13 +105,12 @@ class CounterProcess:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CTPBEE_BACKEND_")}
         own = {"CTPBEE_BACKEND_DATA_DIR": str(data_dir), "CTPBEE_BACKEND_COUNTER_CAPITAL": "1000000"}
         self.environment = clean | own | {"COUNTER_TEST_SOCKET": self.faults_address}
-        self.log = data_dir / "counter.log"
+        self.log = data_dir / "logs" / "counter.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "app.counter"], cwd=ROOT, env=self.environment, stderr=log)
+        self.process = subprocess.Popen([sys.executable, "-m", "app.counter"], cwd=ROOT, env=self.environment)
         until = time.monotonic() + DEADLINE
         while (entry := self.registry.find("counter")) is None or entry.pid != self.process.pid:
             assert self.process.poll() is None and time.monotonic() < until, self.log.read_text()
@@ -195,8 +194,8 @@ def test_garbage_costs_only_the_connection_it_came_from(counter):
 
 def test_a_second_counter_on_the_same_data_does_not_start(counter):
     environment = {name: value for name, value in counter.environment.items() if name != "COUNTER_TEST_SOCKET"}
-    second = subprocess.run([sys.executable, "-m", "app.counter"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, timeout=DEADLINE)
-    assert second.returncode == 1 and "柜台数据库打不开" in second.stderr.decode()
+    second = subprocess.run([sys.executable, "-m", "app.counter"], cwd=ROOT, env=environment, timeout=DEADLINE)
+    assert second.returncode == 1 and "柜台数据库打不开" in counter.log.read_text("utf-8")
     assert Session(counter.address, "calm").login.ErrorID == 0
 
 
