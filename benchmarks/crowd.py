@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--pages", type=int, default=200)
     parser.add_argument("--contracts", type=int, default=20)
-    parser.add_argument("--orders", type=float, default=4.0, help="a second")
+    parser.add_argument("--orders", type=float, default=1.0, help="a second")
     parser.add_argument("--stall-seconds", type=float, default=30.0)
     parser.add_argument("--stall-rate", type=float, default=1000.0)
     options = parser.parse_args()

@@ -147,7 +147,7 @@ class Server:
     def __init__(self, data_dir: Path, *, everything: bool, **settings: Any) -> None:
         self.data_dir = data_dir
         self.registry = Registry(data_dir)
-        made = Settings(data_dir=data_dir, port=0, **{"login_per_address": 1000, "log_level": "WARNING"} | settings)
+        made = Settings(data_dir=data_dir, port=0, **{"login_per_address": 1000} | settings)
         command = [sys.executable, str(ROOT / "run.py"), *([] if everything else ["web"])]
         self._everything = everything
         with on_core(LOAD_CORE if everything else SERVER_CORE):
@@ -156,6 +156,7 @@ class Server:
                 cwd=ROOT,
                 env={**made.to_environment(), "PYTHONWARNINGS": "ignore"},
                 stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # it is in the logs
                 start_new_session=True,
             )
         self.url: str = until(self._address, "the web listens")

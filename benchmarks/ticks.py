@@ -146,7 +146,7 @@ class Stage:
         (data_dir / ".vntrader" / "web_trader_setting.json").write_text(json.dumps(names), "utf-8")
         feed = Part([python, str(Path(__file__).with_name("vnpy_feeder.py")), *addresses], LOAD_CORE)
         stack.callback(feed.close)
-        command = [python, "-m", "uvicorn", "vnpy_webtrader.web:app", "--port", str(port), "--log-level", "warning"]
+        command = [python, str(Path(__file__).with_name("vnpy_web.py")), str(port)]
         server = Part(command, SERVER_CORE, listens=port, folder=data_dir)
         stack.callback(server.close)
         claim = "from jose import jwt; print(jwt.encode({'sub': 'vnpy'}, 'test', algorithm='HS256'))"
