@@ -268,6 +268,10 @@ class Page:
         """The first event of that name that `accept` takes, of those heard and those to come."""
         return eventually(lambda: next(([data] for data in self.all(event) if accept(data)), None), f"event {event}", seconds)[0]
 
+    def settles(self, event: str, accept: Callable[[Any], Any], seconds: float = 15.0) -> Any:
+        """The newest event of that name, once it is one that `accept` takes."""
+        return eventually(lambda: (data := self.last(event)) is not None and accept(data) and [data], f"{event} settles", seconds)[0]
+
     def mark(self) -> None:
         """Forget what was heard so far."""
         self.events.clear()

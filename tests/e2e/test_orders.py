@@ -175,7 +175,7 @@ def test_a_lost_front_is_told_and_orders_are_refused_at_once_and_the_replay_chan
     page.mark()
     trader.server.faults().drop(user=trader.userid)
     page.wait("status", lambda status: status["td"]["state"] == "lost")
-    page.wait("status", lambda status: status["td"]["state"] == "ready")
+    page.settles("status", lambda status: status["td"]["state"] == "ready" and status["gateway"]["state"] == "connected")
     after = trader.lists()
     assert after["trade_list"] == before["trade_list"] and after["order_list"] == before["order_list"]
     buy(trader, quote, 1)

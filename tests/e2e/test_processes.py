@@ -51,7 +51,7 @@ def test_kill_a_gateway_and_it_comes_back_logged_in_with_no_order_sent_twice(ser
     page.mark()
     server.wait_replaced(server.kill(f"gateway-{trader.key}"))
     page.wait("status", lambda status: status["gateway"]["state"] == "lost")
-    page.wait("status", lambda status: status["td"]["state"] == "ready")
+    page.settles("status", lambda status: status["td"]["state"] == "ready" and status["gateway"]["state"] == "connected")
     page.wait("order", lambda event: len(event["data"]) == 2)
     again = trader.order(RB, "long", "open", quote.bid - 5 * quote.tick, 1, client_order_id="mine-1")
     assert (again["success"], again["order_id"]) == (True, resting)
