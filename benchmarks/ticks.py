@@ -120,8 +120,7 @@ class Stage:
         return ["plain", "nodelay", "tick", "ticks", *(["vnpy"] if self._vnpy else [])]
 
     def open(self, name: str, stack: ExitStack) -> Target:
-        data_dir = self._folder / name
-        data_dir.mkdir()
+        data_dir = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._folder))
         if name == "vnpy":
             return self._open_vnpy(data_dir, stack)
         feed = Part.module("feeder", str(data_dir), ACCOUNT)
@@ -180,18 +179,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ticks-") as folder:
         stage = Stage(Path(folder), options.vnpy)
         names = [name for name in stage.names() if not options.only or name in options.only]
-        for name in names:
-            with ExitStack() as stack:
-                target = stage.open(name, stack)
-                for count in options.clients:
+        for count in options.clients:
+            for name in names:  # next to each other in time: whatever else the machine does is the same for all
+                with ExitStack() as stack:
+                    target = stage.open(name, stack)
                     pages = Part.module("pages")
-                    try:
-                        pages.ask("open", count=count, **target.opening)
-                        run_load(target, pages, count, 200, 1.0)  # warm
-                        steady[name, count] = run_load(target, pages, count, STEADY_RATE, options.seconds * 2)
-                        most[name, count] = highest(target, pages, count, FIRST_RATE.get(count, 1000.0), options.seconds, tell)
-                    finally:
-                        pages.close()
+                    stack.callback(pages.close)
+                    pages.ask("open", count=count, **target.opening)
+                    run_load(target, pages, count, 200, 1.0)  # warm
+                    steady[name, count] = run_load(target, pages, count, STEADY_RATE, options.seconds * 2)
+                    most[name, count] = highest(target, pages, count, FIRST_RATE.get(count, 1000.0), options.seconds, tell)
     rows = []
     for count in options.clients:
         for name in names:
