@@ -42,7 +42,7 @@ class Limits(NamedTuple):
 
     queued_bytes: int = 8 * 1024 * 1024
     queued_packets: int = 5000
-    flush_seconds: float = 0.03
+    flush_seconds: float = 0.02
     anonymous_per_address: int = 20
     anonymous_seconds: float = 600.0
     check_seconds: float = 15.0  # how often tokens are looked at again and anonymous sockets counted

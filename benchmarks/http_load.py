@@ -5,7 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.report import percentile
@@ -19,9 +19,8 @@ SUCCESS = b'"success":true'
 class Caller:
     socket: socket.socket
     asked: float = 0.0
-    received: int = 0
     expected: int = 0
-    head: bytes = b""
+    answer: bytearray = field(default_factory=bytearray)
 
 
 class Load:
@@ -59,26 +58,25 @@ class Load:
     def _ask(self, caller: Caller) -> None:
         request = self._requests[self._next % len(self._requests)]
         self._next += 1
-        caller.asked, caller.received, caller.expected, caller.head = time.monotonic(), 0, 0, b""
+        caller.asked, caller.expected, caller.answer = time.monotonic(), 0, bytearray()
         caller.socket.sendall(request)
 
     def _read(self, caller: Caller) -> None:
         data = caller.socket.recv(RECEIVE)
         if not data:
             raise ConnectionError("the server closed the connection")
-        caller.received += len(data)
+        caller.answer += data
         if not caller.expected:
-            caller.head += data
-            head, blank, _ = caller.head.partition(b"\r\n\r\n")
+            head, blank, _ = caller.answer.partition(b"\r\n\r\n")
             if not blank:
                 return
             if b" 200 " not in head.split(b"\r\n")[0]:
-                raise ConnectionError(caller.head[:500].decode("utf-8", "replace"))
+                raise ConnectionError(caller.answer[:500].decode("utf-8", "replace"))
             size = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
             caller.expected = len(head) + 4 + int(size.partition(b":")[2])
-        if caller.received >= caller.expected:
-            if SUCCESS not in caller.head and SUCCESS not in data:  # a reference has it at the end
-                raise ConnectionError((caller.head + data)[:500].decode("utf-8", "replace"))
+        if len(caller.answer) >= caller.expected:
+            if SUCCESS not in caller.answer:
+                raise ConnectionError(caller.answer[:500].decode("utf-8", "replace"))
             self._latencies.append(time.monotonic() - caller.asked)
             self._sizes.add(caller.expected)
             self._ask(caller)

@@ -81,7 +81,7 @@ def highest(target: Target, pages: Part, count: int, start: float, seconds: floa
     """Raise the load until it is too much, then halve the gap three times."""
 
     def good(rate: float) -> Load | None:
-        for _ in range(2):  # a hiccup of the machine is no limit of the server
+        for _ in range(3):  # a hiccup of the machine is no limit of the server
             load = run_load(target, pages, count, rate, seconds)
             tell(f"{target.name} {count} 页 {rate:.0f} 笔/s: 送达 {load.delivered:.0f} p99 {load.p99 / 1000:.0f} ms 全 {load.whole}")
             if load.whole and load.p99 < P99_LIMIT and load.delivered > 0.95 * rate * count:
