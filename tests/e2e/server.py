@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import engineio
 import requests
 import socketio
 
@@ -242,12 +243,24 @@ class Quote(NamedTuple):
     tick: float
 
 
+class _EngineInOrder(engineio.Client):
+    """python-engineio's client handles every message in a thread of its own: under load they overtake each other."""
+
+    def _trigger_event(self, event: str, *args: Any, run_async: bool = False, **kwargs: Any) -> Any:
+        return super()._trigger_event(event, *args, run_async=False, **kwargs)
+
+
+class _ClientInOrder(socketio.Client):
+    def _engineio_client_class(self) -> type[engineio.Client]:
+        return _EngineInOrder
+
+
 class Page:
     """A browser page's Socket.IO side: connects, identifies on every connect, remembers every event."""
 
     def __init__(self, url: str, token: str, identify: bool = True, **connect: Any) -> None:
         self.events: list[tuple[str, Any]] = []
-        self.client = socketio.Client(reconnection=True, reconnection_delay=0.1, reconnection_delay_max=0.3)
+        self.client = _ClientInOrder(reconnection=True, reconnection_delay=0.1, reconnection_delay_max=0.3)
         self.client.on("*", self._remember)
         self.token = token
         if identify:

@@ -85,6 +85,7 @@ def test_the_readmes_lines_show_ticks_and_orders_in_a_browser(
     def text() -> str:
         return browser.find_element("id", "out").text  # type: ignore[attr-defined]
 
+    eventually(lambda: "前置" in text(), "the snapshot on the page")
     quote = trader.fix_quote(RB)
     eventually(lambda: RB in text(), "a tick on the page")
     assert trader.order(RB, "long", "open", quote.ask, 1)["success"]
