@@ -29,7 +29,7 @@ from app.counter.exchange import ANY_PRICE, ANY_VOLUME, COMPLETE, GFD, IOC, LIMI
 from app.counter.market import DayTurn, Market
 from app.counter.matching import Deal
 from app.counter.state import State, StoredAccount, StoredOrder, StoredTrade
-from app.lib.book import Book, Fees, Fill, Lot, Terms, WorkingOrder
+from app.lib.book import Book, Fill, Lot, Terms, WorkingOrder
 from app.lib.prices import HIGHEST, is_absent
 
 log = logging.getLogger(__name__)
@@ -787,7 +787,7 @@ class Core:
             self._state.save_contract(contract)
 
     def _terms(self, symbol: str) -> Terms:
-        return terms_of(self._contract(symbol))
+        return f.terms_of(self._contract(symbol))
 
     def _value(self, account: Account) -> None:
         """Value the account's positions at the newest prices."""
@@ -834,29 +834,6 @@ class Core:
 
     def _now_text(self) -> str:
         return self._market.now().replace(tzinfo=None).isoformat(timespec="milliseconds")
-
-
-def terms_of(contract: f.InstrumentField) -> Terms:
-    """What the book needs to know of a contract."""
-    return Terms(
-        symbol=contract.InstrumentID,
-        exchange=contract.ExchangeID,
-        product=contract.ProductID,
-        multiplier=contract.VolumeMultiple,
-        price_tick=contract.PriceTick,
-        long_margin_ratio=contract.LongMarginRatio,
-        short_margin_ratio=contract.ShortMarginRatio,
-        splits_today=contract.PositionDateType == "1",
-        max_side=contract.MaxMarginSideAlgorithm == "1",
-        fees=Fees(
-            contract.OpenRatioByMoney,
-            contract.OpenRatioByVolume,
-            contract.CloseRatioByMoney,
-            contract.CloseRatioByVolume,
-            contract.CloseTodayRatioByMoney,
-            contract.CloseTodayRatioByVolume,
-        ),
-    )
 
 
 def hash_password(password: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import msgspec
 
+from app.lib.book import Fees, Terms
+
 
 class Frame(msgspec.Struct, tag=True, tag_field="kind", kw_only=True):
     """Base of all frames."""
@@ -56,6 +58,29 @@ class InstrumentField(Frame, kw_only=True):
     UpperLimitPrice: float = 0.0  # of the trading day; 0: not known yet
     LowerLimitPrice: float = 0.0
     PreSettlementPrice: float = 0.0
+
+
+def terms_of(row: InstrumentField) -> Terms:
+    """What the book has to know of a contract."""
+    return Terms(
+        symbol=row.InstrumentID,
+        exchange=row.ExchangeID,
+        product=row.ProductID,
+        multiplier=row.VolumeMultiple,
+        price_tick=row.PriceTick,
+        long_margin_ratio=row.LongMarginRatio,
+        short_margin_ratio=row.ShortMarginRatio,
+        splits_today=row.PositionDateType == "1",
+        max_side=row.MaxMarginSideAlgorithm == "1",
+        fees=Fees(
+            row.OpenRatioByMoney,
+            row.OpenRatioByVolume,
+            row.CloseRatioByMoney,
+            row.CloseRatioByVolume,
+            row.CloseTodayRatioByMoney,
+            row.CloseTodayRatioByVolume,
+        ),
+    )
 
 
 class OrderField(Frame, kw_only=True):

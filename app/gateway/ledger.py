@@ -17,7 +17,7 @@ from typing import TypeAlias
 import msgspec
 from ctpbee.constant import ContractData, OrderData, Status, TradeData
 
-from app.counter.frames import InstrumentField, OrderField, PositionDetailField, TradeField, TradingAccountField
+from app.counter.frames import InstrumentField, OrderField, PositionDetailField, TradeField, TradingAccountField, terms_of
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
 from app.lib.book import Book, Fill, Lot, Money, Terms, WorkingOrder
@@ -98,7 +98,7 @@ class Ledger:
         """What the book has to know of the contract. Raises KeyError for one that is not listed."""
         terms = self._terms.get(symbol)
         if terms is None:
-            terms = self._terms[symbol] = fields.terms_of(self._instruments[symbol])
+            terms = self._terms[symbol] = terms_of(self._instruments[symbol])
         return terms
 
     # ── orders and trades ────────────────────────────────────────────────────────────────────────────────────────────

@@ -168,9 +168,7 @@ class Count:
 
     def add(self, fill: Fill) -> None:
         if fill.offset == "open":
-            self.today.append(
-                Lot(fill.symbol, self.direction, fill.trading_day, fill.trade_id, fill.volume, fill.price, fill.price)
-            )
+            self.today.append(Lot(fill.symbol, self.direction, fill.trading_day, fill.trade_id, fill.volume, fill.price, fill.price))
             self.today_volume += fill.volume
             self._today_for_fee += fill.volume
             self.commission += cents(self.terms.fee("open", exact(fill.price), fill.volume))

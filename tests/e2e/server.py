@@ -6,11 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import engineio
 import requests
@@ -19,22 +18,9 @@ import socketio
 from app.gateway import channel
 from app.gateway.registry import Entry, Registry
 from tests.faults import CounterFaults
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-T = TypeVar("T")
-
-
-def eventually(probe: Callable[[], T | None], what: str, seconds: float = 15.0) -> T:
-    """The first truthy value of `probe`; fails with `what` when there is none within `seconds`."""
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while True:
-        value = probe()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never happened within {seconds} s: {what} (last seen: {value!r})")
-        pause.wait(0.02)
 
 
 class BackendServer:

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from tests.e2e.server import ROOT, BackendServer, Page, Refused, Trader, eventually
+from tests.e2e.server import ROOT, BackendServer, Page, Refused, Trader
+from tests.waiting import eventually
 
 RB = "rb2510.SHFE"
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.server import ROOT, BackendServer, Trader, eventually
+from tests.e2e.server import ROOT, BackendServer, Trader
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.full
 RB = "rb2510.SHFE"

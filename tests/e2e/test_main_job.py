@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.server import BackendServer, Page, Trader, eventually
+from tests.e2e.server import BackendServer, Page, Trader
+from tests.waiting import eventually
 
 RB = "rb2510.SHFE"
 TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.server import BackendServer, Quote, Trader, eventually
+from tests.e2e.server import BackendServer, Quote, Trader
+from tests.waiting import eventually
 
 RB, M, IF = "rb2510.SHFE", "m2509.DCE", "IF2506.CFFEX"
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 
-from tests.e2e.server import ROOT, BackendServer, Trader, eventually
+from tests.e2e.server import ROOT, BackendServer, Trader
+from tests.waiting import eventually
 
 RB = "rb2510.SHFE"
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.server import BackendServer, Trader, eventually
+from tests.e2e.server import BackendServer, Trader
+from tests.waiting import eventually
 
 TICKS = Path(__file__).parents[3] / "shared" / "data" / "ticks" / "SHFE.ru1901_20181008-20181012.ctp.csv.gz"
 BARS = Path(__file__).parents[3] / "shared" / "data" / "bars_1m" / "SHFE.ru1901.from_ticks.1m.csv.gz"

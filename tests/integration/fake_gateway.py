@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
@@ -34,21 +33,6 @@ from app.gateway.messages import (
 from app.gateway.registry import Registry, account_key
 from app.gateway.rpc import RpcServer, encode_push
 from app.lib.errors import LoginRefused, NotFound, NotReady
-
-T = TypeVar("T")
-
-
-def eventually(probe: Callable[[], T | None], what: str, seconds: float = 10.0) -> T:
-    """The first truthy value of `probe`; fails with `what` when there is none within `seconds`."""
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while True:
-        value = probe()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never happened within {seconds} s: {what} (last seen: {value!r})")
-        pause.wait(0.01)
 
 
 def snapshot(seq: int, **lists: Any) -> bytes:

@@ -18,8 +18,9 @@ import websocket
 from app.auth import Tokens, signing_key
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
-from tests.integration.fake_gateway import FakeGateway, eventually
+from tests.integration.fake_gateway import FakeGateway
 from tests.integration.test_sockets import Page
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "sim-9999-demo"

@@ -19,8 +19,9 @@ import pytest
 
 from app.counter import frames as f
 from app.gateway.channel import connect
-from app.gateway.registry import Registry
+from app.gateway.registry import Entry, Registry
 from tests.faults import CounterFaults, FaultRefused
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
@@ -111,12 +112,13 @@ class CounterProcess:
 
     def start(self) -> None:
         self.process = subprocess.Popen([sys.executable, "-m", "app.counter"], cwd=ROOT, env=self.environment)
-        until = time.monotonic() + DEADLINE
-        while (entry := self.registry.find("counter")) is None or entry.pid != self.process.pid:
-            assert self.process.poll() is None and time.monotonic() < until, self.log.read_text()
-            time.sleep(0.02)
-        self.address = entry.address
+        self.address = eventually(self._registered, "the counter listens", DEADLINE).address
         self.faults = CounterFaults(self.faults_address)
+
+    def _registered(self) -> Entry | None:
+        assert self.process is not None and self.process.poll() is None, self.log.read_text()
+        entry = self.registry.find("counter")
+        return entry if entry is not None and entry.pid == self.process.pid else None
 
     def end(self, number: int) -> int:
         assert self.process is not None
@@ -173,9 +175,7 @@ def test_after_kill_9_everything_is_as_it_was_and_no_number_is_given_twice(count
     assert counter.faults.books()["trader"] == before
     again.wait(lambda frame: isinstance(frame, f.RtnTrade))
     assert again.told() == ["1", "T"]
-    counter.faults.set_quote(
-        rb.InstrumentID, rb.PreSettlementPrice - 2 * rb.PriceTick, 9, rb.PreSettlementPrice, 9, rb.PreSettlementPrice
-    )
+    counter.faults.set_quote(rb.InstrumentID, rb.PreSettlementPrice - 2 * rb.PriceTick, 9, rb.PreSettlementPrice, 9, rb.PreSettlementPrice)
     row = again.wait_status("0")
     assert row.VolumeTraded == 7 and row.SessionID == td.login.SessionID
     again.order(rb.InstrumentID, "SHFE", SELL, OPEN, rb.PreSettlementPrice - 2 * rb.PriceTick, 1)
@@ -272,9 +272,7 @@ def test_an_order_that_is_filled_while_its_cancel_is_on_the_way_is_filled(counte
     td.cancel(row)
     td.cancel(row)
     assert td.wait(lambda frame: isinstance(frame, f.RspOrderAction)).ErrorID == 24
-    counter.faults.set_quote(
-        rb.InstrumentID, rb.PreSettlementPrice - 2 * rb.PriceTick, 5, rb.PreSettlementPrice, 5, rb.PreSettlementPrice
-    )
+    counter.faults.set_quote(rb.InstrumentID, rb.PreSettlementPrice - 2 * rb.PriceTick, 5, rb.PreSettlementPrice, 5, rb.PreSettlementPrice)
     td.wait_status("0")
     counter.faults.release_cancel()
     assert td.wait(lambda frame: isinstance(frame, f.RspOrderAction)).ErrorID == 26

@@ -14,7 +14,8 @@ from app.gateway.client import NEEDS_LOGIN, Gateways
 from app.gateway.messages import Counted, Done, LogIn, PlaceOrder, Push, PushContracts, ReadStatus
 from app.lib.errors import GatewayDown, LoginRefused, NeedsLogin, NotFound, NotReady
 from app.settings import Settings
-from tests.integration.fake_gateway import FakeGateway, FakeHost, eventually
+from tests.integration.fake_gateway import FakeGateway, FakeHost
+from tests.waiting import eventually
 
 ACCOUNT = "sim-9999-demo"
 

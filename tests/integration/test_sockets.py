@@ -27,7 +27,8 @@ from app.lib.errors import SettingsError
 from app.model.sqlite import SqliteStore
 from app.push import Hub, Limits
 from app.settings import Settings
-from tests.integration.fake_gateway import eventually, snapshot
+from tests.integration.fake_gateway import snapshot
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 LISTS = ["account", "position", "active_order", "order", "trade", "contract", "status", "snapshot"]

@@ -195,9 +195,7 @@ class Week:
         self.settlements[closed_day] = settled
         price = Decimal(str(settled))
         by_trade = CAPITAL + self.own.closed_by_trade + self.own.floating(price, by_trade=True) - self.own.fees
-        by_date = (
-            self.own.pre_balance + self.own.closed_by_date_today + self.own.floating(price, by_trade=False) - self.own.fees_today
-        )
+        by_date = self.own.pre_balance + self.own.closed_by_date_today + self.own.floating(price, by_trade=False) - self.own.fees_today
         self.own.settle(price, day)
         assert by_trade == by_date == self.own.pre_balance
         self.tick = None

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 from ctpbee.constant import Direction, Exchange, Offset, OrderRequest, OrderType, Status
 
-from app.counter.frames import OrderField
+from app.counter.frames import OrderField, terms_of
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
 from app.lib.calendar import SHANGHAI
@@ -112,8 +112,8 @@ def test_a_contract_has_ctpbees_names_and_ctps() -> None:
 
 
 def test_the_split_of_today_is_read_from_the_position_date_type() -> None:
-    assert fields.terms_of(instrument(PositionDateType="1")).splits_today
-    assert not fields.terms_of(instrument(PositionDateType="2")).splits_today
+    assert terms_of(instrument(PositionDateType="1")).splits_today
+    assert not terms_of(instrument(PositionDateType="2")).splits_today
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,6 @@ from ctpbee.constant import (
 )
 
 from app.counter.frames import DepthField, InstrumentField, OrderField, TradeField
-from app.lib.book import Fees, Terms
 from app.lib.calendar import SHANGHAI, parse_day, wall_time
 
 EXCHANGES = {code: Exchange[code] for code in ("SHFE", "DCE", "CZCE", "CFFEX", "INE", "GFEX")}
@@ -313,29 +312,6 @@ def contract_of(row: InstrumentField, gateway_name: str) -> ContractData:
         max_margin_side_algorithm=row.MaxMarginSideAlgorithm == "1",
         combination_type=row.CombinationType,
         gateway_name=gateway_name,
-    )
-
-
-def terms_of(row: InstrumentField) -> Terms:
-    """What the book has to know of a contract."""
-    return Terms(
-        symbol=row.InstrumentID,
-        exchange=row.ExchangeID,
-        product=row.ProductID,
-        multiplier=row.VolumeMultiple,
-        price_tick=row.PriceTick,
-        long_margin_ratio=row.LongMarginRatio,
-        short_margin_ratio=row.ShortMarginRatio,
-        splits_today=row.PositionDateType == "1",
-        max_side=row.MaxMarginSideAlgorithm == "1",
-        fees=Fees(
-            row.OpenRatioByMoney,
-            row.OpenRatioByVolume,
-            row.CloseRatioByMoney,
-            row.CloseRatioByVolume,
-            row.CloseTodayRatioByMoney,
-            row.CloseTodayRatioByVolume,
-        ),
     )
 
 
