@@ -26,8 +26,9 @@ import requests
 from app.gateway.channel import ChannelClosed
 from app.gateway.registry import Entry
 from app.model import open_store
-from tests.e2e.server import BackendServer, Refused, Trader, eventually
+from tests.e2e.server import BackendServer, Refused, Trader
 from tests.faults import FaultRefused
+from tests.waiting import eventually
 
 log = logging.getLogger(__name__)
 
