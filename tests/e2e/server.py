@@ -235,6 +235,14 @@ class _EngineInOrder(engineio.Client):
     def _trigger_event(self, event: str, *args: Any, run_async: bool = False, **kwargs: Any) -> Any:
         return super()._trigger_event(event, *args, run_async=False, **kwargs)
 
+    def _read_loop_websocket(self) -> None:
+        """It also leaves the socket open when the web dies under it."""
+        websocket = self.ws
+        try:
+            super()._read_loop_websocket()
+        finally:
+            websocket.shutdown()
+
 
 class _ClientInOrder(socketio.Client):
     def _engineio_client_class(self) -> type[engineio.Client]:

@@ -20,10 +20,6 @@ SECONDS = float(os.environ.get("CTPBEE_DRILL_SECONDS", "0"))
 SETTLING = 30.0
 
 
-# Sockets that python-socketio's client leaves behind when the web dies under it.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
-
-
 @pytest.fixture
 def drill(make_server: Callable[..., BackendServer]) -> Iterator[Callable[[int, int, float], None]]:
     def run(seed: int, days: int, seconds: float) -> None:
