@@ -13,7 +13,7 @@ from ctpbee.constant import CancelRequest, Exchange, OrderType, Status
 from app.counter import frames
 from app.gateway.channel import ChannelClosed
 from app.gateway.interfaces import front as front_module
-from app.gateway.interfaces import sim
+from app.gateway.interfaces import market, trader
 from app.lib.errors import BadInput, NotFound, NotReady, OrderRefused
 from app.model import open_store
 from app.model.store import DuplicateIntent, Intent, Store, StoreFailed
@@ -234,7 +234,7 @@ def test_an_order_that_could_not_leave_is_settled_as_never_sent(gateway: Gateway
     def closed(*_args: Any) -> None:
         raise ChannelClosed("gone")
 
-    monkeypatch.setattr(sim, "send_on", closed)
+    monkeypatch.setattr(gateway.bee.trader._front.connection._connection, "send", closed)
     with pytest.raises(OrderRefused) as error:
         gateway.send()
     assert error.value.code == "NEVER_SENT"
@@ -366,7 +366,7 @@ def test_subscriptions_come_back_after_the_market_front_was_lost(front: FakeFron
 def test_ticks_conflate_per_contract_when_the_event_thread_lags(
     front: FakeFront, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sim, "TICK_BACKLOG", 10)
+    monkeypatch.setattr(market, "TICK_BACKLOG", 10)
     gateway.do(lambda: gateway.bee.subscribe("rb2510"))
     eventually(lambda: subscribed(front) == {"rb2510"}, "subscribed")
     gate = threading.Event()
@@ -417,7 +417,7 @@ def test_an_order_in_flight_that_the_counter_has_is_settled_as_accepted(front: F
 def test_an_order_that_never_came_to_the_counter_is_refused_after_a_second_look(
     front: FakeFront, gateway: Gateway, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sim, "ARRIVAL_GRACE", 0.2)
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.2)
     order_id = gateway.send()
     eventually(front.inserted, "sent")
     front.drop("td")
@@ -439,7 +439,7 @@ def test_an_order_that_never_came_to_the_counter_is_refused_after_a_second_look(
 def test_an_order_that_arrives_late_is_found_by_the_second_look(
     front: FakeFront, gateway: Gateway, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sim, "ARRIVAL_GRACE", 0.3)
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.3)
     order_id = gateway.send()
     eventually(front.inserted, "sent")
     front.drop("td")

@@ -383,7 +383,7 @@ def test_an_unknown_interface_is_an_error() -> None:
 
 def test_a_gateway_loads_neither_the_web_nor_the_native_part() -> None:
     program = (
-        "import sys, app.gateway.bee, app.gateway.interfaces.sim;"
+        "import sys, app.gateway.bee, app.gateway.interfaces.builtin;"
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'flask', 'eventlet', 'gevent', 'ctpbee_api', 'flask_socketio'}))"
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)

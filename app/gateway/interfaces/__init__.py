@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from app.lib.errors import BadInput
 
 if TYPE_CHECKING:
-    from app.gateway.interfaces.sim import SimMarket, SimTrader
+    from app.gateway.interfaces.builtin import SimMarket, SimTrader
 
 CTP_INTERFACES = ("ctp", "ctp_se")
 
@@ -32,6 +32,6 @@ def check_interface(name: str) -> None:
 def interface_classes(name: str) -> tuple[type[SimMarket], type[SimTrader]]:
     """Market and trader of the interface called `name`. Raises what `check_interface` raises."""
     check_interface(name)
-    from app.gateway.interfaces.sim import SimMarket, SimTrader
+    from app.gateway.interfaces.builtin import SimMarket, SimTrader
 
     return SimMarket, SimTrader

@@ -15,6 +15,7 @@ import msgspec
 from app.counter.frames import AnyCallbackFrame, AnyRequestFrame, decode_callback, encode
 from app.gateway import channel
 from app.gateway.channel import ChannelClosed, Connection
+from app.gateway.interfaces.side import NotSent
 from app.gateway.loop import EventLoop
 from app.lib.errors import AppError
 
@@ -22,6 +23,31 @@ log = logging.getLogger(__name__)
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between two attempts
 BACKLOG = 20_000  # frames that wait in the event thread before the reader stops reading
+
+
+class FrameWire:
+    """A channel's connection that takes frames."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def closed(self) -> bool:
+        return self._connection.closed
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def send(self, frame: AnyRequestFrame) -> None:
+        """Raises NotSent only when it has not left and never will.
+
+        That is how Connection.send is made: it raises under its lock, either before the frame is queued or after the whole queue,
+        this frame in it, was thrown away. A frame that it has taken may still be lost on the way: then nothing is raised.
+        """
+        try:
+            self._connection.send(encode(frame))
+        except ChannelClosed:
+            raise NotSent("与前置的连接已断开") from None
 
 
 class Front:
@@ -45,7 +71,7 @@ class Front:
         self._intake = intake
         self._stop = threading.Event()
         self._pause = SHORTEST_PAUSE
-        self.connection: Connection | None = None
+        self.connection: FrameWire | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -64,12 +90,6 @@ class Front:
         """For good: no further attempt."""
         self._stop.set()
         self.drop()
-
-    def send(self, frame: AnyRequestFrame) -> None:
-        """Raises ChannelClosed when it has not left, see `send_on`."""
-        if self.connection is None:
-            raise ChannelClosed("not connected")
-        send_on(self.connection, frame)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -95,10 +115,11 @@ class Front:
     def _serve(self) -> str:
         """One connection from its beginning to its end; returns why it ended."""
         try:
-            connection = self.connection = channel.connect(self._address())
+            connection = channel.connect(self._address())
         except (OSError, AppError) as error:
             log.info("%s cannot connect: %s", self._thread.name, error)
             return "连接不上前置"
+        self.connection = FrameWire(connection)
         try:
             if self._stop.is_set():
                 return "已关闭"
@@ -114,12 +135,3 @@ class Front:
             return "前置的报文不合规"
         finally:
             connection.close()
-
-
-def send_on(connection: Connection, frame: AnyRequestFrame) -> None:
-    """Hand a frame to a connection. Raises ChannelClosed only when it has not left and never will.
-
-    That is how Connection.send is made: it raises under its lock, either before the frame is queued or after the whole queue,
-    this frame in it, was thrown away. A frame that it has taken may still be lost on the way: then nothing is raised.
-    """
-    connection.send(encode(frame))

@@ -1,14 +1,13 @@
-"""Market and trader of the built-in counter, on ctpbee's interface seam: thin clients of its frames. Gateway process.
+"""The trading side of an account, on ctpbee's interface seam, over any link. Gateway process.
 
-Everything runs in the event thread but the readers of app/gateway/interfaces/front.py; `send_order`, `cancel_order`, `subscribe` and
-`unsubscribe` may be called from any thread. The rules of orders and trades are the ledger's (app/gateway/ledger.py).
+Everything runs in the event thread; `send_order` and `cancel_order` may be called from any. The rules of orders and trades are the
+ledger's (app/gateway/ledger.py); what only the vendor's fronts have is in ctp.py.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,54 +17,42 @@ import msgspec
 from ctpbee.constant import (
     EVENT_ACCOUNT,
     EVENT_CONTRACT,
-    EVENT_ERROR,
     EVENT_INIT_FINISHED,
     EVENT_ORDER,
     EVENT_POSITION,
-    EVENT_TICK,
     EVENT_TRADE,
     AccountData,
     CancelRequest,
-    Event,
     OrderData,
     OrderRequest,
 )
-from ctpbee.signals import common_signals
 
 from app.counter import frames
-from app.counter.frames import DepthField, InstrumentField, OrderField, PositionDetailField, TradeField, TradingAccountField
-from app.gateway.channel import ChannelClosed, Connection
+from app.counter.frames import InstrumentField, OrderField, PositionDetailField, TradeField, TradingAccountField
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
-from app.gateway.interfaces.front import Front, send_on
+from app.gateway.interfaces.side import NEVER_SENT, NotSent, Side, Wire
 from app.gateway.interfaces.wiring import Wiring
 from app.gateway.ledger import Change
 from app.gateway.positions import position_data
-from app.lib.errors import BadInput, LoginRefused, NotFound, NotReady, OrderRefused
+from app.lib.errors import BadInput, NotFound, NotReady, OrderRefused
 from app.model.store import Intent, StoreFailed
 
 log = logging.getLogger(__name__)
 
-LOGIN_LIMIT = 30.0  # seconds from connecting to ready; then the connection is made anew
 QUERY_AGAIN = 1.0  # seconds before a query that the counter could not take is asked again
 ARRIVAL_GRACE = 2.0  # seconds in which an order of a lost connection may still come to the counter
 MOST_RELOADS = 5  # how often the figures are asked again because a trade came in between
-TICK_BACKLOG = 5_000  # snapshots that wait before they are conflated per contract
 UNSETTLED = {"sending", "sent", "unknown"}
 NEVER_ARRIVED = "NEVER_ARRIVED"
 
 Row = OrderField | TradeField | InstrumentField | PositionDetailField | TradingAccountField
 
 
-def _address(info: dict[str, Any]) -> Callable[[], str]:
-    address = info["counter_address"]
-    return address if callable(address) else lambda: address
-
-
 class _Session(NamedTuple):
     """One login: what is sent belongs to it and goes over its connection alone."""
 
-    connection: Connection
+    connection: Wire
     front: int
     session: int
 
@@ -92,123 +79,7 @@ class _Load:
         return len({(trade.ExchangeID, trade.TradeID, trade.Direction) for trade in self.trades})
 
 
-class _Side:
-    """What market and trader have in common: the front's state, and its login."""
-
-    name: str
-
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._loop = wiring.loop
-        self._ledger = wiring.ledger
-        self._front: Front | None = None
-        self._info: dict[str, Any] = {}
-        self._clock = wiring.clock
-        self._watchdog: Any = None
-        self._said = ("", "")
-        self.gateway_name = wiring.name
-        self.state = ""
-        self.refusal: LoginRefused | None = None
-
-    @property
-    def ready(self) -> bool:
-        return self.state == "ready"
-
-    def connect(self, info: dict[str, Any]) -> None:
-        """Begin to connect, and go on until `close` or a refused login."""
-        self._info = info
-        self._say("connecting")
-        self._front = self._make_front(_address(info))
-        self._front.start()
-
-    def close(self) -> None:
-        if self._front is not None:
-            self._front.close()
-
-    def _make_front(self, address: Callable[[], str]) -> Front:
-        return Front(f"{self.name}-front", self._loop, address, self._on_open, self._on_frame, self._on_lost)
-
-    def _send(self, frame: frames.AnyRequestFrame) -> None:
-        """A question that is asked again at the next login anyway, should the front be gone."""
-        assert self._front is not None
-        try:
-            self._front.send(frame)
-        except ChannelClosed:
-            log.info("%s: %s not sent, the front is gone", self.name, type(frame).__name__)
-
-    def _say(self, state: str, reason: str = "") -> None:
-        self.state = state
-        if self._said != (state, reason):
-            self._said = (state, reason)
-            self._call(self._wiring.on_status, self.name, state, reason)
-
-    def _on_open(self) -> None:
-        self._say("connected")
-        self._say("logging_in")
-        self._watch()
-        self._send(
-            frames.ReqUserLogin(front=self.name, BrokerID=self._info["brokerid"], UserID=self._info["userid"], Password=self._password())
-        )
-
-    def _password(self) -> str:
-        return ""
-
-    def _watch(self) -> None:
-        """From now on there is a limit to how long it may take to be ready."""
-        self._unwatch()
-        self._watchdog = self._loop.call_later(LOGIN_LIMIT, self._give_up_login)
-
-    def _unwatch(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-
-    def _give_up_login(self) -> None:
-        log.warning("%s: still %s after %g s, connecting anew", self.name, self.state, LOGIN_LIMIT)
-        if self._front is not None:
-            self._front.drop()
-
-    def _is_ready(self) -> None:
-        self._unwatch()
-        self._say("ready")
-
-    def _on_lost(self, reason: str) -> None:
-        self._unwatch()
-        self._clock.lost()
-        if self.state not in ("refused", "lost"):  # the first reason is the one that tells something
-            self._say("lost", reason)
-
-    def _on_login_refused(self, frame: frames.RspUserLogin) -> None:
-        assert self._front is not None
-        code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
-        if frame.ErrorID in fields.PASSING_LOGIN_ERRORS:
-            self._say("lost", message)
-            self._front.drop()
-            return
-        self.refusal = LoginRefused(message, code=code)
-        self._say("refused", message)
-        self._front.close()
-
-    def _on_frame(self, frame: frames.AnyCallbackFrame) -> None:
-        handler = getattr(self, f"_on_{type(frame).__name__}", None)
-        if handler is None:
-            log.warning("%s: unexpected frame %s", self.name, type(frame).__name__)
-        else:
-            handler(frame)
-
-    def _emit(self, kind: str, data: Any) -> None:
-        signals = common_signals if kind == EVENT_TICK else self._wiring.signals
-        self._call(getattr(signals, f"{kind}_signal").send, Event(type=kind, data=data))
-
-    @staticmethod
-    def _call(function: Callable[..., Any], *args: Any) -> None:
-        """Tell somebody: his failure is his own and stops nothing here."""
-        try:
-            function(*args)
-        except Exception:  # the edge of a handler
-            log.exception("handler %s failed", getattr(function, "__qualname__", repr(function)))
-
-
-class SimTrader(_Side):
+class Trader(Side):
     """The trading front. `refusal` is set once the counter has refused the login for good."""
 
     name = "td"
@@ -257,8 +128,8 @@ class SimTrader(_Side):
             self._order_ref += 1
             row = fields.order_row(
                 req,
-                broker=self._info["brokerid"],
-                investor=self._info["userid"],
+                broker=self.info["brokerid"],
+                investor=self.info["userid"],
                 exchange=exchange,
                 key=(session.front, session.session, str(self._order_ref)),
                 trading_day=self.trading_day,
@@ -273,11 +144,11 @@ class SimTrader(_Side):
                 raise NotReady("报单日志写入失败，报单未发出：请检查磁盘空间", code="JOURNAL_FAILED") from error
             self._ledger.own(order_id, client_order_id)
             try:
-                send_on(session.connection, _insert_of(row))
-            except ChannelClosed:
-                message = "与前置的连接已断开，报单未发出"
-                self._call(self._store.settle_intent, order_id, "never_sent", "NEVER_SENT", message)
-                raise OrderRefused(message, code="NEVER_SENT", order_id=order_id) from None
+                session.connection.send(_insert_of(row))
+            except NotSent as error:
+                message = f"{error.message}，报单未发出"
+                self._call(self._store.settle_intent, order_id, "never_sent", error.code, message)
+                raise OrderRefused(message, code=error.code, order_id=order_id) from None
         if self._loop.is_current:
             self._call(self._submitted, row)
         else:
@@ -293,8 +164,7 @@ class SimTrader(_Side):
         if session is None:
             raise NotReady("交易前置未就绪，撤单未发出，请稍后再试")
         try:
-            send_on(
-                session.connection,
+            session.connection.send(
                 frames.ReqOrderAction(
                     InstrumentID=row.InstrumentID,
                     ExchangeID=row.ExchangeID,
@@ -302,10 +172,10 @@ class SimTrader(_Side):
                     FrontID=row.FrontID,
                     SessionID=row.SessionID,
                     OrderSysID=row.OrderSysID,
-                ),
+                )
             )
-        except ChannelClosed:
-            raise NotReady("与前置的连接已断开，撤单未发出，请稍后再试") from None
+        except NotSent as error:
+            raise NotReady(f"{error.message}，撤单未发出，请稍后再试", code=error.code if error.code != NEVER_SENT else "") from None
         return 0
 
     def query_account(self) -> int:
@@ -319,7 +189,7 @@ class SimTrader(_Side):
     # ── login and loading ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _password(self) -> str:
-        return self._info["password"]
+        return self.info["password"]
 
     def _on_lost(self, reason: str) -> None:
         self._end_session()
@@ -524,7 +394,7 @@ class SimTrader(_Side):
         self._query(what, then)
         return 0
 
-    def _ask_again(self, connection: Connection | None, load: _Load | None, query: _Query) -> None:
+    def _ask_again(self, connection: Wire | None, load: _Load | None, query: _Query) -> None:
         same = self._front is not None and connection is self._front.connection and load is self._load
         if same and connection is not None and not connection.closed:
             self._query(query.what, query.then)
@@ -565,130 +435,12 @@ class SimTrader(_Side):
         money = self._ledger.money()
         amounts = {name: float(amount) for name, amount in money._asdict().items()}
         frozen = amounts["frozen_margin"] + amounts["frozen_commission"]
-        self._emit(EVENT_ACCOUNT, AccountData(accountid=self._info["userid"], gateway_name=self.gateway_name, frozen=frozen, **amounts))
+        self._emit(EVENT_ACCOUNT, AccountData(accountid=self.info["userid"], gateway_name=self.gateway_name, frozen=frozen, **amounts))
 
     def _tell_differences(self, differences: list[str]) -> None:
         if differences:
             log.error("our book and the counter differ: %s", "; ".join(differences))
             self._call(self._wiring.on_difference, differences)
-
-
-class SimMarket(_Side):
-    """The market front. Streams what is subscribed, and what the account holds: its price moves the account."""
-
-    name = "md"
-
-    def __init__(self, wiring: Wiring) -> None:
-        super().__init__(wiring)
-        self._trading_day = ""
-        self._wanted: set[str] = set()
-        self._held: set[str] = set()
-        self._streaming: set[str] = set()
-        self._ticks: deque[DepthField] = deque()
-        self._ticks_lock = threading.Lock()
-
-    @property
-    def md_status(self) -> bool:
-        return self.ready
-
-    def subscribe(self, symbol: str) -> int:
-        """By `rb2501` or `rb2501.SHFE`; kept over reconnects."""
-        self._wanted.add(symbol.partition(".")[0])
-        self._loop.post(self._stream)
-        return 0
-
-    def unsubscribe(self, symbol: str) -> int:
-        self._wanted.discard(symbol.partition(".")[0])
-        self._loop.post(self._stream)
-        return 0
-
-    def hold(self, symbols: Iterable[str]) -> None:
-        """The contracts that move the account, all of them; others are streamed only while they are subscribed."""
-        self._held = set(symbols)
-        self._stream()
-
-    def _make_front(self, address: Callable[[], str]) -> Front:
-        return Front(f"{self.name}-front", self._loop, address, self._on_open, self._on_frame, self._on_lost, self._intake)
-
-    def _stream(self) -> None:
-        if not self.ready:
-            return
-        target = self._wanted | self._held
-        new, gone = target - self._streaming, self._streaming - target
-        self._streaming = target
-        if gone:
-            self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(gone), subscribe=False))
-        if new:
-            self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(new)))
-
-    def _on_lost(self, reason: str) -> None:
-        self._streaming = set()
-        super()._on_lost(reason)
-
-    def _on_RspUserLogin(self, frame: frames.RspUserLogin) -> None:
-        if frame.ErrorID:
-            self._on_login_refused(frame)
-            return
-        assert self._front is not None
-        self._front.settled()
-        self._clock.set(frame.now)
-        self._trading_day = frame.TradingDay
-        self._say("logged_in")
-        self._is_ready()
-        self._stream()
-
-    def _on_Heartbeat(self, frame: frames.Heartbeat) -> None:
-        self._clock.set(frame.now)
-        self._trading_day = frame.TradingDay
-
-    def _on_RspSubMarketData(self, frame: frames.RspSubMarketData) -> None:
-        if not frame.ErrorID:
-            return
-        code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
-        log.warning("subscription of %s refused: %s %s", frame.InstrumentID, code, message)
-        self._wanted.discard(frame.InstrumentID)
-        self._streaming.discard(frame.InstrumentID)
-        self._emit(EVENT_ERROR, {"ErrorID": frame.ErrorID, "ErrorMsg": message, "detail": f"行情订阅失败 {frame.InstrumentID}"})
-
-    def _intake(self, frame: frames.AnyCallbackFrame) -> bool:
-        """In the reader's thread: snapshots wait here, the newest of each contract alone once the event thread lags."""
-        if not isinstance(frame, frames.RtnDepthMarketData):
-            return False
-        with self._ticks_lock:
-            idle = not self._ticks
-            self._ticks += frame.ticks
-            if len(self._ticks) > TICK_BACKLOG:
-                newest = {tick.InstrumentID: tick for tick in self._ticks}
-                log.warning("the event thread lags: %d snapshots conflated to %d", len(self._ticks), len(newest))
-                self._ticks = deque(newest.values())
-        if idle and frame.ticks:
-            self._loop.post(self._drain)
-        return True
-
-    def _drain(self) -> None:
-        with self._ticks_lock:
-            ticks, self._ticks = self._ticks, deque()
-        for tick in ticks:
-            try:
-                self._on_tick(tick)
-            except Exception:  # one contract's snapshot must not take the others' with it
-                log.exception("snapshot of %s failed", tick.InstrumentID)
-
-    def _on_tick(self, row: DepthField) -> None:
-        self._ledger.set_price(row.InstrumentID, row.LastPrice, row.PreSettlementPrice)
-        if row.InstrumentID not in self._streaming:
-            return  # unsubscribed while it was on its way
-        instrument = self._ledger.instrument(row.InstrumentID)
-        tick = fields.tick_of(
-            row,
-            name=instrument.InstrumentName if instrument else row.InstrumentID,
-            exchange=fields.EXCHANGES[instrument.ExchangeID if instrument else row.ExchangeID],
-            trading_day=self._trading_day,
-            now=self._clock.now(),
-            gateway_name=self.gateway_name,
-        )
-        self._clock.advance(tick.datetime)
-        self._emit(EVENT_TICK, tick)
 
 
 def _insert_of(row: OrderField) -> frames.ReqOrderInsert:

@@ -1,0 +1,142 @@
+"""The market side of an account, on ctpbee's interface seam, over any link. Gateway process.
+
+Everything runs in the event thread but `_intake` and `_take`, which run in the link's; `subscribe` and `unsubscribe` may be called
+from any.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterable
+
+from ctpbee.constant import EVENT_ERROR, EVENT_TICK
+
+from app.counter import frames
+from app.counter.frames import DepthField
+from app.gateway.interfaces import fields
+from app.gateway.interfaces.side import Side
+from app.gateway.interfaces.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+TICK_BACKLOG = 20_000  # snapshots that wait before they are conflated per contract
+
+
+class Market(Side):
+    """The market front. Streams what is subscribed, and what the account holds: its price moves the account."""
+
+    name = "md"
+
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
+        self._trading_day = ""
+        self._wanted: set[str] = set()
+        self._held: set[str] = set()
+        self._streaming: set[str] = set()
+        self._ticks: deque[DepthField] = deque()
+        self._ticks_lock = threading.Lock()
+
+    @property
+    def md_status(self) -> bool:
+        return self.ready
+
+    def subscribe(self, symbol: str) -> int:
+        """By `rb2501` or `rb2501.SHFE`; kept over reconnects."""
+        self._wanted.add(symbol.partition(".")[0])
+        self._loop.post(self._stream)
+        return 0
+
+    def unsubscribe(self, symbol: str) -> int:
+        self._wanted.discard(symbol.partition(".")[0])
+        self._loop.post(self._stream)
+        return 0
+
+    def hold(self, symbols: Iterable[str]) -> None:
+        """The contracts that move the account, all of them; others are streamed only while they are subscribed."""
+        self._held = set(symbols)
+        self._stream()
+
+    def _stream(self) -> None:
+        if not self.ready:
+            return
+        target = self._wanted | self._held
+        new, gone = target - self._streaming, self._streaming - target
+        self._streaming = target
+        if gone:
+            self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(gone), subscribe=False))
+        if new:
+            self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(new)))
+
+    def _on_lost(self, reason: str) -> None:
+        self._streaming = set()
+        super()._on_lost(reason)
+
+    def _on_RspUserLogin(self, frame: frames.RspUserLogin) -> None:
+        if frame.ErrorID:
+            self._on_login_refused(frame)
+            return
+        assert self._front is not None
+        self._front.settled()
+        self._clock.set(frame.now)
+        self._trading_day = frame.TradingDay
+        self._say("logged_in")
+        self._is_ready()
+        self._stream()
+
+    def _on_Heartbeat(self, frame: frames.Heartbeat) -> None:
+        self._clock.set(frame.now)
+        self._trading_day = frame.TradingDay
+
+    def _on_RspSubMarketData(self, frame: frames.RspSubMarketData) -> None:
+        if not frame.ErrorID:
+            return
+        code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
+        log.warning("subscription of %s refused: %s %s", frame.InstrumentID, code, message)
+        self._wanted.discard(frame.InstrumentID)
+        self._streaming.discard(frame.InstrumentID)
+        self._emit(EVENT_ERROR, {"ErrorID": frame.ErrorID, "ErrorMsg": message, "detail": f"行情订阅失败 {frame.InstrumentID}"})
+
+    def _intake(self, frame: frames.AnyCallbackFrame) -> bool:
+        """In the reader's thread: snapshots wait here, the newest of each contract alone once the event thread lags."""
+        if not isinstance(frame, frames.RtnDepthMarketData):
+            return False
+        self._take(frame.ticks)
+        return True
+
+    def _take(self, ticks: list[DepthField]) -> None:
+        with self._ticks_lock:
+            idle = not self._ticks
+            self._ticks += ticks
+            if len(self._ticks) > TICK_BACKLOG:
+                newest = {tick.InstrumentID: tick for tick in self._ticks}
+                log.warning("the event thread lags: %d snapshots conflated to %d", len(self._ticks), len(newest))
+                self._ticks = deque(newest.values())
+        if idle and ticks:
+            self._loop.post(self._drain)
+
+    def _drain(self) -> None:
+        with self._ticks_lock:
+            ticks, self._ticks = self._ticks, deque()
+        for tick in ticks:
+            try:
+                self._on_tick(tick)
+            except Exception:  # one contract's snapshot must not take the others' with it
+                log.exception("snapshot of %s failed", tick.InstrumentID)
+
+    def _on_tick(self, row: DepthField) -> None:
+        self._ledger.set_price(row.InstrumentID, row.LastPrice, row.PreSettlementPrice)
+        if row.InstrumentID not in self._streaming:
+            return  # unsubscribed while it was on its way
+        instrument = self._ledger.instrument(row.InstrumentID)
+        tick = fields.tick_of(
+            row,
+            name=instrument.InstrumentName if instrument else row.InstrumentID,
+            exchange=fields.EXCHANGES[instrument.ExchangeID if instrument else row.ExchangeID],
+            trading_day=self._trading_day,
+            now=self._clock.now(),
+            gateway_name=self.gateway_name,
+        )
+        self._clock.advance(tick.datetime)
+        self._emit(EVENT_TICK, tick)
