@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 
 from app.lib.errors import SettingsError
 
+ROOT = Path(__file__).parents[1]
 PREFIX = "CTPBEE_BACKEND_"
 CONFIG = PREFIX + "CONFIG"  # the one name in the environment that is not a setting: where the file is
 
@@ -33,6 +34,8 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", description="监听地址；不是回环地址即视为 public")
     port: int = Field(5000, ge=0, le=65535, description="监听端口；0 为任选空闲端口")
     data_dir: Path = Field(Path("data"), validate_default=True, description="数据目录：数据库、密钥、日志、运行中进程的登记")
+    strategies_dir: Path = Field(Path("strategies"), validate_default=True, description="策略文件的目录；相对路径从本项目的目录算起")
+    strategy_memory: int = Field(1024, ge=64, le=1024 * 1024, description="每个策略（含它的子进程）的内存上限，MB；超过即结束并标为异常")
     interface: Literal["sim", "ctp", "ctp_se"] = Field("sim", description="登录未给 interface 时用哪个接口；sim 为内置柜台")
     public: bool = Field(False, description="对外服务：拒绝默认授权码，须写明 origins")
     origins: list[str] = Field([], description="允许跨域的来源；缺省为同源与本机")
@@ -61,6 +64,13 @@ class Settings(BaseModel):
         if path == Path():
             raise ValueError("不能为空")
         return path.expanduser().resolve()
+
+    @field_validator("strategies_dir")
+    @classmethod
+    def _strategies_are_the_projects(cls, path: Path) -> Path:
+        if path == Path():
+            raise ValueError("不能为空")
+        return (ROOT / path.expanduser()).resolve()
 
     @field_validator("counter_replay")
     @classmethod

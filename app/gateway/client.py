@@ -235,6 +235,10 @@ class Gateways:
         """Have the account's snapshot handed to `on_snapshot` once more; `on_lost` is called instead when there is no gateway."""
         self._attach(account).request_snapshot()
 
+    def ask_host(self, request: AnyRequest) -> Any:
+        """What the host answers. Raises what it raised, or GatewayDown (HOST_DOWN when there is no host)."""
+        return self._ask_host(request, self._timeouts.get(type(request), DEFAULT_TIMEOUT))
+
     def log_in(self, request: LogIn) -> LoggedIn:
         """Ask the host. Raises LoginRefused, FrontUnreachable, or GatewayDown (HOST_DOWN when there is no host)."""
         self._await_host()

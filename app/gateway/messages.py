@@ -49,6 +49,72 @@ class ShutDown(Message):
     """End this process and everything below it. Reply: Done, then the process ends."""
 
 
+# ── asked of the host: strategies ────────────────────────────────────────────────────────────────────────────────────
+
+
+class ListStrategies(Message):
+    """Reply: Json `[row, …]`, all files and what this account makes of them, by name; with `name` that one's row alone, which then
+    has `versions` too. Errors: NotFound."""
+
+    account: str
+    name: str = ""
+
+
+class StartStrategy(Message):
+    """Run the strategy's file as it stands now. Reply: Done once it runs, with a `note` where it runs already or still starts.
+
+    Errors: NotFound, BadInput (broken file), NeedsLogin or NotReady (no gateway), StrategyFailed (it ended while it started).
+    """
+
+    account: str
+    name: str
+
+
+class StopStrategy(Message):
+    """End it, within 2 s whatever it does. Reply: Done, with a `note` where it did not run. Errors: NotFound."""
+
+    account: str
+    name: str
+
+
+class RestartStrategy(Message):
+    """Stop it and run the file as it stands now. Reply and errors: as of StartStrategy."""
+
+    account: str
+    name: str
+
+
+class DeleteStrategy(Message):
+    """Remove the file; its versions stay. Reply: Done. Errors: NotFound, StrategyRuns (of any account)."""
+
+    account: str
+    name: str
+
+
+class SaveCode(Message):
+    """Make this text the strategy's newest version. Reply: CodeSaved. Errors: BadCode; what was stored stays then."""
+
+    account: str
+    text: str
+
+
+class ReadCode(Message):
+    """Reply: Json `{name: source}`, of the file or of an earlier version. Errors: NotFound, BadInput (unreadable file)."""
+
+    name: str
+    version: int = 0
+
+
+class ReadStrategyLog(Message):
+    """Reply: Json `{"lines": [{created, levelname, message}, …], "before": cursor}`, newest first; the next page is before `cursor`,
+    which is empty at the end. Errors: NotFound, BadInput (a cursor that was none)."""
+
+    account: str
+    name: str
+    before: str = ""
+    limit: int = 100
+
+
 # ── asked of a gateway ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -173,6 +239,13 @@ class ReadStatus(Message):
     """Reply: Json, the data of the `status` event."""
 
 
+class StrategyChanged(Message):
+    """From the host: push `strategy` with this payload to the account's pages. Reply: Done."""
+
+    name: str
+    payload: bytes
+
+
 # ── replies ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -203,6 +276,12 @@ class LoggedIn(Message):
 
 class LoggedOut(Message):
     working_orders: int
+
+
+class CodeSaved(Message):
+    name: str
+    version: int
+    running: bool  # it runs with an earlier version, on whatever account, until it is restarted
 
 
 class AccountInfo(Message):
@@ -237,6 +316,14 @@ AnyRequest = (
     | LogOut
     | ListAccounts
     | ShutDown
+    | ListStrategies
+    | StartStrategy
+    | StopStrategy
+    | RestartStrategy
+    | DeleteStrategy
+    | SaveCode
+    | ReadCode
+    | ReadStrategyLog
     | AwaitLogin
     | CheckPassword
     | Watch
@@ -255,8 +342,9 @@ AnyRequest = (
     | WriteConfig
     | ReadEvents
     | ReadStatus
+    | StrategyChanged
 )
-AnyReply = Done | Counted | Symbols | Json | LoggedIn | LoggedOut | Accounts | OrderOutcome | CloseOutcome
+AnyReply = Done | Counted | Symbols | Json | LoggedIn | LoggedOut | CodeSaved | Accounts | OrderOutcome | CloseOutcome
 
 
 class Push(msgspec.Struct, tag=True, array_like=True, frozen=True):

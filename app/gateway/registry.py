@@ -1,8 +1,8 @@
 """Who is running: one small owner-only file per process in `<data-dir>/run/`. Any process.
 
-`host.json`, `web.json`, `counter.json`, `gateway-<account>.json`: name, kind, pid, the process's start time (a pid alone may be
-somebody else's by now), its address, and for gateways who they serve. Written when the process listens, removed when it ends
-by itself; what a kill -9 leaves is told from the living by pid and start time.
+`host.json`, `web.json`, `counter.json`, `gateway-<account>.json`, `strategy-<digest>.json`: name, kind, pid, the process's start
+time (a pid alone may be somebody else's by now), its address, and for gateways and strategies who they serve. Written when the
+process listens, removed when it ends by itself; what a kill -9 leaves is told from the living by pid and start time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -20,7 +21,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One running process. `address` may hold a secret: the file is owner-only."""
 
     name: str
-    kind: str  # host web counter gateway supervisor
+    kind: str  # host web counter gateway supervisor strategy
     pid: int
     started: float  # psutil create_time
     address: str = ""
@@ -30,6 +31,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     userid: str = ""
     td_address: str = ""
     md_address: str = ""
+    strategy: str = ""  # its name, for those of kind strategy
+    version: int = 0  # of its code
 
     @property
     def alive(self) -> bool:
@@ -47,7 +50,7 @@ class Registry:
     def __init__(self, data_dir: Path) -> None:
         self.run_dir = data_dir / "run"
 
-    def register(self, *, name: str, kind: str, address: str = "", **who: str) -> Entry:
+    def register(self, *, name: str, kind: str, address: str = "", **who: Any) -> Entry:
         """Write this process's entry, whole or not at all."""
         self.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         entry = Entry(name=name, kind=kind, pid=os.getpid(), started=psutil.Process().create_time(), address=address, **who)
@@ -84,6 +87,11 @@ class Registry:
         for path in self.run_dir.glob("*.json") if self.run_dir.is_dir() else []:
             if self.find(path.stem) is None:
                 path.unlink(missing_ok=True)
+
+
+def strategy_name(account: str, name: str) -> str:
+    """The registry's name of an account's strategy: whatever characters the trader gave it."""
+    return "strategy-" + hashlib.sha256(f"{account}\0{name}".encode()).hexdigest()[:16]
 
 
 def account_key(interface: str, brokerid: str, userid: str) -> str:

@@ -96,6 +96,22 @@ class NotFound(AppError):
     default_code = "NOT_FOUND"
 
 
+class StrategyFailed(AppError):
+    """The strategy ended while it started: mend its code. `line` is that of its file, 0 where none is known."""
+
+    documented = True
+    status = 200
+    default_code = "STRATEGY_FAILED"
+
+
+class StrategyRuns(AppError):
+    """This cannot be done to a strategy that runs: stop it first."""
+
+    documented = True
+    status = 409
+    default_code = "STRATEGY_RUNS"
+
+
 class RateLimited(AppError):
     """Too many attempts: wait `retry_after` seconds."""
 

@@ -1,4 +1,4 @@
-"""Asking the gateway of whoever sent this request. Web process, inside an authenticated request."""
+"""Asking the gateway of whoever sent this request, and the host. Web process, inside an authenticated request."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def parameters() -> Parameters:
 def ask(message: AnyRequest) -> Any:
     """The gateway's reply, or the error that it raised. Never asked twice."""
     return G.gateways.call(g.identity.account, message)
+
+
+def ask_host(message: AnyRequest) -> Any:
+    """The host's reply, or the error that it raised. Never asked twice."""
+    return G.gateways.ask_host(message)
 
 
 def ask_or_none(message: AnyRequest) -> Any:
