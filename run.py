@@ -85,6 +85,7 @@ def main(ctx: click.Context, **options: Any) -> None:
 
 @main.command()
 @settings_options
+@click.option("--instance", metavar="N", help="编号：几个网页进程同用一个数据目录时各有一个，端口也各有一个")
 @click.pass_context
 def web(ctx: click.Context, **options: Any) -> None:
     """只运行网页服务（REST 与 Socket.IO）；重启它不影响已登录的账户。"""
@@ -255,10 +256,10 @@ def _run_web(settings: Settings) -> int:
     from app.gateway.process import AlreadyRunning, Lock
     from app.gateway.registry import Registry
 
-    logs.set_up(settings.data_dir, "web", settings.log_level, console=True)
+    logs.set_up(settings.data_dir, settings.web_name, settings.log_level, console=True)
     registry = Registry(settings.data_dir)
     try:
-        claim = Lock(settings.data_dir, "web")
+        claim = Lock(settings.data_dir, settings.web_name)
     except AlreadyRunning:
         click.echo(supervisor.who_runs(settings), err=True)
         return supervisor.EXIT_ALREADY_RUNS
@@ -272,7 +273,7 @@ def _run_web(settings: Settings) -> int:
         default_code = _check_public(settings)
         app = create_app(settings)
         address = _address(settings.host, sock.getsockname()[1])
-        registry.register(name="web", kind="web", address=address)
+        registry.register(name=settings.web_name, kind="web", address=address)
         click.echo(f"ctpbee_backend {_version()} 已启动：{address}")
         click.echo(f"数据目录：{settings.data_dir}")
         if default_code:
@@ -280,7 +281,7 @@ def _run_web(settings: Settings) -> int:
         sys.stdout.flush()
         serve(app, settings, sock)
     finally:
-        registry.unregister("web")
+        registry.unregister(settings.web_name)
         sock.close()
         claim.close()
     return 0
@@ -321,8 +322,8 @@ def _end_on_signals() -> None:
         signal.signal(getattr(signal, name), end)
 
 
-def uwsgi_app() -> Flask:
-    """The web for uWSGI, which listens and ends it; settings by environment. See uwsgi.ini."""
+def wsgi_app() -> Flask:
+    """The web for uWSGI (uwsgi.ini) or gunicorn, which listens and ends it; settings by environment."""
     from app.async_mode import patch
 
     patch(None)  # uWSGI's own gevent-monkey-patch comes only after this function, when threads of ours run already
@@ -330,7 +331,7 @@ def uwsgi_app() -> Flask:
     from app.settings import Settings
 
     settings = Settings.load()
-    logs.set_up(settings.data_dir, "web", settings.log_level, console=True)
+    logs.set_up(settings.data_dir, settings.web_name, settings.log_level, console=True)
     _check_public(settings)
     return create_app(settings)
 

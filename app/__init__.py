@@ -27,7 +27,7 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = open_store(f"sqlite:///{settings.data_dir / 'server.db'}")
     hub = ext.init_app(app, settings)
-    found = gateways or Gateways(settings, hub.push, hub.snapshot, hub.lost)
+    found = gateways or Gateways(settings, hub.push, hub.snapshot, ext.loss_handler(app))
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body,
         MAX_FORM_MEMORY_SIZE=settings.max_body,
@@ -36,7 +36,7 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
         GATEWAYS=found,
         TOKENS=Tokens(signing_key(settings.data_dir / "secret.key"), store, settings.token_hours),
         AUTHORIZATION=AuthorizationCode(store, settings.is_public),
-        ATTEMPTS=LoginAttempts(settings.login_per_address, settings.login_per_account),
+        ATTEMPTS=LoginAttempts(settings.data_dir / "attempts.db", settings.login_per_address, settings.login_per_account),
     )
     views.register(app)
     if settings.proxies:  # outermost, so that Socket.IO sees the right address too

@@ -18,6 +18,7 @@ from flask_cors import CORS
 from flask_socketio import SocketIO
 
 from app.engine import encode
+from app.gateway.client import NEEDS_LOGIN
 from app.lib.errors import SettingsError
 from app.push import Hub, Limits
 from app.settings import Settings
@@ -60,6 +61,18 @@ def init_app(app: Flask, settings: Settings, limits: Limits = Limits()) -> Hub: 
 def disconnect_account(account: str) -> None:
     """Tell the account's pages that their tokens are no longer good; they hear nothing more. Inside an application context."""
     current_app.extensions["sockets"].disconnect_account(account)
+
+
+def loss_handler(app: Flask) -> Callable[[str, str], None]:
+    """What is to be done when an account's gateway is lost: its pages are told, and those whose token went with it sent away."""
+    hub, sockets = app.extensions["hub"], app.extensions["sockets"]
+
+    def lost(account: str, reason: str) -> None:
+        hub.lost(account, reason)
+        if reason == NEEDS_LOGIN:  # maybe logged out by way of another web
+            sockets.look_soon()
+
+    return lost
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -33,6 +33,7 @@ class Settings(BaseModel):
 
     host: str = Field("127.0.0.1", description="监听地址；不是回环地址即视为 public")
     port: int = Field(5000, ge=0, le=65535, description="监听端口；0 为任选空闲端口")
+    instance: int = Field(0, ge=0, le=99, description="几个网页进程同用一个数据目录时各自的编号；0 为唯一的一个")
     data_dir: Path = Field(Path("data"), validate_default=True, description="数据目录：数据库、密钥、日志、运行中进程的登记")
     strategies_dir: Path = Field(Path("strategies"), validate_default=True, description="策略文件的目录；相对路径从本项目的目录算起")
     strategy_memory: int = Field(1024, ge=64, le=1024 * 1024, description="每个策略（含它的子进程）的内存上限，MB；超过即结束并标为异常")
@@ -103,6 +104,11 @@ class Settings(BaseModel):
     def is_public(self) -> bool:
         """Whether more than this machine can reach the server."""
         return self.public or not _is_loopback(self.host)
+
+    @property
+    def web_name(self) -> str:
+        """What the web of these settings is called in the registry, its lock and its log file."""
+        return f"web-{self.instance}" if self.instance else "web"
 
     def check_public(self, default_code: bool) -> None:
         """Refuse to serve others unsafely. `default_code`: whether the authorization code is still the documented one."""

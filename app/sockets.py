@@ -41,7 +41,8 @@ class Sockets:
         self._engine_ids: dict[str, str] = {}
         self._watch: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._stopped = threading.Event()
+        self._hurry = threading.Event()
+        self._stopped = False
         self._engine.guard(self._opened, self._lobby.closed)
         socketio.on_event("connect", self._connect)
         socketio.on_event("disconnect", self._disconnect)
@@ -51,7 +52,8 @@ class Sockets:
 
     def stop(self) -> None:
         """Close every page's connection; pages reconnect when there is a server again."""
-        self._stopped.set()
+        self._stopped = True
+        self._hurry.set()
         self._hub.stop()
         self._engine.close_all()
 
@@ -60,6 +62,10 @@ class Sockets:
         for member in self._hub.members():
             if member.account == account:
                 self._dismiss(member.sid)
+
+    def look_soon(self) -> None:
+        """There is reason to think that tokens have been revoked, maybe by another web: look now."""
+        self._hurry.set()
 
     # ── handlers, inside a request context ───────────────────────────────────────────────────────────────────────────
 
@@ -132,7 +138,11 @@ class Sockets:
         self._lobby.send_back(self._engine_ids.get(sid, ""))
 
     def _watch_forever(self) -> None:
-        while not self._stopped.wait(self._hub.limits.check_seconds):
+        while True:
+            self._hurry.wait(self._hub.limits.check_seconds)
+            self._hurry.clear()
+            if self._stopped:
+                return
             try:
                 self._look()
             except Exception:  # the edge of this thread

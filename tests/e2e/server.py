@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 import engineio
 import requests
@@ -21,6 +22,15 @@ from tests.faults import CounterFaults
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
+
+
+class Server(Protocol):
+    """What a trader has to know of it."""
+
+    @property
+    def url(self) -> str: ...
+
+    def faults(self) -> CounterFaults: ...
 
 
 class BackendServer:
@@ -141,7 +151,7 @@ class Refused(Exception):
 class Trader:
     """One account on one server: REST with a Bearer token, and a page that remembers what it was told."""
 
-    def __init__(self, server: BackendServer, userid: str = "demo", password: str = "secret-9", brokerid: str = "9999") -> None:
+    def __init__(self, server: Server, userid: str = "demo", password: str = "secret-9", brokerid: str = "9999") -> None:
         self.server = server
         self.userid, self.password, self.brokerid = userid, password, brokerid
         self.token = ""
@@ -252,14 +262,24 @@ class _ClientInOrder(socketio.Client):
 class Page:
     """A browser page's Socket.IO side: connects, identifies on every connect, remembers every event."""
 
-    def __init__(self, url: str, token: str, identify: bool = True, **connect: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        identify: bool = True,
+        transport: str = "websocket",
+        headers: Mapping[str, str] = MappingProxyType({}),
+        **connect: Any,
+    ) -> None:
         self.events: list[tuple[str, Any]] = []
-        self.client = _ClientInOrder(reconnection=True, reconnection_delay=0.1, reconnection_delay_max=0.3)
+        session = requests.Session()
+        session.headers.update(headers)
+        self.client = _ClientInOrder(reconnection=True, reconnection_delay=0.1, reconnection_delay_max=0.3, http_session=session)
         self.client.on("*", self._remember)
         self.token = token
         if identify:
             self.client.on("connect", lambda: self.client.emit("identify", {"token": self.token}))
-        self.client.connect(url, transports=["websocket"], wait_timeout=10, retry=True, **connect)
+        self.client.connect(url, headers=dict(headers), transports=[transport], wait_timeout=10, retry=True, **connect)
 
     def _remember(self, event: str, data: Any = None) -> None:
         self.events.append((event, data))

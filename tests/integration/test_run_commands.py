@@ -214,7 +214,7 @@ def test_the_web_under_eventlet_is_green_from_the_ground_up(commands: Commands) 
 
 
 def test_the_app_for_uwsgi_takes_its_settings_from_the_environment_and_is_as_careful(commands: Commands) -> None:
-    script = "import os, run; print(run.uwsgi_app().name, flush=True); os._exit(0)"
+    script = "import os, run; print(run.wsgi_app().name, flush=True); os._exit(0)"
     made = commands.python(script, CTPBEE_BACKEND_ASYNC_MODE="threading")
     assert (made.stdout, made.returncode) == ("app\n", 0), made.stderr
     refused = commands.python(script, CTPBEE_BACKEND_ASYNC_MODE="threading", CTPBEE_BACKEND_PUBLIC="1")

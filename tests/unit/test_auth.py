@@ -271,8 +271,8 @@ def wrong_password(attempts: LoginAttempts, account: str = ACCOUNT) -> None:
         raise LoginRefused("不合法的登录", code="CTP_3")
 
 
-def test_an_address_may_try_so_often_a_minute_and_another_is_free() -> None:
-    attempts = LoginAttempts(per_address=3, per_account=5)
+def test_an_address_may_try_so_often_a_minute_and_another_is_free(tmp_path: Path) -> None:
+    attempts = LoginAttempts(tmp_path / "attempts.db", per_address=3, per_account=5)
     for _ in range(3):
         attempts.count_address("10.0.0.1")
     with pytest.raises(RateLimited) as limited:
@@ -281,8 +281,8 @@ def test_an_address_may_try_so_often_a_minute_and_another_is_free() -> None:
     attempts.count_address("10.0.0.2")
 
 
-def test_wrong_passwords_of_an_account_are_limited_and_right_ones_are_not_counted() -> None:
-    attempts = LoginAttempts(per_address=100, per_account=2)
+def test_wrong_passwords_of_an_account_are_limited_and_right_ones_are_not_counted(tmp_path: Path) -> None:
+    attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=2)
     for _ in range(5):
         with attempts.count_if_refused(ACCOUNT):
             pass
@@ -295,8 +295,8 @@ def test_wrong_passwords_of_an_account_are_limited_and_right_ones_are_not_counte
         pass
 
 
-def test_a_front_that_cannot_be_reached_is_not_the_traders_fault() -> None:
-    attempts = LoginAttempts(per_address=100, per_account=1)
+def test_a_front_that_cannot_be_reached_is_not_the_traders_fault(tmp_path: Path) -> None:
+    attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=1)
     for _ in range(3):
         with pytest.raises(FrontUnreachable), attempts.count_if_refused(ACCOUNT):
             raise FrontUnreachable("前置不可达")
@@ -304,10 +304,37 @@ def test_a_front_that_cannot_be_reached_is_not_the_traders_fault() -> None:
         pass
 
 
-def test_a_burst_of_parallel_guesses_does_not_slip_through() -> None:
-    attempts = LoginAttempts(per_address=100, per_account=2)
+def test_a_burst_of_parallel_guesses_does_not_slip_through(tmp_path: Path) -> None:
+    attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=2)
     with attempts.count_if_refused(ACCOUNT), attempts.count_if_refused(ACCOUNT):
         with pytest.raises(RateLimited), attempts.count_if_refused(ACCOUNT):
             raise AssertionError("two are under way already")
     with attempts.count_if_refused(ACCOUNT):
         pass  # neither was refused, so the account is free again
+
+
+def test_two_webs_count_together(tmp_path: Path) -> None:
+    one, other = (LoginAttempts(tmp_path / "attempts.db", per_address=3, per_account=2) for _ in range(2))
+    for attempts in (one, other, one):
+        attempts.count_address("10.0.0.1")
+    with pytest.raises(RateLimited):
+        other.count_address("10.0.0.1")
+    wrong_password(one)
+    with one.count_if_refused(ACCOUNT), pytest.raises(RateLimited), other.count_if_refused(ACCOUNT):
+        raise AssertionError("one was refused, one is under way at the other web")
+    wrong_password(other)
+    with pytest.raises(RateLimited), one.count_if_refused(ACCOUNT):
+        raise AssertionError("it must not get as far as the counter")
+
+
+def test_a_clock_that_is_set_back_locks_nobody_out_for_longer(tmp_path: Path) -> None:
+    now = 1_000_000.0
+    attempts = LoginAttempts(tmp_path / "attempts.db", per_address=1, per_account=1, clock=lambda: now)
+    attempts.count_address("10.0.0.1")
+    wrong_password(attempts)
+    now -= 86400
+    attempts.count_address("10.0.0.1")
+    with attempts.count_if_refused(ACCOUNT):
+        pass
+    now += 86400 * 7
+    attempts.count_address("10.0.0.1")

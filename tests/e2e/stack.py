@@ -1,0 +1,257 @@
+"""The stack as docs/deploy.md sets it up: nginx, supervisord, uWSGI and the gateway host, from the very files of deploy/.
+
+What is changed in the files is what the document tells the user to change: the domain, the certificate's place, the number of webs; and
+the ports, since a test takes free ones. A header stands for the address that a page comes from, by which nginx chooses its web. As root
+the programs run as `nobody`, where that user can reach Python at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+from app.gateway import channel
+from app.gateway.registry import Entry, Registry
+from tests.faults import CounterFaults
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+DEPLOYED = ("app", "deploy", "run.py", "uwsgi.ini", "pyproject.toml")
+PROGRAMS = ("nginx", "supervisord", "supervisorctl", "openssl")
+CODE = "our-own-code"
+
+NGINX = """
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.error.log;
+daemon off;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    set_real_ip_from 127.0.0.0/8;
+    real_ip_header X-Test-Address;
+    include {tree}/deploy/nginx.conf;
+}}
+"""
+SUPERVISOR = """
+[unix_http_server]
+file={folder}/supervisor.sock
+[supervisord]
+logfile={folder}/supervisord.log
+pidfile={folder}/supervisord.pid
+nodaemon=true
+childlogdir={folder}
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix://{folder}/supervisor.sock
+[include]
+files={tree}/deploy/supervisor.conf
+"""
+
+
+def missing() -> str:
+    """Which program is not there; empty when all are."""
+    absent = [name for name in PROGRAMS if _program(name) is None]
+    if not (Path(sys.prefix) / "bin" / "uwsgi").exists():
+        absent.append("uwsgi（make uwsgi）")
+    return "、".join(absent)
+
+
+class Stack:
+    """One deployment on free ports. `url` is nginx; `webs` how many webs there are behind it."""
+
+    def __init__(self, webs: int) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="ctpbee-deploy-"))
+        self.tree = self.folder / "tree"
+        self.data_dir = self.tree / "data"
+        self.registry = Registry(self.data_dir)
+        self.fault_address = channel.new_address(self.folder, "faults.sock")
+        self.certificate = self.folder / "certificate.pem"
+        self.user = _ordinary_user()
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._https, self._http, self._first = _free_ports(webs)
+        self.url = f"https://localhost:{self._https}"
+        self.webs = [f"web-{number}" for number in range(1, webs + 1)]
+        self._lay_out(webs)
+
+    def _lay_out(self, webs: int) -> None:
+        self.tree.mkdir()
+        for name in DEPLOYED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, self.tree / name)
+        (self.tree / ".venv").symlink_to(sys.prefix)
+        self._edit("deploy/config.toml", ("https://trade.example.com", self.url))
+        self.tree.joinpath("deploy/config.toml").rename(self.tree / "config.toml")
+        more = "".join(f"server 127.0.0.1:{self._first + number} max_fails=3 fail_timeout=5s;\n" for number in range(1, webs + 1))
+        self._edit(
+            "deploy/nginx.conf",
+            ("server 127.0.0.1:5001 max_fails=3 fail_timeout=5s;", more),
+            ("listen 80;", f"listen 127.0.0.1:{self._http};"),
+            ("listen 443 ssl;", f"listen 127.0.0.1:{self._https} ssl;"),
+            ("/etc/letsencrypt/live/trade.example.com/fullchain.pem", str(self.certificate)),
+            ("/etc/letsencrypt/live/trade.example.com/privkey.pem", str(self.folder / "key.pem")),
+            ("trade.example.com", "localhost"),
+        )
+        self._edit("deploy/supervisor.conf", ("numprocs=1", f"numprocs={webs}"), ('"500%', f'"{self._first // 10}%'))
+        for name, text in (("main-nginx.conf", NGINX), ("supervisord.conf", SUPERVISOR)):
+            (self.folder / name).write_text(text.format(folder=self.folder, tree=self.tree), "utf-8")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+            + ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(self.folder / "key.pem"), "-out", str(self.certificate)],
+            check=True,
+            capture_output=True,
+        )
+        if self.user is not None:
+            subprocess.run(["chown", "-R", self.user, str(self.folder)], check=True)
+
+    def _edit(self, name: str, *changes: tuple[str, str]) -> None:
+        path = self.tree / name
+        text = path.read_text("utf-8")
+        for old, new in changes:
+            assert old in text, f"{name} no longer has {old!r}"
+            text = text.replace(old, new)
+        path.write_text(text, "utf-8")
+
+    # ── its life ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> Stack:
+        done = subprocess.run(
+            [str(self.tree / ".venv/bin/python"), "run.py", "--config", "config.toml", "auth-code", "--code", CODE],
+            cwd=self.tree,
+            env=self._environment(),
+            user=self.user,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        self._launch("nginx", "-p", f"{self.folder}", "-c", f"{self.folder}/main-nginx.conf", "-e", f"{self.folder}/nginx.error.log")
+        self._launch("supervisord", "-c", str(self.folder / "supervisord.conf"))
+        eventually(self._all_answer, "nginx and every web answer", 90)
+        return self
+
+    def _launch(self, name: str, *arguments: str) -> None:
+        with (self.folder / f"{name}.out").open("ab") as output:
+            self._running.append(
+                subprocess.Popen(
+                    [str(_program(name)), *arguments],
+                    cwd=self.folder,
+                    env=self._environment(),
+                    user=self.user,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            )
+
+    def _environment(self) -> dict[str, str]:
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(("CTPBEE_BACKEND_", "PYTHON"))}
+        counter = {"COUNTER_TEST_SOCKET": self.fault_address, "CTPBEE_BACKEND_COUNTER_CLOCK": "2025-06-05T10:00:00"}
+        return plain | counter | {"HOME": str(self.folder), "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def _all_answer(self) -> bool:
+        assert all(process.poll() is None for process in self._running), self.logs()
+        urls = [self.web_url(name) for name in self.webs]
+        return all(self._answers(url) for url in [*urls, self.url]) and self.registry.find("host") is not None
+
+    def web_url(self, name: str) -> str:
+        """The web behind nginx, asked directly."""
+        return f"http://127.0.0.1:{self._first + int(name.rpartition('-')[2])}"
+
+    def _answers(self, url: str) -> bool:
+        try:
+            return requests.get(f"{url}/healthz", timeout=5, verify=str(self.certificate)).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def control(self, *arguments: str) -> str:
+        """supervisorctl, as the operator types it."""
+        command = [str(_program("supervisorctl")), "-c", str(self.folder / "supervisord.conf"), *arguments]
+        done = subprocess.run(command, env=self._environment(), user=self.user, capture_output=True, text=True, timeout=60)
+        return done.stdout + done.stderr
+
+    def pid(self, program: str) -> int:
+        return int(self.control("pid", program))
+
+    @property
+    def plain_url(self) -> str:
+        return f"http://localhost:{self._http}"
+
+    def entry(self, name: str) -> Entry | None:
+        return self.registry.find(name)
+
+    def faults(self) -> CounterFaults:
+        return CounterFaults(self.fault_address)
+
+    def logs(self) -> str:
+        paths = [path for pattern in ("*.out", "*.log", "tree/data/logs/*") for path in self.folder.glob(pattern)]
+        return "\n".join(f"== {path.name}\n{path.read_text('utf-8', 'replace')[-4000:]}" for path in paths)
+
+    def close(self) -> None:
+        for process in reversed(self._running):
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for entry in self.registry.living():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(entry.pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _program(name: str) -> str | None:
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin")
+
+
+def _ordinary_user() -> str | None:
+    """Whom to be instead of root; None where there is no need, or where nobody else can run this Python."""
+    if os.getuid() != 0:
+        return None
+    with contextlib.suppress(KeyError, OSError):
+        pwd.getpwnam("nobody")
+        subprocess.run([Path(sys.prefix) / "bin" / "python", "-c", ""], cwd="/", user="nobody", check=True)
+        return "nobody"
+    return None
+
+
+def _free_ports(webs: int) -> tuple[int, int, int]:
+    """Two free ports, and one ending in 0 after which `webs` ports are free."""
+    with contextlib.ExitStack() as held:
+        plain = [held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(2)]
+        return plain[0], plain[1], next(first for first in range(20010, 30000, 10) if _all_free(first, webs))
+
+
+def _all_free(first: int, webs: int) -> bool:
+    try:
+        for number in range(webs + 1):
+            socket.create_server(("127.0.0.1", first + number)).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def stack(webs: int) -> Iterator[Stack]:
+    made = Stack(webs)
+    try:
+        yield made.start()
+    finally:
+        made.close()
