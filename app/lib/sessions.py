@@ -70,6 +70,11 @@ def is_known(product: str) -> bool:
     return product in _table()
 
 
+def products_on(trading_day: date) -> list[str]:
+    """The products of the table that had been listed by this day."""
+    return [product for product, known in _table().items() if known.regimes[0].since <= trading_day]
+
+
 def listed_since(product: str) -> date:
     """The product's first trading day, or the first one that the table knows of. Raises KeyError for a product not in it."""
     return _table()[product].regimes[0].since
