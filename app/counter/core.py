@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ import msgspec
 from msgspec.structs import replace
 
 from app.counter import frames as f
+from app.counter import holdings
+from app.counter.desk import Desk
 from app.counter.exchange import ANY_PRICE, ANY_VOLUME, COMPLETE, GFD, IOC, LIMIT_PRICE, Exchange
 from app.counter.market import DayTurn, Market
 from app.counter.matching import Deal
@@ -41,6 +44,7 @@ TICK_CHUNK = 2000
 ERRORS = {
     3: "CTP:不合法的登录",
     6: "CTP:还没有登录",
+    7: "CTP:还没有初始化",
     15: "CTP:报单字段有误",
     16: "CTP:找不到合约",
     17: "CTP:合约不能交易",
@@ -51,9 +55,18 @@ ERRORS = {
     27: "CTP:不支持的功能",
     30: "CTP:平仓量超过持仓量",
     31: "CTP:资金不足",
+    42: "CTP:结算结果未确认",
     50: "CTP:平今仓位不足",
     51: "CTP:平昨仓位不足",
+    60: "CTP:用户在线会话超出上限",
+    63: "CTP:客户端认证失败",
+    64: "CTP:客户端未认证",
+    75: "CTP:连续登录失败次数超限，登录被禁止",
     80: "CTP:交易所不支持的价格类型",
+    116: "CTP:报单流控超限",
+    131: "CTP:密码已过期，必须修改密码",
+    140: "CTP:首次登录必须修改密码，请修改密码后重新登录",
+    142: "CTP:新密码不能与旧密码相同",
 }
 ORDER_TYPES = {  # price type, time condition, volume condition
     (LIMIT_PRICE, GFD, ANY_VOLUME),  # limit
@@ -67,7 +80,6 @@ OPEN, CLOSE, CLOSE_TODAY, CLOSE_YESTERDAY = "0", "1", "3", "4"
 FINISHED = {"0", "5"}
 
 Link = Hashable
-Row = f.InstrumentField | f.OrderField | f.TradeField | f.PositionDetailField | f.TradingAccountField
 Out = list[tuple[Link, f.Frame]]
 
 
@@ -85,8 +97,10 @@ class Session:
     user: str
     number: int
     account: Account | None  # None on md
+    native: bool = False  # CTP's library, see frames.ReqUserLogin
     last_ref: int = 0
     subscribed: set[str] = field(default_factory=set)
+    asked: deque[float] = field(default_factory=deque)  # when its last orders and cancels came, seconds
 
 
 @dataclass(slots=True)
@@ -110,6 +124,14 @@ class Order:
         return self.row.OrderStatus not in FINISHED
 
 
+class Confirmation(NamedTuple):
+    """When the settlement was confirmed last; empty: never."""
+
+    trading_day: str = ""
+    date: str = ""
+    time: str = ""
+
+
 @dataclass(slots=True)
 class Account:
     """A paper account in the current trading day."""
@@ -117,6 +139,7 @@ class Account:
     stored: StoredAccount
     book: Book
     lots: list[Lot]  # at the start of the day
+    confirmed: Confirmation
     orders: dict[tuple[int, int, str], Order] = field(default_factory=dict)
     trades: list[f.TradeField] = field(default_factory=list)
 
@@ -129,6 +152,8 @@ class Core:
         self._market = market
         self._capital = capital
         self._sessions: dict[Link, Session] = {}
+        self._statuses: dict[tuple[str, str], f.InstrumentStatusField] = {}
+        self.desk = Desk()
         self._out: Out = []
         self._pending: list[f.DepthField | DayTurn] = []
         self._touched = False  # something was written: how far the market is goes into the same transaction
@@ -151,6 +176,14 @@ class Core:
             match request:
                 case f.ReqUserLogin():
                     self._log_in(link, request)
+                case f.ReqAuthenticate():
+                    self._authenticate(link, request)
+                case f.ReqUserPasswordUpdate():
+                    self._change_password(link, request)
+                case f.ReqUserLogout():
+                    self._log_out(link, session, request)
+                case f.ReqSettlementInfoConfirm():
+                    self._confirm(link, session, request)
                 case f.ReqOrderInsert():
                     self._insert(link, session, request)
                 case f.ReqOrderAction():
@@ -190,7 +223,12 @@ class Core:
     def heartbeat(self) -> Out:
         """What every connection hears once a second."""
         beat = f.Heartbeat(now=self._now_text(), TradingDay=self._market.trading_day())
-        return [(link, beat) for link in self._sessions]
+        out: Out = [(link, beat) for link in self._sessions]
+        natives = self._natives()
+        changed = self._changed_statuses() if natives else []
+        if changed:
+            out += [(link, f.RtnInstrumentStatus(rows=changed)) for link in natives]
+        return out
 
     def keep_market(self) -> None:
         """Write down where the market is, so that a restart goes on from here. To be called once a second and at the end."""
@@ -200,6 +238,7 @@ class Core:
     def disconnected(self, link: Link) -> None:
         """A connection is gone: that cancels nothing."""
         self._sessions.pop(link, None)
+        self.desk.gone(link)
         self._watch()
 
     def links(self, user: str = "", front: str = "") -> list[Link]:
@@ -209,7 +248,7 @@ class Core:
     # ── seams for the tests' faults (app/counter/faults.py); in production they say no ───────────────────────────────
 
     def _forced_refusal(self, kind: str) -> Refusal | None:
-        """Refuse this login, order or cancel whatever it says."""
+        """Refuse this request (login, authenticate, password, confirm, order, cancel, query) whatever it says."""
         return None
 
     def _forced_rejection(self) -> str:
@@ -282,7 +321,8 @@ class Core:
                     self._in_auction.add(order.number)
 
     def _open_account(self, stored: StoredAccount, lots: list[Lot]) -> Account:
-        return Account(stored, Book(self._terms, self._trading_day, Decimal(stored.pre_balance), lots), lots)
+        book = Book(self._terms, self._trading_day, Decimal(stored.pre_balance), lots)
+        return Account(stored, book, lots, Confirmation(*self._state.get(f"confirmed/{stored.id}", ())))
 
     def _save(self, order: Order) -> None:
         self._state.save_order(self._day, StoredOrder(order.place, order.account.stored.id, order.number, order.from_auction, order.row))
@@ -302,36 +342,63 @@ class Core:
 
     def _log_in(self, link: Link, request: f.ReqUserLogin) -> None:
         self._sessions.pop(link, None)
-        refusal = self._forced_refusal("login")
-        account = None
-        if refusal is None and request.front == "td":
-            account = self._account_of(request)
-            refusal = self._refusal(3) if account is None else None
-        elif refusal is None and request.front != "md":
-            refusal = self._refusal(3)
+        account, refusal = self._let_in(link, request)
         if refusal is not None:
             log.info("login refused: %s/%s at %s: %s", request.BrokerID, request.UserID, request.front, refusal.text)
-            answer = f.RspUserLogin(front=request.front, ErrorID=refusal.error_id, ErrorMsg=refusal.text)
+            answer = f.RspUserLogin(
+                front=request.front,
+                ErrorID=refusal.error_id,
+                ErrorMsg=refusal.text,
+                BrokerID=request.BrokerID,
+                UserID=request.UserID,
+                RequestID=request.RequestID,
+            )
             self._out.append((link, answer))
             return
         self._last_session += 1
         self._state.put("session", self._last_session)
         self._touched = True
-        self._sessions[link] = Session(request.front, request.BrokerID, request.UserID, self._last_session, account)
+        self._sessions[link] = Session(request.front, request.BrokerID, request.UserID, self._last_session, account, request.native)
         refs = [int(ref) for _, _, ref in account.orders] if account is not None else []
         answer = f.RspUserLogin(
             front=request.front,
+            BrokerID=request.BrokerID,
+            UserID=request.UserID,
             TradingDay=self._trading_day,
             FrontID=FRONT_ID,
             SessionID=self._last_session,
             MaxOrderRef=str(max(refs, default=0)),
             now=self._now_text(),
+            RequestID=request.RequestID,
         )
         self._out.append((link, answer))
         log.info("login: %s/%s at %s, session %d", request.BrokerID, request.UserID, request.front, self._last_session)
-        if account is not None:
+        if account is None:
+            return
+        if request.replay:
             self._out += [(link, f.RtnOrder(order=order.row)) for order in account.orders.values()]
             self._out += [(link, f.RtnTrade(trade=trade)) for trade in account.trades]
+        if request.native:
+            self._changed_statuses()
+            self._out.append((link, f.RtnInstrumentStatus(rows=list(self._statuses.values()))))
+
+    def _let_in(self, link: Link, request: f.ReqUserLogin) -> tuple[Account | None, Refusal | None]:
+        """The account of a trading login, made at its first one; or why there is no login."""
+        refusal = self._forced_refusal("login")
+        if refusal is not None or request.front == "md":
+            return None, refusal
+        if request.front != "td":
+            return None, self._refusal(3)
+        error_id = self.desk.before_password(link, request.UserID, request.native)
+        if error_id:
+            return None, self._refusal(error_id)
+        account = self._account_of(request)
+        if account is None:
+            self.desk.wrong_password(request.UserID)
+            return None, self._refusal(3)
+        sessions = sum(session.account is account for session in self._sessions.values())
+        error_id = self.desk.after_password(request.UserID, sessions)
+        return (None, self._refusal(error_id)) if error_id else (account, None)
 
     def _account_of(self, request: f.ReqUserLogin) -> Account | None:
         """The account, made at its first login; None when the password is not its own."""
@@ -346,11 +413,76 @@ class Core:
         log.info("paper account made: %s/%s", stored.broker, stored.user)
         return account
 
+    def _authenticate(self, link: Link, request: f.ReqAuthenticate) -> None:
+        refusal = self._forced_refusal("authenticate")
+        if refusal is None and (error_id := self.desk.authenticate(link, request.AppID, request.AuthCode)):
+            refusal = self._refusal(error_id)
+        error_id, text = refusal or (0, "")
+        answer = f.RspAuthenticate(
+            BrokerID=request.BrokerID,
+            UserID=request.UserID,
+            AppID=request.AppID,
+            ErrorID=error_id,
+            ErrorMsg=text,
+            RequestID=request.RequestID,
+        )
+        self._out.append((link, answer))
+
+    def _change_password(self, link: Link, request: f.ReqUserPasswordUpdate) -> None:
+        refusal = self._forced_refusal("password")
+        account = self._accounts.get((request.BrokerID, request.UserID))
+        if refusal is not None:
+            pass
+        elif account is None or not password_fits(request.OldPassword, account.stored.password):
+            refusal = self._refusal(3)
+        elif request.NewPassword == request.OldPassword:
+            refusal = self._refusal(142)
+        elif not request.NewPassword:
+            refusal = self._refusal(15)
+        else:
+            account.stored = account.stored._replace(password=hash_password(request.NewPassword))
+            self._state.set_password(account.stored.id, account.stored.password)
+            self.desk.password_changed(request.UserID)
+        error_id, text = refusal or (0, "")
+        answer = f.RspUserPasswordUpdate(
+            BrokerID=request.BrokerID, UserID=request.UserID, ErrorID=error_id, ErrorMsg=text, RequestID=request.RequestID
+        )
+        self._out.append((link, answer))
+
+    def _log_out(self, link: Link, session: Session | None, request: f.ReqUserLogout) -> None:
+        self._sessions.pop(link, None)
+        error_id, text = (0, "") if session is not None else self._refusal(6)
+        broker, user = (session.broker, session.user) if session is not None else ("", "")
+        self._out.append(
+            (link, f.RspUserLogout(BrokerID=broker, UserID=user, ErrorID=error_id, ErrorMsg=text, RequestID=request.RequestID))
+        )
+
+    def _confirm(self, link: Link, session: Session | None, request: f.ReqSettlementInfoConfirm) -> None:
+        refusal = self._forced_refusal("confirm")
+        account = session.account if session is not None else None
+        if account is None:
+            refusal = self._refusal(6)
+        elif refusal is None:
+            now = self._market.now()
+            account.confirmed = Confirmation(self._trading_day, f"{now:%Y%m%d}", f"{now:%H:%M:%S}")
+            self._state.put(f"confirmed/{account.stored.id}", account.confirmed)
+        error_id, text = refusal or (0, "")
+        answer = f.RspSettlementInfoConfirm(
+            BrokerID=session.broker if session is not None else "",
+            InvestorID=session.user if session is not None else "",
+            ConfirmDate=account.confirmed.date if account is not None else "",
+            ConfirmTime=account.confirmed.time if account is not None else "",
+            ErrorID=error_id,
+            ErrorMsg=text,
+            RequestID=request.RequestID,
+        )
+        self._out.append((link, answer))
+
     # ── orders: the counter ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _insert(self, link: Link, session: Session | None, request: f.ReqOrderInsert) -> None:
         row = self._order_row(session, request)
-        refusal = self._check(session, row)
+        refusal = self._check_request(session, request) or self._check(session, row)
         if refusal is not None or session is None or session.account is None:
             error_id, text = refusal or self._refusal(6)
             row = replace(row, OrderStatus="5", OrderSubmitStatus="4", StatusMsg=text)
@@ -393,6 +525,16 @@ class Core:
             InsertTime=f"{now:%H:%M:%S}",
         )
 
+    def _check_request(self, session: Session | None, request: f.ReqOrderInsert) -> Refusal | None:
+        """What speaks against a request before its order is looked at."""
+        if session is None or session.account is None:
+            return self._refusal(6)
+        if session.native and session.account.confirmed.trading_day != self._trading_day:
+            return self._refusal(42)
+        if (request.CombHedgeFlag, request.ContingentCondition, request.ForceCloseReason) != ("1", "1", "0"):
+            return self._refusal(15)
+        return None
+
     def _check(self, session: Session | None, row: f.OrderField) -> Refusal | None:
         """Why the counter does not take this order; None when it does."""
         if session is None or session.account is None:
@@ -405,7 +547,12 @@ class Core:
         forced = self._forced_refusal("order")
         if forced is not None:
             return forced
+        if self._is_too_fast(session):
+            return self._refusal(116)
         return self._check_contract(row) or self._check_position(session.account, row) or self._check_money(session.account, row)
+
+    def _is_too_fast(self, session: Session) -> bool:
+        return self.desk.is_too_fast(session.asked, self._market.now().timestamp())
 
     @staticmethod
     def _is_well_formed(row: f.OrderField) -> bool:
@@ -547,6 +694,10 @@ class Core:
         refusal = self._forced_refusal("cancel")
         if session is None or session.account is None:
             refusal = self._refusal(6)
+        elif request.ActionFlag != "0":
+            refusal = refusal or self._refusal(27)
+        elif self._is_too_fast(session):
+            refusal = refusal or self._refusal(116)
         elif order is None:
             refusal = refusal or self._refusal(25)
         elif not order.working:
@@ -571,6 +722,7 @@ class Core:
             OrderSysID=request.OrderSysID,
             ErrorID=refusal.error_id,
             ErrorMsg=refusal.text,
+            OrderActionRef=request.OrderActionRef,
             RequestID=request.RequestID,
         )
 
@@ -595,28 +747,70 @@ class Core:
     # ── queries and subscriptions ────────────────────────────────────────────────────────────────────────────────────
 
     def _query(self, link: Link, session: Session | None, request: f.ReqQry) -> None:
-        refusal: Refusal | None = None
-        rows: Sequence[Row] = []
+        refusal = self._forced_refusal("query")
+        rows: Sequence[f.Row] = []
         if session is None or session.account is None:
             refusal = self._refusal(6)
-        elif request.what == "instrument":
-            rows = [contract for contract in self._exchange.contracts.values() if contract.ProductClass == "1"]
-        elif request.what == "order":
-            rows = [order.row for order in session.account.orders.values()]
-        elif request.what == "trade":
-            rows = list(session.account.trades)
-        elif request.what == "position_detail":
-            rows = self._position_details(session.account)
-        elif request.what == "account":
-            rows = [self._money_row(session.account)]
-        else:
-            refusal = self._refusal(27)
+        elif refusal is None:
+            found = self._rows(session.account, request)
+            rows, refusal = (found, None) if found is not None else ([], self._refusal(27))
         error_id, text = refusal or (0, "")
         for start in range(0, max(len(rows), 1), QUERY_CHUNK):
-            chunk: list[Row] = list(rows[start : start + QUERY_CHUNK])
+            chunk: list[f.Row] = list(rows[start : start + QUERY_CHUNK])
             last = start + QUERY_CHUNK >= len(rows)
             answer = f.RspQry(what=request.what, RequestID=request.RequestID, rows=chunk, last=last, ErrorID=error_id, ErrorMsg=text)
             self._out.append((link, answer))
+
+    def _rows(self, account: Account, request: f.ReqQry) -> Sequence[f.Row] | None:
+        """All that is asked for; None for what the counter does not know."""
+        broker, user = account.stored.broker, account.stored.user
+        match request.what:
+            case "instrument":
+                return self._asked(request)
+            case "margin_rate":
+                return [holdings.margin_rate(broker, user, contract) for contract in self._asked(request)]
+            case "commission_rate":
+                return [holdings.commission_rate(broker, user, contract) for contract in self._asked(request)]
+            case "depth":
+                quotes = (self._exchange.newest(contract.InstrumentID) for contract in self._asked(request))
+                return [quote for quote in quotes if quote is not None]
+            case "order":
+                return [order.row for order in account.orders.values() if request.InstrumentID in ("", order.row.InstrumentID)]
+            case "trade":
+                return [trade for trade in account.trades if request.InstrumentID in ("", trade.InstrumentID)]
+            case "position":
+                return [row for row in self._positions(account) if request.InstrumentID in ("", row.InstrumentID)]
+            case "position_detail":
+                return [row for row in self._position_details(account) if request.InstrumentID in ("", row.InstrumentID)]
+            case "account":
+                return [self._money_row(account)]
+            case "settlement_confirm":
+                if not account.confirmed.date:
+                    return []
+                _, date, time = account.confirmed
+                return [f.SettlementConfirmField(BrokerID=broker, InvestorID=user, ConfirmDate=date, ConfirmTime=time)]
+        return None
+
+    def _asked(self, request: f.ReqQry) -> list[f.InstrumentField]:
+        """The listed futures that a query is about."""
+        if request.InstrumentID:
+            contract = self._exchange.contracts.get(request.InstrumentID)
+            found = [contract] if contract is not None else []
+        else:
+            found = list(self._exchange.contracts.values())
+        return [contract for contract in found if contract.ProductClass == "1" and request.ExchangeID in ("", contract.ExchangeID)]
+
+    def _positions(self, account: Account) -> list[f.PositionField]:
+        held = holdings.Account(
+            broker=account.stored.broker,
+            user=account.stored.user,
+            trading_day=self._trading_day,
+            before=account.lots,
+            trades=account.trades,
+            lots=account.book.open_lots(),
+            working=[order.row for order in account.orders.values() if order.working],
+        )
+        return holdings.position_rows(held, self._terms, self._exchange.last_price)
 
     def _position_details(self, account: Account) -> list[f.PositionDetailField]:
         """History as it was at the day's start and what the day opened, each with what is left of it."""
@@ -694,6 +888,24 @@ class Core:
             wanted = [tick for tick in ticks if tick.InstrumentID in session.subscribed]
             for start in range(0, len(wanted), TICK_CHUNK):
                 self._out.append((link, f.RtnDepthMarketData(ticks=wanted[start : start + TICK_CHUNK])))
+
+    def _natives(self) -> list[Link]:
+        """The trading connections of CTP's library."""
+        return [link for link, session in self._sessions.items() if session.native and session.account is not None]
+
+    def _changed_statuses(self) -> list[f.InstrumentStatusField]:
+        """What the exchanges do with the products now, where it is not what they did when this was asked last."""
+        changed: list[f.InstrumentStatusField] = []
+        now = f"{self._market.now():%H:%M:%S}"
+        products = {(contract.ExchangeID, contract.ProductID): symbol for symbol, contract in self._exchange.contracts.items()}
+        for (exchange, product), symbol in products.items():
+            status = {"auction": "3", "continuous": "2", "closed": "1"}[self._market.phase(symbol)]
+            before = self._statuses.get((exchange, product))
+            if before is None or before.InstrumentStatus != status:
+                row = f.InstrumentStatusField(ExchangeID=exchange, InstrumentID=product, InstrumentStatus=status, EnterTime=now)
+                self._statuses[exchange, product] = row
+                changed.append(row)
+        return changed
 
     def _watch(self) -> None:
         """Tell the market whose stream is needed: subscribed, held or with working orders."""

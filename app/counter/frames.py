@@ -197,16 +197,135 @@ class DepthField(Frame, kw_only=True):
     ClosePrice: float = 0.0
 
 
+class PositionField(Frame, kw_only=True):
+    """A position as CTP's query shows it (CThostFtdcInvestorPositionField): where lots are split two rows, else one."""
+
+    BrokerID: str
+    InvestorID: str
+    InstrumentID: str
+    ExchangeID: str
+    PosiDirection: str  # '2' long '3' short
+    PositionDate: str  # '1' today's (or all, where lots are not split) '2' history
+    HedgeFlag: str = "1"
+    TradingDay: str
+    YdPosition: int  # of the start of the day: it never falls
+    Position: int
+    TodayPosition: int
+    LongFrozen: int  # by working orders that buy
+    ShortFrozen: int  # by working orders that sell
+    OpenVolume: int
+    CloseVolume: int
+    PositionCost: float  # by date: history at the last settlement
+    OpenCost: float
+    UseMargin: float
+    PositionProfit: float  # by date
+
+
+class MarginRateField(Frame, kw_only=True):
+    BrokerID: str
+    InvestorID: str
+    InstrumentID: str
+    ExchangeID: str
+    HedgeFlag: str = "1"
+    LongMarginRatioByMoney: float
+    LongMarginRatioByVolume: float = 0.0
+    ShortMarginRatioByMoney: float
+    ShortMarginRatioByVolume: float = 0.0
+
+
+class CommissionRateField(Frame, kw_only=True):
+    """InstrumentID is the product's id, as CTP answers where all its contracts pay the same."""
+
+    BrokerID: str
+    InvestorID: str
+    InstrumentID: str
+    ExchangeID: str
+    OpenRatioByMoney: float
+    OpenRatioByVolume: float
+    CloseRatioByMoney: float
+    CloseRatioByVolume: float
+    CloseTodayRatioByMoney: float
+    CloseTodayRatioByVolume: float
+
+
+class SettlementInfoField(Frame, kw_only=True):
+    """A piece of a statement. Content is GBK, at most 500 bytes, and may end within a character: join before decoding."""
+
+    TradingDay: str
+    SettlementID: int = 1
+    BrokerID: str
+    InvestorID: str
+    SequenceNo: int
+    Content: bytes
+
+
+class SettlementConfirmField(Frame, kw_only=True):
+    """The newest confirmation."""
+
+    BrokerID: str
+    InvestorID: str
+    ConfirmDate: str
+    ConfirmTime: str
+
+
+class InstrumentStatusField(Frame, kw_only=True):
+    """What an exchange does with a product just now."""
+
+    ExchangeID: str
+    InstrumentID: str  # the product's id
+    InstrumentStatus: str  # '0' before trading '1' not trading '2' continuous '3' auction ordering … '6' closed
+    TradingSegmentSN: int = 0
+    EnterTime: str
+    EnterReason: str = "1"  # automatic
+
+
 # ── asked ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class ReqUserLogin(Frame, kw_only=True):
-    """First frame of a connection, trading or market. A market connection needs no password (as at CTP)."""
+    """First frame of a connection, trading or market. A market connection needs no password (as at CTP).
+
+    A `native` client is CTP's library: it authenticates and confirms the settlement by itself, hears the instruments' status, and
+    takes FrontControl. Any other has nothing to confirm.
+    """
 
     front: str  # "td" or "md"
     BrokerID: str
     UserID: str
     Password: str = ""
+    native: bool = False
+    replay: bool = True  # RESTART: the day's orders and trades after the login; else what is new (QUICK)
+    RequestID: int = 0
+
+
+class ReqAuthenticate(Frame, kw_only=True):
+    """The terminal's, before the login."""
+
+    BrokerID: str
+    UserID: str
+    AppID: str
+    AuthCode: str
+    RequestID: int = 0
+
+
+class ReqUserLogout(Frame, kw_only=True):
+    RequestID: int = 0
+
+
+class ReqUserPasswordUpdate(Frame, kw_only=True):
+    """Taken before a login too: a login that was refused with 131 or 140 can be put right in no other way."""
+
+    BrokerID: str
+    UserID: str
+    OldPassword: str
+    NewPassword: str
+    RequestID: int = 0
+
+
+class ReqSettlementInfoConfirm(Frame, kw_only=True):
+    """Confirm the settlement: orders of a native client are refused with 42 until it has, once a trading day."""
+
+    RequestID: int = 0
 
 
 class ReqOrderInsert(Frame, kw_only=True):
@@ -220,6 +339,9 @@ class ReqOrderInsert(Frame, kw_only=True):
     VolumeCondition: str
     LimitPrice: float
     VolumeTotalOriginal: int
+    CombHedgeFlag: str = "1"  # speculation, the only one
+    ContingentCondition: str = "1"  # at once, the only one
+    ForceCloseReason: str = "0"  # not forced, the only one
     RequestID: int = 0
 
 
@@ -232,19 +354,41 @@ class ReqOrderAction(Frame, kw_only=True):
     FrontID: int = 0
     SessionID: int = 0
     OrderSysID: str = ""
+    ActionFlag: str = "0"  # delete, the only one
+    OrderActionRef: int = 0  # the client's own, given back
     RequestID: int = 0
 
 
 class ReqQry(Frame, kw_only=True):
-    """`what`: instrument, order, trade, position_detail, account."""
+    """`what`: instrument, depth, order, trade, position, position_detail, account, margin_rate, commission_rate, settlement,
+    settlement_confirm. InstrumentID and ExchangeID narrow the answer where it is by contract; "" is all.
+    """
 
     what: str
+    InstrumentID: str = ""
+    ExchangeID: str = ""
+    TradingDay: str = ""  # of the settlement: "" is the newest
     RequestID: int = 0
 
 
 class ReqSubMarketData(Frame, kw_only=True):
     InstrumentIDs: list[str]
     subscribe: bool = True
+
+
+Row = (
+    InstrumentField
+    | DepthField
+    | OrderField
+    | TradeField
+    | PositionField
+    | PositionDetailField
+    | TradingAccountField
+    | MarginRateField
+    | CommissionRateField
+    | SettlementInfoField
+    | SettlementConfirmField
+)
 
 
 # ── called back ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -256,11 +400,49 @@ class RspUserLogin(Frame, kw_only=True):
     front: str
     ErrorID: int = 0
     ErrorMsg: str = ""
+    BrokerID: str = ""
+    UserID: str = ""
     TradingDay: str = ""
     FrontID: int = 0
     SessionID: int = 0
     MaxOrderRef: str = "0"
     now: str = ""  # the counter's clock, `YYYY-MM-DDTHH:MM:SS.mmm`, naive exchange time
+    RequestID: int = 0
+
+
+class RspAuthenticate(Frame, kw_only=True):
+    BrokerID: str
+    UserID: str
+    AppID: str
+    ErrorID: int = 0
+    ErrorMsg: str = ""
+    RequestID: int = 0
+
+
+class RspUserLogout(Frame, kw_only=True):
+    BrokerID: str
+    UserID: str
+    ErrorID: int = 0
+    ErrorMsg: str = ""
+    RequestID: int = 0
+
+
+class RspUserPasswordUpdate(Frame, kw_only=True):
+    BrokerID: str
+    UserID: str
+    ErrorID: int = 0
+    ErrorMsg: str = ""
+    RequestID: int = 0
+
+
+class RspSettlementInfoConfirm(Frame, kw_only=True):
+    BrokerID: str
+    InvestorID: str
+    ConfirmDate: str
+    ConfirmTime: str
+    ErrorID: int = 0
+    ErrorMsg: str = ""
+    RequestID: int = 0
 
 
 class RtnOrder(Frame, kw_only=True):
@@ -299,7 +481,22 @@ class RspOrderAction(Frame, kw_only=True):
     OrderSysID: str
     ErrorID: int
     ErrorMsg: str
+    OrderActionRef: int = 0
     RequestID: int = 0
+
+
+class ErrRtnOrderAction(Frame, kw_only=True):
+    """A cancel refused by the exchange, to all sessions of the user."""
+
+    InstrumentID: str
+    ExchangeID: str
+    OrderRef: str
+    FrontID: int
+    SessionID: int
+    OrderSysID: str
+    ErrorID: int
+    ErrorMsg: str
+    OrderActionRef: int = 0
 
 
 class RspQry(Frame, kw_only=True):
@@ -307,7 +504,7 @@ class RspQry(Frame, kw_only=True):
 
     what: str
     RequestID: int
-    rows: list[InstrumentField | OrderField | TradeField | PositionDetailField | TradingAccountField]
+    rows: list[Row]
     last: bool
     ErrorID: int = 0
     ErrorMsg: str = ""
@@ -334,17 +531,50 @@ class Heartbeat(Frame, kw_only=True):
     TradingDay: str
 
 
-AnyRequestFrame = ReqUserLogin | ReqOrderInsert | ReqOrderAction | ReqQry | ReqSubMarketData
+class RtnInstrumentStatus(Frame, kw_only=True):
+    """All that changed at one moment; after a native login, of all products."""
+
+    rows: list[InstrumentStatusField]
+
+
+class FrontControl(Frame, kw_only=True):
+    """From a test to the stand-in for CTP's library, which obeys instead of calling back: end this connection with `reason`, or
+    have the next `count` requests of a kind (order, cancel, query, subscribe, other) return `code` unsent."""
+
+    reason: int = 0
+    request: str = ""
+    code: int = 0
+    count: int = 0
+
+
+AnyRequestFrame = (
+    ReqUserLogin
+    | ReqAuthenticate
+    | ReqUserLogout
+    | ReqUserPasswordUpdate
+    | ReqSettlementInfoConfirm
+    | ReqOrderInsert
+    | ReqOrderAction
+    | ReqQry
+    | ReqSubMarketData
+)
 AnyCallbackFrame = (
     RspUserLogin
+    | RspAuthenticate
+    | RspUserLogout
+    | RspUserPasswordUpdate
+    | RspSettlementInfoConfirm
     | RtnOrder
     | RtnTrade
     | RspOrderInsert
     | ErrRtnOrderInsert
     | RspOrderAction
+    | ErrRtnOrderAction
     | RspQry
     | RspSubMarketData
     | RtnDepthMarketData
+    | RtnInstrumentStatus
+    | FrontControl
     | Heartbeat
 )
 

@@ -133,6 +133,10 @@ class State:
         assert cursor.lastrowid is not None
         return StoredAccount(cursor.lastrowid, broker, user, password, pre_balance)
 
+    def set_password(self, account: int, password: str) -> None:
+        """`password` is a hash."""
+        self._db.execute("UPDATE accounts SET password = ? WHERE id = ?", (password, account))
+
     def accounts(self) -> list[StoredAccount]:
         return [StoredAccount(*row) for row in self._db.execute("SELECT id, broker, user, password, pre_balance FROM accounts ORDER BY id")]
 

@@ -46,7 +46,7 @@ MOST_RELOADS = 5  # how often the figures are asked again because a trade came i
 UNSETTLED = {"sending", "sent", "unknown"}
 NEVER_ARRIVED = "NEVER_ARRIVED"
 
-Row = OrderField | TradeField | InstrumentField | PositionDetailField | TradingAccountField
+Row = frames.Row
 
 
 class _Session(NamedTuple):
