@@ -215,21 +215,21 @@ def _settings(ctx: click.Context, options: dict[str, Any]) -> Settings:
 
 
 @contextmanager
-def _authorization(settings: Settings) -> Iterator[AuthorizationCode]:
+def _authorization(settings: Settings, ship: bool = True) -> Iterator[AuthorizationCode]:
     from app.auth import AuthorizationCode
-    from app.model import open_store
+    from app.model import SERVER, open_store
 
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = open_store(f"sqlite:///{settings.data_dir / 'server.db'}")
+    store = open_store(settings, SERVER, ship)
     try:
         yield AuthorizationCode(store, settings.is_public)
     finally:
         store.close()
 
 
-def _check_public(settings: Settings) -> bool:
+def _check_public(settings: Settings, ship: bool = False) -> bool:
     """Refuse to serve others unsafely; returns whether the authorization code is still the default."""
-    with _authorization(settings) as authorization:
+    with _authorization(settings, ship) as authorization:
         settings.check_public(authorization.is_default)
         return authorization.is_default
 
@@ -238,7 +238,7 @@ def _run_all(settings: Settings) -> int:
     from app import logs, supervisor
     from app.gateway.process import AlreadyRunning
 
-    _check_public(settings)  # here already, lest the web is started only to be told so
+    _check_public(settings, ship=True)  # here already, lest the web is started only to be told so; a new directory learns of the code
     logs.set_up(settings.data_dir, "supervisor", settings.log_level, console=True)
     try:
         code = supervisor.Supervisor(settings, PROGRAM).run()

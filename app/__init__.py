@@ -20,12 +20,12 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
     from app.attempts import LoginAttempts
     from app.auth import AuthorizationCode, Tokens, signing_key
     from app.gateway.client import Gateways
-    from app.model import open_store
+    from app.model import SERVER, open_store
 
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a redirect would not be an envelope
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = open_store(f"sqlite:///{settings.data_dir / 'server.db'}")
+    store = open_store(settings, SERVER, ship=False)
     hub = ext.init_app(app, settings)
     found = gateways or Gateways(settings, hub.push, hub.snapshot, ext.loss_handler(app))
     app.config.update(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,6 +25,7 @@ from app.lib.errors import SettingsError
 ROOT = Path(__file__).parents[1]
 PREFIX = "CTPBEE_BACKEND_"
 CONFIG = PREFIX + "CONFIG"  # the one name in the environment that is not a setting: where the file is
+MONGO = "MONGO_URI"  # the reference's name for mongo_uri, which goes before it
 
 
 class Settings(BaseModel):
@@ -45,6 +47,8 @@ class Settings(BaseModel):
     token_hours: float = Field(168.0, gt=0, le=24 * 366, description="令牌有效小时数")
     login_timeout: float = Field(20.0, gt=0, le=600, description="登录时等前置应答的秒数")
     order_timeout: float = Field(3.0, gt=0, le=60, description="下单后等柜台应答的秒数，过后答“未确认”")
+    mongo_uri: str = Field("", repr=False, description="MongoDB 的连接串，也可写在环境变量 MONGO_URI；空为 SQLite")
+    mongo_database: str = Field("ctpbee_backend", min_length=1, max_length=38, description="MongoDB 的库名；每个数据目录一个")
     max_body: int = Field(1024 * 1024, ge=1024, description="请求体上限，字节")
     login_per_address: int = Field(20, ge=1, description="每个地址每分钟登录次数上限")
     login_per_account: int = Field(5, ge=1, description="每个账户每 10 分钟密码错误次数上限")
@@ -93,6 +97,20 @@ class Settings(BaseModel):
                 raise ValueError(f"{origin!r} 应形如 https://example.com 或 http://192.168.1.5:8080")
         return origins
 
+    @field_validator("mongo_uri")
+    @classmethod
+    def _a_mongo_uri_has_its_scheme(cls, uri: str) -> str:
+        if uri and not uri.startswith(("mongodb://", "mongodb+srv://")):
+            raise ValueError("应形如 mongodb://用户:密码@主机:27017/")
+        return uri
+
+    @field_validator("mongo_database")
+    @classmethod
+    def _a_database_has_a_plain_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise ValueError("只能有字母、数字、_ 与 -")
+        return name
+
     @field_validator("counter_clock")
     @classmethod
     def _a_clock_is_naive_exchange_time(cls, text: str) -> str:
@@ -128,6 +146,8 @@ class Settings(BaseModel):
         if config is None and environment.get(CONFIG):
             config = Path(environment[CONFIG])
         values = cls._from_file(config) if config is not None else {}
+        if environment.get(MONGO):
+            values["mongo_uri"] = environment[MONGO]
         for name, text in environment.items():
             if name.startswith(PREFIX) and name != CONFIG:
                 key = name.removeprefix(PREFIX).lower()
@@ -142,7 +162,8 @@ class Settings(BaseModel):
             key = ".".join(str(part) for part in first["loc"])
             if first["type"] == "extra_forbidden":
                 raise SettingsError(f"不认识的设置项 {key}", parameter=key) from None
-            where = f"设置项 {key} 的值 {first['input']!r} 不合法：" if key else ""
+            shown = "" if key == "mongo_uri" else f" {first['input']!r} "  # a password may stand in it
+            where = f"设置项 {key} 的值{shown}不合法：" if key else ""
             raise SettingsError(where + _reason(first), parameter=key or "counter_replay") from None
 
     @staticmethod
@@ -177,6 +198,8 @@ _REASONS = {
     "string_type": "应为文字",
     "list_type": "应为列表",
     "literal_error": "应为 {expected} 之一",
+    "string_too_short": "不能为空",
+    "string_too_long": "至多 {max_length} 个字符",
     "greater_than": "应大于 {gt}",
     "greater_than_equal": "应不小于 {ge}",
     "less_than_equal": "应不大于 {le}",

@@ -51,7 +51,7 @@ def run(settings: Settings, login: Login) -> int:
     folder = settings.data_dir / "accounts" / login.account
     for part in (settings.data_dir, folder.parent, folder):
         part.mkdir(mode=0o700, exist_ok=True)
-    store = open_store(f"sqlite:///{folder / 'account.db'}")
+    store = open_store(settings, login.account)
     service = Service(settings, login, store, folder, end.set)
     secret = Secret(login.password)
     service.log_book.addFilter(secret)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from app.gateway.messages import SaveBars
 from app.gateway.process import AlreadyRunning, Lock
@@ -17,7 +16,7 @@ from app.gateway.registry import Registry
 from app.gateway.rpc import RpcClient
 from app.lib.errors import GatewayDown, NotFound
 from app.model import open_store
-from app.model.store import Bar, Store
+from app.model.store import Bar
 from app.settings import Settings
 
 CHUNK = 1000
@@ -57,12 +56,8 @@ def account_writer(settings: Settings, account: str) -> Iterator[Save]:
         lock = Lock(settings.data_dir, name)
     except AlreadyRunning:
         raise GatewayDown("账户的网关正在启动，请稍后再导入") from None
-    with contextlib.closing(lock), contextlib.closing(_store(settings.data_dir, account)) as store:
+    with contextlib.closing(lock), contextlib.closing(open_store(settings, account)) as store:
         yield lambda local_symbol, bars: store.save_bars(local_symbol, "1m", bars)
-
-
-def _store(data_dir: Path, account: str) -> Store:
-    return open_store(f"sqlite:///{data_dir / 'accounts' / account / 'account.db'}")
 
 
 def save_in_chunks(save: Save, local_symbol: str, bars: Sequence[Bar]) -> Iterator[int]:

@@ -1,16 +1,47 @@
-"""The store: one interface, backends chosen by name. `open_store(url)` is the only door."""
+"""The store: one interface, two backends. `open_store(settings, scope)` is the only door.
+
+A scope is `server` (authorization, sessions), `host` (strategies) or an account's key. Without `mongo_uri` its store is one SQLite
+file; with it the same file, and a thread that ships what is written there to MongoDB (app/model/spool.py).
+"""
 
 from __future__ import annotations
 
-from app.lib.errors import SettingsError
+from pathlib import Path
+from typing import Protocol
+
+from app.model.sqlite import SqliteStore
 from app.model.store import Store
 
+SERVER = "server"
+HOST = "host"
 
-def open_store(url: str) -> Store:
-    """The store at `url`: `sqlite:///path/to/file.db`. An unknown scheme is an error, never a silent fallback."""
-    scheme = url.partition(":")[0]
-    if scheme == "sqlite":
-        from app.model.sqlite import SqliteStore
 
-        return SqliteStore(url.removeprefix("sqlite:///"))
-    raise SettingsError(f"不认识的存储 {scheme!r}：可用 sqlite", parameter="store")
+class StoreSettings(Protocol):
+    """What of the settings says where things are kept."""
+
+    @property
+    def data_dir(self) -> Path: ...
+
+    @property
+    def mongo_uri(self) -> str: ...
+
+    @property
+    def mongo_database(self) -> str: ...
+
+
+def store_path(data_dir: Path, scope: str) -> Path:
+    """The scope's file."""
+    return data_dir / f"{scope}.db" if scope in (SERVER, HOST) else data_dir / "accounts" / scope / "account.db"
+
+
+def open_store(settings: StoreSettings, scope: str, ship: bool = True) -> Store:
+    """The scope's store. With `ship` off the file is read and written as ever, and another process brings it to MongoDB: the web, whose
+    threads are green ones, leaves that to the host."""
+    path = store_path(settings.data_dir, scope)
+    if not settings.mongo_uri:
+        return SqliteStore(path)
+    from app.model.mongo import MongoTables  # pymongo is loaded by those who need it
+    from app.model.spool import SpooledStore
+
+    remote = MongoTables(settings.mongo_uri, settings.mongo_database, scope) if ship else None
+    return SpooledStore(path, remote)

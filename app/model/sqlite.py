@@ -10,16 +10,18 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from app.model.store import Bar, DuplicateIntent, Event, Intent, StoreFailed
+from app.model.store import Bar, DuplicateIntent, Event, Intent, StoreFailed, StoreState
+from app.model.tables import ROWID, Row, Table
 
 SCHEMA_VERSION = 1
+PAGE = 5000  # rows of a table read at once
 LOCK_TIMEOUT = 1.0  # seconds to wait for a file that somebody else has locked: an order waits so long twice and is still answered in time
 
 _SCHEMA = """
@@ -243,3 +245,74 @@ class SqliteStore:
     def delete_setting(self, scope: str, key: str) -> None:
         with self._writing() as db:
             db.execute("DELETE FROM settings WHERE scope = ? AND key = ?", (scope, key))
+
+    # ── its state ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def state(self) -> StoreState:
+        self._read("SELECT 1 FROM settings LIMIT 1")
+        return StoreState("up")
+
+    def on_state(self, listener: Callable[[StoreState], object]) -> None:
+        """A file that can be opened stays."""
+
+    def flush(self, seconds: float) -> bool:
+        return True
+
+    # ── as tables ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tables(self) -> dict[str, Table]:
+        """All that is kept, by name."""
+        found = {}
+        for name, keyed in self._read(
+            "SELECT name, wr FROM pragma_table_list WHERE type = 'table' AND schema = 'main' "
+            "AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'spool%' ORDER BY name"
+        ):
+            columns = self._read("SELECT name, type, pk FROM pragma_table_info(?) ORDER BY cid", (name,))
+            key = tuple(column for _, column in sorted((pk, column) for column, _, pk in columns if pk))
+            numbered = len(key) == 1 and any(pk and kind == "INTEGER" for _, kind, pk in columns)
+            blobs = frozenset(column for column, kind, _ in columns if kind == "BLOB")
+            found[name] = Table(name, tuple(column for column, _, _ in columns), key, blobs, ordered=not keyed and not numbered)
+        return found
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """Every row of a table: in the order of their making where it has one, else by key."""
+        by = (ROWID,) if table.ordered else table.key
+        columns = (ROWID, *table.columns) if table.ordered else table.columns
+        places = [columns.index(column) for column in by]
+        select = f"SELECT {', '.join(columns)} FROM {table.name}"
+        order = f"ORDER BY {', '.join(by)} LIMIT {PAGE}"
+        page = self._read(f"{select} {order}")
+        while page:
+            yield from (_decoded(table, columns, row) for row in page)
+            last = [page[-1][place] for place in places]
+            page = self._read(f"{select} WHERE ({', '.join(by)}) > ({', '.join('?' * len(by))}) {order}", last) if len(page) == PAGE else []
+
+    def row(self, table: Table, key: Sequence[Any]) -> Row | None:
+        """The row of that key."""
+        columns = (ROWID, *table.columns) if table.ordered else table.columns
+        condition = " AND ".join(f"{column} = ?" for column in table.key)
+        found = self._read(f"SELECT {', '.join(columns)} FROM {table.name} WHERE {condition}", key)
+        return _decoded(table, columns, found[0]) if found else None
+
+    def load(self, table: Table, rows: Iterable[Row], replace: bool = True) -> int:
+        """Write rows as `rows` gave them, in one transaction. With `replace` they take the place of those with their key,
+        else those stay. Returns how many there were."""
+        with self._writing() as db:
+            return self._load(db, table, rows, replace)
+
+    @staticmethod
+    def _load(db: sqlite3.Connection, table: Table, rows: Iterable[Row], replace: bool) -> int:
+        values = [tuple(orjson.dumps(row[c]) if c in table.json else row[c] for c in table.columns) for row in rows]
+        others = [column for column in table.columns if column not in table.key]
+        change = f"UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in others)}" if replace and others else "NOTHING"
+        conflict = f"({', '.join(table.key)})" if replace else ""  # without: whatever is unique keeps what is there
+        db.executemany(
+            f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({', '.join('?' * len(table.columns))}) "
+            f"ON CONFLICT {conflict} DO {change}",
+            values,
+        )
+        return len(values)
+
+
+def _decoded(table: Table, columns: Sequence[str], values: Sequence[Any]) -> Row:
+    return {column: orjson.loads(value) if column in table.json else value for column, value in zip(columns, values, strict=True)}

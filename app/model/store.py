@@ -7,8 +7,10 @@ writes raises StoreFailed when it cannot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
+
+from app.model.tables import Row, Table
 
 
 class Bar(NamedTuple):
@@ -46,10 +48,35 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
+class StoreState(NamedTuple):
+    """Where the rows are: `up`; `down`, `refused` (the server does not take our name or password) while they wait on this disk."""
+
+    state: str
+    reason: str = ""  # for people
+    since: str = ""  # ISO 8601 with its offset, "" for always
+    waiting: int = 0  # rows that are not at the server yet
+
+
 class Store(Protocol):
     """See the module's docstring; the contract is tests/integration/test_store_contract.py, run on every backend."""
 
     def close(self) -> None: ...
+
+    def state(self) -> StoreState:
+        """How it is now. Raises whatever reading raises when the store cannot be read at all."""
+
+    def on_state(self, listener: Callable[[StoreState], object]) -> None:
+        """Have `listener` called, in a thread of the store's, whenever `state` or `reason` changes."""
+
+    def flush(self, seconds: float) -> bool:
+        """Whether everything is where it is to stay, within that time."""
+
+    def tables(self) -> dict[str, Table]:
+        """All that is kept, as plain tables by name: for moving it."""
+
+    def rows(self, table: Table) -> Iterator[Row]: ...
+
+    def load(self, table: Table, rows: Iterable[Row], replace: bool = True) -> int: ...
 
     # bars
     def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:

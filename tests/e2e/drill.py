@@ -25,7 +25,8 @@ import requests
 
 from app.gateway.channel import ChannelClosed
 from app.gateway.registry import Entry
-from app.model import open_store
+from app.model import store_path
+from app.model.sqlite import SqliteStore
 from tests.e2e.server import BackendServer, Refused, Trader
 from tests.faults import FaultRefused
 from tests.waiting import eventually
@@ -446,7 +447,7 @@ class Audit:
         self._lists = desk.trader.lists()
         self._page = desk.trader.page
         self._events = self._all_events()
-        store = open_store(f"sqlite:///{server.data_dir / 'accounts' / desk.trader.key / 'account.db'}")
+        store = SqliteStore(store_path(server.data_dir, desk.trader.key))
         try:
             self._journal = {row["order_id"]: row for row in store.orders(book["trading_day"])}
             self._journal_trades = {row["trade_key"]: row for row in store.trades(book["trading_day"])}

@@ -69,7 +69,7 @@ def test_a_lost_quote_front_marks_the_bar_it_fell_into(world: World) -> None:
     page.waits_for("status", lambda event: event["data"]["md"]["state"] == "lost")
     eventually(lambda: len(page.events("bar")) > before, "the bar closes", 75.0)
     (closed,) = [event["data"] for event in page.events("bar") if event["local_symbol"] == symbol]
-    store = open_store(f"sqlite:///{world.settings.data_dir / 'accounts' / 'sim-9999-gap' / 'account.db'}")
+    store = open_store(world.settings, "sim-9999-gap")
     try:
         kept = eventually(lambda: store.last_bar(symbol, "1m"), "the bar is kept")
     finally:

@@ -14,7 +14,8 @@ from app.gateway.messages import ReadBars
 from app.gateway.process import Lock
 from app.gateway.registry import Registry, account_key
 from app.lib.calendar import SHANGHAI
-from app.model import open_store
+from app.model import store_path
+from app.model.sqlite import SqliteStore
 from app.model.store import Bar
 from tests.integration.test_gateway_service import ROOT, World
 from tests.unit.recorded import REBAR_BARS, RUBBER_BARS, needs_data
@@ -47,7 +48,7 @@ def importing(data_dir: Path, *arguments: object) -> subprocess.CompletedProcess
 
 
 def kept(data_dir: Path, symbol: str = "rb2510.SHFE", account: str = ACCOUNT) -> list[Bar]:
-    store = open_store(f"sqlite:///{data_dir / 'accounts' / account / 'account.db'}")
+    store = SqliteStore(store_path(data_dir, account))
     try:
         return store.read_bars(symbol, "1m")
     finally:

@@ -15,7 +15,7 @@ from app.gateway.channel import ChannelClosed
 from app.gateway.interfaces import front as front_module
 from app.gateway.interfaces import market, trader
 from app.lib.errors import BadInput, NotFound, NotReady, OrderRefused
-from app.model import open_store
+from app.model.sqlite import SqliteStore
 from app.model.store import DuplicateIntent, Intent, Store, StoreFailed
 from tests.fakes.app import Gateway, request
 from tests.fakes.front import DAY, FakeFront, account, depth, detail, instrument, order, trade
@@ -32,7 +32,7 @@ def front(tmp_path: Path) -> Iterator[FakeFront]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path / 'account.db'}")
+    store = SqliteStore(tmp_path / "account.db")
     yield store
     store.close()
 

@@ -16,7 +16,7 @@ from ctpbee.constant import ContractData, Direction, Offset, OrderType, Status
 
 from app.gateway.ledger import COUNTED_MONEY
 from app.gateway.registry import Entry, Registry
-from app.model import open_store
+from app.model.sqlite import SqliteStore
 from tests.fakes.app import Gateway
 from tests.waiting import eventually
 
@@ -59,7 +59,7 @@ def counter(tmp_path: Path) -> Iterator[Counter]:
 
 @pytest.fixture
 def gateway(counter: Counter, tmp_path: Path) -> Iterator[Gateway]:
-    store = open_store(f"sqlite:///{tmp_path / 'account.db'}")
+    store = SqliteStore(tmp_path / "account.db")
     gateway = Gateway(counter.address, store, tmp_path)
     gateway.start()
     gateway.ready()

@@ -1,10 +1,13 @@
-"""What every store must do. A second backend joins by one more entry in BACKENDS; the tests do not change."""
+"""What every store must do, run on each of BACKENDS: SQLite, and MongoDB, where each test ends with the server having what the file has.
+The third is MongoDB too: reopened in an empty folder, it knows only what the server says."""
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,20 +17,76 @@ from hypothesis import strategies as st
 
 from app.lib.errors import SettingsError
 from app.model import open_store
-from app.model.sqlite import SCHEMA_VERSION, SchemaTooNew
+from app.model.mongo import MongoTables
+from app.model.sqlite import SCHEMA_VERSION, SchemaTooNew, SqliteStore
 from app.model.store import Bar, DuplicateIntent, Intent, Store
+from app.settings import Settings
+from tests.mongodb import any_server, new_database
 
-BACKENDS: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: f"sqlite:///{folder / 'store.db'}"}
+SCOPE = "sim-9999-demo"
+Open = Callable[[], Store]
 
 
-@pytest.fixture(params=BACKENDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return BACKENDS[request.param](tmp_path)
+@pytest.fixture(scope="module")
+def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with any_server(tmp_path_factory.mktemp("mongodb")) as uri:
+        yield uri
+
+
+@contextmanager
+def sqlite(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Open]:
+    yield lambda: open_store(Settings(data_dir=folder), SCOPE)
+
+
+@contextmanager
+def mongodb(folder: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
+    settings = Settings(data_dir=folder, mongo_uri=request.getfixturevalue("mongo_uri"), mongo_database=new_database())
+    yield lambda: open_store(settings, SCOPE)
+    store = open_store(settings, SCOPE)
+    assert store.flush(30)
+    remote = MongoTables(settings.mongo_uri, settings.mongo_database, SCOPE)
+    for table in store.tables().values():
+        assert list(remote.rows(table)) == list(SqliteStore.rows(store, table)), table.name  # type: ignore[arg-type]
+    remote.close()
+    store.close()
+
+
+@contextmanager
+def mongodb_alone(folder: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
+    settings = Settings(data_dir=folder, mongo_uri=request.getfixturevalue("mongo_uri"), mongo_database=new_database())
+    folders = itertools.count()
+
+    def open_elsewhere() -> Store:
+        store = open_store(settings.model_copy(update={"data_dir": folder / str(next(folders))}), SCOPE)
+        close = store.close
+
+        def flush_and_close() -> None:
+            store.close = close  # type: ignore[method-assign]
+            assert store.flush(30)
+            close()
+
+        store.close = flush_and_close  # type: ignore[method-assign]
+        return store
+
+    yield open_elsewhere
+
+
+BACKENDS = {
+    "sqlite": sqlite,
+    "mongodb": pytest.param(mongodb, marks=pytest.mark.full),
+    "mongodb-alone": pytest.param(mongodb_alone, marks=pytest.mark.full),
+}
+
+
+@pytest.fixture(params=BACKENDS.values(), ids=list(BACKENDS))
+def new(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    with request.param(tmp_path, request) as opener:
+        yield opener
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = open_store(url)
+def store(new: Open) -> Iterator[Store]:
+    opened = new()
     yield opened
     opened.close()
 
@@ -40,9 +99,9 @@ def intent(order_id: str = "1_2_3", client_order_id: str = "", day: str = "20181
     return Intent(order_id, client_order_id, day, "2018-10-08T09:00:00.000", {"price": 12480.0, "volume": 2})
 
 
-def reopened(store: Store, url: str) -> Store:
+def reopened(store: Store, new: Open) -> Store:
     store.close()
-    return open_store(url)
+    return new()
 
 
 # ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -85,9 +144,9 @@ def test_a_range_read_is_what_a_filter_would_give(store: Store, minutes: list[in
 # ── intents ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_intent_is_there_after_a_restart(store: Store, url: str) -> None:
+def test_an_intent_is_there_after_a_restart(store: Store, new: Open) -> None:
     store.write_intent(intent(client_order_id="mine-1"))
-    again = reopened(store, url)
+    again = reopened(store, new)
     assert again.intent("1_2_3") == intent(client_order_id="mine-1")
     assert again.intent_of_client("mine-1") == intent(client_order_id="mine-1")
     assert again.intents("20181008") == [intent(client_order_id="mine-1")]
@@ -173,11 +232,11 @@ def test_the_same_trade_id_on_another_day_is_another_trade(store: Store) -> None
     assert store.trades("20181009") == [{"volume": 2}]
 
 
-def test_events_since_n_are_those_above_n_in_order_and_survive_a_restart(store: Store, url: str) -> None:
+def test_events_since_n_are_those_above_n_in_order_and_survive_a_restart(store: Store, new: Open) -> None:
     for number in range(5):
         store.save_order("20181008", f"1_2_{number}", {"number": number})
     since = store.events(0)[1].seq
-    again = reopened(store, url)
+    again = reopened(store, new)
     assert [event.data["number"] for event in again.events(since)] == [2, 3, 4]
     assert [event.data["number"] for event in again.events(since, limit=1)] == [2]
     assert again.save_order("20181009", "1_3_1", {}) == again.last_seq() > since
@@ -187,10 +246,10 @@ def test_events_since_n_are_those_above_n_in_order_and_survive_a_restart(store: 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_settings_keep_their_types(store: Store, url: str) -> None:
+def test_settings_keep_their_types(store: Store, new: Open) -> None:
     values = {"REFRESH_INTERVAL": 1.5, "SHARED_FUNC": True, "CLOSE_PATTERN": "today", "list": [1, "二"]}
     store.put_settings("config", values)
-    again = reopened(store, url)
+    again = reopened(store, new)
     assert again.settings("config") == values
     assert again.setting("config", "missing", 7) == 7
     again.close()
@@ -215,23 +274,22 @@ def test_one_bad_value_and_none_of_them_is_stored(store: Store) -> None:
 
 
 def test_an_unknown_scheme_is_an_error() -> None:
-    with pytest.raises(SettingsError, match="oracle"):
-        open_store("oracle://somewhere")
+    with pytest.raises(SettingsError, match="mongo_uri"):
+        Settings.load(environment={}, mongo_uri="oracle://somewhere")
 
 
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
+    path = tmp_path / "server.db"
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
     with pytest.raises(SchemaTooNew):
-        open_store(f"sqlite:///{path}")
+        open_store(Settings(data_dir=tmp_path), "server")
 
 
 def test_a_range_of_bars_is_read_by_index(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    open_store(f"sqlite:///{path}").close()
-    plan = sqlite3.connect(path).execute(
+    open_store(Settings(data_dir=tmp_path), "server").close()
+    plan = sqlite3.connect(tmp_path / "server.db").execute(
         "EXPLAIN QUERY PLAN SELECT * FROM bars WHERE local_symbol = 'a' AND interval = '1m' AND timestamp >= 1 AND timestamp < 2"
     )
     assert "USING PRIMARY KEY" in plan.fetchone()[3]

@@ -34,7 +34,7 @@ from app.gateway.interfaces import fields, interface_classes
 from app.gateway.interfaces.clock import CounterClock
 from app.gateway.ledger import Ledger
 from app.lib.errors import BadInput, NotFound, NotReady
-from app.model import open_store
+from app.model.sqlite import SqliteStore
 from app.model.store import Store
 from tests.fakes.front import DAY, account, detail, instrument, order, trade
 from tests.waiting import eventually
@@ -219,7 +219,7 @@ class Deaf(CtpbeeApi):
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path / 'account.db'}")
+    store = SqliteStore(tmp_path / "account.db")
     yield store
     store.close()
 

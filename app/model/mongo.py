@@ -1,0 +1,245 @@
+"""The tables of one scope on a MongoDB server: one collection per table, all scopes in it. Only app/model/spool.py calls it.
+
+A document's `_id` is text, the scope and the row's key joined with `/`, numbers padded to one length: unique, and a range of bars is a
+range of the index that every collection has anyway. Rows are inserted in batches and replaced where they are there already: what is
+sent twice is there once. Writes wait for a majority. One client serves all scopes of a process; it is made when first needed, never
+at import.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote
+
+import bson
+import orjson
+import pymongo
+from bson.codec_options import CodecOptions
+from pymongo import ASCENDING, DESCENDING, MongoClient, ReplaceOne
+from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from app.lib.errors import SettingsError
+from app.model.store import Bar, StoreFailed
+from app.model.tables import BARS, ROWID, Row, Table
+
+CONNECT_LIMIT = 3.0  # seconds
+READ_LIMIT = 3.0
+WRITE_LIMIT = 30.0
+NO_ENTRY = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, and what Atlas says for it
+DUPLICATE = 11000
+DIGITS = 16
+WRAPPED = "json"  # a value that BSON cannot hold as it is stands in a document of this one key, as JSON text
+BAR_FIELDS = ("timestamp", "open", "high", "low", "close", "volume", "turnover", "open_interest", "complete")
+
+logging.getLogger("pymongo").setLevel(logging.WARNING)  # its debug lines quote every row
+
+
+class Refused(StoreFailed):
+    """The server does not let us in: the name or the password is wrong, or the rights are missing. Asking again soon is of no use."""
+
+
+class _Clients:
+    """One client per server for all scopes of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[str, tuple[MongoClient[dict[str, Any]], int]] = {}
+
+    def get(self, uri: str) -> MongoClient[dict[str, Any]]:
+        with self._lock:
+            client, users = self._open.get(uri) or (_client(uri), 0)
+            self._open[uri] = client, users + 1
+            return client
+
+    def give_back(self, uri: str) -> None:
+        with self._lock:
+            client, users = self._open.pop(uri)
+            if users > 1:
+                self._open[uri] = client, users - 1
+            else:
+                client.close()
+
+
+_clients = _Clients()
+
+
+def _client(uri: str) -> MongoClient[dict[str, Any]]:
+    limit = int(CONNECT_LIMIT * 1000)
+    return MongoClient(
+        uri,
+        appname="ctpbee_backend",
+        w="majority",
+        retryWrites=True,
+        connectTimeoutMS=limit,
+        serverSelectionTimeoutMS=limit,
+        socketTimeoutMS=int(WRITE_LIMIT * 1000),
+        tz_aware=False,
+    )
+
+
+def check_uri(uri: str) -> str:
+    """The servers that `uri` names, for people: without name and password. Raises SettingsError."""
+    try:
+        parsed = parse_uri(uri, validate=True, warn=False) if uri.startswith("mongodb://") else {"nodelist": []}
+    except (InvalidURI, ConfigurationError, ValueError) as error:
+        raise SettingsError(f"MongoDB 的连接串不对：{_clean(str(error), uri)}", parameter="mongo_uri") from None
+    return ",".join(f"{host}:{port}" for host, port in parsed["nodelist"]) or uri.rpartition("@")[2].partition("/")[0]
+
+
+@contextmanager
+def translated(uri: str, seconds: float) -> Iterator[None]:
+    """All calls in it within that time. Raises Refused, StoreFailed: never with the password, nor with the rows."""
+    try:
+        with pymongo.timeout(seconds):
+            yield
+    except BulkWriteError as error:
+        first: dict[str, Any] = next(iter(error.details.get("writeErrors") or error.details.get("writeConcernErrors") or [{}]), {})
+        raise StoreFailed(f"MongoDB 没有收下：{_clean(str(first.get('errmsg', '')), uri)}") from None
+    except OperationFailure as error:
+        if error.code in NO_ENTRY:
+            raise Refused(f"MongoDB 拒绝了用户名、密码或权限（{error.code}）") from None
+        raise StoreFailed(f"MongoDB：{_clean(str(error.details and error.details.get('errmsg') or error), uri)}") from None
+    except PyMongoError as error:
+        raise StoreFailed(f"MongoDB 连不上或未按时应答：{_clean(str(error), uri)}") from None
+
+
+def _clean(text: str, uri: str) -> str:
+    """Short, and without the password of the URI."""
+    login = uri.partition("://")[2].rpartition("@")[0]
+    password = login.partition(":")[2]
+    for secret in filter(None, (login, password, unquote(password))):
+        text = text.replace(secret, "***")
+    return text.partition(" (configured timeouts")[0].partition(", full error")[0][:300]
+
+
+class MongoTables:
+    """See the module's docstring. Every call raises StoreFailed, or Refused of its kinds. Any thread."""
+
+    def __init__(self, uri: str, database: str, scope: str) -> None:
+        """Connects to nothing yet. Raises SettingsError for a URI that makes no sense."""
+        self.server = check_uri(uri)
+        self._uri = uri
+        self._database = database
+        self._prefix = _escaped(scope) + "/"
+        self._scope = scope
+        self._client: MongoClient[dict[str, Any]] | None = None
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                _clients.give_back(self._uri)
+                self._client = None
+
+    def ping(self) -> None:
+        with translated(self._uri, READ_LIMIT):
+            self._of("settings").find_one({"_id": self._prefix})  # unlike `ping` it needs the right to read
+
+    # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def load(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert, or replace by key."""
+        documents = [self._document(table, row) for row in rows]
+        if not documents:
+            return
+        with translated(self._uri, WRITE_LIMIT):
+            try:
+                self._of(table.name).insert_many(documents, ordered=False)
+                return
+            except BulkWriteError as error:
+                failed = error.details["writeErrors"]
+                if error.details["writeConcernErrors"] or any(one["code"] != DUPLICATE for one in failed):
+                    raise
+            again = [documents[one["index"]] for one in failed]
+            self._of(table.name).bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in again], ordered=False)
+
+    def remove(self, table: Table, keys: Sequence[Sequence[Any]]) -> None:
+        with translated(self._uri, WRITE_LIMIT):
+            self._of(table.name).delete_many({"_id": {"$in": [self._id(key) for key in keys]}})
+
+    def rows(self, table: Table, under: Sequence[Any] = ()) -> Iterator[Row]:
+        """Every row of this scope, or those whose key begins with `under`, as `SqliteStore.rows` gives them."""
+        first = self._id(under) + "/" if under else self._prefix
+        with translated(self._uri, WRITE_LIMIT):
+            found = [self._row(table, one) for one in self._of(table.name).find({"_id": {"$gte": first, "$lt": first[:-1] + "0"}})]
+        found.sort(key=(lambda row: row[ROWID]) if table.ordered else table.key_of)
+        return iter(found)
+
+    # ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def read_bars(self, local_symbol: str, interval: str, start: int, end: int, limit: int) -> list[Bar]:
+        """As Store.read_bars."""
+        first = self._id((local_symbol, interval, start))
+        last = self._id((local_symbol, interval, end)) if end else self._id((local_symbol, interval)) + "0"  # "0" comes after "/"
+        with translated(self._uri, READ_LIMIT):
+            found = self._of(BARS).find({"_id": {"$gte": first, "$lt": last}}, {"_id": False, **dict.fromkeys(BAR_FIELDS, True)})
+            documents = list(found.sort("_id", DESCENDING).limit(limit))
+        documents.reverse()
+        return [Bar._make((*(one[name] for name in BAR_FIELDS[:-1]), bool(one["complete"]))) for one in documents]
+
+    def series(self) -> list[tuple[str, str]]:
+        """Which contracts and intervals there are: one step through the index for each."""
+        found: list[tuple[str, str]] = []
+        first, end = self._prefix, self._prefix[:-1] + "0"
+        while True:
+            with translated(self._uri, WRITE_LIMIT):
+                wanted = {"local_symbol": True, "interval": True}
+                one = self._of(BARS).find_one({"_id": {"$gte": first, "$lt": end}}, wanted, sort=[("_id", ASCENDING)])
+            if one is None:
+                return found
+            found.append((one["local_symbol"], one["interval"]))
+            first = self._id(found[-1]) + "0"
+
+    # ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _of(self, table: str) -> pymongo.collection.Collection[dict[str, Any]]:
+        with self._lock:
+            if self._client is None:
+                self._client = _clients.get(self._uri)
+            return self._client[self._database][table]
+
+    def _id(self, key: Iterable[Any]) -> str:
+        return self._prefix + "/".join(f"{part:0{DIGITS}d}" if isinstance(part, int) else _escaped(part) for part in key)
+
+    def _document(self, table: Table, row: Row) -> dict[str, Any]:
+        values = {name: _to_bson(value) if name in table.json else value for name, value in row.items()}
+        return {"_id": self._id(table.key_of(row)), "scope": self._scope, **values}
+
+    @staticmethod
+    def _row(table: Table, document: dict[str, Any]) -> Row:
+        columns = (ROWID, *table.columns) if table.ordered else table.columns
+        return {name: _from_bson(document[name]) if name in table.json else document[name] for name in columns}
+
+
+def _escaped(part: str) -> str:
+    return part.replace("%", "%25").replace("/", "%2F")
+
+
+def _to_bson(value: Any) -> Any:
+    """The value as it is, so that it can be asked for by its fields, where BSON gives the very same back."""
+    try:
+        if _is_plain(value) and bson.decode(bson.encode({"_": value}), _PLAIN)["_"] == value:
+            return value
+    except (bson.errors.BSONError, OverflowError, TypeError):
+        pass
+    return {WRAPPED: orjson.dumps(value).decode()}
+
+
+def _from_bson(value: Any) -> Any:
+    return orjson.loads(value[WRAPPED]) if isinstance(value, dict) and value.keys() == {WRAPPED} else value
+
+
+_PLAIN: CodecOptions[dict[str, Any]] = CodecOptions()
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether every key is one that a server takes, and none is ours."""
+    if isinstance(value, dict):
+        good = all(key and not key.startswith("$") and "." not in key for key in value)
+        return good and value.keys() != {WRAPPED} and all(map(_is_plain, value.values()))
+    return all(map(_is_plain, value)) if isinstance(value, list) else True

@@ -1,0 +1,317 @@
+"""The store of those who have MongoDB: what is written is on this disk before the call returns, and a thread brings it to the server.
+
+The file is the SqliteStore that serves those without MongoDB. Triggers note the key of every row that changes, in the transaction that
+changes it (`spool`); the shipper reads the notes in order, sends the rows as they are now, and strikes out what has arrived. A batch
+whose answer is lost is sent again and replaces itself. So an order's intent never waits for a network, and a server that is down, slow
+or gone for a week costs nothing but disk. Journal and settings stay in the file too; of bars it keeps the newest week, the rest is
+asked of the server.
+
+A file that knows nothing yet takes over what the server has of its scope; one that was in use without MongoDB ships all it has.
+Several processes may have the file open: one of them ships, who holds the file's lock. Threads: the shipper, the callers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+import orjson
+
+from app.model.mongo import MongoTables, Refused
+from app.model.sqlite import SqliteStore
+from app.model.store import Bar, StoreFailed, StoreState
+from app.model.tables import BARS, EVENTS, Row, Table
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # not POSIX: there the registry alone keeps two of a kind apart
+    fcntl = None
+
+BATCH = 2000  # rows in one go
+LOOK_EVERY = 0.3  # seconds
+PING_EVERY = 2.0
+RETRY = 1.0
+RETRY_LONGEST = 10.0
+RETRY_REFUSED = 60.0  # a password is no better for being tried often, and servers lock accounts
+MOST_BARS = 1_000_000  # that wait: three weeks of a hundred contracts, 200 MB
+KEEP_BARS = 7 * 86_400_000  # ms that bars stay here after they have arrived
+TRIM_EVERY = 6 * 3600.0
+CLOSING_LIMIT = 1.0
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS spool (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (name, key));
+CREATE TABLE IF NOT EXISTS spool_state (
+    one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL, reason TEXT NOT NULL, since TEXT NOT NULL, known INTEGER NOT NULL
+);
+INSERT OR IGNORE INTO spool_state VALUES (1, 'down', '尚未连接', '', 0);
+"""
+
+log = logging.getLogger(__name__)
+
+
+class SpooledStore(SqliteStore):
+    """See app/model/store.py for what each method promises. Without `remote` this process leaves shipping to another."""
+
+    def __init__(self, path: str | Path, remote: MongoTables | None) -> None:
+        super().__init__(path)
+        self._remote = remote
+        self._listeners: list[Callable[[StoreState], object]] = []
+        self._closing = threading.Event()
+        self._claim: IO[bytes] | None = None
+        self._shipper: threading.Thread | None = None
+        self._told = ""
+        self._trimmed = 0.0
+        self._prepare()
+        if remote is not None:
+            self._first_meeting()
+            self._shipper = threading.Thread(target=self._run, name="shipper", daemon=True)
+            self._shipper.start()
+
+    # ── its state ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def state(self) -> StoreState:
+        state, reason, since = self._read("SELECT state, reason, since FROM spool_state")[0]
+        return StoreState(state, reason, since, self._read("SELECT COUNT(*) FROM spool")[0][0])
+
+    def on_state(self, listener: Callable[[StoreState], object]) -> None:
+        self._listeners.append(listener)
+
+    def flush(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        pause = threading.Event()
+        while self._waits():
+            if time.monotonic() > deadline:
+                return False
+            pause.wait(0.02)
+        return True
+
+    def close(self) -> None:
+        """What waits gets a moment to leave; the rest leaves when the file is next opened."""
+        if self._closing.is_set():
+            return
+        if self._shipper is not None and self._is_up():
+            self.flush(CLOSING_LIMIT)
+        self._closing.set()
+        if self._shipper is not None:
+            self._shipper.join(CLOSING_LIMIT)
+        if self._remote is not None:
+            self._remote.close()
+        if self._claim is not None:
+            self._claim.close()
+        super().close()
+
+    def _waits(self) -> bool:
+        return bool(self._read("SELECT 1 FROM spool LIMIT 1"))
+
+    def _is_up(self) -> bool:
+        return self._read("SELECT state FROM spool_state")[0][0] == "up"
+
+    def _tell(self, state: str, reason: str = "") -> None:
+        """Note the state for every process that has the file open, log it and let listeners hear, when it is news."""
+        known = self._read("SELECT state, reason FROM spool_state")[0]
+        if known == (state, reason) and self._told == state:
+            return
+        if known != (state, reason):
+            since = datetime.now(UTC).isoformat(timespec="milliseconds")
+            with self._writing() as db:
+                db.execute("UPDATE spool_state SET state = ?, reason = ?, since = ?", (state, reason, since))
+        if self._told != state:
+            assert self._remote is not None
+            if state == "up":
+                log.info("MongoDB（%s）已连接", self._remote.server)
+            else:
+                log.warning("MongoDB（%s）%s；数据先存在本机，恢复后补写", self._remote.server, reason)
+        self._told = state
+        for listener in self._listeners:
+            listener(self.state())
+
+    # ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:
+        """Raises StoreFailed too when a million bars wait for the server already: orders and trades are never refused for it."""
+        first, last = self._read("SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) FROM spool")[0]
+        if last - first >= MOST_BARS and self._read("SELECT COUNT(*) FROM spool WHERE name = ?", (BARS,))[0][0] >= MOST_BARS:
+            raise StoreFailed(f"等待写入 MongoDB 的 K 线已达 {MOST_BARS} 根，不再接收：请恢复 MongoDB")
+        return super().save_bars(local_symbol, interval, bars)
+
+    def read_bars(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[Bar]:
+        """What the server has and what waits here; while the server is away, what this file has: the newest week."""
+        here = super().read_bars(local_symbol, interval, start, end, limit)
+        if self._remote is None or not self._is_up():
+            return here
+        try:
+            there = self._remote.read_bars(local_symbol, interval, start, end, limit)
+        except StoreFailed as error:
+            log.warning("K 线只有本机的：%s", error)
+            self._tell("down", str(error))
+            return here
+        if not here:
+            return there
+        bars = {bar.timestamp: bar for bar in there} | {bar.timestamp: bar for bar in here}
+        newest = [bars[timestamp] for timestamp in sorted(bars)]
+        return newest[-limit:] if limit else newest
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """Every row, those that only the server has too. Raises StoreFailed when it cannot be asked for them."""
+        if table.name != BARS:
+            return super().rows(table)
+        return self._all_bars(table)
+
+    def _all_bars(self, table: Table) -> Iterator[Row]:
+        if self._remote is None:
+            raise StoreFailed("这个进程不连 MongoDB")
+        series = set(self._remote.series()) | set(self._read("SELECT DISTINCT local_symbol, interval FROM bars"))
+        for key in sorted(series):
+            rows = {row["timestamp"]: row for row in self._remote.rows(table, key)}
+            here = SqliteStore.read_bars(self, *key)
+            rows |= {bar.timestamp: dict(zip(table.columns, (*key, *bar[:8], int(bar.complete)), strict=True)) for bar in here}
+            yield from (rows[timestamp] for timestamp in sorted(rows))
+
+    # ── the file ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _prepare(self) -> None:
+        """Notes and triggers. Rows from before there were any are noted too: a file that served without MongoDB is shipped whole."""
+        with self._writing() as db:
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                db.execute(statement)
+            watched = db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+            for table in self.tables().values():
+                if (f"spool_{table.name}_insert",) not in watched:
+                    self._watch(db, table)
+
+    @staticmethod
+    def _watch(db: sqlite3.Connection, table: Table) -> None:
+        for event, side in (("insert", "NEW"), ("update", "NEW"), ("delete", "OLD")):
+            if (event, table.name) == ("delete", BARS):
+                continue  # bars leave this file once they have arrived
+            key = f"json_array({', '.join(f'{side}.{column}' for column in table.key)})"
+            db.execute(
+                f"CREATE TRIGGER spool_{table.name}_{event} AFTER {event} ON {table.name} BEGIN "
+                f"DELETE FROM spool WHERE name = '{table.name}' AND key = {key}; "  # a newer note comes behind those that are on their way
+                f"INSERT INTO spool (name, key) VALUES ('{table.name}', {key}); END"
+            )
+        db.execute(f"INSERT INTO spool (name, key) SELECT '{table.name}', json_array({', '.join(table.key)}) FROM {table.name}")
+
+    def _first_meeting(self) -> None:
+        """A new file learns what the server has before anybody reads it. Without a server it numbers its events above all that may be
+        there."""
+        if self._knows_the_server() or not self._claimed():
+            return
+        try:
+            self._take_over()
+        except StoreFailed as error:
+            self._tell("refused" if isinstance(error, Refused) else "down", str(error))
+            with self._writing() as db:
+                if not db.execute("SELECT 1 FROM sqlite_sequence WHERE name = ?", (EVENTS,)).fetchone():
+                    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (EVENTS, time.time_ns() // 1_000_000))
+
+    def _knows_the_server(self) -> bool:
+        return bool(self._read("SELECT known FROM spool_state")[0][0])
+
+    def _take_over(self) -> None:
+        """Everything the server has of this scope but its bars; what is here already stays as it is."""
+        assert self._remote is not None
+        found = {table: list(self._remote.rows(table)) for table in self.tables().values() if table.name != BARS}
+        with self._writing() as db:
+            last = db.execute("SELECT COALESCE(MAX(id), 0) FROM spool").fetchone()[0]
+            for table, rows in found.items():
+                self._load(db, table, rows, replace=False)
+            db.execute("DELETE FROM spool WHERE id > ?", (last,))  # the server knows
+            db.execute("UPDATE spool_state SET known = 1")
+
+    def _trim(self) -> None:
+        """Let go of bars that have arrived and are older than a week before the newest."""
+        self._trimmed = time.monotonic()
+        oldest = self._read("SELECT COALESCE(MAX(timestamp), 0) FROM bars")[0][0] - KEEP_BARS
+        arrived = "NOT EXISTS (SELECT 1 FROM spool WHERE name = 'bars' AND key = json_array(local_symbol, interval, timestamp))"
+        while not self._closing.is_set():
+            old = self._read(
+                f"SELECT local_symbol, interval, timestamp FROM bars WHERE timestamp < ? AND {arrived} LIMIT ?", (oldest, BATCH)
+            )
+            with self._writing() as db:
+                condition = f"local_symbol = ? AND interval = ? AND timestamp = ? AND {arrived}"
+                db.executemany(f"DELETE FROM bars WHERE {condition}", old)
+            if len(old) < BATCH:
+                return
+
+    # ── the shipper ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self) -> None:
+        pause, due = RETRY, 0.0
+        shipped = 0
+        while not self._closing.is_set():
+            wait = LOOK_EVERY
+            try:
+                if self._claimed():
+                    sent = self._ship()
+                    shipped += sent
+                    if not sent and time.monotonic() >= due:
+                        assert self._remote is not None
+                        self._remote.ping()
+                    if sent or time.monotonic() >= due:
+                        self._tell("up")
+                        pause, due = RETRY, time.monotonic() + PING_EVERY
+                    if not sent and (shipped >= BATCH * 10 or time.monotonic() > self._trimmed + TRIM_EVERY):
+                        self._trim()
+                        shipped = 0
+                    wait = 0.0 if sent == BATCH else LOOK_EVERY
+            except Refused as error:
+                wait = RETRY_REFUSED
+                self._failed("refused", error)
+            except StoreFailed as error:
+                wait, pause = pause, min(pause * 2, RETRY_LONGEST)
+                self._failed("down", error)
+            except Exception:  # the edge of this thread: what we do not expect must not end it for good
+                if self._closing.is_set():
+                    return  # the file was closed under a server that does not answer
+                log.exception("写入 MongoDB 的线程出错，将重试")
+                wait = RETRY_LONGEST
+            self._closing.wait(wait)
+
+    def _failed(self, state: str, error: StoreFailed) -> None:
+        with contextlib.suppress(StoreFailed):  # the disk is full as well: others say so
+            self._tell(state, str(error))
+
+    def _ship(self) -> int:
+        """One batch; returns how many notes were struck out."""
+        assert self._remote is not None
+        if not self._knows_the_server():
+            self._take_over()
+        notes = self._read("SELECT id, name, key FROM spool ORDER BY id LIMIT ?", (BATCH,))
+        if not notes:
+            return 0
+        tables = self.tables()
+        keys: dict[str, list[list[Any]]] = {}
+        for _, name, key in notes:
+            keys.setdefault(name, []).append(orjson.loads(key))
+        for name in sorted(keys, key=lambda name: name == EVENTS):  # who sees an event finds its order
+            rows = [(key, self.row(tables[name], key)) for key in keys[name]]
+            self._remote.load(tables[name], [row for _, row in rows if row is not None])
+            gone = [key for key, row in rows if row is None]
+            if gone and name != BARS:
+                self._remote.remove(tables[name], gone)
+        with self._writing() as db:
+            db.execute("DELETE FROM spool WHERE id <= ?", (notes[-1][0],))
+        return len(notes)
+
+    def _claimed(self) -> bool:
+        """Whether it is this process that ships: two would overtake each other."""
+        if self._claim is None:
+            claim = open(f"{self._path}.ship", "ab")  # noqa: SIM115 - open as long as we ship
+            if fcntl is not None:
+                try:
+                    fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    claim.close()
+                    return False
+            self._claim = claim
+        return True
