@@ -6,6 +6,7 @@ hears. Payload shapes are those of the reference, with what docs/architecture.md
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class AccountApi(CtpbeeApi):
         journal: Journal,
         bars: BarBuilder,
         desk: OrderDesk,
+        on_bar: Callable[[ClosedBar], None],
         folder: Path,
     ) -> None:
         super().__init__(name, app, cache_path=str(folder))
@@ -44,6 +46,7 @@ class AccountApi(CtpbeeApi):
         self._journal = journal
         self._bars = bars
         self._desk = desk
+        self._on_bar = on_bar
         self._shared_minutes: dict[str, str] = {}
 
     @staticmethod
@@ -89,7 +92,9 @@ class AccountApi(CtpbeeApi):
         self._bars.interrupted(local_symbols)
 
     def _close_bars(self, closed: list[ClosedBar]) -> None:
-        for local_symbol, _trading_day, bar in closed:
+        for one in closed:
+            local_symbol, _trading_day, bar = one
+            self._on_bar(one)
             self._journal.bars(local_symbol, [bar])
             self._publisher.push("bar", rows.to_json({"local_symbol": local_symbol, "data": bar_row(bar)}), local_symbol)
 

@@ -17,6 +17,7 @@ import threading
 import msgspec
 
 from app import logs
+from app.gateway.end_signal import EndSignal
 from app.gateway.logbook import Secret
 from app.gateway.service import Login, Service
 from app.lib.errors import AppError
@@ -27,20 +28,6 @@ END_LIMIT = 1.0
 """Seconds that the event thread gets to finish what it is doing; a hung native library must not keep the process."""
 
 log = logging.getLogger(__name__)
-
-
-class EndSignal:
-    """What the main thread waits for: set from a signal handler or any thread. A pipe, since a handler may not touch a lock."""
-
-    def __init__(self) -> None:
-        self._read, self._write = os.pipe()
-
-    def set(self, code: int = 0) -> None:
-        """The first code counts."""
-        os.write(self._write, bytes([code]))
-
-    def wait(self) -> int:
-        return os.read(self._read, 1)[0]
 
 
 def run(settings: Settings, login: Login) -> int:

@@ -15,6 +15,7 @@ from ctpbee import CtpBee, CtpbeeApi
 from ctpbee.constant import EVENT_TIMER, ContractData, Event
 from ctpbee.signals import common_signals
 
+from app.gateway.bee_logger import BeeLogger
 from app.gateway.interfaces import interface_classes
 from app.gateway.interfaces.wiring import OnCancelRefused, OnStatus, Wiring, ignore
 from app.gateway.ledger import Ledger
@@ -69,30 +70,6 @@ class _Extensions(dict[str, CtpbeeApi]):
         return {name: _Guarded(extension) for name, extension in self.items()}.values()
 
 
-class _BeeLogger:
-    """ctpbee's logger on the standard logging: `owner` goes along as `record.owner`, nothing is printed."""
-
-    def __init__(self, name: str) -> None:
-        self._log = logging.getLogger(f"ctpbee.{name}")
-
-    def _write(self, level: int, message: Any, owner: str = "") -> None:
-        self._log.log(level, "%s", message, extra={"owner": owner or self._log.name})
-
-    def debug(self, message: Any, **kwargs: Any) -> None:
-        self._write(logging.DEBUG, message, kwargs.get("owner", ""))
-
-    def info(self, message: Any, **kwargs: Any) -> None:
-        self._write(logging.INFO, message, kwargs.get("owner", ""))
-
-    success = info
-
-    def warning(self, message: Any, **kwargs: Any) -> None:
-        self._write(logging.WARNING, message, kwargs.get("owner", ""))
-
-    def error(self, message: Any, **kwargs: Any) -> None:
-        self._write(logging.ERROR, message, kwargs.get("owner", ""))
-
-
 class BackendApp(CtpBee):
     """One account's ctpbee. `start()` begins to connect, `release()` ends it; both from any thread.
 
@@ -124,12 +101,12 @@ class BackendApp(CtpBee):
         self.loop = loop
         self.store = store
         self.ledger = ledger
-        self.logger = _BeeLogger(name)
+        self.logger = BeeLogger(f"ctpbee.{name}")
         self._connect_info = connect_info
         self._on_day = on_day
         self._extensions = _Extensions()
         self._timers: dict[str, Timer] = {}
-        self.recorder.position_manager = BookPositions(self)
+        self.recorder.position_manager = BookPositions(self, lambda: self.ledger.book.positions())
         self.r = False  # not None: ctpbee then starts no refresh thread of its own
         self._wiring = Wiring(
             name=interface,

@@ -45,6 +45,7 @@ class Connection:
         self._limit = limit
         self._pending: OrderedDict[Any, bytes] = OrderedDict()
         self._unkeyed = 0  # bytes waiting that may not be dropped
+        self._sending = False
         self._serial = 0
         self._wake = threading.Condition()
         self._closed = False
@@ -102,7 +103,7 @@ class Connection:
         """Close both directions; with `flush`, wait up to that many seconds for what is queued to leave."""
         if flush:
             with self._wake:
-                self._wake.wait_for(lambda: self._closed or not self._pending, timeout=flush)
+                self._wake.wait_for(lambda: self._closed or not (self._pending or self._sending), timeout=flush)
         with self._wake:
             self._abandon()
 
@@ -127,12 +128,14 @@ class Connection:
                 batch = list(self._pending.values())
                 self._pending.clear()
                 self._unkeyed = 0
+                self._sending = True
             try:
                 self._sock.sendall(b"".join(struct.pack(">I", len(item)) + item for item in batch))
             except OSError:
                 self.close()
                 return
             with self._wake:
+                self._sending = False
                 self._wake.notify_all()  # for close(flush)
 
 

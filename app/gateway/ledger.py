@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 from ctpbee.constant import ContractData, OrderData, Status, TradeData
@@ -21,6 +21,7 @@ from app.counter.frames import InstrumentField, OrderField, PositionDetailField,
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
 from app.lib.book import Book, Fill, Lot, Money, Terms, WorkingOrder
+from app.lib.prices import is_absent
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,13 @@ COUNTED_MONEY = {
     "margin": ("CurrMargin", "保证金"),
 }
 """What is compared: amounts that fills alone move. Profit moves with each quote, freezes with orders that are on their way."""
+
+
+class Origin(NamedTuple):
+    """Who sent an order of this gateway's."""
+
+    client_order_id: str = ""  # "" for none
+    strategy: str = ""  # "" for a page
 
 
 @dataclass
@@ -70,7 +78,7 @@ class Ledger:
         self._instruments: dict[str, InstrumentField] = {}
         self._terms: dict[str, Terms] = {}
         self._states: dict[str, _Order] = {}
-        self._own: dict[str, str] = {}  # order_id → client_order_id ("" for none) of what this gateway has sent
+        self._own: dict[str, Origin] = {}  # by order_id, of what this gateway has sent
         self._sys_ids: dict[SysKey, str] = {}
         self._early: defaultdict[SysKey, list[TradeField]] = defaultdict(list)  # trades before their order's SysID
         self._fills: dict[TradeKey, Fill] = {}
@@ -109,15 +117,15 @@ class Ledger:
         Orders of ours that nobody has answered stay ours: sent while the day turned, they are the new day's at the counter.
         """
         self.trading_day = trading_day
-        self._own = {order_id: client for order_id, client in self._own.items() if self.is_unconfirmed(order_id)}
+        self._own = {order_id: origin for order_id, origin in self._own.items() if self.is_unconfirmed(order_id)}
         self.orders.clear()
         self.trades.clear()
         for table in (self._states, self._sys_ids, self._early, self._fills, self._corrections):
             table.clear()
 
-    def own(self, order_id: str, client_order_id: str = "") -> None:
+    def own(self, order_id: str, client_order_id: str = "", strategy: str = "") -> None:
         """This gateway has sent it, in this session or an earlier one."""
-        self._own[order_id] = client_order_id
+        self._own[order_id] = Origin(client_order_id, strategy)
 
     def is_own(self, order_id: str) -> bool:
         return order_id in self._own
@@ -215,7 +223,13 @@ class Ledger:
         return [change for trade in self._early.pop(sys_key, ()) for change in self._count(trade, order_id)]
 
     def _count(self, row: TradeField, order_id: str) -> list[Change]:
-        trade = fields.trade_of(row, order_id=order_id, gateway_name=self.gateway_name, is_local=self.is_own(order_id))
+        trade = fields.trade_of(
+            row,
+            order_id=order_id,
+            gateway_name=self.gateway_name,
+            is_local=self.is_own(order_id),
+            strategy=self._own.get(order_id, Origin()).strategy,
+        )
         fill = Fill(
             trading_day=row.TradingDay,
             exchange=row.ExchangeID,
@@ -241,13 +255,15 @@ class Ledger:
         """Bring the order's entity and what the book freezes for it up to its state; the entity, if there is news in it."""
         state = self._states[order_id]
         self._freeze(order_id, state)
+        origin = self._own.get(order_id, Origin())
         order = fields.order_of(
             state.row,
             gateway_name=self.gateway_name,
             traded=state.counted,
             refusal=state.refusal,
             is_local=self.is_own(order_id),
-            client_order_id=self._own.get(order_id, ""),
+            client_order_id=origin.client_order_id,
+            strategy=origin.strategy,
         )
         before = self.orders.get(order_id)
         if before is not None and _gist(before) == _gist(order):
@@ -331,6 +347,11 @@ class Ledger:
             balance=money.balance + profit,
             available=money.available + profit - fix.get("margin", zero),
         )
+
+    def last_price(self, symbol: str) -> float:
+        """Of the newest quote, before the first one the last settlement; 0 where neither is known."""
+        last, pre_settlement = self._prices.get(symbol, (0.0, 0.0))
+        return next((price for price in (last, pre_settlement) if not is_absent(price)), 0.0)
 
     def holdings(self) -> list[str]:
         """Symbols of which the account has lots or resting orders: their prices matter to the book."""

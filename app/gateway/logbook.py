@@ -60,8 +60,9 @@ class LogBook(logging.Handler):
             "owner": getattr(record, "owner", "") or rest or root,
             "message": record.getMessage(),
         }
-        self._post(self._keep, line)
+        self._post(self.keep, line)
 
-    def _keep(self, line: dict[str, Any]) -> None:
+    def keep(self, line: dict[str, Any]) -> None:
+        """A line as the page gets it. Event thread only."""
         self.lines.append(line)
         self._on_line(line)

@@ -154,6 +154,8 @@ class PlaceOrder(Message):
     price: float
     volume: int
     client_order_id: str = ""
+    strategy: str = ""  # who sends it, "" for a page; that of a joined connection wins
+    wait: bool = True  # False: the answer comes as soon as it has left, with state sent
 
 
 class CancelOrder(Message):
@@ -161,6 +163,7 @@ class CancelOrder(Message):
 
     order_id: str
     local_symbol: str = ""
+    wait: bool = True  # False: the answer comes as soon as it has left
 
 
 class CancelAll(Message):
@@ -246,6 +249,54 @@ class StrategyChanged(Message):
     payload: bytes
 
 
+# ── asked of a gateway by and for strategies ─────────────────────────────────────────────────────────────────────────
+
+
+class JoinStrategy(Message):
+    """This connection is the strategy's from now on. Reply: StrategyState, from the same cut as the first push that follows.
+
+    Pushes to a strategy are `tick` `bar` `order` `trade` `position` `account` `contract` (msgpack of the entity, app/gateway/entities.py),
+    `book` (`{"positions", "account"}`, before the order or trade that changed it), `day`, `config`, `fronts`. Errors: NotReady.
+    """
+
+    name: str
+    version: int = 0
+
+
+class WatchTicks(Message):
+    """Which contracts the joined strategy hears ticks and bars of: these local symbols, or all (None). Reply: Done."""
+
+    symbols: list[str] | None
+
+
+class StrategySaid(Message):
+    """A line of a strategy, for the page's log. Reply: Done."""
+
+    name: str
+    level: str  # INFO ERROR DEBUG WARNING
+    created: str  # YYYY-MM-DD HH:MM:SS, exchange time
+    message: str
+
+
+class ReadStrategy(Message):
+    """Reply: Json `{"name", "orders", "trades", "positions", "profit", "limits"}`: what this strategy alone has and did.
+
+    Orders and trades are the day's rows; positions its lots, first in first out; profit in yuan since it first traded.
+    """
+
+    name: str
+
+
+class SetStrategyLimits(Message):
+    """What the strategy may do at most; a key that is left out is not limited. Reply: Done. Errors: BadInput naming the key.
+
+    `{"contracts": [local symbols], "max_order_volume", "max_position" (lots per contract), "max_orders_per_minute"}`.
+    """
+
+    name: str
+    limits: dict[str, Any]
+
+
 # ── replies ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -302,9 +353,15 @@ class OrderOutcome(Message):
     """What became of an order by the time of the answer."""
 
     order_id: str
-    state: str  # accepted, refused, unknown (sent, no word from the counter in time: never to be reported as failed)
+    state: str  # accepted, refused, sent (nobody waited), unknown (sent, no word from the counter in time: never to be reported as failed)
     code: str = ""  # CTP_31, EXCHANGE_REJECT, NEVER_SENT, ORDER_STATE_UNKNOWN
     message: str = ""
+
+
+class StrategyState(Message):
+    """The account as a strategy finds it: msgpack of app/gateway/entities.State."""
+
+    payload: bytes
 
 
 class CloseOutcome(Message):
@@ -343,8 +400,13 @@ AnyRequest = (
     | ReadEvents
     | ReadStatus
     | StrategyChanged
+    | JoinStrategy
+    | WatchTicks
+    | StrategySaid
+    | ReadStrategy
+    | SetStrategyLimits
 )
-AnyReply = Done | Counted | Symbols | Json | LoggedIn | LoggedOut | CodeSaved | Accounts | OrderOutcome | CloseOutcome
+AnyReply = Done | Counted | Symbols | Json | LoggedIn | LoggedOut | CodeSaved | Accounts | OrderOutcome | CloseOutcome | StrategyState
 
 
 class Push(msgspec.Struct, tag=True, array_like=True, frozen=True):

@@ -126,7 +126,7 @@ class OrderDesk:
             if intent is not None:
                 return self._again(intent, request)
         self._check_ready()
-        return self._send(self._checked(request, contract), client_order_id)
+        return self._send(self._checked(request, contract), client_order_id, request.strategy, request.wait)
 
     def _checked(self, request: PlaceOrder, contract: ContractData | None) -> OrderRequest:
         contract = checked_contract(contract, self._trader().trading_day)
@@ -139,18 +139,21 @@ class OrderDesk:
             return DayLimits(tick.limit_up, tick.limit_down)
         return DayLimits(contract.UpperLimitPrice, contract.LowerLimitPrice)
 
-    def _send(self, request: OrderRequest, client_order_id: str = "") -> Future[OrderOutcome]:
+    def _send(
+        self, request: OrderRequest, client_order_id: str = "", strategy: str = "", wait: bool = True
+    ) -> Future[OrderOutcome]:
         text = (
             f"{request.local_symbol} {request.direction.value}{request.offset.value} {request.volume} 手 "
             f"{request.type.value} {request.price:g}"
         )
         try:
-            order_id = self._trader().send_order(request, client_order_id=client_order_id)
+            order_id = self._trader().send_order(request, client_order_id=client_order_id, strategy=strategy)
         except OrderRefused as refusal:
             log.error("报单未发出：%s：%s", text, refusal.message)
             return done(OrderOutcome(str(refusal.extra.get("order_id", "")), "refused", refusal.code, refusal.message))
-        log.info("报单已发出：%s，编号 %s", text, order_id)
-        return self._outcome(order_id)
+        log.info("报单已发出：%s，编号 %s", text, order_id, extra={"owner": strategy} if strategy else None)
+        outcome = self._outcome(order_id)
+        return outcome if wait else done(OrderOutcome(order_id, "sent"))
 
     def _outcome(self, order_id: str) -> Future[OrderOutcome]:
         """What has become of a sent order, as soon as that is known, or that it is not known."""
@@ -215,6 +218,8 @@ class OrderDesk:
             waiting = self._cancelling[order_id] = _Wait(
                 self._loop.call_later(self._timeout, self._answer, self._cancelling, order_id, Done(CANCEL_SENT_TEXT))
             )
+        if not request.wait:
+            return done(Done(CANCEL_SENT_TEXT))
         future: Future[Done] = Future()
         waiting.callers.append(future)
         return future

@@ -1,4 +1,4 @@
-"""ctpbee's position manager as a view of our book. Gateway process, event thread.
+"""ctpbee's position manager as a view of our book. Gateway and strategy processes, event thread.
 
 ctpbee's own counts for itself and gets it wrong (docs/architecture.md, 一个账本): here every question is answered from the ledger's
 book, and what the recorder tells it is ignored, since the ledger has heard it already.
@@ -6,31 +6,24 @@ book, and what the recorder tells it is ignored, since the ledger has heard it a
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
-from ctpbee.constant import EXCHANGE_MAPPING, ContractData, Direction, PositionData
+from ctpbee.constant import EXCHANGE_MAPPING, Direction, PositionData
 from ctpbee.data_handle.local_position import LocalPositionManager, PositionHolding
 
-from app.gateway.ledger import Ledger
 from app.lib.book import Position
 
 SIDE = {Direction.LONG: "long", Direction.SHORT: "short"}
 DIRECTION = {side: direction for direction, side in SIDE.items()}
 
 
-class HasLedger(Protocol):
-    """The app, as far as the view needs it."""
-
-    ledger: Ledger
-
-    def get_contract(self, local_symbol: str) -> ContractData | None: ...
-
-
 class BookPositions(LocalPositionManager):
-    """Answers ctpbee's `recorder.position_manager`; holds nothing itself."""
+    """Answers ctpbee's `recorder.position_manager`; holds nothing itself. `positions` gives the book's, as they are now."""
 
-    def __init__(self, app: HasLedger) -> None:
+    def __init__(self, app: Any, positions: Callable[[], list[Position]]) -> None:
         super().__init__(app)
+        self._held = positions
 
     def _ignore(self, *_args: Any, **_kwargs: Any) -> None:
         """The book has it already."""
@@ -91,7 +84,7 @@ class BookPositions(LocalPositionManager):
         return [_row(position) for position in self._positions()]
 
     def _positions(self) -> list[Position]:
-        return [position for position in self.app.ledger.book.positions() if position.volume]
+        return [position for position in self._held() if position.volume]
 
     def _holding(self, local_symbol: str, positions: list[Position]) -> PositionHolding:
         holding = PositionHolding(local_symbol, self.app.get_contract(local_symbol))

@@ -2,7 +2,7 @@
 
 `host.json`, `web.json`, `counter.json`, `gateway-<account>.json`, `strategy-<digest>.json`: name, kind, pid, the process's start
 time (a pid alone may be somebody else's by now), its address, and for gateways and strategies who they serve. Written when the
-process listens, removed when it ends by itself; what a kill -9 leaves is told from the living by pid and start time.
+process is ready, removed when it ends by itself; what a kill -9 leaves is told from the living by pid and start time.
 """
 
 from __future__ import annotations

@@ -157,8 +157,9 @@ class RpcClient:
             raise GatewayDown("网关连接已断开", asked=False) from None
         return call_id
 
-    def close(self) -> None:
-        self._connection.close()
+    def close(self, flush: float = 0.0) -> None:
+        """With `flush`, what is queued gets that many seconds to leave."""
+        self._connection.close(flush)
 
     def _read(self) -> None:
         for frame in self._connection.frames():

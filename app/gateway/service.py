@@ -38,6 +38,7 @@ from app.gateway.messages import (
     Counted,
     DescribeContract,
     Done,
+    JoinStrategy,
     Json,
     OrderOutcome,
     PlaceOrder,
@@ -49,16 +50,20 @@ from app.gateway.messages import (
     ReadStatus,
     SaveBars,
     ShutDown,
+    StrategySaid,
+    StrategyState,
     Subscribe,
     Symbols,
     Unsubscribe,
     Watch,
+    WatchTicks,
     WriteConfig,
 )
 from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher
 from app.gateway.registry import Registry
 from app.gateway.rpc import RpcServer
+from app.gateway.strategies import Strategies, StrategyFeed, said_rows
 from app.gateway.subscriptions import Subscriptions
 from app.lib import account_config, rows
 from app.lib.advice import refusal_text
@@ -167,7 +172,7 @@ class Service:
             on_status=self._on_status,
             on_cancel_refused=self._on_cancel_refused,
             on_difference=self._on_difference,
-            on_day=lambda _trading_day: self._account.forget_rows(),
+            on_day=self._begin_day,
         )
         self._config = self._app.config
         self._config.update(account_config.DEFAULTS)
@@ -199,14 +204,18 @@ class Service:
             journal=self._journal,
             bars=BarBuilder(hours_named("always" if self._always_open else "exchange"), product_of, self._account.turnover_unit),
             desk=self._desk,
+            on_bar=lambda closed: self._strategies.bar(closed),
             folder=folder,
         )
+        self._strategies = Strategies(
+            app=self._app, account=self._account, fronts=self._fronts, loop=self.loop, config=self._current_config
+        )
+        StrategyFeed("strategies", self._app, self._strategies, str(folder))
         self.log_book = LogBook(login.account, self.loop.post, lambda line: self._publisher.push("log", rows.to_json(line)))
         self._answers: dict[type, Callable[[Any], Any]] = {
             AwaitLogin: self._await_login,
             CheckPassword: self._check_password,
             ReadLists: self._read_lists,
-            PlaceOrder: self._desk.place,
             CancelOrder: self._desk.cancel,
             CancelAll: lambda _request: self._desk.cancel_all(),
             ClosePosition: self._desk.close_position,
@@ -218,6 +227,7 @@ class Service:
             ReadConfig: lambda _request: Json(rows.to_json(self._current_config())),
             WriteConfig: self._write_config,
             ReadStatus: lambda _request: Json(rows.to_json(self._fronts.data())),
+            StrategySaid: self._strategy_said,
         }
         name = f"gw-{hashlib.sha256(login.account.encode()).hexdigest()[:12]}.sock"
         self._server = RpcServer(channel.new_address(self._registry.run_dir, name), self._handle, self._on_close)
@@ -264,6 +274,12 @@ class Service:
         match request:
             case Watch():
                 return self._in_event_thread(lambda: Json(self._publisher.watch(connection)))
+            case PlaceOrder():
+                return self._in_event_thread(lambda: self._desk.place(self._strategies.signed(connection, request)))
+            case JoinStrategy():
+                return self._in_event_thread(lambda: self._join_strategy(connection, request))
+            case WatchTicks():
+                return self._in_event_thread(lambda: self._strategies.watch_ticks(connection, request))
             case SaveBars():
                 return self._archive.submit(self._save_bars, request)
             case ReadEvents():
@@ -302,6 +318,11 @@ class Service:
 
     def _on_close(self, connection: Connection) -> None:
         self.loop.post(self._publisher.forget, connection)
+        self.loop.post(self._strategies.forget, connection)
+
+    def _begin_day(self, trading_day: str) -> None:
+        self._account.forget_rows()
+        self._strategies.tell_day(trading_day)
 
     def _read_lists(self, _request: ReadLists) -> Json | Future[Any]:
         if self._publisher.muted:  # half lists would be half the truth: after a login or at a day's turn this takes a moment
@@ -331,6 +352,21 @@ class Service:
         if contract is None:
             raise NotFound("不认识的合约", code="UNKNOWN_SYMBOL")
         return Json(rows.to_json(rows.contract_row(contract)))
+
+    # ── strategies ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _join_strategy(self, connection: Connection, request: JoinStrategy) -> StrategyState | Future[Any]:
+        if self._publisher.muted:
+            return self._when_loaded(
+                lambda: self._strategies.join(connection, request), LOADING_LIMIT, lambda: NotReady("账户正在载入，请稍候", code="LOADING")
+            )
+        return self._strategies.join(connection, request)
+
+    def _strategy_said(self, line: StrategySaid) -> Done:
+        shown, own = said_rows(self._login.account, line)
+        self.log_book.keep(shown)
+        self._publisher.push("strategy_log", rows.to_json(own))
+        return Done()
 
     # ── bars and events ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -399,6 +435,7 @@ class Service:
         self._config.update(values)
         if "REFRESH_INTERVAL" in values:
             self._app.restart_refresh()
+        self._strategies.tell_config()
         log.info("设置已修改：%s", "、".join(f"{key}={value}" for key, value in values.items()))
         return Done()
 
@@ -441,6 +478,7 @@ class Service:
         if not self._fronts.update(front, state, reason):
             return
         self._publisher.push("status", rows.event("status", self._fronts.data()))
+        self._strategies.tell_fronts()
         text = f"{'交易' if front == 'td' else '行情'}前置：{STATE_TEXT.get(state, state)}{f'（{reason}）' if reason else ''}"
         log.log(logging.WARNING if state in ("lost", "refused") else logging.INFO, text, extra={"owner": front})
         if front == "md" and state == "lost" and was != "lost":
@@ -458,6 +496,7 @@ class Service:
     def _on_ready(self) -> None:
         self._publisher.mute(False)
         self._publisher.changed("contract")
+        self._strategies.tell_book()
         self._subscriptions.restore()
         awaiting, self._awaiting = self._awaiting, []
         for future, answer, timer in awaiting:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app"
-CORE = ("gateway", "counter", "lib", "model")
+CORE = ("gateway", "counter", "lib", "model", "strategy")
 WEB = {"flask", "flask_socketio", "flask_cors", "flask_limiter", "werkzeug", "socketio", "engineio", "eventlet", "gevent"}
 NATIVE = {"ctpbee_api"}
 

@@ -331,7 +331,7 @@ class App:
 def test_the_position_manager_is_a_view_of_the_book(ledger: Ledger) -> None:
     ledger.rebuild(account(), [detail(2)], [order(status="3")], [trade("t1")])
     ledger.set_price("rb2510", 3010.0, 3000.0)
-    view = BookPositions(App(ledger))
+    view = BookPositions(App(ledger), lambda: ledger.book.positions())
     held = view.get_position_by_ld("rb2510.SHFE", Direction.LONG)
     assert held is not None
     assert (held.volume, held.yd_volume, held.available, held.pnl, held.float_pnl) == (3, 2, 3, 300.0, 1300.0)

@@ -133,7 +133,7 @@ class Desk:
     def counter_now(self) -> datetime:
         return NOW
 
-    def send_order(self, request: OrderRequest, client_order_id: str = "") -> str:
+    def send_order(self, request: OrderRequest, client_order_id: str = "", strategy: str = "") -> str:
         order_id = f"1_2_{len(self.sent) + 1}"
         self.intents[order_id] = Intent(order_id, client_order_id, DAY, NOW.isoformat(), request_words(request))
         if len(self.intents) > self.room:

@@ -222,7 +222,14 @@ def status_of(row: OrderField, traded: int, refusal: Refusal | None) -> Status:
 
 
 def order_of(
-    row: OrderField, *, gateway_name: str, traded: int, refusal: Refusal | None = None, is_local: bool = True, client_order_id: str = ""
+    row: OrderField,
+    *,
+    gateway_name: str,
+    traded: int,
+    refusal: Refusal | None = None,
+    is_local: bool = True,
+    client_order_id: str = "",
+    strategy: str = "",
 ) -> OrderData:
     """The order as ctpbee has it; `traded` is counted from trades. Raises KeyError for an exchange or offset that CTP has not."""
     status = status_of(row, traded, refusal)
@@ -248,10 +255,11 @@ def order_of(
         error_code=refusal.code if refusal else "",
         error_message=refusal.message if refusal else "",
         client_order_id=client_order_id,
+        strategy=strategy,
     )
 
 
-def trade_of(row: TradeField, *, order_id: str, gateway_name: str, is_local: bool = True) -> TradeData:
+def trade_of(row: TradeField, *, order_id: str, gateway_name: str, is_local: bool = True, strategy: str = "") -> TradeData:
     key = "_".join((row.TradingDay, row.ExchangeID, row.TradeID.strip(), row.Direction))
     trade = TradeData(
         symbol=row.InstrumentID,
@@ -267,6 +275,7 @@ def trade_of(row: TradeField, *, order_id: str, gateway_name: str, is_local: boo
         is_local=is_local,
         trading_day=row.TradingDay,
         trade_key=key,
+        strategy=strategy,
     )
     # ctpbee keys its table of trades by this; both sides of a self-trade, and two exchanges, may have one TradeID
     trade.__dict__["local_trade_id"] = f"{gateway_name}.{key}"

@@ -112,7 +112,7 @@ class Trader(Side):
         """The counter's clock, aware."""
         return self._clock.now()
 
-    def send_order(self, req: OrderRequest, client_order_id: str = "", **_more: Any) -> str:
+    def send_order(self, req: OrderRequest, client_order_id: str = "", strategy: str = "", **_more: Any) -> str:
         """Journal the intent, then send; returns the order id, whose 提交中 is told after this call.
 
         Raises NotReady and BadInput (nothing journalled, nothing sent), DuplicateIntent (nothing sent), OrderRefused NEVER_SENT.
@@ -136,13 +136,13 @@ class Trader(Side):
                 moment=self.counter_now(),
             )
             order_id = fields.order_id_of(row)
-            request = fields.request_words(req) | {"row": msgspec.to_builtins(row)}
+            request = fields.request_words(req) | {"strategy": strategy, "row": msgspec.to_builtins(row)}
             try:
                 self._store.write_intent(Intent(order_id, client_order_id, row.TradingDay, self.counter_now().isoformat(), request))
             except StoreFailed as error:
                 log.error("order %s not journalled, so not sent: %s", order_id, error)
                 raise NotReady("报单日志写入失败，报单未发出：请检查磁盘空间", code="JOURNAL_FAILED") from error
-            self._ledger.own(order_id, client_order_id)
+            self._ledger.own(order_id, client_order_id, strategy)
             try:
                 session.connection.send(_insert_of(row))
             except NotSent as error:
@@ -221,7 +221,7 @@ class Trader(Side):
             self._ledger.begin_day(trading_day)
             self._call(self._wiring.on_day, trading_day)
         for intent in self._store.intents(trading_day):
-            self._ledger.own(intent.order_id, intent.client_order_id)
+            self._ledger.own(intent.order_id, intent.client_order_id, intent.request.get("strategy", ""))
         self._watch()
         self._say("loading", reason)
         load = self._load = _Load()

@@ -1,0 +1,65 @@
+"""The strategy's file made into its extension, and what went wrong in it put into words. Strategy process."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ctpbee import CtpbeeApi
+from ctpbee import level as ctpbee_level
+from ctpbee import log as ctpbee_log
+
+from app.gateway.bee_logger import BeeLogger
+
+MODULE = "ctpbee_strategy"
+
+
+class NotAStrategy(Exception):
+    """The file binds no `ext`, or not to a strategy."""
+
+
+def prepare(folder: Path) -> None:
+    """Fit ctpbee to one strategy alone in its process: its files go to `folder`, its logger to ours; `success` is on the API too."""
+    ctpbee_level.get_ctpbee_path = lambda: str(folder)
+    ctpbee_log.VLogger = BeeLogger("strategy")
+    if not hasattr(CtpbeeApi, "success"):  # ctpbee's own spread_arbitrage example calls it
+        CtpbeeApi.success = CtpbeeApi.info
+
+
+def load(path: Path) -> CtpbeeApi:
+    """Run the file and return its `ext`. Raises NotAStrategy, and whatever the file raises."""
+    spec = importlib.util.spec_from_file_location(MODULE, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE] = module  # dataclasses and pickle look a class's module up there
+    spec.loader.exec_module(module)
+    extension: Any = getattr(module, "ext", None)
+    if extension is None:
+        raise NotAStrategy('没有 ext：文件末尾应有一行 ext = 策略类("名称", …)')
+    if not isinstance(extension, CtpbeeApi):
+        raise NotAStrategy(f"ext 应为 CtpbeeApi 子类的实例，现在是 {type(extension).__name__}")
+    return extension
+
+
+def failure(error: BaseException, path: Path) -> dict[str, Any]:
+    """`{"message", "traceback", "line"}`: `line` is the last one of the strategy's own file that took part, 0 for none."""
+    file = str(path)
+    own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    line = own[-1] if own else 0
+    if isinstance(error, SyntaxError) and error.filename == file:
+        line = error.lineno or 0
+    frames = traceback.extract_tb(error.__traceback__)
+    first = next((index for index, frame in enumerate(frames) if frame.filename == file), len(frames))
+    shown = traceback.StackSummary.from_list(frames[first:] or frames).format() if not isinstance(error, NotAStrategy) else []
+    text = "".join([*(["Traceback (most recent call last):\n", *shown] if shown else []), *traceback.format_exception_only(error)])
+    name = type(error).__name__
+    if isinstance(error, NotAStrategy):
+        message = str(error)
+    elif isinstance(error, SystemExit):
+        message = f"策略调用了 sys.exit({'' if error.code is None else repr(error.code)})"
+    else:
+        message = f"{name}: {error}" if str(error) else name
+    return {"message": message, "traceback": text, "line": line}

@@ -1,0 +1,163 @@
+"""The strategy's connection to its account's gateway: made again as often as it breaks. Strategy process.
+
+A thread of its own looks for the gateway in the registry and joins it; what the gateway pushes arrives in the connection's reader
+thread and is handed on in order. Ticks wait here per contract, the newest alone, while the strategy is busy: a strategy in an endless
+loop costs its gateway nothing and this process no memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+import msgspec
+
+from app.gateway import entities
+from app.gateway.messages import AnyRequest, JoinStrategy, Push, StrategyState
+from app.gateway.registry import Registry
+from app.gateway.rpc import RpcClient
+from app.lib.errors import AppError, GatewayDown
+
+FIRST_RETRY, LAST_RETRY = 0.1, 1.0
+CONNECT_TIMEOUT = 3.0
+JOIN_TIMEOUT = 10.0
+
+log = logging.getLogger("strategy.gateway")
+
+
+class Listener(Protocol):
+    """Who hears; `post` from any thread, the rest in the thread that it runs things in."""
+
+    def post(self, function: Callable[..., Any], *args: Any) -> None: ...
+
+    def on_state(self, state: entities.State) -> None:
+        """The whole account, after each joining."""
+
+    def on_push(self, name: str, payload: bytes) -> None: ...
+
+    def on_lost(self) -> None: ...
+
+
+class Relay:
+    """`call` from any thread but the reader's."""
+
+    def __init__(self, registry: Registry, gateway: str, name: str, version: int, listener: Listener) -> None:
+        self._registry = registry
+        self._gateway = gateway
+        self._request = JoinStrategy(name, version)
+        self._listener = listener
+        self._client: RpcClient | None = None  # while joined
+        self._ticks: dict[str, bytes] = {}  # by contract, waiting
+        self._ticks_lock = threading.Lock()
+        self._stopped = threading.Event()
+        self.joined = threading.Event()
+        """Set at the first joining."""
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, flush: float) -> None:
+        """Leave; what was told last gets `flush` seconds to go."""
+        self._stopped.set()
+        client = self._client
+        if client is not None:
+            client.close(flush)
+
+    def call(self, request: AnyRequest, timeout: float) -> Any:
+        """The gateway's reply. Raises what the gateway raised; GatewayDown with `asked` True when the outcome is unknown."""
+        client = self._client
+        if client is None:
+            raise GatewayDown("与账户网关的连接已断开", asked=False)
+        return client.call(request, timeout)
+
+    def tell(self, request: AnyRequest) -> bool:
+        """Send without waiting; whether it left."""
+        client = self._client
+        if client is None:
+            return False
+        try:
+            client.ask(request, lambda _answer: None)
+        except GatewayDown:
+            return False
+        return True
+
+    # ── the connection ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self) -> None:
+        pause = FIRST_RETRY
+        while not self._stopped.is_set():
+            try:
+                stayed = self._stay_joined()
+            except Exception:  # the edge of this thread: it has to go on looking
+                log.exception("the connection to %s failed", self._gateway)
+                stayed = False
+            pause = FIRST_RETRY if stayed else min(pause * 2, LAST_RETRY)
+            self._stopped.wait(pause)
+
+    def _stay_joined(self) -> bool:
+        """Connect, join and stay until the connection breaks; False when there was nothing to join."""
+        entry = self._registry.find(self._gateway)
+        if entry is None or not entry.address:
+            return False
+        closed, answered = threading.Event(), threading.Event()
+        try:
+            client = RpcClient(entry.address, self._on_push, closed.set, CONNECT_TIMEOUT)
+        except OSError:
+            return False
+
+        def on_answer(answer: Future[Any]) -> None:
+            error = answer.exception()
+            if error is None:
+                self._client = client
+                self._on_joined(answer.result())
+            else:
+                log.info("joining %s failed: %s", self._gateway, error.message if isinstance(error, AppError) else error)
+            answered.set()
+
+        try:
+            client.ask(self._request, on_answer)
+            if not answered.wait(JOIN_TIMEOUT) or self._client is None:
+                return False
+            closed.wait()
+        except GatewayDown:
+            return False
+        finally:
+            client.close()
+            if self._client is not None:
+                self._client = None
+                if not self._stopped.is_set():
+                    self._listener.post(self._listener.on_lost)
+        return True
+
+    def _on_joined(self, state: StrategyState) -> None:
+        with self._ticks_lock:
+            self._ticks.clear()
+        self._listener.post(self._listener.on_state, msgspec.msgpack.decode(state.payload, type=entities.State))
+        self.joined.set()
+
+    def _on_push(self, push: Push) -> None:
+        if push.name != "tick":
+            self._listener.post(self._listener.on_push, push.name, push.payload)
+            return
+        with self._ticks_lock:
+            idle = not self._ticks
+            self._ticks.pop(push.symbol, None)  # the newer goes to the end, as in the channel
+            self._ticks[push.symbol] = push.payload
+        if idle:
+            self._listener.post(self._drain)
+
+    def _drain(self) -> None:
+        """In the listener's thread. One at a time: what comes while a callback runs still takes the place of what waits."""
+        with self._ticks_lock:
+            symbol = next(iter(self._ticks), None)
+            if symbol is None:
+                return
+            payload = self._ticks.pop(symbol)
+            more = bool(self._ticks)
+        if more:
+            self._listener.post(self._drain)
+        self._listener.on_push("tick", payload)

@@ -1,0 +1,304 @@
+"""A strategy's own process against the gateway's and the counter's: it hears, trades, fails and ends alone."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.gateway.messages import CancelOrder, ReadEvents, ReadLists, ReadStatus, WriteConfig
+from tests.integration.strategy_world import Strategy
+from tests.integration.test_gateway_service import Page, World, a_contract, buy, held
+from tests.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """For tests that leave the counter and the gateways alive; each takes an account of its own."""
+    world = World(tmp_path_factory.mktemp("strategies") / "data")
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def market(shared: World) -> tuple[Page, str, dict[str, Any]]:
+    """One account for the tests that do not mind others' orders: its page, a contract and its first tick."""
+    _, page = shared.log_in("many")
+    symbol, tick = a_contract(page)
+    return page, symbol, tick
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path / "data")
+    yield world
+    world.close()
+
+
+# ── what it hears ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+HEARS = """
+class Hears(CtpbeeApi):
+    def __init__(self, name):
+        super().__init__(name)
+        self.heard = []
+        self.seen = set()
+
+    def note(self, what, *more):
+        if what not in self.seen:
+            self.seen.add(what)
+            self.info(f"{what} replaying={self.app.replaying} {' '.join(map(str, more))}")
+
+    def on_contract(self, contract):
+        self.note("contract", type(contract.expire_date).__name__, contract.exchange)
+
+    def on_position(self, position):
+        self.note("position", position.local_symbol, position.direction, position.volume)
+
+    def on_account(self, account):
+        self.note("account", account.balance)
+
+    def on_init(self, init):
+        self.note("init", init, len(self.center.orders), len(self.center.trades), self.get_strategy("other"))
+        self.note("book", self.center.positions[0].volume, self.center.account.available > 0, self.app.td_login_status)
+
+    def on_order(self, order):
+        self.note("order", order.status)
+
+    def on_realtime(self):
+        self.note("realtime")
+
+ext = Hears("hears")
+"""
+
+
+def test_it_hears_how_things_stand_before_on_init_and_no_order_of_before(shared: World) -> None:
+    _, page = shared.log_in("hears")
+    symbol, tick = a_contract(page)
+    page.ask(buy(symbol, tick["limit_up"]))
+    eventually(lambda: held(page), "the page has bought")
+    strategy = Strategy(shared, "hears", "听", HEARS).runs()
+    strategy.says("realtime replaying=False")
+    notes = [line.split(" ")[0] for line in strategy.lines() if "replaying" in line]
+    assert notes[:5] == ["contract", "position", "account", "init", "book"], strategy.lines()
+    assert "order" not in notes, "what happened before the start is not news"
+    assert strategy.says("contract").startswith("contract replaying=True date Exchange.")
+    assert strategy.says("position") == f"position replaying=True {symbol} Direction.LONG 2"
+    assert strategy.says("init ") == "init replaying=True True 1 1 None"
+    assert strategy.says("book") == "book replaying=True 2 True True"
+    entry = strategy.entry()
+    assert entry is not None and (entry.kind, entry.strategy, entry.account) == ("strategy", "听", "sim-9999-hears")
+    strategy.child.terminate()
+    assert strategy.ends(2.0) == 0 and strategy.entry() is None
+
+
+TRADES = """
+class Trades(CtpbeeApi):
+    def __init__(self, name, code):
+        super().__init__(name)
+        self.instrument_set = {code}
+        self.sent = None
+        self.orders = []
+
+    def on_tick(self, tick):
+        if self.sent is None:
+            self.sent = self.action.buy_open(tick.limit_up, 2, tick)
+            assert not self.orders, "an order is told after send_order has returned"
+            self.info(f"sent {self.sent}")
+
+    def on_order(self, order):
+        self.orders.append(order.status.name)
+        self.info(f"order {order.local_order_id == self.sent} {order.status.name} {order.traded:g} {order.strategy}")
+
+    def on_trade(self, trade):
+        position = self.center.get_position(trade.local_symbol)
+        self.info(f"trade {trade.offset.name} {trade.volume} long={position.long_volume if position else 0}")
+        if trade.offset is Offset.OPEN:
+            self.action.buy_close(trade.price - 20, 2, trade)
+
+ext = Trades("买卖", "{symbol}")
+"""
+
+
+def test_it_trades_and_its_orders_carry_its_name(shared: World) -> None:
+    _, page = shared.log_in("trades")
+    symbol, _ = a_contract(page)
+    strategy = Strategy(shared, "trades", "买卖", TRADES.replace("{symbol}", symbol)).runs()
+    strategy.says("trade CLOSETODAY 2 long=0")
+    assert strategy.says("sent sim.")
+    assert "order True ALLTRADED 2 买卖" in strategy.lines() and "trade OPEN 2 long=2" in strategy.lines()
+    lists = page.json(ReadLists())
+    assert {row["strategy"] for name in ("order_list", "trade_list") for row in lists[name]} == {"买卖"}
+    assert any(line["owner"] == "买卖" and line["message"].startswith("sent ") for line in lists["log_history"])
+    events = page.json(ReadEvents(0))["events"]
+    assert {event["data"]["strategy"] for event in events} == {"买卖"}
+
+
+# ── what goes wrong in it ────────────────────────────────────────────────────────────────────────────────────────────
+
+CALLBACK = "class Fails(CtpbeeApi):\n    def on_init(self, init):\n        {what}\n\next = Fails('fails')\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line"),
+    [
+        pytest.param("\n1 / 0\next = None\n", "ZeroDivisionError: division by zero", 4, id="while it is imported"),
+        pytest.param(CALLBACK.format(what="raise ValueError('坏了')"), "ValueError: 坏了", 5, id="in on_init"),
+        pytest.param(CALLBACK.format(what="import sys; sys.exit(3)"), "策略调用了 sys.exit(3)", 5, id="sys.exit"),
+        pytest.param(CALLBACK.format(what="self.action.buy_open(1)"), "TypeError: ", 5, id="in ctpbee, called wrongly"),
+        pytest.param("def broken(:\n    pass\n", "SyntaxError: ", 3, id="a syntax error"),
+        pytest.param("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'", 3, id="an import error"),
+        pytest.param("x = 1\n", "没有 ext", 0, id="no ext"),
+        pytest.param("ext = 7\n", "ext 应为 CtpbeeApi 子类的实例，现在是 int", 0, id="ext of another class"),
+    ],
+)
+def test_what_it_fails_with_is_left_in_writing(
+    shared: World, market: tuple[Page, str, dict[str, Any]], text: str, message: str, line: int
+) -> None:
+    strategy = Strategy(shared, "many", "失败", text)
+    assert strategy.ends() == 5
+    error = strategy.error()
+    assert error["message"].startswith(message) and error["line"] == line and error["time"]
+    assert strategy.entry() is None
+    page = market[0]
+    page.waits_for("log", lambda event: event["owner"] == "失败" and message in event["message"])
+
+
+def test_one_that_cannot_be_started_says_so_by_its_exit_code(shared: World, market: tuple[Page, str, dict[str, Any]]) -> None:
+    strategy = Strategy(shared, "many", "无文件", "", path="/nowhere/at/all.py")
+    assert strategy.ends() == 2
+
+
+LOOPS = """
+class Loops(CtpbeeApi):
+    def on_tick(self, tick):
+        self.info("looping")
+        while True:
+            pass
+
+ext = Loops("loops")
+"""
+
+COUNTS = """
+class Counts(CtpbeeApi):
+    def __init__(self, name, code):
+        super().__init__(name)
+        self.instrument_set = {code}
+        self.ticks = 0
+
+    def on_tick(self, tick):
+        self.ticks += 1
+        if self.ticks % 10 == 0:
+            self.info(f"ticks {self.ticks}")
+
+ext = Counts("counts", "{symbol}")
+"""
+
+
+def test_an_endless_loop_in_one_stalls_no_other_and_ends_when_asked(shared: World, market: tuple[Page, str, dict[str, Any]]) -> None:
+    page, symbol, _ = market
+    loops = Strategy(shared, "many", "死循环", LOOPS).runs()
+    counts = Strategy(shared, "many", "计数", COUNTS.replace("{symbol}", symbol)).runs()
+    loops.says("looping")
+    counts.says("ticks 10", 30.0)
+    assert page.json(ReadStatus())["td"]["state"] == "ready"
+    began = time.monotonic()
+    loops.child.terminate()
+    assert loops.ends(2.0) == 0
+    assert time.monotonic() - began < 2.0
+    counts.child.terminate()
+    assert counts.ends(2.0) == 0
+
+
+FLOODS = """
+import os, sys, warnings
+
+class Floods(CtpbeeApi):
+    def on_init(self, init):
+        print("先说一句")
+        sys.stderr.write("到标准错误\\n")
+        os.write(1, "绕过 print\\n".encode())
+        warnings.warn("小心")
+        print("长" * 10_000)
+        for number in range(200_000):
+            print("行", number)
+
+ext = Floods("floods")
+"""
+
+
+def test_what_it_prints_is_kept_and_shown_within_bounds(shared: World, market: tuple[Page, str, dict[str, Any]]) -> None:
+    page = market[0]
+    strategy = Strategy(shared, "many", "话多", FLOODS).runs()
+    for part in ("先说一句", "到标准错误", "绕过 print", "小心", "（截断，共 10000 字符）", "行未写入日志"):
+        strategy.says(part)
+    shown = page.waits_for("strategy_log", lambda line: line["name"] == "话多" and "行未显示" in line["message"])
+    assert shown["levelname"] == "WARNING"
+    assert sum(file.stat().st_size for file in strategy.folder.glob("strategy.log*")) < 30_000_000
+    strategy.child.terminate()
+    assert strategy.ends(2.0) == 0
+
+
+# ── what happens around it ───────────────────────────────────────────────────────────────────────────────────────────
+
+WAITS = """
+class Waits(CtpbeeApi):
+    def __init__(self, name, code):
+        super().__init__(name)
+        self.instrument_set = {code}
+        self.ticks = 0
+
+    def on_tick(self, tick):
+        self.ticks += 1
+        if self.ticks == 1:
+            self.info("sent " + self.action.buy_open(tick.limit_down, 1, tick))
+
+    def on_order(self, order):
+        self.info(f"order {order.status.name}")
+
+    def on_realtime(self):
+        if not self.app.td_login_status:
+            return
+        self.info(f"slippage {self.app.config['SLIPPAGE_BUY']}")
+
+ext = Waits("waits", "{symbol}")
+"""
+
+
+def test_it_survives_its_gateway_and_hears_what_came_meanwhile_once(world: World) -> None:
+    gateway, page = world.log_in()
+    symbol, _ = a_contract(page)
+    strategy = Strategy(world, "demo", "等", WAITS.replace("{symbol}", symbol)).runs()
+    strategy.says("order NOTTRADED")
+    page.ask(WriteConfig({"SLIPPAGE_BUY": 1}))
+    strategy.says("slippage 1")
+    gateway.kill()
+    gateway.wait(5)
+    strategy.says("连接已断开")
+    world.start_gateway()
+    strategy.says("已重新连接账户网关")
+    after = world.open_page()
+    row = eventually(lambda: next(iter(after.json(ReadLists())["active_order_list"]), None), "the order is still there")
+    assert row["strategy"] == "等"
+    assert [line for line in strategy.lines() if line.startswith("order ")] == ["order SUBMITTING", "order NOTTRADED"]
+    after.ask(CancelOrder(row["order_id"]))
+    strategy.says("order CANCELLED")
+    assert strategy.child.poll() is None
+
+
+def test_an_order_outlives_the_kill_of_its_strategy_and_stays_its_own(world: World) -> None:
+    gateway, page = world.log_in()
+    symbol, _ = a_contract(page)
+    strategy = Strategy(world, "demo", "等", WAITS.replace("{symbol}", symbol)).runs()
+    strategy.says("order NOTTRADED")
+    strategy.child.send_signal(signal.SIGKILL)
+    strategy.ends()
+    assert [row["strategy"] for row in page.json(ReadLists())["active_order_list"]] == ["等"]
+    gateway.kill()
+    gateway.wait(5)
+    _, again = world.log_in()
+    assert [row["strategy"] for row in again.json(ReadLists())["active_order_list"]] == ["等"]
