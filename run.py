@@ -109,7 +109,7 @@ def host(ctx: click.Context, **options: Any) -> None:
     from app.gateway.process import AlreadyRunning
 
     settings = _settings(ctx, options)
-    logs.set_up(settings.data_dir, "host", settings.log_level, console=True)
+    logs.set_up(settings, "host", console=True)
     try:
         gateway_host.run(settings)
     except AlreadyRunning:
@@ -239,7 +239,7 @@ def _run_all(settings: Settings) -> int:
     from app.gateway.process import AlreadyRunning
 
     _check_public(settings, ship=True)  # here already, lest the web is started only to be told so; a new directory learns of the code
-    logs.set_up(settings.data_dir, "supervisor", settings.log_level, console=True)
+    logs.set_up(settings, "supervisor", console=True)
     try:
         code = supervisor.Supervisor(settings, PROGRAM).run()
         if code:
@@ -256,7 +256,7 @@ def _run_web(settings: Settings) -> int:
     from app.gateway.process import AlreadyRunning, Lock
     from app.gateway.registry import Registry
 
-    logs.set_up(settings.data_dir, settings.web_name, settings.log_level, console=True)
+    logs.set_up(settings, settings.web_name, console=True)
     registry = Registry(settings.data_dir)
     try:
         claim = Lock(settings.data_dir, settings.web_name)
@@ -331,7 +331,7 @@ def wsgi_app() -> Flask:
     from app.settings import Settings
 
     settings = Settings.load()
-    logs.set_up(settings.data_dir, settings.web_name, settings.log_level, console=True)
+    logs.set_up(settings, settings.web_name, console=True)
     _check_public(settings)
     return create_app(settings)
 

@@ -1,5 +1,9 @@
 """Logging of every process: a rotating file `<data>/logs/<name>.log`, and the console where somebody looks at it. Any process.
 
+With the setting `log_to = "stdout"` there are no files: every process writes to its stdout, which those that we start share with
+us. `log_format = "json"` makes each line one object. A line that is written while a request is worked on has the request's id,
+in whichever process: the id travels with the call (app/gateway/rpc.py).
+
 No password, authorization code or token reaches a log: what looks like one is masked in the finished line, wherever it came
 from. What bypasses logging altogether (a crash of the interpreter or of a native library) goes to the process's stderr, which
 for processes that we start is `<data>/logs/<name>.out.log` (app/gateway/process.py).
@@ -13,12 +17,21 @@ import logging.handlers
 import re
 import sys
 import threading
-from pathlib import Path
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
+
+import orjson
+
+from app.settings import Settings
 
 MAX_BYTES = 10 * 1024 * 1024
 BACKUPS = 5
-FORMAT = "%(asctime)s %(levelname)s %(name)s [%(threadName)s] %(message)s"
+FORMAT = "%(asctime)s %(levelname)s %(name)s [%(threadName)s%(request)s] %(message)s"
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that is being worked on here; empty outside any."""
 
 _SECRET = re.compile(
     r"""(?ix)
@@ -34,7 +47,37 @@ class MaskingFormatter(logging.Formatter):
     """The usual line, with secrets masked, those in tracebacks too."""
 
     def format(self, record: logging.LogRecord) -> str:
+        shown = request_id.get()
+        record.request = f" {shown}" if shown else ""
         return mask(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: time (UTC), level, logger, process, thread, message, and request_id, exception, and `extra={"fields": …}`
+    where there are any. Secrets are masked before they are encoded."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": self._process,
+            "thread": record.threadName,
+            "message": mask(record.getMessage()),
+        }
+        if shown := request_id.get():
+            line["request_id"] = shown
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self.formatException(record.exc_info)
+        if record.exc_text:
+            line["exception"] = mask(record.exc_text)
+        fields: dict[str, Any] = getattr(record, "fields", {})
+        line |= {key: mask(value) if isinstance(value, str) else value for key, value in fields.items()}
+        return orjson.dumps(line, default=str).decode()
 
 
 def mask(text: str) -> str:
@@ -42,16 +85,19 @@ def mask(text: str) -> str:
     return _SECRET.sub(lambda match: f"{match['name'] or match['scheme'] or match['channel']}***", text)
 
 
-def set_up(data_dir: Path, name: str, level: str = "INFO", console: bool | None = None) -> None:
-    """Send everything that is logged to `<data_dir>/logs/<name>.log`. `console`: to stderr too; by default when it is a terminal."""
-    folder = data_dir / "logs"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    formatter = MaskingFormatter(FORMAT)
-    handlers: list[logging.Handler] = [
-        logging.handlers.RotatingFileHandler(folder / f"{name}.log", maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)
-    ]
-    if sys.stderr.isatty() if console is None else console:
-        handlers.append(logging.StreamHandler())
+def set_up(settings: Settings, name: str, console: bool | None = None) -> None:
+    """Send everything that is logged to where the settings say. `console`: to stderr beside the file; by default when it is a terminal."""
+    formatter = JsonFormatter(name) if settings.log_format == "json" else MaskingFormatter(FORMAT)
+    handlers: list[logging.Handler]
+    if settings.log_to == "stdout":
+        handlers = [logging.StreamHandler(sys.stdout)]
+    else:
+        folder = settings.data_dir / "logs"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{name}.log"
+        handlers = [logging.handlers.RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)]
+        if sys.stderr.isatty() if console is None else console:
+            handlers.append(logging.StreamHandler())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -59,7 +105,7 @@ def set_up(data_dir: Path, name: str, level: str = "INFO", console: bool | None 
     for handler in handlers:
         handler.setFormatter(formatter)
         root.addHandler(handler)
-    root.setLevel(level)
+    root.setLevel(settings.log_level)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread

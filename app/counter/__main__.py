@@ -32,7 +32,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1
-    logs.set_up(settings.data_dir, "counter", settings.log_level)
+    logs.set_up(settings, "counter")
     try:
         market = open_market(settings)
         state = State(settings.data_dir / "counter" / "counter.db")

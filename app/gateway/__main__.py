@@ -69,7 +69,7 @@ def main() -> int:
     except msgspec.DecodeError:  # its text may quote the line, and the line has the password
         sys.stderr.write("stdin 上应有一行 JSON：账户与登录信息\n")
         return 2
-    logs.set_up(settings.data_dir, f"gateway-{login.account}", settings.log_level)
+    logs.set_up(settings, f"gateway-{login.account}")
     try:
         return run(settings, login)
     except AppError as error:

@@ -8,6 +8,7 @@ login. Threads: one per caller of the RPC server, one per login under way, and o
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import itertools
 import logging
 import sys
@@ -485,7 +486,8 @@ def _in_a_thread(function: Callable[[], AnyReply]) -> Future[AnyReply]:
         except Exception as error:  # the edge of the thread: it becomes a Fault
             future.set_exception(error)
 
-    threading.Thread(target=work, name="login", daemon=True).start()
+    context = contextvars.copy_context()  # the request's id goes into what is logged there
+    threading.Thread(target=context.run, args=(work,), name="login", daemon=True).start()
     return future
 
 

@@ -148,9 +148,9 @@ def start(
     console: bool = False,
 ) -> Process:
     """Start a child. `stdin` is all that it reads there; `lock` becomes its own. Its output goes to `<data>/logs/<name>.out.log`,
-    or with `console` to where ours goes."""
+    or with `console`, and where logs go to stdout, to where ours goes."""
     pass_fds = lock.handles if lock is not None else ()
-    output = None if console else _output(settings.data_dir, name)
+    output = None if console or settings.log_to == "stdout" else _output(settings.data_dir, name)
     try:
         child = subprocess.Popen(
             command,

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from app import logs
 from app.gateway import channel
 from app.gateway.channel import ChannelClosed, Connection
 from app.gateway.messages import AnyReply, AnyRequest, Push
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 class Call(msgspec.Struct, tag=True, array_like=True):
     id: int
     body: AnyRequest
+    request_id: str = ""  # of the HTTP request that it is part of, for the log
 
 
 class Reply(msgspec.Struct, tag=True, array_like=True):
@@ -53,7 +55,8 @@ def encode_push(push: Push) -> bytes:
 class RpcServer:
     """Answers calls. `handle(connection, request)` returns a reply, or a Future of one, or raises AppError.
 
-    `handle` runs in the connection's reader thread: what must run elsewhere returns a Future.
+    `handle` runs in the connection's reader thread, in a context that has the request's id: what must run elsewhere returns a Future,
+    and takes the context along.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class RpcServer:
 
     def _on_frame(self, connection: Connection, frame: bytes) -> None:
         call = _calls.decode(frame)
+        logs.request_id.set(call.request_id)
         try:
             answer = self._handle(connection, call.body)
         except Exception as error:  # noqa: BLE001 - the edge of a call: it becomes a Fault
@@ -151,7 +155,7 @@ class RpcClient:
             call_id = self._next
             self._waiting[call_id] = future
         try:
-            self._connection.send(_encoder.encode(Call(call_id, request)))
+            self._connection.send(_encoder.encode(Call(call_id, request, logs.request_id.get())))
         except ChannelClosed:
             self._waiting.pop(call_id, None)
             raise GatewayDown("网关连接已断开", asked=False) from None

@@ -6,6 +6,7 @@ store (bars, the journal) runs in a thread of its own, so that a long range hold
 
 from __future__ import annotations
 
+import contextvars
 import hashlib
 import hmac
 import logging
@@ -313,7 +314,8 @@ class Service:
             else:
                 outer.set_result(inner.result())
 
-        outer = _Deferred(lambda: self.loop.post(run))
+        context = contextvars.copy_context()  # the request's id goes into what is logged there
+        outer = _Deferred(lambda: self.loop.post(context.run, run))
         return outer
 
     def _on_close(self, connection: Connection) -> None:

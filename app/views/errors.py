@@ -7,12 +7,14 @@ The access log has no bodies and no query strings: parameters may hold passwords
 from __future__ import annotations
 
 import logging
+import re
 import time
 import uuid
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, LengthRequired, RequestEntityTooLarge
 
+from app import logs
 from app.lib.errors import AppError
 from app.views.envelope import fail, fail_plainly
 
@@ -24,6 +26,8 @@ _HTTP_FAILS = {
     413: ("BODY_TOO_LARGE", "请求体过大"),
     429: ("RATE_LIMITED", "请求过于频繁，请稍后再试"),
 }
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("app.access")
@@ -39,7 +43,9 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    g.request_id = uuid.uuid4().hex[:16]
+    shown = request.headers.get("X-Request-Id", "")
+    g.request_id = shown if _REQUEST_ID.fullmatch(shown) else uuid.uuid4().hex[:16]
+    logs.request_id.set(g.request_id)
     g.began = time.monotonic()
     if "Transfer-Encoding" in request.headers:
         raise LengthRequired()  # no server of ours limits such a body: some give it as empty, some cut it off
@@ -53,9 +59,15 @@ def _end(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
     identity = g.get("identity")
-    who = (request.remote_addr, identity.account if identity is not None else "-", g.request_id)
-    what = (request.method, request.path, response.status_code, (time.monotonic() - g.began) * 1000)
-    access.info("%s %r %d %.1f ms, %s %s %s", *what, *who)
+    fields = {
+        "method": request.method,
+        "path": request.path,
+        "status": response.status_code,
+        "ms": round((time.monotonic() - g.began) * 1000, 1),
+        "address": request.remote_addr,
+        "account": identity.account if identity is not None else "-",
+    }
+    access.info("%s %r %d %.1f ms, %s %s", *fields.values(), extra={"fields": fields})
     return response
 
 

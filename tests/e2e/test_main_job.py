@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
+import requests
 
 from tests.e2e.server import BackendServer, Page, Trader
 from tests.waiting import eventually
@@ -85,6 +86,22 @@ def test_an_order_fills_and_becomes_a_position_that_closes_again(shared_server: 
     offsets = [trade["offset"] for trade in trader.lists()["trade_list"]]
     assert offsets == ["开", "平今"]
     trader.close_page()
+
+
+def test_an_orders_request_id_is_in_the_log_of_web_and_gateway(shared_server: BackendServer) -> None:
+    trader = Trader(shared_server, "traced").log_in()
+    quote = trader.fix_quote(RB)
+    headers = {"Authorization": f"Bearer {trader.token}", "X-Request-ID": "trace-4711-abc"}
+    form = {"local_symbol": RB, "exchange": "SHFE", "direction": "long", "offset": "open", "type": "limit", "price": quote.ask, "volume": 1}
+    answer = requests.post(f"{shared_server.url}/order_solve", data=form, headers=headers, timeout=30)
+    assert answer.headers["X-Request-Id"] == "trace-4711-abc"
+    logs = shared_server.data_dir / "logs"
+
+    def traced(name: str) -> list[str]:
+        return [line for line in (logs / name).read_text("utf-8").splitlines() if "trace-4711-abc" in line]
+
+    assert [answer.json()["order_id"] in line for line in traced(f"gateway-{trader.key}.log")] == [True]
+    eventually(lambda: any("POST '/order_solve' 200" in line for line in traced("web.log")), "the access log")
 
 
 def test_a_resting_order_is_shown_and_can_be_cancelled(shared_server: BackendServer) -> None:

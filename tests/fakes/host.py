@@ -13,5 +13,5 @@ COUNTER = (sys.executable, "-m", "tests.fakes.counter")
 
 if __name__ == "__main__":
     settings = Settings.load()
-    logs.set_up(settings.data_dir, "host", "DEBUG")
+    logs.set_up(settings, "host")
     run(settings, GATEWAY, COUNTER)

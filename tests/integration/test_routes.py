@@ -625,6 +625,19 @@ def test_answers_are_not_to_be_kept_or_guessed_at(auth: Auth) -> None:
     assert answer.headers["X-Request-Id"]
 
 
+@pytest.mark.parametrize("shown", ["0123456789abcdef", "3f2b8c1e-7d50-4a8e-9a57-aa30f4b3b0f1", "req_17.42-x"])
+def test_a_request_keeps_the_id_that_it_came_with(auth: Auth, shown: str) -> None:
+    assert auth.ask("GET", "/config", headers={"X-Request-ID": shown}).headers["X-Request-Id"] == shown
+
+
+@pytest.mark.parametrize(
+    "shown", ["", "short", "x" * 65, "编号0123456789".encode().decode("latin-1"), "a b c d e f g h", "<script>alert</script>"]
+)
+def test_an_id_that_does_not_belong_in_a_log_is_replaced(auth: Auth, shown: str) -> None:
+    given = auth.ask("GET", "/config", headers={"X-Request-ID": shown}).headers["X-Request-Id"]
+    assert given != shown and given.isalnum()
+
+
 @pytest.mark.parametrize("origin", ["http://localhost:8080", "http://127.0.0.1"])
 def test_a_page_of_this_machine_may_ask_and_another_may_not(auth: Auth, origin: str) -> None:
     auth.log_in()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from app import logs
+from app.settings import Settings
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzaW0ifQ.c2lnbmF0dXJl-_x"
 
@@ -52,7 +54,7 @@ def logging_restored() -> Iterator[None]:
 @pytest.mark.usefixtures("logging_restored")
 def test_each_process_writes_its_own_file_and_tracebacks_are_masked_too(tmp_path: Path) -> None:
     data_dir = tmp_path / "数据 目录"
-    logs.set_up(data_dir, "gateway-sim-9999-demo", "INFO", console=False)
+    logs.set_up(Settings(data_dir=data_dir), "gateway-sim-9999-demo", console=False)
     try:
         raise ValueError("password='geheim' is short")
     except ValueError:
@@ -65,7 +67,7 @@ def test_each_process_writes_its_own_file_and_tracebacks_are_masked_too(tmp_path
 
 @pytest.mark.usefixtures("logging_restored")
 def test_a_thread_that_dies_is_in_the_log(tmp_path: Path) -> None:
-    logs.set_up(tmp_path, "web", console=False)
+    logs.set_up(Settings(data_dir=tmp_path), "web", console=False)
 
     def fail() -> None:
         raise RuntimeError("no way on")
@@ -75,3 +77,33 @@ def test_a_thread_that_dies_is_in_the_log(tmp_path: Path) -> None:
     thread.join()
     text = (tmp_path / "logs" / "web.log").read_text("utf-8")
     assert "thread worker died" in text and "no way on" in text
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_a_json_line_has_its_request_and_no_secret_and_goes_to_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up(Settings(data_dir=tmp_path / "data", log_format="json", log_to="stdout"), "web")
+    shown = logs.request_id.set("0123456789abcdef")
+    try:
+        raise ValueError("password='geheim' is short")
+    except ValueError:
+        logging.getLogger("x").exception('登录失败 {"password": "geheim"}', extra={"fields": {"path": "/a?token=geheim", "status": 200}})
+    finally:
+        logs.request_id.reset(shown)
+    logging.getLogger("x").info("另一行\n两段")
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (first["request_id"], first["level"], first["process"], first["status"]) == ("0123456789abcdef", "ERROR", "web", 200)
+    assert "登录失败" in first["message"] and "ValueError" in first["exception"] and first["path"] == "/a?token=***"
+    assert "geheim" not in str(first)
+    assert second["message"] == "另一行\n两段" and "request_id" not in second
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_a_text_line_has_its_request_too(tmp_path: Path) -> None:
+    logs.set_up(Settings(data_dir=tmp_path), "web", console=False)
+    shown = logs.request_id.set("0123456789abcdef")
+    logging.getLogger("x").info("one")
+    logs.request_id.reset(shown)
+    logging.getLogger("x").info("two")
+    one, two = (tmp_path / "logs" / "web.log").read_text("utf-8").splitlines()
+    assert "[MainThread 0123456789abcdef] one" in one and "[MainThread] two" in two
