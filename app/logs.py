@@ -14,6 +14,7 @@ from __future__ import annotations
 import faulthandler
 import logging
 import logging.handlers
+import os
 import re
 import sys
 import threading
@@ -41,6 +42,7 @@ _SECRET = re.compile(
     | (?P<channel> tcp://[\w.:]+\# ) [0-9a-f]+
     """
 )
+_SECRET_NAMES = ("passw", "auth", "token", "secret", "jwt", "bearer", "tcp://")  # a line without any of them has none
 
 
 class MaskingFormatter(logging.Formatter):
@@ -80,8 +82,21 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
+class Rotating(logging.handlers.RotatingFileHandler):
+    """The library's asks three times about the file and formats the line once more before each line; one look at its size is enough."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: ARG002
+        """Once the file has its size, after the line that brought it there."""
+        if self.stream is None:
+            self.stream = self._open()
+        return os.fstat(self.stream.fileno()).st_size >= self.maxBytes
+
+
 def mask(text: str) -> str:
     """`text` with the values of passwords, codes and tokens replaced by `***`."""
+    folded = text.casefold()
+    if not any(name in folded for name in _SECRET_NAMES):
+        return text
     return _SECRET.sub(lambda match: f"{match['name'] or match['scheme'] or match['channel']}***", text)
 
 
@@ -95,7 +110,7 @@ def set_up(settings: Settings, name: str, console: bool | None = None) -> None:
         folder = settings.data_dir / "logs"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{name}.log"
-        handlers = [logging.handlers.RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)]
+        handlers = [Rotating(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)]
         if sys.stderr.isatty() if console is None else console:
             handlers.append(logging.StreamHandler())
     root = logging.getLogger()

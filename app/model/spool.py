@@ -27,7 +27,7 @@ import orjson
 
 from app.model.mongo import MongoTables, Refused
 from app.model.sqlite import SqliteStore
-from app.model.store import Bar, StoreFailed, StoreState
+from app.model.store import Bar, BarRow, StoreFailed, StoreState
 from app.model.tables import BARS, EVENTS, Row, Table
 
 fcntl: ModuleType | None
@@ -159,6 +159,9 @@ class SpooledStore(SqliteStore):
         bars = {bar.timestamp: bar for bar in there} | {bar.timestamp: bar for bar in here}
         newest = [bars[timestamp] for timestamp in sorted(bars)]
         return newest[-limit:] if limit else newest
+
+    def read_bar_rows(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[BarRow]:
+        return [bar[:6] for bar in self.read_bars(local_symbol, interval, start, end, limit)]
 
     def rows(self, table: Table) -> Iterator[Row]:
         """Every row, those that only the server has too. Raises StoreFailed when it cannot be asked for them."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from app.model.store import Bar, DuplicateIntent, Event, Intent, StoreFailed, StoreState
+from app.model.store import Bar, BarRow, DuplicateIntent, Event, Intent, StoreFailed, StoreState
 from app.model.tables import ROWID, Row, Table
 
 SCHEMA_VERSION = 1
@@ -134,6 +134,15 @@ class SqliteStore:
             (local_symbol, interval, start, end or 1 << 62, limit or -1),
         )
         return [Bar._make((*row[:8], bool(row[8]))) for row in reversed(rows)]
+
+    def read_bar_rows(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[BarRow]:
+        rows = self._read(
+            "SELECT timestamp, open, high, low, close, volume FROM bars "
+            "WHERE local_symbol = ? AND interval = ? AND timestamp >= ? AND timestamp < ? ORDER BY timestamp DESC LIMIT ?",
+            (local_symbol, interval, start, end or 1 << 62, limit or -1),
+        )
+        rows.reverse()
+        return rows
 
     def last_bar(self, local_symbol: str, interval: str) -> Bar | None:
         bars = self.read_bars(local_symbol, interval, limit=1)

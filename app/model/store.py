@@ -27,6 +27,10 @@ class Bar(NamedTuple):
     complete: bool = True  # False: an interruption fell into it
 
 
+BarRow = tuple[int, float, float, float, float, int]
+"""Timestamp, open, high, low, close, volume."""
+
+
 class Intent(NamedTuple):
     """What we are about to send, written before it is sent."""
 
@@ -84,6 +88,9 @@ class Store(Protocol):
 
     def read_bars(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[Bar]:
         """Oldest first, start inclusive, end exclusive, 0 for open ends; with `limit` the newest that many."""
+
+    def read_bar_rows(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[BarRow]:
+        """The same bars as a page has them: without the rest of a Bar, reading takes half the time."""
 
     def last_bar(self, local_symbol: str, interval: str) -> Bar | None: ...
 

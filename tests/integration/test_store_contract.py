@@ -115,6 +115,7 @@ def test_bars_come_back_oldest_first_within_the_half_open_range(store: Store) ->
 def test_a_limit_keeps_the_newest_bars(store: Store) -> None:
     store.save_bars("ru1901.SHFE", "1m", [bar(minute) for minute in range(10)])
     assert [found.timestamp for found in store.read_bars("ru1901.SHFE", "1m", limit=2)] == [480_000, 540_000]
+    assert store.read_bar_rows("ru1901.SHFE", "1m", limit=2) == [bar(8)[:6], bar(9)[:6]]
 
 
 def test_a_bar_saved_twice_is_one_bar_and_the_newer(store: Store) -> None:
@@ -139,6 +140,7 @@ def test_a_range_read_is_what_a_filter_would_give(store: Store, minutes: list[in
     store.save_bars(symbol, "1m", [bar(minute) for minute in minutes])
     expected = [bar(minute) for minute in sorted(set(minutes)) if start <= minute < start + length]
     assert store.read_bars(symbol, "1m", start * 60_000, (start + length) * 60_000) == expected
+    assert store.read_bar_rows(symbol, "1m", start * 60_000, (start + length) * 60_000) == [found[:6] for found in expected]
 
 
 # ── intents ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from app.gateway.bar_archive import MOST_CACHED, BarArchive, Range, bar_row
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
 from app.lib.sessions import sections
 from app.model.sqlite import SqliteStore
-from app.model.store import Bar
+from app.model.store import Bar, BarRow
 
 MINUTE = 60_000
 RUBBER = "ru1901.SHFE"
@@ -169,8 +169,8 @@ def test_what_was_read_before_a_write_is_not_kept_after_it(store: SqliteStore) -
     class Slow(SqliteStore):
         """A bar closes while the range is being read."""
 
-        def read_bars(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[Bar]:
-            found = super().read_bars(local_symbol, interval, start, end, limit)
+        def read_bar_rows(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[BarRow]:
+            found = super().read_bar_rows(local_symbol, interval, start, end, limit)
             if len(found) == 3:
                 reading.save(RUBBER, bars[3:])
             return found

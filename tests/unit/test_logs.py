@@ -28,6 +28,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzaW0ifQ.c2lnbmF0dXJl-_x"
         (f"GET /x with Bearer {TOKEN}", "GET /x with Bearer ***"),
         ("authorization=000000&userid=demo", "authorization=***&userid=demo"),
         ("listens at tcp://127.0.0.1:4711#0123456789abcdef", "listens at tcp://127.0.0.1:4711#***"),
+        ("Paſſword=geheim, PASSWORD=geheim", "Paſſword=***, PASSWORD=***"),
         ("token error", "token error"),
         ("the password is wrong", "the password is wrong"),
         ("密码错误 userid=demo", "密码错误 userid=demo"),
@@ -107,3 +108,15 @@ def test_a_text_line_has_its_request_too(tmp_path: Path) -> None:
     logging.getLogger("x").info("two")
     one, two = (tmp_path / "logs" / "web.log").read_text("utf-8").splitlines()
     assert "[MainThread 0123456789abcdef] one" in one and "[MainThread] two" in two
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_a_full_log_becomes_the_first_backup_and_the_next_line_begins_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MAX_BYTES", 500)
+    logs.set_up(Settings(data_dir=tmp_path), "web", console=False)
+    for number in range(20):
+        logging.getLogger("x").info("line %d %s", number, "." * 40)
+    folder = tmp_path / "logs"
+    assert len(list(folder.glob("web.log.*"))) >= 2
+    text = "".join((folder / name).read_text("utf-8") for name in sorted((file.name for file in folder.iterdir()), reverse=True))
+    assert [line.split("line ")[1].split()[0] for line in text.splitlines()] == [str(number) for number in range(20)]

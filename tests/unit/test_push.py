@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from app.gateway.client import NEEDS_LOGIN
 from app.gateway.messages import Push
 from app.push import Hub, Limits
+from tests.waiting import eventually
 
 NOW = datetime(2025, 6, 5, 10, 0, 0, 250000)
 
@@ -289,6 +291,25 @@ def test_a_batch_page_that_does_not_read_holds_nobody_up_and_gets_the_newest_of_
     slow.reads = True
     flush_all(hub, slow)
     assert prices(slow) == [[0, 0], [1, -1], [2, -2], [3, -3], [19, -19]]
+
+
+def test_the_first_tick_after_a_quiet_moment_leaves_at_once_and_what_follows_it_waits_and_leaves_together() -> None:
+    interval = 1.0
+    hub = Hub(encode, Limits(flush_seconds=interval), now=lambda: NOW)
+    line = batch_page(hub, "p1")
+    quiet_until = time.monotonic() + interval
+    eventually(lambda: time.monotonic() > quiet_until, "nothing has left for a whole interval")
+    began = time.monotonic()
+    hub.push("a", tick("x", 1))
+    eventually(lambda: prices(line), "the first left")
+    assert time.monotonic() - began < interval / 2
+    for price in (2, 3):
+        hub.push("a", tick("x", price))
+        hub.push("a", tick("y", -price))
+    eventually(lambda: len(prices(line)) == 2, "the rest left")
+    assert time.monotonic() - began > interval / 2
+    assert prices(line) == [[1], [3, -3]]
+    hub.stop()
 
 
 def test_a_batch_page_that_has_just_come_gets_no_older_ticks_and_one_that_leaves_none_at_all(hub: Hub) -> None:
