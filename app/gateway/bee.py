@@ -73,7 +73,8 @@ class _Extensions(dict[str, CtpbeeApi]):
 class BackendApp(CtpBee):
     """One account's ctpbee. `start()` begins to connect, `release()` ends it; both from any thread.
 
-    `connect_info`: brokerid, userid, password, and for `sim` counter_address, a channel address or a function that finds it.
+    `connect_info`: brokerid, userid, password; for `sim` counter_address, a channel address or a function that finds it; for `ctp`
+    td_address, md_address, appid, auth_code, new_password ("": none), flow_dir, query_interval (seconds), settlement_confirm.
     The callbacks are those of interfaces/wiring.py and are called in the event thread, like every signal of ctpbee's.
     """
 
@@ -93,6 +94,8 @@ class BackendApp(CtpBee):
         on_status: OnStatus = ignore,
         on_cancel_refused: OnCancelRefused = ignore,
         on_difference: Callable[[list[str]], None] = ignore,
+        on_notice: Callable[[str, str], None] = ignore,
+        on_password: Callable[[str], None] = ignore,
         on_day: Callable[[str], None] = ignore,
     ) -> None:
         self._market_class, self._trader_class = interface_classes(interface)
@@ -117,6 +120,8 @@ class BackendApp(CtpBee):
             on_status=on_status,
             on_cancel_refused=on_cancel_refused,
             on_difference=on_difference,
+            on_notice=on_notice,
+            on_password=on_password,
             on_day=self._begin_day,
             on_holding=self._hold,
         )

@@ -43,7 +43,7 @@ from app.gateway.messages import (
 from app.gateway.process import AlreadyRunning, Backoff, Kept, Lock, Process
 from app.gateway.registry import Entry, Registry, account_key
 from app.gateway.rpc import RpcClient, RpcServer
-from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginRefused, NotFound
+from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginDelayed, LoginRefused, NotFound
 from app.settings import Settings
 
 GATEWAY = (sys.executable, "-m", "app.gateway")
@@ -215,6 +215,11 @@ class Host:
         account.login, account.backoff = request, Backoff()
         try:
             self._bring_up(account)
+        except LoginDelayed:
+            assert account.process is not None
+            account.state = "starting"
+            self._follow(account, account.process)
+            raise
         except Exception:
             if account.process is not None:
                 process.end([account.process], GRACE_GATEWAY)
@@ -419,6 +424,7 @@ class Host:
         threading.Thread(target=self._learn_state, args=(account, gateway), name=f"follow-{account.key}", daemon=True).start()
 
     def _learn_state(self, account: Account, gateway: Process) -> None:
+        told = ""
         while gateway.alive and not self._stopping.is_set():
             try:
                 self._await_login(account, gateway)
@@ -430,7 +436,9 @@ class Host:
                         account.needs_login()
                 return
             except AppError as error:
-                log.warning("%s is not ready: %s", account.key, error.message)
+                if error.message != told:
+                    told = error.message
+                    log.warning("%s is not ready: %s", account.key, told)
                 self._stopping.wait(1.0)
                 continue
             with account.lock:

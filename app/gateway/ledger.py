@@ -71,12 +71,14 @@ class Ledger:
     def __init__(self, gateway_name: str = "sim") -> None:
         self.gateway_name = gateway_name
         self.trading_day = ""
+        self.rates_come_apart = False  # the list of contracts has not this account's own rates: see `set_rates`
         self.orders: dict[str, OrderData] = {}
         self.trades: list[TradeData] = []
         self.contracts: dict[str, ContractData] = {}
         self.book = Book(self.terms, "", 0)
         self._instruments: dict[str, InstrumentField] = {}
         self._terms: dict[str, Terms] = {}
+        self._rated: set[str] = set()  # contracts whose rates came apart from the list
         self._states: dict[str, _Order] = {}
         self._own: dict[str, Origin] = {}  # by order_id, of what this gateway has sent
         self._sys_ids: dict[SysKey, str] = {}
@@ -94,9 +96,26 @@ class Ledger:
         for symbol in self._instruments.keys() - listed.keys():
             self.contracts.pop(f"{symbol}.{self._instruments[symbol].ExchangeID}", None)
         self.contracts.update({contract.local_symbol: contract for contract in changed})
+        self._rated &= {symbol for symbol, row in listed.items() if row == self._instruments.get(symbol)}
         self._instruments = listed
         self._terms.clear()
         return changed
+
+    def instruments(self) -> list[InstrumentField]:
+        """CTP's rows of all contracts."""
+        return list(self._instruments.values())
+
+    def has_rates(self, symbol: str) -> bool:
+        """Whether `set_rates` has been called for it since its day's list came."""
+        return symbol in self._rated
+
+    def set_rates(self, symbol: str, rates: dict[str, float]) -> ContractData:
+        """Rates that the counter tells apart from its list (InstrumentField's names); returns the contract as it is with them."""
+        row = self._instruments[symbol] = msgspec.structs.replace(self._instruments[symbol], **rates)
+        self._rated.add(symbol)
+        self._terms.pop(symbol, None)
+        contract = self.contracts[f"{symbol}.{row.ExchangeID}"] = fields.contract_of(row, self.gateway_name)
+        return contract
 
     def instrument(self, symbol: str) -> InstrumentField | None:
         """CTP's row of the contract, by its symbol without exchange."""
@@ -394,6 +413,11 @@ class Ledger:
             self._new_book(account, history, [_opening(row) for row in live if row.OpenDate >= self.trading_day])
         return differences
 
+    def _all_rated(self) -> bool:
+        """Whether what was traded today and what is held has the account's own rates."""
+        fills = {fill.symbol for fill in self._fills.values()}
+        return fills | {position.symbol for position in self.book.positions()} <= self._rated
+
     def _volumes(self, lots: Iterable[tuple[str, str, str, int]]) -> Mapping[tuple[str, str, str], int]:
         volumes: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         for symbol, direction, open_date, volume in lots:
@@ -409,7 +433,8 @@ class Ledger:
             if abs(amount) <= CENT:
                 continue
             corrections[name] = amount
-            if amount != self._corrections.get(name):
+            is_unrated = self.rates_come_apart and name in ("commission", "margin") and not self._all_rated()
+            if amount != self._corrections.get(name) and not is_unrated:
                 differences.append(f"{word}：账本 {getattr(money, name):.2f}，柜台 {counted:.2f}，以柜台为准")
         self._corrections = corrections
         return differences

@@ -70,7 +70,7 @@ from app.lib import account_config, rows
 from app.lib.advice import refusal_text
 from app.lib.bars import INTERVALS, BarBuilder
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
-from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginRefused, NotFound, NotReady
+from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, NotFound, NotReady
 from app.lib.sessions import hours_named
 from app.lib.symbols import parse_symbol, product_of
 from app.model.store import Store
@@ -88,8 +88,10 @@ EXIT_LOGIN_REFUSED = 3
 STATE_TEXT = {
     "connecting": "正在连接",
     "connected": "已连接",
+    "authenticating": "正在认证",
     "logging_in": "正在登录",
     "logged_in": "已登录",
+    "confirming": "正在确认结算单",
     "loading": "正在载入",
     "ready": "就绪",
     "lost": "已断开",
@@ -112,6 +114,7 @@ class Login(msgspec.Struct, forbid_unknown_fields=True):
     td_address: str = ""
     md_address: str = ""
     counter_address: str = ""
+    new_password: str = ""  # to be set at this login
 
     def __repr__(self) -> str:
         return f"Login({self.account})"
@@ -168,11 +171,17 @@ class Service:
                 "appid": login.appid,
                 "td_address": login.td_address,
                 "md_address": login.md_address,
+                "new_password": login.new_password,
                 "counter_address": self._counter_address,
+                "flow_dir": folder / "flow",
+                "query_interval": settings.ctp_query_interval,
+                "settlement_confirm": settings.settlement_confirm,
             },
             on_status=self._on_status,
             on_cancel_refused=self._on_cancel_refused,
             on_difference=self._on_difference,
+            on_notice=self._on_notice,
+            on_password=self._on_password,
             on_day=self._begin_day,
         )
         self._config = self._app.config
@@ -449,6 +458,8 @@ class Service:
             raise self._refused
         if self._account.is_ready():
             return Done()
+        if self._app.trader.delay is not None:
+            raise self._delayed(self._app.trader.delay)
         return self._when_loaded(Done, request.timeout, self._front_unreachable)
 
     def _front_unreachable(self) -> FrontUnreachable:
@@ -486,7 +497,9 @@ class Service:
         if front == "md" and state == "lost" and was != "lost":
             self._api.on_market_lost()
         if front == "td":
-            if state == "refused":
+            if state == "lost" and self._app.trader.delay is not None:
+                self._on_login_delayed(self._app.trader.delay)
+            elif state == "refused":
                 self._on_login_refused(self._app.trader.refusal or LoginRefused(reason))
             elif state == "ready":
                 self._on_ready()
@@ -516,6 +529,17 @@ class Service:
             self.loop.call_later(REFUSED_LINGER, self._on_end, EXIT_LOGIN_REFUSED)
         self._awaiting = []
 
+    def _on_login_delayed(self, delay: LoginDelayed) -> None:
+        """Who waits is told now; the front is asked again by itself."""
+        awaiting, self._awaiting = self._awaiting, []
+        for future, _answer, timer in awaiting:
+            timer.cancel()
+            future.set_exception(self._delayed(delay))
+
+    @staticmethod
+    def _delayed(delay: LoginDelayed) -> LoginDelayed:
+        return LoginDelayed(refusal_text(delay.code, delay.message), code=delay.code)
+
     def _end_refused_soon(self) -> None:
         self.loop.call_later(0.1, self._on_end, EXIT_LOGIN_REFUSED)
 
@@ -532,6 +556,14 @@ class Service:
             log.warning("对账差异：%s", difference)
         self._push_error("BOOK_DIFFERENCE", "；".join(differences))
         self._publisher.changed("position", "account")
+
+    def _on_notice(self, code: str, message: str) -> None:
+        log.warning("%s", message)
+        self._push_error(code, message)
+
+    def _on_password(self, password: str) -> None:
+        self._login.password, self._login.new_password = password, ""
+        log.info("账户密码已修改")
 
     def _push_error(self, code: str, message: str, **more: Any) -> None:
         self._publisher.push("error", rows.to_json({"error": code, "msg": message, **more}))

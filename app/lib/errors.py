@@ -80,6 +80,14 @@ class FrontUnreachable(AppError):
     default_code = "FRONT_UNREACHABLE"
 
 
+class LoginDelayed(AppError):
+    """The counter cannot take logins just now, and the gateway goes on asking it: log in again a little later."""
+
+    documented = True
+    status = 503
+    default_code = "LOGIN_DELAYED"
+
+
 class OrderRefused(AppError):
     """The order or the cancel has not happened: refused by us before sending, by the counter (CTP_n) or by the exchange."""
 

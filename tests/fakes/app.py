@@ -48,22 +48,26 @@ class Ears(CtpbeeApi):
 class Gateway:
     """An app with its event thread, as the gateway process has it."""
 
-    def __init__(self, address: str, store: Store, folder: Path) -> None:
+    def __init__(self, address: str, store: Store, folder: Path, interface: str = "sim", **info: Any) -> None:
         self.states: list[tuple[str, str, str]] = []
         self.cancel_refusals: list[tuple[str, str, str]] = []
         self.differences: list[str] = []
         self.loop = EventLoop()
-        self.ledger = Ledger()
+        self.ledger = Ledger(interface)
+        self.notices: list[tuple[str, str]] = []
+        self.passwords: list[str] = []
         self.bee = BackendApp(
             "account",
             self.loop,
             store,
             self.ledger,
-            "sim",
-            {"brokerid": "9999", "userid": "demo", "password": "secret", "counter_address": address},
+            interface,
+            {"brokerid": "9999", "userid": "demo", "password": "secret", "counter_address": address} | info,
             on_status=lambda *status: self.states.append(status),
             on_cancel_refused=lambda *refusal: self.cancel_refusals.append(refusal),
             on_difference=self.differences.extend,
+            on_notice=lambda *notice: self.notices.append(notice),
+            on_password=self.passwords.append,
         )
         self.bee.config["REFRESH_INTERVAL"] = 3600  # a test asks for itself
         self.ears = Ears(self.bee, folder)

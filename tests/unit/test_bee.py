@@ -369,11 +369,10 @@ def test_ctp_without_its_native_part_names_the_command(monkeypatch: pytest.Monke
     assert error.value.code == "INTERFACE_UNAVAILABLE"
 
 
-def test_ctp_with_its_native_part_says_that_this_version_does_not_serve_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctp_se_is_the_older_pages_name_of_ctp(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interfaces, "find_spec", lambda _name: object())
-    with pytest.raises(BadInput, match="尚未提供") as error:
-        interface_classes("ctp_se")
-    assert error.value.code == "INTERFACE_UNAVAILABLE"
+    assert interface_classes("ctp_se") == interface_classes("ctp")
+    assert interface_classes("ctp") != interface_classes("sim")
 
 
 def test_an_unknown_interface_is_an_error() -> None:

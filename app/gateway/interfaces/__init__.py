@@ -1,6 +1,7 @@
 """The ways to a counter, chosen by name: `interface_classes(name)` is the only door. Gateway process.
 
-An interface is a pair of classes, market and trader, on ctpbee's interface seam; wiring.py says what they are given.
+An interface is a pair of classes, market and trader, on ctpbee's interface seam; wiring.py says what they are given. `ctp_se` is what
+older pages send for `ctp`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 from app.lib.errors import BadInput
 
 if TYPE_CHECKING:
-    from app.gateway.interfaces.builtin import SimMarket, SimTrader
+    from app.gateway.interfaces.market import Market
+    from app.gateway.interfaces.trader import Trader
 
 CTP_INTERFACES = ("ctp", "ctp_se")
 
@@ -24,14 +26,16 @@ def check_interface(name: str) -> None:
         raise BadInput("interface", f"不认识的接口 {name!r}：可用 sim, {', '.join(CTP_INTERFACES)}")
     if find_spec("ctpbee_api") is None:
         message = f"接口 {name} 需要 ctpbee_api，本机没有安装：请先执行 make ctp"
-    else:
-        message = f"接口 {name} 本版本尚未提供，请使用 sim（内置柜台）"
-    raise BadInput("interface", message, code="INTERFACE_UNAVAILABLE")
+        raise BadInput("interface", message, code="INTERFACE_UNAVAILABLE")
 
 
-def interface_classes(name: str) -> tuple[type[SimMarket], type[SimTrader]]:
+def interface_classes(name: str) -> tuple[type[Market], type[Trader]]:
     """Market and trader of the interface called `name`. Raises what `check_interface` raises."""
     check_interface(name)
+    if name in CTP_INTERFACES:
+        from app.gateway.interfaces.ctp import CtpMarket, CtpTrader
+
+        return CtpMarket, CtpTrader
     from app.gateway.interfaces.builtin import SimMarket, SimTrader
 
     return SimMarket, SimTrader

@@ -25,6 +25,11 @@ class CounterClock:
         self._hear(datetime.fromisoformat(text).replace(tzinfo=SHANGHAI))
         self._connected = True
 
+    def start(self, moment: datetime) -> None:
+        """It is this moment there, and no further word is to come: it runs on as the host's does."""
+        self._hear(moment)
+        self._connected = False
+
     def advance(self, moment: datetime) -> None:
         """It is at least as late as this quote: a replay may run hours between two words."""
         if timedelta(0) < moment - self.now() < LEAP:

@@ -44,6 +44,7 @@ OFFSET_OF = {
     "5": Offset.CLOSE,
     "6": Offset.CLOSE,
 }
+FORCED_OFFSETS = {"2": "强平", "5": "强减", "6": "本地强平"}
 OFFSET_CODE = {Offset.OPEN: "0", Offset.CLOSE: "1", Offset.CLOSETODAY: "3", Offset.CLOSEYESTERDAY: "4"}
 OFFSET_WORD = {Offset.OPEN: "open", Offset.CLOSE: "close", Offset.CLOSETODAY: "closetoday", Offset.CLOSEYESTERDAY: "closeyesterday"}
 

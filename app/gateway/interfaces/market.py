@@ -79,7 +79,7 @@ class Market(Side):
             return
         assert self._front is not None
         self._front.settled()
-        self._clock.set(frame.now)
+        self._hear_clock(frame)
         self._trading_day = frame.TradingDay
         self._say("logged_in")
         self._is_ready()

@@ -33,6 +33,13 @@ class NotSent(Exception):
         self.code = code
 
 
+class Refused(Protocol):
+    """An answer that says no."""
+
+    ErrorID: int
+    ErrorMsg: str
+
+
 class Wire(Protocol):
     """One connection, from its opening to its loss. `send` from any thread; raises NotSent."""
 
@@ -118,12 +125,18 @@ class Side:
         self._say("connected")
         self._say("logging_in")
         self._watch()
+        self._send_login()
+
+    def _send_login(self) -> None:
         self._send(
             frames.ReqUserLogin(front=self.name, BrokerID=self.info["brokerid"], UserID=self.info["userid"], Password=self._password())
         )
 
     def _password(self) -> str:
         return ""
+
+    def _hear_clock(self, frame: frames.RspUserLogin) -> None:
+        self._clock.set(frame.now)
 
     def _watch(self) -> None:
         """From now on there is a limit to how long it may take to be ready."""
@@ -149,16 +162,22 @@ class Side:
         if self.state not in ("refused", "lost"):  # the first reason is the one that tells something
             self._say("lost", reason)
 
-    def _on_login_refused(self, frame: frames.RspUserLogin) -> None:
+    def _on_login_refused(self, frame: Refused) -> None:
         assert self._front is not None
         code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
         if frame.ErrorID in fields.PASSING_LOGIN_ERRORS:
             self._say("lost", message)
             self._front.drop()
             return
-        self.refusal = LoginRefused(message, code=code)
-        self._say("refused", message)
-        self._front.close()
+        self._refuse(LoginRefused(message, code=code))
+
+    def _refuse(self, refusal: LoginRefused) -> None:
+        """It is not tried again."""
+        self.refusal = refusal
+        self._unwatch()
+        self._say("refused", refusal.message)
+        if self._front is not None:
+            self._front.close()
 
     def _on_frame(self, frame: frames.AnyCallbackFrame) -> None:
         handler = getattr(self, f"_on_{type(frame).__name__}", None)

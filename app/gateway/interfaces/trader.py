@@ -35,7 +35,7 @@ from app.gateway.interfaces.side import NEVER_SENT, NotSent, Side, Wire
 from app.gateway.interfaces.wiring import Wiring
 from app.gateway.ledger import Change
 from app.gateway.positions import position_data
-from app.lib.errors import BadInput, NotFound, NotReady, OrderRefused
+from app.lib.errors import BadInput, LoginDelayed, NotFound, NotReady, OrderRefused
 from app.model.store import Intent, StoreFailed
 
 log = logging.getLogger(__name__)
@@ -83,10 +83,12 @@ class Trader(Side):
     """The trading front. `refusal` is set once the counter has refused the login for good."""
 
     name = "td"
+    lists_contracts_once_a_day = False  # a long list is not asked for again at each login of the day
 
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
         self._store = wiring.store
+        self.delay: LoginDelayed | None = None  # set while the counter cannot take logins, and is asked again by itself
         self._sending = threading.Lock()
         self._session: _Session | None = None  # None: not ready, nothing can be sent
         self._logged_in = (0, 0)
@@ -96,6 +98,7 @@ class Trader(Side):
         self._load: _Load | None = None
         self._initialised = False
         self._held: set[str] = set()
+        self._forced: set[str] = set()  # orders that were told of as forced
         self._details: tuple[int, list[PositionDetailField]] | None = None  # trades known when the counter answered
 
     # ── what ctpbee and the gateway ask ──────────────────────────────────────────────────────────────────────────────
@@ -208,15 +211,20 @@ class Trader(Side):
             return
         assert self._front is not None
         self._front.settled()
-        self._clock.set(frame.now)
+        self._hear_clock(frame)
         self._logged_in = (frame.FrontID, frame.SessionID)
         self._order_ref = max(self._order_ref, self._store.max_order_ref(), int(frame.MaxOrderRef.strip() or 0))
         self._say("logged_in")
-        self._begin_load(frame.TradingDay)
+        self._on_logged_in(frame.TradingDay)
+
+    def _on_logged_in(self, trading_day: str) -> None:
+        """What is done between the login and the loading: nothing."""
+        self._begin_load(trading_day)
 
     def _begin_load(self, trading_day: str, reason: str = "") -> None:
         """Ask for everything; what comes in meanwhile waits. A day that is new to the ledger begins empty."""
         self._end_session()
+        is_known = self.lists_contracts_once_a_day and trading_day == self._ledger.trading_day and bool(self._ledger.contracts)
         if trading_day != self._ledger.trading_day:
             self._ledger.begin_day(trading_day)
             self._call(self._wiring.on_day, trading_day)
@@ -238,7 +246,10 @@ class Trader(Side):
             load.trades += rows
             self._load_figures()
 
-        self._query("instrument", on_instruments)
+        if is_known:
+            on_instruments(self._ledger.instruments())
+        else:
+            self._query("instrument", on_instruments)
 
     def _load_figures(self) -> None:
         """Lots, then money. They belong together only if no trade came between the two answers."""
@@ -288,7 +299,7 @@ class Trader(Side):
         missing = []
         for intent in self._store.intents(self.trading_day):
             if intent.state == "refused" and self._ledger.is_unconfirmed(intent.order_id):
-                self._refuse(intent, Refusal(intent.code, intent.message))  # not in the counter's queries: shown from the journal
+                self._show_refused(intent, Refusal(intent.code, intent.message))  # not in the counter's queries: shown from the journal
             elif intent.state in UNSETTLED and self._ledger.is_unconfirmed(intent.order_id):
                 missing.append(intent)
             elif intent.state in UNSETTLED:
@@ -313,11 +324,11 @@ class Trader(Side):
                 message = f"柜台 {intent.trading_day} 的委托中没有这笔报单：未到达柜台或未被受理"
                 log.warning("order %s is not at the counter: settled as refused", intent.order_id)
                 self._call(self._store.settle_intent, intent.order_id, "refused", NEVER_ARRIVED, message)
-                self._refuse(intent, Refusal(NEVER_ARRIVED, message))
+                self._show_refused(intent, Refusal(NEVER_ARRIVED, message))
 
         self._query("order", on_orders)
 
-    def _refuse(self, intent: Intent, refusal: Refusal) -> None:
+    def _show_refused(self, intent: Intent, refusal: Refusal) -> None:
         self._tell(self._ledger.apply_refusal(msgspec.convert(intent.request["row"], OrderField), refusal))
 
     # ── what the counter says ────────────────────────────────────────────────────────────────────────────────────────
@@ -328,10 +339,22 @@ class Trader(Side):
             self._begin_load(frame.TradingDay, f"新交易日 {frame.TradingDay}")
 
     def _on_RtnOrder(self, frame: frames.RtnOrder) -> None:
+        if frame.order.CombOffsetFlag[:1] in fields.FORCED_OFFSETS:
+            self._tell_forced(frame.order)
         if self._load is not None:
             self._load.orders.append(frame.order)
         else:
             self._tell(self._ledger.apply_order(frame.order))
+
+    def _tell_forced(self, row: OrderField) -> None:
+        """The broker or the exchange closes what the account holds: the trader has to hear of it, once."""
+        order_id = fields.order_id_of(row)
+        if order_id not in self._forced:
+            self._forced.add(order_id)
+            text = (
+                f"{fields.FORCED_OFFSETS[row.CombOffsetFlag[:1]]}：{row.InstrumentID} {row.VolumeTotalOriginal} 手 {row.StatusMsg.strip()}"
+            )
+            self._call(self._wiring.on_notice, "FORCED_CLOSE", text.rstrip())
 
     def _on_RtnTrade(self, frame: frames.RtnTrade) -> None:
         if self._load is not None:
@@ -343,7 +366,7 @@ class Trader(Side):
         row = frame.order
         if not row.FrontID and not row.SessionID:  # CTP's own answer has neither: it comes to the asking session alone
             front, session = self._logged_in
-            row = msgspec.structs.replace(row, FrontID=front, SessionID=session)
+            row = msgspec.structs.replace(row, FrontID=front, SessionID=session, TradingDay=row.TradingDay or self.trading_day)
         self._tell(self._ledger.apply_refusal(row, fields.refusal_of(frame.ErrorID, frame.ErrorMsg)))
 
     def _on_ErrRtnOrderInsert(self, frame: frames.ErrRtnOrderInsert) -> None:

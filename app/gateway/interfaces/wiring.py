@@ -14,7 +14,8 @@ from app.gateway.loop import EventLoop
 from app.model.store import Store
 
 OnStatus = Callable[[str, str, str], None]
-"""(front "td" or "md", state, reason); states: connecting connected logging_in logged_in loading ready lost refused."""
+"""(front "td" or "md", state, reason). States:
+ connecting connected authenticating logging_in logged_in confirming loading ready lost refused resting."""
 
 OnCancelRefused = Callable[[str, str, str], None]
 """(order_id, code "CTP_26", message)."""
@@ -36,6 +37,8 @@ class Wiring:
     clock: CounterClock = field(default_factory=CounterClock)
     on_status: OnStatus = ignore
     on_cancel_refused: OnCancelRefused = ignore
+    on_notice: Callable[[str, str], None] = ignore  # (code, message) of what the trader has to hear of
+    on_password: Callable[[str], None] = ignore  # the counter has taken this one in place of the old
     on_difference: Callable[[list[str]], None] = ignore  # our book and the counter's differed; the counter's was taken
     on_day: Callable[[str], None] = ignore  # another trading day than before begins: its lists start empty
     on_holding: Callable[[Iterable[str]], None] = ignore  # the symbols that the account holds: their prices matter to the book

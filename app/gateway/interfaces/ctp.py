@@ -1,0 +1,283 @@
+"""Market and trader of a broker's or SimNow's CTP fronts: the two sides over the vendor's library. Gateway process, event thread.
+
+What the built-in counter does not ask for is here: authentication, settlement confirmation, a changed password, queries one by
+one, rates that are fetched contract by contract. Each connection that the library makes is authenticated and logged in anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from ctpbee.constant import EVENT_CONTRACT
+
+from app.counter import frames
+from app.counter.frames import InstrumentField
+from app.gateway.interfaces import checks, fields, native, words
+from app.gateway.interfaces.market import Market
+from app.gateway.interfaces.queries import Query, QueryLine
+from app.gateway.interfaces.side import NotSent, Refused, Side
+from app.gateway.interfaces.trader import Trader
+from app.gateway.interfaces.wiring import Wiring
+from app.lib.calendar import SHANGHAI, parse_day, wall_time
+from app.lib.errors import LoginDelayed, LoginRefused
+
+log = logging.getLogger(__name__)
+
+LOGIN_LIMIT = 120.0  # seconds; over twenty thousand contracts come through a slow line
+MUST_CHANGE_PASSWORD = {131, 140, 141}
+NEAR = timedelta(hours=1)
+RATES_SCOPE = "rates"
+SETTLEMENT_SCOPE = "settlement"
+
+
+def login_moment(trading_day: str, clock: str, now: datetime) -> datetime:
+    """The counter's moment from the `HH:MM:SS` that it tells at a login, aware: of the host's date where their clocks agree, else,
+    the host's being wrong or the counter's another, of the trading day. The host's own moment where it tells none."""
+    try:
+        told = datetime.strptime(clock, "%H:%M:%S").time()
+    except ValueError:
+        return now
+    today = now.astimezone(SHANGHAI)
+    for days in (0, -1, 1):
+        moment = datetime.combine(today.date() + timedelta(days=days), told, SHANGHAI)
+        if abs(moment - now) < NEAR:
+            return moment
+    return wall_time(parse_day(trading_day), clock)
+
+
+class _NativeSide(Side):
+    """Common to both: checks first, and the counter's clock, which it tells once a login."""
+
+    def connect(self, info: dict[str, Any]) -> None:
+        finding = checks.first_problem(info)
+        if finding is None:
+            super().connect(info)
+            return
+        self.refusal = LoginRefused(f"{finding.name}：{finding.problem}。{finding.remedy}", code=finding.code)
+        self._say("refused", self.refusal.message)
+
+    def _hear_clock(self, frame: frames.RspUserLogin) -> None:
+        self._clock.start(login_moment(frame.TradingDay, frame.now, datetime.now(SHANGHAI)))
+
+    def _on_RspError(self, frame: words.RspError) -> None:
+        log.warning("%s: request %d failed: %d %s", self.name, frame.RequestID, frame.ErrorID, frame.ErrorMsg)
+
+
+class CtpTrader(_NativeSide, Trader):
+    """The trading front."""
+
+    login_limit = LOGIN_LIMIT
+    lists_contracts_once_a_day = True
+
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
+        self._line: QueryLine | None = None
+        self._ledger.rates_come_apart = True
+        self._refused_actions: set[tuple[int, str, str]] = set()
+        self._login_day = ""
+
+    @property
+    def _queue(self) -> QueryLine:
+        if self._line is None:
+            self._line = QueryLine(self._loop, self._send_query, self.info["query_interval"])
+        return self._line
+
+    def _make_front(self) -> native.NativeTraderLink:
+        _, api = native.native_classes()
+        return native.NativeTraderLink(api, self.info, self._loop, self._on_open, self._on_frame, self._on_lost)
+
+    # ── login ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_open(self) -> None:
+        self._watch()
+        self._say_unless_delayed("connected", self.info["td_address"])
+        if self.info["auth_code"]:
+            self._say_unless_delayed("authenticating")
+            self._send_word(words.ReqAuthenticate(AppID=self.info["appid"], AuthCode=self.info["auth_code"]))
+        else:
+            self._log_in()
+
+    def _log_in(self) -> None:
+        self._say_unless_delayed("logging_in")
+        self._send_login()
+
+    def _say_unless_delayed(self, state: str, reason: str = "") -> None:
+        """While it is asked again and again, each attempt's steps are no news: the state stays lost, with its reason."""
+        if self.delay is None:
+            self._say(state, reason)
+
+    def _on_RspAuthenticate(self, frame: words.RspAuthenticate) -> None:
+        if frame.ErrorID:
+            self._on_login_refused(frame)
+        else:
+            self._log_in()
+
+    def _on_login_refused(self, frame: Refused) -> None:
+        new = self.info.get("new_password", "")
+        if frame.ErrorID in MUST_CHANGE_PASSWORD and new:
+            self._send_word(words.ReqUserPasswordUpdate(OldPassword=self.info["password"], NewPassword=new))
+            return
+        if frame.ErrorID in fields.PASSING_LOGIN_ERRORS:
+            code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
+            self.delay = LoginDelayed(message, code=code)
+        super()._on_login_refused(frame)
+
+    def _on_logged_in(self, trading_day: str) -> None:
+        self.delay, self._login_day = None, trading_day
+        new = self.info.get("new_password", "")
+        if new:
+            self._send_word(words.ReqUserPasswordUpdate(OldPassword=self.info["password"], NewPassword=new))
+        elif self.info["settlement_confirm"]:
+            self._say("confirming")
+            self.confirm_settlement()
+        else:
+            self._begin_load(trading_day)
+
+    def _on_RspUserPasswordUpdate(self, frame: words.RspUserPasswordUpdate) -> None:
+        if frame.ErrorID:
+            code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
+            self._refuse(LoginRefused(f"密码未修改：{message}", code=code))
+            return
+        self.info["password"], self.info["new_password"] = self.info["new_password"], ""
+        self._call(self._wiring.on_password, self.info["password"])
+        self._log_in()
+
+    def confirm_settlement(self) -> None:
+        """Accept the statement of the day before."""
+        self._send_word(words.ReqSettlementInfoConfirm())
+
+    def _on_RspSettlementInfoConfirm(self, frame: words.RspSettlementInfoConfirm) -> None:
+        if frame.ErrorID:
+            log.error("settlement not confirmed: %d %s", frame.ErrorID, frame.ErrorMsg)
+        if self.state == "confirming":
+            self._begin_load(self._login_day)
+
+    def _is_ready(self) -> None:
+        super()._is_ready()
+        self._want_rates()
+        self._fetch_statement()
+
+    def _on_lost(self, reason: str) -> None:
+        super()._on_lost(self.delay.message if self.delay is not None else reason)
+
+    # ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _query(self, what: str, then: Callable[[list[Any]], None]) -> None:
+        self._queue.add(Query(what, then))
+
+    def _query_once(self, what: str, then: Callable[[list[Any]], None]) -> int:
+        if not self.ready or self._queue.has(what):
+            return -1
+        self._query(what, then)
+        return 0
+
+    def _end_session(self) -> None:
+        super()._end_session()
+        self._queue.clear()
+        self._refused_actions.clear()
+
+    def _on_RspQry(self, frame: frames.RspQry) -> None:
+        self._queue.answered(frame)
+
+    def _on_RspError(self, frame: words.RspError) -> None:
+        super()._on_RspError(frame)
+        self._queue.answered(
+            frames.RspQry(what="", RequestID=frame.RequestID, rows=[], last=True, ErrorID=frame.ErrorID, ErrorMsg=frame.ErrorMsg)
+        )
+
+    def _send_query(self, query: words.ReqQuery) -> None:
+        wire = self._front and self._front.connection
+        if not isinstance(wire, native.NativeWire):
+            raise NotSent("前置未连接")
+        wire.send(query)
+
+    def _send_word(self, word: words.AnyWord) -> None:
+        """Part of the login, which is begun anew should it not have left."""
+        wire = self._front and self._front.connection
+        assert isinstance(wire, native.NativeWire)
+        try:
+            wire.send(word)
+        except NotSent as error:
+            log.warning("%s not sent: %s", type(word).__name__, error.message)
+            if self._front is not None:
+                self._front.drop()
+
+    # ── rates ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _hold(self, symbols: Iterable[str]) -> None:
+        super()._hold(symbols)
+        if self.ready:
+            self._want_rates()
+
+    def _want_rates(self) -> None:
+        """This account's own rates of what it holds or trades: from the day's store, else asked when nothing else is."""
+        for symbol in self._held:
+            row = self._ledger.instrument(symbol)
+            if row is None or self._ledger.has_rates(symbol):
+                continue
+            known = self._store.setting(RATES_SCOPE, symbol)
+            if known is not None and known["day"] == self.trading_day:
+                self._take_rates(row, known["rates"])
+            elif not self._queue.has("margin_rate", InstrumentID=symbol) and not self._queue.has("commission_rate", InstrumentID=symbol):
+                self._ask_rates(row)
+
+    def _ask_rates(self, row: InstrumentField) -> None:
+        asked = {"InstrumentID": row.InstrumentID, "ExchangeID": row.ExchangeID}
+        rates: dict[str, float] = {}
+
+        def on_margin(answers: list[words.MarginRateField]) -> None:
+            if answers:
+                rates.update(LongMarginRatio=answers[0].LongMarginRatioByMoney, ShortMarginRatio=answers[0].ShortMarginRatioByMoney)
+            self._queue.add(Query("commission_rate", on_commission, asked), urgent=False)
+
+        def on_commission(answers: list[words.CommissionRateField]) -> None:
+            if answers:
+                rates.update({name: value for name, value in msgspec.structs.asdict(answers[0]).items() if name != "InstrumentID"})
+            self._store.put_setting(RATES_SCOPE, row.InstrumentID, {"day": self.trading_day, "rates": rates})
+            self._take_rates(row, rates)
+
+        self._queue.add(Query("margin_rate", on_margin, asked | {"HedgeFlag": "1"}), urgent=False)
+
+    def _take_rates(self, row: InstrumentField, rates: dict[str, float]) -> None:
+        self._emit(EVENT_CONTRACT, self._ledger.set_rates(row.InstrumentID, rates))
+        self.query_position()
+        self.query_account()
+
+    # ── settlement statement ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _fetch_statement(self, day: str = "") -> None:
+        """Of `day`, or the newest; kept in the store, by day. Asked when nothing else is."""
+
+        def on_parts(parts: list[words.SettlementPart]) -> None:
+            if parts:
+                text = b"".join(part.Content for part in parts).decode("gb18030", "replace")
+                self._store.put_setting(SETTLEMENT_SCOPE, parts[0].TradingDay or day, text)
+
+        if not self._queue.has("settlement", TradingDay=day):
+            self._queue.add(Query("settlement", on_parts, {"TradingDay": day}), urgent=False)
+
+    # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_RspOrderAction(self, frame: frames.RspOrderAction) -> None:
+        """The counter's refusal and the exchange's may both come: the first one counts."""
+        if isinstance(frame, words.RspOrderAction):
+            action = frame.OrderActionRef, frame.OrderRef.strip(), frame.OrderSysID.strip()
+            if action in self._refused_actions:
+                return
+            self._refused_actions.add(action)
+        super()._on_RspOrderAction(frame)
+
+
+class CtpMarket(_NativeSide, Market):
+    """The market front."""
+
+    def _make_front(self) -> native.NativeMarketLink:
+        api, _ = native.native_classes()
+        return native.NativeMarketLink(api, self.info, self._loop, self._on_open, self._on_frame, self._on_lost, take=self._take)
+
+    def _password(self) -> str:
+        return str(self.info["password"])

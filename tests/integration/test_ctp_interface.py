@@ -1,0 +1,498 @@
+"""The ctp interface over a binding written by hand: login and its refusals, queries, orders, losses; the faults of ctpbee's own avoided."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ctpbee.constant import CancelRequest, Exchange, Offset, OrderType, Status
+
+from app.gateway.interfaces import checks, ctp, native, trader
+from app.lib.errors import NotReady, OrderRefused
+from app.model import open_store
+from app.model.store import Store
+from tests.fakes.app import Gateway
+from tests.fakes.front import DAY, account, depth, detail, instrument, order, trade
+from tests.fakes.native import Desk, as_dict
+from tests.waiting import eventually
+
+FRONTS = {"td_address": "tcp://127.0.0.1:41205", "md_address": "tcp://127.0.0.1:41213"}
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+    desk = Desk()
+    monkeypatch.setattr(native, "native_classes", desk.classes)
+    monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))  # nothing native is called here
+    monkeypatch.setattr(native, "SHORTEST_PAUSE", 0.05)
+    monkeypatch.setattr(native, "CONNECT_LIMIT", 0.2)
+    return desk
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path / 'account.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def launch(desk: Desk, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Gateway]]:
+    running: list[Gateway] = []
+    monkeypatch.setattr("app.gateway.interfaces.find_spec", lambda _name: object())
+
+    def start(**changes: Any) -> Gateway:
+        while running:
+            running.pop().stop()
+        info = {"auth_code": "", "appid": "", "new_password": "", "query_interval": 0.0, "settlement_confirm": True}
+        info |= FRONTS | {"flow_dir": tmp_path / "flow"} | changes
+        running.append(Gateway("", store, tmp_path, "ctp", **info))
+        running[0].start()
+        return running[0]
+
+    yield start
+    while running:
+        running.pop().stop()
+
+
+@pytest.fixture
+def gateway(launch: Callable[..., Gateway]) -> Gateway:
+    gateway = launch()
+    gateway.ready()
+    return gateway
+
+
+def states(gateway: Gateway) -> list[str]:
+    return [state for side, state, _ in gateway.states if side == "td"]
+
+
+def sent(desk: Desk, gateway: Gateway, **changes: Any) -> tuple[str, dict[str, Any]]:
+    """An order, and what the binding was given for it."""
+    before = len(desk.asked("reqOrderInsert"))
+    order_id = gateway.send(**changes)
+    eventually(lambda: len(desk.asked("reqOrderInsert")) > before, "sent")
+    return order_id, desk.asked("reqOrderInsert")[-1]
+
+
+# ── login ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_login_goes_through_every_state_of_a_real_front(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    gateway = launch(auth_code="0000000000000000", appid="simnow_client_test")
+    gateway.ready()
+    assert states(gateway) == ["connecting", "connected", "authenticating", "logging_in", "logged_in", "confirming", "loading", "ready"]
+    assert ("td", "connected", FRONTS["td_address"]) in gateway.states
+    (asked,) = desk.asked("reqAuthenticate")
+    assert asked == {"AppID": "simnow_client_test", "AuthCode": "0000000000000000", "BrokerID": "9999", "UserID": "demo"}
+    assert list(gateway.ledger.contracts) == ["rb2510.SHFE"]
+    assert gateway.bee.trader.trading_day == DAY
+
+
+def test_each_account_has_a_flow_directory_of_its_own_for_each_front(desk: Desk, gateway: Gateway, tmp_path: Path) -> None:
+    flows = [desk.asked(f"createFtdc{kind}Api")[0]["flow"] for kind in ("Trader", "Md")]
+    assert flows == [f"{tmp_path / 'flow' / 'td'}/", f"{tmp_path / 'flow' / 'md'}/"]
+    assert all(Path(flow).is_dir() for flow in flows)
+
+
+@pytest.mark.parametrize("error_id", [3, 12, 60, 75, 131, 140, 143, 145, 4060])
+def test_a_refused_login_is_told_with_its_id_and_never_tried_again(desk: Desk, launch: Callable[..., Gateway], error_id: int) -> None:
+    desk.errors["onRspUserLogin"] = {"ErrorID": error_id, "ErrorMsg": "CTP：不行"}
+    gateway = launch()
+    eventually(lambda: gateway.state("td") == "refused", "refused")
+    assert (gateway.bee.trader.refusal.code, gateway.bee.trader.refusal.message) == (f"CTP_{error_id}", "CTP：不行")
+    desk.td.call("onFrontDisconnected", 0x1001)
+    desk.td.call("onFrontConnected")  # the library goes on by itself
+    desk.td.call("onFrontConnected")
+    gateway.do(lambda: None)
+    assert len(desk.asked("reqUserLogin")) == 1
+
+
+@pytest.mark.parametrize("error_id", [63, 64])
+def test_a_refused_authentication_ends_the_login_before_the_password_is_sent(
+    desk: Desk, launch: Callable[..., Gateway], error_id: int
+) -> None:
+    desk.errors["onRspAuthenticate"] = {"ErrorID": error_id, "ErrorMsg": "CTP:客户端认证失败"}
+    gateway = launch(auth_code="x", appid="y")
+    eventually(lambda: gateway.state("td") == "refused", "refused")
+    assert gateway.bee.trader.refusal.code == f"CTP_{error_id}"
+    assert desk.asked("reqUserLogin") == []
+
+
+def test_a_counter_that_is_not_initialised_is_asked_again_without_a_word_for_each_attempt(
+    desk: Desk, launch: Callable[..., Gateway]
+) -> None:
+    desk.errors["onRspUserLogin"] = {"ErrorID": 7, "ErrorMsg": "CTP:还没有初始化"}
+    gateway = launch()
+    eventually(lambda: len(desk.asked("reqUserLogin")) >= 3, "asked again")
+    assert gateway.bee.trader.delay.code == "CTP_7"
+    assert states(gateway) == ["connecting", "connected", "logging_in", "lost"]
+    assert ("td", "lost", "CTP:还没有初始化") in gateway.states
+    desk.errors.clear()
+    gateway.ready()
+    assert gateway.bee.trader.delay is None
+
+
+def test_a_front_that_cannot_be_reached_is_told_once_and_waited_for(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.reachable = False
+    gateway = launch()
+    eventually(lambda: gateway.state("td") == "lost", "told")
+    assert ("td", "lost", f"连接不上前置 {FRONTS['td_address']}") in gateway.states
+    for api in (desk.td, desk.md):
+        api.call("onFrontConnected")
+    gateway.ready()
+
+
+def test_a_password_that_must_be_changed_is_changed_and_the_new_one_logs_in(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.errors["onRspUserLogin"] = {"ErrorID": 140, "ErrorMsg": "CTP:首次登录必须修改密码"}
+    desk.md_errors = None
+    gateway = launch(new_password="better")
+    eventually(lambda: desk.asked("reqUserPasswordUpdate"), "asked to change")
+    desk.errors.clear()
+    eventually(lambda: states(gateway)[-1] in ("ready", "logging_in", "refused"), "on its way")
+    (asked,) = desk.asked("reqUserPasswordUpdate")
+    assert (asked["OldPassword"], asked["NewPassword"]) == ("secret", "better")
+    eventually(lambda: gateway.passwords == ["better"], "told who keeps it")
+    assert desk.asked("reqUserLogin")[-1]["Password"] == "better"
+
+
+def test_a_new_password_that_is_refused_says_why(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.errors["onRspUserPasswordUpdate"] = {"ErrorID": 142, "ErrorMsg": "CTP:新旧密码不能相同"}
+    gateway = launch(new_password="secret")
+    eventually(lambda: gateway.state("td") == "refused", "refused")
+    assert gateway.bee.trader.refusal.code == "CTP_142"
+    assert gateway.passwords == []
+
+
+def test_what_is_wrong_before_any_native_call_ends_the_login_with_its_remedy(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    gateway = launch(td_address="ssl://127.0.0.1:41205")
+    eventually(lambda: gateway.state("td") == gateway.state("md") == "refused", "refused")
+    assert gateway.bee.trader.refusal.code == "FRONT_ADDRESS"
+    assert "tcp://" in gateway.bee.trader.refusal.message
+    assert desk.heard == []
+
+
+# ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_queries_that_the_library_or_the_counter_cannot_take_are_asked_again(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.returns["reqQryInstrument"] = [-3, -2]
+    desk.returns["reqQryTradingAccount"] = [-1]
+    gateway = launch()
+    gateway.ready()
+    assert len(desk.asked("reqQryInstrument")) == 3
+    assert len(desk.asked("reqQryTradingAccount")) == 2
+
+
+def test_an_account_with_nothing_in_it_is_answered_with_empty_dicts(desk: Desk, gateway: Gateway) -> None:
+    """The binding hands over an empty dict where CTP hands over no row: ctpbee's own interface fails on it."""
+    assert gateway.ledger.orders == {} and gateway.ledger.trades == []
+    assert float(gateway.ledger.money().balance) == 1_000_000.0
+
+
+def test_options_and_contracts_from_elsewhere_are_left_out(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.instruments += [
+        as_dict(instrument("rb2510C3000", ProductClass="2")),
+        as_dict(instrument("600000", "SSE")),
+        as_dict(instrument("lc2510", "GFEX")),
+        as_dict(instrument("SP a2509&a2511", "DCE", ProductClass="3", LongMarginRatio=1.7976931348623157e308)),
+    ]
+    gateway = launch()
+    gateway.ready()
+    assert sorted(gateway.ledger.contracts) == ["SP a2509&a2511.DCE", "lc2510.GFEX", "rb2510.SHFE"]
+    assert gateway.ledger.contracts["SP a2509&a2511.DCE"].long_margin_ratio == 0.0
+
+
+def test_the_long_list_of_contracts_is_asked_for_once_a_day(desk: Desk, gateway: Gateway) -> None:
+    desk.td.call("onFrontDisconnected", 0x2001)
+    desk.td.call("onFrontConnected")
+    gateway.ready(times=2)
+    assert len(desk.asked("reqQryInstrument")) == 1
+    desk.login = desk.login | {"TradingDay": "20250610"}
+    desk.account = as_dict(account(TradingDay="20250610"))
+    desk.td.call("onFrontDisconnected", 0x2001)
+    desk.td.call("onFrontConnected")
+    gateway.ready(times=3)
+    assert len(desk.asked("reqQryInstrument")) == 2
+
+
+def test_money_that_our_terms_do_not_have_still_gives_the_counters_balance(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.account = as_dict(account(PreBalance=1_000_000.0, Balance=1_050_000.0, Available=1_050_000.0))  # 50,000 mortgaged
+    gateway = launch()
+    gateway.ready()
+    assert float(gateway.ledger.money().balance) == 1_050_000.0
+
+
+def test_rates_of_what_is_held_are_asked_once_and_kept_for_the_day(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.details = [as_dict(detail(1))]
+    desk.account = as_dict(account(CurrMargin=3600.0))
+    desk.margins = [
+        {
+            "InstrumentID": "rb2510",
+            "LongMarginRatioByMoney": 0.12,
+            "LongMarginRatioByVolume": 0.0,
+            "ShortMarginRatioByMoney": 0.13,
+            "ShortMarginRatioByVolume": 0.0,
+        }
+    ]
+    fees = {f"{what}RatioBy{how}": 0.0 for what in ("Open", "Close", "CloseToday") for how in ("Money", "Volume")}
+    desk.commissions = [fees | {"InstrumentID": "rb", "OpenRatioByMoney": 0.0001}]  # by product
+    gateway = launch()
+    gateway.ready()
+    eventually(lambda: gateway.ledger.has_rates("rb2510"), "rates")
+    row = gateway.ledger.instrument("rb2510")
+    assert row is not None and (row.LongMarginRatio, row.ShortMarginRatio, row.OpenRatioByMoney) == (0.12, 0.13, 0.0001)
+    again = launch()
+    again.ready()
+    eventually(lambda: again.ledger.has_rates("rb2510"), "from the store")
+    assert len(desk.asked("reqQryInstrumentMarginRate")) == 1
+
+
+def test_a_statement_in_pieces_is_put_together_before_it_is_decoded(desk: Desk, launch: Callable[..., Gateway], store: Store) -> None:
+    text = "交易结算单\r\n期末结存：1000000.00"
+    encoded = text.encode("gb18030")
+    desk.statement = [encoded[:3], encoded[3:8], encoded[8:]]  # cut within characters
+    gateway = launch()
+    gateway.ready()
+    eventually(lambda: store.setting("settlement", "20250606") == text, "kept by its day")
+
+
+# ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("kind", "conditions", "price"),
+    [
+        (OrderType.LIMIT, ("2", "3", "1"), 3000.0),
+        (OrderType.MARKET, ("1", "1", "1"), 0.0),
+        (OrderType.FAK, ("2", "1", "1"), 3000.0),
+        (OrderType.FOK, ("2", "1", "3"), 3000.0),
+    ],
+)
+def test_an_order_leaves_in_ctps_words_and_is_read_back_as_what_it_was(
+    desk: Desk, gateway: Gateway, kind: OrderType, conditions: tuple[str, str, str], price: float
+) -> None:
+    order_id, asked = sent(desk, gateway, type=kind)
+    assert (asked["OrderPriceType"], asked["TimeCondition"], asked["VolumeCondition"]) == conditions
+    assert (asked["LimitPrice"], asked["VolumeTotalOriginal"], asked["ExchangeID"]) == (price, 2, "SHFE")
+    assert (asked["CombHedgeFlag"], asked["ContingentCondition"], asked["ForceCloseReason"], asked["MinVolume"]) == ("1", "1", "0", 1)
+    assert (asked["BrokerID"], asked["InvestorID"], asked["UserID"], asked["OrderRef"]) == ("9999", "demo", "demo", "1")
+    names = ("OrderPriceType", "TimeCondition", "VolumeCondition")
+    desk.td.call("onRtnOrder", as_dict(order(status="3", **dict(zip(names, conditions, strict=True)))))
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.NOTTRADED, "taken")
+    assert gateway.ledger.orders[order_id].type is kind
+
+
+def test_gfex_contracts_are_traded_although_ctpbees_map_lacks_the_exchange(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.instruments = [as_dict(instrument("lc2510", "GFEX"))]
+    gateway = launch()
+    gateway.ready()
+    _, asked = sent(desk, gateway, symbol="lc2510", exchange=Exchange.GFEX, offset=Offset.CLOSETODAY)
+    assert (asked["ExchangeID"], asked["CombOffsetFlag"]) == ("GFEX", "3")
+
+
+@pytest.mark.parametrize(
+    ("result", "code"), [(-1, "NEVER_SENT_NETWORK"), (-2, "NEVER_SENT_UNANSWERED"), (-3, "NEVER_SENT_TOO_FAST"), (-9, "NEVER_SENT")]
+)
+def test_what_the_library_did_not_send_is_refused_with_its_own_code(
+    desk: Desk, gateway: Gateway, store: Store, result: int, code: str
+) -> None:
+    desk.returns["reqOrderInsert"] = [result]
+    with pytest.raises(OrderRefused) as error:
+        gateway.send()
+    assert error.value.code == code
+    (intent,) = store.intents(DAY)
+    assert (intent.state, intent.code) == ("never_sent", code)
+    assert gateway.ledger.orders == {}
+
+
+def test_a_refusal_of_the_counter_counts_for_our_order_and_its_echo_to_all_sessions_for_none(desk: Desk, gateway: Gateway) -> None:
+    order_id, asked = sent(desk, gateway)
+    error = {"ErrorID": 31, "ErrorMsg": "CTP:资金不足"}
+    desk.td.call("onErrRtnOrderInsert", asked, error)  # may be another session's order of the same reference
+    gateway.do(lambda: None)
+    assert gateway.ledger.orders[order_id].status is Status.SUBMITTING
+    desk.td.call("onRspOrderInsert", asked, error, 1, True)
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.REJECTED, "refused")
+    assert gateway.ledger.orders[order_id].error_code == "CTP_31"
+
+
+def test_a_refusal_of_the_exchange_is_a_rejection_with_its_text(desk: Desk, gateway: Gateway) -> None:
+    order_id, _ = sent(desk, gateway)
+    desk.td.call("onRtnOrder", as_dict(order(status="5", OrderSubmitStatus="4", StatusMsg="已撤单报单被拒绝INE:合约未开市")))
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.REJECTED, "refused")
+    found = gateway.ledger.orders[order_id]
+    assert (found.error_code, found.error_message) == ("EXCHANGE_REJECT", "已撤单报单被拒绝INE:合约未开市")
+
+
+@pytest.mark.parametrize("status", ["2", "4", "b", "c", "\0"])
+def test_a_status_that_ctpbee_fails_on_leaves_the_order_as_it_was(desk: Desk, gateway: Gateway, status: str) -> None:
+    order_id, _ = sent(desk, gateway)
+    desk.td.call("onRtnOrder", as_dict(order(status="3")))
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.NOTTRADED, "taken")
+    desk.td.call("onRtnOrder", as_dict(order(status=status, OrderSysID=f"{1:>12}")))
+    desk.td.call("onRtnTrade", as_dict(trade()))
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.PARTTRADED, "the stream goes on")
+
+
+@pytest.mark.parametrize(("offset", "word"), [("2", "强平"), ("5", "强减"), ("6", "本地强平")])
+def test_a_close_that_was_forced_is_an_order_like_others_and_told_once(desk: Desk, gateway: Gateway, offset: str, word: str) -> None:
+    row = as_dict(order(9, status="3", SessionID=99, CombOffsetFlag=offset, Direction="1"))
+    desk.td.call("onRtnOrder", row)
+    desk.td.call("onRtnOrder", row)
+    eventually(lambda: "1_99_9" in gateway.ledger.orders, "shown")
+    assert gateway.ledger.orders["1_99_9"].offset is Offset.CLOSE
+    ((code, message),) = gateway.notices
+    assert code == "FORCED_CLOSE" and message.startswith(f"{word}：rb2510 2 手")
+
+
+def test_orders_of_another_session_are_shown_and_cancelled_by_the_exchanges_number(desk: Desk, gateway: Gateway) -> None:
+    desk.td.call("onRtnOrder", as_dict(order(5, status="3", FrontID=2, SessionID=99)))
+    eventually(lambda: "2_99_5" in gateway.ledger.orders, "shown")
+    assert not gateway.ledger.orders["2_99_5"].is_local
+    gateway.do(lambda: gateway.bee.trader.cancel_order(CancelRequest(order_id="2_99_5", symbol="rb2510", exchange=Exchange.SHFE)))
+    (asked,) = desk.asked("reqOrderAction")
+    assert (asked["OrderSysID"], asked["ExchangeID"], asked["ActionFlag"]) == (f"{5:>12}", "SHFE", "0")  # verbatim, blanks and all
+    assert "OrderRef" not in asked
+    _, own = sent(desk, gateway)
+    assert own["OrderRef"] == "1"  # another session's references are its own
+
+
+def test_an_order_without_a_number_is_cancelled_by_its_triple(desk: Desk, gateway: Gateway) -> None:
+    order_id, _ = sent(desk, gateway)
+    gateway.do(lambda: gateway.bee.trader.cancel_order(CancelRequest(order_id=order_id, symbol="rb2510", exchange=Exchange.SHFE)))
+    (asked,) = desk.asked("reqOrderAction")
+    assert (asked["FrontID"], asked["SessionID"], asked["OrderRef"]) == (1, 7, "1")
+    assert "OrderSysID" not in asked
+
+
+def test_a_refused_cancel_is_told_once_though_counter_and_exchange_both_refuse(desk: Desk, gateway: Gateway) -> None:
+    order_id, _ = sent(desk, gateway)
+    desk.td.call("onRtnOrder", as_dict(order(status="3")))
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.NOTTRADED, "taken")
+    gateway.do(lambda: gateway.bee.trader.cancel_order(CancelRequest(order_id=order_id, symbol="rb2510", exchange=Exchange.SHFE)))
+    (asked,) = desk.asked("reqOrderAction")
+    echo = {"OrderRef": "", "FrontID": 0, "SessionID": 0} | asked
+    error = {"ErrorID": 26, "ErrorMsg": "CTP:报单已全成交或已撤销，不能再撤"}
+    desk.td.call("onRspOrderAction", echo, error, 1, True)
+    desk.td.call("onErrRtnOrderAction", echo, error)
+    eventually(lambda: gateway.cancel_refusals, "told")
+    gateway.do(lambda: None)
+    assert gateway.cancel_refusals == [(order_id, "CTP_26", "CTP:报单已全成交或已撤销，不能再撤")]
+
+
+def test_two_exchanges_may_use_one_number_for_orders_and_for_fills(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.instruments += [as_dict(instrument("a2509", "DCE"))]
+    gateway = launch()
+    gateway.ready()
+    for ref, symbol, exchange in ((1, "rb2510", "SHFE"), (2, "a2509", "DCE")):
+        number = {"OrderSysID": f"{77:>12}", "InstrumentID": symbol, "ExchangeID": exchange, "SessionID": 5}
+        desk.td.call("onRtnOrder", as_dict(order(ref, status="3", **number)))
+        del number["SessionID"]
+        desk.td.call("onRtnTrade", as_dict(trade("t1", ref, **number)))
+    eventually(lambda: len(gateway.ledger.trades) == 2, "both fills")
+    assert [fill.order_id for fill in gateway.ledger.trades] == ["1_5_1", "1_5_2"]
+
+
+def test_ines_yesterday_volume_is_counted_like_shfes(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.instruments = [as_dict(instrument("sc2510", "INE"))]
+    row = {"InstrumentID": "sc2510", "ExchangeID": "INE"}
+    desk.details = [as_dict(detail(2, **row)), as_dict(detail(1, open_date=DAY, TradeID="t1", OpenPrice=3000.0, **row))]
+    desk.orders = [order(status="0", VolumeTraded=1, VolumeTotalOriginal=1, SessionID=3, **row)]
+    desk.trades = [trade("t1", **row)]
+    desk.account = as_dict(account(CurrMargin=9000.0, Commission=2.0))
+    gateway = launch()
+    gateway.ready()
+    position = gateway.ledger.book.position("sc2510", "long")
+    assert position is not None and (position.volume, position.yd_volume) == (3, 2)
+    assert gateway.differences == []
+
+
+# ── losses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_with_the_trading_front_lost_orders_are_refused_at_once_while_quotes_go_on(desk: Desk, gateway: Gateway) -> None:
+    gateway.do(lambda: gateway.bee.subscribe("rb2510"))
+    eventually(lambda: desk.asked("subscribeMarketData"), "subscribed")
+    desk.td.call("onFrontDisconnected", 0x1001)
+    eventually(lambda: gateway.state("td") == "lost", "lost")
+    assert ("td", "lost", "与前置的连接已断开：网络读失败 0x1001") in gateway.states
+    with pytest.raises(NotReady):
+        gateway.send()
+    desk.md.call("onRtnDepthMarketData", as_dict(depth(ExchangeID="", BidPrice1=1.7976931348623157e308)))
+    eventually(lambda: gateway.ears.of("tick"), "a quote")
+    (tick,) = gateway.ears.of("tick")
+    assert (tick.exchange, tick.bid_price_1, tick.trading_day) == (Exchange.SHFE, 0.0, DAY)
+
+
+def test_after_a_loss_everything_is_done_again_and_what_happened_meanwhile_appears(desk: Desk, gateway: Gateway) -> None:
+    gateway.do(lambda: gateway.bee.subscribe("rb2510"))
+    order_id, _ = sent(desk, gateway)
+    desk.td.call("onRtnOrder", as_dict(order(status="3")))
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.NOTTRADED, "taken")
+    for api in (desk.td, desk.md):
+        api.call("onFrontDisconnected", 0x2001)
+    eventually(lambda: gateway.state("td") == gateway.state("md") == "lost", "both lost")
+    desk.orders = [order(status="0", VolumeTraded=2), order(3, status="3", SessionID=50)]
+    desk.trades = [trade("t1", Volume=2)]
+    desk.details = [as_dict(detail(2, open_date=DAY, TradeID="t1", OpenPrice=3000.0))]
+    desk.account = as_dict(account(CurrMargin=6000.0, Commission=4.0))
+    desk.login = desk.login | {"SessionID": 8}
+    for api in (desk.td, desk.md):
+        api.call("onFrontConnected")
+    gateway.ready(times=2)
+    assert gateway.ledger.orders[order_id].status is Status.ALLTRADED
+    assert "1_50_3" in gateway.ledger.orders
+    assert [row.tradeid for row in gateway.ears.of("trade")] == ["t1"]
+    assert len(desk.asked("reqUserLogin")) == 2
+    eventually(lambda: len(desk.asked("subscribeMarketData")) >= 2, "subscribed again")
+    assert gateway.differences == []
+
+
+def test_an_order_whose_answer_was_lost_with_the_gateway_is_found_again_by_its_triple_and_not_sent_twice(
+    desk: Desk, launch: Callable[..., Gateway], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.2)
+    gateway = launch()
+    gateway.ready()
+    order_id, _ = sent(desk, gateway)
+    desk.orders = [order(status="3")]
+    desk.login = desk.login | {"SessionID": 8}
+    again = launch()
+    again.ready()
+    eventually(lambda: again.ledger.orders[order_id].status is Status.NOTTRADED, "found")
+    assert again.ledger.orders[order_id].is_local
+    assert len(desk.asked("reqOrderInsert")) == 1
+    assert store.intents(DAY)[0].state == "accepted"
+
+
+def test_a_broken_callback_is_logged_and_the_next_one_heard(desk: Desk, gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
+    desk.td.call("onRtnOrder", {"OrderRef": "1"})
+    desk.td.call("onRtnOrder", as_dict(order(4, status="3", SessionID=50)))
+    eventually(lambda: "1_50_4" in gateway.ledger.orders, "the stream goes on")
+    assert "callback onRtnOrder failed" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its C library names locales otherwise")
+def test_the_locale_check_knows_what_the_c_library_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "LOCALE", "zz_ZZ.NOTHING")
+    assert not checks.has_locale()
+    monkeypatch.setattr(checks, "LOCALE", "C")
+    assert checks.has_locale()
+
+
+def test_the_counters_moment_is_of_the_hosts_date_where_their_clocks_agree_else_of_its_trading_day() -> None:
+    from datetime import datetime
+
+    from app.lib.calendar import SHANGHAI
+
+    def at(text: str) -> datetime:
+        return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+
+    assert ctp.login_moment("20250609", "20:59:58", at("2025-06-06T21:00:00")) == at("2025-06-06T20:59:58")
+    assert ctp.login_moment("20250609", "12:00:00", at("2025-06-07T12:10:00")) == at("2025-06-07T12:00:00")  # on a Saturday
+    assert ctp.login_moment("20250609", "00:00:01", at("2025-06-06T23:59:59")) == at("2025-06-07T00:00:01")
+    assert ctp.login_moment("20250609", "21:05:00", at("2026-11-23T08:00:00")) == at("2025-06-06T21:05:00")
+    assert ctp.login_moment("20250609", "", at("2025-06-09T08:00:00")) == at("2025-06-09T08:00:00")
