@@ -12,7 +12,7 @@ from ctpbee.constant import CancelRequest, Exchange, Offset, OrderType, Status
 
 from app.gateway.interfaces import checks, ctp, native, trader
 from app.lib.errors import NotReady, OrderRefused
-from app.model import open_store
+from app.model.sqlite import SqliteStore
 from app.model.store import Store
 from tests.fakes.app import Gateway
 from tests.fakes.front import DAY, account, depth, detail, instrument, order, trade
@@ -34,7 +34,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path / 'account.db'}")
+    store = SqliteStore(tmp_path / "account.db")
     yield store
     store.close()
 
