@@ -66,6 +66,21 @@ class CounterFaults:
     def release_cancel(self) -> None:
         self._do("release", kind="cancel")
 
+    def set_rules(self, **rules: Any) -> None:
+        self._do("set_rules", **rules)
+
+    def disconnect(self, reason: int, user: str = "", front: str = "") -> int:
+        return self._do("disconnect", reason=reason, user=user, front=front)
+
+    def refuse_sends(self, request: str, code: int, count: int = 1, user: str = "", front: str = "") -> int:
+        return self._do("refuse_sends", request=request, code=code, count=count, user=user, front=front)
+
+    def burst(self, symbol: str, count: int) -> None:
+        self._do("burst", symbol=symbol, count=count)
+
+    def force_close(self, user: str, symbol: str, direction: str, volume: int, offset: str = "2") -> None:
+        self._do("force_close", user=user, symbol=symbol, direction=direction, volume=volume, offset=offset)
+
     def set_quote(self, symbol: str, bid: float, bid_volume: int, ask: float, ask_volume: int, last: float, traded: int = 0) -> None:
         quote = {"bid": bid, "bid_volume": bid_volume, "ask": ask, "ask_volume": ask_volume, "last": last, "traded": traded}
         self._do("set_quote", symbol=symbol, **quote)

@@ -32,6 +32,7 @@ from app.counter.exchange import ANY_PRICE, ANY_VOLUME, COMPLETE, GFD, IOC, LIMI
 from app.counter.market import DayTurn, Market
 from app.counter.matching import Deal
 from app.counter.state import State, StoredAccount, StoredOrder, StoredTrade
+from app.counter.statement import Settled, pieces, statement_of
 from app.lib.book import Book, Fill, Lot, Terms, WorkingOrder
 from app.lib.prices import HIGHEST, is_absent
 
@@ -77,6 +78,7 @@ ORDER_TYPES = {  # price type, time condition, volume condition
 NO_MARKET_ORDERS = {"SHFE", "INE"}
 NO_FOK = {"CZCE"}
 OPEN, CLOSE, CLOSE_TODAY, CLOSE_YESTERDAY = "0", "1", "3", "4"
+FORCED = {"2", "5", "6"}  # closes by the broker or the exchange
 FINISHED = {"0", "5"}
 
 Link = Hashable
@@ -241,9 +243,13 @@ class Core:
         self.desk.gone(link)
         self._watch()
 
-    def links(self, user: str = "", front: str = "") -> list[Link]:
-        """The logged-in connections, of one user and one front where given."""
-        return [link for link, session in self._sessions.items() if user in ("", session.user) and front in ("", session.front)]
+    def links(self, user: str = "", front: str = "", native: bool = False) -> list[Link]:
+        """The logged-in connections, of one user and one front where given, or of CTP's library alone."""
+        return [
+            link
+            for link, session in self._sessions.items()
+            if user in ("", session.user) and front in ("", session.front) and (session.native or not native)
+        ]
 
     # ── seams for the tests' faults (app/counter/faults.py); in production they say no ───────────────────────────────
 
@@ -490,9 +496,13 @@ class Core:
             if session is not None and session.account is not None:
                 self._tell(session.account, f.ErrRtnOrderInsert(order=row, ErrorID=error_id, ErrorMsg=text))
             return
+        self._accept(session.account, row)
+
+    def _accept(self, account: Account, row: f.OrderField) -> None:
+        """The counter takes an order and sends it on to the exchange."""
         self._last_place += 1
-        order = Order(self._last_place, session.account, row, self._freeze_price(row))
-        session.account.orders[row.FrontID, row.SessionID, row.OrderRef] = order
+        order = Order(self._last_place, account, row, self._freeze_price(row))
+        account.orders[row.FrontID, row.SessionID, row.OrderRef] = order
         self._remember_contract(row.InstrumentID)
         self._update(order, StatusMsg="报单已提交")
         if not self._is_held_back("order"):
@@ -784,6 +794,8 @@ class Core:
                 return [row for row in self._position_details(account) if request.InstrumentID in ("", row.InstrumentID)]
             case "account":
                 return [self._money_row(account)]
+            case "settlement":
+                return self._statement(account, request.TradingDay)
             case "settlement_confirm":
                 if not account.confirmed.date:
                     return []
@@ -891,7 +903,7 @@ class Core:
 
     def _natives(self) -> list[Link]:
         """The trading connections of CTP's library."""
-        return [link for link, session in self._sessions.items() if session.native and session.account is not None]
+        return self.links(front="td", native=True)
 
     def _changed_statuses(self) -> list[f.InstrumentStatusField]:
         """What the exchanges do with the products now, where it is not what they did when this was asked last."""
@@ -940,7 +952,9 @@ class Core:
                     order.row = replace(order.row, OrderStatus="5", OrderSubmitStatus="3", StatusMsg="交易日结束")
                     self._save(order)
             prices = {symbol: self._settlement_price(symbol, settlement) for symbol in self._held(account)}
-            settled.append((account, account.book.settle(prices, new_day)))
+            book = account.book.settle(prices, new_day)
+            self._write_statement(account, book)
+            settled.append((account, book))
         self._state.put("day_before", self._exchange.begin_day())
         for account, book in settled:
             lots = [self._dated_before(lot, new_day) for lot in book.open_lots() if lot.symbol in self._exchange.contracts]
@@ -951,6 +965,31 @@ class Core:
         self._reload_accounts()
         for link in self._sessions:
             self._out.append((link, f.Heartbeat(now=self._now_text(), TradingDay=new_day)))
+
+    def _write_statement(self, account: Account, settled: Book) -> None:
+        lots = settled.open_lots()
+        symbols = {lot.symbol for lot in lots} | {trade.InstrumentID for trade in account.trades}
+        text = statement_of(
+            Settled(
+                broker=account.stored.broker,
+                user=account.stored.user,
+                trading_day=self._trading_day,
+                before=account.book.money(),
+                after=settled.money(),
+                trades=account.trades,
+                lots=lots,
+                contracts={symbol: self._contract(symbol) for symbol in symbols},
+            )
+        )
+        self._state.save_statement(account.stored.id, self._trading_day, text)
+
+    def _statement(self, account: Account, trading_day: str) -> list[f.SettlementInfoField]:
+        day, text = self._state.statement(account.stored.id, trading_day)
+        broker, user = account.stored.broker, account.stored.user
+        return [
+            f.SettlementInfoField(TradingDay=day, BrokerID=broker, InvestorID=user, SequenceNo=number, Content=content)
+            for number, content in enumerate(pieces(text), 1)
+        ]
 
     def _begin_day(self, trading_day: str) -> None:
         self._day += 1
@@ -1025,10 +1064,11 @@ class Core:
         return WorkingOrder(order.id, row.InstrumentID, side, self._offset(row), order.freeze_price, remaining, row.VolumeTotalOriginal)
 
     def _offset(self, row: f.OrderField) -> str:
-        """The book's word. Where lots are split, a plain close is of yesterday's."""
-        if row.CombOffsetFlag == CLOSE and self._contract(row.InstrumentID).PositionDateType == "1":
+        """The book's word. Where lots are split, a plain close is of yesterday's; a forced one is taken for a plain one."""
+        offset = CLOSE if row.CombOffsetFlag in FORCED else row.CombOffsetFlag
+        if offset == CLOSE and self._contract(row.InstrumentID).PositionDateType == "1":
             return "closeyesterday"
-        return {OPEN: "open", CLOSE: "close", CLOSE_TODAY: "closetoday", CLOSE_YESTERDAY: "closeyesterday"}[row.CombOffsetFlag]
+        return {OPEN: "open", CLOSE: "close", CLOSE_TODAY: "closetoday", CLOSE_YESTERDAY: "closeyesterday"}[offset]
 
     def _fill_of(self, trade: f.TradeField, order: Order) -> Fill:
         return Fill(

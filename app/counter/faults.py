@@ -9,13 +9,18 @@ Commands are done in the core's thread, between two requests. `user` "" means ev
 | mute, unmute | user | hold all callbacks but heartbeats back from those connections; release them in order |
 | duplicate | user, count | send each of the next `count` RtnOrder and RtnTrade twice |
 | reorder | user | swap the next two of RtnOrder and RtnTrade on one connection |
-| refuse_next | kind ("login", "order", "cancel"), error_id, text | the counter refuses the next one |
+| refuse_next | kind (login authenticate password confirm order cancel query), error_id, text | the counter refuses the next one |
 | reject_next | text | the exchange rejects the next order |
 | hold, release | kind ("order", "cancel") | the next one stays on its way to the exchange (an order in 'a'); send on what was held |
 | set_quote | symbol, bid, bid_volume, ask, ask_volume, last, traded | its quote from now on; volume 0: side absent |
 | release_quote | symbol | the market's own quotes again |
 | turn_day | prices {symbol: price}, new_day ("": next weekday) | settle now at these prices |
 | set_clock | now (ISO, exchange time) | where the market can |
+| set_rules | of app/counter/desk.py's Rules, what is to be other than off | the broker's rules from now on |
+| disconnect | reason, user, front | the stand-in for CTP's library loses the front for this reason (0x1001, 0x2001…); result: how many |
+| refuse_sends | request, code, count, user, front | its next requests of that kind return -1, -2 or -3: frames.FrontControl |
+| burst | symbol, count | so many snapshots at once to who subscribed it |
+| force_close | user, symbol, direction ("long", "short"), volume, offset ("2", "5", "6") | the broker closes it, against what is quoted |
 | books | | every account: money, lots, orders, fills, number of trades |
 """
 
@@ -31,7 +36,8 @@ import msgspec
 from msgspec.structs import replace
 
 from app.counter import frames as f
-from app.counter.core import Core, Link, Out, Refusal, Session
+from app.counter.core import FORCED, Account, Core, Link, Out, Refusal, Session
+from app.counter.desk import Rules
 from app.counter.market import DayTurn, Market, Phase
 from app.counter.server import CounterServer, Outgoing
 from app.gateway.channel import Connection, Server
@@ -198,7 +204,56 @@ class FaultyCore(Core):
                     self._finish_cancelled(order)
                 else:
                     self._out.append((link, self._cancel_refused(request, self._refusal(26))))
+                    self._tell_natives(order.account, request)
             self._held_cancels.clear()
+        return self._taken()
+
+    def _tell_natives(self, account: Account, request: f.ReqOrderAction) -> None:
+        """The exchange's refusal of a cancel, as CTP tells it to all sessions of the user."""
+        error_id, text = self._refusal(26)
+        refused = f.ErrRtnOrderAction(
+            InstrumentID=request.InstrumentID,
+            ExchangeID=request.ExchangeID,
+            OrderActionRef=request.OrderActionRef,
+            OrderRef=request.OrderRef,
+            FrontID=request.FrontID,
+            SessionID=request.SessionID,
+            OrderSysID=request.OrderSysID,
+            ErrorID=error_id,
+            ErrorMsg=text,
+        )
+        self._out += [(link, refused) for link in self._natives() if self._sessions[link].account is account]
+
+    def burst(self, symbol: str, count: int) -> Out:
+        """Snapshots that differ in volume and millisecond alone."""
+        quote = self._exchange.newest(symbol)
+        if quote is None:
+            raise ValueError(f"no quote of {symbol} to start from")
+        with self._transaction():
+            self._publish([replace(quote, Volume=quote.Volume + n, UpdateMillisec=n % 1000) for n in range(1, count + 1)])
+        return self._taken()
+
+    def force_close(self, user: str, symbol: str, direction: str, volume: int, offset: str) -> Out:
+        """An order of the broker's, of no session: by its price it takes what is quoted, what is left is gone."""
+        if offset not in FORCED:
+            raise ValueError(f"not a forced offset: {offset}")
+        account = next(account for account in self._accounts.values() if account.stored.user == user)
+        lower, upper = self._exchange.limits(symbol)
+        with self._transaction():
+            request = f.ReqOrderInsert(
+                InstrumentID=symbol,
+                ExchangeID="",
+                OrderRef=str(len(account.orders) + 1),
+                Direction="1" if direction == "long" else "0",
+                CombOffsetFlag=offset,
+                OrderPriceType="2",
+                TimeCondition="1",
+                VolumeCondition="1",
+                LimitPrice=lower if direction == "long" else upper,
+                VolumeTotalOriginal=volume,
+            )
+            row = self._order_row(None, request)
+            self._accept(account, replace(row, BrokerID=account.stored.broker, InvestorID=user, FrontID=0))
         return self._taken()
 
     def books(self) -> list[dict[str, Any]]:
@@ -326,6 +381,26 @@ class FaultListener:
     def do_release(self, kind: str) -> None:
         self._core.holds.discard(kind)
         self._outgoing.send(self._core.release_orders() if kind == "order" else self._core.release_cancels())
+
+    def do_set_rules(self, **rules: Any) -> None:
+        self._core.desk.rules = msgspec.convert(rules, Rules)
+
+    def do_disconnect(self, reason: int, user: str = "", front: str = "") -> int:
+        return self._control(f.FrontControl(reason=reason), user, front)
+
+    def do_refuse_sends(self, request: str, code: int, count: int = 1, user: str = "", front: str = "") -> int:
+        return self._control(f.FrontControl(request=request, code=code, count=count), user, front)
+
+    def _control(self, control: f.FrontControl, user: str, front: str) -> int:
+        links = self._core.links(user, front, native=True)
+        self._outgoing.send([(link, control) for link in links])
+        return len(links)
+
+    def do_burst(self, symbol: str, count: int) -> None:
+        self._outgoing.send(self._core.burst(symbol, count))
+
+    def do_force_close(self, user: str, symbol: str, direction: str, volume: int, offset: str = "2") -> None:
+        self._outgoing.send(self._core.force_close(user, symbol, direction, volume, offset))
 
     def do_set_quote(self, **quote: Any) -> None:
         self._core.market.set_quote(**quote)

@@ -21,7 +21,7 @@ import msgspec
 from app.counter.frames import InstrumentField, OrderField, TradeField
 from app.lib.book import Lot
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -46,6 +46,12 @@ CREATE TABLE trades (
 ) WITHOUT ROWID;
 CREATE INDEX trades_by_number ON trades (number);
 """
+_STATEMENTS = """
+CREATE TABLE statements (
+    account INTEGER NOT NULL, trading_day TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (account, trading_day)
+) WITHOUT ROWID;
+"""
+_STEPS = (_SCHEMA, _STATEMENTS)  # from version n to n + 1
 
 _encode_row = msgspec.msgpack.Encoder().encode
 _decode_contract = msgspec.msgpack.Decoder(InstrumentField).decode
@@ -95,10 +101,9 @@ class State:
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise StateTooNew(f"{path} 的结构版本为 {version}，本程序只认识到 {SCHEMA_VERSION}")
-            if version == 0:
-                for statement in filter(str.strip, _SCHEMA.split(";")):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            for statement in filter(str.strip, "".join(_STEPS[version:]).split(";")):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         self._db.close()
@@ -158,6 +163,18 @@ class State:
 
     def contracts(self) -> dict[str, InstrumentField]:
         return {symbol: _decode_contract(row) for symbol, row in self._db.execute("SELECT symbol, row FROM contracts")}
+
+    # ── settlement statements ────────────────────────────────────────────────────────────────────────────────────────
+
+    def save_statement(self, account: int, trading_day: str, text: str) -> None:
+        """A day that a replay visits again has the newer one."""
+        self._db.execute("INSERT OR REPLACE INTO statements VALUES (?,?,?)", (account, trading_day, text))
+
+    def statement(self, account: int, trading_day: str = "") -> tuple[str, str]:
+        """Trading day and text; the newest without a day; both empty where there is none."""
+        of_day = "AND trading_day = ?" if trading_day else "AND ? = '' ORDER BY trading_day DESC LIMIT 1"
+        query = f"SELECT trading_day, text FROM statements WHERE account = ? {of_day}"
+        return self._db.execute(query, (account, trading_day)).fetchone() or ("", "")
 
     # ── orders and trades ────────────────────────────────────────────────────────────────────────────────────────────
 
