@@ -1,8 +1,9 @@
 """The gateway host: starts one gateway per account and the built-in counter, watches them, gives their addresses. A process of its own.
 
-It has no trading state: when it is killed, gateways and counter go on, and the next host adopts them from the registry. All that
-is lost with it are the passwords, which live in its memory alone: a gateway that dies while nobody holds its password needs a
-login. Threads: one per caller of the RPC server, one per login under way, and one that watches.
+What it does about strategies is in strategy_keeper.py. It has no trading state: when it is killed, gateways, strategies and counter
+go on, and the next host adopts them from the registry. All that is lost with it are the passwords, which live in its memory alone: a
+gateway that dies while nobody holds its password needs a login. Threads: one per caller of the RPC server, one per login or call
+about strategies under way, one that watches, and the keeper's.
 """
 
 from __future__ import annotations
@@ -31,19 +32,29 @@ from app.gateway.messages import (
     AnyRequest,
     AwaitLogin,
     CheckPassword,
+    DeleteStrategy,
     Done,
     ListAccounts,
+    ListStrategies,
     LoggedIn,
     LoggedOut,
     LogIn,
     LogOut,
+    ReadCode,
     ReadLists,
+    ReadStrategyLog,
+    RestartStrategy,
+    SaveCode,
     ShutDown,
+    StartStrategy,
+    StopStrategy,
 )
 from app.gateway.process import AlreadyRunning, Backoff, Kept, Lock, Process
 from app.gateway.registry import Entry, Registry, account_key
 from app.gateway.rpc import RpcClient, RpcServer
+from app.gateway.strategy_keeper import STRATEGY, Keeper
 from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginDelayed, LoginRefused, NotFound
+from app.model import HOST, open_store
 from app.settings import Settings
 
 GATEWAY = (sys.executable, "-m", "app.gateway")
@@ -85,9 +96,15 @@ class Account:
 
 
 class Host:
-    """See the module. `gateway` and `counter` are the commands that start those."""
+    """See the module. `gateway`, `counter` and `strategy` are the commands that start those."""
 
-    def __init__(self, settings: Settings, gateway: Sequence[str] = GATEWAY, counter: Sequence[str] = COUNTER) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        gateway: Sequence[str] = GATEWAY,
+        counter: Sequence[str] = COUNTER,
+        strategy: Sequence[str] = STRATEGY,
+    ) -> None:
         self._settings = settings
         self._registry = Registry(settings.data_dir)
         self._gateway_command = gateway
@@ -97,6 +114,8 @@ class Host:
         self._counter_lock = threading.Lock()
         self._stopping = threading.Event()
         self._launching = threading.Lock()  # no child is started once stop() has begun
+        self._store = open_store(settings, HOST)
+        self._strategies = Keeper(settings, self._registry, self._store, self._launch, self._ready_accounts, strategy)
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._registry.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._server = RpcServer(channel.new_address(self._registry.run_dir, "host.sock"), self._handle)
@@ -107,6 +126,7 @@ class Host:
         """Adopt what an earlier host left, watch, and listen."""
         self._remember_the_dead()
         self._adopt_the_living()
+        self._strategies.start()
         self._watcher.start()
         self._server.start()
         self._registry.register(name="host", kind="host", address=self._server.address)
@@ -121,11 +141,12 @@ class Host:
             pass
 
     def stop(self) -> None:
-        """End gateways and counter, within 4 s, and leave no entry behind."""
+        """End strategies, gateways and counter, each within its time, and leave no entry behind."""
         self._stopping.set()
         with self._launching:
             pass  # a child that is just being started is known from here on
         self._watcher.join(1.0)
+        self._strategies.end_all()
         gateways = {account.gateway: account.process for account in list(self._accounts.values()) if account.process is not None}
         for entry in self._registry.living("gateway"):
             gateways.setdefault(entry.name, Process(entry.name, entry=entry))
@@ -136,6 +157,7 @@ class Host:
         self._registry.forget_the_dead()
         self._server.close()
         self._registry.unregister("host")
+        self._store.close()
         log.info("host ends")
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -151,7 +173,32 @@ class Host:
             case ShutDown():
                 self.ask_to_stop()
                 return Done()
+        answer = self._about_strategies(request)
+        if answer is not None:
+            return _in_a_thread(answer)
         raise BadInput("request", f"网关主机不答 {type(request).__name__}")
+
+    def _about_strategies(self, request: AnyRequest) -> Callable[[], AnyReply] | None:
+        """The answer to a call about strategies; None for any other."""
+        keeper = self._strategies
+        match request:
+            case ListStrategies():
+                return lambda: keeper.rows(request.account, request.name)
+            case StartStrategy():
+                return lambda: keeper.run(request.account, request.name)
+            case StopStrategy():
+                return lambda: keeper.stop(request.account, request.name)
+            case RestartStrategy():
+                return lambda: keeper.run_again(request.account, request.name)
+            case DeleteStrategy():
+                return lambda: keeper.delete(request.account, request.name)
+            case SaveCode():
+                return lambda: keeper.save_code(request.account, request.text)
+            case ReadCode():
+                return lambda: keeper.read_code(request.name, request.version)
+            case ReadStrategyLog():
+                return lambda: keeper.read_log(request.account, request.name, request.before, request.limit)
+        return None
 
     def log_in(self, request: LogIn) -> LoggedIn:
         check_interface(request.interface)
@@ -175,6 +222,8 @@ class Host:
         with account.lock:
             if self._accounts.get(request.account) is not account:
                 raise NotFound("账户没有登录")
+            account.state = "needs_login"  # no strategy is started from here on
+            self._strategies.log_out(account.key)
             entry = self._running(account)
             working = self._say_good_bye(account, entry) if entry is not None else 0
             account.needs_login()
@@ -336,6 +385,11 @@ class Host:
         account.started = time.monotonic()
         return account.process
 
+    def _ready_accounts(self) -> dict[str, int]:
+        """Those that are logged in, with the pid of their gateways."""
+        accounts = [account for account in list(self._accounts.values()) if account.state == "ready"]
+        return {account.key: gateway.pid for account in accounts if (gateway := account.process) is not None}
+
     def _launch(self, name: str, command: Sequence[str], stdin: bytes = b"") -> Process:
         with self._launching:
             if self._stopping.is_set():
@@ -377,6 +431,7 @@ class Host:
             try:
                 if next(rounds) % ADOPT_EVERY == 0:
                     self._adopt_the_living()
+                    self._strategies.adopt_the_living()
                 for account in list(self._accounts.values()):
                     if account.lock.acquire(blocking=False):  # else a login or logout is at it, and knows better
                         try:
@@ -386,6 +441,7 @@ class Host:
                 if any(account.interface == "sim" and account.state != "needs_login" for account in list(self._accounts.values())):
                     with self._counter_lock:
                         self._counter.look()
+                self._strategies.look()
             except Exception:  # the edge of the thread: whatever it was, watching goes on
                 log.exception("watching failed")
 
@@ -495,7 +551,7 @@ def _in_a_thread(function: Callable[[], AnyReply]) -> Future[AnyReply]:
             future.set_exception(error)
 
     context = contextvars.copy_context()  # the request's id goes into what is logged there
-    threading.Thread(target=context.run, args=(work,), name="login", daemon=True).start()
+    threading.Thread(target=context.run, args=(work,), name="call", daemon=True).start()
     return future
 
 
@@ -507,10 +563,15 @@ def _listens(address: str) -> bool:
     return True
 
 
-def run(settings: Settings, gateway: Sequence[str] = GATEWAY, counter: Sequence[str] = COUNTER) -> None:
+def run(
+    settings: Settings,
+    gateway: Sequence[str] = GATEWAY,
+    counter: Sequence[str] = COUNTER,
+    strategy: Sequence[str] = STRATEGY,
+) -> None:
     """The host process, until SIGTERM, SIGINT or ShutDown. Raises AlreadyRunning."""
     claim = Lock(settings.data_dir, "host")
-    host = Host(settings, gateway, counter)
+    host = Host(settings, gateway, counter, strategy)
     stop = process.StopSignal()
     host.start()
     host.wait(lambda: stop.asked)

@@ -51,6 +51,7 @@ from app.gateway.messages import (
     ReadStatus,
     SaveBars,
     ShutDown,
+    StrategyChanged,
     StrategySaid,
     StrategyState,
     Subscribe,
@@ -238,6 +239,7 @@ class Service:
             WriteConfig: self._write_config,
             ReadStatus: lambda _request: Json(rows.to_json(self._fronts.data())),
             StrategySaid: self._strategy_said,
+            StrategyChanged: self._push_strategy,
         }
         name = f"gw-{hashlib.sha256(login.account.encode()).hexdigest()[:12]}.sock"
         self._server = RpcServer(channel.new_address(self._registry.run_dir, name), self._handle, self._on_close)
@@ -357,6 +359,10 @@ class Service:
         contracts = self._account.contracts()
         self._publisher.push("contract", rows.to_json(contracts))
         return Counted(len(contracts))
+
+    def _push_strategy(self, request: StrategyChanged) -> Done:
+        self._publisher.push("strategy", request.payload)
+        return Done()
 
     def _describe_contract(self, request: DescribeContract) -> Json:
         contract = self._account.contract(request.symbol)

@@ -1,7 +1,8 @@
 """A gateway without trading: what the host starts, watches and asks, and nothing more.
 
 Its userid says how it behaves: `refused` and `silent` are its front's answers to the login, `broken` ends before it listens,
-`stubborn` does not end when it is asked to. A file `<data>/refuse` has every login refused from then on.
+`stubborn` does not end when it is asked to. A file `<data>/refuse` has every login refused from then on. What it is told of
+strategies goes to a file `<data>/told-<account>`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import orjson
 
 from app.gateway import channel
-from app.gateway.messages import AwaitLogin, CheckPassword, Done, Json, ReadLists, ShutDown
+from app.gateway.messages import AwaitLogin, CheckPassword, Done, Json, ReadLists, ShutDown, StrategyChanged
 from app.gateway.registry import Registry
 from app.gateway.rpc import RpcServer
 from app.lib.errors import BadInput, FrontUnreachable, LoginRefused
@@ -56,6 +57,10 @@ def main() -> None:
                 return Done()
             case ReadLists():
                 return Json(orjson.dumps({"active_order_list": [{}, {}]}))
+            case StrategyChanged():
+                with open(settings.data_dir / f"told-{who['account']}", "ab") as told_file:
+                    told_file.write(request.payload + b"\n")
+                return Done()
             case ShutDown():
                 if who["userid"] != "stubborn":
                     ended.set()

@@ -1,4 +1,4 @@
-"""The real host as a process of its own, with the fake gateway and counter."""
+"""The real host as a process of its own, with the fake gateway, counter and strategy."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from app.settings import Settings
 
 GATEWAY = (sys.executable, "-m", "tests.fakes.gateway")
 COUNTER = (sys.executable, "-m", "tests.fakes.counter")
+STRATEGY = (sys.executable, "-m", "tests.fakes.strategy")
 
 if __name__ == "__main__":
     settings = Settings.load()
     logs.set_up(settings, "host")
-    run(settings, GATEWAY, COUNTER)
+    run(settings, GATEWAY, COUNTER, STRATEGY)

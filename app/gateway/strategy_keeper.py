@@ -1,0 +1,555 @@
+"""Which strategies run, and that they do: starts, watches, restarts and ends one process per account and strategy. Host process.
+
+What a strategy is meant to be (`wanted`) and what became of it are kept in the store, so that they survive the host. A strategy runs
+from a copy of its file, made when it is started: what the trader saves meanwhile takes effect when he starts it again, and not when
+a crash, a login or a new host brings it back. Calls come in the host's threads, `look` from its watching one.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import psutil
+
+from app.gateway import family, process, strategy_log
+from app.gateway.messages import CodeSaved, Done, Json, StrategyChanged
+from app.gateway.process import AlreadyRunning, Backoff, Process
+from app.gateway.registry import Entry, Registry, strategy_name
+from app.gateway.rpc import RpcClient
+from app.gateway.strategy_files import CodeFile, StrategyFiles, write_whole
+from app.lib.calendar import SHANGHAI
+from app.lib.errors import AppError, BadInput, NeedsLogin, NotReady, StrategyFailed, StrategyRuns
+from app.lib.strategy_lib import is_safe_name
+from app.model.store import Store
+from app.settings import Settings
+
+STRATEGY = (sys.executable, "-m", "app.strategy")
+STOPPED, STARTING, RUNNING, FAILED, STOPPING = "停止", "启动中", "运行中", "异常", "停止中"
+STATUS = {STOPPED: STOPPED, FAILED: STOPPED, STARTING: RUNNING, RUNNING: RUNNING, STOPPING: RUNNING}
+"""The two words of the reference."""
+EXIT_FAILED = 5  # of a strategy: its own code is at fault
+MOST_RESTARTS = 3
+RESTART_WINDOW = 600.0  # seconds
+START_WAIT = 5.0  # how long a start waits to be able to say what came of it
+GRACE = 1.0  # between SIGTERM and SIGKILL; an end takes 2 s at most
+MOST_PROCESSES = 32  # that a strategy may have started
+SAMPLE_EVERY = 0.5
+ADDRESS_SPACE = 4  # times the memory that is allowed: a backstop, since virtual memory is not what a strategy uses
+MEGABYTE = 1024 * 1024
+
+log = logging.getLogger(__name__)
+
+
+class Record(msgspec.Struct):
+    """What the store keeps of a strategy of one account: scope `strategy:<account>`, key its name."""
+
+    wanted: bool = False  # to run again after a crash, a login, a new host
+    state: str = STOPPED
+    version: int = 0  # that runs, or ran last
+    started: str = ""  # YYYY-MM-DD HH:MM:SS, exchange time
+    updated: str = ""
+    error: dict[str, Any] | None = None  # message, line, traceback, time of the last failure since it was started by hand
+    restarts: list[float] = []  # epoch seconds of those in the last RESTART_WINDOW
+    pid: int = 0
+    pid_started: float = 0.0
+
+
+class Strategy:
+    """One strategy of one account. `lock` serialises all that starts or ends it."""
+
+    def __init__(self, account: str, name: str, record: Record) -> None:
+        self.account = account
+        self.name = name
+        self.record = record
+        self.lock = threading.RLock()
+        self.process: Process | None = None
+        self.due: float | None = None  # when to start it again
+        self.backoff = Backoff(first=0.2, last=2.0)
+        self.memory = 0  # bytes, when last looked at
+        self.family: list[psutil.Process] = []  # it and what it has started, when last looked at
+
+    @property
+    def entry_name(self) -> str:
+        return strategy_name(self.account, self.name)
+
+    @property
+    def runs(self) -> bool:
+        return self.process is not None or self.due is not None
+
+
+class Keeper:
+    """`launch(name, command, stdin)` starts a process as the host does; `command` is the one that is a strategy.
+
+    `ready()` are the accounts that are logged in, each with the pid of its gateway.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        store: Store,
+        launch: Callable[[str, Sequence[str], bytes], Process],
+        ready: Callable[[], Mapping[str, int]],
+        command: Sequence[str] = STRATEGY,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._store = store
+        self._launch_process = launch
+        self._ready = ready
+        self._command = command
+        self._clock = clock
+        self._files = StrategyFiles(settings.strategies_dir, store)
+        self._strategies: dict[tuple[str, str], Strategy] = {}
+        self._told: Mapping[str, int] = {}  # account → pid of its gateway when last looked
+        self._sampled = 0.0
+        self._news: queue.SimpleQueue[tuple[str, str, bytes] | None] = queue.SimpleQueue()
+        self._teller = threading.Thread(target=self._tell_forever, name="strategy-news", daemon=True)
+
+    # ── its life ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Remember what was, and adopt what an earlier host left running."""
+        for account in self._accounts_on_disk():
+            for name, record in self._store.settings(_scope(account)).items():
+                strategy = Strategy(account, name, msgspec.convert(record, Record))
+                self._strategies[account, name] = strategy
+                with strategy.lock:
+                    self._find_again(strategy)
+        self.adopt_the_living()
+        self._teller.start()
+
+    def adopt_the_living(self) -> None:
+        """Strategies that run without us: also those that were just being started when an earlier host died."""
+        for entry in self._registry.living("strategy"):
+            strategy = self._strategy(entry.account, entry.strategy)
+            if strategy.process is not None or not strategy.lock.acquire(blocking=False):
+                continue
+            try:
+                if strategy.process is None:
+                    strategy.process, strategy.due = Process(entry.name, entry=entry), None
+                    self._set(strategy, RUNNING, wanted=True, version=entry.version, pid=entry.pid, pid_started=entry.started)
+                    log.info("strategy %s of %s adopted, pid %d", strategy.name, strategy.account, entry.pid)
+            finally:
+                strategy.lock.release()
+
+    def look(self) -> None:
+        """To be called often."""
+        ready = self._ready()
+        came = [account for account, pid in ready.items() if self._told.get(account) != pid]
+        self._told = ready
+        for strategy in list(self._strategies.values()):
+            if strategy.lock.acquire(blocking=False):  # else somebody is at it, and knows better
+                try:
+                    if strategy.account in came:
+                        self._account_is_ready(strategy)
+                    self._look_at(strategy)
+                finally:
+                    strategy.lock.release()
+        if time.monotonic() - self._sampled >= SAMPLE_EVERY:
+            self._sampled = time.monotonic()
+            self._sample()
+
+    def log_out(self, account: str) -> None:
+        """End the account's strategies; they run again at its next login."""
+        self._end([strategy for strategy in list(self._strategies.values()) if strategy.account == account])
+
+    def end_all(self) -> None:
+        """End every strategy that runs; they run again when their accounts have logged in."""
+        self.adopt_the_living()
+        self._end(list(self._strategies.values()))
+        self._news.put(None)
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def rows(self, account: str, name: str = "") -> Json:
+        """See ListStrategies."""
+        if name:
+            strategy = self._known(account, name)
+            versions = [msgspec.to_builtins(version) for version in self._files.versions(name)]
+            return Json(orjson.dumps(self._row(strategy, self._file_of(name)) | {"versions": versions}))
+        files = {file.name: file for file in self._files.listed()}
+        running = {strategy.name for strategy in list(self._strategies.values()) if strategy.account == account and strategy.runs}
+        rows = [self._row(self._seen(account, each), files.get(each)) for each in sorted(files.keys() | running)]
+        return Json(orjson.dumps(rows))
+
+    def run(self, account: str, name: str) -> Done:
+        """See StartStrategy."""
+        strategy = self._known(account, name)
+        with strategy.lock:
+            if strategy.process is not None and strategy.process.alive:
+                return Done("策略已在运行")
+            self._run_the_file(strategy)
+        return self._await_start(strategy)
+
+    def stop(self, account: str, name: str) -> Done:
+        """See StopStrategy."""
+        strategy = self._known(account, name)
+        with strategy.lock:
+            ran = strategy.runs
+            strategy.record.wanted = False
+            self._end([strategy])
+            self._save(strategy)
+        return Done("" if ran else "策略没有在运行")
+
+    def run_again(self, account: str, name: str) -> Done:
+        """See RestartStrategy."""
+        strategy = self._known(account, name)
+        with strategy.lock:
+            self._check_startable(strategy)  # else a strategy that runs would be ended for nothing
+            self._end([strategy])
+            self._run_the_file(strategy)
+        return self._await_start(strategy)
+
+    def delete(self, account: str, name: str) -> Done:
+        """See DeleteStrategy."""
+        self._files.find(name)
+        if any(strategy.runs for strategy in self._called(name)):
+            mine = self._strategies.get((account, name))
+            whose = "" if mine is not None and mine.runs else "（在另一个账户上）"
+            raise StrategyRuns(f"运行中的策略{whose}请先停止", name=name)
+        self._files.delete(name)
+        for strategy in self._called(name):
+            with strategy.lock:
+                self._strategies.pop((strategy.account, name), None)
+                self._store.delete_setting(_scope(strategy.account), name)
+        self._tell(Strategy(account, name, Record()), deleted=True)
+        return Done()
+
+    def save_code(self, account: str, text: str) -> CodeSaved:
+        """See SaveCode."""
+        name, version = self._files.save(text)
+        self._tell(self._seen(account, name))
+        older = [strategy for strategy in self._called(name) if strategy.runs and strategy.record.version != version.version]
+        return CodeSaved(name, version.version, bool(older))
+
+    def read_code(self, name: str, version: int) -> Json:
+        """See ReadCode."""
+        return Json(orjson.dumps({name: self._files.source(name, version)}))
+
+    def read_log(self, account: str, name: str, before: str, limit: int) -> Json:
+        """See ReadStrategyLog."""
+        self._known(account, name)
+        return Json(orjson.dumps(strategy_log.page(self._folder(account, name), before, limit)))
+
+    # ── starting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run_the_file(self, strategy: Strategy) -> None:
+        """Start it by hand: with the file as it stands now, and as if it had never failed."""
+        self._check_startable(strategy)
+        version = self._files.take(strategy.name).version
+        strategy.backoff = Backoff(first=0.2, last=2.0)
+        strategy.record = msgspec.structs.replace(strategy.record, wanted=True, version=version, error=None, restarts=[])
+        try:
+            self._launch(strategy)
+        except AlreadyRunning:
+            raise NotReady("策略的上一个进程还没有结束，请稍后再试") from None
+
+    def _check_startable(self, strategy: Strategy) -> None:
+        file = self._files.find(strategy.name)
+        if file.problem:
+            raise BadInput("name", f"策略不能启动：{file.problem}", code="BAD_CODE", line=file.line)
+        if strategy.account in self._ready():
+            return
+        if self._registry.find(_gateway_of(strategy.account)) is None:
+            raise NeedsLogin("账户没有登录，登录后才能启动策略")
+        raise NotReady("账户的网关尚未就绪，请稍后再启动策略")
+
+    def _launch(self, strategy: Strategy) -> None:
+        """Start its process with the version in its record. Raises GatewayDown when the host is ending, AlreadyRunning, OSError."""
+        record, folder = strategy.record, self._folder(strategy.account, strategy.name)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{strategy.name}.py"
+        write_whole(path, self._files.source(strategy.name, record.version).encode())
+        (folder / "error.json").unlink(missing_ok=True)
+        line = {
+            "account": strategy.account,
+            "name": strategy.name,
+            "path": str(path),
+            "version": record.version,
+            "gateway": _gateway_of(strategy.account),
+            "address_space": ADDRESS_SPACE * self._settings.strategy_memory,
+        }
+        strategy.due = None
+        strategy.process = self._launch_process(strategy.entry_name, self._command, orjson.dumps(line) + b"\n")
+        pid = strategy.process.pid
+        self._set(strategy, STARTING, started=self._now(), pid=pid, pid_started=_start_of(pid))
+
+    def _await_start(self, strategy: Strategy) -> Done:
+        """Wait for what comes of a start, for as long as a caller does. Raises StrategyFailed."""
+        deadline = time.monotonic() + START_WAIT
+        while time.monotonic() < deadline:
+            with strategy.lock:
+                self._look_at(strategy)
+                state, error = strategy.record.state, strategy.record.error
+            if state == FAILED and error is not None:
+                raise StrategyFailed(f"策略启动失败：{error['message']}", line=error["line"], name=strategy.name)
+            if state != STARTING:
+                return Done()
+            time.sleep(process.POLL)
+        return Done("策略正在启动")
+
+    def _account_is_ready(self, strategy: Strategy) -> None:
+        """Its account has a gateway again, which has not heard of it yet."""
+        if strategy.record.wanted and not strategy.runs:
+            strategy.due = time.monotonic()
+        self._tell(strategy)
+
+    def _find_again(self, strategy: Strategy) -> None:
+        """Its process, if an earlier host left it running, by the pid: it may not have registered yet."""
+        record = strategy.record
+        entry = Entry(
+            name=strategy.entry_name,
+            kind="strategy",
+            pid=record.pid,
+            started=record.pid_started,
+            account=strategy.account,
+            strategy=strategy.name,
+            version=record.version,
+        )
+        if record.pid and record.state in (STARTING, RUNNING, STOPPING) and entry.alive:
+            strategy.process = Process(entry.name, entry=entry)
+            if not record.wanted:
+                self._end([strategy])  # it was about to be
+        elif record.state in (STARTING, RUNNING, STOPPING):
+            record.state = STOPPED  # whether it runs again is for its account's next login to say
+            self._take_report(strategy)
+
+    # ── watching ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _look_at(self, strategy: Strategy) -> None:
+        if strategy.process is not None:
+            if not strategy.process.alive:
+                self._found_dead(strategy, strategy.process)
+            elif strategy.record.state == STARTING and self._has_registered(strategy):
+                self._set(strategy, RUNNING)
+        elif strategy.due is not None and time.monotonic() >= strategy.due and strategy.account in self._ready():
+            try:
+                self._launch(strategy)
+            except (AlreadyRunning, OSError, AppError) as error:
+                log.warning("strategy %s of %s cannot be started yet: %r", strategy.name, strategy.account, error)
+                strategy.due = time.monotonic() + strategy.backoff.after(0.0)
+
+    def _has_registered(self, strategy: Strategy) -> bool:
+        entry = self._registry.find(strategy.entry_name)
+        return entry is not None and strategy.process is not None and entry.pid == strategy.process.pid
+
+    def _found_dead(self, strategy: Strategy, dead: Process) -> None:
+        """It has ended by itself: its own code was at fault, or it is to run again."""
+        log.warning("strategy %s of %s (pid %d) is dead, exit code %s", strategy.name, strategy.account, dead.pid, dead.exit_code)
+        family.kill(dead.pid, strategy.family)  # what it had started
+        strategy.process, strategy.family = None, []
+        if self._take_report(strategy) or dead.exit_code == EXIT_FAILED:
+            return
+        now = self._clock()
+        recent = [moment for moment in strategy.record.restarts if now - moment < RESTART_WINDOW]
+        why = f"策略进程意外结束（{_ending(dead.exit_code)}）"
+        if len(recent) >= MOST_RESTARTS:
+            minutes = int(RESTART_WINDOW / 60)
+            self._fail(strategy, f"{why}；{minutes} 分钟内已重启 {MOST_RESTARTS} 次，不再重启")
+            return
+        strategy.due = time.monotonic() + strategy.backoff.after(0.0)
+        self._set(strategy, STARTING, restarts=[*recent, now], error=self._error(f"{why}，已重启"))
+
+    def _take_report(self, strategy: Strategy) -> bool:
+        """Whether it has left word of why it failed; that is what becomes of it then."""
+        path = self._folder(strategy.account, strategy.name) / "error.json"
+        try:
+            report = orjson.loads(path.read_bytes())
+            error = {key: report[key] for key in ("message", "line", "traceback", "time")}
+        except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+            return False
+        path.unlink(missing_ok=True)
+        self._set(strategy, FAILED, wanted=False, error=error)
+        return True
+
+    def _fail(self, strategy: Strategy, message: str) -> None:
+        self._set(strategy, FAILED, wanted=False, error=self._error(message))
+
+    def _error(self, message: str) -> dict[str, Any]:
+        return {"message": message, "line": 0, "traceback": "", "time": self._now()}
+
+    def _sample(self) -> None:
+        """Look what the strategies take, and end those that take too much."""
+        running = [(strategy, strategy.process) for strategy in list(self._strategies.values()) if strategy.process is not None]
+        if not running:
+            return
+        everybody = family.census()
+        for strategy, its in running:
+            pids = family.family_of(its.pid, everybody)
+            strategy.memory, strategy.family = family.resident(pids), family.known(pids)
+            limit = self._settings.strategy_memory
+            excess = ""
+            if strategy.memory > limit * MEGABYTE:
+                excess = f"内存 {strategy.memory // MEGABYTE} MB 超过上限 {limit} MB，已结束"
+            elif len(pids) > MOST_PROCESSES + 1:
+                excess = f"启动了 {len(pids) - 1} 个子进程，超过上限 {MOST_PROCESSES} 个，已结束"
+            if excess and strategy.lock.acquire(blocking=False):
+                try:
+                    if strategy.process is its:
+                        log.warning("strategy %s of %s (pid %d): %s", strategy.name, strategy.account, its.pid, excess)
+                        family.kill(its.pid, strategy.family)
+                        its.wait(1.0)
+                        strategy.process, strategy.family = None, []
+                        self._fail(strategy, excess)
+                finally:
+                    strategy.lock.release()
+
+    # ── ending ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _end(self, strategies: Iterable[Strategy]) -> None:
+        """End them together, within 2 s whatever they do; those that failed keep what is known of it."""
+        held: list[Strategy] = []
+        for strategy in strategies:
+            strategy.lock.acquire()
+            held.append(strategy)
+        try:
+            living = [(strategy, strategy.process) for strategy in held if strategy.process is not None]
+            everybody = family.census() if living else {}
+            for strategy, its in living:
+                strategy.family = family.known(family.family_of(its.pid, everybody))
+                self._set(strategy, STOPPING)
+                its.terminate()
+            deadline = time.monotonic() + GRACE
+            for strategy, its in living:
+                its.wait(max(0.0, deadline - time.monotonic()))
+                family.kill(its.pid, strategy.family)  # it, and what it had started
+            for strategy in held:
+                ended, strategy.due = strategy.runs, None
+                if strategy.process is not None:
+                    strategy.process.wait(1.0)
+                    strategy.process, strategy.family = None, []
+                if ended and not self._take_report(strategy):
+                    self._set(strategy, STOPPED)
+        finally:
+            for strategy in held:
+                strategy.lock.release()
+
+    # ── what is known, kept and told ─────────────────────────────────────────────────────────────────────────────────
+
+    def _strategy(self, account: str, name: str) -> Strategy:
+        return self._strategies.setdefault((account, name), Strategy(account, name, Record()))
+
+    def _seen(self, account: str, name: str) -> Strategy:
+        """It as it is, or as it would be: nothing is kept of what was only looked at."""
+        return self._strategies.get((account, name)) or Strategy(account, name, Record())
+
+    def _known(self, account: str, name: str) -> Strategy:
+        """Raises NotFound when there is neither such a file nor such a process."""
+        strategy = self._strategies.get((account, name))
+        if strategy is None or not strategy.runs:
+            self._files.find(name)
+        return strategy or self._strategy(account, name)
+
+    def _called(self, name: str) -> list[Strategy]:
+        return [strategy for strategy in list(self._strategies.values()) if strategy.name == name]
+
+    def _file_of(self, name: str) -> CodeFile | None:
+        try:
+            return self._files.find(name)
+        except AppError:
+            return None
+
+    def _row(self, strategy: Strategy, file: CodeFile | None) -> dict[str, Any]:
+        """What is said of it: `status` is the reference's word, the rest is ours."""
+        record = strategy.record
+        state, error = record.state, record.error
+        if file is None:
+            error = error or self._error("策略文件已不在")
+        elif file.problem and not strategy.runs:
+            state, error = FAILED, {"message": file.problem, "line": file.line, "traceback": "", "time": file.updated}
+        versions = self._files.versions(strategy.name)
+        return {
+            "name": strategy.name,
+            "status": STATUS[state],
+            "state": state,
+            "version": versions[-1].version if versions else 0,
+            "running_version": record.version if strategy.runs else 0,
+            "pid": strategy.process.pid if strategy.process is not None else 0,
+            "memory": strategy.memory // MEGABYTE if strategy.process is not None else 0,
+            "started": record.started,
+            "updated": record.updated or (file.updated if file is not None else ""),
+            "restarts": len([moment for moment in record.restarts if self._clock() - moment < RESTART_WINDOW]),
+            "error": error,
+        }
+
+    def _set(self, strategy: Strategy, state: str, **changes: Any) -> None:
+        """Its state from now on, kept and told."""
+        if state not in (STARTING, RUNNING):
+            changes |= {"pid": 0, "pid_started": 0.0} if state != STOPPING else {}
+        strategy.record = msgspec.structs.replace(strategy.record, state=state, updated=self._now(), **changes)
+        log.info("strategy %s of %s: %s", strategy.name, strategy.account, state)
+        self._save(strategy)
+        self._tell(strategy)
+
+    def _save(self, strategy: Strategy) -> None:
+        self._store.put_setting(_scope(strategy.account), strategy.name, msgspec.to_builtins(strategy.record))
+
+    def _tell(self, strategy: Strategy, **more: Any) -> None:
+        payload = orjson.dumps({"type": "strategy", "data": self._row(strategy, self._file_of(strategy.name)) | more})
+        self._news.put((strategy.account, strategy.name, payload))
+
+    def _tell_forever(self) -> None:
+        """The thread that tells gateways: one that does not answer holds nothing else up."""
+        while (news := self._news.get()) is not None:
+            account, name, payload = news
+            entry = self._registry.find(_gateway_of(account))
+            if entry is None:
+                continue  # when it is back it is told how things stand then
+            try:
+                client = RpcClient(entry.address, timeout=1.0)
+                try:
+                    client.call(StrategyChanged(name, payload), timeout=2.0)
+                finally:
+                    client.close()
+            except (OSError, AppError) as error:
+                log.warning("%s was not told of strategy %s: %s", entry.name, name, error)
+            except Exception:  # the edge of the thread: it serves every strategy
+                log.exception("telling %s failed", entry.name)
+
+    def _folder(self, account: str, name: str) -> Path:
+        """Where a strategy of an account leaves what is its own."""
+        assert is_safe_name(name)
+        return self._settings.data_dir / "accounts" / account / "strategies" / name
+
+    def _accounts_on_disk(self) -> list[str]:
+        return sorted(path.parent.name for path in (self._settings.data_dir / "accounts").glob("*/strategies"))
+
+    @staticmethod
+    def _now() -> str:
+        return datetime.now(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _scope(account: str) -> str:
+    return f"strategy:{account}"
+
+
+def _gateway_of(account: str) -> str:
+    return f"gateway-{account}"
+
+
+def _start_of(pid: int) -> float:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def _ending(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "原因不明"
+    if exit_code < 0:
+        return f"信号 {signal.Signals(-exit_code).name}"
+    return f"退出码 {exit_code}"

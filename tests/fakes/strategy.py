@@ -1,0 +1,59 @@
+"""A strategy without ctpbee: what the host starts, watches and ends, and nothing more.
+
+A comment `# does: …` in its file says how it behaves: `fails` in on_init, `crashes` once it runs, `loops` and hears no SIGTERM, `eats`
+200 MB, `breeds` 40 children, `waits` to register until there is a file `<data>/go`, `parents` one child in a session of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from app.gateway.registry import Registry, strategy_name
+from app.settings import Settings
+from tests.waiting import eventually
+
+SLEEPER = ["sleep", "600"]
+
+
+def main() -> None:
+    settings = Settings.load()
+    start = json.loads(sys.stdin.readline())
+    text = Path(start["path"]).read_text("utf-8")
+    found = re.search(r"# does: (\w+)", text)
+    does = found[1] if found else ""
+    with open(settings.data_dir / "starts-strategies", "a") as starts:
+        starts.write(json.dumps({"pid": os.getpid(), "text": text, **start}) + "\n")
+    folder = settings.data_dir / "accounts" / start["account"] / "strategies" / start["name"]
+    if does == "fails":
+        report = {"message": "ValueError: 坏了", "traceback": "Traceback …", "line": 7, "time": "2025-06-05 10:00:00"}
+        (folder / "error.json").write_text(json.dumps(report), "utf-8")
+        sys.exit(5)
+    if does == "waits":
+        eventually(lambda: (settings.data_dir / "go").exists(), "it may go on", 60)
+    registry = Registry(settings.data_dir)
+    name = strategy_name(start["account"], start["name"])
+    registry.register(name=name, kind="strategy", account=start["account"], strategy=start["name"], version=start["version"])
+    eaten = bytearray(200 * 1024 * 1024) if does == "eats" else b""
+    if does == "crashes":
+        os._exit(9)
+    if does == "loops":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for _ in range({"breeds": 40, "parents": 1}.get(does, 0)):
+        subprocess.Popen(SLEEPER, start_new_session=does == "parents")
+    try:
+        threading.Event().wait()
+    finally:
+        del eaten
+        registry.unregister(name)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    main()

@@ -1,0 +1,406 @@
+"""Strategies under the host with real processes: a small strategy, gateway and counter (tests/fakes) stand in for the large ones."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.gateway.family import census, family_of
+from app.gateway.host import Host
+from app.gateway.messages import (
+    CodeSaved,
+    DeleteStrategy,
+    ListStrategies,
+    LogIn,
+    LogOut,
+    ReadCode,
+    ReadStrategyLog,
+    RestartStrategy,
+    SaveCode,
+    StartStrategy,
+    StopStrategy,
+)
+from app.gateway.process import Process, end
+from app.gateway.registry import Entry, Registry, strategy_name
+from app.gateway.rpc import RpcClient
+from app.lib.errors import AppError, BadInput, NeedsLogin, NotFound, StrategyFailed, StrategyRuns
+from app.settings import Settings
+from tests.fakes.host import COUNTER, GATEWAY, STRATEGY
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+ACCOUNT = "sim-9999-demo"
+OTHER = "sim-9999-other"
+
+
+def code(name: str = "均线", does: str = "", remark: str = "") -> str:
+    return f'from ctpbee import CtpbeeApi\n# does: {does}\n# {remark}\nclass Mine(CtpbeeApi):\n    pass\n\next = Mine("{name}")\n'
+
+
+class World:
+    """One data directory, its strategies, and a host that is asked as the web asks it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.folder = data_dir / "策略"
+        self.settings = Settings.load(environment={}, data_dir=data_dir, strategies_dir=self.folder, login_timeout=5, strategy_memory=128)
+        self.registry = Registry(data_dir)
+        self.host: Host | None = None
+        self.child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """A host in this process."""
+        self.host = Host(self.settings, GATEWAY, COUNTER, STRATEGY)
+        self.host.start()
+
+    def stop(self) -> None:
+        if self.host is not None:
+            self.host.stop()
+            self.host = None
+
+    def start_process(self) -> None:
+        """A host that can be killed."""
+        command = [sys.executable, "-m", "tests.fakes.host"]
+        self.child = subprocess.Popen(command, cwd=ROOT, env=self.settings.to_environment(), start_new_session=True)
+        child = self.child
+        eventually(lambda: (entry := self.registry.find("host")) and entry.pid == child.pid, "the host listens")
+
+    def kill_host(self) -> None:
+        assert self.child is not None
+        self.child.kill()
+        self.child.wait()
+
+    def ask(self, request: Any) -> Any:
+        entry = self.registry.find("host")
+        assert entry is not None
+        client = RpcClient(entry.address)
+        try:
+            return client.call(request, 30)
+        finally:
+            client.close()
+
+    def log_in(self, userid: str = "demo") -> None:
+        self.ask(LogIn(interface="sim", brokerid="9999", userid=userid, password="p"))
+
+    def save(self, *args: str, **how: str) -> CodeSaved:
+        saved = self.ask(SaveCode(ACCOUNT, code(*args, **how)))
+        assert isinstance(saved, CodeSaved)
+        return saved
+
+    def run(self, name: str = "均线", account: str = ACCOUNT) -> Entry:
+        self.ask(StartStrategy(account, name))
+        return self.entry(name, account)
+
+    def entry(self, name: str = "均线", account: str = ACCOUNT) -> Entry:
+        found = self.registry.find(strategy_name(account, name))
+        assert found is not None
+        return found
+
+    def replaced(self, old: Entry) -> Entry:
+        return eventually(lambda: (new := self.registry.find(old.name)) and (new if new.pid != old.pid else None), "another process")
+
+    def row(self, name: str = "均线", account: str = ACCOUNT) -> dict[str, Any]:
+        return json.loads(self.ask(ListStrategies(account, name)).payload)
+
+    def rows(self, account: str = ACCOUNT) -> dict[str, dict[str, Any]]:
+        return {row["name"]: row for row in json.loads(self.ask(ListStrategies(account)).payload)}
+
+    def is_(self, state: str, name: str = "均线", account: str = ACCOUNT) -> dict[str, Any]:
+        """The row, once it is in that state."""
+        return eventually(lambda: (row := self.row(name, account))["state"] == state and row or None, f"{name} is {state}")
+
+    def starts(self) -> list[dict[str, Any]]:
+        path = self.data_dir / "starts-strategies"
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+    def told(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
+        path = self.data_dir / f"told-{account}"
+        return [json.loads(line)["data"] for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+    def clean(self) -> None:
+        if self.child is not None:
+            self.child.terminate()
+            self.child.wait(10)
+        self.stop()
+        end([Process(entry.name, entry=entry) for entry in self.registry.living() if entry.pid != os.getpid()], 0.0)
+
+
+@pytest.fixture
+def cold(tmp_path: Path) -> Iterator[World]:
+    data_dir = tmp_path / "数据 目录"
+    data_dir.mkdir()
+    made = World(data_dir)
+    yield made
+    made.clean()
+
+
+@pytest.fixture
+def world(cold: World) -> World:
+    """With a host and an account that is logged in."""
+    cold.start()
+    cold.log_in()
+    return cold
+
+
+def kill(entry: Entry) -> None:
+    os.kill(entry.pid, signal.SIGKILL)
+    eventually(lambda: not entry.alive, f"{entry.name} is dead")
+
+
+# ── a strategy's life ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_strategy_is_saved_started_stopped_and_deleted(world: World) -> None:
+    assert world.save() == CodeSaved("均线", 1, running=False)
+    row = world.row()
+    assert (row["status"], row["state"], row["version"], row["pid"], row["error"]) == ("停止", "停止", 1, 0, None)
+    entry = world.run()
+    row = world.row()
+    assert (row["status"], row["state"], row["running_version"], row["pid"]) == ("运行中", "运行中", 1, entry.pid)
+    with pytest.raises(StrategyRuns, match="请先停止"):
+        world.ask(DeleteStrategy(ACCOUNT, "均线"))
+    world.ask(StopStrategy(ACCOUNT, "均线"))
+    assert not entry.alive
+    assert (world.row()["state"], world.row()["pid"]) == ("停止", 0)
+    world.ask(DeleteStrategy(ACCOUNT, "均线"))
+    assert world.rows() == {} and not (world.folder / "均线.py").exists()
+    with pytest.raises(NotFound):
+        world.row()
+    assert json.loads(world.ask(ReadCode("均线", 1)).payload) == {"均线": code()}  # what it was stays
+
+
+def test_every_change_of_state_is_told_to_the_accounts_gateway_alone(world: World) -> None:
+    world.log_in("other")
+    world.save()
+    world.run()
+    world.ask(StopStrategy(ACCOUNT, "均线"))
+    eventually(lambda: [row["state"] for row in world.told()] == ["停止", "启动中", "运行中", "停止中", "停止"], "all was told")
+    assert world.told(OTHER) == []
+
+
+def test_two_accounts_run_the_same_file_each_in_a_process_of_its_own(world: World) -> None:
+    world.log_in("other")
+    world.save()
+    first, second = world.run(), world.run(account=OTHER)
+    assert first.pid != second.pid
+    world.ask(StopStrategy(ACCOUNT, "均线"))
+    assert (world.row()["state"], world.row(account=OTHER)["state"]) == ("停止", "运行中")
+    with pytest.raises(StrategyRuns, match="另一个账户"):
+        world.ask(DeleteStrategy(ACCOUNT, "均线"))
+
+
+def test_starting_what_runs_and_stopping_what_does_not_are_said_and_do_nothing(world: World) -> None:
+    world.save()
+    assert world.ask(StopStrategy(ACCOUNT, "均线")).note
+    entry = world.run()
+    assert world.ask(StartStrategy(ACCOUNT, "均线")).note
+    assert world.entry().pid == entry.pid
+
+
+def test_a_strategy_needs_its_account_logged_in(cold: World) -> None:
+    cold.start()
+    cold.save()
+    with pytest.raises(NeedsLogin):
+        cold.ask(StartStrategy(ACCOUNT, "均线"))
+    assert cold.row()["state"] == "停止" and cold.starts() == []
+
+
+@pytest.mark.parametrize("name", ["没有", "../host", "a\x00b", "x" * 300, "class", "", "a/b", ".", "con"])
+def test_a_name_that_is_none_is_not_found_and_reaches_no_path(world: World, name: str) -> None:
+    for kind in (StartStrategy, StopStrategy, RestartStrategy, DeleteStrategy, ReadStrategyLog):
+        with pytest.raises(NotFound):
+            world.ask(kind(ACCOUNT, name))
+    with pytest.raises(NotFound):
+        world.ask(ReadCode(name))
+    assert world.rows() == {} and world.starts() == []
+
+
+def test_new_code_of_a_running_strategy_runs_when_it_is_restarted_and_not_before(world: World) -> None:
+    world.save()
+    old = world.run()
+    assert world.save(remark="new") == CodeSaved("均线", 2, running=True)
+    kill(old)  # brought back as it was: nobody has asked for the new one
+    back = world.replaced(old)
+    assert (world.is_("运行中")["running_version"], world.row()["version"]) == (1, 2)
+    world.ask(RestartStrategy(ACCOUNT, "均线"))
+    assert not back.alive
+    assert world.row()["running_version"] == 2
+    assert [start["text"] for start in world.starts()] == [code(), code(), code(remark="new")]
+    assert world.save(remark="newer") == CodeSaved("均线", 3, running=True)
+
+
+def test_a_restart_of_a_broken_file_leaves_the_running_one_alone(world: World) -> None:
+    world.save()
+    entry = world.run()
+    (world.folder / "均线.py").write_text("def (")
+    with pytest.raises(BadInput, match="语法错误"):
+        world.ask(RestartStrategy(ACCOUNT, "均线"))
+    assert entry.alive and world.row()["state"] == "运行中"
+
+
+# ── failing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_exception_in_its_code_leaves_it_failed_with_line_and_traceback_and_not_restarted(world: World) -> None:
+    world.save(does="fails")
+    with pytest.raises(StrategyFailed, match="坏了") as failed:
+        world.ask(StartStrategy(ACCOUNT, "均线"))
+    assert failed.value.extra["line"] == 7
+    row = world.row()
+    assert (row["status"], row["state"], row["error"]["line"], row["restarts"]) == ("停止", "异常", 7, 0)
+    assert row["error"]["traceback"].startswith("Traceback")
+    world.save(remark="mended")
+    world.run()
+    assert world.row()["error"] is None and len(world.starts()) == 2
+
+
+def test_a_killed_strategy_is_started_again(world: World) -> None:
+    world.save()
+    old = world.run()
+    kill(old)
+    world.replaced(old)
+    row = world.is_("运行中")
+    assert row["restarts"] == 1 and "SIGKILL" in row["error"]["message"]
+
+
+def test_a_strategy_that_dies_again_and_again_is_left_failed_after_three_restarts(world: World) -> None:
+    world.save(does="crashes")
+    with contextlib.suppress(StrategyFailed):  # it may have been given up before the start was answered
+        world.ask(StartStrategy(ACCOUNT, "均线"))
+    row = world.is_("异常")
+    assert len(world.starts()) == 4 and "已重启 3 次" in row["error"]["message"]
+    assert world.registry.living("strategy") == []
+
+
+def test_one_that_hears_nothing_is_stopped_within_two_seconds(world: World) -> None:
+    world.save(does="loops")
+    entry = world.run()
+    began = time.monotonic()
+    world.ask(StopStrategy(ACCOUNT, "均线"))
+    assert time.monotonic() - began < 2.0 and not entry.alive
+
+
+def test_one_that_takes_its_time_to_start_is_starting_and_can_be_stopped(world: World) -> None:
+    world.save(does="waits")
+    assert world.ask(StartStrategy(ACCOUNT, "均线")).note == "策略正在启动"
+    assert (world.row()["state"], world.row()["status"]) == ("启动中", "运行中")
+    world.ask(StopStrategy(ACCOUNT, "均线"))
+    assert world.row()["state"] == "停止"
+    eventually(lambda: not psutil.pid_exists(world.starts()[0]["pid"]), "its process has ended")
+
+
+@pytest.mark.parametrize(("does", "why"), [("eats", "超过上限 128 MB"), ("breeds", "子进程，超过上限 32")])
+def test_one_that_takes_too_much_is_ended_and_failed(world: World, does: str, why: str) -> None:
+    world.save(does=does)
+    world.ask(StartStrategy(ACCOUNT, "均线"))
+    row = world.is_("异常")
+    assert why in row["error"]["message"]
+    (start,) = world.starts()
+    assert not family_of(start["pid"], census())
+
+
+def test_what_it_has_started_ends_with_it_in_a_session_of_its_own_too(world: World) -> None:
+    world.save(does="parents")
+    entry = world.run()
+    (child,) = eventually(lambda: psutil.Process(entry.pid).children(), "it has a child")
+    world.ask(StopStrategy(ACCOUNT, "均线"))
+    assert child.pid not in census()
+
+
+# ── the host, logins and logouts ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_ran_at_the_logout_runs_again_at_the_next_login_and_nothing_else_does(world: World) -> None:
+    for name in ("甲", "乙"):
+        world.save(name)
+    running, stopped = world.run("甲"), world.run("乙")
+    world.ask(StopStrategy(ACCOUNT, "乙"))
+    world.ask(LogOut(ACCOUNT))
+    assert not running.alive and not stopped.alive
+    assert {name: row["state"] for name, row in world.rows().items()} == {"甲": "停止", "乙": "停止"}
+    world.log_in()
+    world.is_("运行中", "甲")
+    assert world.row("乙")["state"] == "停止"
+
+
+def test_a_killed_host_leaves_strategies_running_and_the_next_one_adopts_them(cold: World) -> None:
+    cold.start_process()
+    cold.log_in()
+    cold.save()
+    entry = cold.run()
+    cold.kill_host()
+    assert entry.alive
+    cold.start_process()
+    row = cold.is_("运行中")
+    assert (row["pid"], row["running_version"]) == (entry.pid, 1)
+    kill(entry)
+    cold.replaced(entry)  # the adopted one is watched too
+    assert len(cold.starts()) == 2
+
+
+def test_one_that_was_starting_when_the_host_died_is_known_to_the_next(cold: World) -> None:
+    cold.start_process()
+    cold.log_in()
+    cold.save(does="waits")
+    cold.ask(StartStrategy(ACCOUNT, "均线"))
+    cold.kill_host()
+    cold.start_process()
+    assert cold.row()["state"] == "启动中"
+    (cold.data_dir / "go").touch()
+    cold.is_("运行中")
+    assert len(cold.starts()) == 1
+
+
+def test_one_that_was_killed_while_no_host_lived_runs_again(cold: World) -> None:
+    cold.start_process()
+    cold.log_in()
+    cold.save()
+    entry = cold.run()
+    cold.kill_host()
+    kill(entry)
+    cold.start_process()
+    cold.replaced(entry)
+    cold.is_("运行中")
+
+
+def test_an_ended_host_ends_strategies_which_run_again_at_the_login(cold: World) -> None:
+    cold.start()
+    cold.log_in()
+    cold.save()
+    entry = cold.run()
+    cold.stop()
+    assert not entry.alive and cold.registry.living() == []
+    cold.start()
+    assert cold.row()["state"] == "停止"
+    cold.log_in()
+    cold.is_("运行中")
+
+
+# ── its log ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_log_is_read_back_by_page(world: World) -> None:
+    world.save()
+    folder = world.data_dir / "accounts" / ACCOUNT / "strategies" / "均线"
+    folder.mkdir(parents=True)
+    lines = [json.dumps({"created": "2025-06-05 10:00:00", "levelname": "INFO", "message": f"第 {n} 行"}) for n in range(5)]
+    (folder / "strategy.log").write_text("\n".join(lines) + "\n", "utf-8")
+    seen, before = [], ""
+    for _ in range(3):
+        page = json.loads(world.ask(ReadStrategyLog(ACCOUNT, "均线", before, 2)).payload)
+        seen += [line["message"] for line in page["lines"]]
+        before = page["before"]
+    assert seen == [f"第 {n} 行" for n in (4, 3, 2, 1, 0)] and before == ""
+    with pytest.raises(AppError, match="before"):
+        world.ask(ReadStrategyLog(ACCOUNT, "均线", "nonsense", 2))
