@@ -20,6 +20,7 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
     from app.attempts import LoginAttempts
     from app.auth import AuthorizationCode, Tokens, signing_key
     from app.gateway.client import Gateways
+    from app.metrics import Metrics
     from app.model import SERVER, open_store
 
     app = Flask(__name__, static_folder=None)
@@ -36,6 +37,7 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
         GATEWAYS=found,
         TOKENS=Tokens(signing_key(settings.data_dir / "secret.key"), store, settings.token_hours),
         AUTHORIZATION=AuthorizationCode(store, settings.is_public),
+        METRICS=Metrics(),
         ATTEMPTS=LoginAttempts(settings.data_dir / "attempts.db", settings.login_per_address, settings.login_per_account),
     )
     views.register(app)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from app.attempts import LoginAttempts
     from app.auth import AuthorizationCode, Tokens
     from app.gateway.client import Gateways
+    from app.metrics import Metrics
     from app.model.store import Store
     from app.settings import Settings
 
@@ -23,6 +24,7 @@ class Globals:
     tokens: Tokens
     authorization: AuthorizationCode
     attempts: LoginAttempts
+    metrics: Metrics
 
     def __getattr__(self, name: str) -> Any:
         try:

@@ -28,6 +28,7 @@ import orjson
 
 from app.gateway.client import NEEDS_LOGIN
 from app.gateway.messages import Push
+from app.lib.figures import Figure
 
 TYPED_LISTS = ("account", "position", "active_order", "order", "trade")  # on the wire {"type", "data"}
 WHOLE = frozenset({*TYPED_LISTS, "contract", "status"})  # each event is the whole truth of its kind
@@ -114,6 +115,7 @@ class Outbox:
         self.symbols: frozenset[str] | None = None
         self.batch = False
         self.waiting_bytes = 0
+        self.conflated = 0  # ticks that gave way to a newer one
         self._encode = encode
         self._ticks: dict[str, Event] = {}
         self._events: OrderedDict[str | int, Event] = OrderedDict()
@@ -136,7 +138,7 @@ class Outbox:
         """Send it, or keep it until the line is free."""
         if event.name == "tick":
             if event.symbol in self._ticks or self.line.backlog() >= self.line.capacity:
-                self._ticks[event.symbol] = event
+                self.keep_ticks({event.symbol: event})
             else:
                 self.line.put(event.packet)
         elif self._events or self.line.backlog() >= self._room_for(event):
@@ -173,6 +175,7 @@ class Outbox:
 
     def keep_ticks(self, ticks: Mapping[str, Event]) -> None:
         """Keep these until the line is free."""
+        self.conflated += len(self._ticks.keys() & ticks.keys())
         self._ticks.update(ticks)
 
     def clear(self) -> None:
@@ -255,6 +258,8 @@ class Hub:
         self._work = threading.Event()
         self._flusher: threading.Thread | None = None
         self._stopped = False
+        self._conflated = 0  # at pages that have gone
+        self._cut = 0
 
     # ── pages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -298,7 +303,21 @@ class Hub:
             self.leave(sid)
             page = self._pages.pop(sid, None)
             if page is not None:
+                self._conflated += page.conflated
                 self._unflushed.discard(page)
+
+    def figures(self) -> list[Figure]:
+        """What this web's pages come to."""
+        with self._lock:
+            pages = list(self._pages.values())
+            waiting = sum(page.waiting for page in pages)
+            conflated = self._conflated + sum(page.conflated for page in pages)
+            return [
+                Figure("ctpbee_pages", "gauge", "Pages that are connected.", len(pages)),
+                Figure("ctpbee_pages_waiting_events", "gauge", "Events that wait for pages that are slow.", waiting),
+                Figure("ctpbee_pages_conflated", "counter", "Quotes that gave way to a newer one before a page had them.", conflated),
+                Figure("ctpbee_pages_cut", "counter", "Pages that were cut because they did not read.", self._cut),
+            ]
 
     def subscribe(self, sid: str, symbols: Iterable[str] | None, batch: bool) -> None:
         """Which contracts the page wants (None: all of its account's), and whether as `ticks` instead of `tick`."""
@@ -459,6 +478,7 @@ class Hub:
         for page in late:
             if page.waiting_bytes > self.limits.queued_bytes or page.waiting > self.limits.queued_packets:
                 log.warning("a page of %s does not read: %d events wait, cutting it", page.account or "nobody", page.waiting)
+                self._cut += 1
                 self.disconnect(page.sid)
                 page.line.cut()
             else:

@@ -60,6 +60,7 @@ class BarArchive:
         self._store = store
         self._trading_day_of = trading_day_of
         self._lock = threading.Lock()
+        self.written = 0
         self._recent: OrderedDict[tuple[str, str], _Recent] = OrderedDict()
         self._writes: defaultdict[str, int] = defaultdict(int)  # by contract: what was read before a write must not be cached after it
 
@@ -67,6 +68,7 @@ class BarArchive:
         """Keep 1-minute bars, in place of those of the same minutes."""
         saved = self._store.save_bars(local_symbol, "1m", bars)
         with self._lock:
+            self.written += saved
             self._writes[local_symbol] += 1
             for key in [key for key in self._recent if key[0] == local_symbol]:
                 if key[1] != "1m" or not self._append(self._recent[key], bars):

@@ -45,6 +45,7 @@ class Connection:
         self._limit = limit
         self._pending: OrderedDict[Any, bytes] = OrderedDict()
         self._unkeyed = 0  # bytes waiting that may not be dropped
+        self.conflated = 0  # frames that gave way to a newer one
         self._sending = False
         self._serial = 0
         self._wake = threading.Condition()
@@ -56,13 +57,20 @@ class Connection:
     def closed(self) -> bool:
         return self._closed
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has not left yet."""
+        with self._wake:
+            return sum(map(len, self._pending.values()))
+
     def send(self, data: bytes, key: str | None = None) -> None:
         """Queue a frame. Raises ChannelClosed when the peer is gone or too slow for what may not be dropped."""
         with self._wake:
             if self._closed:
                 raise ChannelClosed("channel is closed")
             if key is not None:
-                self._pending.pop(key, None)
+                if self._pending.pop(key, None) is not None:
+                    self.conflated += 1
                 self._pending[key] = data
             else:
                 self._serial += 1

@@ -45,6 +45,11 @@ class Journal:
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """How much is not written yet."""
+        return self._jobs.qsize()
+
     def order(self, trading_day: str, order_id: str, row: Row) -> bool:
         """Keep the order's state unless the journal has this one, or a later one. Returns whether it is news."""
         known = self._known(trading_day)

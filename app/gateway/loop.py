@@ -53,6 +53,11 @@ class EventLoop:
         """Whether the caller runs in the event thread."""
         return self._thread == threading.get_ident()
 
+    @property
+    def waiting(self) -> int:
+        """How many events wait for their turn."""
+        return len(self._waiting)
+
     def post(self, function: Callable[..., Any], *args: Any) -> None:
         """Run it after everything that was posted before. Never blocks."""
         with self._changed:

@@ -238,6 +238,10 @@ class ReadEvents(Message):
     limit: int = 1000
 
 
+class ReadMetrics(Message):
+    """Reply: Json, a list of Figure (app/lib/figures.py): what this gateway has counted."""
+
+
 class ReadStatus(Message):
     """Reply: Json, the data of the `status` event."""
 
@@ -398,6 +402,7 @@ AnyRequest = (
     | ReadConfig
     | WriteConfig
     | ReadEvents
+    | ReadMetrics
     | ReadStatus
     | StrategyChanged
     | JoinStrategy

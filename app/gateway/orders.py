@@ -7,6 +7,7 @@ over. Once it has left, it is never reported as failed; no word in time is an ou
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from app.gateway.order_check import (
 from app.lib import rows
 from app.lib.advice import refusal_text
 from app.lib.errors import AppError, BadInput, NotFound, NotReady, OrderRefused
+from app.lib.figures import Distribution
 from app.lib.offsets import close_price, split_close
 from app.model.store import Intent, Store
 
@@ -60,6 +62,7 @@ class _Wait:
 
     timer: Any
     callers: list[Future[Any]] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
 
 
 def done(result: T) -> Future[T]:
@@ -113,6 +116,8 @@ class OrderDesk:
         self._refused_unheard = refused_unheard
         self._placing: dict[str, _Wait] = {}
         self._cancelling: dict[str, _Wait] = {}
+        self.latency = Distribution()
+        self.unanswered = 0
         self._settled: dict[str, str] = {}  # order id → the state its intent was given
 
     # ── placing ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,9 +144,7 @@ class OrderDesk:
             return DayLimits(tick.limit_up, tick.limit_down)
         return DayLimits(contract.UpperLimitPrice, contract.LowerLimitPrice)
 
-    def _send(
-        self, request: OrderRequest, client_order_id: str = "", strategy: str = "", wait: bool = True
-    ) -> Future[OrderOutcome]:
+    def _send(self, request: OrderRequest, client_order_id: str = "", strategy: str = "", wait: bool = True) -> Future[OrderOutcome]:
         text = (
             f"{request.local_symbol} {request.direction.value}{request.offset.value} {request.volume} 手 "
             f"{request.type.value} {request.price:g}"
@@ -172,6 +175,7 @@ class OrderDesk:
     def _give_up(self, order_id: str) -> None:
         outcome = OrderOutcome(order_id, "unknown", UNKNOWN, UNKNOWN_TEXT)
         log.warning("报单 %s 在 %g 秒内没有回音", order_id, self._timeout)
+        self.unanswered += 1
         self._journal.settle_intent(order_id, "unknown", UNKNOWN, UNKNOWN_TEXT)
         self._answer(self._placing, order_id, outcome)
 
@@ -291,6 +295,7 @@ class OrderDesk:
         if outcome.state == "refused" and is_news:
             log.error("报单 %s 被拒：%s", order_id, outcome.message)
         if order_id in self._placing:
+            self.latency.observe(time.monotonic() - self._placing[order_id].began)
             self._settle(outcome)
             self._answer(self._placing, order_id, outcome)
         elif is_news:

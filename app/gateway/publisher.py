@@ -31,6 +31,11 @@ class Loop(Protocol):
 class Watcher(Protocol):
     """A connection, as far as pushes need it."""
 
+    conflated: int
+
+    @property
+    def waiting_bytes(self) -> int: ...
+
     def send(self, data: bytes, key: str | None = None) -> None: ...
 
 
@@ -68,6 +73,9 @@ class Publisher:
         self._bar_changed = Throttle(loop, FORMING_BAR_INTERVAL, self._push_forming_bar)
         self.seq = last_seq
         """The journal's row number up to which events have left."""
+        self.ticks = 0
+        self.cut = 0
+        self._conflated = 0  # at watchers that have gone
 
     # ── watchers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -79,7 +87,22 @@ class Publisher:
 
     def forget(self, watcher: Watcher) -> None:
         """It has gone."""
-        self._watchers.pop(watcher, None)
+        if watcher in self._watchers:
+            del self._watchers[watcher]
+            self._conflated += watcher.conflated
+
+    @property
+    def watchers(self) -> int:
+        return len(self._watchers)
+
+    @property
+    def waiting_bytes(self) -> int:
+        return sum(watcher.waiting_bytes for watcher in self._watchers)
+
+    @property
+    def conflated(self) -> int:
+        """How many events gave way to a newer one because a watcher was slow."""
+        return self._conflated + sum(watcher.conflated for watcher in self._watchers)
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -92,9 +115,11 @@ class Publisher:
             try:
                 watcher.send(frame, key)
             except ChannelClosed:
+                self.cut += 1
                 self.forget(watcher)
 
     def tick(self, local_symbol: str, payload: bytes) -> None:
+        self.ticks += 1
         self.push("tick", payload, local_symbol, f"tick:{local_symbol}")
 
     def journaled(self, name: str, seq: int, row: Mapping[str, Any]) -> None:

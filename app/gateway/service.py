@@ -48,6 +48,7 @@ from app.gateway.messages import (
     ReadConfig,
     ReadEvents,
     ReadLists,
+    ReadMetrics,
     ReadStatus,
     SaveBars,
     ShutDown,
@@ -61,6 +62,7 @@ from app.gateway.messages import (
     WatchTicks,
     WriteConfig,
 )
+from app.gateway.meters import Meters
 from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher
 from app.gateway.registry import Registry
@@ -223,6 +225,9 @@ class Service:
         )
         StrategyFeed("strategies", self._app, self._strategies, str(folder))
         self.log_book = LogBook(login.account, self.loop.post, lambda line: self._publisher.push("log", rows.to_json(line)))
+        self._meters = Meters(
+            fronts=self._fronts, publisher=self._publisher, loop=self.loop, journal=self._journal, bars=self._bars, desk=self._desk
+        )
         self._answers: dict[type, Callable[[Any], Any]] = {
             AwaitLogin: self._await_login,
             CheckPassword: self._check_password,
@@ -237,6 +242,7 @@ class Service:
             DescribeContract: self._describe_contract,
             ReadConfig: lambda _request: Json(rows.to_json(self._current_config())),
             WriteConfig: self._write_config,
+            ReadMetrics: lambda _request: Json(msgspec.json.encode(self._meters.figures())),
             ReadStatus: lambda _request: Json(rows.to_json(self._fronts.data())),
             StrategySaid: self._strategy_said,
             StrategyChanged: self._push_strategy,

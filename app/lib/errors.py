@@ -96,6 +96,13 @@ class OrderRefused(AppError):
     default_code = "ORDER_REFUSED"
 
 
+class NotAllowed(AppError):
+    """This is not for whoever asks from where you ask."""
+
+    status = 403
+    default_code = "FORBIDDEN"
+
+
 class NotFound(AppError):
     """No such thing of this account."""
 

@@ -12,3 +12,4 @@ def register(app: Flask) -> None:
     for module in (account, bars, config, events, health, market, openapi, orders, positions):
         app.register_blueprint(module.blueprint)
     errors.register(app)
+    health.register_checks(app)

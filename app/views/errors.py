@@ -15,6 +15,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, LengthRequired, RequestEntityTooLarge
 
 from app import logs
+from app.global_var import G
 from app.lib.errors import AppError
 from app.views.envelope import fail, fail_plainly
 
@@ -59,11 +60,13 @@ def _end(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
     identity = g.get("identity")
+    seconds = time.monotonic() - g.began
+    G.metrics.answered(request.method, request.url_rule.rule if request.url_rule is not None else "none", response.status_code, seconds)
     fields = {
         "method": request.method,
         "path": request.path,
         "status": response.status_code,
-        "ms": round((time.monotonic() - g.began) * 1000, 1),
+        "ms": round(seconds * 1000, 1),
         "address": request.remote_addr,
         "account": identity.account if identity is not None else "-",
     }

@@ -1,21 +1,43 @@
-"""/healthz and /readyz, for whoever watches the server: states only, no account names. Web process."""
+"""/healthz, /readyz and /metrics, for whoever watches the server. Web process.
+
+The first two are open and have states only, no account names. /metrics has these, so it is for programs on this machine, or
+for whoever shows the token of the setting `metrics_token`.
+"""
 
 from __future__ import annotations
 
+import hmac
+import ipaddress
 import logging
+from typing import Any
 
-from flask import Blueprint, Response
+import msgspec
+import orjson
+from flask import Blueprint, Flask, Response, current_app, g, request
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.gateway.messages import ReadStatus
+from app.auth import shown_token
+from app.gateway.messages import ReadMetrics, ReadStatus
 from app.gateway.registry import Registry
 from app.global_var import G
-from app.lib.errors import AppError
+from app.lib.errors import AppError, NotAllowed
+from app.lib.figures import Figure
+from app.readiness import Part, add_check, check_all, counted, up
 from app.views.envelope import fail_plainly, ours, succeed
 
 PATIENCE = 1.0  # seconds for each gateway
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("health", __name__)
+_figures = msgspec.json.Decoder(list[Figure])
+
+
+def register_checks(app: Flask) -> None:
+    """The parts that every server has."""
+    add_check(app, "host", lambda: up(Registry(G.settings.data_dir).find("host") is not None))
+    add_check(app, "store", lambda: up(_store_answers()))
+    add_check(app, "gateways", lambda: counted([status is not None for status in _statuses()]))
+    add_check(app, "fronts", _fronts)
 
 
 @blueprint.get("/healthz")
@@ -28,24 +50,70 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 @ours
 def readyz() -> Response:
-    """GET /readyz: 200 when host, store and every gateway answer, else 503. Open."""
-    gateways = [_gateway_answers(entry.account) for entry in G.gateways.accounts()]
-    parts = {
-        "host": "up" if Registry(G.settings.data_dir).find("host") is not None else "down",
-        "store": "up" if _store_answers() else "down",
-        "gateways": {"up": gateways.count(True), "down": gateways.count(False)},
-    }
-    ready = parts["host"] == parts["store"] == "up" and all(gateways)
-    return succeed(parts) if ready else fail_plainly(503, "部分服务不可用", "NOT_READY", data=parts)
+    """GET /readyz: 200 when every part is ready and orders can be sent, else 503 and in `not_ready` which are not. Open."""
+    parts = check_all()
+    data = {name: part.data for name, part in parts.items()}
+    failed = [name for name, part in parts.items() if not part.ready]
+    if not failed:
+        return succeed(data)
+    return fail_plainly(503, f"部分服务不可用：{'、'.join(failed)}", "NOT_READY", data=data, not_ready=failed)
 
 
-def _gateway_answers(account: str) -> bool:
+@blueprint.get("/metrics")
+@ours
+def metrics() -> Response:
+    """GET /metrics: Prometheus' text. On this machine, or with `metrics_token` as Bearer."""
+    _check_who_asks(G.settings.metrics_token)
+    hub = current_app.extensions["hub"]
+    gateways = {entry.account: figures for entry in G.gateways.accounts() if (figures := _figures_of(entry.account))}
+    return Response(G.metrics.exposition(hub.figures(), gateways), content_type=CONTENT_TYPE_LATEST)
+
+
+def _check_who_asks(token: str) -> None:
+    """Raises NotAllowed. Without a token of its own: whoever comes from this machine, and not through a proxy on it."""
+    if token:
+        if not hmac.compare_digest(shown_token()[1].encode(), token.encode()):
+            raise NotAllowed("须出示设置 metrics_token 的令牌")
+        return
+    forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
     try:
-        G.gateways.call(account, ReadStatus(), timeout=PATIENCE)
+        here = ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        here = False
+    if forwarded or not here:
+        raise NotAllowed("/metrics 只许本机直接取；从别处取须设置 metrics_token")
+
+
+def _figures_of(account: str) -> list[Figure]:
+    """What the account's gateway has counted; nothing when it does not answer, which /readyz tells."""
+    try:
+        return _figures.decode(G.gateways.call(account, ReadMetrics(), timeout=PATIENCE).payload)
     except AppError as error:
         log.warning("gateway of %s does not answer: %s", account, error.message)
-        return False
-    return True
+        return []
+
+
+def _fronts() -> Part:
+    """Both fronts of every account: only then can it be traded."""
+    answered = [status for status in _statuses() if status is not None]
+    return counted([status[front]["state"] == "ready" for status in answered for front in ("td", "md")])
+
+
+def _statuses() -> list[dict[str, Any] | None]:
+    """Of every gateway, None for one that does not answer. Asked once a request."""
+    if "statuses" not in g:
+        g.statuses = [_status_of(entry.account) for entry in G.gateways.accounts()]
+    found: list[dict[str, Any] | None] = g.statuses
+    return found
+
+
+def _status_of(account: str) -> dict[str, Any] | None:
+    try:
+        status: dict[str, Any] = orjson.loads(G.gateways.call(account, ReadStatus(), timeout=PATIENCE).payload)
+    except AppError as error:
+        log.warning("gateway of %s does not answer: %s", account, error.message)
+        return None
+    return status
 
 
 def _store_answers() -> bool:

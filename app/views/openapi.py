@@ -186,7 +186,8 @@ OPERATIONS = (
         ),
     ),
     Operation("GET", "/healthz", "web 在否", open=True),
-    Operation("GET", "/readyz", "主机、网关、存储是否就绪", open=True),
+    Operation("GET", "/readyz", "主机、存储、网关、前置是否就绪", open=True),
+    Operation("GET", "/metrics", "Prometheus 的指标（文本）；只许本机直接取，或出示 metrics_token", open=True),
     Operation("GET", "/openapi.json", "本说明", open=True),
 )
 

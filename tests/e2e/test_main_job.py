@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.server import BackendServer, Page, Trader
 from tests.waiting import eventually
@@ -102,6 +103,28 @@ def test_an_orders_request_id_is_in_the_log_of_web_and_gateway(shared_server: Ba
 
     assert [answer.json()["order_id"] in line for line in traced(f"gateway-{trader.key}.log")] == [True]
     eventually(lambda: any("POST '/order_solve' 200" in line for line in traced("web.log")), "the access log")
+
+
+def test_prometheus_sees_ticks_orders_and_fronts(shared_server: BackendServer) -> None:
+    trader = Trader(shared_server, "measured").log_in()
+    page = trader.open_page()
+    quote = trader.fix_quote(RB)
+    trader.order(RB, "long", "open", quote.ask, 1)
+    page.wait("tick")
+
+    def samples() -> dict[tuple[str, ...], float]:
+        families = text_string_to_metric_families(requests.get(f"{shared_server.url}/metrics", timeout=10).text)
+        return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+
+    eventually(lambda: samples()["ctpbee_ticks_total", trader.key] >= 1, "a tick is counted")
+    seen = samples()
+    assert seen["ctpbee_order_seconds_count", trader.key] == 1 and seen["ctpbee_order_seconds_bucket", trader.key, "3.0"] == 1
+    assert seen["ctpbee_front_ready", trader.key, "td", "ready"] == seen["ctpbee_front_ready", trader.key, "md", "ready"] == 1
+    assert seen["ctpbee_http_request_seconds_count", "POST", "/order_solve", "200"] >= 1
+    assert seen["ctpbee_pages",] >= 1 and seen["ctpbee_watchers", trader.key] == 1
+    assert ("ctpbee_queue_depth", trader.key, "events") in seen and ("ctpbee_bars_written_total", trader.key) in seen
+    assert trader.ask("GET", "/readyz")["data"]["fronts"]["down"] == 0
+    trader.close_page()
 
 
 def test_a_resting_order_is_shown_and_can_be_cancelled(shared_server: BackendServer) -> None:

@@ -36,6 +36,7 @@ from app.gateway.messages import (
     ReadConfig,
     ReadEvents,
     ReadLists,
+    ReadMetrics,
     ReadStatus,
     Subscribe,
     Symbols,
@@ -49,6 +50,9 @@ from app.settings import Settings
 LISTS = b'{"position_list":[],"active_order_list":[],"trade_list":[],"order_list":[],"log_history":[]}'
 CONTRACTS = {"rb2501.SHFE": (1.0, 3000.0, 4000.0), "ag2412.SHFE": (1.0, 7000.0, 8000.0)}  # tick, lower and upper limit
 WRONG_PASSWORD = "CTP:不合法的登录"
+
+
+FRONTS = {front: {"state": "ready", "reason": "", "since": "2025-06-05 10:00:00.000"} for front in ("td", "md")}
 
 
 class FakeGateways:
@@ -168,7 +172,9 @@ class FakeGateways:
             case ReadEvents():
                 return Json(b'{"seq":7,"events":[]}')
             case ReadStatus():
-                return Json(b"{}")
+                return Json(orjson.dumps(FRONTS))
+            case ReadMetrics():
+                return Json(b"[]")
         raise AssertionError(f"the web has no business asking {request!r}")
 
     @staticmethod

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from flask import Flask
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.gateway.messages import (
     CancelAll,
@@ -27,12 +29,15 @@ from app.gateway.messages import (
     ReadBars,
     ReadEvents,
     ReadLists,
+    ReadMetrics,
     ReadStatus,
     Subscribe,
     Unsubscribe,
     WriteConfig,
 )
 from app.lib.errors import AppError, FrontUnreachable, GatewayDown, LoginRefused, NeedsLogin, NotReady, OrderRefused
+from app.lib.figures import Figure
+from app.readiness import add_check, up
 from tests.integration.conftest import LISTS, WRONG_PASSWORD, Auth, FakeGateways
 
 ACCOUNT = "sim-9999-demo"
@@ -539,12 +544,84 @@ def test_the_server_is_ready_when_host_store_and_gateways_answer(auth: Auth, gat
     auth.log_in()
     answer = auth.client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json["data"] == {"host": "up", "store": "up", "gateways": {"up": 1, "down": 0}}
+    assert answer.json["data"] == {"host": "up", "store": "up", "gateways": {"up": 1, "down": 0}, "fronts": {"up": 2, "down": 0}}
     gateways.answers[ReadStatus] = GatewayDown("网关连接已断开", asked=True)
     answer = auth.client.get("/readyz")
     assert (answer.status_code, answer.json["success"]) == (503, False)
     assert answer.json["data"]["gateways"] == {"up": 0, "down": 1}
     assert "demo" not in answer.text
+
+
+@pytest.mark.usefixtures("host")
+def test_the_server_is_not_ready_while_a_front_is_lost(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in()
+    lost = {"td": {"state": "lost", "reason": "", "since": ""}, "md": {"state": "ready", "reason": "", "since": ""}}
+    gateways.answers[ReadStatus] = Json(orjson.dumps(lost))
+    answer = auth.client.get("/readyz")
+    assert (answer.status_code, answer.json["not_ready"]) == (503, ["fronts"])
+    assert answer.json["data"]["fronts"] == {"up": 1, "down": 1}
+
+
+def test_a_part_that_is_added_is_asked_too(app: Flask, client: Any) -> None:
+    add_check(app, "moon", lambda: up(False))
+    answer = client.get("/readyz")
+    assert answer.json["data"]["moon"] == "down" and "moon" in answer.json["not_ready"]
+
+
+FIGURES = [
+    Figure("ctpbee_ticks", "counter", "Quotes.", 42),
+    Figure("ctpbee_front_ready", "gauge", "Fronts.", 1, {"front": "td", "state": "ready"}),
+    Figure("ctpbee_order_seconds", "histogram", "Orders.", 0.5, buckets=[("0.1", 1.0), ("+Inf", 2.0)]),
+]
+
+
+def test_prometheus_gets_the_webs_numbers_and_every_gateways(auth: Auth, gateways: FakeGateways) -> None:
+    gateways.answers[ReadMetrics] = Json(msgspec.json.encode(FIGURES))
+    auth.log_in()
+    auth.log_in("other")
+    auth.ask("GET", "/config")
+    auth.ask("GET", "/nonsense/4711")
+    answer = auth.client.get("/metrics")
+    assert answer.status_code == 200
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert samples["ctpbee_ticks_total", ACCOUNT] == samples["ctpbee_ticks_total", "sim-9999-other"] == 42
+    assert samples["ctpbee_front_ready", ACCOUNT, "td", "ready"] == 1
+    assert samples["ctpbee_order_seconds_bucket", ACCOUNT, "+Inf"] == samples["ctpbee_order_seconds_count", ACCOUNT] == 2
+    assert samples["ctpbee_http_request_seconds_count", "GET", "/config", "200"] == 1
+    assert samples["ctpbee_http_request_seconds_count", "GET", "none", "404"] == 1
+    assert samples["ctpbee_pages",] == 0
+
+
+def test_a_gateway_that_does_not_answer_is_left_out_of_the_metrics(auth: Auth, gateways: FakeGateways) -> None:
+    gateways.answers[ReadMetrics] = GatewayDown("网关连接已断开", asked=True)
+    auth.log_in()
+    answer = auth.client.get("/metrics")
+    assert answer.status_code == 200 and ACCOUNT not in answer.text
+
+
+@pytest.mark.parametrize(
+    "come",
+    [
+        {"environ_overrides": {"REMOTE_ADDR": "10.0.0.7"}},
+        {"headers": {"X-Forwarded-For": "10.0.0.7"}},
+        {"headers": {"Forwarded": "for=10.0.0.7"}},
+    ],
+)
+def test_metrics_are_for_this_machine_alone(client: Any, come: dict[str, Any]) -> None:
+    answer = client.get("/metrics", **come)
+    assert (answer.status_code, answer.json["error"]) == (403, "FORBIDDEN")
+
+
+def test_with_a_token_of_their_own_metrics_are_for_who_shows_it(make_app: Callable[..., Flask]) -> None:
+    client: Any = make_app(metrics_token="scrape-me").test_client()
+    assert client.get("/metrics").status_code == 403
+    assert client.get("/metrics", headers={"Authorization": "Bearer guess"}).status_code == 403
+    far = {"environ_overrides": {"REMOTE_ADDR": "10.0.0.7"}, "headers": {"Authorization": "Bearer scrape-me"}}
+    assert client.get("/metrics", **far).status_code == 200
 
 
 def test_without_a_host_the_server_is_not_ready(client: Any) -> None:

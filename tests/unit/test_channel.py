@@ -34,6 +34,7 @@ def test_a_newer_frame_of_a_key_does_not_overtake_what_was_sent_before_it(ends: 
     writer.send(b"old day", key="heartbeat")
     writer.send(b"trade of the old day")
     writer.send(b"new day", key="heartbeat")
+    assert writer.conflated == 1 and writer.waiting_bytes == len(b"trade of the old daynew day")
     assert next(frames) == FILLING
     assert [next(frames), next(frames)] == [b"trade of the old day", b"new day"]
 

@@ -28,6 +28,8 @@ class Watcher:
         self.pushes: list[Push] = []
         self.keys: list[str | None] = []
         self.gone = False
+        self.conflated = 0
+        self.waiting_bytes = 0
 
     def send(self, data: bytes, key: str | None = None) -> None:
         if self.gone:

@@ -170,6 +170,10 @@ def test_an_anonymous_page_hears_nothing(hub: Hub) -> None:
     assert line.delivered == []
 
 
+def counted(hub: Hub) -> dict[str, float]:
+    return {figure.name: figure.value for figure in hub.figures()}
+
+
 def test_ticks_of_a_slow_page_conflate_to_the_newest_of_each_contract(hub: Hub) -> None:
     line = page(hub, capacity=2)
     line.reads = False
@@ -177,6 +181,7 @@ def test_ticks_of_a_slow_page_conflate_to_the_newest_of_each_contract(hub: Hub) 
         hub.push("a", tick("rb2510.SHFE", price))
         hub.push("a", tick("ag2512.SHFE", 1000 + price))
     assert line.backlog() == 2
+    assert counted(hub)["ctpbee_pages_conflated"] == 196  # two are on their way, and the newest two wait
     flush_all(hub, line)
     last = {event["data"]["local_symbol"]: event["data"]["last_price"] for event in line.all("tick")}
     assert last == {"rb2510.SHFE": 99, "ag2512.SHFE": 1099}
@@ -204,6 +209,7 @@ def test_a_page_that_does_not_read_is_cut_and_costs_the_others_nothing(hub: Hub)
     assert stuck.was_cut and not healthy.was_cut
     assert [event["seq"] for event in healthy.all("order_update")] == list(range(200))
     assert [member.sid for member in hub.members()] == ["p2"]
+    assert (counted(hub)["ctpbee_pages_cut"], counted(hub)["ctpbee_pages"]) == (1, 1)
 
 
 def test_a_page_is_cut_by_bytes_too(hub: Hub) -> None:
