@@ -285,7 +285,7 @@ class Ledger:
             strategy=origin.strategy,
         )
         before = self.orders.get(order_id)
-        if before is not None and _gist(before) == _gist(order):
+        if before is not None and fields.gist(before) == fields.gist(order):
             return []
         self.orders[order_id] = order
         return [order]
@@ -438,11 +438,6 @@ class Ledger:
                 differences.append(f"{word}：账本 {getattr(money, name):.2f}，柜台 {counted:.2f}，以柜台为准")
         self._corrections = corrections
         return differences
-
-
-def _gist(order: OrderData) -> tuple[object, ...]:
-    """What makes news of an order; the counter's remarks on a living one (未成交, 全部成交报单已提交…) do not."""
-    return order.status, order.traded, order.volume, order.price, order.order_sys_id, order.error_code, order.error_message
 
 
 def _trade_key(row: TradeField) -> TradeKey:

@@ -50,7 +50,9 @@ from app.gateway.messages import (
     ReadLists,
     ReadMetrics,
     ReadStatus,
+    ReadStrategy,
     SaveBars,
+    SetStrategyLimits,
     ShutDown,
     StrategyChanged,
     StrategySaid,
@@ -221,7 +223,13 @@ class Service:
             folder=folder,
         )
         self._strategies = Strategies(
-            app=self._app, account=self._account, fronts=self._fronts, loop=self.loop, config=self._current_config
+            app=self._app,
+            account=self._account,
+            fronts=self._fronts,
+            desk=self._desk,
+            store=store,
+            loop=self.loop,
+            config=self._current_config,
         )
         StrategyFeed("strategies", self._app, self._strategies, str(folder))
         self.log_book = LogBook(login.account, self.loop.post, lambda line: self._publisher.push("log", rows.to_json(line)))
@@ -246,6 +254,8 @@ class Service:
             ReadStatus: lambda _request: Json(rows.to_json(self._fronts.data())),
             StrategySaid: self._strategy_said,
             StrategyChanged: self._push_strategy,
+            ReadStrategy: self._read_strategy,
+            SetStrategyLimits: self._strategies.limit,
         }
         name = f"gw-{hashlib.sha256(login.account.encode()).hexdigest()[:12]}.sock"
         self._server = RpcServer(channel.new_address(self._registry.run_dir, name), self._handle, self._on_close)
@@ -293,7 +303,7 @@ class Service:
             case Watch():
                 return self._in_event_thread(lambda: Json(self._publisher.watch(connection)))
             case PlaceOrder():
-                return self._in_event_thread(lambda: self._desk.place(self._strategies.signed(connection, request)))
+                return self._in_event_thread(lambda: self._strategies.place(connection, request))
             case JoinStrategy():
                 return self._in_event_thread(lambda: self._join_strategy(connection, request))
             case WatchTicks():
@@ -344,9 +354,13 @@ class Service:
         self._strategies.tell_day(trading_day)
 
     def _read_lists(self, _request: ReadLists) -> Json | Future[Any]:
-        if self._publisher.muted:  # half lists would be half the truth: after a login or at a day's turn this takes a moment
-            return self._when_loaded(self._lists, LOADING_LIMIT, lambda: NotReady("账户正在载入，请稍候", code="LOADING"))
-        return self._lists()
+        return self._once_loaded(self._lists)
+
+    def _once_loaded(self, answer: Callable[[], Any]) -> Any:
+        """Half lists would be half the truth: after a login or at a day's turn this takes a moment."""
+        if self._publisher.muted:
+            return self._when_loaded(answer, LOADING_LIMIT, lambda: NotReady("账户正在载入，请稍候", code="LOADING"))
+        return answer()
 
     def _lists(self) -> Json:
         return Json(
@@ -379,11 +393,10 @@ class Service:
     # ── strategies ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _join_strategy(self, connection: Connection, request: JoinStrategy) -> StrategyState | Future[Any]:
-        if self._publisher.muted:
-            return self._when_loaded(
-                lambda: self._strategies.join(connection, request), LOADING_LIMIT, lambda: NotReady("账户正在载入，请稍候", code="LOADING")
-            )
-        return self._strategies.join(connection, request)
+        return self._once_loaded(lambda: self._strategies.join(connection, request))
+
+    def _read_strategy(self, request: ReadStrategy) -> Json | Future[Any]:
+        return self._once_loaded(lambda: self._strategies.read(request))
 
     def _strategy_said(self, line: StrategySaid) -> Done:
         shown, own = said_rows(self._login.account, line)
@@ -523,7 +536,7 @@ class Service:
     def _on_ready(self) -> None:
         self._publisher.mute(False)
         self._publisher.changed("contract")
-        self._strategies.tell_book()
+        self._strategies.loaded()
         self._subscriptions.restore()
         awaiting, self._awaiting = self._awaiting, []
         for future, answer, timer in awaiting:

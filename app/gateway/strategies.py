@@ -10,25 +10,43 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from ctpbee import CtpbeeApi
-from ctpbee.constant import AccountData, BarData, ContractData, Interval, OrderData, PositionData, TickData, TradeData
+from ctpbee.constant import AccountData, BarData, ContractData, Interval, Offset, OrderData, PositionData, TickData, TradeData
 
 from app.gateway import entities
 from app.gateway.account import AccountView, Fronts
 from app.gateway.bee import BackendApp, Everything
 from app.gateway.channel import ChannelClosed, Connection
 from app.gateway.loop import EventLoop
-from app.gateway.messages import Done, JoinStrategy, PlaceOrder, Push, StrategySaid, StrategyState, WatchTicks
+from app.gateway.messages import (
+    Done,
+    JoinStrategy,
+    Json,
+    OrderOutcome,
+    PlaceOrder,
+    Push,
+    ReadStrategy,
+    SetStrategyLimits,
+    StrategySaid,
+    StrategyState,
+    WatchTicks,
+)
+from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Throttle
 from app.gateway.rpc import encode_push
+from app.gateway.strategy_books import StrategyBooks
+from app.gateway.strategy_limits import StrategyLimits
+from app.lib import rows
 from app.lib.bars import ClosedBar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
+from app.model.store import Store
 
 BOOK_INTERVAL = 0.5
 """Seconds between two books that a moving price alone makes."""
@@ -52,12 +70,23 @@ class Strategies:
     """`config` gives the account's eight settings as they are now."""
 
     def __init__(
-        self, *, app: BackendApp, account: AccountView, fronts: Fronts, loop: EventLoop, config: Callable[[], dict[str, Any]]
+        self,
+        *,
+        app: BackendApp,
+        account: AccountView,
+        fronts: Fronts,
+        desk: OrderDesk,
+        store: Store,
+        loop: EventLoop,
+        config: Callable[[], dict[str, Any]],
     ) -> None:
         self._app = app
         self._account = account
         self._fronts = fronts
+        self._desk = desk
         self._config = config
+        self._books = StrategyBooks(store, app.ledger)
+        self._limits = StrategyLimits(store, self._books.held, self._opening)
         self._joined: dict[Connection, _Joined] = {}
         self._price_moved = Throttle(loop, BOOK_INTERVAL, lambda _key: self._tell("book", self._book(), "book"))
 
@@ -94,10 +123,41 @@ class Strategies:
         joined.wanted = None if request.symbols is None else frozenset(request.symbols)
         return Done()
 
-    def signed(self, connection: Connection, request: PlaceOrder) -> PlaceOrder:
-        """The order with the name of the strategy whose connection it came by."""
+    # ── what they do ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def place(self, connection: Connection, request: PlaceOrder) -> Future[OrderOutcome]:
+        """The order, in the name of the strategy whose connection it came by and within its limits. Raises OrderRefused
+        STRATEGY_LIMIT, and what the desk raises: then nothing was sent."""
         joined = self._joined.get(connection)
-        return request if joined is None else msgspec.structs.replace(request, strategy=joined.name)
+        if joined is not None:
+            request = msgspec.structs.replace(request, strategy=joined.name)
+        if request.strategy:
+            self._limits.check(request, self._account.resolve(request.local_symbol) or request.local_symbol)
+        return self._desk.place(request)
+
+    def limit(self, request: SetStrategyLimits) -> Done:
+        self._limits.put(request.name, request.limits)
+        log.info("策略 %s 的限制已修改", request.name, extra={"owner": request.name})
+        return Done()
+
+    def read(self, request: ReadStrategy) -> Json:
+        """What this strategy alone has and did; empty for one that never traded."""
+        name = request.name
+        row = {
+            "name": name,
+            "orders": [row for row in self._account.orders() if row["strategy"] == name],
+            "trades": [row for row in self._account.trades() if row["strategy"] == name],
+            **self._books.report(name),
+            "limits": self._limits.of(name)._asdict(),
+        }
+        return Json(rows.to_json(row))
+
+    def _opening(self, name: str, symbol: str) -> int:
+        return sum(
+            int(order.volume - order.traded)
+            for order in self._account.working_orders()
+            if order.strategy == name and order.symbol == symbol and order.offset is Offset.OPEN
+        )
 
     # ── what they hear ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -135,6 +195,15 @@ class Strategies:
         frame = encode_push(Push("bar", entities.encode(bar)))
         for joined in wanting:
             self._send(joined, frame)
+
+    def loaded(self) -> None:
+        """The account has loaded: after a login, a reconnect or a day's turn."""
+        self._books.rebuild()
+        self.tell_book()
+
+    def trade(self, trade: TradeData) -> None:
+        self._books.on_trade(trade)
+        self.change("trade", trade)
 
     def change(self, name: str, entity: OrderData | TradeData) -> None:
         """`order` or `trade`, after the book that it made."""
@@ -203,7 +272,7 @@ class StrategyFeed(CtpbeeApi):
         self._strategies.change("order", order)
 
     def on_trade(self, trade: TradeData) -> None:
-        self._strategies.change("trade", trade)
+        self._strategies.trade(trade)
 
     def on_position(self, position: PositionData) -> None:
         self._strategies.conflated("position", position.local_position_id, position)

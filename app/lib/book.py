@@ -239,6 +239,10 @@ class Book:
         """By symbol, long before short, oldest first."""
         return [lot for count in self._counts() for lot in count.lots()]
 
+    def start_lots(self) -> list[Lot]:
+        """Those at the start of the day, by symbol, long before short, oldest first."""
+        return [lot for _, leg in sorted(self._legs.items()) for lot in leg.start]
+
     def fills(self) -> list[Fill]:
         """The day's, in order of arrival."""
         return list(self._fills.values())

@@ -240,9 +240,9 @@ class Leg:
     def __init__(self, terms: Terms, direction: str, history: Iterable[Lot] = ()) -> None:
         self.terms = terms
         self.direction = direction
-        self._start = sorted(history, key=lambda lot: (lot.open_date, natural(lot.trade_id)))
+        self.start = sorted(history, key=lambda lot: (lot.open_date, natural(lot.trade_id)))
         self._fills: list[Fill] = []
-        self._count = Count(terms, direction, self._start)
+        self._count = Count(terms, direction, self.start)
         self._late = False
         self._reported = 0
 
@@ -259,7 +259,7 @@ class Leg:
     def now(self) -> Count:
         """With all fills so far. Closes that wait for their open are logged here, when somebody looks: before, they may only be early."""
         if self._late:
-            self._count = Count(self.terms, self.direction, self._start)
+            self._count = Count(self.terms, self.direction, self.start)
             for fill in self._fills:
                 self._count.add(fill)
             self._late = False

@@ -223,7 +223,7 @@ class StrategyApp(CtpBee):
                 self.hear("trade", trade)
         for order in map(entities.entity, state.orders):
             known = self.recorder.orders.get(order.local_order_id)
-            if known is None or vars(known) != vars(order):
+            if known is None or fields.gist(known) != fields.gist(order):
                 self.hear("order", order)
         self._watched = []
         self.watch()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.gateway.messages import CancelOrder, ReadEvents, ReadLists, ReadStatus, WriteConfig
+from app.gateway.messages import CancelOrder, Done, ReadEvents, ReadLists, ReadStatus, ReadStrategy, SetStrategyLimits, WriteConfig
 from tests.integration.strategy_world import Strategy
 from tests.integration.test_gateway_service import Page, World, a_contract, buy, held
 from tests.waiting import eventually
@@ -302,3 +302,58 @@ def test_an_order_outlives_the_kill_of_its_strategy_and_stays_its_own(world: Wor
     gateway.wait(5)
     _, again = world.log_in()
     assert [row["strategy"] for row in again.json(ReadLists())["active_order_list"]] == ["等"]
+
+
+# ── what it has and may do ───────────────────────────────────────────────────────────────────────────────────────────
+
+LIMITED = """
+class Limited(CtpbeeApi):
+    def __init__(self, name, code):
+        super().__init__(name)
+        self.instrument_set = {code}
+        self.done = False
+
+    def on_tick(self, tick):
+        if not self.done:
+            self.done = True
+            sent = [self.action.buy_open(tick.limit_up, volume, tick) for volume in (5, 2, 2)]
+            self.info(f"sent {[bool(order_id) for order_id in sent]}")
+
+    def on_trade(self, trade):
+        self.info("trade")
+
+ext = Limited("limited", "{symbol}")
+"""
+
+
+def test_its_limits_hold_and_what_it_has_outlives_gateway_and_day(world: World) -> None:
+    gateway, page = world.log_in()
+    symbol, tick = a_contract(page)
+    page.ask(buy(symbol, tick["limit_up"], 1))
+    assert page.ask(SetStrategyLimits("限", {"max_order_volume": 4, "max_position": 3, "contracts": [symbol]})) == Done()
+    strategy = Strategy(world, "demo", "限", LIMITED.replace("{symbol}", symbol)).runs()
+    strategy.says("sent [False, True, False]")
+    assert strategy.says("每笔至多 4 手") and strategy.says("至多持有 3 手")
+    strategy.says("trade")
+
+    def mine(page: Page) -> dict[str, Any]:
+        row: dict[str, Any] = page.json(ReadStrategy("限"))
+        return row
+
+    eventually(lambda: mine(page)["positions"], "its lot is there")
+    row = mine(page)
+    assert [(lot["local_symbol"], lot["direction"], lot["volume"]) for lot in row["positions"]] == [(symbol, "long", 2)]
+    assert [order["status"] for order in row["orders"]] == ["全部成交"] and len(row["trades"]) == 1
+    assert row["limits"] == {"contracts": [symbol], "max_order_volume": 4, "max_position": 3, "max_orders_per_minute": 0}
+    assert held(page)[0]["volume"] == 3
+    gateway.kill()
+    gateway.wait(5)
+    _, page = world.log_in()
+    again = mine(page)
+    assert again["trades"] == row["trades"] and again["limits"] == row["limits"]
+    assert [(order["order_id"], order["status"]) for order in again["orders"]] == [(row["orders"][0]["order_id"], "全部成交")]
+    assert [lot["volume"] for lot in again["positions"]] == [2] and again["profit"]["commission"] == row["profit"]["commission"]
+    world.fault("turn_day", prices={}, new_day="20250609")
+    eventually(lambda: mine(page)["orders"] == [] and held(page)[0]["yd_volume"] == 3, "the next day")
+    assert [(lot["volume"], lot["open_date"]) for lot in mine(page)["positions"]] == [(2, "20250606")]
+    assert mine(page)["profit"]["commission"] == row["profit"]["commission"]

@@ -260,6 +260,11 @@ def order_of(
     )
 
 
+def gist(order: OrderData) -> tuple[object, ...]:
+    """What makes news of an order; the counter's remarks on a living one (未成交, 全部成交报单已提交…) do not."""
+    return order.status, order.traded, order.volume, order.price, order.order_sys_id, order.error_code, order.error_message
+
+
 def trade_of(row: TradeField, *, order_id: str, gateway_name: str, is_local: bool = True, strategy: str = "") -> TradeData:
     key = "_".join((row.TradingDay, row.ExchangeID, row.TradeID.strip(), row.Direction))
     trade = TradeData(
