@@ -1,11 +1,13 @@
 """The real binding in a process of its own, told what to call and telling what it was called back: `NativeClient` is the test's end.
 
 `python -m tests.ctp_front.native` reads JSON lines `[front, method, arguments…]` and answers each with `{"returned": …}`; what the
-binding calls back goes out as `{"front", "name", "args"}` in between. bytes are written as Latin-1 text.
+binding calls back goes out as `{"front", "name", "args"}` in between. bytes are written as Latin-1 text. The method `renew` is ours: it
+ends that front's API and makes a new one.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import queue
@@ -163,6 +165,17 @@ class NativeClient:
             self.process.stdout.close()
 
 
+def end(api: Any) -> None:
+    """What the binding's exit() does, but without Python's lock.
+
+    exit() waits for the binding's own thread while it holds the lock, and that thread may need the lock to get out of a callback: then
+    both wait for ever. The same function called through ctypes lets the lock go. `id(api) + 16` is where pybind11 keeps the object.
+    """
+    bound = next(kind for kind in type(api).__mro__ if kind.__name__ in ("TdApi", "MdApi"))
+    library = ctypes.CDLL(sys.modules[bound.__module__].__file__)
+    getattr(library, f"_ZN5{bound.__name__}4exitEv")(ctypes.c_void_p.from_address(id(api) + object.__basicsize__))
+
+
 def main() -> None:
     """The client's process."""
     from ctpbee_api.ctp import MdApi, TdApi
@@ -185,6 +198,11 @@ def main() -> None:
     fronts = {"td": recording("td", TdApi), "md": recording("md", MdApi)}
     for line in sys.stdin:
         front, method, *arguments = json.loads(line)
+        if method == "renew":
+            end(fronts[front])
+            fronts[front] = recording(front, {"td": TdApi, "md": MdApi}[front])
+            say({"returned": None})
+            continue
         say({"returned": getattr(fronts[front], method)(*arguments)})
     sys.stdout.flush()
     os._exit(0)  # the binding's exit() waits for its thread with Python's lock held, and that thread may be waiting for the lock

@@ -269,6 +269,28 @@ def test_ten_thousand_quotes_at_once_all_come_through_the_binding(counter: Count
     counter.faults.release_quote(symbol)
 
 
+def test_a_hundred_logins_and_logouts_leave_nothing_behind(client: NativeClient) -> None:
+    def round_trip() -> None:
+        client.enter()
+        assert client.ask("reqUserLogout", {}) == 0
+        client.wait("onRspUserLogout")
+        client.call("td", "renew")
+
+    def used() -> tuple[int, int, int]:
+        """Threads, descriptors, resident kB of the client's process."""
+        process = Path("/proc") / str(client.process.pid)
+        status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+        return int(status["Threads"]), len(list((process / "fd").iterdir())), int(status["VmRSS"].split()[0])
+
+    for _ in range(10):
+        round_trip()
+    threads, descriptors, memory = used()
+    for _ in range(100):
+        round_trip()
+    assert used()[:2] == (threads, descriptors)
+    assert used()[2] - memory < 4096
+
+
 def test_what_the_counter_does_not_serve_is_not_sent(client: NativeClient) -> None:
     client.enter()
     assert client.ask("reqQryExchange", {}) == -1
