@@ -465,7 +465,7 @@ def test_an_order_whose_answer_was_lost_with_the_gateway_is_found_again_by_its_t
     eventually(lambda: again.ledger.orders[order_id].status is Status.NOTTRADED, "found")
     assert again.ledger.orders[order_id].is_local
     assert len(desk.asked("reqOrderInsert")) == 1
-    assert store.intents(DAY)[0].state == "accepted"
+    eventually(lambda: store.intents(DAY)[0].state == "accepted", "settled")
 
 
 def test_a_broken_callback_is_logged_and_the_next_one_heard(desk: Desk, gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
