@@ -50,6 +50,9 @@ class Settings(BaseModel):
     mongo_uri: str = Field("", repr=False, description="MongoDB 的连接串，也可写在环境变量 MONGO_URI；空为 SQLite")
     mongo_database: str = Field("ctpbee_backend", min_length=1, max_length=38, description="MongoDB 的库名；每个数据目录一个")
     ctp_query_interval: float = Field(1.0, ge=0, le=60, description="CTP 两次查询之间的秒数（前置一般每秒只受理一次）")
+    ctp_hours: Literal["exchange", "always"] = Field(
+        "exchange", description="CTP 何时在线：按交易日历在交易时段前后在线，或一直在线（如 SimNow 的 7×24 前置）"
+    )
     settlement_confirm: bool = Field(True, description="CTP 登录后自动确认结算单；false 则须 POST /settlement，之前报单被拒（42）")
     max_body: int = Field(1024 * 1024, ge=1024, description="请求体上限，字节")
     login_per_address: int = Field(20, ge=1, description="每个地址每分钟登录次数上限")

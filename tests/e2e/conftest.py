@@ -35,6 +35,20 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendS
     made.clean()
 
 
+@pytest.fixture(scope="module", params=["sim", pytest.param("ctp", marks=pytest.mark.full)])
+def either_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
+    """The same server over the built-in counter's frames and over the vendor's binding: what is true of one is true of the other."""
+    if request.param == "ctp":
+        from tests.e2e.ctp_server import CtpServer  # needs ctpbee_api and a compiler
+
+        made: BackendServer = CtpServer(tmp_path_factory.mktemp("ctp"))
+    else:
+        made = BackendServer(tmp_path_factory.mktemp("server"))
+    made.start()
+    yield made
+    made.clean()
+
+
 @pytest.fixture
 def trader(server: BackendServer) -> Iterator[Trader]:
     made = Trader(server).log_in()

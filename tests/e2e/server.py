@@ -30,11 +30,17 @@ class Server(Protocol):
     @property
     def url(self) -> str: ...
 
+    @property
+    def login(self) -> Mapping[str, str]:
+        """What a login to it says beside who logs in."""
+
     def faults(self) -> CounterFaults: ...
 
 
 class BackendServer:
     """`python run.py` on a free port with a data directory of its own."""
+
+    login: Mapping[str, str] = MappingProxyType({"interface": "sim"})
 
     def __init__(self, data_dir: Path, **settings: object) -> None:
         self.data_dir = data_dir
@@ -159,7 +165,7 @@ class Trader:
 
     @property
     def key(self) -> str:
-        return f"sim-{self.brokerid}-{self.userid}"
+        return f"{self.server.login['interface']}-{self.brokerid}-{self.userid}"
 
     def log_in(self, **changes: str) -> Trader:
         fields = {
@@ -167,8 +173,7 @@ class Trader:
             "userid": self.userid,
             "password": self.password,
             "brokerid": self.brokerid,
-            "interface": "sim",
-        }
+        } | dict(self.server.login)
         answer = requests.post(f"{self.server.url}/login", data=fields | changes, timeout=60).json()
         if not answer["success"]:
             raise Refused(answer, 200)

@@ -17,8 +17,8 @@ TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$")
 
 
 @pytest.fixture
-def page(shared_server: BackendServer) -> Iterator[Page]:
-    trader = Trader(shared_server, "looker").log_in()
+def page(either_server: BackendServer) -> Iterator[Page]:
+    trader = Trader(either_server, "looker").log_in()
     made = trader.open_page()
     yield made
     made.close()
@@ -32,8 +32,8 @@ def test_a_page_gets_its_snapshot_when_it_has_shown_its_token(page: Page) -> Non
     assert page.wait("status")
 
 
-def test_a_subscribed_contract_ticks_in_the_shape_of_the_contract(shared_server: BackendServer, page: Page) -> None:
-    Trader(shared_server, "looker").log_in().do("POST", "/market", symbol=RB)
+def test_a_subscribed_contract_ticks_in_the_shape_of_the_contract(either_server: BackendServer, page: Page) -> None:
+    Trader(either_server, "looker").log_in().do("POST", "/market", symbol=RB)
     tick = page.wait("tick", lambda event: event["data"]["local_symbol"] == RB)
     assert tick["type"] == "tick"
     data = tick["data"]
@@ -59,8 +59,8 @@ def test_forming_bars_and_closed_bars_arrive(make_server: Callable[..., BackendS
     trader.close_page()
 
 
-def test_an_order_fills_and_becomes_a_position_that_closes_again(shared_server: BackendServer) -> None:
-    trader = Trader(shared_server, "roundtrip").log_in()
+def test_an_order_fills_and_becomes_a_position_that_closes_again(either_server: BackendServer) -> None:
+    trader = Trader(either_server, "roundtrip").log_in()
     page = trader.open_page()
     quote = trader.fix_quote(RB)
     opened = trader.order(RB, "long", "open", quote.ask, 3)
@@ -89,14 +89,14 @@ def test_an_order_fills_and_becomes_a_position_that_closes_again(shared_server: 
     trader.close_page()
 
 
-def test_an_orders_request_id_is_in_the_log_of_web_and_gateway(shared_server: BackendServer) -> None:
-    trader = Trader(shared_server, "traced").log_in()
+def test_an_orders_request_id_is_in_the_log_of_web_and_gateway(either_server: BackendServer) -> None:
+    trader = Trader(either_server, "traced").log_in()
     quote = trader.fix_quote(RB)
     headers = {"Authorization": f"Bearer {trader.token}", "X-Request-ID": "trace-4711-abc"}
     form = {"local_symbol": RB, "exchange": "SHFE", "direction": "long", "offset": "open", "type": "limit", "price": quote.ask, "volume": 1}
-    answer = requests.post(f"{shared_server.url}/order_solve", data=form, headers=headers, timeout=30)
+    answer = requests.post(f"{either_server.url}/order_solve", data=form, headers=headers, timeout=30)
     assert answer.headers["X-Request-Id"] == "trace-4711-abc"
-    logs = shared_server.data_dir / "logs"
+    logs = either_server.data_dir / "logs"
 
     def traced(name: str) -> list[str]:
         return [line for line in (logs / name).read_text("utf-8").splitlines() if "trace-4711-abc" in line]
@@ -105,15 +105,15 @@ def test_an_orders_request_id_is_in_the_log_of_web_and_gateway(shared_server: Ba
     eventually(lambda: any("POST '/order_solve' 200" in line for line in traced("web.log")), "the access log")
 
 
-def test_prometheus_sees_ticks_orders_and_fronts(shared_server: BackendServer) -> None:
-    trader = Trader(shared_server, "measured").log_in()
+def test_prometheus_sees_ticks_orders_and_fronts(either_server: BackendServer) -> None:
+    trader = Trader(either_server, "measured").log_in()
     page = trader.open_page()
     quote = trader.fix_quote(RB)
     trader.order(RB, "long", "open", quote.ask, 1)
     page.wait("tick")
 
     def samples() -> dict[tuple[str, ...], float]:
-        families = text_string_to_metric_families(requests.get(f"{shared_server.url}/metrics", timeout=10).text)
+        families = text_string_to_metric_families(requests.get(f"{either_server.url}/metrics", timeout=10).text)
         return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
 
     eventually(lambda: samples()["ctpbee_ticks_total", trader.key] >= 1, "a tick is counted")
@@ -127,8 +127,8 @@ def test_prometheus_sees_ticks_orders_and_fronts(shared_server: BackendServer) -
     trader.close_page()
 
 
-def test_a_resting_order_is_shown_and_can_be_cancelled(shared_server: BackendServer) -> None:
-    trader = Trader(shared_server, "rester").log_in()
+def test_a_resting_order_is_shown_and_can_be_cancelled(either_server: BackendServer) -> None:
+    trader = Trader(either_server, "rester").log_in()
     page = trader.open_page()
     quote = trader.fix_quote(RB)
     order_id = trader.order(RB, "long", "open", quote.bid - 5 * quote.tick, 2)["order_id"]
@@ -170,8 +170,8 @@ def test_everything_is_there_after_a_restart(make_server: Callable[..., BackendS
     assert trader.ask("DELETE", "/order_solve", order_id=resting, local_symbol=RB, exchange="SHFE")["success"]
 
 
-def test_the_contract_list_is_pushed_sorted(shared_server: BackendServer, page: Page) -> None:
-    Trader(shared_server, "looker").log_in().do("PUT", "/market")
+def test_the_contract_list_is_pushed_sorted(either_server: BackendServer, page: Page) -> None:
+    Trader(either_server, "looker").log_in().do("PUT", "/market")
     contracts = page.wait("contract")
     assert contracts == sorted(contracts) and RB in contracts and "IF2506.CFFEX" in contracts
     assert "rb2410.SHFE" not in contracts  # expired on the day of the counter's clock

@@ -13,9 +13,9 @@ RB, M, IF = "rb2510.SHFE", "m2509.DCE", "IF2506.CFFEX"
 
 
 @pytest.fixture
-def trader(shared_server: BackendServer, request: pytest.FixtureRequest) -> Iterator[Trader]:
+def trader(either_server: BackendServer, request: pytest.FixtureRequest) -> Iterator[Trader]:
     """An account of this test's own on the shared server."""
-    made = Trader(shared_server, f"t{abs(hash(request.node.name)) % 10**9}").log_in()
+    made = Trader(either_server, f"t{abs(hash(request.node.name)) % 10**9}").log_in()
     yield made
     made.close_page()
 

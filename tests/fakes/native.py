@@ -38,6 +38,7 @@ class Desk:
         self.trades: list[TradeField] = []
         self.details: list[dict[str, Any]] = []
         self.account = as_dict(front.account())
+        self.quotes: list[dict[str, Any]] = []
         self.margins: list[dict[str, Any]] = []
         self.commissions: list[dict[str, Any]] = []
         self.statement: list[bytes] = []
@@ -144,6 +145,9 @@ class FakeTd(Binding):
 
     def reqQryTradingAccount(self, request: dict[str, Any], reqid: int) -> int:
         return self._answer("reqQryTradingAccount", request, "onRspQryTradingAccount", [self.desk.account], reqid)
+
+    def reqQryDepthMarketData(self, request: dict[str, Any], reqid: int) -> int:
+        return self._answer("reqQryDepthMarketData", request, "onRspQryDepthMarketData", self.desk.quotes, reqid)
 
     def reqQryInstrumentMarginRate(self, request: dict[str, Any], reqid: int) -> int:
         return self._answer("reqQryInstrumentMarginRate", request, "onRspQryInstrumentMarginRate", self.desk.margins, reqid)

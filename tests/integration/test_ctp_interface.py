@@ -205,6 +205,20 @@ def test_options_and_contracts_from_elsewhere_are_left_out(desk: Desk, launch: C
     assert gateway.ledger.contracts["SP a2509&a2511.DCE"].long_margin_ratio == 0.0
 
 
+def test_the_days_limits_come_from_the_quotes_since_the_list_of_contracts_has_none(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.instruments = [as_dict(instrument(UpperLimitPrice=0.0, LowerLimitPrice=0.0, PreSettlementPrice=0.0))]
+    desk.quotes = [as_dict(depth(ActionDay=""))]
+    gateway = launch()
+    gateway.ready()
+    contract = gateway.ledger.contracts["rb2510.SHFE"]
+    assert (contract.UpperLimitPrice, contract.LowerLimitPrice, contract.PreSettlementPrice) == (3300.0, 2700.0, 3000.0)
+
+
+def test_a_counter_that_will_not_tell_all_quotes_does_not_hold_up_the_login(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.errors["onRspQryDepthMarketData"] = {"ErrorID": 27, "ErrorMsg": "CTP:不支持的功能"}
+    launch().ready()
+
+
 def test_the_long_list_of_contracts_is_asked_for_once_a_day(desk: Desk, gateway: Gateway) -> None:
     desk.td.call("onFrontDisconnected", 0x2001)
     desk.td.call("onFrontConnected")

@@ -15,7 +15,7 @@ import msgspec
 from ctpbee.constant import EVENT_CONTRACT
 
 from app.counter import frames
-from app.counter.frames import InstrumentField
+from app.counter.frames import DepthField, InstrumentField
 from app.gateway.interfaces import checks, fields, native, words
 from app.gateway.interfaces.market import Market
 from app.gateway.interfaces.queries import Query, QueryLine
@@ -47,6 +47,17 @@ def login_moment(trading_day: str, clock: str, now: datetime) -> datetime:
         if abs(moment - now) < NEAR:
             return moment
     return wall_time(parse_day(trading_day), clock)
+
+
+def _with_limits(row: InstrumentField, quote: DepthField | None) -> InstrumentField:
+    if quote is None:
+        return row
+    return msgspec.structs.replace(
+        row,
+        UpperLimitPrice=quote.UpperLimitPrice,
+        LowerLimitPrice=quote.LowerLimitPrice,
+        PreSettlementPrice=quote.PreSettlementPrice,
+    )
 
 
 class _NativeSide(Side):
@@ -205,6 +216,19 @@ class CtpTrader(_NativeSide, Trader):
             log.warning("%s not sent: %s", type(word).__name__, error.message)
             if self._front is not None:
                 self._front.drop()
+
+    def _load_contracts(self, then: Callable[[list[InstrumentField]], None]) -> None:
+        """The list has neither the day's limits nor the last settlement: those are in the quotes. A counter that will not tell all
+        quotes at once leaves them to the ticks."""
+
+        def on_instruments(rows: list[InstrumentField]) -> None:
+            def on_quotes(quotes: list[DepthField]) -> None:
+                by_symbol = {quote.InstrumentID: quote for quote in quotes}
+                then([_with_limits(row, by_symbol.get(row.InstrumentID)) for row in rows])
+
+            self._queue.add(Query("depth", on_quotes, is_optional=True))
+
+        self._query("instrument", on_instruments)
 
     # ── rates ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -54,6 +54,7 @@ ROWS: dict[str, type[msgspec.Struct]] = {
     "trade": TradeField,
     "position_detail": PositionDetailField,
     "account": TradingAccountField,
+    "depth": DepthField,
     "margin_rate": words.MarginRateField,
     "commission_rate": words.CommissionRateField,
     "settlement": words.SettlementPart,
@@ -375,6 +376,10 @@ class TraderCallbacks:
         self.link.answer("account", data, error, request, last)
 
     @guarded
+    def onRspQryDepthMarketData(self, data: dict[str, Any], error: dict[str, Any], request: int, last: bool) -> None:
+        self.link.answer("depth", data, error, request, last)
+
+    @guarded
     def onRspQryInstrumentMarginRate(self, data: dict[str, Any], error: dict[str, Any], request: int, last: bool) -> None:
         self.link.answer("margin_rate", data, error, request, last)
 
@@ -444,6 +449,7 @@ QUERIES = {
     "trade": "reqQryTrade",
     "position_detail": "reqQryInvestorPositionDetail",
     "account": "reqQryTradingAccount",
+    "depth": "reqQryDepthMarketData",
     "margin_rate": "reqQryInstrumentMarginRate",
     "commission_rate": "reqQryInstrumentCommissionRate",
     "settlement": "reqQrySettlementInfo",

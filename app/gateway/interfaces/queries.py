@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 ANSWER_LIMIT = 30.0  # seconds; the list of contracts takes some
 BUSY = {90, 154}  # the counter's words for "not yet"
-MOST_TRIES = 3  # of a query that the counter refuses for another reason and that nothing waits for
+MOST_TRIES = 3  # of a query that the counter refuses for another reason
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Query:
     what: str
     then: Callable[[list[Any]], None]
     asked: dict[str, Any] = field(default_factory=dict)
+    is_optional: bool = False  # refused for good, it counts as answered with nothing
     tries: int = 0
 
 
@@ -77,6 +78,10 @@ class QueryLine:
         log.log(logging.INFO if busy else logging.WARNING, "query %s not answered: %d %s", query.what, frame.ErrorID, frame.ErrorMsg)
         if busy or query.tries < MOST_TRIES:
             self._put_back(query)
+            return
+        self._pump()
+        if query.is_optional:
+            query.then([])
 
     def _pump(self) -> None:
         if self._asked is not None or self._pausing or not (self._urgent or self._idle):

@@ -249,7 +249,10 @@ class Trader(Side):
         if is_known:
             on_instruments(self._ledger.instruments())
         else:
-            self._query("instrument", on_instruments)
+            self._load_contracts(on_instruments)
+
+    def _load_contracts(self, then: Callable[[list[InstrumentField]], None]) -> None:
+        self._query("instrument", then)
 
     def _load_figures(self) -> None:
         """Lots, then money. They belong together only if no trade came between the two answers."""
