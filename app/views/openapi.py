@@ -14,6 +14,7 @@ from flask import Blueprint, Response
 from app.auth import LONGEST_CODE, SHORTEST_CODE
 from app.lib.account_config import MAX_REFRESH, MAX_SLIPPAGE
 from app.lib.bars import INTERVALS
+from app.lib.strategy_lib import LONGEST_NAME, SAFE_NAME
 from app.lib.symbols import DIRECTION_TEXT, EXCHANGES, OFFSET_TEXT, SYMBOL_PATTERN, TYPE_TEXT
 from app.views.account import INTERFACES
 from app.views.bars import LATEST, MOST_BARS
@@ -21,6 +22,8 @@ from app.views.envelope import ours
 from app.views.events import MOST_EVENTS
 from app.views.market import MOST_SYMBOLS
 from app.views.orders import HIGHEST_PRICE, MOST_LOTS
+from app.views.strategy import LIMITS, MOST_LINES
+from app.views.strategy import OPERATIONS as STRATEGY_OPERATIONS
 
 Schema = dict[str, Any]
 
@@ -84,6 +87,8 @@ NEW_CODE = (
     Parameter("password", text(128, 1), "账户密码，仅校验", True),
     Parameter("authorization", text(LONGEST_CODE, SHORTEST_CODE), "新授权码", True),
 )
+STRATEGY_NAME = text(LONGEST_NAME) | {"pattern": f"^{SAFE_NAME.pattern}$"}
+STRATEGY = Parameter("name", STRATEGY_NAME, "策略名", True)
 SLIPPAGE = number(-MAX_SLIPPAGE, MAX_SLIPPAGE)
 
 OPERATIONS = (
@@ -183,6 +188,42 @@ OPERATIONS = (
         (
             Parameter("since", whole(0, 2**53, 0), "上次见到的 seq"),
             Parameter("limit", whole(1, MOST_EVENTS, 1000), "最多几条"),
+        ),
+    ),
+    Operation(
+        "GET",
+        "/strategy",
+        "策略列表；给出 name 则为那一个的明细",
+        (Parameter("name", STRATEGY_NAME, "策略名；给出则另有版本、委托、成交、持仓、盈亏、限制"),),
+    ),
+    Operation(
+        "PUT",
+        "/strategy",
+        "启停策略",
+        (STRATEGY, Parameter("operation", words(*STRATEGY_OPERATIONS), "操作", True)),
+    ),
+    Operation("DELETE", "/strategy", "删除策略文件；各版本代码留存；运行中的须先停止", (STRATEGY,)),
+    Operation(
+        "PUT",
+        "/strategy/limits",
+        "策略的限制，整组替换；不给或为 0 即不限",
+        (
+            STRATEGY,
+            Parameter("contracts", SEVERAL, "只可交易这些合约，带交易所，多个用逗号"),
+            *(
+                Parameter(name, whole(0, MOST_LOTS, 0), what)
+                for name, what in zip(LIMITS, ("每笔手数", "每个合约的持仓手数", "每分钟报单数"), strict=True)
+            ),
+        ),
+    ),
+    Operation(
+        "GET",
+        "/strategy/log",
+        "策略的日志，新在前",
+        (
+            STRATEGY,
+            Parameter("before", text(), "上一页答复中的 before；不给则从最新开始"),
+            Parameter("limit", whole(1, MOST_LINES, 100), "最多几行"),
         ),
     ),
     Operation("GET", "/healthz", "web 在否", open=True),

@@ -23,9 +23,11 @@ from app.gateway.messages import (
     CloseOutcome,
     ClosePosition,
     Counted,
+    DeleteStrategy,
     DescribeContract,
     Done,
     Json,
+    ListStrategies,
     LoggedIn,
     LoggedOut,
     LogIn,
@@ -38,6 +40,12 @@ from app.gateway.messages import (
     ReadLists,
     ReadMetrics,
     ReadStatus,
+    ReadStrategy,
+    ReadStrategyLog,
+    RestartStrategy,
+    SetStrategyLimits,
+    StartStrategy,
+    StopStrategy,
     Subscribe,
     Symbols,
     Unsubscribe,
@@ -110,6 +118,16 @@ class FakeGateways:
         self.heard.append(("", request))
         if type(request) in self.answers:
             return self._overridden(request)
+        match request:
+            case ListStrategies(name=""):
+                return Json(b"[]")
+            case ListStrategies():
+                return Json(orjson.dumps({"name": request.name, "status": "停止", "state": "停止"}))
+            case StartStrategy() | StopStrategy() | RestartStrategy() | DeleteStrategy():
+                self.sent.append(request)
+                return Done()
+            case ReadStrategyLog():
+                return Json(b'{"lines":[],"before":""}')
         raise AssertionError(f"the web has no business asking the host {request!r}")
 
     def asked(self, kind: type) -> list[Any]:
@@ -175,6 +193,11 @@ class FakeGateways:
                 return Json(orjson.dumps(FRONTS))
             case ReadMetrics():
                 return Json(b"[]")
+            case ReadStrategy():
+                return Json(orjson.dumps({"orders": [], "trades": [], "positions": [], "profit": {}, "limits": {}}))
+            case SetStrategyLimits():
+                self.sent.append(request)
+                return Done()
         raise AssertionError(f"the web has no business asking {request!r}")
 
     @staticmethod

@@ -115,6 +115,8 @@ CONFIG = {
 }
 CLOSE = {"local_symbol": "rb2501.SHFE", "volume": 2, "direction": "long", "exchange": "SHFE", "symbol": "rb2501"}
 
+STRATEGY_NAME = TEXT | {"path": "../../etc/passwd", "keyword": "class", "device": "nul", "too long": "x" * 300, "file": "a.py"}
+
 ROUTES = [
     Route(
         "POST",
@@ -219,6 +221,42 @@ ROUTES = [
         }
         | {f"SLIPPAGE_{side}": CONFIG_NUMBER | {"empty": ""} for side in ("SHORT", "BUY", "COVER", "SELL")},
         optional=frozenset(CONFIG),
+    ),
+    Route("GET", "/strategy", {"name": "双均线"}, {"name": STRATEGY_NAME}, optional=frozenset({"name"})),
+    Route(
+        "PUT",
+        "/strategy",
+        {"name": "双均线", "operation": "开启"},
+        {"name": STRATEGY_NAME, "operation": WORD | {"english": "start"}},
+    ),
+    Route("DELETE", "/strategy", {"name": "双均线"}, {"name": STRATEGY_NAME}),
+    Route(
+        "PUT",
+        "/strategy/limits",
+        {
+            "name": "双均线",
+            "contracts": "rb2501.SHFE",
+            "max_order_volume": 2,
+            "max_position": 5,
+            "max_orders_per_minute": 10,
+        },
+        {
+            "name": STRATEGY_NAME,
+            "contracts": {what: value for what, value in SYMBOL.items() if what != "unknown contract"} | {"gap": "rb2501.SHFE,,"},
+            "max_order_volume": COUNT,
+            "max_position": COUNT,
+            "max_orders_per_minute": COUNT,
+        },
+        optional=frozenset({"contracts", "max_order_volume", "max_position", "max_orders_per_minute"}),
+        ours=True,
+    ),
+    Route(
+        "GET",
+        "/strategy/log",
+        {"name": "双均线", "before": "12-34", "limit": 10},
+        {"name": STRATEGY_NAME, "before": TEXT, "limit": COUNT | {"zero": 0}},
+        optional=frozenset({"before", "limit"}),
+        ours=True,
     ),
     Route("GET", "/events", {"since": 0, "limit": 10}, {"since": COUNT, "limit": COUNT}, optional=frozenset({"since", "limit"}), ours=True),
 ]

@@ -67,6 +67,8 @@ def _beyond(schema: dict[str, Any], limit: str) -> Any:
             return "x" * (bound - 1)
         case "maxLength":
             return "x" * (bound + 1)
+        case "pattern":
+            return "../sideways"
     return "sideways"
 
 
