@@ -78,7 +78,7 @@ class FerretDB:
 
     def start(self) -> FerretDB:
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
-        command = [str(build()), "--handler=sqlite", "--telemetry=disable", "--debug-addr=-", "--log-level=ERROR"]
+        command = [str(build()), "--handler=sqlite", "--telemetry=disable", "--debug-addr=-", "--log-level=WARN"]
         command += [f"--state-dir={self.folder}", f"--sqlite-url=file:{self.folder}/data/", f"--listen-addr=127.0.0.1:{self.port}"]
         if self.password:
             command += ["--test-enable-new-auth", "--setup-database=admin", "--setup-username=trader", f"--setup-password={self.password}"]
@@ -90,6 +90,10 @@ class FerretDB:
     def _listens(self) -> bool:
         with socket.socket() as sock:
             return sock.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def refusals(self) -> int:
+        """How often somebody showed it a wrong password."""
+        return (self.folder / "log").read_text("utf-8", "replace").count("saslContinue: step failed")
 
     def freeze(self) -> None:
         assert self.process is not None

@@ -54,7 +54,7 @@ from app.gateway.registry import Entry, Registry, account_key
 from app.gateway.rpc import RpcClient, RpcServer
 from app.gateway.strategy_keeper import STRATEGY, Keeper
 from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginDelayed, LoginRefused, NotFound
-from app.model import HOST, open_store
+from app.model import HOST, SERVER, open_store
 from app.settings import Settings
 
 GATEWAY = (sys.executable, "-m", "app.gateway")
@@ -571,9 +571,12 @@ def run(
 ) -> None:
     """The host process, until SIGTERM, SIGINT or ShutDown. Raises AlreadyRunning."""
     claim = Lock(settings.data_dir, "host")
+    server = open_store(settings, SERVER) if settings.mongo_uri else None  # the web's file: it writes there, this process ships
     host = Host(settings, gateway, counter, strategy)
     stop = process.StopSignal()
     host.start()
     host.wait(lambda: stop.asked)
     host.stop()
+    if server is not None:
+        server.close()
     claim.close()

@@ -78,7 +78,7 @@ from app.lib.calendar import SHANGHAI, compact, trading_day_of
 from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, NotFound, NotReady
 from app.lib.sessions import hours_named
 from app.lib.symbols import parse_symbol, product_of
-from app.model.store import Store
+from app.model.store import Store, StoreState
 from app.settings import Settings
 
 CONFIG_SCOPE = "config"
@@ -257,6 +257,8 @@ class Service:
             ReadStrategy: self._read_strategy,
             SetStrategyLimits: self._strategies.limit,
         }
+        self._on_store(store.state())
+        store.on_state(lambda state: self.loop.post(self._on_store, state))
         name = f"gw-{hashlib.sha256(login.account.encode()).hexdigest()[:12]}.sock"
         self._server = RpcServer(channel.new_address(self._registry.run_dir, name), self._handle, self._on_close)
 
@@ -532,6 +534,11 @@ class Service:
                 self._publisher.mute(True)
         if front == "md" and state == "ready" and self._account.contracts():
             self._subscriptions.restore()
+
+    def _on_store(self, store: StoreState) -> None:
+        """The store is there, or what is written waits on this disk: the log says so already."""
+        if self._fronts.update("store", store.state, store.reason):
+            self._publisher.push("status", rows.event("status", self._fronts.data()))
 
     def _on_ready(self) -> None:
         self._publisher.mute(False)

@@ -209,8 +209,11 @@ class SpooledStore(SqliteStore):
         there."""
         if self._knows_the_server() or not self._claimed():
             return
+        assert self._remote is not None
         try:
+            self._remote.ping()
             self._take_over()
+            self._tell("up")
         except StoreFailed as error:
             self._tell("refused" if isinstance(error, Refused) else "down", str(error))
             with self._writing() as db:
@@ -251,6 +254,8 @@ class SpooledStore(SqliteStore):
     def _run(self) -> None:
         pause, due = RETRY, 0.0
         shipped = 0
+        if self._told == "refused":  # at the first meeting, just now
+            self._closing.wait(RETRY_REFUSED)
         while not self._closing.is_set():
             wait = LOOK_EVERY
             try:
@@ -287,6 +292,8 @@ class SpooledStore(SqliteStore):
     def _ship(self) -> int:
         """One batch; returns how many notes were struck out."""
         assert self._remote is not None
+        if self._told != "up":
+            self._remote.ping()  # which gives up sooner than a batch does
         if not self._knows_the_server():
             self._take_over()
         notes = self._read("SELECT id, name, key FROM spool ORDER BY id LIMIT ?", (BATCH,))

@@ -35,7 +35,7 @@ _figures = msgspec.json.Decoder(list[Figure])
 def register_checks(app: Flask) -> None:
     """The parts that every server has."""
     add_check(app, "host", lambda: up(Registry(G.settings.data_dir).find("host") is not None))
-    add_check(app, "store", lambda: up(_store_answers()))
+    add_check(app, "store", _store)
     add_check(app, "gateways", lambda: counted([status is not None for status in _statuses()]))
     add_check(app, "fronts", _fronts)
 
@@ -116,10 +116,12 @@ def _status_of(account: str) -> dict[str, Any] | None:
     return status
 
 
-def _store_answers() -> bool:
+def _store() -> Part:
+    """`up`, or where MongoDB is the store `down` and `refused`: what is written waits on this disk then, and trading goes on."""
     try:
         G.store.setting("server", "authorization")
+        state = G.store.state().state
     except Exception:  # whatever the store is made of: this is where its state is told
         log.exception("the store does not answer")
-        return False
-    return True
+        state = "down"
+    return Part(state == "up", state)

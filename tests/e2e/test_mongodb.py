@@ -1,0 +1,249 @@
+"""MongoDB as the store of a real server, and what becomes of trading when it is down, frozen, killed, slow, or does not let us in."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from app.model import store_path
+from app.model.mongo import MongoTables
+from app.model.sqlite import SqliteStore
+from tests.e2e.server import BackendServer, Quote, Trader
+from tests.mongodb import FerretDB, free_port
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.full
+DATABASE = "ctpbee_backend"
+SYMBOL = "rb2510.SHFE"
+
+
+@pytest.fixture
+def mongo(tmp_path: Path) -> Iterator[FerretDB]:
+    server = FerretDB(tmp_path / "mongodb")
+    yield server
+    server.kill()
+
+
+class World:
+    """A server whose store is at `uri`, and a trader who trades one contract on it."""
+
+    def __init__(self, make: Callable[..., BackendServer], uri: str) -> None:
+        self.uri = uri
+        self.server = make(mongo_uri=uri, counter_capital=1e11).start()
+        self.trader = Trader(self.server).log_in()
+        self.page = self.trader.open_page()
+        self.quote: Quote = self.trader.fix_quote(SYMBOL, 1_000_000, 1_000_000)
+        self.slowest = 0.0
+
+    def trade(self, count: int = 1) -> None:
+        """Buy at the ask, `count` times; each is filled at once."""
+        for _ in range(count):
+            began = time.monotonic()
+            answer = self.trader.order(SYMBOL, "long", "open", self.quote.ask, 1)
+            self.slowest = max(self.slowest, time.monotonic() - began)
+            assert answer["success"], answer
+
+    def is_ready(self) -> dict[str, Any]:
+        answer = requests.get(f"{self.server.url}/readyz", timeout=5)
+        return answer.json()["data"] | {"status": answer.status_code}
+
+    def wait_store(self, state: str, seconds: float = 40) -> None:
+        """Until both the web and the account's page are told so."""
+        eventually(lambda: self.is_ready()["store"] == state, f"/readyz says that the store is {state}", seconds)
+        self.page.settles("status", lambda status: status["store"]["state"] == state, seconds)
+
+    def check_both_have_the_same(self, seconds: float = 60) -> None:
+        """Everything that is written stands at the server: every row once, every event in its order, none left out."""
+        here = SqliteStore(store_path(self.server.data_dir, self.trader.key))
+        there = MongoTables(self.uri, DATABASE, self.trader.key)
+
+        def same() -> bool:
+            return all(
+                list(there.rows(table)) == list(here.rows(table)) for name, table in here.tables().items() if name != "bars"
+            ) and not here._read("SELECT 1 FROM spool LIMIT 1")
+
+        eventually(same, "the server has what the file has", seconds)
+        events = [row["seq"] for row in there.rows(here.tables()["events"])]
+        assert events and events == list(range(events[0], events[0] + len(events)))
+        there.close()
+        here.close()
+
+    def orders_here(self) -> int:
+        here = SqliteStore(store_path(self.server.data_dir, self.trader.key))
+        found = len(list(here.rows(here.tables()["intents"])))
+        here.close()
+        return found
+
+
+@pytest.fixture
+def enter(make_server: Callable[..., BackendServer]) -> Iterator[Callable[[str], World]]:
+    worlds: list[World] = []
+
+    def make(uri: str) -> World:
+        worlds.append(World(make_server, uri))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.trader.close_page()
+
+
+def test_a_server_that_is_down_at_the_start_holds_up_nothing_and_gets_it_all_once_it_is_there(
+    mongo: FerretDB, enter: Callable[[str], World]
+) -> None:
+    world = enter(mongo.uri())
+    world.wait_store("down")
+    assert world.is_ready()["status"] == 503 and world.is_ready()["host"] == "up"
+    world.trade(5)
+    mongo.start()
+    world.wait_store("up")
+    assert world.is_ready()["status"] == 200
+    world.trade(2)
+    world.check_both_have_the_same()
+
+
+def test_a_server_that_is_frozen_and_killed_under_load_loses_no_row_and_no_order_waits_for_it(
+    mongo: FerretDB, enter: Callable[[str], World]
+) -> None:
+    mongo.start()
+    world = enter(mongo.uri())
+    world.wait_store("up")
+    done = threading.Event()
+    failed: list[BaseException] = []
+
+    def load() -> None:
+        try:
+            while not done.is_set():
+                world.trade()
+        except BaseException as error:  # told in the main thread
+            failed.append(error)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        traded = world.orders_here()
+        eventually(lambda: failed or world.orders_here() > traded + 5, "orders go out")
+        mongo.freeze()
+        world.wait_store("down")
+        traded = world.orders_here()
+        eventually(lambda: failed or world.orders_here() > traded + 5, "orders go out while the server is frozen")
+        mongo.thaw()
+        world.wait_store("up")
+        mongo.kill()
+        world.wait_store("down")
+        mongo.start()
+        world.wait_store("up")
+    finally:
+        done.set()
+        thread.join()
+    assert failed == []
+    world.check_both_have_the_same()
+    assert world.slowest < 2
+
+
+def test_what_waited_when_the_gateway_was_killed_arrives_from_the_next_one(mongo: FerretDB, enter: Callable[[str], World]) -> None:
+    mongo.start()
+    world = enter(mongo.uri())
+    world.trade(2)
+    mongo.kill()
+    world.wait_store("down")
+    world.trade(3)
+    world.server.wait_replaced(world.server.kill(f"gateway-{world.trader.key}"))
+    mongo.start()
+    world.wait_store("up")
+    eventually(lambda: len(world.trader.lists()["trade_list"]) == 5, "all trades are shown again", 30)
+    world.check_both_have_the_same()
+
+
+class SlowLine:
+    """A TCP proxy that keeps every piece back for a while, either way."""
+
+    def __init__(self, port: int, delay: float) -> None:
+        self.port = free_port()
+        self._target, self._delay = port, delay
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, "127.0.0.1", self.port), self._loop).result(5)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        await asyncio.gather(self._pass_on(reader, there_writer), self._pass_on(there_reader, writer), return_exceptions=True)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                await asyncio.sleep(self._delay)
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.close()
+
+    def close(self) -> None:
+        async def end() -> None:
+            self._server.close()
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def test_a_server_that_answers_slowly_slows_no_order(mongo: FerretDB, enter: Callable[[str], World]) -> None:
+    mongo.start()
+    line = SlowLine(mongo.port, 0.4)
+    try:
+        world = enter(f"mongodb://127.0.0.1:{line.port}/")
+        world.wait_store("up")
+        world.slowest = 0.0
+        world.trade(10)
+        assert world.slowest < 0.8  # there and back takes as long for a single question
+        world.uri = mongo.uri()
+        world.check_both_have_the_same()
+    finally:
+        line.close()
+
+
+def test_a_refused_password_is_said_clearly_not_tried_again_soon_and_stands_nowhere(
+    tmp_path: Path, enter: Callable[[str], World]
+) -> None:
+    mongo = FerretDB(tmp_path / "locked", password="right-one")
+    mongo.start()
+    try:
+        world = enter(mongo.uri("Wr0ng-One"))
+        world.wait_store("refused")
+        world.trade(3)
+        page = world.page.last("status")["store"]
+        assert "MongoDB 拒绝了用户名、密码或权限" in page["reason"]
+        tries = mongo.refusals()
+        began = time.monotonic()
+        eventually(lambda: time.monotonic() - began > 5, "five seconds of trading on", 10)
+        world.trade(3)
+        assert mongo.refusals() == tries <= 3  # run.py, the host and the gateway: each once
+        logs = world.server.logs()
+        assert "MongoDB 拒绝了用户名、密码或权限" in logs and "Wr0ng-One" not in logs
+    finally:
+        mongo.kill()
+
+
+def test_the_right_password_lets_us_in(tmp_path: Path, enter: Callable[[str], World]) -> None:
+    mongo = FerretDB(tmp_path / "locked", password="right-one")
+    mongo.start()
+    try:
+        world = enter(mongo.uri())
+        world.trade(1)
+        world.wait_store("up")
+        world.check_both_have_the_same()
+    finally:
+        mongo.kill()

@@ -1,0 +1,312 @@
+"""The spool in front of MongoDB, with a server of dictionaries that can be away, refuse, or lose an answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.lib.errors import SettingsError
+from app.model import spool
+from app.model.mongo import MongoTables, Refused, check_uri, translated
+from app.model.spool import SpooledStore
+from app.model.sqlite import SqliteStore
+from app.model.store import Bar, Intent, StoreFailed, StoreState
+from app.model.tables import BARS, Row, Table
+from tests.waiting import eventually
+
+
+class FakeMongo:
+    """Stands where MongoTables does: rows by table and key. `fault` is raised by every call; `lost` batches arrive without an answer."""
+
+    server = "fake:27017"
+
+    def __init__(self) -> None:
+        self.fault: StoreFailed | None = None
+        self.lost = 0
+        self.batches: list[tuple[str, int]] = []
+        self.calls = 0
+        self.tables: dict[str, dict[tuple[Any, ...], Row]] = {}
+
+    def _answer(self) -> None:
+        self.calls += 1
+        if self.fault is not None:
+            raise self.fault
+
+    def ping(self) -> None:
+        self._answer()
+
+    def close(self) -> None:
+        pass
+
+    def load(self, table: Table, rows: Sequence[Row]) -> None:
+        self._answer()
+        self.tables.setdefault(table.name, {}).update({table.key_of(row): row for row in rows})
+        self.batches += [(table.name, len(rows))]
+        if self.lost:
+            self.lost -= 1
+            raise StoreFailed("没有应答")
+
+    def remove(self, table: Table, keys: Sequence[Sequence[Any]]) -> None:
+        self._answer()
+        for key in keys:
+            self.tables.get(table.name, {}).pop(tuple(key), None)
+
+    def rows(self, table: Table, under: Sequence[Any] = ()) -> Iterator[Row]:
+        self._answer()
+        found = [row for key, row in self.tables.get(table.name, {}).items() if key[: len(under)] == tuple(under)]
+        return iter(sorted(found, key=lambda row: row["rowid"] if table.ordered else table.key_of(row)))
+
+    def series(self) -> list[tuple[str, str]]:
+        self._answer()
+        return sorted({(key[0], key[1]) for key in self.tables.get(BARS, {})})
+
+    def read_bars(self, local_symbol: str, interval: str, start: int, end: int, limit: int) -> list[Bar]:
+        self._answer()
+        rows = [row for (symbol, span, at), row in sorted(self.tables.get(BARS, {}).items()) if (symbol, span) == (local_symbol, interval)]
+        bars = [Bar._make((*list(row.values())[2:10], bool(row["complete"]))) for row in rows]
+        return [bar for bar in bars if bar.timestamp >= start and (not end or bar.timestamp < end)][-limit:]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in {"LOOK_EVERY": 0.01, "PING_EVERY": 0.02, "RETRY": 0.01, "RETRY_LONGEST": 0.02}.items():
+        monkeypatch.setattr(spool, name, seconds)
+
+
+@pytest.fixture
+def mongo() -> FakeMongo:
+    return FakeMongo()
+
+
+@pytest.fixture
+def opened(tmp_path: Path, mongo: FakeMongo) -> Iterator[Callable[..., SpooledStore]]:
+    stores: list[SpooledStore] = []
+
+    def make(name: str = "account", ship: bool = True) -> SpooledStore:
+        stores.append(SpooledStore(tmp_path / f"{name}.db", mongo if ship else None))  # type: ignore[arg-type]
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+def bar(minute: int, close: float = 10.0) -> Bar:
+    return Bar(minute * 60_000, 10.0, 12.0, 9.0, close, 5, 50.0, 100.0, True)
+
+
+def intent(ref: int) -> Intent:
+    return Intent(f"1_2_{ref}", "", "20250606", "2025-06-06T10:00:00.000", {"price": 3000.0, "volume": 1})
+
+
+def check_the_same(store: SpooledStore, mongo: FakeMongo) -> None:
+    assert store.flush(10)
+    for table in store.tables().values():
+        assert sorted(mongo.tables.get(table.name, {}).values(), key=str) == sorted(SqliteStore.rows(store, table), key=str), table.name
+
+
+def write_some(store: SpooledStore, first: int = 1, count: int = 5) -> None:
+    for ref in range(first, first + count):
+        store.write_intent(intent(ref))
+        store.settle_intent(f"1_2_{ref}", "accepted")
+        store.save_order("20250606", f"1_2_{ref}", {"order_id": f"1_2_{ref}", "status": "提交中"})
+        store.save_trade("20250606", f"SHFE|{ref}|0", {"volume": 1})
+        store.save_order("20250606", f"1_2_{ref}", {"order_id": f"1_2_{ref}", "status": "全部成交"})
+        store.save_bars("rb2510.SHFE", "1m", [bar(ref)])
+    store.put_settings("config", {"a": 1, "b": [1, "二"]})
+    store.delete_setting("config", "a")
+
+
+def test_all_that_is_written_arrives_and_what_is_deleted_goes(opened: Callable[..., SpooledStore], mongo: FakeMongo) -> None:
+    store = opened()
+    write_some(store)
+    check_the_same(store, mongo)
+    assert [key for key in mongo.tables["settings"]] == [("config", "b")]
+    store.put_setting("config", "a", 7)
+    assert store.flush(10) and mongo.tables["settings"][("config", "a")]["value"] == 7
+    store.delete_setting("config", "a")
+    check_the_same(store, mongo)
+
+
+def test_while_the_server_is_away_everything_is_written_here_and_read_here(opened: Callable[..., SpooledStore], mongo: FakeMongo) -> None:
+    mongo.fault = StoreFailed("连不上")
+    store = opened()
+    heard: list[StoreState] = []
+    store.on_state(heard.append)
+    write_some(store)
+    assert store.state()[:2] == ("down", "连不上") and store.state().waiting > 20
+    assert [found.timestamp for found in store.read_bars("rb2510.SHFE", "1m")] == [bar(ref).timestamp for ref in range(1, 6)]
+    assert len(store.intents("20250606")) == len(store.trades("20250606")) == 5
+    mongo.fault = None
+    check_the_same(store, mongo)
+    eventually(lambda: heard and heard[-1].state == "up", "the listener is told")
+    assert [state.state for state in heard] == ["up"]
+
+
+def test_a_batch_whose_answer_was_lost_is_there_once_and_events_keep_their_order(
+    opened: Callable[..., SpooledStore], mongo: FakeMongo
+) -> None:
+    store = opened()
+    eventually(lambda: store.state().state == "up", "connected")
+    mongo.lost = 4
+    write_some(store, count=20)
+    check_the_same(store, mongo)
+    assert [key[0] for key in mongo.tables["events"]] == list(range(1, 61))
+
+
+def test_what_waited_at_a_kill_leaves_with_the_next_process(opened: Callable[..., SpooledStore], mongo: FakeMongo, tmp_path: Path) -> None:
+    mongo.fault = StoreFailed("连不上")
+    write_some(opened())
+    killed = opened(ship=False)  # another that has the file open, as the web has the server's
+    assert killed.state().state == "down" and killed.state().waiting > 20
+    (tmp_path / "other").mkdir()
+    for path in tmp_path.glob("account.db*"):
+        (tmp_path / "other" / path.name).write_bytes(path.read_bytes())
+    mongo.fault = None
+    check_the_same(opened("other/account"), mongo)
+
+
+def test_a_row_that_changes_while_it_is_on_its_way_is_sent_again(opened: Callable[..., SpooledStore], mongo: FakeMongo) -> None:
+    store = opened()
+    eventually(lambda: store.state().state == "up", "connected")
+    load = mongo.load
+    changed = threading.Event()
+
+    def change_meanwhile(table: Table, rows: Sequence[Row]) -> None:
+        if not changed.is_set():
+            changed.set()
+            store.put_setting("config", "a", 2)
+        load(table, rows)
+
+    mongo.load = change_meanwhile  # type: ignore[method-assign]
+    store.put_setting("config", "a", 1)
+    eventually(changed.is_set, "it is on its way")
+    check_the_same(store, mongo)
+    assert mongo.tables["settings"][("config", "a")]["value"] == 2
+
+
+def test_a_new_file_knows_what_the_server_has_before_it_is_read(opened: Callable[..., SpooledStore], mongo: FakeMongo) -> None:
+    first = opened()
+    write_some(first)
+    assert first.flush(10)
+    new = opened("new")
+    assert new.intents("20250606") == first.intents("20250606") and new.max_order_ref() == 5
+    assert new.events(0) == first.events(0) and new.settings("config") == {"b": [1, "二"]}
+    assert new.read_bars("rb2510.SHFE", "1m") == first.read_bars("rb2510.SHFE", "1m")
+    assert new.save_order("20250606", "1_2_9", {}) == first.last_seq() + 1
+    assert sum(count for name, count in mongo.batches if name == "events") == 15  # what it has learnt is not sent back
+
+
+def test_a_new_file_without_a_server_numbers_its_events_above_all_that_may_be_there(
+    opened: Callable[..., SpooledStore], mongo: FakeMongo
+) -> None:
+    first = opened()
+    write_some(first)
+    assert first.flush(10)
+    mongo.fault = StoreFailed("连不上")
+    new = opened("new")
+    seq = new.save_order("20250607", "1_3_1", {})
+    assert seq > 1_700_000_000_000
+    mongo.fault = None
+    eventually(lambda: len(new.events(0)) == 16, "the rest is learnt")
+    assert new.flush(10)
+    assert sorted(mongo.tables["events"]) == [(event.seq,) for event in new.events(0)]
+    assert new.last_seq() == seq and new.save_order("20250607", "1_3_2", {}) == seq + 1
+
+
+def test_a_file_that_served_without_mongodb_is_shipped_whole(opened: Callable[..., SpooledStore], mongo: FakeMongo, tmp_path: Path) -> None:
+    plain = SqliteStore(tmp_path / "account.db")
+    plain.save_bars("rb2510.SHFE", "1m", [bar(minute) for minute in range(5000)])
+    plain.write_intent(intent(1))
+    plain.put_setting("config", "a", 1)
+    plain.close()
+    store = opened()
+    check_the_same(store, mongo)
+    assert len(mongo.tables[BARS]) == 5000 and mongo.tables["settings"][("config", "a")]["value"] == 1
+    store.close()
+    plain = SqliteStore(tmp_path / "account.db")  # and without MongoDB again: what changes now is not forgotten
+    plain.put_setting("config", "a", 2)
+    plain.close()
+    check_the_same(opened(), mongo)
+    assert mongo.tables["settings"][("config", "a")]["value"] == 2
+
+
+def test_bars_that_have_arrived_leave_after_a_week_and_are_read_all_the_same(
+    opened: Callable[..., SpooledStore], mongo: FakeMongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "KEEP_BARS", 100 * 60_000)
+    monkeypatch.setattr(spool, "TRIM_EVERY", 0.0)
+    store = opened()
+    store.save_bars("rb2510.SHFE", "1m", [bar(minute) for minute in range(500)])
+    assert store.flush(10)
+    eventually(lambda: len(SqliteStore.read_bars(store, "rb2510.SHFE", "1m")) == 101, "the old ones have left")
+    assert store.read_bars("rb2510.SHFE", "1m") == [bar(minute) for minute in range(500)]
+    assert store.read_bars("rb2510.SHFE", "1m", 60_000, 180_000) == [bar(1), bar(2)]
+    assert store.read_bars("rb2510.SHFE", "1m", limit=200) == [bar(minute) for minute in range(300, 500)]
+    assert len(list(store.rows(store.tables()[BARS]))) == len(mongo.tables[BARS]) == 500
+    mongo.fault = StoreFailed("连不上")
+    assert store.read_bars("rb2510.SHFE", "1m")[0] == bar(399)
+
+
+def test_a_spool_that_is_full_refuses_bars_and_nothing_else(
+    opened: Callable[..., SpooledStore], mongo: FakeMongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "MOST_BARS", 100)
+    mongo.fault = StoreFailed("连不上")
+    store = opened()
+    store.save_bars("rb2510.SHFE", "1m", [bar(minute) for minute in range(101)])
+    with pytest.raises(StoreFailed, match="100 根"):
+        store.save_bars("rb2510.SHFE", "1m", [bar(200)])
+    for ref in range(1, 50):
+        store.write_intent(intent(ref))
+        store.save_order("20250606", f"1_2_{ref}", {})
+    mongo.fault = None
+    check_the_same(store, mongo)
+    assert store.save_bars("rb2510.SHFE", "1m", [bar(200)]) == 1
+
+
+def test_who_is_refused_does_not_knock_again_and_says_so_once(
+    opened: Callable[..., SpooledStore], mongo: FakeMongo, caplog: pytest.LogCaptureFixture
+) -> None:
+    mongo.fault = Refused("MongoDB 拒绝了用户名、密码或权限（18）")
+    store = opened()
+    write_some(store)
+    assert store.state().state == "refused" and not store.flush(0.3)
+    assert mongo.calls == 1
+    assert sum("拒绝" in record.message for record in caplog.records) == 1
+
+
+def test_of_two_that_have_the_file_open_one_ships(opened: Callable[..., SpooledStore], mongo: FakeMongo) -> None:
+    first, second = opened(), opened()
+    first.put_setting("config", "a", 1)
+    second.put_setting("config", "b", 2)
+    check_the_same(first, mongo)
+    assert second._claim is None
+    first.close()
+    eventually(lambda: second._claim is not None, "the second takes over")
+    second.put_setting("config", "c", 3)
+    check_the_same(second, mongo)
+
+
+@pytest.mark.parametrize("password", ["s3cret", "p@ss:wörd/!"])
+def test_the_password_is_in_no_message(password: str) -> None:
+    from urllib.parse import quote
+
+    uri = f"mongodb://trader:{quote(password, safe='')}@127.0.0.1:1/"
+    assert check_uri(uri) == "127.0.0.1:1"
+    from pymongo.errors import ConfigurationError
+
+    with pytest.raises(StoreFailed) as caught, translated(uri, 1):
+        raise ConfigurationError(f"something is wrong with {uri} and {password}")
+    assert password not in str(caught.value) and quote(password, safe="") not in str(caught.value)
+
+
+def test_a_uri_that_makes_no_sense_is_named_without_its_password() -> None:
+    with pytest.raises(SettingsError) as caught:
+        MongoTables("mongodb://trader:s3cret@127.0.0.1:notaport/", "db", "server")
+    assert "mongo_uri" in caught.value.extra.values() or caught.value.extra == {"parameter": "mongo_uri"}
+    assert "s3cret" not in caught.value.message
