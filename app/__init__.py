@@ -22,6 +22,7 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
     from app.gateway.client import Gateways
     from app.metrics import Metrics
     from app.model import SERVER, open_store
+    from app.workshop.workshop import Workshop
 
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a redirect would not be an envelope
@@ -30,6 +31,7 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
     hub = ext.init_app(app, settings)
     found = gateways or Gateways(settings, hub.push, hub.snapshot, ext.loss_handler(app))
     app.config.update(
+        WORKSHOP=Workshop(settings),
         MAX_CONTENT_LENGTH=settings.max_body,
         MAX_FORM_MEMORY_SIZE=settings.max_body,
         SETTINGS=settings,

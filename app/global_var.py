@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from app.metrics import Metrics
     from app.model.store import Store
     from app.settings import Settings
+    from app.workshop.workshop import Workshop
 
 
 class Globals:
@@ -25,6 +26,7 @@ class Globals:
     authorization: AuthorizationCode
     attempts: LoginAttempts
     metrics: Metrics
+    workshop: Workshop
 
     def __getattr__(self, name: str) -> Any:
         try:

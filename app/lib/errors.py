@@ -127,6 +127,13 @@ class StrategyRuns(AppError):
     default_code = "STRATEGY_RUNS"
 
 
+class RunCodeUnavailable(AppError):
+    """This server does not try out code, or cannot confine it: the message says why. /check_code is there all the same."""
+
+    status = 503
+    default_code = "RUN_CODE_UNAVAILABLE"
+
+
 class RateLimited(AppError):
     """Too many attempts: wait `retry_after` seconds."""
 

@@ -45,11 +45,11 @@ def fail_plainly(status: int, msg: str, code: str, **added: Any) -> Response:
 
 
 @contextmanager
-def failing_as(msg: str) -> Iterator[None]:
-    """Whatever fails inside is told in the reference's words; the cause stands beside them as `reason`."""
+def failing_as(msg: str, kind: type[AppError] = AppError) -> Iterator[None]:
+    """What fails inside in this way is told in the reference's words; the cause stands beside them as `reason`."""
     try:
         yield
-    except AppError as error:
+    except kind as error:
         extra = error.extra | {"reason": error.message}
         raise AppError.rebuild(type(error).__name__, error.code, msg, extra) from error
 

@@ -14,10 +14,11 @@ from flask import Blueprint, Response
 from app.auth import LONGEST_CODE, SHORTEST_CODE
 from app.lib.account_config import MAX_REFRESH, MAX_SLIPPAGE
 from app.lib.bars import INTERVALS
-from app.lib.strategy_lib import LONGEST_NAME, SAFE_NAME
+from app.lib.strategy_lib import LONGEST_NAME, MAX_BYTES, SAFE_NAME
 from app.lib.symbols import DIRECTION_TEXT, EXCHANGES, OFFSET_TEXT, SYMBOL_PATTERN, TYPE_TEXT
 from app.views.account import INTERFACES
 from app.views.bars import LATEST, MOST_BARS
+from app.views.code import MOST_VERSIONS
 from app.views.envelope import ours
 from app.views.events import MOST_EVENTS
 from app.views.market import MOST_SYMBOLS
@@ -89,6 +90,7 @@ NEW_CODE = (
 )
 STRATEGY_NAME = text(LONGEST_NAME) | {"pattern": f"^{SAFE_NAME.pattern}$"}
 STRATEGY = Parameter("name", STRATEGY_NAME, "策略名", True)
+SOURCE = Parameter("text", text(MAX_BYTES, 1), "策略代码", True)
 SLIPPAGE = number(-MAX_SLIPPAGE, MAX_SLIPPAGE)
 
 OPERATIONS = (
@@ -168,6 +170,18 @@ OPERATIONS = (
             Parameter("limit", whole(0, MOST_BARS, 0), "最新的几根；0 为不限"),
         ),
     ),
+    Operation(
+        "GET",
+        "/code",
+        "策略代码",
+        (
+            STRATEGY,
+            Parameter("version", whole(0, MOST_VERSIONS, 0), "第几版；0 为当前的"),
+        ),
+    ),
+    Operation("POST", "/code", "保存策略：须绑定 ext；同名为新的一版", (SOURCE,)),
+    Operation("POST", "/check_code", "检查代码：pylint 与策略特有的规则；没有要说的则为 null", (SOURCE,)),
+    Operation("POST", "/run_code", "在沙箱里试运行代码，答它所打印的", (SOURCE,)),
     Operation("GET", "/config", "账户的八项设置"),
     Operation(
         "PUT",

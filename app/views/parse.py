@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from flask import Request
 
@@ -37,7 +38,9 @@ class Parameters:
 
     @classmethod
     def of(cls, request: Request) -> Parameters:
-        """The parameters of this request, wherever they stand. Raises BadInput("body") for JSON that is no object."""
+        """The parameters of this request, wherever they stand. Raises BadInput("body") for JSON that is no object, for no UTF-8."""
+        if request.mimetype == "application/x-www-form-urlencoded":
+            check_form(request.get_data(cache=True))
         values: dict[str, list[Any]] = {}
         for fields in (request.args, request.form):
             for name, texts in fields.lists():
@@ -142,6 +145,14 @@ def _as_float(value: int | float) -> float:
         return float(value)
     except OverflowError:  # a JSON integer of hundreds of digits
         return math.inf
+
+
+def check_form(body: bytes) -> None:
+    """Raises BadInput("body") for a form that is not UTF-8: read as one, bytes of another encoding stay as %XX, or all is lost."""
+    try:
+        unquote_to_bytes(body).decode()
+    except UnicodeDecodeError:
+        raise BadInput("body", "请求体不是 UTF-8", code="NOT_UTF8") from None
 
 
 class _Members(tuple[tuple[str, Any], ...]):

@@ -22,6 +22,7 @@ from app.gateway.messages import (
     CheckPassword,
     CloseOutcome,
     ClosePosition,
+    CodeSaved,
     Counted,
     DeleteStrategy,
     DescribeContract,
@@ -35,6 +36,7 @@ from app.gateway.messages import (
     PlaceOrder,
     PushContracts,
     ReadBars,
+    ReadCode,
     ReadConfig,
     ReadEvents,
     ReadLists,
@@ -43,6 +45,7 @@ from app.gateway.messages import (
     ReadStrategy,
     ReadStrategyLog,
     RestartStrategy,
+    SaveCode,
     SetStrategyLimits,
     StartStrategy,
     StopStrategy,
@@ -53,7 +56,9 @@ from app.gateway.messages import (
 )
 from app.gateway.registry import Entry, account_key
 from app.lib.errors import BadInput, LoginRefused, NeedsLogin, NotFound, OrderRefused
+from app.lib.strategy_lib import parse
 from app.settings import Settings
+from tests.fakes.workshop import FakeWorkshop
 
 LISTS = b'{"position_list":[],"active_order_list":[],"trade_list":[],"order_list":[],"log_history":[]}'
 CONTRACTS = {"rb2501.SHFE": (1.0, 3000.0, 4000.0), "ag2412.SHFE": (1.0, 7000.0, 8000.0)}  # tick, lower and upper limit
@@ -128,6 +133,10 @@ class FakeGateways:
                 return Done()
             case ReadStrategyLog():
                 return Json(b'{"lines":[],"before":""}')
+            case SaveCode():
+                return CodeSaved(parse(request.text).name, 3, False)
+            case ReadCode():
+                return Json(orjson.dumps({request.name: "source"}))
         raise AssertionError(f"the web has no business asking the host {request!r}")
 
     def asked(self, kind: type) -> list[Any]:
@@ -252,6 +261,7 @@ def apps(data_dir: Path, gateways: FakeGateways) -> Iterator[Callable[..., Flask
     def make(**options: Any) -> Flask:
         values = {"data_dir": data_dir, "async_mode": "threading", "login_per_address": 1_000_000, "login_per_account": 1_000_000} | options
         app = create_app(Settings.load(environment={}, **values), gateways)  # type: ignore[arg-type]
+        app.config["WORKSHOP"] = FakeWorkshop()
         app.testing = True
         made.append(app)
         return app

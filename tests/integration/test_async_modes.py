@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,9 +11,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
+import psutil
 import pytest
+import requests
 import websocket
 
 from app.auth import Tokens, signing_key
@@ -132,6 +136,45 @@ def test_a_page_that_reads_slowly_gets_every_byte_as_it_was_sent(web: WebProcess
         assert good, [text[:10] for text in heard]  # not the megabytes
     finally:
         ws.shutdown()
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is an option of the system: apt-get install bubblewrap")
+def test_while_code_runs_others_are_served_and_it_dies_with_the_web(web: WebProcess, gateway: FakeGateway) -> None:
+    page = Page(web.url, web.token, "websocket")
+    headers = {"Authorization": f"Bearer {web.token}"}
+    ended: list[Any] = []
+
+    def ask(path: str, text: str) -> None:
+        try:
+            ended.append(requests.post(f"{web.url}{path}", data={"text": text}, headers=headers, timeout=30).json()["data"])
+        except requests.ConnectionError:
+            ended.append("the web was killed")
+
+    running = threading.Thread(target=ask, args=("/run_code", "print(1, flush=True)\nimport time\ntime.sleep(60)"))
+    running.start()
+    eventually(lambda: "strategy.py" in commands(web), "the text runs")
+    ask("/check_code", "x = 1\n")
+    gateway.update()
+    page.wait("order_update", 1)
+    assert [rows[0]["error"] for rows in ended] == ["no-ext"]
+    children = psutil.Process(web.process.pid).children(recursive=True)
+    assert len(children) > 2
+    web.process.kill()
+    eventually(lambda: not any(child.is_running() for child in children), "nothing of the run is left", 5)
+    running.join()
+    assert ended[1:] == ["the web was killed"]
+    page.wait_closed()
+
+
+def commands(web: WebProcess) -> str:
+    """Of everything that the web has started."""
+    found = ""
+    for process in psutil.Process(web.process.pid).children(recursive=True):
+        try:
+            found += " ".join(process.cmdline())
+        except psutil.NoSuchProcess:
+            continue
+    return found
 
 
 def test_a_gateway_that_comes_back_is_seen_by_every_page(web: WebProcess, gateway: FakeGateway) -> None:

@@ -116,6 +116,8 @@ CONFIG = {
 CLOSE = {"local_symbol": "rb2501.SHFE", "volume": 2, "direction": "long", "exchange": "SHFE", "symbol": "rb2501"}
 
 STRATEGY_NAME = TEXT | {"path": "../../etc/passwd", "keyword": "class", "device": "nul", "too long": "x" * 300, "file": "a.py"}
+STRATEGY = "from ctpbee import CtpbeeApi\n\n\nclass Mine(CtpbeeApi):\n    pass\n\n\next = Mine('双均线')\n"
+CODE = {what: value for what, value in NOT_TEXT.items() if what != "huge"} | {"too long": "x" * (256 * 1024 + 1)}
 
 ROUTES = [
     Route(
@@ -258,6 +260,16 @@ ROUTES = [
         optional=frozenset({"before", "limit"}),
         ours=True,
     ),
+    Route(
+        "GET",
+        "/code",
+        {"name": "双均线", "version": 1},
+        {"name": STRATEGY_NAME, "version": COUNT},
+        optional=frozenset({"version"}),
+    ),
+    Route("POST", "/code", {"text": STRATEGY}, {"text": TEXT | CODE | {"class": STRATEGY.replace("(CtpbeeApi)", "")}}),
+    Route("POST", "/check_code", {"text": STRATEGY}, {"text": CODE}),
+    Route("POST", "/run_code", {"text": "print(1)"}, {"text": CODE}),
     Route("GET", "/events", {"since": 0, "limit": 10}, {"since": COUNT, "limit": COUNT}, optional=frozenset({"since", "limit"}), ours=True),
 ]
 BARE = [("GET", "/order_solve"), ("GET", "/config"), ("PUT", "/market")]

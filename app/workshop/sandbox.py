@@ -1,0 +1,109 @@
+"""What a trader's text may see and use while it is tried out: the command that confines it. The keeper's process, and the web's probe.
+
+With bubblewrap: no network, no other process, no file but the system's, Python's and an empty /tmp, and as root a user number that is
+nobody's. Without it, never as root: the rights of our own user in a directory of its own, and limits. docs/strategies.md says what
+that does and does not contain.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+from app.gateway.process import ROOT
+
+BUBBLEWRAP = "bubblewrap"
+LIMITS = "limits"
+
+ADDRESS_SPACE = 2 * 1024**3  # a backstop: numpy with pandas peaks at 900 MB
+FILE_SIZE = 64 * 1024**2
+PROCESSES = 64
+NOBODYS = 64_777  # a user number without an account: the limit of processes means nothing to root, and counts per user
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
+_ETC = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
+
+
+def python() -> str:
+    """This interpreter. Under uWSGI sys.executable is uWSGI."""
+    found = Path(sys.prefix, "bin", "python")
+    return str(found) if found.exists() else sys.executable
+
+
+def environment(home: str) -> dict[str, str]:
+    """All that is in the environment of the text: nothing of ours."""
+    return {
+        "HOME": home,
+        "PATH": f"{os.path.dirname(python())}:/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",  # stdout and stderr in the order they were written
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def bubblewrap(program: str, hidden: Iterable[Path]) -> list[str]:
+    """The beginning of a command line that confines what follows; its working directory and HOME is /tmp."""
+    arguments = [program, "--die-with-parent", "--new-session"]
+    if os.getuid() == 0:  # in a user namespace of one's own one cannot become another user
+        arguments += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+        arguments += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        arguments += ["--unshare-all"]
+    for name in _SYSTEM:
+        path = Path(name)
+        if path.is_symlink():
+            arguments += ["--symlink", os.readlink(path), name]
+        elif path.exists():
+            arguments += ["--ro-bind", name, name]
+    arguments += ["--perms", "0755", "--dir", "/etc"]
+    for name in _ETC:
+        arguments += ["--ro-bind-try", name, name]
+    arguments += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", *_empty("/dev/shm"), *_empty("/tmp")]
+    seen = ["/usr"]
+    for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
+        arguments += _hide(ROOT, seen)
+        if not _is_below(Path(prefix), "/usr") or _is_below(Path(prefix), str(ROOT)):
+            for parent in reversed(Path(prefix).parents[:-1]):  # left to bubblewrap, they would be its own alone
+                arguments += ["--perms", "0755", "--dir", str(parent)]
+            arguments += ["--ro-bind", prefix, prefix]
+            seen.append(prefix)
+    for folder in hidden:
+        arguments += _hide(folder, seen)
+    return [*arguments, "--remount-ro", "/", "--chdir", "/tmp", "--"]
+
+
+def launch(source: str, confinement: str) -> list[str]:
+    """What is run inside: the launcher's source, with its limits."""
+    confined = confinement == BUBBLEWRAP
+    user = NOBODYS if confined and os.getuid() == 0 else 0
+    processes = PROCESSES if confined else PROCESSES + _tasks_of_ours()
+    return [python(), "-I", "-c", source, *(str(limit) for limit in (ADDRESS_SPACE, FILE_SIZE, processes, user))]
+
+
+def _empty(path: str) -> list[str]:
+    return ["--perms", "1777", "--size", str(FILE_SIZE), "--tmpfs", path]
+
+
+def _hide(folder: Path, seen: list[str]) -> list[str]:
+    """An empty directory in its place, where it lies in what is shown."""
+    return ["--tmpfs", str(folder)] if any(_is_below(folder, name) for name in seen) else []
+
+
+def _is_below(path: Path, folder: str) -> bool:
+    return path.resolve().is_relative_to(Path(folder).resolve())
+
+
+def _tasks_of_ours() -> int:
+    """Outside of a namespace of its own the limit counts every thread of the user."""
+    count = 0
+    for process in psutil.process_iter():
+        try:
+            if process.uids().real == os.getuid():
+                count += process.num_threads()
+        except psutil.Error:
+            continue  # it has just ended
+    return count

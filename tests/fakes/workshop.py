@@ -1,0 +1,24 @@
+"""Stands where app.workshop.workshop.Workshop does: reads and checks in this process, and runs nothing."""
+
+from __future__ import annotations
+
+from app.lib import strategy_check, strategy_lib
+from app.lib.strategy_check import Finding
+from app.workshop.workshop import Printed
+
+
+class FakeWorkshop:
+    """`ran` is what was to be run."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def read(self, account: str, text: str) -> str:
+        return strategy_lib.parse(text).name
+
+    def check(self, account: str, text: str) -> list[Finding]:
+        return strategy_check.check(text)
+
+    def run(self, account: str, text: str) -> Printed:
+        self.ran.append(text)
+        return Printed("printed\n", "", 0, "")

@@ -1,0 +1,287 @@
+"""The workshop with its real children: what pylint and we say of a text, and that nothing a text does when it is run gets out or stays."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.gateway.process import ROOT
+from app.lib.errors import RateLimited, RunCodeUnavailable
+from app.lib.strategy_lib import BadCode
+from app.settings import Settings
+from app.workshop import workshop
+from app.workshop.workshop import Workshop
+from tests.waiting import eventually
+
+ACCOUNT = "sim-9999-demo"
+CLEAN = '''"""Waits for nothing."""
+import math
+
+import numpy as np
+import pandas as pd
+from ctpbee import CtpbeeApi
+from ctpbee.constant import BarData, TickData
+
+
+class Mine(CtpbeeApi):
+    """One that does next to nothing."""
+
+    def __init__(self, name: str, code: str) -> None:
+        super().__init__(name)
+        self.instrument_set = {code}
+        self.closes: list = []
+
+    def on_tick(self, tick: TickData) -> None:
+        pass
+
+    def on_bar(self, bar: BarData) -> None:
+        self.closes.append(bar.close_price)
+        if np.mean(self.closes) > math.pi and not pd.DataFrame(self.closes).empty:
+            self.info("买开")
+            self.action.buy_open(bar.close_price, 1, bar)
+
+
+ext = Mine("双均线", "rb2510.SHFE")
+'''
+
+HOGS = """
+import os, time
+for _ in range(4):
+    if os.fork() == 0:
+        x = bytearray(60_000_000)
+        time.sleep(60)
+time.sleep(60)
+"""
+ESCAPES = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(60)
+    os._exit(0)
+print('bye')
+"""
+
+confined = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("bwrap") is None, reason="bubblewrap is an option of the system: apt-get install bubblewrap"
+)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    data_dir = tmp_path_factory.mktemp("data")
+    (data_dir / "secret.key").write_text("the secret")
+    return Settings(data_dir=data_dir)
+
+
+@pytest.fixture(scope="module")
+def shop(settings: Settings) -> Workshop:
+    return Workshop(settings)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits that a test can wait for."""
+    monkeypatch.setattr(workshop, "RUN_SECONDS", 1.5)
+    monkeypatch.setattr(workshop, "RUN_MEMORY", 128 * 1024**2)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    yield
+    eventually(lambda: not psutil.Process().children(recursive=True), "every child has ended")
+
+
+# ── reading and checking ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_clean_strategy_gives_nothing_to_say_in_time(shop: Workshop) -> None:
+    began = time.monotonic()
+    assert shop.check(ACCOUNT, CLEAN) == []
+    assert time.monotonic() - began < 10  # about 0.8 s alone; benchmarks/check_code.py measures
+
+
+def test_pylint_and_we_are_heard_together_with_explanations(shop: Workshop) -> None:
+    text = CLEAN.replace("import math\n", "import math\nimport os\nimport nowhere\nimport time\n").replace(
+        "        pass\n", "        time.sleep(nothing)\n"
+    )
+    found: list[Any] = shop.check(ACCOUNT, text)
+    assert [(row["code"], row["error"], row["line"]) for row in found] == [
+        ("W0611", "unused-import", 3),
+        ("E0401", "import-error", 4),
+        ("W0611", "unused-import", 4),
+        ("B9020", "blocking-call", 22),
+        ("E0602", "undefined-variable", 22),
+    ]
+    assert found[4] == {
+        "code": "E0602",
+        "error": "undefined-variable",
+        "message": "Undefined variable 'nothing'",
+        "line": 22,
+        "error_info": "Used when an undefined variable is accessed.",
+    }
+
+
+def test_a_syntax_error_is_one_finding_with_its_line(shop: Workshop) -> None:
+    (found,) = shop.check(ACCOUNT, "x = 1\nclass A(:\n    pass\n")
+    assert (found["code"], found["error"], found["line"]) == ("E0001", "syntax-error", 2)
+    assert "/" not in found["message"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x = '\ud800'", "\0", "(" * 250_000, "-" * 250_000 + "1", "a." * 100_000 + "a", "9" * 250_000],
+    ids=lambda text: repr(text[:5]),
+)
+def test_no_text_keeps_it_from_answering(shop: Workshop, text: str) -> None:
+    assert shop.check(ACCOUNT, text)
+    with pytest.raises(BadCode):
+        shop.read(ACCOUNT, text)
+
+
+def test_a_text_that_takes_too_long_is_refused(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workshop, "READ_SECONDS", 0.01)
+    with pytest.raises(BadCode) as caught:
+        shop.read(ACCOUNT, CLEAN)
+    assert caught.value.code == "TOO_COMPLEX"
+
+
+def test_the_name_is_read_in_a_child_and_errors_keep_their_line(shop: Workshop) -> None:
+    assert shop.read(ACCOUNT, CLEAN) == "双均线"
+    with pytest.raises(BadCode) as caught:
+        shop.read(ACCOUNT, CLEAN + "ext = 1\n")
+    assert (caught.value.code, caught.value.extra["line"]) == ("EXT_TWICE", 29)
+
+
+# ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_it_is_off_for_the_public_and_by_its_setting(tmp_path: Path) -> None:
+    for off in (
+        Settings(data_dir=tmp_path, run_code=False),
+        Settings(data_dir=tmp_path, public=True),
+        Settings(data_dir=tmp_path, host="0.0.0.0"),
+    ):
+        with pytest.raises(RunCodeUnavailable) as caught:
+            Workshop(off).run(ACCOUNT, "print(1)")
+        assert caught.value.code == "RUN_CODE_OFF"
+
+
+def test_root_never_runs_it_without_bubblewrap(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    with pytest.raises(RunCodeUnavailable) as caught:
+        Workshop(settings).run(ACCOUNT, "print(1)")
+    assert caught.value.code == "RUN_CODE_UNAVAILABLE" and "bubblewrap" in caught.value.message
+
+
+@confined
+class TestConfined:
+    def test_what_it_prints_comes_back_in_order(self, shop: Workshop) -> None:
+        ran = shop.run(ACCOUNT, "import sys\nprint('一')\nprint('二', file=sys.stderr)\nprint('三')\n1 / 0\n")
+        assert ran.output.startswith("一\n二\n三\nTraceback") and ran.output.endswith("ZeroDivisionError: division by zero\n")
+        assert "line 5, in <module>\n    1 / 0\n" in ran.output
+        assert (ran.limit, ran.exit_code, ran.msg) == ("", 1, "")
+
+    def test_ctpbee_and_pandas_can_be_imported_and_home_be_written(self, shop: Workshop) -> None:
+        ran = shop.run(ACCOUNT, CLEAN + "import os\nopen(os.environ['HOME'] + '/x', 'w').write('x')\nprint(ext.extension_name)\n")
+        assert (ran.output, ran.exit_code) == ("双均线\n", 0)
+
+    def test_nothing_of_ours_is_in_its_environment(self, shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CTPBEE_BACKEND_SECRET", "the secret")
+        monkeypatch.setenv("AWS_SECRET", "the secret")
+        ran = shop.run(ACCOUNT, "import os\nprint(sorted(os.environ))\nprint(os.getcwd())")
+        names = {"HOME", "PATH", "LANG", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "OPENBLAS_NUM_THREADS", "PWD"}
+        assert set(eval(ran.output.splitlines()[0])) <= names | {"LC_CTYPE"}
+
+    def test_the_data_directory_other_processes_and_the_network_are_not_there(self, shop: Workshop, settings: Settings) -> None:
+        ours = (settings.data_dir / "secret.key", settings.strategies_dir, ROOT / "run.py")
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            text = f"""
+import os, socket
+for path in {[str(path) for path in ours]} + ["/etc/passwd", "/root/.bashrc", "/home"]:
+    print(os.path.exists(path))
+print([name for name in os.listdir("/proc") if name.isdigit() and int(name) > 20])
+try:
+    socket.create_connection(("127.0.0.1", {listener.getsockname()[1]}), 1)
+except OSError as error:
+    print(type(error).__name__)
+for path in ("/x", "/dev/x", "/usr/x", "/etc/x"):
+    try:
+        open(path, "w")
+    except OSError as error:
+        print(error.errno)
+print(os.getuid() == 0)
+"""
+            ran = shop.run(ACCOUNT, text)
+        assert ran.output.splitlines() == ["False"] * 6 + ["[]", "ConnectionRefusedError"] + ["30"] * 4 + ["False"]
+
+    def test_a_data_directory_below_what_is_shown_is_hidden(self, tmp_path: Path) -> None:
+        below = Path(sys.base_prefix) / "share" / f"test-{os.getpid()}"
+        try:
+            below.mkdir(parents=True)
+        except OSError:
+            pytest.skip("Python's own directory is not writable here")
+        try:
+            (below / "secret.key").write_text("the secret")
+            ran = Workshop(Settings(data_dir=below)).run(ACCOUNT, f"import os\nprint(os.listdir({str(below)!r}))")
+        finally:
+            shutil.rmtree(below)
+        assert ran.output == "[]\n"
+
+    def test_an_endless_loop_is_ended_and_that_is_said(self, shop: Workshop, short: None) -> None:
+        ran = shop.run(ACCOUNT, "print('on it', flush=True)\nwhile True:\n    pass")
+        assert ran.limit == "time" and ran.output.startswith("on it\n[运行超过") and ran.msg in ran.output
+
+    def test_endless_output_is_cut_off(self, shop: Workshop) -> None:
+        ran = shop.run(ACCOUNT, "import sys\nwhile True:\n    sys.stdout.write('x' * 1_000_000)")
+        assert ran.limit == "output" and workshop.RUN_OUTPUT < len(ran.output) < workshop.RUN_OUTPUT + 100
+
+    def test_memory_is_counted_over_all_its_processes(self, shop: Workshop, short: None) -> None:
+        ran = shop.run(
+            ACCOUNT,
+            HOGS,
+        )
+        assert ran.limit == "memory"
+
+    def test_files_do_not_fill_the_machine(self, shop: Workshop) -> None:
+        text = "for n in range(100):\n    with open(f'{n}', 'wb') as file:\n        file.write(bytes(10_000_000))"
+        ran = shop.run(ACCOUNT, text)
+        assert "No space left" in ran.output
+
+    def test_a_fork_bomb_ends_with_it(self, shop: Workshop, short: None) -> None:
+        ran = shop.run(ACCOUNT, "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass")
+        assert ran.limit in ("time", "memory")
+
+    def test_a_grandchild_in_a_session_of_its_own_ends_with_it(self, shop: Workshop) -> None:
+        ran = shop.run(ACCOUNT, ESCAPES)
+        assert (ran.output, ran.limit) == ("bye\n", "")
+
+    def test_one_at_a_time_of_an_account(self, shop: Workshop, short: None) -> None:
+        first = threading.Thread(target=shop.run, args=(ACCOUNT, "import time\ntime.sleep(60)"))
+        first.start()
+        eventually(lambda: len(psutil.Process().children(recursive=True)) > 1, "the first one runs")
+        with pytest.raises(RateLimited) as caught:
+            shop.run(ACCOUNT, "print(1)")
+        assert caught.value.code == "RUN_CODE_BUSY"
+        assert shop.run("sim-9999-another", "print(1)").output == "1\n"
+        first.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reaping orphans is Linux's")
+def test_without_bubblewrap_everything_is_ended_too(settings: Settings, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Workshop(settings)
+    monkeypatch.setattr(shop, "_confinement", lambda: "")
+    text = "import os, time\nprint(os.getcwd() == os.environ['HOME'], flush=True)\n" + ESCAPES + "time.sleep(60)"
+    ran = shop.run(ACCOUNT, text)
+    assert ran.limit == "time" and ran.output.startswith("True\nbye\n")
