@@ -8,7 +8,8 @@ python-engineio 4.15.1, pinned in requirements.txt; tests/integration/test_socke
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import socketio
@@ -17,14 +18,15 @@ from engineio.packet import MESSAGE, Packet
 SOCKETIO_VERSION = "5.18.1"
 ENGINEIO_VERSION = "4.15.1"
 
+TEXT_FRAME = 0x81  # the first byte of a whole frame of text
 WEBSOCKET_CAPACITY = 32
 POLLING_CAPACITY = 12  # python-engineio's own client refuses more than 16 packets in one answer
 
 
 class _Shared(str):
-    """Text for many clients: eventlet's WebSocket asks for its UTF-8 once per client, and gets the same bytes."""
+    """Text for many clients, who get the same bytes: of its UTF-8, and of the WebSocket frame around it."""
 
-    __slots__ = ("_bytes",)
+    __slots__ = ("_bytes", "_frame")
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
         try:
@@ -32,6 +34,23 @@ class _Shared(str):
         except AttributeError:
             self._bytes: bytes = super().encode()
             return self._bytes
+
+    @property
+    def frame(self) -> bytes:
+        """A server's frame of it: whole, unmasked, uncompressed."""
+        try:
+            return self._frame
+        except AttributeError:
+            payload = self.encode()
+            size = len(payload)
+            if size < 126:
+                head = struct.pack(">BB", TEXT_FRAME, size)
+            elif size < 1 << 16:
+                head = struct.pack(">BBH", TEXT_FRAME, 126, size)
+            else:
+                head = struct.pack(">BBQ", TEXT_FRAME, 127, size)
+            self._frame: bytes = head + payload
+            return self._frame
 
 
 def encode(text: str) -> Packet:
@@ -41,7 +60,23 @@ def encode(text: str) -> Packet:
     return packet
 
 
-class _Joined:
+class Joined:
+    """Several packets that leave as one, joined once for all their recipients: those whose line `joins`."""
+
+    __slots__ = ("_packets", "_frames")
+
+    def __init__(self, packets: Sequence[Packet]) -> None:
+        self._packets = packets
+        self._frames: bytes | None = None
+
+    def encode(self) -> bytes:
+        """Their frames. Engine.IO's writer asks for this as for any packet's text."""
+        if self._frames is None:
+            self._frames = b"".join([packet.encode().frame for packet in self._packets])
+        return self._frames
+
+
+class _Joining:
     """eventlet's WebSocket with a `send` that keeps the frame: whoever has no more to send calls `flush`, and they leave in one call."""
 
     def __init__(self, websocket: Any) -> None:
@@ -50,12 +85,17 @@ class _Joined:
         self._frames: list[bytes] = []
 
     def send(self, message: Any) -> None:
-        self._frames.append(self._websocket._pack_message(message))
+        if isinstance(message, _Shared):
+            self._frames.append(message.frame)
+        elif isinstance(message, bytes):  # of a Joined; nothing that we send is binary otherwise
+            self._frames.append(message)
+        else:
+            self._frames.append(self._websocket._pack_message(message))
 
     def flush(self) -> None:
         if self._frames:
             frames, self._frames = self._frames, []
-            self._websocket._send(b"".join(frames))
+            self._websocket._send(b"".join(frames) if len(frames) > 1 else frames[0])
 
     def wait(self) -> Any:
         self.flush()
@@ -72,13 +112,13 @@ def _join_frames(server: Any) -> None:
     """
     from engineio.async_drivers.eventlet import WebSocketWSGI
 
-    class Joining(WebSocketWSGI):  # type: ignore[misc]
+    class JoiningWebSocket(WebSocketWSGI):  # type: ignore[misc]
         def __init__(self, handler: Any, server: Any) -> None:
             engine_socket, empty = handler.__self__, server.get_queue_empty_exception()
             poll = engine_socket.poll
 
             def joined(websocket: Any) -> Any:
-                frames = _Joined(websocket)
+                frames = _Joining(websocket)
 
                 def flush_and_poll() -> Any:
                     try:
@@ -92,14 +132,15 @@ def _join_frames(server: Any) -> None:
 
             super().__init__(joined, server)
 
-    server._async = {**server._async, "websocket": Joining}
+    server._async = {**server._async, "websocket": JoiningWebSocket}
 
 
 class EngineLine:
     """One client's queue, which its writer empties into the WebSocket or its next poll takes away."""
 
-    def __init__(self, socket: Any) -> None:
+    def __init__(self, socket: Any, joins: bool) -> None:
         self._socket = socket
+        self._joins = joins
 
     @property
     def id(self) -> str:
@@ -111,11 +152,15 @@ class EngineLine:
     def capacity(self) -> int:
         return WEBSOCKET_CAPACITY if self._socket.upgraded else POLLING_CAPACITY
 
+    @property
+    def joins(self) -> bool:
+        return self._joins and bool(self._socket.upgraded)
+
     def backlog(self) -> int:
         length: int = self._socket.queue.qsize()
         return length
 
-    def put(self, packet: Packet) -> None:
+    def put(self, packet: Packet | Joined) -> None:
         if not self._socket.closed and not self._socket.closing:
             self._socket.queue.put(packet)
 
@@ -141,18 +186,19 @@ class Engine:
 
     def __init__(self, server: socketio.Server) -> None:
         self._server = server
-        if server.eio.async_mode == "eventlet":
+        self._joins = server.eio.async_mode == "eventlet"
+        if self._joins:
             _join_frames(server.eio)
 
     def line(self, sid: str) -> EngineLine:
         """The way out of a client, by its Socket.IO session id in the default namespace. Raises KeyError when it has gone."""
-        return EngineLine(self._server.eio.sockets[self._server.manager.eio_sid_from_sid(sid, "/")])
+        return EngineLine(self._server.eio.sockets[self._server.manager.eio_sid_from_sid(sid, "/")], self._joins)
 
     def close(self, engine_id: str) -> None:
         """Close by Engine.IO session id; nothing when it has gone."""
         socket = self._server.eio.sockets.get(engine_id)
         if socket is not None:
-            EngineLine(socket).close()
+            EngineLine(socket, self._joins).close()
 
     def close_all(self) -> None:
         for engine_id in list(self._server.eio.sockets):

@@ -17,7 +17,7 @@ from flask import Flask, current_app
 from flask_cors import CORS
 from flask_socketio import SocketIO
 
-from app.engine import encode
+from app.engine import Joined, encode
 from app.gateway.client import NEEDS_LOGIN
 from app.lib.errors import SettingsError
 from app.push import Hub, Limits
@@ -51,7 +51,7 @@ def init_app(app: Flask, settings: Settings, limits: Limits = Limits()) -> Hub: 
         logger=logging.getLogger("socketio.server"),
         engineio_logger=logging.getLogger("engineio.server"),
     )
-    hub = Hub(encode, limits)
+    hub = Hub(encode, Joined, limits)
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, socketio, hub)
     app.wsgi_app = _without_compression(app.wsgi_app)  # type: ignore[method-assign]

@@ -8,6 +8,10 @@ straight into its line; when it does not, its outbox keeps what is worth keeping
 - everything else (order_update, trade_update, bar, log, …): all of it, in order. A page that lets more than `Limits` of this
   pile up is cut; it reconnects by itself and gets a fresh snapshot.
 
+What carries a contract (tick, bar, bar_update) is the same for all pages of an account that want the same contracts, and comes in
+bursts. It is gathered for each such `Group`, joined once, and leaves when the gateway has no more to say for the moment: one send a
+page instead of one for each quote. Orders, trades and lists do not wait for that.
+
 A page that has just joined, or whose gateway was lost, awaits a snapshot: it hears no event before that, and after it only
 what is newer. Nothing here knows Socket.IO, Flask or the async mode: the way out of a page is a `Line` (app/engine.py).
 """
@@ -18,7 +22,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
@@ -32,6 +36,7 @@ from app.lib.figures import Figure
 
 TYPED_LISTS = ("account", "position", "active_order", "order", "trade")  # on the wire {"type", "data"}
 WHOLE = frozenset({*TYPED_LISTS, "contract", "status"})  # each event is the whole truth of its kind
+RESTLESS = 0.002  # seconds; sending quotes that took longer is followed by as long a rest
 BIG_BACKLOG = 4  # lists and batches are big: they wait, and are replaced, as soon as this many packets are on their way
 FLUSH_ROUNDS = 10
 
@@ -55,6 +60,10 @@ class Line(Protocol):
     @property
     def capacity(self) -> int:
         """How many packets may be on their way to it at a time."""
+
+    @property
+    def joins(self) -> bool:
+        """Whether it takes several packets joined in one."""
 
     def backlog(self) -> int:
         """How many packets are on their way to it."""
@@ -130,12 +139,8 @@ class Outbox:
     def idle(self) -> bool:
         return not self._ticks and not self._events
 
-    def wants(self, symbol: str) -> bool:
-        """Whether the page's subscription lets events of this contract through."""
-        return wanted(symbol, self.symbols)
-
-    def offer(self, event: Event) -> None:
-        """Send it, or keep it until the line is free."""
+    def offer(self, event: Event) -> bool:
+        """Send it, or keep it until the line is free. Whether nothing waits: the same for the other offers."""
         if event.name == "tick":
             if event.symbol in self._ticks or self.line.backlog() >= self.line.capacity:
                 self.keep_ticks({event.symbol: event})
@@ -145,6 +150,7 @@ class Outbox:
             self._keep(event)
         else:
             self.line.put(event.packet)
+        return self.idle
 
     def flush(self) -> bool:
         """Send what waits as far as the line takes it. True when something was sent and something still waits."""
@@ -166,12 +172,22 @@ class Outbox:
             free, sent = free - 1, True
         return sent and not self.idle
 
-    def offer_batch(self, ticks: Mapping[str, Event], packet: Any) -> None:
+    def offer_run(self, events: Sequence[Event], packet: Any) -> bool:
+        """Send these, which are joined in the packet, or each by itself as far as the line takes it."""
+        if len(events) > 1 and self.line.joins and self.idle and self.line.backlog() < self._most_big:
+            self.line.put(packet)
+            return True
+        for event in events:
+            self.offer(event)
+        return self.idle
+
+    def offer_batch(self, ticks: Mapping[str, Event], packet: Any) -> bool:
         """Send this batch of ticks, or keep them until the line is free."""
         if self.idle and self.line.backlog() < self._most_big:
             self.line.put(packet)
         else:
             self.keep_ticks(ticks)
+        return self.idle
 
     def keep_ticks(self, ticks: Mapping[str, Event]) -> None:
         """Keep these until the line is free."""
@@ -204,13 +220,22 @@ class Outbox:
         self.waiting_bytes += event.size
 
 
-class Batch:
-    """The pages of one account that want the same contracts as `ticks`: a tick is kept, and a batch encoded, once for all of them."""
+class Group:
+    """The pages of one account that want the same contracts in the same way: what these say is kept and encoded once for all of them."""
 
-    def __init__(self, symbols: frozenset[str] | None) -> None:
+    def __init__(self, symbols: frozenset[str] | None, batch: bool) -> None:
         self.symbols = symbols
+        self.batch = batch
         self.pages: set[Outbox] = set()
-        self.ticks: dict[str, Event] = {}
+        self.run: list[Event] = []  # leaves as soon as there is no more
+        self.ticks: dict[str, Event] = {}  # leaves as `ticks`, once an interval
+
+    def add(self, event: Event) -> None:
+        """Keep it for all of them."""
+        if self.batch and event.name == "tick":
+            self.ticks[event.symbol] = event
+        else:
+            self.run.append(event)
 
 
 class Room:
@@ -218,7 +243,7 @@ class Room:
 
     def __init__(self) -> None:
         self.pages: dict[str, Outbox] = {}
-        self.batches: dict[frozenset[str] | None, Batch] = {}
+        self.groups: dict[tuple[frozenset[str] | None, bool], Group] = {}  # of the pages that await nothing
         self.fronts: dict[str, Any] = {}  # the gateway's last `status`
         self.gateway: dict[str, str] | None = None  # None: not heard of yet
 
@@ -238,28 +263,42 @@ class Member(NamedTuple):
 class Hub:
     """All pages of this process. Every method may be called from any thread.
 
-    `encode` makes a packet for a Line of the text of a Socket.IO packet; `now` is for the `since` of what the web itself says.
+    `encode` makes a packet for a Line of the text of a Socket.IO packet, `join` one of several; `now` is for the `since` of what the
+    web itself says. Until `start` nothing leaves by itself that waits.
     """
 
     def __init__(
         self,
         encode: Callable[[str], Any],
+        join: Callable[[Sequence[Any]], Any],
         limits: Limits = Limits(),  # noqa: B008 - immutable
         now: Callable[[], datetime] = lambda: datetime.now(ZoneInfo("Asia/Shanghai")),
     ) -> None:
         self.limits = limits
         self._encode = encode
+        self._join = join
         self._now = now
         self._pages: dict[str, Outbox] = {}
         self._rooms: dict[str, Room] = {}
         self._unflushed: set[Outbox] = set()
-        self._unsent: set[Batch] = set()  # those with ticks
+        self._running: dict[Group, None] = {}  # those with a run, the first to have one first
+        self._unsent: set[Group] = set()  # those with ticks for a batch
         self._lock = threading.RLock()
+        self._run_is_there = threading.Event()
         self._work = threading.Event()
-        self._flusher: threading.Thread | None = None
+        self._started = False
         self._stopped = False
         self._conflated = 0  # at pages that have gone
         self._cut = 0
+
+    def start(self) -> None:
+        """From now on what waits leaves by itself. Only the first call does anything."""
+        with self._lock:
+            if self._started:
+                return
+            self._started = True
+        threading.Thread(target=self._send_runs_forever, name="push-runner", daemon=True).start()
+        threading.Thread(target=self._flush_forever, name="push-flusher", daemon=True).start()
 
     # ── pages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -267,9 +306,6 @@ class Hub:
         """A page is there; it is anonymous and hears nothing."""
         with self._lock:
             self._pages[sid] = Outbox(sid, line, self._encode)
-            if self._flusher is None:
-                self._flusher = threading.Thread(target=self._flush_forever, name="push-flusher", daemon=True)
-                self._flusher.start()
 
     def join(self, sid: str, account: str, token: str) -> None:
         """The page has shown a token: it looks at this account alone from now on, beginning with the next snapshot."""
@@ -292,7 +328,7 @@ class Hub:
             page = self._pages.get(sid)
             if page is None or not page.account:
                 return
-            self._ungroup(page)
+            self._leave_group(page)
             self._room(page.account).pages.pop(sid, None)
             page.account, page.token, page.awaiting = "", "", False
             page.clear()
@@ -354,11 +390,10 @@ class Hub:
                 return
             else:
                 event = self._event(push.name, push.payload, push.symbol)
-            pages: Iterable[Outbox] = room.pages.values()
-            if push.name == "tick":
-                self._keep_for_batches(room, event)
-                pages = [page for page in pages if not page.batch]
-            self._offer([page for page in pages if not page.awaiting and (not push.symbol or page.wants(push.symbol))], event)
+            if push.symbol:
+                self._gather(room, event)
+            else:
+                self._offer([page for page in room.pages.values() if not page.awaiting], event)
 
     def snapshot(self, account: str, payload: bytes) -> None:
         """The account as it is at one cut, to the pages that await it. What is pushed after this call is newer."""
@@ -388,19 +423,29 @@ class Hub:
             room = self._room(account)
             state, text = ("needs_login", "网关已退出且无人持有密码，请重新登录") if reason == NEEDS_LOGIN else ("lost", reason)
             room.gateway = self._gateway_state(state, text)
-            self._offer(room.pages.values(), self._status(room))
-            for page in room.pages.values():
+            pages = list(room.pages.values())
+            for page in pages:
                 self._ungroup(page)
                 page.awaiting = True
+            self._offer(pages, self._status(room))
 
     # ── the way out ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def send_run(self) -> bool:
+        """Send what has been gathered for one group. True when there is another."""
+        with self._lock:
+            if self._running:
+                self._send_run(next(iter(self._running)))
+            return bool(self._running)
 
     def flush(self) -> bool:
         """Send what waits, as far as the lines take it. True when another round would move more."""
         more = False
         with self._lock:
-            for batch in list(self._unsent):
-                self._send_batch(batch)
+            while self.send_run():
+                continue
+            for group in list(self._unsent):
+                self._send_batch(group)
             for page in list(self._unflushed):
                 more |= page.flush()
                 if page.idle:
@@ -408,9 +453,25 @@ class Hub:
         return more
 
     def stop(self) -> None:
-        """End the flusher."""
+        """End the threads."""
         self._stopped = True
+        self._run_is_there.set()
         self._work.set()
+
+    def _send_runs_forever(self) -> None:
+        while not self._stopped:
+            self._run_is_there.wait()
+            self._run_is_there.clear()
+            began = time.monotonic()
+            try:
+                while self.send_run():
+                    time.sleep(0)  # green threads: the writers empty their lines, and requests get their turn
+            except Exception:  # the edge of this thread: it serves every page
+                log.exception("sending quotes failed")
+            time.sleep(0)
+            took = time.monotonic() - began
+            if took > RESTLESS:
+                time.sleep(took)  # half of the time belongs to everybody else: an order does not queue behind quotes
 
     def _flush_forever(self) -> None:
         flushed = time.monotonic()
@@ -429,52 +490,71 @@ class Hub:
                     log.exception("flushing failed")
 
     def _group(self, page: Outbox) -> None:
-        """Let it share what is alike, if it hears ticks in batches; nothing older than this moment."""
-        if page.batch and page.account and not page.awaiting:
-            batch = self._room(page.account).batches.setdefault(page.symbols, Batch(page.symbols))
-            self._send_batch(batch)
-            batch.pages.add(page)
+        """Let it share what is alike, and hear nothing older than this moment."""
+        if page.account and not page.awaiting:
+            key = page.symbols, page.batch
+            group = self._room(page.account).groups.setdefault(key, Group(*key))
+            self._send_run(group)
+            self._send_batch(group)
+            group.pages.add(page)
 
     def _ungroup(self, page: Outbox) -> None:
-        """The reverse; what it was about to get waits for it alone."""
-        batches = self._room(page.account).batches if page.account else {}
-        batch = batches.get(page.symbols)
-        if batch is None or page not in batch.pages:
+        """The reverse; what it was about to get, it gets by itself."""
+        group = self._leave_group(page)
+        if group is None:
             return
-        page.keep_ticks(batch.ticks)
+        for event in group.run:
+            self._offer([page], event)
+        page.keep_ticks(group.ticks)
         if not page.idle:
             self._unflushed.add(page)
-        batch.pages.remove(page)
-        if not batch.pages:
-            self._unsent.discard(batches.pop(page.symbols))
+            self._work.set()
 
-    def _keep_for_batches(self, room: Room, event: Event) -> None:
-        for batch in room.batches.values():
-            if wanted(event.symbol, batch.symbols):
-                batch.ticks[event.symbol] = event
-                if batch not in self._unsent:
-                    self._unsent.add(batch)
+    def _leave_group(self, page: Outbox) -> Group | None:
+        """The group that it was in."""
+        groups = self._room(page.account).groups if page.account else {}
+        group = groups.get((page.symbols, page.batch))
+        if group is None or page not in group.pages:
+            return None
+        group.pages.remove(page)
+        if not group.pages:
+            del groups[page.symbols, page.batch]
+            self._running.pop(group, None)
+            self._unsent.discard(group)
+        return group
+
+    def _gather(self, room: Room, event: Event) -> None:
+        for group in room.groups.values():
+            if wanted(event.symbol, group.symbols):
+                group.add(event)
+                if group.run and group not in self._running:
+                    self._running[group] = None
+                    self._run_is_there.set()
+                if group.ticks and group not in self._unsent:
+                    self._unsent.add(group)
                     self._work.set()
 
-    def _send_batch(self, batch: Batch) -> None:
-        self._unsent.discard(batch)
-        ticks, batch.ticks = batch.ticks, {}
+    def _send_run(self, group: Group) -> None:
+        self._running.pop(group, None)
+        run, group.run = group.run, []
+        if not run:
+            return
+        packet = run[0].packet if len(run) == 1 else self._join([event.packet for event in run])
+        self._mind([page for page in group.pages if not page.offer_run(run, packet)])
+
+    def _send_batch(self, group: Group) -> None:
+        self._unsent.discard(group)
+        ticks, group.ticks = group.ticks, {}
         if not ticks:
             return
         packet = self._encode(batch_text(ticks.values()))
-        for page in batch.pages:
-            page.offer_batch(ticks, packet)
-            if not page.idle:
-                self._unflushed.add(page)
+        self._mind([page for page in group.pages if not page.offer_batch(ticks, packet)])
 
     def _offer(self, pages: Iterable[Outbox], event: Event) -> None:
-        late: list[Outbox] = []
-        for page in pages:
-            page.offer(event)
-            if not page.idle:
-                late.append(page)
-        if not late:
-            return
+        self._mind([page for page in pages if not page.offer(event)])
+
+    def _mind(self, late: Iterable[Outbox]) -> None:
+        """Something waits for these: it will leave when they read, and who lets too much pile up is cut."""
         for page in late:
             if page.waiting_bytes > self.limits.queued_bytes or page.waiting > self.limits.queued_packets:
                 log.warning("a page of %s does not read: %d events wait, cutting it", page.account or "nobody", page.waiting)
@@ -483,7 +563,7 @@ class Hub:
                 page.line.cut()
             else:
                 self._unflushed.add(page)
-        self._work.set()
+                self._work.set()
 
     def _room(self, account: str) -> Room:
         return self._rooms.setdefault(account, Room())

@@ -74,6 +74,7 @@ class Sockets:
             if self._watch is None:
                 self._watch = threading.Thread(target=self._watch_forever, name="socket-watch", daemon=True)
                 self._watch.start()
+                self._hub.start()
         return self._lobby.open(engine_id, environ.get("REMOTE_ADDR", ""))
 
     def _connect(self, auth: Any = None) -> None:

@@ -48,7 +48,7 @@ HOST_GRACE = 5.0  # how long a login waits for a host that is being started
 DEFAULT_TIMEOUT = 10.0
 MARGIN = 2.0  # on top of what the gateway itself waits for the counter
 LOGIN_MARGIN = 35.0  # on top of login_timeout: starting the counter and the gateway's process on a busy machine
-PUSHES_PER_TURN = 32  # green threads: after so many pushes in a row the writers get their turn
+PUSHES_PER_TURN = 128  # green threads: after so many pushes in a row the writers get their turn
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -27,14 +27,17 @@ class FakeLine:
         self.capacity = capacity
         self.queue: list[str] = []
         self.delivered: list[tuple[str, Any]] = []
+        self.puts = 0
+        self.joins = True
         self.reads = True
         self.was_cut = False
 
     def backlog(self) -> int:
         return len(self.queue)
 
-    def put(self, packet: str) -> None:
-        self.queue.append(packet)
+    def put(self, packet: str | list[str]) -> None:
+        self.puts += 1
+        self.queue.extend(packet if isinstance(packet, list) else [packet])
         if self.reads:
             self.read()
 
@@ -58,11 +61,18 @@ def encode(text: str) -> str:
     return text
 
 
+class PromptHub(Hub):
+    """What carries a contract leaves after every push: the gateway is always done for the moment."""
+
+    def push(self, account: str, push: Push) -> None:
+        super().push(account, push)
+        while self.send_run():
+            continue
+
+
 @pytest.fixture
-def hub() -> Iterator[Hub]:
-    made = Hub(encode, Limits(queued_packets=50, queued_bytes=20_000, flush_seconds=3600), now=lambda: NOW)
-    yield made
-    made.stop()
+def hub() -> Hub:
+    return PromptHub(encode, list, Limits(queued_packets=50, queued_bytes=20_000), now=lambda: NOW)
 
 
 def tick(symbol: str, price: float) -> Push:
@@ -272,7 +282,7 @@ def prices(line: FakeLine) -> list[list[float]]:
 
 def test_pages_that_want_the_same_share_one_packet_and_others_get_their_own() -> None:
     encoded: list[str] = []
-    hub = Hub(lambda text: encoded.append(text) or text, Limits(flush_seconds=3600), now=lambda: NOW)  # type: ignore[func-returns-value]
+    hub = PromptHub(lambda text: encoded.append(text) or text, list, now=lambda: NOW)  # type: ignore[func-returns-value]
     lines = [batch_page(hub, f"p{number}") for number in range(3)]
     narrow = batch_page(hub, "narrow", ["x"])
     encoded.clear()
@@ -282,7 +292,6 @@ def test_pages_that_want_the_same_share_one_packet_and_others_get_their_own() ->
     assert [prices(line) for line in lines] == [[[1, 2]]] * 3
     assert prices(narrow) == [[1]]
     assert len(encoded) == 2
-    hub.stop()
 
 
 def test_a_batch_page_that_does_not_read_holds_nobody_up_and_gets_the_newest_of_each_contract(hub: Hub) -> None:
@@ -299,9 +308,82 @@ def test_a_batch_page_that_does_not_read_holds_nobody_up_and_gets_the_newest_of_
     assert prices(slow) == [[0, 0], [1, -1], [2, -2], [3, -3], [19, -19]]
 
 
+def gathering() -> Hub:
+    return Hub(encode, list, now=lambda: NOW)
+
+
+def test_quotes_that_come_together_leave_in_one_for_all_who_want_the_same_and_orders_do_not_wait_for_them() -> None:
+    hub = gathering()
+    wide, narrow = page(hub, sid="wide"), page(hub, sid="narrow")
+    hub.subscribe("narrow", ["x"], batch=False)
+    before = wide.puts
+    for number in range(3):
+        hub.push("a", tick("x", number))
+        hub.push("a", tick("y", -number))
+    hub.push("a", update(5))
+    assert wide.names() == narrow.names() == ["order_update"]
+    hub.flush()
+    assert [row["data"]["last_price"] for row in wide.all("tick")] == [0, 0, 1, -1, 2, -2]
+    assert [row["data"]["last_price"] for row in narrow.all("tick")] == [0, 1, 2]
+    assert wide.puts == before + 2
+
+
+def test_a_contracts_events_keep_their_order() -> None:
+    hub = gathering()
+    line = page(hub)
+    names = ["tick", "bar_update", "tick", "bar", "tick", "bar_update"]
+    for name in names:
+        hub.push("a", Push(name, orjson.dumps({"name": name}), "x"))
+    hub.flush()
+    assert line.names() == names
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_what_was_gathered_is_heard_by_who_changes_what_it_wants_and_not_by_who_comes_or_leaves(batch: bool) -> None:
+    hub = gathering()
+    stays, leaves = page(hub, sid="stays"), page(hub, sid="leaves")
+    hub.subscribe("stays", None, batch)
+    hub.subscribe("leaves", None, batch)
+    hub.push("a", Push("bar", b'{"data":[1]}', "x"))
+    comes = page(hub, sid="comes", snap=False)
+    hub.leave("leaves")
+    hub.subscribe("stays", ["y"], batch)
+    hub.snapshot("a", snapshot())
+    hub.flush()
+    assert stays.all("bar") == [{"data": [1]}]
+    assert leaves.all("bar") == comes.all("bar") == []
+
+
+def test_a_page_whose_line_does_not_join_gets_no_more_at_a_time_than_it_takes() -> None:
+    hub = gathering()
+    line = page(hub, capacity=4)
+    line.joins = line.reads = False
+    for number in range(20):
+        hub.push("a", tick(f"x{number}", number))
+    hub.flush()
+    assert len(line.queue) == 4
+    flush_all(hub, line)
+    assert [row["data"]["last_price"] for row in line.all("tick")] == list(range(20))
+
+
+def test_a_slow_page_hears_every_bar_of_a_run_and_the_newest_tick() -> None:
+    hub = gathering()
+    line = page(hub, capacity=4)
+    line.reads = False
+    for number in range(30):
+        hub.push("a", tick("x", number))
+        hub.push("a", Push("bar", orjson.dumps({"data": [number]}), "x"))
+        hub.flush()
+    line.reads = True
+    flush_all(hub, line)
+    assert [bar["data"][0] for bar in line.all("bar")] == list(range(30))
+    assert line.all("tick")[-1]["data"]["last_price"] == 29
+
+
 def test_the_first_tick_after_a_quiet_moment_leaves_at_once_and_what_follows_it_waits_and_leaves_together() -> None:
     interval = 1.0
-    hub = Hub(encode, Limits(flush_seconds=interval), now=lambda: NOW)
+    hub = Hub(encode, list, Limits(flush_seconds=interval), now=lambda: NOW)
+    hub.start()
     line = batch_page(hub, "p1")
     quiet_until = time.monotonic() + interval
     eventually(lambda: time.monotonic() > quiet_until, "nothing has left for a whole interval")
@@ -409,7 +491,7 @@ steps = st.lists(
 
 @given(steps, st.booleans(), st.integers(1, 10))
 def test_however_slowly_a_page_reads_updates_are_whole_and_the_last_word_arrives(steps: Any, batch: bool, capacity: int) -> None:
-    hub = Hub(encode, Limits(flush_seconds=3600), now=lambda: NOW)
+    hub = PromptHub(encode, list, now=lambda: NOW)
     try:
         line = page(hub, capacity=capacity)
         hub.subscribe("p1", None, batch)
