@@ -196,15 +196,17 @@ class FaultyCore(Core):
         """Let the cancels that were held back arrive: what was filled meanwhile cannot be cancelled any more."""
         with self._transaction():
             for link, request in self._held_cancels:
-                order = self._find(self._sessions.get(link), request)
+                session = self._sessions.get(link)
+                order = self._find(session, request)
                 if order is None or not order.cancelling:
                     continue
                 order.cancelling = False
                 if order.working:
                     self._finish_cancelled(order)
+                elif session is not None and session.native:
+                    self._tell_natives(order.account, request)
                 else:
                     self._out.append((link, self._cancel_refused(request, self._refusal(26))))
-                    self._tell_natives(order.account, request)
             self._held_cancels.clear()
         return self._taken()
 
