@@ -49,6 +49,7 @@ class BackendServer:
             "order_timeout": 2,
             "login_per_address": 1000,
             "login_per_account": 1000,
+            "strategies_dir": data_dir / "strategies",
             "counter_clock": "2025-06-05T10:00:00",  # a Thursday on which rb2510 is alive
         } | settings
         self.fault_address = channel.new_address(data_dir / "run", "faults.sock")

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from app.gateway import strategy_keeper
 from app.gateway.family import census, family_of
 from app.gateway.host import Host
 from app.gateway.messages import (
@@ -34,7 +36,7 @@ from app.gateway.messages import (
 from app.gateway.process import Process, end
 from app.gateway.registry import Entry, Registry, strategy_name
 from app.gateway.rpc import RpcClient
-from app.lib.errors import AppError, BadInput, NeedsLogin, NotFound, StrategyFailed, StrategyRuns
+from app.lib.errors import AppError, BadInput, GatewayDown, NeedsLogin, NotFound, StrategyFailed, StrategyRuns
 from app.settings import Settings
 from tests.fakes.host import COUNTER, GATEWAY, STRATEGY
 from tests.waiting import eventually
@@ -135,22 +137,46 @@ class World:
         self.stop()
         end([Process(entry.name, entry=entry) for entry in self.registry.living() if entry.pid != os.getpid()], 0.0)
 
+    def forget(self) -> None:
+        """As new, but for the versions of what was saved."""
+        for name in self.rows():
+            for account in (ACCOUNT, OTHER):
+                self.ask(StopStrategy(account, name))
+            self.ask(DeleteStrategy(ACCOUNT, name))
+        eventually(lambda: self.registry.living("strategy") == [], "no strategy runs")
+        for path in ("starts-strategies", f"told-{ACCOUNT}", f"told-{OTHER}"):
+            (self.data_dir / path).unlink(missing_ok=True)
+
+
+def made_in(folder: Path) -> World:
+    data_dir = folder / "数据 目录"
+    data_dir.mkdir()
+    return World(data_dir)
+
 
 @pytest.fixture
 def cold(tmp_path: Path) -> Iterator[World]:
-    data_dir = tmp_path / "数据 目录"
-    data_dir.mkdir()
-    made = World(data_dir)
+    """Without a host, for the tests that start and kill it."""
+    made = made_in(tmp_path)
+    yield made
+    made.clean()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    made = made_in(tmp_path_factory.mktemp("keeper"))
+    made.start()
+    for userid in ("demo", "other"):
+        made.log_in(userid)
     yield made
     made.clean()
 
 
 @pytest.fixture
-def world(cold: World) -> World:
-    """With a host and an account that is logged in."""
-    cold.start()
-    cold.log_in()
-    return cold
+def world(shared: World) -> Iterator[World]:
+    """With a host and two accounts that are logged in."""
+    yield shared
+    shared.forget()
 
 
 def kill(entry: Entry) -> None:
@@ -162,12 +188,13 @@ def kill(entry: Entry) -> None:
 
 
 def test_a_strategy_is_saved_started_stopped_and_deleted(world: World) -> None:
-    assert world.save() == CodeSaved("均线", 1, running=False)
+    saved = world.save()
+    assert (saved.name, saved.running) == ("均线", False)
     row = world.row()
-    assert (row["status"], row["state"], row["version"], row["pid"], row["error"]) == ("停止", "停止", 1, 0, None)
+    assert (row["status"], row["state"], row["version"], row["pid"], row["error"]) == ("停止", "停止", saved.version, 0, None)
     entry = world.run()
     row = world.row()
-    assert (row["status"], row["state"], row["running_version"], row["pid"]) == ("运行中", "运行中", 1, entry.pid)
+    assert (row["status"], row["state"], row["running_version"], row["pid"]) == ("运行中", "运行中", saved.version, entry.pid)
     with pytest.raises(StrategyRuns, match="请先停止"):
         world.ask(DeleteStrategy(ACCOUNT, "均线"))
     world.ask(StopStrategy(ACCOUNT, "均线"))
@@ -177,11 +204,10 @@ def test_a_strategy_is_saved_started_stopped_and_deleted(world: World) -> None:
     assert world.rows() == {} and not (world.folder / "均线.py").exists()
     with pytest.raises(NotFound):
         world.row()
-    assert json.loads(world.ask(ReadCode("均线", 1)).payload) == {"均线": code()}  # what it was stays
+    assert json.loads(world.ask(ReadCode("均线", saved.version)).payload) == {"均线": code()}  # what it was stays
 
 
 def test_every_change_of_state_is_told_to_the_accounts_gateway_alone(world: World) -> None:
-    world.log_in("other")
     world.save()
     world.run()
     world.ask(StopStrategy(ACCOUNT, "均线"))
@@ -190,7 +216,6 @@ def test_every_change_of_state_is_told_to_the_accounts_gateway_alone(world: Worl
 
 
 def test_two_accounts_run_the_same_file_each_in_a_process_of_its_own(world: World) -> None:
-    world.log_in("other")
     world.save()
     first, second = world.run(), world.run(account=OTHER)
     assert first.pid != second.pid
@@ -227,17 +252,17 @@ def test_a_name_that_is_none_is_not_found_and_reaches_no_path(world: World, name
 
 
 def test_new_code_of_a_running_strategy_runs_when_it_is_restarted_and_not_before(world: World) -> None:
-    world.save()
+    first = world.save().version
     old = world.run()
-    assert world.save(remark="new") == CodeSaved("均线", 2, running=True)
+    assert world.save(remark="new") == CodeSaved("均线", first + 1, running=True)
     kill(old)  # brought back as it was: nobody has asked for the new one
     back = world.replaced(old)
-    assert (world.is_("运行中")["running_version"], world.row()["version"]) == (1, 2)
+    assert (world.is_("运行中")["running_version"], world.row()["version"]) == (first, first + 1)
     world.ask(RestartStrategy(ACCOUNT, "均线"))
     assert not back.alive
-    assert world.row()["running_version"] == 2
+    assert world.row()["running_version"] == first + 1
     assert [start["text"] for start in world.starts()] == [code(), code(), code(remark="new")]
-    assert world.save(remark="newer") == CodeSaved("均线", 3, running=True)
+    assert world.save(remark="newer") == CodeSaved("均线", first + 2, running=True)
 
 
 def test_a_restart_of_a_broken_file_leaves_the_running_one_alone(world: World) -> None:
@@ -291,7 +316,8 @@ def test_one_that_hears_nothing_is_stopped_within_two_seconds(world: World) -> N
     assert time.monotonic() - began < 2.0 and not entry.alive
 
 
-def test_one_that_takes_its_time_to_start_is_starting_and_can_be_stopped(world: World) -> None:
+def test_one_that_takes_its_time_to_start_is_starting_and_can_be_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strategy_keeper, "START_WAIT", 0.5)
     world.save(does="waits")
     assert world.ask(StartStrategy(ACCOUNT, "均线")).note == "策略正在启动"
     assert (world.row()["state"], world.row()["status"]) == ("启动中", "运行中")
@@ -353,8 +379,16 @@ def test_one_that_was_starting_when_the_host_died_is_known_to_the_next(cold: Wor
     cold.start_process()
     cold.log_in()
     cold.save(does="waits")
-    cold.ask(StartStrategy(ACCOUNT, "均线"))
+
+    def begin() -> None:
+        with contextlib.suppress(GatewayDown):
+            cold.ask(StartStrategy(ACCOUNT, "均线"))
+
+    asking = threading.Thread(target=begin)
+    asking.start()
+    eventually(cold.starts, "its process has begun")
     cold.kill_host()
+    asking.join()
     cold.start_process()
     assert cold.row()["state"] == "启动中"
     (cold.data_dir / "go").touch()
@@ -393,7 +427,7 @@ def test_an_ended_host_ends_strategies_which_run_again_at_the_login(cold: World)
 def test_the_log_is_read_back_by_page(world: World) -> None:
     world.save()
     folder = world.data_dir / "accounts" / ACCOUNT / "strategies" / "均线"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps({"created": "2025-06-05 10:00:00", "levelname": "INFO", "message": f"第 {n} 行"}) for n in range(5)]
     (folder / "strategy.log").write_text("\n".join(lines) + "\n", "utf-8")
     seen, before = [], ""

@@ -1,0 +1,161 @@
+"""Strategies on the whole server: what a trader does with them, and what becomes of them when processes die."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.gateway.registry import Entry, strategy_name
+from tests.e2e.server import BackendServer, Page, Trader
+from tests.waiting import eventually
+
+RB = "rb2510.SHFE"
+BUYER = """\
+from ctpbee import CtpbeeApi
+
+
+class Buyer(CtpbeeApi):
+    def __init__(self, name):
+        super().__init__(name)
+        self.instrument_set = {"rb2510.SHFE"}
+        self.sent = False
+
+    def on_init(self, init):
+        self.info("准备好了")
+
+    def on_tick(self, tick):
+        if not self.sent:
+            self.sent = True
+            print("买入", self.action.buy_open(tick.last_price - 20, 1, tick))
+
+
+ext = Buyer("买入")
+"""
+LOOPER = BUYER.replace("买入", "死循环").replace("if not self.sent:", "while True:").replace("self.sent = True", "continue")
+BROKEN = BUYER.replace("买入", "坏的").replace("if not self.sent:", "if 1 / 0:")
+
+
+def keep(server: BackendServer, name: str, text: str) -> None:
+    """The trader puts a file into the folder."""
+    folder = Path(str(server.settings["strategies_dir"]))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.py").write_text(text, "utf-8")
+
+
+def entry(server: BackendServer, trader: Trader, name: str) -> Entry:
+    return eventually(lambda: server.entry(strategy_name(trader.key, name)), f"{name} runs")
+
+
+def state(trader: Trader, name: str) -> str:
+    return trader.do("GET", "/strategy", name=name)["state"]
+
+
+def wait_for(trader: Trader, name: str, wanted: str, seconds: float = 30) -> dict[str, Any]:
+    row: dict[str, Any] = eventually(
+        lambda: (row := trader.do("GET", "/strategy", name=name))["state"] == wanted and row or None, f"{name} is {wanted}", seconds
+    )
+    return row
+
+
+def start(trader: Trader, name: str) -> None:
+    trader.do("PUT", "/strategy", name=name, operation="开启")
+    wait_for(trader, name, "运行中")
+
+
+def states(page: Page, name: str) -> list[str]:
+    return [event["data"]["state"] for event in page.all("strategy") if event["data"]["name"] == name]
+
+
+@pytest.fixture
+def own(shared_server: BackendServer, request: pytest.FixtureRequest) -> Iterator[Trader]:
+    """An account for this test alone."""
+    made = Trader(shared_server, hashlib.sha256(request.node.name.encode()).hexdigest()[:8]).log_in()
+    made.do("POST", "/market", symbol=RB)
+    yield made
+    made.close_page()
+
+
+def test_a_strategy_is_started_watched_stopped_and_deleted_and_its_order_is_its_own(shared_server: BackendServer, own: Trader) -> None:
+    server, trader = shared_server, own
+    page = trader.open_page()
+    page.wait("snapshot")
+    keep(server, "买入", BUYER)
+    assert ("买入", "停止") in [(row["name"], row["status"]) for row in trader.do("GET", "/strategy")]
+    start(trader, "买入")
+    order = page.wait("order_update", lambda event: event["data"]["status"] == "未成交")["data"]
+    assert order["strategy"] == "买入"
+    page.wait("strategy_log", lambda line: line["name"] == "买入" and line["message"].startswith("买入"))
+    page.wait("log", lambda line: line["owner"] == "买入" and line["message"] == "准备好了")
+    assert [row["order_id"] for row in trader.do("GET", "/strategy", name="买入")["orders"]] == [order["order_id"]]
+    lines = eventually(lambda: trader.do("GET", "/strategy/log", name="买入")["lines"], "the log can be read")
+    assert any(line["message"] == "准备好了" for line in lines)
+    old = entry(server, trader, "买入")
+    os.kill(old.pid, signal.SIGKILL)  # while its order is open
+    eventually(lambda: (new := server.entry(old.name)) and new.pid != old.pid, "it runs again")
+    assert trader.order_row(order["order_id"])["strategy"] == "买入"
+    assert order["order_id"] in [row["order_id"] for row in trader.do("GET", "/strategy", name="买入")["orders"]]
+    refused = trader.ask("DELETE", "/strategy", name="买入")
+    assert (refused["success"], refused["msg"]) == (False, "删除买入失败")
+    trader.do("PUT", "/strategy", name="买入", operation="关闭")
+    page.wait("strategy", lambda event: event["data"]["state"] == "停止" and event["data"]["restarts"])
+    trader.do("DELETE", "/strategy", name="买入")
+    assert "买入" not in [row["name"] for row in trader.do("GET", "/strategy")]
+    assert trader.order_row(order["order_id"])["status"] == "未成交"
+
+
+def test_an_endless_loop_is_stopped_within_two_seconds_and_hurts_nobody(shared_server: BackendServer, own: Trader) -> None:
+    server, trader = shared_server, own
+    keep(server, "死循环", LOOPER)
+    start(trader, "死循环")
+    looping = psutil.Process(entry(server, trader, "死循环").pid)
+    eventually(lambda: looping.cpu_percent(0.2) > 30, "it loops")
+    assert trader.lists()["position_list"] == []
+    began = time.monotonic()
+    assert trader.ask("PUT", "/strategy", name="死循环", operation="关闭")["msg"] == "关闭死循环成功"
+    assert time.monotonic() - began < 2.0
+    assert state(trader, "死循环") == "停止" and not looping.is_running()
+
+
+def test_an_exception_in_a_callback_is_shown_with_its_line(shared_server: BackendServer, own: Trader) -> None:
+    server, trader = shared_server, own
+    page = trader.open_page()
+    keep(server, "坏的", BROKEN)
+    trader.do("PUT", "/strategy", name="坏的", operation="开启")
+    row = wait_for(trader, "坏的", "异常")
+    assert (row["error"]["message"], row["error"]["line"]) == ("ZeroDivisionError: division by zero", 14)
+    assert "if 1 / 0:" in row["error"]["traceback"]
+    eventually(lambda: states(page, "坏的")[-1:] == ["异常"], "the page hears of it")
+
+
+@pytest.mark.full
+def test_strategies_live_through_the_deaths_of_host_gateway_and_web_and_come_back_with_their_account(
+    server: BackendServer, trader: Trader
+) -> None:
+    trader.do("POST", "/market", symbol=RB)
+    keep(server, "买入", BUYER)
+    start(trader, "买入")
+    running = entry(server, trader, "买入")
+    server.wait_replaced(server.kill("host"))
+    server.wait_replaced(server.kill("web"))
+    server.wait_ready()
+    trader.log_in()  # the new host learns the password
+    server.wait_replaced(server.kill(f"gateway-{trader.key}"))
+    eventually(lambda: trader.ask("GET", "/order_solve")["success"], "the account is back")
+    assert running.alive and state(trader, "买入") == "运行中"
+    trader.do("POST", "/logout", authorization="000000")
+    assert not running.alive
+    trader.log_in()
+    assert wait_for(trader, "买入", "运行中")["pid"] != running.pid
+    server.stop()
+    assert server.leftovers() == []
+    server.start()
+    trader.log_in()
+    wait_for(trader, "买入", "运行中")
