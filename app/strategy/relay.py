@@ -52,6 +52,7 @@ class Relay:
         self._client: RpcClient | None = None  # while joined
         self._ticks: dict[str, bytes] = {}  # by contract, waiting
         self._ticks_lock = threading.Lock()
+        self._draining = False  # whether somebody has been asked to take them
         self._stopped = threading.Event()
         self.joined = threading.Event()
         """Set at the first joining."""
@@ -144,20 +145,22 @@ class Relay:
             self._listener.post(self._listener.on_push, push.name, push.payload)
             return
         with self._ticks_lock:
-            idle = not self._ticks
             self._ticks.pop(push.symbol, None)  # the newer goes to the end, as in the channel
             self._ticks[push.symbol] = push.payload
-        if idle:
+            begin, self._draining = not self._draining, True
+        if begin:
             self._listener.post(self._drain)
 
     def _drain(self) -> None:
-        """In the listener's thread. One at a time: what comes while a callback runs still takes the place of what waits."""
+        """In the listener's thread: as many ticks as wait now, each as new as it is by its turn; then others have theirs."""
+        for _ in range(len(self._ticks)):
+            with self._ticks_lock:
+                symbol = next(iter(self._ticks), None)
+                if symbol is None:
+                    break
+                payload = self._ticks.pop(symbol)
+            self._listener.on_push("tick", payload)
         with self._ticks_lock:
-            symbol = next(iter(self._ticks), None)
-            if symbol is None:
-                return
-            payload = self._ticks.pop(symbol)
-            more = bool(self._ticks)
+            more = self._draining = bool(self._ticks)
         if more:
             self._listener.post(self._drain)
-        self._listener.on_push("tick", payload)
