@@ -31,6 +31,7 @@ from app.gateway.messages import (
     AnyReply,
     AnyRequest,
     AwaitLogin,
+    ChangePassword,
     CheckPassword,
     DeleteStrategy,
     Done,
@@ -308,14 +309,20 @@ class Host:
         except AlreadyRunning:
             raise GatewayDown("账户的网关正在启动，请稍后再试") from None
         self._await_login(account, gateway)
+        _adopt_password(account)
         account.state = "ready"
         log.info("%s logged in", account.key)
 
     def _log_in_again(self, account: Account, request: LogIn, entry: Entry) -> LoggedIn:
         _call(entry, CheckPassword(request.password, request.td_address, request.md_address), timeout=10.0)
+        if request.new_password:
+            _call(entry, ChangePassword(request.password, request.new_password), timeout=10.0)
         if account.login is None:
             fronts = {"td_address": request.td_address or entry.td_address, "md_address": request.md_address or entry.md_address}
             account.login = msgspec.structs.replace(request, **fronts)
+        if request.new_password:
+            account.login = msgspec.structs.replace(account.login, new_password=request.new_password)
+            _adopt_password(account)
         return LoggedIn(account.key, fresh=False)
 
     def _await_login(self, account: Account, gateway: Process) -> None:
@@ -379,6 +386,7 @@ class Host:
             "appid": request.appid,
             "td_address": request.td_address,
             "md_address": request.md_address,
+            "new_password": request.new_password,
             "counter_address": self._known_counter_address() if request.interface == "sim" else "",
         }
         account.process = self._launch(account.gateway, self._gateway_command, orjson.dumps(line) + b"\n")
@@ -526,6 +534,12 @@ class Host:
         """Remove what a killed gateway left, lest the next host takes the account for one that needs a login."""
         if self._registry.find(account.gateway) is None:
             (self._registry.run_dir / f"{account.gateway}.json").unlink(missing_ok=True)
+
+
+def _adopt_password(account: Account) -> None:
+    """The counter has taken the new password: it is the one from now on."""
+    if account.login is not None and account.login.new_password:
+        account.login = msgspec.structs.replace(account.login, password=account.login.new_password, new_password="")
 
 
 def _call(entry: Entry, request: AnyRequest, timeout: float) -> Any:

@@ -33,6 +33,7 @@ class LogIn(Message):
     appid: str = ""
     td_address: str = ""
     md_address: str = ""
+    new_password: str = ""  # to be set at the counter, in place of `password`
 
 
 class LogOut(Message):
@@ -122,6 +123,24 @@ class AwaitLogin(Message):
     """Reply: Done once the account is ready, at the latest after `timeout` seconds. Errors: LoginRefused, FrontUnreachable."""
 
     timeout: float
+
+
+class ChangePassword(Message):
+    """Change the account's password at its counter. Reply: Done. Errors: LoginRefused (old password, or the counter's refusal),
+    NotReady, BadInput for an interface whose passwords are not changed here."""
+
+    old: str
+    new: str
+
+
+class ReadSettlement(Message):
+    """Reply: Json `{"day", "text"}`: the settlement statement of `day` (YYYYMMDD), or the newest. Errors: NotFound, NotReady."""
+
+    day: str = ""
+
+
+class ConfirmSettlement(Message):
+    """Accept the newest statement at the counter. Reply: Done. Errors: NotReady, OrderRefused (the counter's id and text)."""
 
 
 class CheckPassword(Message):
@@ -386,7 +405,10 @@ AnyRequest = (
     | ReadCode
     | ReadStrategyLog
     | AwaitLogin
+    | ChangePassword
     | CheckPassword
+    | ConfirmSettlement
+    | ReadSettlement
     | Watch
     | ReadLists
     | PlaceOrder

@@ -24,6 +24,7 @@ from app.gateway.account import AccountView, Fronts
 from app.gateway.bar_archive import BarArchive, Range
 from app.gateway.bee import BackendApp
 from app.gateway.channel import Connection
+from app.gateway.interfaces.ctp import NEWEST, SETTLEMENT_SCOPE
 from app.gateway.journal import Journal
 from app.gateway.ledger import Ledger
 from app.gateway.logbook import LogBook
@@ -34,8 +35,10 @@ from app.gateway.messages import (
     AwaitLogin,
     CancelAll,
     CancelOrder,
+    ChangePassword,
     CheckPassword,
     ClosePosition,
+    ConfirmSettlement,
     Counted,
     DescribeContract,
     Done,
@@ -49,6 +52,7 @@ from app.gateway.messages import (
     ReadEvents,
     ReadLists,
     ReadMetrics,
+    ReadSettlement,
     ReadStatus,
     ReadStrategy,
     SaveBars,
@@ -136,6 +140,20 @@ class _Deferred(Future[Any]):
         super().add_done_callback(fn)
         begin, self._begin = self._begin, lambda: None
         begin()
+
+
+def _then(asked: Future[Any], answer: Callable[[Any], Any]) -> Future[Any]:
+    """What `answer` makes of the result, or raises; or what went wrong before."""
+    future: Future[Any] = Future()
+
+    def hand_on(done: Future[Any]) -> None:
+        try:
+            future.set_result(answer(done.result()))
+        except AppError as error:
+            future.set_exception(error)
+
+    asked.add_done_callback(hand_on)
+    return future
 
 
 class _Awaiting(NamedTuple):
@@ -240,6 +258,9 @@ class Service:
             AwaitLogin: self._await_login,
             CheckPassword: self._check_password,
             ReadLists: self._read_lists,
+            ChangePassword: self._change_password,
+            ReadSettlement: self._read_settlement,
+            ConfirmSettlement: lambda _request: _then(self._app.trader.confirm_settlement(), lambda _done: Done()),
             CancelOrder: self._desk.cancel,
             CancelAll: lambda _request: self._desk.cancel_all(),
             ClosePosition: self._desk.close_position,
@@ -512,6 +533,24 @@ class Service:
             if asked and ours and asked != ours:
                 raise LoginRefused("账户已登录在另一组前置上，请先注销", code="FRONT_DIFFERS")
         return Done()
+
+    def _change_password(self, request: ChangePassword) -> Future[Any]:
+        if not hmac.compare_digest(request.old.encode(), self._login.password.encode()):
+            raise LoginRefused("原密码不正确", code="PASSWORD_DIFFERS")
+        return _then(self._app.trader.change_password(request.new), lambda _done: Done())
+
+    def _read_settlement(self, request: ReadSettlement) -> Json | Future[Any]:
+        day = request.day or self._store.setting(SETTLEMENT_SCOPE, NEWEST, "")
+        text = self._store.setting(SETTLEMENT_SCOPE, day, "") if day else ""
+        if text:
+            return Json(rows.to_json({"day": day, "text": text}))
+
+        def answer(found: tuple[str, str]) -> Json:
+            if not found[1]:
+                raise NotFound("柜台没有这一天的结算单" if request.day else "柜台没有结算单", code="NO_SETTLEMENT")
+            return Json(rows.to_json({"day": found[0], "text": found[1]}))
+
+        return _then(self._app.trader.fetch_statement(request.day), answer)
 
     def _on_status(self, front: str, state: str, reason: str) -> None:
         was = self._fronts.state(front)

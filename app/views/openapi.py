@@ -16,7 +16,7 @@ from app.lib.account_config import MAX_REFRESH, MAX_SLIPPAGE
 from app.lib.bars import INTERVALS
 from app.lib.strategy_lib import LONGEST_NAME, MAX_BYTES, SAFE_NAME
 from app.lib.symbols import DIRECTION_TEXT, EXCHANGES, OFFSET_TEXT, SYMBOL_PATTERN, TYPE_TEXT
-from app.views.account import INTERFACES
+from app.views.account import INTERFACES, REAL_INTERFACES
 from app.views.bars import LATEST, MOST_BARS
 from app.views.code import MOST_VERSIONS
 from app.views.envelope import ours
@@ -108,6 +108,24 @@ OPERATIONS = (
             Parameter("appid", text(), "终端标识"),
             Parameter("td_address", FRONT, "交易前置，实盘必填"),
             Parameter("md_address", FRONT, "行情前置，实盘必填"),
+        ),
+        open=True,
+    ),
+    Operation(
+        "POST",
+        "/password",
+        "修改账户在柜台的密码（首次登录被要求修改时也用它），得到令牌",
+        (
+            Parameter("authorization", CODE, "本服务的授权码", True),
+            Parameter("userid", text(32, 1), "账号", True),
+            Parameter("password", text(128, 1), "原密码", True),
+            Parameter("new_password", text(40, 1), "新密码", True),
+            Parameter("brokerid", text(32, 1), "期货公司代码", True),
+            Parameter("interface", words(*REAL_INTERFACES), "接口，缺省 ctp；内置柜台的密码不能修改"),
+            Parameter("auth_code", text(), "终端认证码"),
+            Parameter("appid", text(), "终端标识"),
+            Parameter("td_address", FRONT, "交易前置", True),
+            Parameter("md_address", FRONT, "行情前置", True),
         ),
         open=True,
     ),
@@ -240,6 +258,13 @@ OPERATIONS = (
             Parameter("limit", whole(1, MOST_LINES, 100), "最多几行"),
         ),
     ),
+    Operation(
+        "GET",
+        "/settlement",
+        "某日的结算单，缺省为最新一份",
+        (Parameter("day", {"type": "string", "pattern": "^20[0-9]{6}$", "examples": ["20250606"]}, "交易日"),),
+    ),
+    Operation("POST", "/settlement", "确认最新的结算单"),
     Operation("GET", "/healthz", "web 在否", open=True),
     Operation("GET", "/readyz", "主机、存储、网关、前置是否就绪", open=True),
     Operation("GET", "/metrics", "Prometheus 的指标（文本）；只许本机直接取，或出示 metrics_token", open=True),

@@ -23,6 +23,7 @@ from app.gateway.messages import (
     CloseOutcome,
     ClosePosition,
     CodeSaved,
+    ConfirmSettlement,
     Counted,
     DeleteStrategy,
     DescribeContract,
@@ -41,6 +42,7 @@ from app.gateway.messages import (
     ReadEvents,
     ReadLists,
     ReadMetrics,
+    ReadSettlement,
     ReadStatus,
     ReadStrategy,
     ReadStrategyLog,
@@ -194,6 +196,11 @@ class FakeGateways:
             case ReadConfig():
                 return Json(b'{"REFRESH_INTERVAL":3}')
             case WriteConfig():
+                self.sent.append(request)
+                return Done()
+            case ReadSettlement():
+                return Json(b'{"day":"20250606","text":"\xe7\xbb\x93\xe7\xae\x97\xe5\x8d\x95"}')
+            case ConfirmSettlement():
                 self.sent.append(request)
                 return Done()
             case ReadEvents():

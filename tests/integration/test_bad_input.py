@@ -141,6 +141,22 @@ ROUTES = [
         LOGIN | {"interface": "ctp", "td_address": "tcp://1.2.3.4:10201", "md_address": "tcp://front.example:10211"},
         {"brokerid": TEXT, "td_address": FRONT, "md_address": FRONT},
     ),
+    Route(
+        "POST",
+        "/password",
+        LOGIN
+        | {"interface": "ctp", "td_address": "tcp://1.2.3.4:10201", "md_address": "tcp://front.example:10211", "new_password": "better"},
+        {
+            "new_password": TEXT | {"too long": "p" * 41},
+            "password": TEXT | {"too long": "p" * 129},
+            "userid": TEXT | {"too long": "u" * 33},
+            "brokerid": TEXT,
+            "interface": TEXT | {"unknown": "ib", "the built-in one": "sim"},
+            "td_address": FRONT,
+        },
+        optional=frozenset({"interface"}),
+        ours=True,
+    ),
     Route("POST", "/logout", {"authorization": "000000"}, {"authorization": TEXT}),
     Route(
         "POST",
@@ -271,9 +287,18 @@ ROUTES = [
     Route("POST", "/check_code", {"text": STRATEGY}, {"text": CODE}),
     Route("POST", "/run_code", {"text": "print(1)"}, {"text": CODE}),
     Route("GET", "/events", {"since": 0, "limit": 10}, {"since": COUNT, "limit": COUNT}, optional=frozenset({"since", "limit"}), ours=True),
+    Route(
+        "GET",
+        "/settlement",
+        {"day": "20250606"},
+        {"day": {"dashes": "2025-06-06", "word": "today", "old": "19990101", "list": [1], "object": {}}},
+        optional=frozenset({"day"}),
+        ours=True,
+    ),
 ]
-BARE = [("GET", "/order_solve"), ("GET", "/config"), ("PUT", "/market")]
-PROTECTED = [(route.method, route.path) for route in ROUTES if route.path != "/login"] + BARE
+BARE = [("GET", "/order_solve"), ("GET", "/config"), ("PUT", "/market"), ("POST", "/settlement")]
+OPEN = ("/login", "/password")
+PROTECTED = [(route.method, route.path) for route in ROUTES if route.path not in OPEN] + BARE
 
 
 def cases() -> Iterator[Any]:
@@ -296,7 +321,7 @@ def test_the_table_has_every_route_with_parameters(app: Flask) -> None:
     }
     assert served == {
         *PROTECTED,
-        ("POST", "/login"),
+        *(("POST", path) for path in OPEN),
         ("GET", "/healthz"),
         ("GET", "/readyz"),
         ("GET", "/metrics"),
@@ -481,7 +506,7 @@ def bad_headers(app: Flask, good: str) -> dict[str, str]:
 def test_without_a_living_token_there_is_nothing_but_token_error(
     app: Flask, trader: Auth, gateways: FakeGateways, method: str, path: str
 ) -> None:
-    ours = (method, path) in {(route.method, route.path) for route in ROUTES if route.ours}
+    ours = (method, path) in {(route.method, route.path) for route in ROUTES if route.ours} | {("POST", "/settlement")}
     for what, header in bad_headers(app, trader.token).items():
         for scheme in ("JWT", "Bearer"):
             shown = header.replace("JWT", scheme)

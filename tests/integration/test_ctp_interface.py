@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from ctpbee.constant import CancelRequest, Exchange, Offset, OrderType, Status
 
 from app.gateway.interfaces import checks, ctp, native, trader
-from app.lib.errors import NotReady, OrderRefused
+from app.lib.calendar import SHANGHAI
+from app.lib.errors import LoginRefused, NotReady, OrderRefused
 from app.model.sqlite import SqliteStore
 from app.model.store import Store
 from tests.fakes.app import Gateway
@@ -147,7 +149,6 @@ def test_a_front_that_cannot_be_reached_is_told_once_and_waited_for(desk: Desk, 
 
 def test_a_password_that_must_be_changed_is_changed_and_the_new_one_logs_in(desk: Desk, launch: Callable[..., Gateway]) -> None:
     desk.errors["onRspUserLogin"] = {"ErrorID": 140, "ErrorMsg": "CTP:首次登录必须修改密码"}
-    desk.md_errors = None
     gateway = launch(new_password="better")
     eventually(lambda: desk.asked("reqUserPasswordUpdate"), "asked to change")
     desk.errors.clear()
@@ -271,6 +272,50 @@ def test_a_statement_in_pieces_is_put_together_before_it_is_decoded(desk: Desk, 
     gateway = launch()
     gateway.ready()
     eventually(lambda: store.setting("settlement", "20250606") == text, "kept by its day")
+
+
+def test_a_statement_of_another_day_is_asked_for_and_one_that_there_is_not_is_nothing(desk: Desk, gateway: Gateway) -> None:
+    assert gateway.do(lambda: gateway.bee.trader.fetch_statement("20250101")).result(5) == ("", "")
+    desk.statement = ["结算单".encode("gb18030")]
+    assert gateway.do(lambda: gateway.bee.trader.fetch_statement("20250606")).result(5) == ("20250606", "结算单")
+    assert desk.asked("reqQrySettlementInfo")[-1]["TradingDay"] == "20250606"
+
+
+def test_a_settlement_is_confirmed_by_request_where_the_setting_says_so(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    gateway = launch(settlement_confirm=False)
+    gateway.ready()
+    assert desk.asked("reqSettlementInfoConfirm") == [] and "confirming" not in states(gateway)
+    assert gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(5) is None
+    desk.errors["onRspSettlementInfoConfirm"] = {"ErrorID": 90, "ErrorMsg": "CTP:查询未就绪"}
+    with pytest.raises(OrderRefused) as refused:
+        gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(5)
+    assert refused.value.code == "CTP_90"
+
+
+def test_a_password_is_changed_while_logged_in_and_a_refusal_leaves_the_old_one(desk: Desk, gateway: Gateway) -> None:
+    desk.errors["onRspUserPasswordUpdate"] = {"ErrorID": 142, "ErrorMsg": "CTP:新旧密码不能相同"}
+    with pytest.raises(LoginRefused) as refused:
+        gateway.do(lambda: gateway.bee.trader.change_password("secret")).result(5)
+    assert refused.value.code == "CTP_142" and gateway.state("td") == "ready"
+    desk.errors.clear()
+    gateway.do(lambda: gateway.bee.trader.change_password("better")).result(5)
+    assert gateway.passwords == ["better"]
+    desk.td.call("onFrontDisconnected", 0x1001)
+    desk.td.call("onFrontConnected")
+    gateway.ready(times=2)
+    assert desk.asked("reqUserLogin")[-1]["Password"] == "better"
+
+
+def test_what_is_asked_while_the_front_is_lost_is_told_so_at_once(desk: Desk, gateway: Gateway) -> None:
+    desk.td.call("onFrontDisconnected", 0x1001)
+    eventually(lambda: gateway.state("td") == "lost", "lost")
+    for ask in (
+        lambda: gateway.bee.trader.confirm_settlement(),
+        lambda: gateway.bee.trader.change_password("x"),
+        lambda: gateway.bee.trader.fetch_statement(),
+    ):
+        with pytest.raises(NotReady):
+            gateway.do(ask)
 
 
 # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -498,10 +543,6 @@ def test_the_locale_check_knows_what_the_c_library_has(monkeypatch: pytest.Monke
 
 
 def test_the_counters_moment_is_of_the_hosts_date_where_their_clocks_agree_else_of_its_trading_day() -> None:
-    from datetime import datetime
-
-    from app.lib.calendar import SHANGHAI
-
     def at(text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
 

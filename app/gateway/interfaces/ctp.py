@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,7 +24,7 @@ from app.gateway.interfaces.side import NotSent, Refused, Side
 from app.gateway.interfaces.trader import Trader
 from app.gateway.interfaces.wiring import Wiring
 from app.lib.calendar import SHANGHAI, parse_day, wall_time
-from app.lib.errors import LoginDelayed, LoginRefused
+from app.lib.errors import AppError, LoginDelayed, LoginRefused, NotReady, OrderRefused
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ MUST_CHANGE_PASSWORD = {131, 140, 141}
 NEAR = timedelta(hours=1)
 RATES_SCOPE = "rates"
 SETTLEMENT_SCOPE = "settlement"
+NEWEST = "newest"  # beside the days in that scope: which of them it is
+ANSWER_LIMIT = 8.0  # seconds
 
 
 def login_moment(trading_day: str, clock: str, now: datetime) -> datetime:
@@ -58,6 +61,15 @@ def _with_limits(row: InstrumentField, quote: DepthField | None) -> InstrumentFi
         LowerLimitPrice=quote.LowerLimitPrice,
         PreSettlementPrice=quote.PreSettlementPrice,
     )
+
+
+def _settle(future: Future[None] | None, error: AppError | None) -> None:
+    """End who waits, if anybody does; nobody does then."""
+    if future is not None and not future.done():
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
 
 
 class _NativeSide(Side):
@@ -90,6 +102,9 @@ class CtpTrader(_NativeSide, Trader):
         self._ledger.rates_come_apart = True
         self._refused_actions: set[tuple[int, str, str]] = set()
         self._login_day = ""
+        self._statement_of = ""  # the day on which the newest statement was asked for
+        self._confirming: Future[None] | None = None
+        self._changing: Future[None] | None = None
 
     @property
     def _queue(self) -> QueryLine:
@@ -144,33 +159,38 @@ class CtpTrader(_NativeSide, Trader):
             self._send_word(words.ReqUserPasswordUpdate(OldPassword=self.info["password"], NewPassword=new))
         elif self.info["settlement_confirm"]:
             self._say("confirming")
-            self.confirm_settlement()
+            self._send_word(words.ReqSettlementInfoConfirm())
         else:
             self._begin_load(trading_day)
 
     def _on_RspUserPasswordUpdate(self, frame: words.RspUserPasswordUpdate) -> None:
-        if frame.ErrorID:
-            code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
-            self._refuse(LoginRefused(f"密码未修改：{message}", code=code))
-            return
-        self.info["password"], self.info["new_password"] = self.info["new_password"], ""
-        self._call(self._wiring.on_password, self.info["password"])
-        self._log_in()
-
-    def confirm_settlement(self) -> None:
-        """Accept the statement of the day before."""
-        self._send_word(words.ReqSettlementInfoConfirm())
+        code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
+        refusal = LoginRefused(f"密码未修改：{message}", code=code) if frame.ErrorID else None
+        if refusal is None:
+            self.info["password"], self.info["new_password"] = self.info["new_password"], ""
+            self._call(self._wiring.on_password, self.info["password"])
+        if self._changing is not None:
+            self.info["new_password"] = ""
+            changing, self._changing = self._changing, None
+            _settle(changing, refusal)
+        elif refusal is not None:
+            self._refuse(refusal)
+        else:
+            self._log_in()
 
     def _on_RspSettlementInfoConfirm(self, frame: words.RspSettlementInfoConfirm) -> None:
+        code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
         if frame.ErrorID:
-            log.error("settlement not confirmed: %d %s", frame.ErrorID, frame.ErrorMsg)
+            log.error("settlement not confirmed: %s %s", code, message)
+        confirming, self._confirming = self._confirming, None
+        _settle(confirming, OrderRefused(message, code=code) if frame.ErrorID else None)
         if self.state == "confirming":
             self._begin_load(self._login_day)
 
     def _is_ready(self) -> None:
         super()._is_ready()
         self._want_rates()
-        self._fetch_statement()
+        self._keep_statement()
 
     def _on_lost(self, reason: str) -> None:
         super()._on_lost(self.delay.message if self.delay is not None else reason)
@@ -273,16 +293,67 @@ class CtpTrader(_NativeSide, Trader):
 
     # ── settlement statement ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _fetch_statement(self, day: str = "") -> None:
-        """Of `day`, or the newest; kept in the store, by day. Asked when nothing else is."""
+    def _keep_statement(self) -> None:
+        """The newest one, once a day."""
+        if self._statement_of != self.trading_day:
+            self._statement_of = self.trading_day
+            self.fetch_statement()
+
+    def fetch_statement(self, day: str = "") -> Future[tuple[str, str]]:
+        """Asked when nothing else is, and kept in the store by its day."""
+        self._check_ready()
+        future: Future[tuple[str, str]] = Future()
 
         def on_parts(parts: list[words.SettlementPart]) -> None:
-            if parts:
-                text = b"".join(part.Content for part in parts).decode("gb18030", "replace")
-                self._store.put_setting(SETTLEMENT_SCOPE, parts[0].TradingDay or day, text)
+            found = next((part.TradingDay for part in parts if part.TradingDay), day)
+            text = b"".join(part.Content for part in parts).decode("gb18030", "replace")
+            if text:
+                self._store.put_setting(SETTLEMENT_SCOPE, found, text)
+                if not day:
+                    self._store.put_setting(SETTLEMENT_SCOPE, NEWEST, found)
+            future.set_result((found, text) if text else ("", ""))
 
-        if not self._queue.has("settlement", TradingDay=day):
-            self._queue.add(Query("settlement", on_parts, {"TradingDay": day}), urgent=False)
+        self._queue.add(Query("settlement", on_parts, {"TradingDay": day}, is_optional=True), urgent=False)
+        return future
+
+    def confirm_settlement(self) -> Future[None]:
+        self._check_ready()
+        if self._confirming is None:
+            self._confirming = Future()
+            self._ask_soon(words.ReqSettlementInfoConfirm(), self._confirming)
+        return self._confirming
+
+    def change_password(self, new: str) -> Future[None]:
+        self._check_ready()
+        if self._changing is not None:
+            raise NotReady("密码正在修改，请稍候")
+        self._changing = Future()
+        self.info["new_password"] = new
+        self._ask_soon(words.ReqUserPasswordUpdate(OldPassword=self.info["password"], NewPassword=new), self._changing)
+        return self._changing
+
+    def _check_ready(self) -> None:
+        if not self.ready:
+            raise NotReady("交易前置未就绪，请稍后再试")
+
+    def _ask_soon(self, word: words.AnyWord, future: Future[None]) -> None:
+        """Send it; the future fails where it did not leave, or is not answered in time."""
+
+        def give_up(message: str) -> None:
+            if not future.done():
+                self._changing = None if future is self._changing else self._changing
+                self._confirming = None if future is self._confirming else self._confirming
+                future.set_exception(NotReady(message))
+
+        try:
+            session = self._session
+            if session is None or not isinstance(session.connection, native.NativeWire):
+                raise NotSent("交易前置未就绪")
+            session.connection.send(word)
+        except NotSent as error:
+            give_up(f"{error.message}，请稍后再试")
+        else:
+            self._loop.call_later(ANSWER_LIMIT, give_up, "柜台未应答，请稍后查看结果")
 
     # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -188,6 +189,18 @@ class Trader(Side):
     def query_position(self) -> int:
         """Ask the counter for the lots; then each position of the book is told. -1: not now."""
         return self._query_once("position_detail", self._on_details)
+
+    def change_password(self, new: str) -> Future[None]:
+        """Done when the counter has taken it. Raises BadInput; the future LoginRefused or NotReady."""
+        raise BadInput("interface", "内置柜台的密码在第一次登录时定下，不能修改", code="INTERFACE_UNAVAILABLE")
+
+    def fetch_statement(self, day: str = "") -> Future[tuple[str, str]]:
+        """(day, text) of the settlement statement of `day`, or the newest; ("", "") where there is none. Raises BadInput, NotReady."""
+        raise BadInput("interface", "内置柜台没有结算单", code="INTERFACE_UNAVAILABLE")
+
+    def confirm_settlement(self) -> Future[None]:
+        """Done when the counter has taken it. Raises BadInput, NotReady; the future OrderRefused or NotReady."""
+        raise BadInput("interface", "内置柜台不需要确认结算单", code="INTERFACE_UNAVAILABLE")
 
     # ── login and loading ────────────────────────────────────────────────────────────────────────────────────────────
 
