@@ -10,7 +10,8 @@ straight into its line; when it does not, its outbox keeps what is worth keeping
 
 What carries a contract (tick, bar, bar_update) is the same for all pages of an account that want the same contracts, and comes in
 bursts. It is gathered for each such `Group`, joined once, and leaves when the gateway has no more to say for the moment: one send a
-page instead of one for each quote. Orders, trades and lists do not wait for that.
+page instead of one for each quote. An account's whole lists grow with its day, and each goes to every page: they leave a piece of the
+pages at a time, the newest of each kind. Orders and trades wait for neither.
 
 A page that has just joined, or whose gateway was lost, awaits a snapshot: it hears no event before that, and after it only
 what is newer. Nothing here knows Socket.IO, Flask or the async mode: the way out of a page is a `Line` (app/engine.py).
@@ -24,6 +25,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -35,8 +37,12 @@ from app.gateway.messages import Push
 from app.lib.figures import Figure
 
 TYPED_LISTS = ("account", "position", "active_order", "order", "trade")  # on the wire {"type", "data"}
-WHOLE = frozenset({*TYPED_LISTS, "contract", "status"})  # each event is the whole truth of its kind
-RESTLESS = 0.002  # seconds; sending quotes that took longer is followed by as long a rest
+LISTS = (*TYPED_LISTS, "contract")
+WHOLE = frozenset({*LISTS, "status"})  # each event is the whole truth of its kind
+RESTLESS = 0.002  # seconds; sending that took longer is followed by a rest
+QUOTES_REST = 1.0  # as long as the sending
+LISTS_REST = 3.0
+LISTS_AT_A_TIME = 1024 * 1024  # bytes
 BIG_BACKLOG = 4  # lists and batches are big: they wait, and are replaced, as soon as this many packets are on their way
 FLUSH_ROUNDS = 10
 
@@ -238,6 +244,19 @@ class Group:
             self.run.append(event)
 
 
+class Listing:
+    """The newest of an account's whole lists of one kind, on its way from page to page."""
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.pages: dict[Outbox, None] = {}  # who has not got it yet, in turn
+
+    def renew(self, event: Event, pages: Iterable[Outbox]) -> None:
+        """A newer one takes its place. Who has waited longest is still the next."""
+        self.event = event
+        self.pages |= dict.fromkeys(pages)
+
+
 class Room:
     """One account: its pages, and what is known of its gateway and fronts."""
 
@@ -283,7 +302,9 @@ class Hub:
         self._unflushed: set[Outbox] = set()
         self._running: dict[Group, None] = {}  # those with a run, the first to have one first
         self._unsent: set[Group] = set()  # those with ticks for a batch
+        self._listings: dict[tuple[str, str], Listing] = {}  # by account and kind; none without pages
         self._lock = threading.RLock()
+        self._list_is_there = threading.Event()
         self._run_is_there = threading.Event()
         self._work = threading.Event()
         self._started = False
@@ -297,7 +318,10 @@ class Hub:
             if self._started:
                 return
             self._started = True
-        threading.Thread(target=self._send_runs_forever, name="push-runner", daemon=True).start()
+        runs = (self.send_run, self._run_is_there, QUOTES_REST)
+        lists = (self.send_list, self._list_is_there, LISTS_REST)
+        threading.Thread(target=self._send_forever, args=runs, name="push-runner", daemon=True).start()
+        threading.Thread(target=self._send_forever, args=lists, name="push-lister", daemon=True).start()
         threading.Thread(target=self._flush_forever, name="push-flusher", daemon=True).start()
 
     # ── pages ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -329,6 +353,7 @@ class Hub:
             if page is None or not page.account:
                 return
             self._leave_group(page)
+            self._unlist(page)
             self._room(page.account).pages.pop(sid, None)
             page.account, page.token, page.awaiting = "", "", False
             page.clear()
@@ -390,10 +415,13 @@ class Hub:
                 return
             else:
                 event = self._event(push.name, push.payload, push.symbol)
+            pages = [page for page in room.pages.values() if not page.awaiting]
             if push.symbol:
                 self._gather(room, event)
+            elif push.name in LISTS:
+                self._list(account, event, pages)
             else:
-                self._offer([page for page in room.pages.values() if not page.awaiting], event)
+                self._offer(pages, event)
 
     def snapshot(self, account: str, payload: bytes) -> None:
         """The account as it is at one cut, to the pages that await it. What is pushed after this call is newer."""
@@ -409,6 +437,7 @@ class Hub:
             for page in pages:
                 page.awaiting = False
                 self._group(page)
+                self._unlist(page)
             for name in TYPED_LISTS:
                 if name in members:
                     self._offer(pages, self._event(name, b'{"type":"%s","data":%s}' % (name.encode(), bytes(members[name]))))
@@ -426,6 +455,7 @@ class Hub:
             pages = list(room.pages.values())
             for page in pages:
                 self._ungroup(page)
+                self._unlist(page)
                 page.awaiting = True
             self._offer(pages, self._status(room))
 
@@ -438,12 +468,24 @@ class Hub:
                 self._send_run(next(iter(self._running)))
             return bool(self._running)
 
+    def send_list(self) -> bool:
+        """Send the list that has waited longest to as many pages as get some of it at a time. True when more waits."""
+        with self._lock:
+            key = next(iter(self._listings), None)
+            if key is not None:
+                listing = self._listings[key]
+                some = list(islice(listing.pages, max(1, LISTS_AT_A_TIME // max(1, listing.event.size))))
+                for page in some:
+                    del listing.pages[page]
+                if not listing.pages:
+                    del self._listings[key]
+                self._offer(some, listing.event)
+            return bool(self._listings)
+
     def flush(self) -> bool:
-        """Send what waits, as far as the lines take it. True when another round would move more."""
+        """Send batches, and what waits for slow pages, as far as the lines take it. True when another round would move more."""
         more = False
         with self._lock:
-            while self.send_run():
-                continue
             for group in list(self._unsent):
                 self._send_batch(group)
             for page in list(self._unflushed):
@@ -456,22 +498,25 @@ class Hub:
         """End the threads."""
         self._stopped = True
         self._run_is_there.set()
+        self._list_is_there.set()
         self._work.set()
 
-    def _send_runs_forever(self) -> None:
+    def _send_forever(self, send: Callable[[], bool], is_there: threading.Event, rest: float) -> None:
+        """Send bit by bit. The rest belongs to everybody else: an order does not queue behind quotes, nor quotes behind lists."""
+        more = False
         while not self._stopped:
-            self._run_is_there.wait()
-            self._run_is_there.clear()
+            if not more:
+                is_there.wait()
+                is_there.clear()
             began = time.monotonic()
             try:
-                while self.send_run():
-                    time.sleep(0)  # green threads: the writers empty their lines, and requests get their turn
+                more = send()
             except Exception:  # the edge of this thread: it serves every page
-                log.exception("sending quotes failed")
-            time.sleep(0)
+                log.exception("sending failed")
+            time.sleep(0)  # green threads: the writers empty their lines, and requests get their turn
             took = time.monotonic() - began
             if took > RESTLESS:
-                time.sleep(took)  # half of the time belongs to everybody else: an order does not queue behind quotes
+                time.sleep(took * rest)
 
     def _flush_forever(self) -> None:
         flushed = time.monotonic()
@@ -522,6 +567,20 @@ class Hub:
             self._running.pop(group, None)
             self._unsent.discard(group)
         return group
+
+    def _list(self, account: str, event: Event, pages: Sequence[Outbox]) -> None:
+        if pages:
+            self._listings.setdefault((account, event.name), Listing(event)).renew(event, pages)
+            self._list_is_there.set()
+
+    def _unlist(self, page: Outbox) -> None:
+        """It gets no list of before this moment."""
+        for name in LISTS:
+            listing = self._listings.get((page.account, name))
+            if listing is not None:
+                listing.pages.pop(page, None)
+                if not listing.pages:
+                    del self._listings[page.account, name]
 
     def _gather(self, room: Room, event: Event) -> None:
         for group in room.groups.values():

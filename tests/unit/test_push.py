@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from app.gateway.client import NEEDS_LOGIN
 from app.gateway.messages import Push
-from app.push import Hub, Limits
+from app.push import LISTS_AT_A_TIME, Hub, Limits
 from tests.waiting import eventually
 
 NOW = datetime(2025, 6, 5, 10, 0, 0, 250000)
@@ -62,12 +62,16 @@ def encode(text: str) -> str:
 
 
 class PromptHub(Hub):
-    """What carries a contract leaves after every push: the gateway is always done for the moment."""
+    """What is gathered leaves after every push: the gateway is always done for the moment."""
 
     def push(self, account: str, push: Push) -> None:
         super().push(account, push)
-        while self.send_run():
-            continue
+        send_gathered(self)
+
+
+def send_gathered(hub: Hub) -> None:
+    while hub.send_run() or hub.send_list():
+        continue
 
 
 @pytest.fixture
@@ -322,7 +326,7 @@ def test_quotes_that_come_together_leave_in_one_for_all_who_want_the_same_and_or
         hub.push("a", tick("y", -number))
     hub.push("a", update(5))
     assert wide.names() == narrow.names() == ["order_update"]
-    hub.flush()
+    send_gathered(hub)
     assert [row["data"]["last_price"] for row in wide.all("tick")] == [0, 0, 1, -1, 2, -2]
     assert [row["data"]["last_price"] for row in narrow.all("tick")] == [0, 1, 2]
     assert wide.puts == before + 2
@@ -334,7 +338,7 @@ def test_a_contracts_events_keep_their_order() -> None:
     names = ["tick", "bar_update", "tick", "bar", "tick", "bar_update"]
     for name in names:
         hub.push("a", Push(name, orjson.dumps({"name": name}), "x"))
-    hub.flush()
+    send_gathered(hub)
     assert line.names() == names
 
 
@@ -349,7 +353,7 @@ def test_what_was_gathered_is_heard_by_who_changes_what_it_wants_and_not_by_who_
     hub.leave("leaves")
     hub.subscribe("stays", ["y"], batch)
     hub.snapshot("a", snapshot())
-    hub.flush()
+    send_gathered(hub)
     assert stays.all("bar") == [{"data": [1]}]
     assert leaves.all("bar") == comes.all("bar") == []
 
@@ -360,7 +364,7 @@ def test_a_page_whose_line_does_not_join_gets_no_more_at_a_time_than_it_takes() 
     line.joins = line.reads = False
     for number in range(20):
         hub.push("a", tick(f"x{number}", number))
-    hub.flush()
+    send_gathered(hub)
     assert len(line.queue) == 4
     flush_all(hub, line)
     assert [row["data"]["last_price"] for row in line.all("tick")] == list(range(20))
@@ -373,11 +377,50 @@ def test_a_slow_page_hears_every_bar_of_a_run_and_the_newest_tick() -> None:
     for number in range(30):
         hub.push("a", tick("x", number))
         hub.push("a", Push("bar", orjson.dumps({"data": [number]}), "x"))
-        hub.flush()
+        send_gathered(hub)
     line.reads = True
     flush_all(hub, line)
     assert [bar["data"][0] for bar in line.all("bar")] == list(range(30))
     assert line.all("tick")[-1]["data"]["last_price"] == 29
+
+
+def test_a_big_list_goes_to_a_few_pages_at_a_time_and_a_newer_one_takes_its_place_for_who_waits_longest_first() -> None:
+    hub = gathering()
+    lines = [page(hub, sid=f"p{number}") for number in range(5)]
+    padding = "x" * (LISTS_AT_A_TIME // 2 - 1000)
+    hub.push("a", whole("order", 1, padding))
+    hub.push("a", update(7))
+    assert [line.names() for line in lines] == [["order_update"]] * 5
+    assert hub.send_list()
+    assert [len(line.all("order")) for line in lines] == [1, 1, 0, 0, 0]
+    hub.push("a", whole("order", 2, padding))
+    hub.push("a", whole("trade", 3))
+    send_gathered(hub)
+    assert [[event["data"][0] for event in line.all("order")] for line in lines] == [[1, 2], [1, 2], [2], [2], [2]]
+    assert [[event["data"][0] for event in line.all("trade")] for line in lines] == [[3]] * 5
+    assert lines[2].names()[1] == "order"
+
+
+def test_a_list_of_before_a_snapshot_does_not_follow_it() -> None:
+    hub = gathering()
+    stays = page(hub, sid="stays")
+    comes = page(hub, sid="comes", snap=False)
+    hub.push("a", whole("order", 1))
+    hub.snapshot("a", snapshot(2, order=[2]))
+    hub.disconnect("stays")
+    send_gathered(hub)
+    assert [event["data"] for event in comes.all("order")] == [[2]]
+    assert stays.all("order") == []
+
+
+def test_no_list_of_before_a_loss_follows_it() -> None:
+    hub = gathering()
+    line = page(hub)
+    hub.push("a", whole("order", 1))
+    hub.lost("a", "gone")
+    hub.snapshot("a", snapshot(2, order=[2]))
+    send_gathered(hub)
+    assert [event["data"] for event in line.all("order")] == [[2]]
 
 
 def test_the_first_tick_after_a_quiet_moment_leaves_at_once_and_what_follows_it_waits_and_leaves_together() -> None:
