@@ -80,7 +80,7 @@ def main(ctx: click.Context, **options: Any) -> None:
     """ctpbee 的后台服务。不带命令：启动全部，Ctrl-C 结束全部。"""
     ctx.obj = options
     if ctx.invoked_subcommand is None:
-        sys.exit(_run_all(_settings(ctx, {})))
+        sys.exit(_run_all(_ready_settings(ctx, {})))
 
 
 @main.command()
@@ -93,7 +93,7 @@ def web(ctx: click.Context, **options: Any) -> None:
 
     patch(_merged(ctx, options)["config"])
     try:
-        code = _run_web(_settings(ctx, options))
+        code = _run_web(_ready_settings(ctx, options))
     except SystemExit:  # a signal asked for the end
         code = 0
     _leave(code)
@@ -108,7 +108,7 @@ def host(ctx: click.Context, **options: Any) -> None:
     from app.gateway import host as gateway_host
     from app.gateway.process import AlreadyRunning
 
-    settings = _settings(ctx, options)
+    settings = _ready_settings(ctx, options)
     logs.set_up(settings, "host", console=True)
     try:
         gateway_host.run(settings)
@@ -138,7 +138,7 @@ def stop(ctx: click.Context, **options: Any) -> None:
 @click.pass_context
 def auth_code(ctx: click.Context, code: str | None, **options: Any) -> None:
     """设置服务器的授权码（登录与注销时要用），只保存其散列。"""
-    settings = _settings(ctx, options)
+    settings = _ready_settings(ctx, options)
     if code is None:
         code = click.prompt("新的授权码", hide_input=True, confirmation_prompt="再输入一次")
     with _authorization(settings) as authorization:
@@ -162,7 +162,7 @@ def import_bars(
     from app.gateway import bar_import
     from app.gateway.registry import account_key
 
-    settings = _settings(ctx, options)
+    settings = _ready_settings(ctx, options)
     if not account and (brokerid or userid):
         account = account_key(settings.interface, brokerid, userid)
     account = bar_import.find_account(settings, account)
@@ -214,12 +214,20 @@ def _settings(ctx: click.Context, options: dict[str, Any]) -> Settings:
     return Settings.load(**_merged(ctx, options))
 
 
+def _ready_settings(ctx: click.Context, options: dict[str, Any]) -> Settings:
+    """The settings of a command that uses the data directory, which is there and fit for use."""
+    from app import data_dir
+
+    settings = _settings(ctx, options)
+    data_dir.prepare(settings.data_dir)
+    return settings
+
+
 @contextmanager
 def _authorization(settings: Settings, ship: bool = True) -> Iterator[AuthorizationCode]:
     from app.auth import AuthorizationCode
     from app.model import SERVER, open_store
 
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = open_store(settings, SERVER, ship)
     try:
         yield AuthorizationCode(store, settings.is_public)
@@ -327,10 +335,11 @@ def wsgi_app() -> Flask:
     from app.async_mode import patch
 
     patch(None)  # uWSGI's own gevent-monkey-patch comes only after this function, when threads of ours run already
-    from app import create_app, logs
+    from app import create_app, data_dir, logs
     from app.settings import Settings
 
     settings = Settings.load()
+    data_dir.prepare(settings.data_dir)
     logs.set_up(settings, settings.web_name, console=True)
     _check_public(settings)
     return create_app(settings)

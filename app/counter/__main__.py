@@ -43,6 +43,9 @@ def main() -> int:
     except sqlite3.OperationalError as error:
         log.error("柜台数据库打不开（是否已有一个柜台在运行？）：%s", error)
         return 1
+    except sqlite3.DatabaseError as error:
+        log.error("柜台数据库已损坏，请从备份恢复（run.py restore）：%s", error)
+        return 1
     registry = Registry(settings.data_dir)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())

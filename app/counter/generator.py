@@ -19,6 +19,7 @@ from app.counter.frames import DepthField, InstrumentField
 from app.counter.market import DayTurn, Phase
 from app.counter.terms import DayPrices, instrument_field
 from app.counter.walk import Walk, fair_ticks, limit_ticks
+from app.counter.wall import SteadyWall
 from app.lib import sessions
 from app.lib.calendar import EVENING, SHANGHAI, SMALL_HOURS, compact, next_trading_day, parse_day, previous_trading_day, trading_day_of
 from app.lib.errors import SettingsError
@@ -31,11 +32,6 @@ CATCH_UP = 4  # snapshots of a contract in one poll at most: a poll that comes l
 EXCHANGES = ("CFFEX", "CZCE", "DCE", "GFEX", "INE", "SHFE")
 LAST_HOUR = timedelta(hours=1)
 BUSY, QUIET = 16, 4  # activity of the months ahead, and of the far and the expiring ones
-
-
-def shanghai_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(SHANGHAI)
 
 
 class _Day(NamedTuple):
@@ -65,9 +61,9 @@ class _Stamp(NamedTuple):
 class GeneratedMarket:
     """See app/counter/market.py for what each method promises."""
 
-    def __init__(self, seed: int, hours: str = "always", clock: str = "", wall: Callable[[], datetime] = shanghai_now) -> None:
-        self._seed, self._hours, self._clock, self._wall = seed, hours, clock, wall
-        self._offset = (_start(clock) - wall()) if clock else timedelta()
+    def __init__(self, seed: int, hours: str = "always", clock: str = "", wall: Callable[[], datetime] | None = None) -> None:
+        self._seed, self._hours, self._clock, self._wall = seed, hours, clock, wall or SteadyWall()
+        self._offset = (_start(clock) - self._wall()) if clock else timedelta()
         self._walks: dict[str, Walk] = {}
         self._watched: list[str] = []
         self._begin(trading_day_of(self.now(), TURN))

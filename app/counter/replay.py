@@ -18,10 +18,10 @@ import msgspec
 
 from app.counter.contracts import Contract, contract_named, listed_on, product_code_of
 from app.counter.frames import DepthField, InstrumentField
-from app.counter.generator import shanghai_now
 from app.counter.market import DayTurn, Phase
 from app.counter.readers import BadFile, Row, read_rows
 from app.counter.terms import DayPrices, instrument_field
+from app.counter.wall import SteadyWall
 from app.lib import sessions
 from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
 from app.lib.errors import SettingsError
@@ -36,8 +36,9 @@ log = logging.getLogger(__name__)
 class ReplayedMarket:
     """See app/counter/market.py for what each method promises. Raises SettingsError when the file cannot be replayed."""
 
-    def __init__(self, path: Path, speed: float = 1.0, wall: Callable[[], datetime] = shanghai_now) -> None:
-        self._path, self._speed, self._wall = path, speed, wall
+    def __init__(self, path: Path, speed: float = 1.0, wall: Callable[[], datetime] | None = None) -> None:
+        self._path, self._speed = path, speed
+        self._wall = wall or SteadyWall()
         self._watched: set[str] = set()
         self._rows, self._taken = self._open(0), 0
         first = self._read()

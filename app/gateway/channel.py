@@ -20,6 +20,7 @@ import socket
 import struct
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import Any
 
 MAX_FRAME = 32 * 1024 * 1024
 OUTBOX_LIMIT = 64 * 1024 * 1024
+ACCEPT_PAUSE = 0.1  # seconds until the next try when a connection could not be taken
 RECEIVE = 256 * 1024  # many frames a call: ticks come in bursts
 HAS_UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
 
@@ -252,15 +254,29 @@ class Server:
     def _accept(self) -> None:
         while not self._closing:
             try:
-                sock, _ = self._sock.accept()
-            except OSError:
-                return
+                self._take(self._sock.accept()[0])
+            except (OSError, RuntimeError) as error:  # no file or thread left, or the caller gone already: the next one may be taken
+                if not self._closing:
+                    log.warning("a connection cannot be taken: %s", error)
+                    time.sleep(ACCEPT_PAUSE)
+
+    def _take(self, sock: socket.socket) -> None:
+        try:
             if sock.family != getattr(socket, "AF_UNIX", None):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = Connection(sock)
-            with self._lock:
-                self._connections.add(connection)
+        except (OSError, RuntimeError):
+            sock.close()
+            raise
+        with self._lock:
+            self._connections.add(connection)
+        try:
             threading.Thread(target=self._serve, args=(connection,), name="channel-reader", daemon=True).start()
+        except RuntimeError:
+            connection.close()
+            with self._lock:
+                self._connections.discard(connection)
+            raise
 
     def _serve(self, connection: Connection) -> None:
         try:

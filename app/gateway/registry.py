@@ -16,6 +16,27 @@ from typing import Any
 import msgspec
 import psutil
 
+PROTOCOL = 1
+"""What the processes of one data directory must agree on: raised when a message changes so that the older side would misread it. A
+new message, or a new field with a default, is no such change."""
+
+
+def boot_id() -> str:
+    """Which run of the machine this is; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def start_ticks(pid: int) -> int:
+    """When the process started, in clock ticks since the machine's start; 0 for none, for a zombie, and where the system does not say."""
+    try:
+        state, *rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except (OSError, ValueError):
+        return 0
+    return 0 if state in (b"Z", b"X") else int(rest[18])
+
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One running process. `address` may hold a secret: the file is owner-only."""
@@ -33,10 +54,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     md_address: str = ""
     strategy: str = ""  # its name, for those of kind strategy
     version: int = 0  # of its code
+    boot: str = ""  # which run of the machine, and
+    ticks: int = 0  # when in it the process started: unlike `started` not moved when the machine's clock is set. Linux
+    protocol: int = PROTOCOL  # that of the channel
 
     @property
     def alive(self) -> bool:
         """Whether this very process still runs (zombies do not)."""
+        if self.boot:
+            return self.boot == boot_id() and self.ticks == start_ticks(self.pid)
         try:
             process = psutil.Process(self.pid)
             return abs(process.create_time() - self.started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
@@ -54,6 +80,9 @@ class Registry:
         """Write this process's entry, whole or not at all."""
         self.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         entry = Entry(name=name, kind=kind, pid=os.getpid(), started=psutil.Process().create_time(), address=address, **who)
+        ticks = start_ticks(entry.pid)
+        if ticks:
+            entry = msgspec.structs.replace(entry, boot=boot_id(), ticks=ticks)
         target = self.run_dir / f"{name}.json"
         temporary = target.with_suffix(f".{os.getpid()}.tmp")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -18,7 +18,8 @@ from app import logs
 from app.gateway import channel
 from app.gateway.channel import ChannelClosed, Connection
 from app.gateway.messages import AnyReply, AnyRequest, Push
-from app.lib.errors import AppError, GatewayDown
+from app.lib.errors import AppError, GatewayDown, StoreDown
+from app.model.store import StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,9 @@ class RpcServer:
 
     @staticmethod
     def _answer(connection: Connection, call_id: int, outcome: Any) -> None:
+        if isinstance(outcome, StoreFailed):
+            log.error("the store failed: %s", outcome)
+            outcome = StoreDown()
         if isinstance(outcome, AppError):
             frame = _encoder.encode(Fault(call_id, type(outcome).__name__, outcome.code, outcome.message, outcome.extra))
         elif isinstance(outcome, BaseException):

@@ -165,6 +165,16 @@ class NotReady(AppError):
     default_code = "NOT_READY"
 
 
+class StoreDown(AppError):
+    """What was to be kept could not be written or read, and nothing of it has happened: see to the disk, then try again."""
+
+    status = 503
+    default_code = "STORE_FAILED"
+
+    def __init__(self, message: str = "服务器的存储读写失败，请检查磁盘空间与数据目录的权限", *, code: str = "", **extra: Any) -> None:
+        super().__init__(message, code=code, **extra)
+
+
 class SettingsError(AppError):
     """A setting has an unknown key or a bad value: mend it and start again."""
 

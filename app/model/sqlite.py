@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from app.lib.errors import SettingsError
 from app.model.store import Bar, BarRow, DuplicateIntent, Event, Intent, StoreFailed, StoreState
 from app.model.tables import ROWID, Row, Table
 
@@ -49,8 +50,12 @@ CREATE TABLE settings (scope TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NU
 """
 
 
-class SchemaTooNew(Exception):
+class SchemaTooNew(SettingsError):
     """The file was written by a newer version of this program: run that one, or use another data directory."""
+
+
+class StoreBroken(SettingsError):
+    """The file is no database any more: bring it back from a backup."""
 
 
 class SqliteStore:
@@ -62,10 +67,16 @@ class SqliteStore:
         self._lock = threading.RLock()
         self._idle: deque[sqlite3.Connection] = deque()
         self._open: list[sqlite3.Connection] = []
-        self._writer = self._connect()
-        if os.name == "posix":
-            os.chmod(self._path, 0o600)
-        self._migrate()
+        try:
+            self._writer = self._connect()
+            if os.name == "posix":
+                os.chmod(self._path, 0o600)
+            self._migrate()
+        except (sqlite3.DatabaseError, StoreFailed) as error:
+            self.close()
+            broken = not isinstance(error, sqlite3.OperationalError | StoreFailed)
+            hint = "文件已损坏，请从备份恢复（run.py restore）" if broken else "请检查磁盘空间与权限"
+            raise StoreBroken(f"数据库 {self._path} 打不开（{error}）：{hint}", parameter="data_dir") from error
 
     # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sqlite3
 import time
 import uuid
 
@@ -16,7 +17,8 @@ from werkzeug.exceptions import HTTPException, LengthRequired, RequestEntityTooL
 
 from app import logs
 from app.global_var import G
-from app.lib.errors import AppError
+from app.lib.errors import AppError, StoreDown
+from app.model.store import StoreFailed
 from app.views.envelope import fail, fail_plainly
 
 _HTTP_FAILS = {
@@ -40,6 +42,8 @@ def register(app: Flask) -> None:
     app.after_request(_end)
     app.register_error_handler(AppError, _app_error)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(StoreFailed, _store_failed)
+    app.register_error_handler(sqlite3.OperationalError, _store_failed)
     app.register_error_handler(Exception, _our_fault)
 
 
@@ -90,6 +94,11 @@ def _http_error(error: HTTPException) -> Response:
         if name.lower() in ("allow", "retry-after"):
             response.headers[name] = value
     return response
+
+
+def _store_failed(error: Exception) -> Response:
+    log.error("the store failed at %s %r: %s", request.method, request.path, error)
+    return fail(StoreDown())
 
 
 def _our_fault(error: Exception) -> Response:

@@ -12,6 +12,7 @@ import pytest
 
 from app.gateway.client import NEEDS_LOGIN, Gateways
 from app.gateway.messages import Counted, Done, LogIn, PlaceOrder, Push, PushContracts, ReadStatus
+from app.gateway.registry import PROTOCOL
 from app.lib.errors import GatewayDown, LoginRefused, NeedsLogin, NotFound, NotReady
 from app.settings import Settings
 from tests.integration.fake_gateway import FakeGateway, FakeHost
@@ -310,3 +311,17 @@ def test_stopping_closes_the_connections_and_leaves_the_gateways(gateways: Gatew
     eventually(lambda: gateway.watchers == 0, "it is watched no more")
     assert heard.of("lost") == []
     assert [entry.account for entry in gateways.accounts()] == [ACCOUNT]
+
+
+@pytest.mark.usefixtures("gateway", "host")
+def test_a_web_of_another_version_than_host_and_gateways_says_that_they_must_be_restarted(
+    gateways: Gateways, data_dir: Path, heard: Heard
+) -> None:
+    for path in (data_dir / "run").glob("*.json"):
+        path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"protocol": PROTOCOL + 1}))
+    gateways.start()
+    for ask in (lambda: gateways.call(ACCOUNT, ReadStatus()), lambda: gateways.log_in(LogIn("sim", "9999", "demo", "p"))):
+        with pytest.raises(GatewayDown, match="重启") as refused:
+            ask()
+        assert refused.value.code == "VERSION_MISMATCH"
+    assert heard.of("snapshot") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,7 @@ from app.gateway.messages import (
 )
 from app.lib.errors import AppError, FrontUnreachable, GatewayDown, LoginRefused, NeedsLogin, NotReady, OrderRefused
 from app.lib.figures import Figure
+from app.model.store import StoreFailed
 from app.readiness import add_check, up
 from tests.integration.conftest import LISTS, WRONG_PASSWORD, Auth, FakeGateways
 
@@ -639,6 +641,23 @@ def test_without_its_store_the_server_is_not_ready(app: Flask, client: Any, monk
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json["data"]["store"] == "down"
+
+
+@pytest.mark.parametrize(
+    "error", [StoreFailed("database or disk is full"), sqlite3.OperationalError("a readonly database")]
+)
+def test_a_store_that_fails_is_said_and_is_not_the_traders_fault(
+    app: Flask, auth: Auth, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    auth.log_in()
+
+    def broken(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(app.config["STORE"], "setting", broken)
+    answer = auth.ask("GET", "/config")
+    assert (answer.status_code, answer.json["error"]) == (503, "STORE_FAILED")
+    assert "磁盘" in answer.json["msg"] and "readonly" not in answer.text
 
 
 # ── what every answer has ────────────────────────────────────────────────────────────────────────────────────────────

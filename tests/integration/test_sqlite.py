@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.model.sqlite import LOCK_TIMEOUT, SqliteStore
+from app.model.sqlite import LOCK_TIMEOUT, SqliteStore, StoreBroken
 from app.model.store import Intent, StoreFailed
 from app.settings import Settings
 
@@ -94,3 +94,36 @@ def test_after_a_full_disk_the_store_writes_again(tmp_path: Path) -> None:
     store.write_intent(intent)
     assert store.intents("20241202") == [intent]
     store.close()
+
+
+def filled(path: Path, count: int) -> None:
+    """A store as a power cut leaves it: its newest rows stand in the write-ahead log alone."""
+    store = SqliteStore(path)
+    for number in range(count):
+        store.put_setting("scope", f"key-{number:03}", number)
+    kept = {name: Path(f"{path}{name}").read_bytes() for name in ("", "-wal")}
+    store.close()
+    for name, data in kept.items():
+        Path(f"{path}{name}").write_bytes(data)
+
+
+@pytest.mark.parametrize("lost", [1, 100, 4096, 5000])
+def test_a_write_ahead_log_whose_tail_is_torn_costs_the_last_rows_alone(tmp_path: Path, lost: int) -> None:
+    path = tmp_path / "store.db"
+    filled(path, 50)
+    wal = Path(f"{path}-wal")
+    wal.write_bytes(wal.read_bytes()[:-lost] + b"\0" * (lost // 2))
+    store = SqliteStore(path)
+    keys = list(store.settings("scope"))
+    assert keys == [f"key-{number:03}" for number in range(len(keys))] and 46 <= len(keys) < 50
+    store.put_setting("scope", "after", 1)
+    store.close()
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"\0" * 5000)
+    with pytest.raises(StoreBroken, match="restore"):
+        SqliteStore(tmp_path / "store.db")
+    (tmp_path / "other.db").write_bytes(b"half a page of something else entirely" * 40)
+    with pytest.raises(StoreBroken, match="restore"):
+        SqliteStore(tmp_path / "other.db")

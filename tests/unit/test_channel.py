@@ -5,11 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from app.gateway.channel import Connection
+from app.gateway.channel import Connection, Server, new_address
 from tests.waiting import eventually
+
+try:
+    import resource
+except ImportError:  # not POSIX
+    resource = None  # type: ignore[assignment]
 
 FILLING = b"x" * (4 * 1024 * 1024)  # more than a socket takes at once: its writer stands still until the peer reads
 
@@ -56,3 +62,24 @@ def test_frames_are_found_however_the_bytes_are_cut(piece: int) -> None:
     assert list(reader.frames()) == sent
     sender.join()
     assert reader.closed
+
+
+@pytest.mark.skipif(resource is None, reason="limits the number of files")
+def test_a_server_without_a_file_to_spare_takes_connections_again_once_it_has_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[bytes] = []
+    server = Server(new_address(tmp_path, "s.sock"), lambda _connection, frame: heard.append(frame))
+    server.start()
+    callers = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(3)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(caller.fileno() for caller in callers) + 1, hard))
+    try:
+        for caller in callers:
+            caller.connect(server.address.removeprefix("unix:"))
+            caller.sendall(b"\0\0\0\x02hi")
+        eventually(lambda: "cannot be taken" in caplog.text, "a try that fails")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    eventually(lambda: heard == [b"hi"] * 3, "all who waited are heard")
+    for caller in callers:
+        caller.close()
+    server.close()

@@ -1,0 +1,65 @@
+"""The data directory as a whole: made, found writable, and of a version that this program knows. Any process that is about to use it.
+
+`<data>/version` says by which layout its files lie; a directory without that file is of version 0, from before there was one. What
+is inside a database has a version of its own, which its store brings up to date when it opens it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from app.lib.errors import SettingsError
+
+FILE = "version"
+MIGRATIONS: tuple[Callable[[Path], None], ...] = (lambda _data_dir: None,)
+"""From version n to n + 1. 0 → 1: nothing has moved, the version is written down from here on."""
+VERSION = len(MIGRATIONS)
+
+
+def prepare(data_dir: Path) -> None:
+    """Make it, or bring it up to this program's version. Raises SettingsError where it cannot be used, and says why."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        version = version_of(data_dir)
+        if version > VERSION:
+            raise SettingsError(
+                f"数据目录 {data_dir} 的版本为 {version}，由更新的程序写成，本程序只认识到 {VERSION}：请用那个版本，或另选数据目录",
+                parameter="data_dir",
+            )
+        for migrate in MIGRATIONS[version:]:
+            migrate(data_dir)
+        _write_whole(data_dir / FILE, f"{VERSION}\n")  # each time: whether it can be written is what has to be known
+    except OSError as error:
+        raise SettingsError(f"数据目录 {data_dir} 不能用：{_reason(error)}", parameter="data_dir") from None
+
+
+def version_of(data_dir: Path) -> int:
+    """Raises SettingsError when the file says nothing that could be a version."""
+    try:
+        text = (data_dir / FILE).read_text("ascii", "replace").strip()
+    except FileNotFoundError:
+        return 0
+    if not text.isascii() or not text.isdecimal():
+        raise SettingsError(f"{data_dir / FILE} 已损坏：应为一个整数，本程序的版本是 {VERSION}", parameter="data_dir")
+    return int(text)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with open(temporary, "x", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _reason(error: OSError) -> str:
+    reasons = {errno.ENOSPC: "磁盘已满", errno.EDQUOT: "超出磁盘配额", errno.EROFS: "文件系统只读", errno.EACCES: "没有写的权限"}
+    return reasons.get(error.errno or 0, error.strerror or str(error))
