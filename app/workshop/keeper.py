@@ -167,7 +167,9 @@ def main() -> None:
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     die_with(job.parent, signal.SIGTERM)
     adopt_orphans()
-    sys.stdout.buffer.write(msgspec.json.encode(run(job, stop)))
+    ran = run(job, stop)
+    if not stop[0]:  # else there is nobody to tell
+        sys.stdout.buffer.write(msgspec.json.encode(ran))
 
 
 if __name__ == "__main__":
