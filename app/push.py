@@ -116,6 +116,7 @@ class _Enveloped(msgspec.Struct):
 
 _enveloped = msgspec.json.Decoder(_Enveloped)
 _raw_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Outbox:
@@ -443,6 +444,8 @@ class Hub:
                     self._offer(pages, self._event(name, b'{"type":"%s","data":%s}' % (name.encode(), bytes(members[name]))))
             if "contract" in members:
                 self._offer(pages, self._event("contract", bytes(members["contract"])))
+            for strategy in _raw_list.decode(members.get("strategy", b"[]")):
+                self._offer(pages, self._event("strategy", bytes(strategy)))
             self._offer(pages, self._status(room))
             self._offer(pages, self._event("snapshot", b'{"seq":%s}' % bytes(members["seq"])))
 

@@ -155,7 +155,7 @@ class Watch(Message):
     """From now on push me this account's events. Reply: Json of the snapshot, from the same cut as the first push.
 
     Snapshot: `{"seq", "account", "position", "active_order", "order", "trade", "contract", "status"}`, each value the data of the
-    event of that name.
+    event of that name, and `strategy`, a list of such events.
     """
 
 
@@ -270,6 +270,7 @@ class StrategyChanged(Message):
 
     name: str
     payload: bytes
+    deleted: bool = False
 
 
 # ── asked of a gateway by and for strategies ─────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import orjson
+
 from app.gateway.channel import ChannelClosed
 from app.gateway.messages import Push
 from app.gateway.rpc import encode_push
@@ -73,6 +75,7 @@ class Publisher:
         self._bar_changed = Throttle(loop, FORMING_BAR_INTERVAL, self._push_forming_bar)
         self.seq = last_seq
         """The journal's row number up to which events have left."""
+        self._strategies: dict[str, bytes] = {}  # the newest `strategy` event of each
         self.ticks = 0
         self.cut = 0
         self._conflated = 0  # at watchers that have gone
@@ -83,7 +86,10 @@ class Publisher:
         """The snapshot; what `watcher` gets from now on is newer. While the account is loading it has no lists: they follow."""
         self._watchers[watcher] = None
         names = ("status",) if self.muted else self._lists
-        return rows.to_json({"seq": self.seq, **{name: self._lists[name]() for name in names}})
+        picture = {"seq": self.seq, **{name: self._lists[name]() for name in names}}
+        if self._strategies:
+            picture["strategy"] = [orjson.Fragment(payload) for payload in self._strategies.values()]
+        return rows.to_json(picture)
 
     def forget(self, watcher: Watcher) -> None:
         """It has gone."""
@@ -121,6 +127,14 @@ class Publisher:
     def tick(self, local_symbol: str, payload: bytes) -> None:
         self.ticks += 1
         self.push("tick", payload, local_symbol, f"tick:{local_symbol}")
+
+    def strategy(self, name: str, payload: bytes, deleted: bool) -> None:
+        """The `strategy` event of one that has changed; snapshots have the newest of each that is not deleted."""
+        if deleted:
+            self._strategies.pop(name, None)
+        else:
+            self._strategies[name] = payload
+        self.push("strategy", payload)
 
     def journaled(self, name: str, seq: int, row: Mapping[str, Any]) -> None:
         """`order_update` or `trade_update`: one row with its number in the journal, in the journal's order."""

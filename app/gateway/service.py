@@ -404,7 +404,7 @@ class Service:
         return Counted(len(contracts))
 
     def _push_strategy(self, request: StrategyChanged) -> Done:
-        self._publisher.push("strategy", request.payload)
+        self._publisher.strategy(request.name, request.payload, request.deleted)
         return Done()
 
     def _describe_contract(self, request: DescribeContract) -> Json:

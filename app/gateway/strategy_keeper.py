@@ -115,7 +115,7 @@ class Keeper:
         self._strategies: dict[tuple[str, str], Strategy] = {}
         self._told: Mapping[str, int] = {}  # account → pid of its gateway when last looked
         self._sampled = 0.0
-        self._news: queue.SimpleQueue[tuple[str, str, bytes] | None] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[tuple[str, StrategyChanged] | None] = queue.SimpleQueue()
         self._teller = threading.Thread(target=self._tell_forever, name="strategy-news", daemon=True)
 
     # ── its life ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -497,25 +497,26 @@ class Keeper:
     def _save(self, strategy: Strategy) -> None:
         self._store.put_setting(_scope(strategy.account), strategy.name, msgspec.to_builtins(strategy.record))
 
-    def _tell(self, strategy: Strategy, **more: Any) -> None:
-        payload = orjson.dumps({"type": "strategy", "data": self._row(strategy, self._file_of(strategy.name)) | more})
-        self._news.put((strategy.account, strategy.name, payload))
+    def _tell(self, strategy: Strategy, deleted: bool = False) -> None:
+        row = self._row(strategy, self._file_of(strategy.name)) | ({"deleted": True} if deleted else {})
+        news = StrategyChanged(strategy.name, orjson.dumps({"type": "strategy", "data": row}), deleted)
+        self._news.put((strategy.account, news))
 
     def _tell_forever(self) -> None:
         """The thread that tells gateways: one that does not answer holds nothing else up."""
-        while (news := self._news.get()) is not None:
-            account, name, payload = news
+        while (waiting := self._news.get()) is not None:
+            account, news = waiting
             entry = self._registry.find(_gateway_of(account))
             if entry is None:
                 continue  # when it is back it is told how things stand then
             try:
                 client = RpcClient(entry.address, timeout=1.0)
                 try:
-                    client.call(StrategyChanged(name, payload), timeout=2.0)
+                    client.call(news, timeout=2.0)
                 finally:
                     client.close()
             except (OSError, AppError) as error:
-                log.warning("%s was not told of strategy %s: %s", entry.name, name, error)
+                log.warning("%s was not told of strategy %s: %s", entry.name, news.name, error)
             except Exception:  # the edge of the thread: it serves every strategy
                 log.exception("telling %s failed", entry.name)
 

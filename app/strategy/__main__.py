@@ -36,6 +36,7 @@ from app.strategy.bee import StrategyApp
 from app.strategy.loader import failure, load, prepare
 from app.strategy.output import Output
 from app.strategy.relay import Relay
+from app.workshop.death import adopt_orphans
 
 EXIT_NOT_STARTABLE, EXIT_FAILED = 2, 5
 GATEWAY_LIMIT = 30.0
@@ -202,6 +203,7 @@ def main() -> int:
         settings = Settings.load()
         start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
         limit_process(start.address_space)
+        adopt_orphans()  # what the strategy starts can be found, and ended, however it hides
         return run(settings, start)
     except (AppError, msgspec.DecodeError, OSError) as error:
         sys.stderr.write(f"策略无法启动：{error}\n")

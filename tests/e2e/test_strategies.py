@@ -104,6 +104,10 @@ def test_a_strategy_is_started_watched_stopped_and_deleted_and_its_order_is_its_
     assert order["order_id"] in [row["order_id"] for row in trader.do("GET", "/strategy", name="买入")["orders"]]
     refused = trader.ask("DELETE", "/strategy", name="买入")
     assert (refused["success"], refused["msg"]) == (False, "删除买入失败")
+    late = Page(server.url, trader.token)
+    late.wait("snapshot")
+    assert states(late, "买入")  # a page that comes later knows how things stand
+    late.close()
     trader.do("PUT", "/strategy", name="买入", operation="关闭")
     page.wait("strategy", lambda event: event["data"]["state"] == "停止" and event["data"]["restarts"])
     trader.do("DELETE", "/strategy", name="买入")

@@ -68,6 +68,15 @@ def test_a_snapshot_carries_every_list_and_the_seq_it_stands_at() -> None:
     assert orjson.loads(house.publisher.watch(Watcher())) == {"seq": 7, "position": [0], "contract": ["a", "b"], "status": {}}
 
 
+def test_a_snapshot_has_the_newest_event_of_each_strategy_that_is_not_deleted() -> None:
+    house, watcher = House(), Watcher()
+    for name, state, deleted in (("甲", "启动中", False), ("甲", "运行中", False), ("乙", "停止", False), ("乙", "停止", True)):
+        house.publisher.strategy(name, orjson.dumps({"name": name, "state": state}), deleted)
+    assert orjson.loads(house.publisher.watch(watcher))["strategy"] == [{"name": "甲", "state": "运行中"}]
+    house.publisher.strategy("甲", b'{"name":"x"}', False)
+    assert watcher.payloads("strategy") == [{"name": "x"}]
+
+
 def test_while_an_account_is_loading_a_snapshot_has_no_lists_and_they_follow_when_it_has_loaded() -> None:
     house = House()
     house.publisher.mute(True)

@@ -134,6 +134,13 @@ def test_a_page_gets_its_snapshot_in_the_shapes_of_the_events_with_its_seq_last(
     ]
 
 
+def test_a_page_gets_the_newest_event_of_each_strategy_with_its_snapshot(hub: Hub) -> None:
+    line = page(hub, snap=False)
+    events = [{"type": "strategy", "data": {"name": name, "state": "运行中"}} for name in ("甲", "乙")]
+    hub.snapshot("a", snapshot(1, strategy=events))
+    assert [event for event in line.delivered if event[0] == "strategy"] == [("strategy", event) for event in events]
+
+
 def test_nothing_reaches_a_page_before_its_snapshot_and_what_follows_is_newer(hub: Hub) -> None:
     line = page(hub, snap=False)
     hub.push("a", update(7))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.gateway.strategy_log import BLOCK, FILE, page
@@ -74,6 +74,7 @@ def test_a_cursor_that_is_none_is_refused_by_name(tmp_path: Path, cursor: str) -
     assert refused.value.extra["parameter"] == "before"
 
 
+@settings(max_examples=50, deadline=None)
 @given(sizes=st.lists(st.integers(1, 2 * BLOCK), max_size=12), limit=st.integers(1, 5))
 def test_lines_of_any_length_come_back_whole(tmp_path_factory: pytest.TempPathFactory, sizes: list[int], limit: int) -> None:
     folder = tmp_path_factory.mktemp("log")
