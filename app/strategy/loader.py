@@ -47,19 +47,17 @@ def load(path: Path) -> CtpbeeApi:
 def failure(error: BaseException, path: Path) -> dict[str, Any]:
     """`{"message", "traceback", "line"}`: `line` is the last one of the strategy's own file that took part, 0 for none."""
     file = str(path)
-    own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    line = own[-1] if own else 0
-    if isinstance(error, SyntaxError) and error.filename == file:
-        line = error.lineno or 0
     frames = traceback.extract_tb(error.__traceback__)
-    first = next((index for index, frame in enumerate(frames) if frame.filename == file), len(frames))
-    shown = traceback.StackSummary.from_list(frames[first:] or frames).format() if not isinstance(error, NotAStrategy) else []
-    text = "".join([*(["Traceback (most recent call last):\n", *shown] if shown else []), *traceback.format_exception_only(error)])
+    own = [index for index, frame in enumerate(frames) if frame.filename == file]
+    line = (frames[own[-1]].lineno or 0) if own else 0
+    shown = frames[own[0] :] if own else frames  # how we came to call it says nothing
     name = type(error).__name__
-    if isinstance(error, NotAStrategy):
-        message = str(error)
+    message = f"{name}: {error}" if str(error) else name
+    if isinstance(error, SyntaxError) and error.filename == file:
+        line, shown = error.lineno or 0, []
+    elif isinstance(error, NotAStrategy):
+        message, shown = str(error), []
     elif isinstance(error, SystemExit):
         message = f"策略调用了 sys.exit({'' if error.code is None else repr(error.code)})"
-    else:
-        message = f"{name}: {error}" if str(error) else name
-    return {"message": message, "traceback": text, "line": line}
+    head = ["Traceback (most recent call last):\n", *traceback.StackSummary.from_list(shown).format()] if shown else []
+    return {"message": message, "traceback": "".join([*head, *traceback.format_exception_only(error)]), "line": line}

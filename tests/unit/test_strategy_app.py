@@ -1,0 +1,477 @@
+"""The ctpbee app of a strategy, without a process or a gateway: ordinary strategies run unchanged on what it is told."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from ctpbee import CtpbeeApi
+from ctpbee import level as ctpbee_level
+from ctpbee import log as ctpbee_log
+from ctpbee.constant import (
+    BarData,
+    ContractData,
+    Direction,
+    Exchange,
+    Interval,
+    Offset,
+    OrderData,
+    OrderType,
+    Product,
+    Status,
+    TickData,
+    TradeData,
+)
+from ctpbee.signals import common_signals
+
+from app.gateway import entities
+from app.gateway.entities import Book, State
+from app.gateway.messages import AnyRequest, CancelOrder, Done, OrderOutcome, PlaceOrder, Subscribe, Symbols, WatchTicks
+from app.lib.book import Position
+from app.lib.calendar import SHANGHAI
+from app.lib.errors import BadInput, GatewayDown, OrderRefused
+from app.strategy.bee import StrategyApp
+from app.strategy.loader import NotAStrategy, failure, load, prepare
+
+DAY = "20250606"
+SYMBOL = "rb2510.SHFE"
+CONFIG = {"INSTRUMENT_INDEPEND": False, "CLOSE_PATTERN": "today", **{f"SLIPPAGE_{what}": 0 for what in ("BUY", "SELL", "SHORT", "COVER")}}
+
+
+class Gateway:
+    """Takes what it is asked, fills every order at once, and has the app hear its position. `answers` by kind of request."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.answers: dict[type, Any] = {}
+        self.lots: dict[tuple[str, str], int] = {}
+        self.app: StrategyApp | None = None
+
+    def call(self, request: AnyRequest, _timeout: float) -> Any:
+        self.asked.append(request)
+        answer = self.answers.get(type(request))
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(request, PlaceOrder):
+            self._fill(request)
+            return OrderOutcome(f"1_7_{len(self.orders())}", "sent")
+        return Symbols(request.symbols) if isinstance(request, Subscribe) else Done()
+
+    def orders(self) -> list[PlaceOrder]:
+        return [request for request in self.asked if isinstance(request, PlaceOrder)]
+
+    def words(self) -> list[str]:
+        return [f"{order.direction} {order.offset}" for order in self.orders()]
+
+    def _fill(self, order: PlaceOrder) -> None:
+        assert self.app is not None
+        opens = order.offset == "open"
+        side = order.direction if opens else {"long": "short", "short": "long"}[order.direction]
+        key = order.local_symbol, side
+        self.lots[key] = self.lots.get(key, 0) + (order.volume if opens else -order.volume)
+        assert self.lots[key] >= 0, "it closes what is not there"
+        held = [position(symbol, side, lots) for (symbol, side), lots in self.lots.items() if lots]
+        self.app.take_book(entities.Book(held, None))
+
+
+def position(symbol: str, side: str, volume: int, yd_volume: int = 0) -> Position:
+    return Position(symbol, "SHFE", side, volume, yd_volume, volume - yd_volume, 0, volume, 3000.0, 3000.0, 0.0, 0.0, 0.0)
+
+
+def contract(symbol: str = "rb2510") -> ContractData:
+    return ContractData(
+        symbol=symbol, exchange=Exchange.SHFE, name=symbol, product=Product.FUTURES, size=10, pricetick=1.0, gateway_name="sim"
+    )
+
+
+def bar(number: int, price: float, symbol: str = "rb2510") -> BarData:
+    moment = datetime(2025, 6, 6, 9, 0, tzinfo=SHANGHAI) + timedelta(minutes=number)
+    return BarData(
+        symbol=symbol, exchange=Exchange.SHFE, datetime=moment, interval=Interval.MINUTE, gateway_name="sim",
+        open_price=price, high_price=price + 2, low_price=price - 2, close_price=price, volume=10,
+    )  # fmt: skip
+
+
+def tick(symbol: str = "rb2510", price: float = 3000.0) -> TickData:
+    return TickData(
+        symbol=symbol, exchange=Exchange.SHFE, datetime=datetime(2025, 6, 6, 9, 0, tzinfo=SHANGHAI), gateway_name="sim", last_price=price
+    )
+
+
+def order(ref: int = 1, status: Status = Status.NOTTRADED, client_order_id: str = "", traded: int = 0) -> OrderData:
+    return OrderData(
+        symbol="rb2510", exchange=Exchange.SHFE, order_id=f"1_7_{ref}", type=OrderType.LIMIT, direction=Direction.LONG, offset=Offset.OPEN,
+        price=3000.0, volume=2, traded=traded, status=status, time="", gateway_name="sim", is_local=True, trading_day=DAY,
+        order_sys_id=str(ref), status_msg="", error_code="", error_message="", client_order_id=client_order_id, strategy="a",
+    )  # fmt: skip
+
+
+def trade(number: int = 1) -> TradeData:
+    return TradeData(
+        symbol="rb2510", exchange=Exchange.SHFE, order_id="1_7_1", tradeid=str(number), direction=Direction.LONG, offset=Offset.OPEN,
+        price=3000.0, volume=1, time="", gateway_name="sim", trading_day=DAY,
+    )  # fmt: skip
+
+
+def state(*, orders: list[OrderData] | None = None, trades: list[TradeData] | None = None, day: str = DAY, **config: Any) -> State:
+    made = State(
+        trading_day=day,
+        config=CONFIG | config,
+        fronts={"td": {"state": "ready"}, "md": {"state": "ready"}},
+        contracts=entities.dicts([contract(), contract("rb2601")]),
+        positions=[],
+        account={"__name__": "AccountData", "accountid": "demo", "gateway_name": "sim", "balance": 1e6, "available": 1e6, "frozen": 0.0},
+        orders=entities.dicts(orders or []),
+        trades=entities.dicts(trades or []),
+        ticks=[],
+    )
+    return msgspec.msgpack.decode(entities.encode(made), type=State)
+
+
+@pytest.fixture
+def gateway() -> Gateway:
+    return Gateway()
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Iterator[None]:
+    """ctpbee as it is in a strategy's process, and afterwards as it was."""
+    before = ctpbee_level.get_ctpbee_path, ctpbee_log.VLogger, "success" in vars(CtpbeeApi)
+    prepare(tmp_path)
+    yield
+    ctpbee_level.get_ctpbee_path, ctpbee_log.VLogger = before[:2]
+    if not before[2]:
+        del CtpbeeApi.success
+
+
+@pytest.fixture
+def run(tmp_path: Path, gateway: Gateway, prepared: None) -> Iterator[Callable[..., Any]]:
+    """`run(text, **state)`: the strategy of this text, after on_init."""
+    apps = []
+
+    def start(text: str, **found: Any) -> Any:
+        app = gateway.app = StrategyApp("test", gateway.call)
+        apps.append(app)
+        app.take(state(**found))
+        path = tmp_path / "strategy.py"
+        path.write_text(text, "utf-8")
+        extension = load(path)
+        app.add_extension(extension)
+        app.tell_found()
+        app.begin()
+        return extension
+
+    yield start
+    for app in apps:
+        for event in common_signals.event:
+            getattr(common_signals, f"{event}_signal").disconnect(app.recorder.get_func(event))
+
+
+# ── ordinary strategies: the API that ctpbee's own examples use ──────────────────────────────────────────────────────
+
+SHAPE = """
+from ctpbee import CtpbeeApi
+from ctpbee.constant import BarData, TickData
+from ctpbee.indicator.indicator import {indicators}
+from ctpbee.log import VLogger
+
+
+class Shape(CtpbeeApi):
+    logger = VLogger
+
+    def __init__(self, name: str, code):
+        super().__init__(name)
+        self.instrument_set = set([code])
+        self.close, self.high, self.low = [], [], []
+        self.pos = 0
+        self.name = name
+        self.logger.info(f"合约 {{code}}", owner=self.name)
+
+    def on_tick(self, tick: TickData) -> None:
+        pass
+
+    def on_bar(self, bar: BarData):
+        self.logger.debug(f"{{bar.local_symbol}} {{bar.datetime.strftime('%Y-%m-%d %H:%M:%S')}} {{bar.close_price}}", owner=self.name)
+        self.close.append(bar.close_price)
+        self.high.append(bar.high_price)
+        self.low.append(bar.low_price)
+        if len(self.close) < 60:
+            return
+        up, down = self.signals(bar.close_price)
+        if self.pos == 1 and down:
+            self.logger.success("平多", owner=self.name)
+            self.action.buy_close(bar.close_price, 1, bar)
+            self.pos = 0
+        elif self.pos == -1 and up:
+            self.action.sell_close(bar.close_price, 1, bar)
+            self.pos = 0
+        elif up and self.pos == 0:
+            self.action.buy_open(bar.close_price, 1, bar)
+            self.pos = 1
+        elif down and self.pos == 0:
+            self.action.sell_open(bar.close_price, 1, bar)
+            self.pos = -1
+
+    def signals(self, price):
+        {signals}
+
+
+ext = Shape("形", "rb2510.SHFE")
+"""
+
+SHAPES = {
+    "two averages": ("ma", "fast, slow = ma(self.close, 3), ma(self.close, 12); return fast[-1] > slow[-1], fast[-1] < slow[-1]"),
+    "range": ("atr, sma", "wide = atr(self.high, self.low, self.close, 14)[-1] > 0; middle = sma(self.close, 20)[-1]; "
+              "return wide and price > middle, wide and price < middle"),
+    "strength": ("rsi", "strength = rsi(self.close, 14)[-1]; return strength < 30, strength > 70"),
+    "convergence": ("macd", "line, signal, _ = macd(self.close, 12, 26, 9); return line[-1] > signal[-1], line[-1] < signal[-1]"),
+    "bands": ("bollinger_bands", "upper, _, lower = bollinger_bands(self.close, 20, 1); return price < lower[-1], price > upper[-1]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_strategy_on_closed_bars_and_an_indicator_opens_and_closes_both_ways(
+    run: Callable[..., Any], gateway: Gateway, shape: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    indicators, signals = SHAPES[shape]
+    with caplog.at_level(logging.DEBUG, "strategy"):
+        strategy = run(SHAPE.format(indicators=indicators, signals=signals))
+        for number in range(200):
+            strategy.app.hear("bar", bar(number, 3000 + round(50 * math.sin(number / 10))))
+    words = gateway.words()
+    assert {"long open", "short closetoday", "short open", "long closetoday"} <= set(words), (
+        "cover closes LONG by selling, sell closes SHORT by buying"
+    )
+    assert "合约 rb2510.SHFE" in caplog.text and "平多" in caplog.text
+    assert {order.local_symbol for order in gateway.orders()} == {"rb2510"}
+
+
+SPREAD = """
+from ctpbee import CtpbeeApi
+
+
+class Spread(CtpbeeApi):
+    def __init__(self, name, near, far):
+        super().__init__(name, )
+        self.near, self.far = near, far
+        self.instrument_set = set([near, far])
+        self.bars = {}
+        self.pos = 0
+
+    def on_tick(self, tick):
+        pass
+
+    def on_bar(self, bar):
+        self.bars[bar.local_symbol] = bar
+        if len(self.bars) < 2:
+            return
+        near, far = self.bars[self.near], self.bars[self.far]
+        gap = near.close_price - far.close_price
+        if self.pos == 0 and gap > 20:
+            self.success(f"入场 {gap}")
+            self.action.sell_open(near.close_price, 1, near)
+            self.action.buy_open(far.close_price, 1, far)
+            self.pos = -1
+        elif self.pos == -1 and gap < 5:
+            self.action.sell_close(near.close_price, 1, near)
+            self.action.buy_close(far.close_price, 1, far)
+            self.pos = 0
+
+    def on_trade(self, trade):
+        self.success(f"成交 {trade.local_trade_id} {trade.volume * trade.price}")
+
+
+ext = Spread("跨期", "rb2510.SHFE", "rb2601.SHFE")
+"""
+
+
+def test_a_strategy_on_two_contracts_trades_both_legs(run: Callable[..., Any], gateway: Gateway) -> None:
+    strategy = run(SPREAD)
+    for number, gap in enumerate((0, 10, 25, 30, 4, 0)):
+        strategy.app.hear("bar", bar(number, 3000 + gap))
+        strategy.app.hear("bar", bar(number, 3000, "rb2601"))
+    assert [f"{order.local_symbol} {order.direction} {order.offset}" for order in gateway.orders()] == [
+        "rb2510 short open",
+        "rb2601 long open",
+        "rb2510 long closetoday",
+        "rb2601 short closetoday",
+    ]
+    assert gateway.asked[:2] == [Subscribe(["rb2510.SHFE"]), Subscribe(["rb2601.SHFE"])]
+
+
+# ── what it hears ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+NOTES = """
+from ctpbee import CtpbeeApi
+
+
+class Notes(CtpbeeApi):
+    def __init__(self, name):
+        super().__init__(name)
+        self.instrument_set = {"rb2510.SHFE"}
+        self.heard = []
+
+    def on_bar(self, bar):
+        self.heard.append(("bar", bar.local_symbol))
+
+    def on_order(self, order):
+        self.heard.append(("order", order.status.name))
+
+    def on_trade(self, trade):
+        self.heard.append(("trade", trade.tradeid))
+
+    def on_contract(self, contract):
+        self.heard.append(("contract", self.app.replaying))
+
+
+ext = Notes("notes")
+"""
+
+
+def test_a_callback_that_is_not_written_is_not_called(run: Callable[..., Any]) -> None:
+    strategy = run(NOTES)
+    strategy.app.hear("tick", tick())
+    assert strategy.center.get_tick(SYMBOL).last_price == 3000.0
+
+
+def test_what_was_there_before_it_started_is_in_the_center_and_told_as_replayed(run: Callable[..., Any]) -> None:
+    strategy = run(NOTES, orders=[order(1)], trades=[trade(1)])
+    assert strategy.heard == [("contract", True), ("contract", True)]
+    assert [row.order_id for row in strategy.center.active_orders] == ["1_7_1"] and len(strategy.center.trades) == 1
+    assert strategy.get_strategy("another") is None and not strategy.app.replaying
+    assert strategy.center.account.balance == 1e6 and strategy.app.td_login_status and strategy.app.md_login_status
+
+
+def test_with_independent_instruments_only_its_own_are_asked_for_and_heard(run: Callable[..., Any], gateway: Gateway) -> None:
+    strategy = run(NOTES, INSTRUMENT_INDEPEND=True)
+    assert gateway.asked[-1] == WatchTicks([SYMBOL])
+    strategy.heard.clear()
+    strategy.app.hear("bar", bar(1, 3000.0, "rb2601"))
+    strategy.app.hear("bar", bar(1, 3000.0))
+    assert strategy.heard == [("bar", SYMBOL)]
+    strategy.instrument_set.add("rb2601.SHFE")
+    strategy.app.on_timer()
+    assert gateway.asked[-2:] == [Subscribe(["rb2601.SHFE"]), WatchTicks([SYMBOL, "rb2601.SHFE"])]
+
+
+def test_without_it_every_contract_is_heard(run: Callable[..., Any], gateway: Gateway) -> None:
+    run(NOTES)
+    assert gateway.asked[-1] == WatchTicks(None)
+
+
+def test_after_a_broken_connection_what_came_meanwhile_is_told_once(run: Callable[..., Any], gateway: Gateway) -> None:
+    strategy = run(NOTES, orders=[order(1)], trades=[trade(1)])
+    strategy.heard.clear()
+    later = state(orders=[order(1, Status.ALLTRADED, traded=2), order(2)], trades=[trade(1), trade(2)])
+    strategy.app.catch_up(later)
+    news = [("trade", "2"), ("order", "ALLTRADED"), ("order", "NOTTRADED")]
+    assert strategy.heard == news
+    strategy.app.catch_up(later)
+    assert strategy.heard == news
+    assert gateway.asked[-1] == WatchTicks(None), "the new connection has to be told again"
+
+
+def test_another_day_begins_without_the_orders_of_the_last(run: Callable[..., Any]) -> None:
+    strategy = run(NOTES, orders=[order(1)], trades=[trade(1)])
+    strategy.app.catch_up(state(day="20250609"))
+    assert strategy.center.orders == strategy.center.trades == strategy.center.active_orders == []
+
+
+# ── what it sends ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_send_order_returns_the_orders_local_id(run: Callable[..., Any], gateway: Gateway) -> None:
+    strategy = run(NOTES)
+    assert strategy.action.buy_open(3000.0, 2.0, tick()) == "sim.1_7_1"
+    (sent,) = gateway.orders()
+    assert (sent.volume, sent.type, sent.wait) == (2, "limit", False) and sent.client_order_id
+    strategy.action.buy_open(0, 1, tick(), price_type=OrderType.MARKET)
+    assert gateway.orders()[1].client_order_id != sent.client_order_id and gateway.orders()[1].type == "market"
+
+
+@pytest.mark.parametrize(
+    "error", [OrderRefused("超出策略限制", code="STRATEGY_LIMIT"), GatewayDown("断开", asked=False), BadInput("price", "价格")]
+)
+def test_an_order_that_was_not_sent_has_no_id_and_is_logged(
+    run: Callable[..., Any], gateway: Gateway, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    strategy = run(NOTES)
+    gateway.answers[PlaceOrder] = error
+    assert strategy.action.buy_open(3000.0, 1, tick()) == ""
+    assert "未发出" in caplog.text
+
+
+@pytest.mark.parametrize("volume", [1.5, "two", None, float("nan")])
+def test_what_no_order_can_be_never_leaves(run: Callable[..., Any], gateway: Gateway, volume: Any) -> None:
+    assert run(NOTES).action.buy_open(3000.0, volume, tick()) == ""
+    assert gateway.orders() == []
+
+
+def test_an_order_on_whose_way_the_connection_broke_is_looked_for_and_never_sent_again(
+    run: Callable[..., Any], gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    strategy = run(NOTES)
+    gateway.answers[PlaceOrder] = GatewayDown("断开", asked=True)
+    assert strategy.action.buy_open(3000.0, 1, tick()) == strategy.action.buy_open(3001.0, 1, tick()) == ""
+    assert "请勿重复下单" in caplog.text
+    first = gateway.orders()[0].client_order_id
+    strategy.app.catch_up(state(orders=[order(1, client_order_id=first)]))
+    assert "已发出，编号 1_7_1" in caplog.text and "没有发出：网关的委托中没有它" in caplog.text
+    assert ("order", "NOTTRADED") in strategy.heard and len(gateway.orders()) == 2
+
+
+def test_a_cancel_goes_by_the_id_that_send_order_gave(run: Callable[..., Any], gateway: Gateway) -> None:
+    strategy = run(NOTES, orders=[order(1)])
+    assert strategy.action.cancel("sim.1_7_1") == 0
+    assert gateway.asked[-1] == CancelOrder("1_7_1", wait=False)
+    gateway.answers[CancelOrder] = OrderRefused("已成交")
+    assert strategy.action.cancel("sim.1_7_1") == -1
+
+
+def test_closing_goes_by_the_accounts_position_todays_and_history_apart(run: Callable[..., Any], gateway: Gateway) -> None:
+    strategy = run(NOTES)
+    strategy.app.take_book(Book([position("rb2510", "long", 5, yd_volume=3)], None))
+    gateway.lots["rb2510", "long"] = 5
+    ids = strategy.action.buy_close(2990.0, 4, tick())
+    assert ids == ["sim.1_7_1", "sim.1_7_2"]
+    assert [(sent.offset, sent.volume, sent.direction) for sent in gateway.orders()] == [
+        ("closetoday", 2, "short"),
+        ("closeyesterday", 2, "short"),
+    ]
+
+
+# ── what is wrong with a file ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line"),
+    [
+        ("x = 1\n1 / 0\n", "ZeroDivisionError: division by zero", 2),
+        ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'", 1),
+        ("def broken(:\n    pass\n", "SyntaxError: invalid syntax", 1),
+        ("def f():\n    raise SystemExit\n\nf()\n", "策略调用了 sys.exit()", 2),
+        ("raise KeyError\n", "KeyError", 1),
+        ("x = 1\n", "没有 ext", 0),
+        ("ext = 7\n", "ext 应为 CtpbeeApi 子类的实例，现在是 int", 0),
+        ("import json\njson.loads('{')\n", "JSONDecodeError: ", 2),
+    ],
+)
+def test_a_failure_names_the_reason_and_the_line_of_the_strategys_own_file(
+    tmp_path: Path, prepared: None, text: str, message: str, line: int
+) -> None:
+    path = tmp_path / "strategy.py"
+    path.write_text(text, "utf-8")
+    with pytest.raises(BaseException) as error:  # noqa: B017, PT011 - SystemExit too
+        load(path)
+    report = failure(error.value, path)
+    assert report["message"].startswith(message) and report["line"] == line
+    if isinstance(error.value, NotAStrategy):
+        assert report["traceback"].count("\n") == 1
+    else:
+        assert "importlib" not in report["traceback"], "only what happened in and below the strategy"
