@@ -20,6 +20,7 @@ from app import logs
 from app.gateway.end_signal import EndSignal
 from app.gateway.logbook import Secret
 from app.gateway.service import Login, Service
+from app.lib.calendar import use_overrides
 from app.lib.errors import AppError
 from app.model import open_store
 from app.settings import Settings
@@ -62,6 +63,7 @@ def run(settings: Settings, login: Login) -> int:
 def main() -> int:
     try:
         settings = Settings.load()
+        use_overrides(settings.calendar_file)
         login = msgspec.json.decode(sys.stdin.buffer.readline(), type=Login)
     except AppError as error:
         sys.stderr.write(f"{error.message}\n")

@@ -67,6 +67,10 @@ class AccountView:
         """Whether orders can be sent."""
         return self._fronts.state("td") == "ready"
 
+    def front_reason(self) -> str:
+        """What the trading front is in, in words; "" where there is nothing to say."""
+        return self._fronts.data()["td"]["reason"]
+
     def contract(self, symbol: str) -> ContractData | None:
         """By `rb2501.SHFE` or `rb2501`."""
         symbol = symbol.strip()

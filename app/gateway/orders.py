@@ -47,6 +47,8 @@ class Account(Protocol):
 
     def is_ready(self) -> bool: ...
 
+    def front_reason(self) -> str: ...
+
     def contract(self, symbol: str) -> ContractData | None: ...
 
     def tick(self, local_symbol: str) -> TickData | None: ...
@@ -328,7 +330,8 @@ class OrderDesk:
 
     def _check_ready(self, what: str = "报单") -> None:
         if not self._account.is_ready():
-            raise NotReady(f"交易前置未就绪，{what}未发出，请稍后再试")
+            reason = self._account.front_reason()
+            raise NotReady(f"交易前置未就绪{f'（{reason}）' if reason else ''}，{what}未发出，请稍后再试")
 
 
 def _same_order(journaled: dict[str, Any], request: PlaceOrder) -> bool:

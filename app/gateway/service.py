@@ -24,6 +24,8 @@ from app.gateway.account import AccountView, Fronts
 from app.gateway.bar_archive import BarArchive, Range
 from app.gateway.bee import BackendApp
 from app.gateway.channel import Connection
+from app.gateway.dialer import Dialer
+from app.gateway.interfaces import CTP_INTERFACES
 from app.gateway.interfaces.ctp import NEWEST, SETTLEMENT_SCOPE
 from app.gateway.journal import Journal
 from app.gateway.ledger import Ledger
@@ -105,6 +107,7 @@ STATE_TEXT = {
     "ready": "就绪",
     "lost": "已断开",
     "refused": "登录被拒",
+    "resting": "休市",
 }
 
 log = logging.getLogger("account")
@@ -288,6 +291,8 @@ class Service:
     def start(self) -> None:
         """Listen, register, and begin to log in."""
         self.loop.post(self._app.start)  # first of all: every call finds an app that has started
+        if self._login.interface in CTP_INTERFACES and self._settings.ctp_hours == "exchange":
+            self.loop.post(Dialer(self.loop, lambda: (self._app.trader, self._app.market)).start)
         self._server.start()
         self._registry.register(
             name=self._name,
@@ -563,7 +568,7 @@ class Service:
         if front == "md" and state == "lost" and was != "lost":
             self._api.on_market_lost()
         if front == "td":
-            if state == "lost" and self._app.trader.delay is not None:
+            if state in ("lost", "resting") and self._app.trader.delay is not None:
                 self._on_login_delayed(self._app.trader.delay)
             elif state == "refused":
                 self._on_login_refused(self._app.trader.refusal or LoginRefused(reason))

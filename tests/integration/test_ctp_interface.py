@@ -31,6 +31,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))  # nothing native is called here
     monkeypatch.setattr(native, "SHORTEST_PAUSE", 0.05)
     monkeypatch.setattr(native, "CONNECT_LIMIT", 0.2)
+    monkeypatch.setattr(native, "_let_go", lambda api: api.exit())
     return desk
 
 
@@ -525,6 +526,25 @@ def test_an_order_whose_answer_was_lost_with_the_gateway_is_found_again_by_its_t
     assert again.ledger.orders[order_id].is_local
     assert len(desk.asked("reqOrderInsert")) == 1
     eventually(lambda: store.intents(DAY)[0].state == "accepted", "settled")
+
+
+def test_who_rests_logs_out_and_lets_the_library_go_and_who_wakes_logs_in_with_a_new_one(desk: Desk, gateway: Gateway) -> None:
+    until = datetime(2025, 6, 9, 20, 35, tzinfo=SHANGHAI)
+    gateway.do(lambda: gateway.bee.subscribe("rb2510"))
+    first, sides = desk.td, (gateway.bee.trader, gateway.bee.market)
+    gateway.do(lambda: [side.rest(until) for side in sides])
+    assert ("td", "resting", "不在交易时段，2025-06-09 20:35 再登录") in gateway.states
+    assert gateway.state("md") == "resting"
+    assert len(desk.asked("reqUserLogout")) == len(desk.asked("md.reqUserLogout")) == 1
+    with pytest.raises(NotReady):
+        gateway.send()
+    eventually(lambda: first.ended, "the library is let go")
+    desk.login = desk.login | {"TradingDay": "20250610", "SessionID": 8}
+    desk.account = as_dict(account(TradingDay="20250610"))
+    gateway.do(lambda: [side.wake() for side in sides])
+    gateway.ready(times=2)
+    assert desk.td is not first and gateway.bee.trader.trading_day == "20250610"
+    eventually(lambda: len(desk.asked("subscribeMarketData")) == 2, "subscribed again")
 
 
 def test_a_broken_callback_is_logged_and_the_next_one_heard(desk: Desk, gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:

@@ -117,6 +117,9 @@ class Desk:
     def is_ready(self) -> bool:
         return self.ready
 
+    def front_reason(self) -> str:
+        return "" if self.ready else "网络读失败"
+
     def contract(self, symbol: str) -> ContractData | None:
         return self.contracts.get(symbol) or self.contracts.get(f"{symbol}.SHFE")
 

@@ -83,6 +83,18 @@ class _NativeSide(Side):
         self.refusal = LoginRefused(f"{finding.name}：{finding.problem}。{finding.remedy}", code=finding.code)
         self._say("refused", self.refusal.message)
 
+    def rest(self, until: datetime) -> None:
+        """Log out, and do not dial before `until`."""
+        self._unwatch()
+        if isinstance(self._front, native.NativeLink):
+            self._front.rest()
+        self._front = None
+        self._say("resting", f"不在交易时段，{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M} 再登录")
+
+    def wake(self) -> None:
+        """Dial again."""
+        self.connect(self.info)
+
     def _hear_clock(self, frame: frames.RspUserLogin) -> None:
         self._clock.start(login_moment(frame.TradingDay, frame.now, datetime.now(SHANGHAI)))
 
@@ -115,6 +127,17 @@ class CtpTrader(_NativeSide, Trader):
     def _make_front(self) -> native.NativeTraderLink:
         _, api = native.native_classes()
         return native.NativeTraderLink(api, self.info, self._loop, self._on_open, self._on_frame, self._on_lost)
+
+    def rest(self, until: datetime) -> None:
+        self._end_session()
+        self._load = None
+        text = f"不在交易时段，前置不可用；{until.astimezone(SHANGHAI):%m-%d %H:%M} 起自动登录"
+        self.delay = LoginDelayed(text, code="OUT_OF_HOURS")
+        super().rest(until)
+
+    def wake(self) -> None:
+        self.delay = None
+        super().wake()
 
     # ── login ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -369,6 +392,10 @@ class CtpTrader(_NativeSide, Trader):
 
 class CtpMarket(_NativeSide, Market):
     """The market front."""
+
+    def rest(self, until: datetime) -> None:
+        self._streaming = set()
+        super().rest(until)
 
     def _make_front(self) -> native.NativeMarketLink:
         api, _ = native.native_classes()

@@ -3,17 +3,16 @@
 The library connects, and connects again, by itself, in threads of its own. Its binding calls back in a further thread, where a
 raised exception would be printed and lost: there the answer is only copied, and handed to the event thread. The binding copies
 text into fixed buffers without looking at its length: checks.py has looked before.
-
-Never call the binding's `exit` while something may still be called back: it waits for the calling thread, with Python's lock held,
-which that thread may be waiting for.
 """
 
 from __future__ import annotations
 
-import faulthandler
+import ctypes
 import functools
 import itertools
 import logging
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,7 +30,6 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 CONNECT_LIMIT = 5.0  # seconds after which a front that has not answered is called unreachable; the library goes on trying
 SHORTEST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # seconds between two logins that the counter could not take
-EXIT_LIMIT = 10.0  # seconds that letting go of the library may take, before the process is ended for it
 
 NOT_SENT = {
     -1: ("NEVER_SENT_NETWORK", "网络连接失败"),
@@ -206,7 +204,7 @@ class NativeLink:
         self.close()
         api, self._api = self._api, None
         if api is not None:
-            self._loop.call_later(1.0, _let_go, api)
+            self._loop.call_later(1.0, _let_go, api)  # the answer to the logout may still come
 
     # called back, in the binding's thread
 
@@ -288,12 +286,24 @@ class NativeLink:
 
 
 def _let_go(api: Any) -> None:
-    """Take the library apart. Should that hang, with all of Python held, a thread of C ends the process, and the host starts it anew."""
-    faulthandler.dump_traceback_later(EXIT_LIMIT, exit=True)
-    try:
-        api.exit()
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+    """Take the library apart, which ends its threads and sockets. In a thread of its own: it waits for the binding's.
+
+    The binding's `exit` waits for its calling thread with Python's lock held, which that thread may be waiting for. The same C++
+    function, called through ctypes, is called without that lock. Where its name is another (Windows), the library is left alone:
+    logged out, it goes on dialling.
+    """
+    bound = next(kind for kind in type(api).__mro__ if kind.__name__ in ("TdApi", "MdApi"))
+    if sys.platform == "win32":
+        return
+    library = ctypes.CDLL(sys.modules[bound.__module__].__file__)
+    leave = getattr(library, f"_ZN5{bound.__name__}4exitEv")
+    address = ctypes.c_void_p.from_address(id(api) + object.__basicsize__)  # where pybind11 keeps the C++ object's
+    threading.Thread(target=leave, args=(address,), name="library-exit", daemon=True).start()
+    _GONE.append(api)  # not to be freed while that goes on
+
+
+_GONE: list[Any] = []
+"""Library objects that were taken apart: two a session of trading."""
 
 
 class TraderCallbacks:

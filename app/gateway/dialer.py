@@ -1,0 +1,65 @@
+"""Keeps a real account connected in the hours in which its counter answers, and only then. Gateway process, event thread.
+
+A login by hand outside these hours is tried once: what is reached stays until it is lost, what is not reached rests.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from app.gateway.loop import EventLoop, Timer
+from app.lib.calendar import SHANGHAI
+from app.lib.dialing import Window, window_from
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds
+
+
+class Dialled(Protocol):
+    """A front that can be let go and dialled again."""
+
+    @property
+    def state(self) -> str: ...
+
+    def rest(self, until: datetime) -> None: ...
+
+    def wake(self) -> None: ...
+
+
+def now() -> datetime:
+    """The host's clock: who rests hears no other."""
+    return datetime.now(SHANGHAI)
+
+
+class Dialer:
+    """`fronts` are both of an account, connected when this is started; `clock` gives an aware moment."""
+
+    def __init__(self, loop: EventLoop, fronts: Callable[[], Sequence[Dialled]], clock: Callable[[], datetime] = now) -> None:
+        self._loop = loop
+        self._fronts = fronts
+        self._clock = clock
+        self._was_open = False
+        self._window: Window | None = None
+        self._timer: Timer | None = None
+
+    def start(self) -> None:
+        self._timer = self._loop.every(lambda: LOOK_EVERY, self.look)
+
+    def look(self) -> None:
+        """Dial or let go, if it is time to."""
+        moment = self._clock()
+        if self._window is None or not moment < self._window.end:
+            self._window = window_from(moment)
+            if not self._window.sure:
+                log.warning("交易日历没有 %s，按工作日推算；请更新交易日历", self._window.trading_day)
+        is_open = self._window.start <= moment
+        for front in self._fronts():
+            if is_open and front.state == "resting":
+                front.wake()
+            elif not is_open and front.state not in ("resting", "refused") and (self._was_open or front.state == "lost"):
+                front.rest(self._window.start)
+        self._was_open = is_open
