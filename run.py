@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.auth import AuthorizationCode
+    from app.gateway.bar_import import Save
+    from app.gateway.mongo_import import Notes, Source
+    from app.gateway.moving import Moved
     from app.settings import Settings
 
 PROGRAM = Path(__file__).resolve()
 END_LIMIT = 1.1  # seconds
+MOST_NAMED = 20  # documents that are no bar, of one collection
 
 
 class Commands(click.Group):
@@ -193,6 +197,110 @@ def _import_file(settings: Settings, account: str, path: Path, symbol: str, labe
     for local_symbol, bars in series.items():
         click.echo(f"{path}：{local_symbol} {len(bars)} 根，{_minute(bars[0].timestamp)} 至 {_minute(bars[-1].timestamp)}")
     return True
+
+
+@main.command("import-mongo")
+@settings_options
+@click.option("--uri", metavar="URI", envvar="SOURCE_MONGO_URI", help="来源；含密码时写在环境变量 SOURCE_MONGO_URI；缺省为 mongo_uri")
+@click.option("--database", metavar="NAME", default="ctp_bar", show_default=True, help="来源的库：每个合约一个集合")
+@click.option("--account", metavar="KEY", default="", help="账户，如 sim-9999-demo；只有一个账户时可省")
+@click.option("--label", type=click.Choice(["start", "end"]), help="时间是 K 线的开始还是结束；不给则由交易节首尾的 K 线判断")
+@click.pass_context
+def import_mongo(ctx: click.Context, uri: str | None, database: str, account: str, label: str | None, **options: Any) -> None:
+    """导入原后端存在 MongoDB 里的 1 分钟 K 线（不改动来源）。中断后再次执行即接着导入；没有变化的合约不再读。"""
+    from contextlib import closing
+
+    from app.gateway.bar_import import account_writer, find_account
+    from app.gateway.mongo_import import Notes, Source
+
+    settings = _settings(ctx, options)
+    account = find_account(settings, account)
+    if not (uri or settings.mongo_uri):
+        raise SettingsError("请用 --uri 指明来源", parameter="uri")
+    with closing(Source(uri or settings.mongo_uri, database)) as source, account_writer(settings, account) as save:
+        notes = Notes(settings.data_dir / "accounts" / account, source.name)
+        results = [_import_collection(source, name, label or "", save, notes) for name in source.collections()]
+    click.echo(f"{source.name}：{len(results)} 个集合，导入 {sum(count for _, count in results)} 根")
+    if not all(good for good, _ in results):
+        sys.exit(1)
+
+
+def _import_collection(source: Source, name: str, label: str, save: Save, notes: Notes) -> tuple[bool, int]:
+    """One collection, its progress on stderr where that is a terminal. Returns whether all of it is here now, and how many bars came in."""
+    from tqdm import tqdm
+
+    from app.gateway.mongo_import import SourceFailed, import_collection
+
+    extent = source.extent(name)
+    if notes.has(name, extent):
+        click.echo(f"{name}：已导入，没有变化")
+        return True, 0
+    try:
+        with (
+            tqdm(desc=f"读取 {name}", unit=" 份", total=extent[0], leave=False, disable=None) as read,
+            tqdm(desc=f"写入 {name}", unit=" 根", total=extent[0], leave=False, disable=None) as written,
+        ):
+            found = import_collection(source, name, label, save, read.update, written.update)
+    except SourceFailed:
+        raise
+    except AppError as error:
+        click.echo(f"{name}：未导入：{error.message}", err=True)
+        return False, 0
+    for problem in found.problems[:MOST_NAMED]:
+        click.echo(problem, err=True)
+    left_out = f"，{len(found.problems)} 份不是 K 线，未导入" if found.problems else ""
+    repeated = f"，{found.repeated} 份重复，以后写的为准" if found.repeated else ""
+    if found.bars:
+        span = f"，{_minute(found.first)} 至 {_minute(found.last)}"
+        click.echo(f"{name}：{found.documents} 份，导入 {found.bars} 根{span}{repeated}{left_out}")
+    else:
+        click.echo(f"{name}：{found.documents} 份，没有可导入的 K 线{left_out}")
+    if not found.problems:
+        notes.add(name, extent)
+    return not found.problems, found.bars
+
+
+@main.command("export")
+@settings_options
+@click.option("--to", "target", metavar="DIR", required=True, type=click.Path(path_type=Path), help="写到哪里：空目录，或尚不存在")
+@click.option("--bars", type=click.Choice(["csv", "parquet"]), default="parquet", show_default=True, help="K 线的格式")
+@click.pass_context
+def export(ctx: click.Context, target: Path, bars: str, **options: Any) -> None:
+    """导出全部账户的 K 线、流水、设置与策略（须先停止服务）；用于备份、换机器、换存储。"""
+    from tqdm import tqdm
+
+    from app.gateway import moving
+
+    settings = _settings(ctx, options)
+    with moving.stopped_server(settings), tqdm(desc="导出", unit=" 行", leave=False, disable=None) as progress:
+        moved = moving.export(settings, target, bars, progress.update)
+    _say_moved(moved)
+    click.echo(f"已导出到 {target}")
+
+
+@main.command("import")
+@settings_options
+@click.argument("source", metavar="DIR", type=click.Path(path_type=Path))
+@click.pass_context
+def import_(ctx: click.Context, source: Path, **options: Any) -> None:
+    """导入 export 写的目录（须先停止服务）：已有的同键行以导入的为准，其余不动。可重复执行。"""
+    from tqdm import tqdm
+
+    from app.gateway import moving
+
+    settings = _settings(ctx, options)
+    total = sum(entry.rows for entry in moving.read_manifest(source))
+    with moving.stopped_server(settings), tqdm(desc="导入", unit=" 行", total=total, leave=False, disable=None) as progress:
+        moved = moving.load(settings, source, progress.update)
+    _say_moved(moved)
+    click.echo(f"已导入 {source}")
+
+
+def _say_moved(moved: list[Moved]) -> None:
+    from itertools import groupby
+
+    for scope, entries in groupby(moved, key=lambda entry: entry.scope):
+        click.echo(f"{scope}：{'，'.join(f'{entry.table} {entry.rows} 行' for entry in entries)}")
 
 
 def _minute(timestamp: int) -> str:

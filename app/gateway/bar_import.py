@@ -14,15 +14,23 @@ from app.gateway.messages import SaveBars
 from app.gateway.process import AlreadyRunning, Lock
 from app.gateway.registry import Registry
 from app.gateway.rpc import RpcClient
-from app.lib.errors import GatewayDown, NotFound
+from app.lib.errors import AppError, GatewayDown, NotFound
 from app.model import open_store
-from app.model.store import Bar
+from app.model.store import Bar, StoreFailed
 from app.settings import Settings
 
 CHUNK = 1000
 """Bars in one write: orders that the gateway has to write down wait no longer than for these."""
 
+SHIPPING_LIMIT = 600.0  # seconds
+
 Save = Callable[[str, list[Bar]], object]
+
+
+class CannotSave(AppError):
+    """The store does not take the bars: mend what the message says and import again."""
+
+    default_code = "CANNOT_SAVE"
 
 
 def find_account(settings: Settings, account: str) -> str:
@@ -57,7 +65,11 @@ def account_writer(settings: Settings, account: str) -> Iterator[Save]:
     except AlreadyRunning:
         raise GatewayDown("账户的网关正在启动，请稍后再导入") from None
     with contextlib.closing(lock), contextlib.closing(open_store(settings, account)) as store:
-        yield lambda local_symbol, bars: store.save_bars(local_symbol, "1m", bars)
+        try:
+            yield lambda local_symbol, bars: store.save_bars(local_symbol, "1m", bars)
+            store.flush(SHIPPING_LIMIT)  # what is not at MongoDB by then leaves with the account's next gateway
+        except StoreFailed as error:
+            raise CannotSave(str(error)) from None
 
 
 def save_in_chunks(save: Save, local_symbol: str, bars: Sequence[Bar]) -> Iterator[int]:

@@ -16,7 +16,7 @@ import csv
 import gzip
 import math
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -85,7 +85,7 @@ def read_bar_file(
         found = _sound_rows(path, given, on_row)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise BadBarFile(f"{path.name}: 读不了：{error}") from None
-    shift = MINUTE if _is_end(path, found, label) else 0
+    shift = MINUTE if _is_end(path.name, found, label) else 0
     labelled: dict[str, dict[int, _Labelled]] = {}
     problems: list[str] = []
     for row in found:
@@ -95,6 +95,42 @@ def read_bar_file(
         rows[row.bar.timestamp] = row
     _raise_if(problems)
     return {local_symbol: _in_their_minutes(rows, shift) for local_symbol, rows in sorted(labelled.items())}
+
+
+class Documents(NamedTuple):
+    """What came of reading documents: the bars, how many took the place of an earlier one, and what is wrong with the rest."""
+
+    bars: list[Bar]
+    repeated: int
+    problems: list[str]
+
+
+def read_bar_documents(name: str, documents: Iterable[Mapping[str, Any]], label: str = "") -> tuple[str, Documents]:
+    """The bars of one contract, called `name`, as a recorder left them in a database: `{timestamp, open_price, …}`, in their order there.
+
+    Unlike a file, a collection is read as far as it goes: of a minute that is there twice the later document counts, and documents that
+    are no bar are named and left out. Returns the local symbol, and the bars oldest first. Raises BadInput for a name that is no
+    contract's, BadBarFile when nobody can tell what the labels are.
+    """
+    local_symbol = _local_symbol(name, "")
+    found: dict[int, _Labelled] = {}
+    problems: list[str] = []
+    repeated = 0
+    for number, document in enumerate(documents, 1):
+        try:
+            row = {ours: document[theirs] for ours, known in NAMES.items() for theirs in reversed(known) if theirs in document}
+            missing = [needed for needed in NEEDED if needed not in row]
+            if missing:
+                raise _Bad(f"缺少 {'、'.join('/'.join(NAMES[one]) for one in missing)}")
+            moment = row["time"]
+            whole = int(moment) if isinstance(moment, float) and moment.is_integer() else moment
+            timestamp, is_date = _time(whole)
+            repeated += timestamp in found
+            found[timestamp] = _Labelled(number, local_symbol, _bar_of(row, timestamp), is_date)
+        except (_Bad, ValueError, OverflowError) as error:
+            problems.append(f"{name} 第 {number} 份：{error}")
+    shift = MINUTE if found and _is_end(name, list(found.values()), label) else 0
+    return local_symbol, Documents(_in_their_minutes(found, shift), repeated, problems)
 
 
 def _in_their_minutes(rows: Mapping[int, _Labelled], shift: int) -> list[Bar]:
@@ -261,7 +297,7 @@ def _time(value: Any) -> tuple[int, bool]:
 # ── labels ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _is_end(path: Path, rows: Sequence[_Labelled], label: str) -> bool:
+def _is_end(name: str, rows: Sequence[_Labelled], label: str) -> bool:
     """Whether the rows are labelled with their end: as told, or as those at the edges of sections show."""
     if label:
         return label == "end"
@@ -275,5 +311,5 @@ def _is_end(path: Path, rows: Sequence[_Labelled], label: str) -> bool:
             openings += moment == section.start and section.auction  # with labels of ends, an auction's own bar
             ends += moment == section.end
     if starts and ends or not (starts or ends or openings):
-        raise BadBarFile(f"{path.name}: 看不出 K 线以开始还是结束时刻为标签，请用 --label start 或 --label end 指明")
+        raise BadBarFile(f"{name}: 看不出 K 线以开始还是结束时刻为标签，请用 --label start 或 --label end 指明")
     return bool(ends)

@@ -32,6 +32,7 @@ READ_LIMIT = 3.0
 WRITE_LIMIT = 30.0
 NO_ENTRY = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, and what Atlas says for it
 DUPLICATE = 11000
+SCOPE = "_scope"  # the field that says whose a document is; tables have columns called scope
 DIGITS = 16
 WRAPPED = "json"  # a value that BSON cannot hold as it is stands in a document of this one key, as JSON text
 BAR_FIELDS = ("timestamp", "open", "high", "low", "close", "volume", "turnover", "open_interest", "complete")
@@ -170,6 +171,20 @@ class MongoTables:
         found.sort(key=(lambda row: row[ROWID]) if table.ordered else table.key_of)
         return iter(found)
 
+    def scopes(self) -> list[str]:
+        """Every scope that the database has rows of."""
+        found = set()
+        for table in ("settings", "intents", "events", BARS):
+            after = ""
+            while True:
+                with translated(self._uri, WRITE_LIMIT):
+                    one = self._of(table).find_one({"_id": {"$gte": after}}, {SCOPE: True}, sort=[("_id", ASCENDING)])
+                if one is None:
+                    break
+                found.add(str(one[SCOPE]))
+                after = _escaped(one[SCOPE]) + "0"  # behind all that begins with its name and "/"
+        return sorted(found)
+
     # ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def read_bars(self, local_symbol: str, interval: str, start: int, end: int, limit: int) -> list[Bar]:
@@ -208,7 +223,7 @@ class MongoTables:
 
     def _document(self, table: Table, row: Row) -> dict[str, Any]:
         values = {name: _to_bson(value) if name in table.json else value for name, value in row.items()}
-        return {"_id": self._id(table.key_of(row)), "scope": self._scope, **values}
+        return {"_id": self._id(table.key_of(row)), SCOPE: self._scope, **values}
 
     @staticmethod
     def _row(table: Table, document: dict[str, Any]) -> Row:

@@ -246,6 +246,7 @@ def test_bars_that_have_arrived_leave_after_a_week_and_are_read_all_the_same(
     eventually(lambda: len(SqliteStore.read_bars(store, "rb2510.SHFE", "1m")) == 101, "the old ones have left")
     assert store.read_bars("rb2510.SHFE", "1m") == [bar(minute) for minute in range(500)]
     assert store.read_bars("rb2510.SHFE", "1m", 60_000, 180_000) == [bar(1), bar(2)]
+    assert store.read_bar_rows("rb2510.SHFE", "1m") == [bar(minute)[:6] for minute in range(500)]
     assert store.read_bars("rb2510.SHFE", "1m", limit=200) == [bar(minute) for minute in range(300, 500)]
     assert len(list(store.rows(store.tables()[BARS]))) == len(mongo.tables[BARS]) == 500
     mongo.fault = StoreFailed("连不上")
