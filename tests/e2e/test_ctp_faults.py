@@ -41,8 +41,8 @@ def ready(page: Page) -> None:
 
 def test_ten_thousand_quotes_at_once_are_all_counted(server: CtpServer, trader: Trader) -> None:
     page = trader.open_page()
-    quote = trader.fix_quote(RB)
-    page.settles("tick", lambda event: (event["data"]["bid_price_1"], event["data"]["ask_price_1"]) == (quote.bid, quote.ask))
+    quote = trader.fix_quote(RB, 7777, 8888)  # volumes that no generated quote has: after this one no other comes
+    page.settles("tick", lambda event: (event["data"]["bid_volume_1"], event["data"]["ask_volume_1"]) == (7777, 8888))
 
     def ticks() -> float:
         text = requests.get(f"{server.url}/metrics", timeout=10).text
