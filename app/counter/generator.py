@@ -78,6 +78,10 @@ class GeneratedMarket:
     def now(self) -> datetime:
         return (self._wall() + self._offset).astimezone(SHANGHAI)
 
+    def set_clock(self, moment: datetime) -> None:
+        """The clock jumps forward to this moment and runs on from there."""
+        self._offset += max(timedelta(), moment - self.now())
+
     def trading_day(self) -> str:
         return compact(self._day)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -18,6 +19,7 @@ import socketio
 
 from app.gateway import channel
 from app.gateway.registry import Entry, Registry
+from app.lib.calendar import SHANGHAI
 from tests.faults import CounterFaults
 from tests.waiting import eventually
 
@@ -108,6 +110,15 @@ class BackendServer:
 
     def faults(self) -> CounterFaults:
         return CounterFaults(self.fault_address)
+
+    def near_minutes_end(self, forming: Mapping[str, Any]) -> None:
+        """The counter's clock jumps to the last second of the minute of this `bar_update`."""
+        moment = datetime.fromtimestamp(forming["data"][0] / 1000, SHANGHAI).replace(tzinfo=None, second=59)
+        faults = self.faults()
+        try:
+            faults.set_clock(moment.isoformat())
+        finally:
+            faults.close()
 
     def kill(self, name: str) -> Entry:
         """kill -9, and the entry of who was killed."""

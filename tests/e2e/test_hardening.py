@@ -59,7 +59,7 @@ def settled(drill: Drill) -> list[str]:
 
 @pytest.mark.timeout(240)
 def test_whatever_breaks_while_orders_flow_all_books_are_equal_at_the_end(drill: Callable[[int, int, float], None]) -> None:
-    drill(SEED, 2, SECONDS or 40)
+    drill(SEED, 2, SECONDS or 30)
 
 
 @pytest.mark.full

@@ -46,13 +46,14 @@ def test_a_subscribed_contract_ticks_in_the_shape_of_the_contract(either_server:
 
 
 def test_forming_bars_and_closed_bars_arrive(make_server: Callable[..., BackendServer]) -> None:
-    server = make_server(counter_clock="2025-06-05T10:00:50").start()
+    server = make_server().start()
     trader = Trader(server).log_in()
     page = trader.open_page()
     trader.do("POST", "/market", symbol=RB)
     forming = page.wait("bar_update", lambda event: event["local_symbol"] == RB)
     assert forming["interval"] == "1m"
-    closed = page.wait("bar", lambda event: event["local_symbol"] == RB, seconds=30)
+    server.near_minutes_end(forming)
+    closed = page.wait("bar", lambda event: event["local_symbol"] == RB)
     timestamp, opened, high, low, close, volume = closed["data"]
     assert timestamp % 60_000 == 0 and low <= min(opened, close) <= max(opened, close) <= high and volume >= 0
     assert eventually(lambda: trader.do("POST", "/bar", local_symbol=RB), "the bar is served") == [closed["data"]]
@@ -144,13 +145,14 @@ def test_a_resting_order_is_shown_and_can_be_cancelled(either_server: BackendSer
 
 
 def test_everything_is_there_after_a_restart(make_server: Callable[..., BackendServer]) -> None:
-    server = make_server(counter_clock="2025-06-05T10:00:50").start()
+    server = make_server().start()
     trader = Trader(server).log_in()
     page = trader.open_page()
     quote = trader.fix_quote(RB)
     filled = trader.order(RB, "short", "open", quote.bid, 2)["order_id"]
     resting = trader.order(RB, "long", "open", quote.bid - 10 * quote.tick, 1)["order_id"]
-    page.wait("bar", lambda event: event["local_symbol"] == RB, seconds=30)
+    server.near_minutes_end(page.wait("bar_update", lambda event: event["local_symbol"] == RB))
+    page.wait("bar", lambda event: event["local_symbol"] == RB)
     page.close()
     before, config = trader.lists(), trader.do("GET", "/config")
     bars = trader.do("POST", "/bar", local_symbol=RB)

@@ -63,10 +63,11 @@ def test_a_contract_that_is_not_listed_any_more_is_served_and_an_unknown_one_is_
 def test_a_lost_quote_front_marks_the_bar_it_fell_into(world: World) -> None:
     _, page = world.log_in("gap")
     symbol, _ = a_contract(page, "ag")
-    page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol)
+    forming = page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol)
     before = len(page.events("bar"))
     assert world.fault("drop", user="gap", front="md") == 1
     page.waits_for("status", lambda event: event["data"]["md"]["state"] == "lost")
+    world.near_minutes_end(forming)
     eventually(lambda: len(page.events("bar")) > before, "the bar closes", 75.0)
     (closed,) = [event["data"] for event in page.events("bar") if event["local_symbol"] == symbol]
     store = open_store(world.settings, "sim-9999-gap")

@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from app.gateway import client
 from app.gateway.client import NEEDS_LOGIN, Gateways
 from app.gateway.messages import Counted, Done, LogIn, PlaceOrder, Push, PushContracts, ReadStatus
 from app.gateway.registry import PROTOCOL
@@ -196,7 +197,10 @@ def test_a_login_waits_for_a_host_that_is_just_being_started(gateways: Gateways,
             host.die()
 
 
-def test_with_neither_host_nor_gateway_an_account_needs_a_login_and_a_login_says_that_the_host_is_down(gateways: Gateways) -> None:
+def test_with_neither_host_nor_gateway_an_account_needs_a_login_and_a_login_says_that_the_host_is_down(
+    gateways: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "HOST_GRACE", 0.2)
     gateways.start()
     with pytest.raises(NeedsLogin):
         gateways.call(ACCOUNT, PushContracts())

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from app.gateway.messages import (
 )
 from app.gateway.registry import Registry
 from app.gateway.rpc import RpcClient
+from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, FrontUnreachable, LoginRefused, NotFound, NotReady, OrderRefused
 from app.settings import Settings
 from tests.waiting import eventually
@@ -130,6 +132,11 @@ class World:
         page = self.open_page(userid)
         assert page.ask(AwaitLogin(15.0), 20.0) == Done()
         return child, page
+
+    def near_minutes_end(self, forming: dict[str, Any]) -> None:
+        """The counter's clock jumps to the last second of the minute of this `bar_update`."""
+        moment = datetime.fromtimestamp(forming["data"][0] / 1000, SHANGHAI).replace(tzinfo=None, second=59)
+        self.fault("set_clock", now=moment.isoformat())
 
     def fault(self, do: str, **arguments: Any) -> Any:
         connection = channel.connect(self.faults_at)
@@ -241,6 +248,7 @@ def test_ticks_become_bars_that_are_pushed_kept_and_served(shared_world: World) 
     symbol, _ = a_contract(page, "ag")
     forming = page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol)
     assert forming["interval"] == "1m" and len(forming["data"]) == 6
+    shared_world.near_minutes_end(forming)
     closed = eventually(
         lambda: next((event for event in page.events("bar") if event["local_symbol"] == symbol), None), "a bar closes", 75.0
     )

@@ -303,6 +303,14 @@ def test_a_restart_after_the_day_has_turned_settles_the_old_day_first() -> None:
     assert restarted.trading_day() == "20250610"
 
 
+def test_a_clock_that_is_set_jumps_forward_and_never_back() -> None:
+    wall = datetime(2025, 6, 6, 2, 0, tzinfo=UTC)
+    market = GeneratedMarket(1, clock="2025-06-06T10:00:00", wall=lambda: wall)
+    for moment in ("2025-06-06T10:00:59+08:00", "2025-06-06T10:00:30+08:00"):
+        market.set_clock(datetime.fromisoformat(moment))
+        assert market.now() == datetime.fromisoformat("2025-06-06T10:00:59+08:00")
+
+
 def test_a_set_clock_starts_there_runs_at_the_walls_speed_and_goes_on_after_a_restart() -> None:
     wall = Wall("2026-11-23 09:00:00")
     market = GeneratedMarket(1, "exchange", "2025-06-06T21:00:00", wall)
