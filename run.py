@@ -136,6 +136,22 @@ def stop(ctx: click.Context, **options: Any) -> None:
         click.echo(f"数据目录 {settings.data_dir} 没有在运行的进程")
 
 
+@main.command()
+@settings_options
+@click.option("--td-address", metavar="ADDRESS", help="要试连的交易前置，形如 tcp://180.168.146.187:10201")
+@click.option("--md-address", metavar="ADDRESS", help="要试连的行情前置")
+@click.pass_context
+def doctor(ctx: click.Context, td_address: str | None, md_address: str | None, **options: Any) -> None:
+    """检查本机与数据目录：交易日历、时钟、磁盘、存储、CTP 所需的库与 locale。有异常则退出码为 1。"""
+    from app import doctor as examination
+
+    given = {"交易前置": td_address, "行情前置": md_address}
+    lines = examination.examine(_settings(ctx, options), {word: address for word, address in given.items() if address})
+    for line in examination.table(lines):
+        click.echo(line)
+    sys.exit(1 if examination.failed(lines) else 0)
+
+
 @main.command("auth-code")
 @settings_options
 @click.option("--code", metavar="CODE", help="新的授权码；不给则提示输入，不会留在命令历史里")

@@ -33,7 +33,7 @@ def kill(entry: Entry) -> Entry:
 
 def test_help_names_every_option_and_command_and_version_is_told(commands: Commands) -> None:
     told = commands.run("--help").stdout
-    for word in ("--host", "--port", "--data-dir", "--interface", "--config", "--version", "web", "host", "stop", "auth-code"):
+    for word in ("--host", "--port", "--data-dir", "--interface", "--config", "--version", "web", "host", "stop", "doctor", "auth-code"):
         assert word in told
     assert commands.run("--version").stdout == "ctpbee_backend 0.1.0\n"
     assert not commands.data_dir.exists()
@@ -50,6 +50,15 @@ def test_an_unknown_key_in_file_or_environment_is_named(commands: Commands, tmp_
     config.write_text("prot = 1")
     assert commands.run("--config", str(config)).stderr == "设置错误：不认识的设置项 prot\n"
     assert commands.run("stop", CTPBEE_BACKEND_PROT="1").stderr == "设置错误：不认识的环境变量 CTPBEE_BACKEND_PROT\n"
+
+
+def test_doctor_prints_a_table_and_fails_on_what_keeps_the_server_from_working(commands: Commands, tmp_path: Path) -> None:
+    done = commands.run("doctor")
+    assert done.returncode == 0 and "交易日历" in done.stdout and "正常  磁盘" in done.stdout
+    days = tmp_path / "days.toml"
+    days.write_text("closed = 3")
+    done = commands.run("doctor", CTPBEE_BACKEND_CALENDAR_FILE=str(days))
+    assert done.returncode == 1 and "异常  交易日历" in done.stdout
 
 
 def test_run_py_alone_starts_all_says_where_and_ctrl_c_ends_all(commands: Commands) -> None:

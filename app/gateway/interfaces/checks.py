@@ -52,7 +52,7 @@ def of_this_machine() -> Iterator[Finding]:
 def of_login(info: dict[str, Any]) -> Iterator[Finding]:
     """Addresses, lengths, authentication, flow directory. `info` as BackendApp has it."""
     for side, word in (("td", "交易前置"), ("md", "行情前置")):
-        yield _address(word, info[f"{side}_address"])
+        yield address(word, info[f"{side}_address"])
     for name, longest in LONGEST.items():
         if len(info.get(name, "").encode()) > longest:
             yield Finding(WORDS[name], "", f"超过 {longest} 字节", "请核对：CTP 的这一项没有这么长", "FIELD_TOO_LONG")
@@ -119,11 +119,12 @@ def _libraries() -> Iterator[Finding]:
             yield Finding(name, f"{path.stat().st_size} 字节")
 
 
-def _address(word: str, address: str) -> Finding:
-    match = FRONT.fullmatch(address)
+def address(word: str, text: str) -> Finding:
+    """Whether this is a front's address; `word` says which front's."""
+    match = FRONT.fullmatch(text)
     if match is None or not 0 < int(match[1]) < 65536:
-        return Finding(word, address, f"地址 {address!r} 不合规", "应形如 tcp://180.168.146.187:10201", "FRONT_ADDRESS")
-    return Finding(word, address)
+        return Finding(word, text, f"地址 {text!r} 不合规", "应形如 tcp://180.168.146.187:10201", "FRONT_ADDRESS")
+    return Finding(word, text)
 
 
 def writable(folder: Path, name: str = "流文件目录") -> Finding:

@@ -1,0 +1,131 @@
+"""`python run.py doctor`: what this machine and its data directory have for serving accounts, as a table. A process of its own.
+
+It reads and tries; it changes nothing that a running server uses. A warning is something to do soon, a failure keeps something from
+working.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from app.gateway.interfaces import checks
+from app.lib.calendar import SHANGHAI, last_sure_day, use_overrides
+from app.lib.errors import AppError
+from app.model import open_store, store_path
+from app.model.store import StoreFailed
+from app.settings import Settings
+
+PATIENCE = 3.0  # seconds for a front
+LEAST_SPACE = 1 << 30  # bytes
+CALENDAR_AHEAD = timedelta(days=45)
+EARLIEST = datetime(2026, 1, 1, tzinfo=SHANGHAI)  # no clock that is right is before this
+OK, WARNING, FAILED = "正常", "注意", "异常"
+
+
+class Line(NamedTuple):
+    """A row of the table."""
+
+    state: str
+    name: str
+    text: str
+
+
+def examine(settings: Settings, fronts: Mapping[str, str] = MappingProxyType({}), now: Callable[[], float] = time.time) -> list[Line]:
+    """Everything, in the order in which it is shown. `fronts`: addresses to try, by what they are."""
+    moment = datetime.fromtimestamp(now(), SHANGHAI)
+    lines = [_calendar(settings, moment.date()), _clock(moment), *_data(settings), _store(settings)]
+    lines += [_of(finding, needed=settings.interface != "sim") for finding in checks.of_this_machine()]
+    return lines + [_front(word, address) for word, address in fronts.items()]
+
+
+def table(lines: list[Line]) -> Iterator[str]:
+    """As it is printed."""
+    width = max(_columns(line.name) for line in lines)
+    for line in lines:
+        yield f"{line.state}  {line.name}{' ' * (width - _columns(line.name))}  {line.text}"
+
+
+def failed(lines: list[Line]) -> bool:
+    return any(line.state == FAILED for line in lines)
+
+
+def _of(finding: checks.Finding, needed: bool) -> Line:
+    if not finding.problem:
+        return Line(OK, finding.name, finding.detail)
+    text = f"{finding.problem}。{finding.remedy}"
+    return Line(FAILED if needed else WARNING, finding.name, text if needed else f"{text}（只有 interface=ctp 需要）")
+
+
+def _calendar(settings: Settings, today: date) -> Line:
+    name = "交易日历"
+    try:
+        use_overrides(settings.calendar_file)
+    except AppError as error:
+        return Line(FAILED, name, error.message)
+    bound = last_sure_day()
+    text = f"确知到 {bound:%Y-%m-%d}"
+    if today > bound:
+        return Line(WARNING, name, f"{text}，之后按工作日推算：请升级 exchange_calendars，或用设置 calendar_file 补上")
+    if bound - today < CALENDAR_AHEAD:
+        return Line(WARNING, name, f"{text}，还有 {(bound - today).days} 天：请升级 exchange_calendars，或用设置 calendar_file 补上")
+    return Line(OK, name, text)
+
+
+def _clock(moment: datetime) -> Line:
+    text = f"{moment:%Y-%m-%d %H:%M:%S}（北京时间）"
+    return Line(OK, "系统时钟", text) if moment > EARLIEST else Line(FAILED, "系统时钟", f"{text}：明显不对，请校时（NTP）")
+
+
+def _data(settings: Settings) -> Iterator[Line]:
+    finding = checks.writable(settings.data_dir, "数据目录")
+    yield _of(finding, needed=True)
+    if not finding.problem:
+        yield _space(settings.data_dir)
+    for folder in sorted(settings.data_dir.glob("accounts/ctp*/flow")):
+        yield _of(checks.writable(folder, f"流文件目录 {folder.parent.name}"), needed=True)
+
+
+def _space(folder: Path) -> Line:
+    free = shutil.disk_usage(folder).free
+    text = f"剩余 {free / (1 << 30):.1f} GiB"
+    return Line(OK, "磁盘", text) if free >= LEAST_SPACE else Line(WARNING, "磁盘", f"{text}：不足 1 GiB，报单先落盘后发出，满了就不能下单")
+
+
+def _store(settings: Settings) -> Line:
+    kind = "MongoDB，经本机 SQLite" if settings.mongo_uri else "SQLite"
+    if not store_path(settings.data_dir, "server").exists():
+        return Line(OK, "存储", f"{kind}，尚未建立")
+    try:
+        store = open_store(settings, "server", ship=False)
+        try:
+            store.setting("server", "authorization")
+        finally:
+            store.close()
+    except (AppError, StoreFailed, OSError, sqlite3.Error) as error:
+        return Line(FAILED, "存储", f"打不开：{error}")
+    return Line(OK, "存储", kind)
+
+
+def _front(word: str, address: str) -> Line:
+    finding = checks.address(word, address)
+    if finding.problem:
+        return _of(finding, needed=True)
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), PATIENCE).close()
+    except OSError as error:
+        return Line(FAILED, word, f"{address} 连不上：{error.strerror or error}。请核对地址、网络与防火墙；休市时前置可能关闭")
+    return Line(OK, word, f"{address} 可连接")
+
+
+def _columns(text: str) -> int:
+    """How wide it is on a terminal: a Chinese character is two."""
+    return sum(2 if ord(character) > 0x2E7F else 1 for character in text)
