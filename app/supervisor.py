@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app.gateway import process
+from app.gateway import family, process
 from app.gateway.process import Kept, Lock, Process
 from app.gateway.registry import Entry, Registry
+from app.gateway.strategy_keeper import starting
 from app.lib.errors import AppError
 from app.settings import Settings
 
@@ -28,7 +29,7 @@ LOOK_EVERY = 0.1
 GRACE_WEB = 1.3
 GRACE_HOST = 3.2  # the host itself needs up to 3 s when gateways are stubborn
 GRACE_OTHERS = 2.0
-ORDER_OF_END = ("supervisor", "web", "host", "gateway", "counter")
+ORDER_OF_END = ("supervisor", "web", "host", "strategy", "gateway", "counter")
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Supervisor:
             if kept.process is not None:
                 process.end([kept.process], grace)
         left = [Process(entry.name, entry=entry) for entry in self._registry.living() if entry.kind != "supervisor"]
-        process.end(left, 0.0)
+        process.end([*left, *starting(self._settings)], 0.0)
         self._registry.forget_the_dead()
 
 
@@ -103,7 +104,12 @@ def end_all(settings: Settings) -> list[Entry]:
     ended = registry.living()
     for kind in ORDER_OF_END:  # each ends what it watches, so that there is mostly nothing left for the later ones
         grace = GRACE_WEB + GRACE_HOST + 1.0 if kind == "supervisor" else GRACE_HOST if kind == "host" else GRACE_OTHERS
-        process.end([Process(entry.name, entry=entry) for entry in registry.living(kind)], grace)
+        left = [Process(entry.name, entry=entry) for entry in registry.living(kind)]
+        if kind == "strategy":
+            left += starting(settings)
+        process.end(left, grace)
+        for strategy in left if kind == "strategy" else []:
+            family.kill(strategy.pid)
     registry.forget_the_dead()
     return ended
 

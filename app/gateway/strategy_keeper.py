@@ -25,12 +25,13 @@ import psutil
 from app.gateway import family, process, strategy_log
 from app.gateway.messages import CodeSaved, Done, Json, StrategyChanged
 from app.gateway.process import AlreadyRunning, Backoff, Process
-from app.gateway.registry import Entry, Registry, strategy_name
+from app.gateway.registry import Entry, Registry, boot_id, start_ticks, strategy_name
 from app.gateway.rpc import RpcClient
 from app.gateway.strategy_files import CodeFile, StrategyFiles, write_whole
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput, NeedsLogin, NotReady, StrategyFailed, StrategyRuns
 from app.lib.strategy_lib import is_safe_name
+from app.model import HOST, open_store, store_path
 from app.model.store import Store
 from app.settings import Settings
 
@@ -61,8 +62,10 @@ class Record(msgspec.Struct):
     updated: str = ""
     error: dict[str, Any] | None = None  # message, line, traceback, time of the last failure since it was started by hand
     restarts: list[float] = []  # epoch seconds of those in the last RESTART_WINDOW
-    pid: int = 0
+    pid: int = 0  # of its process, and what tells it from others with that pid: see registry.Entry
     pid_started: float = 0.0
+    boot: str = ""
+    ticks: int = 0
 
 
 class Strategy:
@@ -122,7 +125,7 @@ class Keeper:
 
     def start(self) -> None:
         """Remember what was, and adopt what an earlier host left running."""
-        for account in self._accounts_on_disk():
+        for account in _accounts_in(self._settings.data_dir):
             for name, record in self._store.settings(_scope(account)).items():
                 strategy = Strategy(account, name, msgspec.convert(record, Record))
                 self._strategies[account, name] = strategy
@@ -140,7 +143,8 @@ class Keeper:
             try:
                 if strategy.process is None:
                     strategy.process, strategy.due = Process(entry.name, entry=entry), None
-                    self._set(strategy, RUNNING, wanted=True, version=entry.version, pid=entry.pid, pid_started=entry.started)
+                    who = {"pid": entry.pid, "pid_started": entry.started, "boot": entry.boot, "ticks": entry.ticks}
+                    self._set(strategy, RUNNING, wanted=True, version=entry.version, **who)
                     log.info("strategy %s of %s adopted, pid %d", strategy.name, strategy.account, entry.pid)
             finally:
                 strategy.lock.release()
@@ -285,7 +289,9 @@ class Keeper:
         strategy.due = None
         strategy.process = self._launch_process(strategy.entry_name, self._command, orjson.dumps(line) + b"\n")
         pid = strategy.process.pid
-        self._set(strategy, STARTING, started=self._now(), pid=pid, pid_started=_start_of(pid))
+        ticks = start_ticks(pid)
+        who = {"pid": pid, "pid_started": _start_of(pid), "boot": boot_id() if ticks else "", "ticks": ticks}
+        self._set(strategy, STARTING, started=self._now(), **who)
 
     def _await_start(self, strategy: Strategy) -> Done:
         """Wait for what comes of a start, for as long as a caller does. Raises StrategyFailed."""
@@ -310,16 +316,8 @@ class Keeper:
     def _find_again(self, strategy: Strategy) -> None:
         """Its process, if an earlier host left it running, by the pid: it may not have registered yet."""
         record = strategy.record
-        entry = Entry(
-            name=strategy.entry_name,
-            kind="strategy",
-            pid=record.pid,
-            started=record.pid_started,
-            account=strategy.account,
-            strategy=strategy.name,
-            version=record.version,
-        )
-        if record.pid and record.state in (STARTING, RUNNING, STOPPING) and entry.alive:
+        entry = _entry_of(strategy.account, strategy.name, record)
+        if record.state in (STARTING, RUNNING, STOPPING) and record.pid and entry.alive:
             strategy.process = Process(entry.name, entry=entry)
             if not record.wanted:
                 self._end([strategy])  # it was about to be
@@ -487,8 +485,8 @@ class Keeper:
 
     def _set(self, strategy: Strategy, state: str, **changes: Any) -> None:
         """Its state from now on, kept and told."""
-        if state not in (STARTING, RUNNING):
-            changes |= {"pid": 0, "pid_started": 0.0} if state != STOPPING else {}
+        if state in (STOPPED, FAILED):
+            changes |= {"pid": 0}
         strategy.record = msgspec.structs.replace(strategy.record, state=state, updated=self._now(), **changes)
         log.info("strategy %s of %s: %s", strategy.name, strategy.account, state)
         self._save(strategy)
@@ -525,12 +523,44 @@ class Keeper:
         assert is_safe_name(name)
         return self._settings.data_dir / "accounts" / account / "strategies" / name
 
-    def _accounts_on_disk(self) -> list[str]:
-        return sorted(path.parent.name for path in (self._settings.data_dir / "accounts").glob("*/strategies"))
-
     @staticmethod
     def _now() -> str:
         return datetime.now(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def starting(settings: Settings) -> list[Process]:
+    """Strategies that a dead host was just starting: they live, and have not registered yet."""
+    if not store_path(settings.data_dir, HOST).exists():
+        return []
+    registry, store = Registry(settings.data_dir), open_store(settings, HOST, ship=False)
+    found = []
+    for account in _accounts_in(settings.data_dir):
+        for name, record in store.settings(_scope(account)).items():
+            entry = _entry_of(account, name, msgspec.convert(record, Record))
+            if entry.pid and entry.alive and registry.find(entry.name) is None:
+                found.append(Process(entry.name, entry=entry))
+    store.close()
+    return found
+
+
+def _accounts_in(data_dir: Path) -> list[str]:
+    """Those that have ever run a strategy."""
+    return sorted(path.parent.name for path in (data_dir / "accounts").glob("*/strategies"))
+
+
+def _entry_of(account: str, name: str, record: Record) -> Entry:
+    """The process as the registry would have it."""
+    return Entry(
+        name=strategy_name(account, name),
+        kind="strategy",
+        pid=record.pid,
+        started=record.pid_started,
+        boot=record.boot,
+        ticks=record.ticks,
+        account=account,
+        strategy=name,
+        version=record.version,
+    )
 
 
 def _scope(account: str) -> str:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from app.gateway.registry import Entry, Registry, strategy_name
 from app.gateway.rpc import RpcClient
 from app.lib.errors import AppError, BadInput, GatewayDown, NeedsLogin, NotFound, StrategyFailed, StrategyRuns
 from app.settings import Settings
+from app.supervisor import end_all
 from tests.fakes.host import COUNTER, GATEWAY, STRATEGY
 from tests.waiting import eventually
 
@@ -91,6 +93,19 @@ class World:
             return client.call(request, 30)
         finally:
             client.close()
+
+    @contextmanager
+    def asking(self, request: Any) -> Iterator[None]:
+        """Ask it of a host that may die over it."""
+
+        def ask() -> None:
+            with contextlib.suppress(GatewayDown):
+                self.ask(request)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        yield
+        asking.join()
 
     def log_in(self, userid: str = "demo") -> None:
         self.ask(LogIn(interface="sim", brokerid="9999", userid=userid, password="p"))
@@ -379,21 +394,29 @@ def test_one_that_was_starting_when_the_host_died_is_known_to_the_next(cold: Wor
     cold.start_process()
     cold.log_in()
     cold.save(does="waits")
-
-    def begin() -> None:
-        with contextlib.suppress(GatewayDown):
-            cold.ask(StartStrategy(ACCOUNT, "均线"))
-
-    asking = threading.Thread(target=begin)
-    asking.start()
-    eventually(cold.starts, "its process has begun")
-    cold.kill_host()
-    asking.join()
+    with cold.asking(StartStrategy(ACCOUNT, "均线")):
+        eventually(cold.starts, "its process has begun")
+        cold.kill_host()
     cold.start_process()
     assert cold.row()["state"] == "启动中"
     (cold.data_dir / "go").touch()
     cold.is_("运行中")
     assert len(cold.starts()) == 1
+
+
+@pytest.mark.parametrize("does", ["", "loops", "waits"])
+def test_what_a_killed_host_left_running_is_ended_by_run_py_stop(cold: World, does: str) -> None:
+    cold.start_process()
+    cold.log_in()
+    cold.save(does=does)
+    with cold.asking(StartStrategy(ACCOUNT, "均线")):
+        (start,) = eventually(cold.starts, "its process has begun")
+        if does != "waits":
+            eventually(lambda: cold.registry.living("strategy"), "it runs")
+        cold.kill_host()
+    end_all(cold.settings)
+    assert not family_of(start["pid"], census())
+    assert cold.registry.living() == []
 
 
 def test_one_that_was_killed_while_no_host_lived_runs_again(cold: World) -> None:
