@@ -32,7 +32,7 @@ class Job(msgspec.Struct):
     text: str
     parent: int
     program: str
-    """bubblewrap's; empty where there is none and limits have to do."""
+    """bubblewrap's; empty where there is none and Landlock has to do."""
     hidden: list[str]
     """Directories that it must not see, wherever they lie."""
     seconds: float
@@ -61,7 +61,7 @@ def run(job: Job, stop: list[bool]) -> Ran:
             command = [*sandbox.bubblewrap(job.program, [Path(name) for name in job.hidden]), *sandbox.launch(source, sandbox.BUBBLEWRAP)]
             home = "/tmp"
         else:
-            command = sandbox.launch(source, sandbox.LIMITS)
+            command = sandbox.launch(source, sandbox.LANDLOCK)
         receiving, sending = os.pipe()
         try:
             child = subprocess.Popen(

@@ -1,17 +1,30 @@
 """The last step into the confinement: take the text from stdin, take on the limits, become `python strategy.py`.
 
 The keeper hands this file's source to an interpreter that is inside already, where nothing of ours can be imported: standard
-library only. Arguments: bytes of address space, bytes of a file, processes, and the user to become (0: stay).
+library only. Its argument is JSON: `limits` (by the names of resource), the `user` to become (0: stay), and where there is no
+bubblewrap around it what is `readable`: Landlock then forbids every other file, and what else the kernel's Landlock knows.
 """
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 import resource
+import struct
 import sys
 
+# linux/landlock.h
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_ASK_VERSION, _PATH_BENEATH = 1, 1
+_FILE_RIGHTS = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # execute, write, read, truncate, ioctl: what a plain file can be asked
+_READING = 1 << 0 | 1 << 2 | 1 << 3  # execute, read a file, read a directory
+_ALL_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}  # how many there are, by version; 16 later on
+_TCP, _SCOPES = 0b11, 0b11  # bind and connect, from version 4; abstract sockets and signals, from version 6
+_NO_NEW_PRIVILEGES = 38
 
-def main(memory: int, file_size: int, processes: int, user: int) -> None:
+
+def main(limits: dict[str, int], user: int, readable: list[str]) -> None:
     with open("strategy.py", "wb") as file:
         file.write(sys.stdin.buffer.read())
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -20,16 +33,38 @@ def main(memory: int, file_size: int, processes: int, user: int) -> None:
         os.setgroups([])
         os.setgid(user)
         os.setuid(user)
-    for kind, limit in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_FSIZE, file_size),
-        (resource.RLIMIT_NPROC, processes),
-        (resource.RLIMIT_NOFILE, 256),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (limit, limit))
+    for name, limit in limits.items():
+        resource.setrlimit(getattr(resource, name), (limit, limit))
+    if readable:
+        _lock(readable, os.getcwd())
     os.execv(sys.executable, [sys.executable, "strategy.py"])
 
 
+def _lock(readable: list[str], writable: str) -> None:
+    """From now on, for this process and all that it starts. Raises OSError."""
+    version = _call(_CREATE_RULESET, None, 0, _ASK_VERSION)
+    everything = (1 << _ALL_RIGHTS.get(version, 16)) - 1
+    handled = struct.pack("QQQ", everything, _TCP, _SCOPES)[: 8 if version < 4 else 16 if version < 6 else 24]
+    rules = _call(_CREATE_RULESET, handled, len(handled), 0)
+    for path in [*readable, os.devnull, writable]:
+        rights = _READING if path in readable else everything
+        if not os.path.isdir(path):
+            rights &= _FILE_RIGHTS & everything
+        handle = os.open(path, os.O_PATH)
+        _call(_ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", rights, handle), 0)
+        os.close(handle)
+    if ctypes.CDLL(None, use_errno=True).prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "no_new_privs")
+    _call(_RESTRICT_SELF, rules, 0)
+
+
+def _call(number: int, *arguments: int | bytes | None) -> int:
+    words = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
+    result = ctypes.CDLL(None, use_errno=True).syscall(ctypes.c_long(number), *words)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), f"landlock: {os.strerror(ctypes.get_errno())}")
+    return int(result)
+
+
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))
+    main(**json.loads(sys.argv[1]))

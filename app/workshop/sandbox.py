@@ -1,12 +1,14 @@
 """What a trader's text may see and use while it is tried out: the command that confines it. The keeper's process, and the web's probe.
 
 With bubblewrap: no network, no other process, no file but the system's, Python's and an empty /tmp, and as root a user number that is
-nobody's. Without it, never as root: the rights of our own user in a directory of its own, and limits. docs/strategies.md says what
-that does and does not contain.
+nobody's. Without it, never as root: Landlock, which forbids the same files, and the network and signals as far as the kernel's version
+of it can. docs/code.md says what that does and does not contain.
 """
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 import sys
 from collections.abc import Iterable
@@ -17,7 +19,7 @@ import psutil
 from app.gateway.process import ROOT
 
 BUBBLEWRAP = "bubblewrap"
-LIMITS = "limits"
+LANDLOCK = "landlock"
 
 ADDRESS_SPACE = 2 * 1024**3  # a backstop: numpy with pandas peaks at 900 MB
 FILE_SIZE = 64 * 1024**2
@@ -63,38 +65,69 @@ def bubblewrap(program: str, hidden: Iterable[Path]) -> list[str]:
     for name in _ETC:
         arguments += ["--ro-bind-try", name, name]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", *_empty("/dev/shm"), *_empty("/tmp")]
-    seen = ["/usr"]
-    for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
-        arguments += _hide(ROOT, seen)
-        if not _is_below(Path(prefix), "/usr") or _is_below(Path(prefix), str(ROOT)):
-            for parent in reversed(Path(prefix).parents[:-1]):  # left to bubblewrap, they would be its own alone
-                arguments += ["--perms", "0755", "--dir", str(parent)]
-            arguments += ["--ro-bind", prefix, prefix]
-            seen.append(prefix)
+    ours = [Path(prefix) for prefix in _prefixes()]
+    shown = [Path("/usr"), *(prefix for prefix in ours if not _is_below(prefix, [Path("/usr"), ROOT]))]
+    for prefix in shown[1:]:
+        arguments += _show(prefix)
+    arguments += _hide(ROOT, shown)
+    for prefix in ours:
+        if _is_below(prefix, [ROOT]):
+            arguments += _show(prefix)
+            shown.append(prefix)
     for folder in hidden:
-        arguments += _hide(folder, seen)
+        arguments += _hide(folder, shown)
     return [*arguments, "--remount-ro", "/", "--chdir", "/tmp", "--"]
 
 
 def launch(source: str, confinement: str) -> list[str]:
     """What is run inside: the launcher's source, with its limits."""
     confined = confinement == BUBBLEWRAP
+    limits = {
+        "RLIMIT_AS": ADDRESS_SPACE,
+        "RLIMIT_FSIZE": FILE_SIZE,
+        "RLIMIT_NPROC": PROCESSES if confined else PROCESSES + _tasks_of_ours(),
+        "RLIMIT_NOFILE": 256,
+        "RLIMIT_CORE": 0,
+    }
     user = NOBODYS if confined and os.getuid() == 0 else 0
-    processes = PROCESSES if confined else PROCESSES + _tasks_of_ours()
-    return [python(), "-I", "-c", source, *(str(limit) for limit in (ADDRESS_SPACE, FILE_SIZE, processes, user))]
+    readable = [] if confined else [name for name in (*_SYSTEM, *_ETC, *_prefixes()) if os.path.exists(name)]
+    return [python(), "-I", "-c", source, json.dumps({"limits": limits, "user": user, "readable": readable})]
+
+
+def landlock_hides(folders: Iterable[Path]) -> bool:
+    """Whether the kernel has Landlock and these lie outside of what it leaves readable: it cannot take anything out of that again."""
+    shown = [Path(name) for name in (*_SYSTEM, *_prefixes())]
+    return landlock_version() > 0 and not any(_is_below(folder, shown) for folder in folders)
+
+
+def landlock_version() -> int:
+    """What this kernel can: files from 1, TCP from 4, signals from 6. 0 or less: nothing."""
+    return int(ctypes.CDLL(None).syscall(444, None, 0, 1)) if sys.platform == "linux" else 0
+
+
+def _prefixes() -> list[str]:
+    """Where Python is, and its packages."""
+    return list(dict.fromkeys((sys.base_prefix, sys.prefix)))
 
 
 def _empty(path: str) -> list[str]:
     return ["--perms", "1777", "--size", str(FILE_SIZE), "--tmpfs", path]
 
 
-def _hide(folder: Path, seen: list[str]) -> list[str]:
+def _show(prefix: Path) -> list[str]:
+    arguments: list[str] = []
+    for parent in reversed(prefix.parents[:-1]):  # left to bubblewrap, they would be its own user's alone
+        arguments += ["--perms", "0755", "--dir", str(parent)]
+    return [*arguments, "--ro-bind", str(prefix), str(prefix)]
+
+
+def _hide(folder: Path, shown: list[Path]) -> list[str]:
     """An empty directory in its place, where it lies in what is shown."""
-    return ["--tmpfs", str(folder)] if any(_is_below(folder, name) for name in seen) else []
+    return ["--tmpfs", str(folder)] if folder.exists() and _is_below(folder, shown) else []
 
 
-def _is_below(path: Path, folder: str) -> bool:
-    return path.resolve().is_relative_to(Path(folder).resolve())
+def _is_below(path: Path, folders: list[Path]) -> bool:
+    return any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)
 
 
 def _tasks_of_ours() -> int:

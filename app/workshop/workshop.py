@@ -95,7 +95,7 @@ class Workshop:
         return Printed(f"{ran.output}{line_end}[{msg}]\n" if msg else ran.output, ran.limit, ran.exit_code, msg)
 
     def _confinement(self) -> str:
-        """bubblewrap's path; empty where limits alone have to do. Raises RunCodeUnavailable. Tried once."""
+        """bubblewrap's path; empty where Landlock has to do. Raises RunCodeUnavailable. bubblewrap is tried once."""
         with self._probing:
             if self._bubblewrap is None:
                 self._bubblewrap = self._working_bubblewrap()
@@ -105,6 +105,8 @@ class Workshop:
             raise RunCodeUnavailable("试运行需要 Linux")
         if os.getuid() == 0:
             raise RunCodeUnavailable("以 root 运行的服务需要 bubblewrap 才能试运行，而它没有安装或在此不能使用")
+        if not sandbox.landlock_hides([self._settings.data_dir, self._settings.strategies_dir, ROOT]):
+            raise RunCodeUnavailable("试运行需要 bubblewrap：它没有安装或在此不能使用，而 Landlock 在此关不住")
         return ""
 
     def _working_bubblewrap(self) -> str:

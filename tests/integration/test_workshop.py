@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ from app.gateway.process import ROOT
 from app.lib.errors import RateLimited, RunCodeUnavailable
 from app.lib.strategy_lib import BadCode
 from app.settings import Settings
-from app.workshop import workshop
+from app.workshop import sandbox, workshop
 from app.workshop.workshop import Workshop
 from tests.waiting import eventually
 
@@ -156,6 +157,16 @@ def test_a_text_that_takes_too_long_is_refused(shop: Workshop, monkeypatch: pyte
     assert caught.value.code == "TOO_COMPLEX"
 
 
+def test_two_checks_of_an_account_are_made_one_after_the_other(shop: Workshop) -> None:
+    found: list[Any] = []
+    pages = [threading.Thread(target=lambda: found.append(shop.check(ACCOUNT, "x = 1\n"))) for _ in range(2)]
+    for page in pages:
+        page.start()
+    for page in pages:
+        page.join()
+    assert [rows[0]["error"] for rows in found] == ["no-ext", "no-ext"]
+
+
 def test_the_name_is_read_in_a_child_and_errors_keep_their_line(shop: Workshop) -> None:
     assert shop.read(ACCOUNT, CLEAN) == "双均线"
     with pytest.raises(BadCode) as caught:
@@ -278,10 +289,76 @@ print(os.getuid() == 0)
         first.join()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reaping orphans is Linux's")
-def test_without_bubblewrap_everything_is_ended_too(settings: Settings, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop = Workshop(settings)
-    monkeypatch.setattr(shop, "_confinement", lambda: "")
-    text = "import os, time\nprint(os.getcwd() == os.environ['HOME'], flush=True)\n" + ESCAPES + "time.sleep(60)"
-    ran = shop.run(ACCOUNT, text)
-    assert ran.limit == "time" and ran.output.startswith("True\nbye\n")
+@pytest.mark.skipif(sandbox.landlock_version() < 1, reason="Landlock is an option of the kernel, from 5.13")
+class TestWithoutBubblewrap:
+    @pytest.fixture
+    def shop(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+        """As it is for an ordinary user where there is none, whoever runs the tests."""
+        made = Workshop(settings)
+        monkeypatch.setattr(made, "_confinement", lambda: "")
+        return made
+
+    def test_everything_is_ended_too(self, shop: Workshop, short: None) -> None:
+        ran = shop.run(ACCOUNT, "import os\nprint(os.getcwd() == os.environ['HOME'], flush=True)\n" + ESCAPES + "time.sleep(60)")
+        assert ran.limit == "time" and ran.output.startswith("True\nbye\n")
+
+    def test_ctpbee_and_pandas_can_be_imported_and_home_be_written(self, shop: Workshop) -> None:
+        ran = shop.run(ACCOUNT, CLEAN + "import os\nopen(os.environ['HOME'] + '/x', 'w').write('x')\nprint(ext.extension_name)\n")
+        assert (ran.output, ran.exit_code) == ("双均线\n", 0)
+
+    def test_other_files_are_out_of_reach(self, shop: Workshop, settings: Settings, tmp_path: Path) -> None:
+        others = [settings.data_dir / "secret.key", ROOT / "run.py", Path("/etc/passwd"), Path(f"/proc/{os.getpid()}/environ")]
+        text = f"""
+for path in {[str(path) for path in others]}:
+    try:
+        open(path)
+    except OSError as error:
+        print(error.errno)
+for path in ({str(tmp_path / "x")!r}, "/usr/x", {str(settings.data_dir / "secret.key")!r}):
+    try:
+        open(path, "w")
+    except OSError as error:
+        print(error.errno)
+"""
+        assert shop.run(ACCOUNT, text).output.split() == ["13"] * 7
+
+    @pytest.mark.skipif(sandbox.landlock_version() < 6, reason="from Linux 6.12")
+    def test_tcp_and_signals_are_out_of_reach(self, shop: Workshop) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            text = f"""
+import os, socket
+for act in (lambda: socket.create_connection(("127.0.0.1", {listener.getsockname()[1]}), 1), lambda: os.kill({os.getpid()}, 0)):
+    try:
+        act()
+    except OSError as error:
+        print(type(error).__name__)
+"""
+            assert shop.run(ACCOUNT, text).output.split() == ["PermissionError"] * 2
+
+
+def test_where_nothing_confines_it_it_is_not_run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    inside = Settings(data_dir=Path(sys.prefix) / "data")
+    monkeypatch.setattr(sandbox, "landlock_version", lambda: 0)
+    with pytest.raises(RunCodeUnavailable):
+        Workshop(settings).run(ACCOUNT, "print(1)")
+    monkeypatch.setattr(sandbox, "landlock_version", lambda: 6)
+    with pytest.raises(RunCodeUnavailable):
+        Workshop(inside).run(ACCOUNT, "print(1)")
+
+
+@confined
+def test_the_project_and_its_data_are_hidden_where_they_lie_below_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python, project = tmp_path / "python", tmp_path / "python" / "project"
+    prefix = project / ".venv"
+    data = prefix / "data"
+    data.mkdir(parents=True)
+    for folder in (python, project, prefix, data):
+        (folder / "x").touch()
+    monkeypatch.setattr(sys, "base_prefix", str(python))
+    monkeypatch.setattr(sys, "prefix", str(prefix))
+    monkeypatch.setattr(sandbox, "ROOT", project)
+    command = sandbox.bubblewrap(str(shutil.which("bwrap")), [data])
+    done = subprocess.run([*command, "/usr/bin/find", str(python), "-name", "x"], capture_output=True, text=True)
+    assert sorted(done.stdout.split()) == [str(prefix / "x"), str(python / "x")]
