@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from app.lib.errors import BadInput, GatewayDown, OrderRefused
 from app.strategy.bee import StrategyApp
 from app.strategy.loader import NotAStrategy, failure, load, prepare
 
+ROOT = Path(__file__).parents[2]
 DAY = "20250606"
 SYMBOL = "rb2510.SHFE"
 CONFIG = {"INSTRUMENT_INDEPEND": False, "CLOSE_PATTERN": "today", **{f"SLIPPAGE_{what}": 0 for what in ("BUY", "SELL", "SHORT", "COVER")}}
@@ -85,8 +86,16 @@ def position(symbol: str, side: str, volume: int, yd_volume: int = 0) -> Positio
 
 
 def contract(symbol: str = "rb2510") -> ContractData:
+    expires = date(2000 + int(symbol[2:4]), int(symbol[4:]), 15)
     return ContractData(
-        symbol=symbol, exchange=Exchange.SHFE, name=symbol, product=Product.FUTURES, size=10, pricetick=1.0, gateway_name="sim"
+        symbol=symbol,
+        exchange=Exchange.SHFE,
+        name=symbol,
+        product=Product.FUTURES,
+        size=10,
+        pricetick=1.0,
+        gateway_name="sim",
+        expire_date=expires,
     )
 
 
@@ -305,6 +314,17 @@ def test_a_strategy_on_two_contracts_trades_both_legs(run: Callable[..., Any], g
     assert gateway.asked[:2] == [Subscribe(["rb2510.SHFE"]), Subscribe(["rb2601.SHFE"])]
 
 
+def test_the_example_in_strategies_opens_one_lot_each_way_on_the_second_month(run: Callable[..., Any], gateway: Gateway) -> None:
+    strategy = run((ROOT / "strategies" / "double_average.py").read_text("utf-8"))
+    assert strategy.instrument_set == {"rb2601.SHFE"}
+    for number in range(120):
+        strategy.app.hear("bar", bar(number, 3000.0))  # the other month's
+        strategy.app.hear("bar", bar(number, 3000 + round(50 * math.sin(number / 10)), "rb2601"))
+    assert {order.local_symbol for order in gateway.orders()} == {"rb2601"} and {order.volume for order in gateway.orders()} == {1}
+    assert {"long open", "short closetoday", "short open", "long closetoday"} == set(gateway.words())
+    assert sum(gateway.lots.values()) == 1, "never more than one lot"
+
+
 # ── what it hears ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 NOTES = """
@@ -368,11 +388,14 @@ def test_without_it_every_contract_is_heard(run: Callable[..., Any], gateway: Ga
 def test_after_a_broken_connection_what_came_meanwhile_is_told_once(run: Callable[..., Any], gateway: Gateway) -> None:
     strategy = run(NOTES, orders=[order(1)], trades=[trade(1)])
     strategy.heard.clear()
-    later = state(orders=[order(1, Status.ALLTRADED, traded=2), order(2)], trades=[trade(1), trade(2)])
-    strategy.app.catch_up(later)
+
+    def later() -> State:
+        return state(orders=[order(1, Status.ALLTRADED, traded=2), order(2)], trades=[trade(1), trade(2)])
+
+    strategy.app.catch_up(later())
     news = [("trade", "2"), ("order", "ALLTRADED"), ("order", "NOTTRADED")]
     assert strategy.heard == news
-    strategy.app.catch_up(later)
+    strategy.app.catch_up(later())
     assert strategy.heard == news
     assert gateway.asked[-1] == WatchTicks(None), "the new connection has to be told again"
 
