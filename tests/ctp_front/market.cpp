@@ -68,8 +68,10 @@ class Market final : public CThostFtdcMdApi, private Front {
 
     void heard(const Value &from) override {
         std::lock_guard<std::recursive_mutex> lock(calling_);
-        if (!spi_) return;
         const std::string &kind = from["kind"].text;
+        // A front ends its sessions when the trading day does. A refused login has none.
+        if (kind == "Heartbeat" && from["TradingDay"].text != trading_day_) Front::disconnect(READ_FAILED);
+        if (!spi_) return;
         const int id = static_cast<int>(from["RequestID"].integer);
         CThostFtdcRspInfoField info{};
         put(info.ErrorID, from["ErrorID"]);

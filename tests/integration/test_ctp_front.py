@@ -237,10 +237,14 @@ def test_a_new_trading_day_ends_the_session_and_has_a_statement_of_the_old(count
     symbol, quote = a_contract(client, "rb")
     client.order(symbol, "SHFE", BUY, OPEN, quote["UpperLimitPrice"], 2)
     client.wait_status("0")
-    new = counter.faults.turn_day({symbol: quote["PreSettlementPrice"]})
-    assert client.wait("onFrontDisconnected").args == [0x1001]
+    client.start("md")
     client.wait("onFrontConnected")
-    assert client.log_in().data["TradingDay"] == new
+    client.log_in("md")
+    new = counter.faults.turn_day({symbol: quote["PreSettlementPrice"]})
+    assert {client.wait("onFrontDisconnected").front for _ in range(2)} == {"td", "md"}
+    for front in ("md", "td"):
+        eventually(lambda front=front: client.ask("reqUserLogin", {"Password": client.password}, front) == 0, f"{front} is back")
+        assert client.wait("onRspUserLogin", lambda called, front=front: called.front == front).data["TradingDay"] == new
     pieces = client.query("reqQrySettlementInfo", {"TradingDay": old})
     assert [piece["SequenceNo"] for piece in pieces] == list(range(1, len(pieces) + 1)) and len(pieces) > 1
     text = b"".join(piece["Content"].encode("latin-1") for piece in pieces).decode("gb18030")
