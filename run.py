@@ -152,6 +152,35 @@ def doctor(ctx: click.Context, td_address: str | None, md_address: str | None, *
     sys.exit(1 if examination.failed(lines) else 0)
 
 
+@main.command()
+@settings_options
+@click.argument("target", metavar="FILE|DIR", type=click.Path(path_type=Path))
+@click.pass_context
+def backup(ctx: click.Context, target: Path, **options: Any) -> None:
+    """把数据目录与策略备份成一个文件；不必停机。给目录则在其中新建一个。"""
+    from app.backup import back_up
+
+    written = back_up(_settings(ctx, options), target)
+    click.echo(f"已备份到 {written}（{written.stat().st_size / 1e6:.1f} MB）")
+
+
+@main.command()
+@settings_options
+@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="数据目录不是空的：先把现有的移到旁边")
+@click.option("--stop", "stop_first", is_flag=True, help="先结束这个数据目录仍在运行的全部进程")
+@click.pass_context
+def restore(ctx: click.Context, source: Path, replace: bool, stop_first: bool, **options: Any) -> None:
+    """从备份恢复数据目录与策略；之后各账户须重新登录。"""
+    from app import backup as backups
+    from app import supervisor
+
+    settings = _settings(ctx, options)
+    if stop_first:
+        supervisor.end_all(settings)
+    backups.restore(settings, source, replace, click.echo)
+
+
 @main.command("auth-code")
 @settings_options
 @click.option("--code", metavar="CODE", help="新的授权码；不给则提示输入，不会留在命令历史里")
@@ -229,7 +258,7 @@ def import_mongo(ctx: click.Context, uri: str | None, database: str, account: st
     from app.gateway.bar_import import account_writer, find_account
     from app.gateway.mongo_import import Notes, Source
 
-    settings = _settings(ctx, options)
+    settings = _ready_settings(ctx, options)
     account = find_account(settings, account)
     if not (uri or settings.mongo_uri):
         raise SettingsError("请用 --uri 指明来源", parameter="uri")
@@ -287,7 +316,7 @@ def export(ctx: click.Context, target: Path, bars: str, **options: Any) -> None:
 
     from app.gateway import moving
 
-    settings = _settings(ctx, options)
+    settings = _ready_settings(ctx, options)
     with moving.stopped_server(settings), tqdm(desc="导出", unit=" 行", leave=False, disable=None) as progress:
         moved = moving.export(settings, target, bars, progress.update)
     _say_moved(moved)
@@ -304,7 +333,7 @@ def import_(ctx: click.Context, source: Path, **options: Any) -> None:
 
     from app.gateway import moving
 
-    settings = _settings(ctx, options)
+    settings = _ready_settings(ctx, options)
     total = sum(entry.rows for entry in moving.read_manifest(source))
     with moving.stopped_server(settings), tqdm(desc="导入", unit=" 行", total=total, leave=False, disable=None) as progress:
         moved = moving.load(settings, source, progress.update)

@@ -11,15 +11,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import msgspec
 
 from app.counter.frames import InstrumentField, OrderField, TradeField
 from app.lib.book import Lot
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # not POSIX
+    fcntl = None
 
 SCHEMA_VERSION = 2
 
@@ -92,7 +100,7 @@ class State:
     def __init__(self, path: str | Path) -> None:
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._db = sqlite3.connect(str(path), timeout=1.0, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")  # a second counter on this file cannot even start
+        self._let_go = self._claim(Path(path))
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         if os.name == "posix":
@@ -105,8 +113,26 @@ class State:
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
+    def _claim(self, path: Path) -> Callable[[], object]:
+        """A second counter on this file cannot even start; a backup may read it. Returns what lets go of it again.
+
+        Raises sqlite3.OperationalError.
+        """
+        if fcntl is None:
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            return lambda: None
+        claim = os.open(path.with_name(f"{path.name}.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(claim)
+            self._db.close()
+            raise sqlite3.OperationalError("database is locked") from error
+        return weakref.finalize(self, os.close, claim)
+
     def close(self) -> None:
         self._db.close()
+        self._let_go()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -664,7 +664,7 @@ def test_a_store_that_fails_is_said_and_is_not_the_traders_fault(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/nothing", "//login", "/login/", "/strategy", "/code", "/check_code", "/run_code", "/static/x", "/%00"]
+    "path", ["/", "/nothing", "//login", "/login/", "/static/x", "/%00"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_what_does_not_exist_is_an_envelope_of_404(auth: Auth, method: str, path: str) -> None:

@@ -1,0 +1,244 @@
+"""`run.py backup` and `run.py restore`: the data directory as one file, and back. A process of its own.
+
+A backup may be made while everything runs: each database is copied by SQLite's online backup, as it is at one moment, and holds up
+nobody. The counter's is copied last, so that what an account's journal has the counter's copy has too; what it has beyond that a login
+brings to the journal. Passwords are in no file, so in no backup either: the archive has the key that signs tokens, the hash of the
+authorization code, and the traders' strategies, and is its owner's alone.
+
+What runs, its locks, its logs and the login attempts of the last minutes are left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from app import data_dir
+from app.gateway.process import AlreadyRunning, Lock
+from app.gateway.registry import Registry
+from app.lib.errors import AppError, SettingsError
+from app.settings import Settings
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+DATA, STRATEGIES = "data", "strategies"
+LEFT_OUT = ("run", "locks", "logs", "attempts.db")
+KEPT_OUT_OF_RESTORE = ("run", "locks")
+HEADER = b"SQLite format 3\0"
+STAMP = "%Y%m%d-%H%M%S"
+NAMES = ("supervisor", "host", "web", "counter")
+
+Say = Callable[[str], None]
+
+
+class BadBackup(AppError):
+    """The file is no backup of this program's, or not whole, or of a newer version: nothing was changed."""
+
+    default_code = "BAD_BACKUP"
+
+
+class StillRunning(AppError):
+    """Something of the data directory runs: end it first. Nothing was changed."""
+
+    default_code = "STILL_RUNNING"
+
+
+class Manifest(msgspec.Struct, kw_only=True):
+    """What the archive has: the first member of it."""
+
+    format: int
+    version: int  # of the data directory
+    created: str  # local time of the machine
+    files: dict[str, str]  # member → SHA-256
+
+
+# ── backup ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def back_up(settings: Settings, target: Path) -> Path:
+    """Write everything to `target`, or to a new file in it when it is a directory. Returns the file: whole, or not there."""
+    if not (settings.data_dir / data_dir.FILE).exists():
+        raise SettingsError(f"{settings.data_dir} 不是本程序的数据目录", parameter="data_dir")
+    if target.is_dir():
+        target = target / f"ctpbee_backend-{datetime.now().strftime(STAMP)}.tar.gz"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".ctpbee_backend-") as folder:
+        copies = dict(_copies(settings, Path(folder)))
+        manifest = Manifest(
+            format=FORMAT,
+            version=data_dir.version_of(settings.data_dir),
+            created=datetime.now().isoformat(timespec="seconds"),
+            files={member: _digest(path) for member, path in copies.items()},
+        )
+        try:
+            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
+                    encoded = msgspec.json.encode(manifest)
+                    entry = tarfile.TarInfo(MANIFEST)
+                    entry.size, entry.mode = len(encoded), 0o600
+                    archive.addfile(entry, io.BytesIO(encoded))
+                    for member, path in copies.items():
+                        archive.add(path, member, recursive=False, filter=_anonymous)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+    return target
+
+
+def _copies(settings: Settings, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Members of the archive and their copies in `folder`, the counter's last."""
+    members = sorted(_files(settings.data_dir), key=lambda path: (path.parts[0] == "counter", path))
+    for number, name in enumerate(members):
+        copy = folder / str(number)
+        with contextlib.suppress(FileNotFoundError):  # it was there a moment ago: a log that was rotated away
+            _copy(settings.data_dir / name, copy)
+            yield f"{DATA}/{name.as_posix()}", copy
+    for path in sorted(settings.strategies_dir.glob("*.py")):
+        copy = folder / f"strategy-{path.name}"
+        shutil.copyfile(path, copy)
+        yield f"{STRATEGIES}/{path.name}", copy
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = (Path(folder) / name).relative_to(root)
+            if path.parts[0] not in LEFT_OUT and not name.endswith(("-wal", "-shm", "-journal", ".lock")) and not name.startswith("."):
+                yield path
+
+
+def _copy(source: Path, copy: Path) -> None:
+    with open(source, "rb") as file:
+        is_database = file.read(len(HEADER)) == HEADER
+    if not is_database:
+        shutil.copyfile(source, copy)
+        return
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(source, timeout=10.0)) as database,
+            contextlib.closing(sqlite3.connect(copy)) as written,
+        ):
+            database.backup(written)
+    except sqlite3.DatabaseError as error:
+        raise BadBackup(f"{source} 读不出来：{error}") from error
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mode = 0o600
+    return entry
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# ── restore ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def restore(settings: Settings, source: Path, replace: bool, say: Say) -> None:
+    """Put the data directory back as `source` has it. What is there goes aside, with `replace`, else it is refused.
+
+    Raises BadBackup, StillRunning, SettingsError: nothing was changed then.
+    """
+    root = settings.data_dir
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        try:
+            for name in NAMES:
+                held.enter_context(contextlib.closing(Lock(root, name)))
+        except AlreadyRunning:
+            raise _still_running(settings) from None
+        if Registry(root).living():
+            raise _still_running(settings)
+        there = [path for path in root.iterdir() if path.name not in KEPT_OUT_OF_RESTORE]
+        if there and not replace:
+            raise SettingsError(f"数据目录 {root} 不是空的：加 --replace 则先把现有的移到旁边", parameter="data_dir")
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(dir=root.parent, prefix=".ctpbee_backend-")))
+        manifest = _unpack(source, folder)
+        stamp = datetime.now().strftime(STAMP)
+        if there:
+            aside = root.with_name(f"{root.name}.before-{stamp}")
+            aside.mkdir(mode=0o700)
+            for path in there:
+                os.replace(path, aside / path.name)
+            say(f"原有的数据移到了 {aside}")
+        Registry(root).forget_the_dead()
+        for path in (folder / DATA).iterdir():
+            os.replace(path, root / path.name)
+        _put_strategies_back(folder / STRATEGIES, settings.strategies_dir, stamp, say)
+        say(f"已恢复到 {manifest.created} 的备份")
+
+
+def _still_running(settings: Settings) -> StillRunning:
+    names = "、".join(f"{entry.name}（pid {entry.pid}）" for entry in Registry(settings.data_dir).living())
+    return StillRunning(
+        f"数据目录 {settings.data_dir} 仍有进程在运行：{names or '正在启动'}。请先停止（run.py stop，或 supervisorctl stop all）"
+    )
+
+
+def _unpack(source: Path, folder: Path) -> Manifest:
+    """The archive's members below `folder`, each found whole, each database sound."""
+    try:
+        with tarfile.open(source, "r:gz") as archive:
+            first = archive.next()
+            text = archive.extractfile(first) if first is not None and first.name == MANIFEST else None
+            if text is None:
+                raise BadBackup(f"{source} 不是本程序的备份")
+            manifest = msgspec.json.decode(text.read(), type=Manifest)
+            if manifest.format > FORMAT or manifest.version > data_dir.VERSION:
+                raise BadBackup(f"{source} 由更新的程序写成：请用那个版本恢复")
+            archive.extractall(folder, filter="data")
+    except FileNotFoundError:
+        raise BadBackup(f"没有文件 {source}") from None
+    except (tarfile.TarError, EOFError, OSError, msgspec.DecodeError) as error:
+        raise BadBackup(f"{source} 读不出来，或不完整：{error}") from error
+    for member, digest in manifest.files.items():
+        path = folder / member
+        if not path.is_file() or _digest(path) != digest:
+            raise BadBackup(f"{source} 中的 {member} 不完整")
+        with open(path, "rb") as file:
+            if file.read(len(HEADER)) == HEADER:
+                _check_database(path, member)
+    (folder / DATA).mkdir(exist_ok=True)
+    return manifest
+
+
+def _check_database(path: Path, member: str) -> None:
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        raise BadBackup(f"备份中的数据库 {member} 已损坏：{found}")
+
+
+def _put_strategies_back(source: Path, target: Path, stamp: str, say: Say) -> None:
+    if not source.is_dir():
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.iterdir()):
+        there = target / path.name
+        if there.exists():
+            if _digest(there) == _digest(path):
+                continue
+            os.replace(there, there.with_name(f"{path.name}.before-{stamp}"))
+            say(f"原有的策略文件 {path.name} 改名为 {path.name}.before-{stamp}")
+        shutil.copyfile(path, there)

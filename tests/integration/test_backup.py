@@ -1,0 +1,198 @@
+"""run.py backup and restore on real files: whole while they are written, refused where they would do harm."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import stat
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app import data_dir
+from app.backup import BadBackup, Manifest, StillRunning, back_up, restore
+from app.counter.state import State
+from app.gateway.registry import Registry
+from app.lib.errors import SettingsError
+from app.model import open_store
+from app.settings import Settings
+from tests.waiting import eventually
+
+ACCOUNT = "sim-9999-demo"
+Said = list[str]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A data directory as a server leaves it, with a strategy beside it."""
+    made = Settings(data_dir=tmp_path / "数据", strategies_dir=tmp_path / "strategies")
+    data_dir.prepare(made.data_dir)
+    (made.data_dir / "secret.key").write_bytes(b"k" * 64)
+    for scope in ("server", "host", ACCOUNT):
+        store = open_store(made, scope)
+        store.put_setting("scope", "of", scope)
+        store.close()
+    state = State(made.data_dir / "counter" / "counter.db")
+    with state.transaction():
+        state.put("clock", "now")
+    state.close()
+    for name in ("logs/web.log", "run/host.sock", "accounts/sim-9999-demo/strategies/双均线/strategy.log"):
+        (made.data_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (made.data_dir / name).write_text(name)
+    made.strategies_dir.mkdir()
+    (made.strategies_dir / "双均线.py").write_text("# one", "utf-8")
+    return made
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "elsewhere" / "data", strategies_dir=tmp_path / "elsewhere" / "strategies")
+
+
+@pytest.fixture
+def archive(settings: Settings, tmp_path: Path) -> Path:
+    return back_up(settings, tmp_path / "b.tar.gz")
+
+
+def test_what_is_restored_is_what_was_backed_up_and_nothing_of_what_ran(settings: Settings, elsewhere: Settings, archive: Path) -> None:
+    said: Said = []
+    restore(elsewhere, archive, False, said.append)
+    for scope in ("server", "host", ACCOUNT):
+        store = open_store(elsewhere, scope)
+        assert store.setting("scope", "of") == scope
+        store.close()
+    state = State(elsewhere.data_dir / "counter" / "counter.db")
+    assert state.get("clock", "") == "now"
+    state.close()
+    assert (elsewhere.data_dir / "secret.key").read_bytes() == b"k" * 64
+    assert (elsewhere.data_dir / "accounts" / ACCOUNT / "strategies" / "双均线" / "strategy.log").exists()
+    assert (elsewhere.strategies_dir / "双均线.py").read_text("utf-8") == "# one"
+    assert not (elsewhere.data_dir / "logs").exists() and not (elsewhere.data_dir / "run" / "host.sock").exists()
+    assert data_dir.version_of(elsewhere.data_dir) == data_dir.VERSION
+    data_dir.prepare(elsewhere.data_dir)
+    assert "备份" in said[-1]
+    with tarfile.open(archive) as members:
+        names = members.getnames()
+    assert names.index("data/counter/counter.db") > names.index(f"data/accounts/{ACCOUNT}/account.db")  # the truth is the newest
+
+
+def test_the_archive_is_its_owners_alone_and_a_directory_gets_a_new_one_each_time(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    made = back_up(settings, folder)
+    assert made.parent == folder and stat.S_IMODE(made.stat().st_mode) == 0o600
+    assert [path.name for path in folder.iterdir()] == [made.name]  # nothing half done beside it
+
+
+def test_a_backup_of_what_is_being_written_is_sound_and_holds_the_writers_up_not_at_all(
+    settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    store = open_store(settings, ACCOUNT)
+    state = State(settings.data_dir / "counter" / "counter.db")
+    written, stopped = [0], threading.Event()
+
+    def write() -> None:
+        while not stopped.is_set():
+            store.put_settings("pairs", {"a": written[0], "b": written[0]})
+            with state.transaction():
+                state.put("count", written[0])
+            written[0] += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        eventually(lambda: written[0] > 5, "it writes")
+        before = written[0]
+        archive = back_up(settings, tmp_path / "b.tar.gz")
+        eventually(lambda: written[0] > before + 5, "it goes on")
+    finally:
+        stopped.set()
+        writer.join()
+        store.close()
+        state.close()
+    restore(elsewhere, archive, False, lambda _: None)
+    copy = open_store(elsewhere, ACCOUNT)
+    pairs = copy.settings("pairs")
+    copy.close()
+    counter = State(elsewhere.data_dir / "counter" / "counter.db")
+    assert pairs["a"] == pairs["b"] >= before - 1  # whole transactions, none from before the backup began
+    assert counter.get("count", 0) >= pairs["a"] - 1
+    counter.close()
+
+
+@pytest.fixture
+def running(settings: Settings) -> Iterator[None]:
+    registry = Registry(settings.data_dir)
+    registry.register(name="gateway-x", kind="gateway")
+    yield
+    registry.unregister("gateway-x")
+
+
+@pytest.mark.usefixtures("running")
+def test_nothing_is_restored_under_what_runs(settings: Settings, archive: Path) -> None:
+    with pytest.raises(StillRunning, match="gateway-x"):
+        restore(settings, archive, True, lambda _: None)
+    assert (settings.data_dir / "secret.key").exists()
+
+
+def test_what_is_there_is_kept_aside_and_only_when_asked_for(settings: Settings, archive: Path) -> None:
+    (settings.data_dir / "secret.key").write_bytes(b"n" * 64)
+    (settings.strategies_dir / "双均线.py").write_text("# two", "utf-8")
+    with pytest.raises(SettingsError, match="--replace"):
+        restore(settings, archive, False, lambda _: None)
+    restore(settings, archive, True, lambda _: None)
+    assert (settings.data_dir / "secret.key").read_bytes() == b"k" * 64
+    (aside,) = settings.data_dir.parent.glob("数据.before-*")
+    assert (aside / "secret.key").read_bytes() == b"n" * 64
+    assert (settings.strategies_dir / "双均线.py").read_text("utf-8") == "# one"
+    (kept,) = settings.strategies_dir.glob("双均线.py.before-*")
+    assert kept.read_text("utf-8") == "# two"
+
+
+def _with_manifest(archive: Path, **changes: object) -> None:
+    with tarfile.open(archive) as whole:
+        members = [(entry, file.read() if (file := whole.extractfile(entry)) is not None else b"") for entry in whole]
+    manifest = msgspec.structs.replace(msgspec.json.decode(members[0][1], type=Manifest), **changes)
+    with tarfile.open(archive, "w:gz") as changed:
+        for number, (entry, data) in enumerate(members):
+            data = data if number else msgspec.json.encode(manifest)
+            entry.size = len(data)
+            changed.addfile(entry, io.BytesIO(data))
+
+
+def _break(archive: Path, how: str) -> None:
+    data = archive.read_bytes()
+    match how:
+        case "cut":
+            archive.write_bytes(data[: len(data) // 2])
+        case "empty":
+            archive.write_bytes(b"")
+        case "no archive":
+            archive.write_bytes(b"something else" * 100)
+        case "foreign":
+            archive.write_bytes(gzip.compress(b"\0" * 10240))
+        case "changed":
+            _with_manifest(archive, files={"data/secret.key": "0" * 64})
+        case "newer":
+            _with_manifest(archive, version=data_dir.VERSION + 1)
+        case "absent":
+            archive.unlink()
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "no archive", "foreign", "changed", "newer", "absent"])
+def test_a_backup_that_is_not_whole_changes_nothing(settings: Settings, archive: Path, how: str) -> None:
+    _break(archive, how)
+    (settings.data_dir / "secret.key").write_bytes(b"n" * 64)
+    with pytest.raises(BadBackup):
+        restore(settings, archive, True, lambda _: None)
+    assert (settings.data_dir / "secret.key").read_bytes() == b"n" * 64
+    assert not list(settings.data_dir.parent.glob(".ctpbee_backend-*")) and not list(settings.data_dir.parent.glob("*.before-*"))
+
+
+def test_what_is_no_data_directory_is_not_backed_up(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError):
+        back_up(Settings(data_dir=tmp_path), tmp_path / "b.tar.gz")
