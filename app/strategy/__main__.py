@@ -79,13 +79,15 @@ class Runner:
     def fail(self, error: BaseException) -> None:
         """It is over: leave word of why."""
         self._failed = True
-        report = failure(error, Path(self._start.path))
-        report["time"] = datetime.now(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
-        log.error("策略异常，已停止：%s\n%s", report["message"], report["traceback"])
-        temporary = self._folder / f"{ERROR_FILE}.tmp"
-        temporary.write_bytes(orjson.dumps(report))
-        os.replace(temporary, self._folder / ERROR_FILE)
-        self._on_end(EXIT_FAILED)
+        try:
+            report = failure(error, Path(self._start.path))
+            report["time"] = datetime.now(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+            log.error("策略异常，已停止：%s\n%s", report["message"], report["traceback"])
+            temporary = self._folder / f"{ERROR_FILE}.tmp"
+            temporary.write_bytes(orjson.dumps(report))
+            os.replace(temporary, self._folder / ERROR_FILE)
+        finally:  # it ends, even where the disk is full or memory has run out
+            self._on_end(EXIT_FAILED)
 
     # ── what the relay tells ─────────────────────────────────────────────────────────────────────────────────────────
 

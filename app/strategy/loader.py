@@ -15,6 +15,7 @@ from ctpbee import log as ctpbee_log
 from app.gateway.bee_logger import BeeLogger
 
 MODULE = "ctpbee_strategy"
+MOST_TEXT = 20_000  # characters of an error's text
 
 
 class NotAStrategy(Exception):
@@ -51,8 +52,10 @@ def failure(error: BaseException, path: Path) -> dict[str, Any]:
     own = [index for index, frame in enumerate(frames) if frame.filename == file]
     line = (frames[own[-1]].lineno or 0) if own else 0
     shown = frames[own[0] :] if own else frames  # how we came to call it says nothing
-    name = type(error).__name__
-    message = f"{name}: {error}" if str(error) else name
+    message = type(error).__name__
+    said = traceback.format_exception_only(error)
+    if text := _text(error):
+        message += f": {text}"
     if isinstance(error, SyntaxError) and error.filename == file:
         line, shown = error.lineno or 0, []
     elif isinstance(error, NotAStrategy):
@@ -60,4 +63,15 @@ def failure(error: BaseException, path: Path) -> dict[str, Any]:
     elif isinstance(error, SystemExit):
         message = f"策略调用了 sys.exit({'' if error.code is None else repr(error.code)})"
     head = ["Traceback (most recent call last):\n", *traceback.StackSummary.from_list(shown).format()] if shown else []
-    return {"message": message, "traceback": "".join([*head, *traceback.format_exception_only(error)]), "line": line}
+    return {"message": _cut(message), "traceback": _cut("".join([*head, *said])), "line": line}
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the strategy's own class
+        return "（它的 __str__ 也抛出了异常）"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT // 2]}\n…\n{text[-MOST_TEXT // 2 :]}"

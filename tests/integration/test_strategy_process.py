@@ -381,3 +381,4 @@ def test_its_limits_hold_and_what_it_has_outlives_gateway_and_day(world: World) 
     eventually(lambda: mine(page)["orders"] == [] and held(page)[0]["yd_volume"] == 3, "the next day")
     assert [(lot["volume"], lot["open_date"]) for lot in mine(page)["positions"]] == [(2, "20250606")]
     assert mine(page)["profit"]["commission"] == row["profit"]["commission"]
+    assert strategy.child.poll() is None and strategy.error() == {}

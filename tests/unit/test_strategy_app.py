@@ -483,6 +483,8 @@ def test_closing_goes_by_the_accounts_position_todays_and_history_apart(run: Cal
         ("x = 1\n", "没有 ext", 0),
         ("ext = 7\n", "ext 应为 CtpbeeApi 子类的实例，现在是 int", 0),
         ("import json\njson.loads('{')\n", "JSONDecodeError: ", 2),
+        ("def f():\n    f()\n\nf()\n", "RecursionError: ", 2),
+        ("class E(Exception):\n    def __str__(self):\n        return 1 / 0\n\nraise E\n", "E: （它的 __str__", 5),
     ],
 )
 def test_a_failure_names_the_reason_and_the_line_of_the_strategys_own_file(
@@ -494,6 +496,7 @@ def test_a_failure_names_the_reason_and_the_line_of_the_strategys_own_file(
         load(path)
     report = failure(error.value, path)
     assert report["message"].startswith(message) and report["line"] == line
+    assert len(report["traceback"]) < 25_000
     if isinstance(error.value, NotAStrategy):
         assert report["traceback"].count("\n") == 1
     else:
