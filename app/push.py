@@ -8,10 +8,10 @@ straight into its line; when it does not, its outbox keeps what is worth keeping
 - everything else (order_update, trade_update, bar, log, …): all of it, in order. A page that lets more than `Limits` of this
   pile up is cut; it reconnects by itself and gets a fresh snapshot.
 
-What carries a contract (tick, bar, bar_update) is the same for all pages of an account that want the same contracts, and comes in
-bursts. It is gathered for each such `Group`, joined once, and leaves when the gateway has no more to say for the moment: one send a
-page instead of one for each quote. An account's whole lists grow with its day, and each goes to every page: they leave a piece of the
-pages at a time, the newest of each kind. Orders and trades wait for neither.
+Single events are the same for all pages of an account that want the same contracts, and quotes come in bursts. They are gathered for
+each such `Group`, joined once, and leave when the gateway has no more to say for the moment, a group at a time: one send a page instead
+of one for each event, and an order's answer does not stand behind its own news on 200 pages. An account's whole lists grow with its day,
+and each goes to every page: they leave a piece of the pages at a time, the newest of each kind, and hold up no event.
 
 A page that has just joined, or whose gateway was lost, awaits a snapshot: it hears no event before that, and after it only
 what is newer. Nothing here knows Socket.IO, Flask or the async mode: the way out of a page is a `Line` (app/engine.py).
@@ -40,7 +40,7 @@ TYPED_LISTS = ("account", "position", "active_order", "order", "trade")  # on th
 LISTS = (*TYPED_LISTS, "contract")
 WHOLE = frozenset({*LISTS, "status"})  # each event is the whole truth of its kind
 RESTLESS = 0.002  # seconds; sending that took longer is followed by a rest
-QUOTES_REST = 1.0  # as long as the sending
+EVENTS_REST = 1.0  # as long as the sending
 LISTS_REST = 3.0
 LISTS_AT_A_TIME = 1024 * 1024  # bytes
 BIG_BACKLOG = 4  # lists and batches are big: they wait, and are replaced, as soon as this many packets are on their way
@@ -319,7 +319,7 @@ class Hub:
             if self._started:
                 return
             self._started = True
-        runs = (self.send_run, self._run_is_there, QUOTES_REST)
+        runs = (self.send_run, self._run_is_there, EVENTS_REST)
         lists = (self.send_list, self._list_is_there, LISTS_REST)
         threading.Thread(target=self._send_forever, args=runs, name="push-runner", daemon=True).start()
         threading.Thread(target=self._send_forever, args=lists, name="push-lister", daemon=True).start()
@@ -417,12 +417,12 @@ class Hub:
             else:
                 event = self._event(push.name, push.payload, push.symbol)
             pages = [page for page in room.pages.values() if not page.awaiting]
-            if push.symbol:
-                self._gather(room, event)
-            elif push.name in LISTS:
+            if push.name in LISTS:
                 self._list(account, event, pages)
-            else:
+            elif push.name in WHOLE:
                 self._offer(pages, event)
+            else:
+                self._gather(room, event)
 
     def snapshot(self, account: str, payload: bytes) -> None:
         """The account as it is at one cut, to the pages that await it. What is pushed after this call is newer."""
@@ -587,7 +587,7 @@ class Hub:
 
     def _gather(self, room: Room, event: Event) -> None:
         for group in room.groups.values():
-            if wanted(event.symbol, group.symbols):
+            if not event.symbol or wanted(event.symbol, group.symbols):
                 group.add(event)
                 if group.run and group not in self._running:
                     self._running[group] = None
