@@ -390,10 +390,10 @@ class Keeper:
             strategy.memory, strategy.family = family.resident(pids), family.known(pids)
             limit = self._settings.strategy_memory
             excess = ""
-            if strategy.memory > limit * MEGABYTE:
-                excess = f"内存 {strategy.memory // MEGABYTE} MB 超过上限 {limit} MB，已结束"
-            elif len(pids) > MOST_PROCESSES + 1:
+            if len(pids) > MOST_PROCESSES + 1:
                 excess = f"启动了 {len(pids) - 1} 个子进程，超过上限 {MOST_PROCESSES} 个，已结束"
+            elif strategy.memory > limit * MEGABYTE:
+                excess = f"内存 {strategy.memory // MEGABYTE} MB 超过上限 {limit} MB，已结束"
             if excess and strategy.lock.acquire(blocking=False):
                 try:
                     if strategy.process is its:

@@ -8,7 +8,7 @@ from flask import g, request
 
 from app.gateway.messages import AnyRequest
 from app.global_var import G
-from app.lib.errors import GatewayDown
+from app.lib.errors import AppError, GatewayDown
 from app.views.parse import Parameters
 
 
@@ -35,3 +35,11 @@ def ask_or_none(message: AnyRequest) -> Any:
         if error.extra.get("asked"):
             return None
         raise
+
+
+def ask_or_why(message: AnyRequest) -> tuple[Any, AppError | None]:
+    """For what an answer can do without: the gateway's reply, or None and the reason."""
+    try:
+        return ask(message), None
+    except AppError as error:
+        return None, error

@@ -19,10 +19,10 @@ from app.gateway.messages import (
     StartStrategy,
     StopStrategy,
 )
-from app.lib.errors import AppError, BadInput
+from app.lib.errors import BadInput
 from app.lib.strategy_lib import LONGEST_NAME, is_safe_name
 from app.lib.symbols import parse_symbol
-from app.views.asking import ask, ask_host, parameters
+from app.views.asking import ask, ask_host, ask_or_why, parameters
 from app.views.envelope import failing_as, ours, succeed
 from app.views.market import MOST_SYMBOLS
 from app.views.orders import MOST_LOTS
@@ -50,10 +50,10 @@ def read_strategies() -> Response:
         return succeed(ask_host(ListStrategies(g.identity.account)))
     name = _name(sent)
     row = orjson.loads(ask_host(ListStrategies(g.identity.account, name)).payload)
-    try:
-        book = orjson.loads(ask(ReadStrategy(name)).payload)
-    except AppError as error:  # without a gateway what the host knows is still worth an answer
-        return succeed(row | dict.fromkeys(BOOK), msg=f"持仓与委托暂不可得：{error.message}", error=error.code)
+    answer, why_not = ask_or_why(ReadStrategy(name))
+    if why_not is not None:  # without a gateway what the host knows is still worth an answer
+        return succeed(row | dict.fromkeys(BOOK), msg=f"持仓与委托暂不可得：{why_not.message}", error=why_not.code)
+    book = orjson.loads(answer.payload)
     return succeed(row | {key: book[key] for key in BOOK})
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,12 @@ ext = Buyer("买入")
 """
 LOOPER = BUYER.replace("买入", "死循环").replace("if not self.sent:", "while True:").replace("self.sent = True", "continue")
 BROKEN = BUYER.replace("买入", "坏的").replace("if not self.sent:", "if 1 / 0:")
+
+HOG = (
+    BUYER.replace("买入", "吃内存").replace("if not self.sent:", "while True:").replace("self.sent = True", "self.sent = bytearray(2**30)")
+)
+BOMB = BUYER.replace("买入", "炸弹").replace("self.sent = True", "import os; [os.fork() for _ in range(6)]; os.wait()")
+HIDER = BUYER.replace("买入", "躲藏").replace("self.sent = True", "import os; os.system('setsid sleep 4711 & setsid setsid sleep 4711 &')")
 
 
 def keep(server: BackendServer, name: str, text: str) -> None:
@@ -163,3 +169,24 @@ def test_strategies_live_through_the_deaths_of_host_gateway_and_web_and_come_bac
     server.start()
     trader.log_in()
     wait_for(trader, "买入", "运行中")
+
+
+@pytest.mark.full
+def test_what_takes_too_much_or_hides_is_ended_with_all_that_it_started(make_server: Callable[..., BackendServer]) -> None:
+    server = make_server(strategy_memory=512).start()
+    trader = Trader(server).log_in()
+    trader.do("POST", "/market", symbol=RB)
+    for name, text, why in (("吃内存", HOG, "超过上限 512 MB"), ("炸弹", BOMB, "超过上限")):
+        keep(server, name, text)
+        trader.do("PUT", "/strategy", name=name, operation="开启")
+        assert why in wait_for(trader, name, "异常")["error"]["message"]
+    keep(server, "躲藏", HIDER)
+    start(trader, "躲藏")
+    eventually(lambda: len(sleepers()) == 2, "its children hide")
+    trader.do("PUT", "/strategy", name="躲藏", operation="关闭")
+    assert sleepers() == []
+    assert server.stop() < 5.0 and server.leftovers() == []
+
+
+def sleepers() -> list[int]:
+    return [process.pid for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "4711"]]
