@@ -133,6 +133,52 @@ def test_the_race_between_a_cancel_and_a_fill_is_won_by_the_fill(server: CtpServ
     faults.release_quote(quote.symbol)
 
 
+def test_callbacks_that_come_twice_or_out_of_order_count_once(server: CtpServer, trader: Trader) -> None:
+    page = trader.open_page()
+    quote = trader.fix_quote(RB)
+    faults = server.faults()
+    faults.duplicate(trader.userid, 1000)
+    sent = []
+    for _ in range(3):
+        faults.reorder(trader.userid)
+        sent.append(trader.order(RB, "long", "open", quote.ask, 2)["order_id"])
+    faults.duplicate(trader.userid, -1000)
+    for order_id in sent:
+        eventually(lambda order_id=order_id: trader.order_row(order_id)["status"] == "全部成交", "it is filled")
+    eventually(lambda: len(trader.lists()["trade_list"]) == 3, "each fill is there once")
+    assert trader.position(RB, "long")["volume"] == 6  # type: ignore[index]
+    assert len({event["data"]["tradeid"] for event in page.all("trade_update")}) == len(page.all("trade_update"))
+    faults.release_quote(quote.symbol)
+
+
+def test_an_exchanges_words_that_are_cut_within_a_character_are_shown_as_far_as_they_go(server: CtpServer, trader: Trader) -> None:
+    quote = trader.fix_quote(RB)
+    server.faults().reject_next("拒" * 60)
+    answer = trader.order(RB, "long", "open", quote.ask, 1)
+    assert (answer["success"], answer["error"]) == (False, "EXCHANGE_REJECT")
+    assert "SHFE:" + "拒" * 29 in answer["msg"]
+    assert trader.order_row(answer["order_id"])["status"] == "拒单"
+    server.faults().release_quote(quote.symbol)
+
+
+def test_a_new_trading_day_begins_with_yesterdays_lots_and_no_orders(server: CtpServer, trader: Trader) -> None:
+    page = trader.open_page()
+    quote = trader.fix_quote(RB)
+    assert trader.order(RB, "long", "open", quote.ask, 2)["success"]
+    assert trader.order(RB, "long", "open", quote.bid - 5 * quote.tick, 1)["success"]
+    eventually(lambda: trader.position(RB, "long"), "the position")
+    page.mark()
+    server.faults().turn_day({quote.symbol: quote.ask})
+    page.wait("status", lambda status: status["td"]["state"] != "ready")
+    ready(page)
+    position = eventually(lambda: (row := trader.position(RB, "long")) and row["yd_volume"] == 2 and row, "yesterday's lots")
+    assert (position["volume"], position["available"]) == (2, 2)
+    assert trader.lists()["order_list"] == trader.lists()["trade_list"] == []
+    closed = trader.order(RB, "short", "closetoday", quote.bid, 1)
+    assert (closed["success"], closed["error"]) == (False, "CTP_50")
+    server.faults().release_quote(quote.symbol)
+
+
 def used(server: CtpServer, *names: str) -> list[tuple[int, int, int]]:
     """Threads, descriptors and resident MB of processes."""
     parts = [psutil.Process(server.entry(name).pid) for name in names]  # type: ignore[union-attr]
@@ -178,6 +224,6 @@ def test_accounts_that_come_and_go_leave_nothing_behind(server: CtpServer) -> No
     for _ in range(3):
         come_and_go()
     before = used(server, "host", "web")
-    for _ in range(20):
+    for _ in range(12):
         come_and_go()
     assert_flat(before, used(server, "host", "web"))
