@@ -78,7 +78,7 @@ from app.gateway.rpc import RpcServer
 from app.gateway.strategies import Strategies, StrategyFeed, said_rows
 from app.gateway.subscriptions import Subscriptions
 from app.lib import account_config, rows
-from app.lib.advice import refusal_text
+from app.lib.advice import refusal_text, refused_by
 from app.lib.bars import INTERVALS, BarBuilder
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
 from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, NotFound, NotReady
@@ -625,7 +625,7 @@ class Service:
         self._desk.on_cancel_refused(order_id, code, message)
 
     def _on_refused_unheard(self, outcome: OrderOutcome) -> None:
-        self._push_error(outcome.code, outcome.message, order_id=outcome.order_id)
+        self._push_error(outcome.code, outcome.message, order_id=outcome.order_id, refused_by=refused_by(outcome.code))
 
     def _on_difference(self, differences: list[str]) -> None:
         for difference in differences:

@@ -1,78 +1,148 @@
-"""What a trader can do about a refusal, by CTP error id (docs/domain.md, Error ids). Pure; any process.
+"""What a refusal says, who said it, and what a trader can do about it, by code (docs/domain.md, Error ids). Pure; any process.
 
-Texts differ between counters in wording and punctuation: match the id, show the counter's own text, add our line.
+Texts differ between counters in wording and punctuation: match the id, show the counter's own text, add our line. docs/errors.md is
+made of these tables: `python -m app.lib.error_page`.
 """
 
 from __future__ import annotations
 
-_ADVICE: dict[int, str] = {
-    1: "柜台正在同步数据，请稍后再试",
-    3: "请核对用户名和密码；多次输错账户会被锁定",
-    6: "会话已失效，请等待重新登录",
-    7: "柜台还没有初始化（结算中或未开市），请稍后再试",
-    8: "交易前置不活跃，请稍后再试或更换前置",
-    9: "账户没有此项权限，请联系期货公司",
-    12: "请核对期货公司编号",
-    13: "请核对投资者代码",
-    15: "请检查价格、手数、类型等字段",
-    16: "请检查合约代码和交易所",
-    17: "该合约当前不能交易，请看交易时段和到期日",
-    20: "账户未在该交易所开户，请联系期货公司",
-    21: "柜台与交易所断开，请稍后再试",
-    22: "报单引用重复，请重新下单",
-    24: "撤单已在途中，请等待结果",
-    25: "柜台没有这张报单，请刷新委托列表",
-    26: "报单已经结束，无需再撤",
-    27: "柜台不支持该功能",
-    28: "账户没有此项权限，请联系期货公司",
-    29: "该合约或账户只能平仓",
-    30: "可平手数不足，请检查持仓和冻结",
-    31: "可用资金不足，请减少手数、撤掉挂单或入金",
-    35: "柜台正在同步数据，请稍后再试",
-    40: "报单过快，请放慢",
-    41: "报单过快，请放慢",
-    42: "请先确认结算单",
-    49: "本机 IP 不在许可范围内，请联系期货公司",
-    50: "今仓可平不足，请改用平昨或减少手数",
-    51: "昨仓可平不足，请改用平今或减少手数",
-    57: "动态令牌不正确，请核对",
-    60: "登录会话数已到上限，请退出其他终端",
-    63: "客户端认证失败，请核对 appid 和 auth_code",
-    64: "客户端认证失败，请核对 appid 和 auth_code",
-    75: "登录失败次数过多，账户已被锁定，请联系期货公司，不要再试",
-    78: "发送失败，请检查网络后核对委托列表",
-    79: "发送失败，请检查网络后核对委托列表",
-    80: "该交易所不支持此价格类型，请改用限价",
-    90: "柜台查询未就绪，请稍后再试",
-    91: "交易所拒绝，原因见原文",
-    95: "该品种不支持此价格，请改用限价",
-    101: "账户没有此项权限，请联系期货公司",
-    106: "超过持仓限额",
-    116: "报单过快，请放慢",
-    131: "须先修改密码才能登录",
-    140: "须先修改密码才能登录",
-    141: "须先修改密码才能登录",
-    142: "新密码不能与旧密码相同",
-    143: "IP 已被禁止，请联系期货公司，不要再试",
-    144: "IP 已被禁止，请联系期货公司，不要再试",
-    145: "终端没有认证权限，请联系期货公司",
-    147: "请检查交易所代码",
-    148: "请检查交易所代码",
-    150: "请检查交易所代码",
-    154: "柜台忙，请稍后再试",
-    157: "交易所尚未确认这张报单，请稍后再撤",
-    3039: "API 版本与前置不符",
-    4040: "API 版本与前置不符",
-    4042: "终端授权不正确，请联系期货公司",
-    4043: "终端授权不正确，请联系期货公司",
-    4060: "认证失败次数过多，已被锁定，请联系期货公司，不要再试",
+from typing import NamedTuple
+
+LOGIN, ORDER, CANCEL, QUERY, ANY = "登录", "报单", "撤单", "查询", "各处"
+
+
+class Known(NamedTuple):
+    """Of one of the counter's ids: our words where it sends none, what is refused with it, and our line."""
+
+    text: str
+    where: str
+    advice: str
+
+
+COUNTER: dict[int, Known] = {
+    1: Known("柜台未同步，请稍后再试", LOGIN, "柜台正在同步数据，请稍后再试"),
+    3: Known("不合法的登录：用户名或密码错误", LOGIN, "请核对用户名和密码；多次输错账户会被锁定"),
+    6: Known("还没有登录", ANY, "会话已失效，请等待重新登录"),
+    7: Known("柜台还没有初始化，请稍后再试", LOGIN, "柜台还没有初始化（结算中或未开市），请稍后再试"),
+    8: Known("前置不活跃", LOGIN, "交易前置不活跃，请稍后再试或更换前置"),
+    9: Known("无权限", ANY, "账户没有此项权限，请联系期货公司"),
+    12: Known("找不到该经纪公司", LOGIN, "请核对期货公司编号"),
+    13: Known("找不到该投资者", LOGIN, "请核对投资者代码"),
+    15: Known("报单字段有误", ORDER, "请检查价格、手数、类型等字段"),
+    16: Known("找不到合约", ORDER, "请检查合约代码和交易所"),
+    17: Known("合约不能交易", ORDER, "该合约当前不能交易，请看交易时段和到期日"),
+    20: Known("未在该交易所开户", ORDER, "账户未在该交易所开户，请联系期货公司"),
+    21: Known("席位未连接到交易所", ORDER, "柜台与交易所断开，请稍后再试"),
+    22: Known("不允许重复报单", ORDER, "报单引用重复，请重新下单"),
+    24: Known("撤单已报送，不允许重复撤单", CANCEL, "撤单已在途中，请等待结果"),
+    25: Known("撤单找不到相应报单", CANCEL, "柜台没有这张报单，请刷新委托列表"),
+    26: Known("报单已全成交或已撤销，不能再撤", CANCEL, "报单已经结束，无需再撤"),
+    27: Known("不支持的功能", ANY, "柜台不支持该功能"),
+    28: Known("没有报单交易权限", ANY, "账户没有此项权限，请联系期货公司"),
+    29: Known("只能平仓", ORDER, "该合约或账户只能平仓"),
+    30: Known("平仓量超过持仓量", ORDER, "可平手数不足，请检查持仓和冻结"),
+    31: Known("资金不足", ORDER, "可用资金不足，请减少手数、撤掉挂单或入金"),
+    35: Known("柜台未同步，请稍后再试", LOGIN, "柜台正在同步数据，请稍后再试"),
+    40: Known("报单过于频繁，被流控", ANY, "报单过快，请放慢"),
+    41: Known("报单过于频繁，被流控", ANY, "报单过快，请放慢"),
+    42: Known("结算结果未确认", ORDER, "请先确认结算单"),
+    49: Known("不合法的登录 IP 地址", LOGIN, "本机 IP 不在许可范围内，请联系期货公司"),
+    50: Known("平今仓位不足", ORDER, "今仓可平不足，请改用平昨或减少手数"),
+    51: Known("平昨仓位不足", ORDER, "昨仓可平不足，请改用平今或减少手数"),
+    57: Known("动态令牌错误", LOGIN, "动态令牌不正确，请核对"),
+    60: Known("用户在线会话超出上限", LOGIN, "登录会话数已到上限，请退出其他终端"),
+    63: Known("客户端认证失败", LOGIN, "客户端认证失败，请核对 appid 和 auth_code"),
+    64: Known("客户端认证失败", LOGIN, "客户端认证失败，请核对 appid 和 auth_code"),
+    75: Known("连续登录失败次数超限，登录被禁止", LOGIN, "登录失败次数过多，账户已被锁定，请联系期货公司，不要再试"),
+    78: Known("发送失败", ANY, "发送失败，请检查网络后核对委托列表"),
+    79: Known("发送失败", ANY, "发送失败，请检查网络后核对委托列表"),
+    80: Known("交易所不支持的价格类型", ORDER, "该交易所不支持此价格类型，请改用限价"),
+    90: Known("查询未就绪，请稍后再试", QUERY, "柜台查询未就绪，请稍后再试"),
+    91: Known("交易所返回的错误", ORDER, "交易所拒绝，原因见原文"),
+    95: Known("不支持的价格", ORDER, "该品种不支持此价格，请改用限价"),
+    101: Known("没有相应的交易权限", ANY, "账户没有此项权限，请联系期货公司"),
+    106: Known("超出持仓限额", ORDER, "超过持仓限额"),
+    116: Known("报单过于频繁，被流控", ORDER, "报单过快，请放慢"),
+    131: Known("必须先修改密码", LOGIN, "须先修改密码才能登录"),
+    140: Known("必须先修改密码", LOGIN, "须先修改密码才能登录"),
+    141: Known("必须先修改密码", LOGIN, "须先修改密码才能登录"),
+    142: Known("新旧密码不能相同", LOGIN, "新密码不能与旧密码相同"),
+    143: Known("登录 IP 被禁止", LOGIN, "IP 已被禁止，请联系期货公司，不要再试"),
+    144: Known("登录 IP 被禁止", LOGIN, "IP 已被禁止，请联系期货公司，不要再试"),
+    145: Known("终端没有认证权限", LOGIN, "终端没有认证权限，请联系期货公司"),
+    147: Known("交易所代码有误", ORDER, "请检查交易所代码"),
+    148: Known("交易所代码有误", ORDER, "请检查交易所代码"),
+    150: Known("交易所代码有误", ORDER, "请检查交易所代码"),
+    154: Known("查询忙，请稍后再试", QUERY, "柜台忙，请稍后再试"),
+    157: Known("该交易所不支持撤销未知单", CANCEL, "交易所尚未确认这张报单，请稍后再撤"),
+    3039: Known("API 版本与前置不符", LOGIN, "API 版本与前置不符"),
+    4040: Known("API 版本与前置不符", LOGIN, "API 版本与前置不符"),
+    4042: Known("客户端未授权", LOGIN, "终端授权不正确，请联系期货公司"),
+    4043: Known("客户端未授权", LOGIN, "终端授权不正确，请联系期货公司"),
+    4060: Known("认证失败次数过多", LOGIN, "认证失败次数过多，已被锁定，请联系期货公司，不要再试"),
 }
+
+LOCKED = {75, 143, 144, 4060}
+"""Lock-outs of the account or the address: never tried again, and our own limit of attempts comes before them."""
+
+
+class Own(NamedTuple):
+    """Of a code that is not the counter's: who refuses with it, and what it means."""
+
+    by: str
+    text: str
+
+
+US, EXCHANGE, COUNTER_SIDE = "us", "exchange", "counter"
+BY_TEXT = {US: "本服务，没有发出", EXCHANGE: "交易所", COUNTER_SIDE: "柜台"}
+
+OWN: dict[str, Own] = {
+    "EXCHANGE_REJECT": Own(EXCHANGE, "交易所拒绝，原因是回报里的状态信息（StatusMsg）：价格越界、不合最小变动价位、时段不对等"),
+    "NEVER_ARRIVED": Own(COUNTER_SIDE, "发出后断线，重新登录后柜台的当日委托里没有它：没有到达，或到达时被拒；可以重新下单"),
+    "NEVER_SENT": Own(US, "与前置的连接已断开，报单没有发出"),
+    "NEVER_SENT_NETWORK": Own(US, "CTP 库答 -1：网络连接失败，没有发出"),
+    "NEVER_SENT_UNANSWERED": Own(US, "CTP 库答 -2：未答复的请求已到上限，没有发出；稍后再试"),
+    "NEVER_SENT_TOO_FAST": Own(US, "CTP 库答 -3：每秒请求数已到上限，没有发出；放慢"),
+    "NOT_READY": Own(US, "交易前置未就绪（断线、载入、休市，原因写在文字里），没有发出"),
+    "JOURNAL_FAILED": Own(US, "报单日志写不进磁盘，没有发出"),
+    "NOT_TRADABLE": Own(US, "合约不在交易（已到期、未上市），没有发出"),
+    "UNKNOWN_SYMBOL": Own(US, "合约表里没有这个合约，没有发出"),
+    "CLOSABLE_EXCEEDED": Own(US, "平仓手数超过可平，没有发出"),
+    "NO_FRESH_PRICE": Own(US, "平仓需要 5 秒内的最新价，已替你订阅；稍后再试"),
+    "FRONT_UNREACHABLE": Own(US, "限定时间内前置没有应答：核对地址与网络，`python run.py doctor` 可试连"),
+    "OUT_OF_HOURS": Own(US, "不在交易时段，前置连不上：网关留着，到点自动登录"),
+    "FRONT_ADDRESS": Own(US, "前置地址不是 tcp://主机:端口"),
+    "FIELD_TOO_LONG": Own(US, "登录的某一项比 CTP 的字段长"),
+    "AUTH_FIELDS": Own(US, "appid 与 auth_code 只给了一个"),
+    "FLOW_DIRECTORY": Own(US, "流文件目录不能写"),
+    "LOCALE_MISSING": Own(US, "系统没有 zh_CN.GB18030"),
+    "VENDOR_LIBRARY": Own(US, "CTP 的库缺失或是空文件"),
+    "INTERFACE_UNAVAILABLE": Own(US, "没有安装 ctpbee_api（`make ctp`），或这个接口没有此项功能"),
+    "PASSWORD_DIFFERS": Own(US, "账户已登录，密码与登录时不同"),
+    "FRONT_DIFFERS": Own(US, "账户已登录在另一组前置上，请先注销"),
+}
+"""Codes of our own about logins and orders of a real account; those of single routes stand in docs/api.md."""
+
+
+def counter_text(error_id: int) -> str:
+    """Our own words for one of the counter's ids, where it sends none."""
+    known = COUNTER.get(error_id)
+    return known.text if known is not None else f"柜台返回错误 {error_id}"
 
 
 def advice_of(code: str) -> str:
     """Our line for `CTP_31` or `31`; "" where we have nothing to add."""
     number = code.removeprefix("CTP_")
-    return _ADVICE.get(int(number), "") if number.isdecimal() else ""
+    known = COUNTER.get(int(number)) if number.isdecimal() else None
+    return known.advice if known is not None else ""
+
+
+def refused_by(code: str) -> str:
+    """Who said no: `counter`, `exchange`, or `us`, in which case nothing was sent."""
+    if code.startswith("CTP_"):
+        return COUNTER_SIDE
+    own = OWN.get(code)
+    return own.by if own is not None else US
 
 
 def refusal_text(code: str, text: str) -> str:

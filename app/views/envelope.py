@@ -16,7 +16,8 @@ from flask import Response, current_app, request
 
 from app.auth import shown_token
 from app.gateway.messages import Json
-from app.lib.errors import AppError
+from app.lib.advice import refused_by
+from app.lib.errors import AppError, OrderRefused
 
 ALWAYS_HONEST = (404, 405, 413, 500)
 
@@ -32,6 +33,8 @@ def fail(error: AppError) -> Response:
     """The envelope of an error, with its code as `error` and what else it carries."""
     own = {"success": False, "msg": error.message, "data": "", "error": error.code}
     added = {name: value for name, value in error.extra.items() if name not in own and name != "asked"}
+    if isinstance(error, OrderRefused):
+        added["refused_by"] = refused_by(error.code)
     response = _response(own | added, _status_of(error))
     if "retry_after" in error.extra:
         response.headers["Retry-After"] = str(error.extra["retry_after"])

@@ -340,7 +340,8 @@ def test_a_refused_order_is_a_documented_fail_with_the_counters_text(auth: Auth,
     gateways.answers[PlaceOrder] = OrderOutcome("1_77_5", "refused", "CTP_31", "CTP:资金不足")
     answer = auth.log_in().ask("POST", "/order_solve", data=ORDER)
     assert answer.status_code == 200
-    assert answer.json == {"success": False, "msg": "CTP:资金不足", "data": "", "error": "CTP_31", "order_id": "1_77_5"}
+    said = {"success": False, "msg": "CTP:资金不足", "data": "", "error": "CTP_31"}
+    assert answer.json == said | {"order_id": "1_77_5", "refused_by": "counter"}
 
 
 @pytest.mark.parametrize(("scheme", "status"), [("Bearer", 202), ("JWT", 200)])
@@ -643,9 +644,7 @@ def test_without_its_store_the_server_is_not_ready(app: Flask, client: Any, monk
     assert answer.json["data"]["store"] == "down"
 
 
-@pytest.mark.parametrize(
-    "error", [StoreFailed("database or disk is full"), sqlite3.OperationalError("a readonly database")]
-)
+@pytest.mark.parametrize("error", [StoreFailed("database or disk is full"), sqlite3.OperationalError("a readonly database")])
 def test_a_store_that_fails_is_said_and_is_not_the_traders_fault(
     app: Flask, auth: Auth, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -663,9 +662,7 @@ def test_a_store_that_fails_is_said_and_is_not_the_traders_fault(
 # ── what every answer has ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/nothing", "//login", "/login/", "/static/x", "/%00"]
-)
+@pytest.mark.parametrize("path", ["/", "/nothing", "//login", "/login/", "/static/x", "/%00"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_what_does_not_exist_is_an_envelope_of_404(auth: Auth, method: str, path: str) -> None:
     auth.log_in()

@@ -25,6 +25,7 @@ from ctpbee.constant import (
 )
 
 from app.counter.frames import DepthField, InstrumentField, OrderField, TradeField
+from app.lib.advice import counter_text
 from app.lib.calendar import SHANGHAI, parse_day, wall_time
 
 EXCHANGES = {code: Exchange[code] for code in ("SHFE", "DCE", "CZCE", "CFFEX", "INE", "GFEX")}
@@ -57,70 +58,6 @@ STAGE_OF = {"a": TAKEN, "3": QUEUEING, "1": PARTLY, "0": FINAL, "5": FINAL}
 
 EXCHANGE_REJECT = "EXCHANGE_REJECT"
 
-REFUSALS = {
-    1: "柜台未同步，请稍后再试",
-    3: "不合法的登录：用户名或密码错误",
-    6: "还没有登录",
-    7: "柜台还没有初始化，请稍后再试",
-    8: "前置不活跃",
-    9: "无权限",
-    12: "找不到该经纪公司",
-    13: "找不到该投资者",
-    15: "报单字段有误",
-    16: "找不到合约",
-    17: "合约不能交易",
-    20: "未在该交易所开户",
-    21: "席位未连接到交易所",
-    22: "不允许重复报单",
-    24: "撤单已报送，不允许重复撤单",
-    25: "撤单找不到相应报单",
-    26: "报单已全成交或已撤销，不能再撤",
-    27: "不支持的功能",
-    28: "没有报单交易权限",
-    29: "只能平仓",
-    30: "平仓量超过持仓量",
-    31: "资金不足",
-    35: "柜台未同步，请稍后再试",
-    40: "报单过于频繁，被流控",
-    41: "报单过于频繁，被流控",
-    42: "结算结果未确认",
-    49: "不合法的登录 IP 地址",
-    50: "平今仓位不足",
-    51: "平昨仓位不足",
-    57: "动态令牌错误",
-    60: "用户在线会话超出上限",
-    63: "客户端认证失败",
-    64: "客户端认证失败",
-    75: "连续登录失败次数超限，登录被禁止",
-    78: "发送失败",
-    79: "发送失败",
-    80: "交易所不支持的价格类型",
-    90: "查询未就绪，请稍后再试",
-    91: "交易所返回的错误",
-    95: "不支持的价格",
-    101: "没有相应的交易权限",
-    106: "超出持仓限额",
-    116: "报单过于频繁，被流控",
-    131: "必须先修改密码",
-    140: "必须先修改密码",
-    141: "必须先修改密码",
-    142: "新旧密码不能相同",
-    143: "登录 IP 被禁止",
-    144: "登录 IP 被禁止",
-    145: "终端没有认证权限",
-    147: "交易所代码有误",
-    148: "交易所代码有误",
-    150: "交易所代码有误",
-    154: "查询忙，请稍后再试",
-    157: "该交易所不支持撤销未知单",
-    3039: "API 版本与前置不符",
-    4040: "API 版本与前置不符",
-    4042: "客户端未授权",
-    4043: "客户端未授权",
-    4060: "认证失败次数过多",
-}
-"""Our own words for the counter's error ids, where it sends none. Texts differ between versions: match the id."""
-
 PASSING_LOGIN_ERRORS = {1, 7, 8, 35, 90, 154}
 """Ids of a refused login that waiting mends. Any other is final: a retry would lock the account or the address."""
 
@@ -134,7 +71,7 @@ class Refusal(NamedTuple):
 
 def refusal_of(error_id: int, text: str) -> Refusal:
     """The counter's id as our code, and its own text where it sends one."""
-    return Refusal(f"CTP_{error_id}", text.strip() or REFUSALS.get(error_id, f"柜台返回错误 {error_id}"))
+    return Refusal(f"CTP_{error_id}", text.strip() or counter_text(error_id))
 
 
 # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
