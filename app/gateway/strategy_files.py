@@ -95,7 +95,7 @@ class StrategyFiles:
     # ── what is done with it ─────────────────────────────────────────────────────────────────────────────────────────
 
     def save(self, text: str) -> tuple[str, Version]:
-        """Keep the text as its strategy's newest version, and as the file. Raises BadCode; what was there stays then.
+        """Keep the text as its strategy's newest version, and as the file. Raises BadCode, StoreFailed; what was there stays then.
 
         A text that is the newest version already makes no new one.
         """
@@ -179,9 +179,11 @@ class StrategyFiles:
     def _keep_hand_edit(self, name: str) -> None:
         """A text that nobody has saved is not lost when the file is replaced. One that cannot be read was no strategy."""
         try:
-            self._keep(name, self.source(name), FOUND)
+            text = self.source(name)
         except AppError as error:
             log.info("nothing of %s to keep: %s", name, error.message)
+            return
+        self._keep(name, text, FOUND)
 
     def _keep(self, name: str, text: str, source: str) -> Version:
         """The version that this text is: the newest one, or a new one."""

@@ -32,7 +32,7 @@ from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput, NeedsLogin, NotReady, StrategyFailed, StrategyRuns
 from app.lib.strategy_lib import is_safe_name
 from app.model import HOST, open_store, store_path
-from app.model.store import Store
+from app.model.store import Store, StoreFailed
 from app.settings import Settings
 
 STRATEGY = (sys.executable, "-m", "app.strategy")
@@ -260,6 +260,8 @@ class Keeper:
             self._launch(strategy)
         except AlreadyRunning:
             raise NotReady("策略的上一个进程还没有结束，请稍后再试") from None
+        except OSError as error:
+            raise AppError(f"策略不能启动：{error.strerror}", code="STRATEGY_NOT_STARTED") from error
 
     def _check_startable(self, strategy: Strategy) -> None:
         file = self._files.find(strategy.name)
@@ -493,7 +495,11 @@ class Keeper:
         self._tell(strategy)
 
     def _save(self, strategy: Strategy) -> None:
-        self._store.put_setting(_scope(strategy.account), strategy.name, msgspec.to_builtins(strategy.record))
+        """A full disk keeps nobody from ending a strategy; what the next host then knows is what was kept last."""
+        try:
+            self._store.put_setting(_scope(strategy.account), strategy.name, msgspec.to_builtins(strategy.record))
+        except StoreFailed as error:
+            log.error("the state of strategy %s of %s is not kept: %s", strategy.name, strategy.account, error)
 
     def _tell(self, strategy: Strategy, deleted: bool = False) -> None:
         row = self._row(strategy, self._file_of(strategy.name)) | ({"deleted": True} if deleted else {})

@@ -93,7 +93,7 @@ def test_a_strategy_is_started_watched_stopped_and_deleted_and_its_order_is_its_
     server, trader = shared_server, own
     page = trader.open_page()
     page.wait("snapshot")
-    keep(server, "买入", BUYER)
+    assert trader.ask("POST", "/code", text=BUYER)["msg"] == "添加成功"
     assert ("买入", "停止") in [(row["name"], row["status"]) for row in trader.do("GET", "/strategy")]
     start(trader, "买入")
     order = page.wait("order_update", lambda event: event["data"]["status"] == "未成交")["data"]

@@ -37,7 +37,9 @@ from app.gateway.messages import (
 from app.gateway.process import Process, end
 from app.gateway.registry import Entry, Registry, strategy_name
 from app.gateway.rpc import RpcClient
-from app.lib.errors import AppError, BadInput, GatewayDown, NeedsLogin, NotFound, StrategyFailed, StrategyRuns
+from app.lib.errors import AppError, BadInput, GatewayDown, NeedsLogin, NotFound, StoreDown, StrategyFailed, StrategyRuns
+from app.model.sqlite import SqliteStore
+from app.model.store import StoreFailed
 from app.settings import Settings
 from app.supervisor import end_all
 from tests.fakes.host import COUNTER, GATEWAY, STRATEGY
@@ -321,6 +323,31 @@ def test_a_strategy_that_dies_again_and_again_is_left_failed_after_three_restart
     row = world.is_("异常")
     assert len(world.starts()) == 4 and "已重启 3 次" in row["error"]["message"]
     assert world.registry.living("strategy") == []
+
+
+def test_restarts_of_long_ago_do_not_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strategy_keeper, "RESTART_WINDOW", 0.0)
+    world.save()
+    entry = world.run()
+    for _ in range(4):
+        kill(entry)
+        entry = world.replaced(entry)
+    assert world.is_("运行中")["pid"] == entry.pid
+
+
+def test_on_a_full_disk_what_runs_can_be_stopped_and_nothing_half_is_saved(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise StoreFailed("disk full")
+
+    world.save()
+    entry = world.run()
+    with monkeypatch.context() as broken:
+        broken.setattr(SqliteStore, "put_settings", full)
+        with pytest.raises(StoreDown):
+            world.save(remark="never kept")
+        world.ask(StopStrategy(ACCOUNT, "均线"))
+        assert not entry.alive and world.row()["state"] == "停止"
+    assert json.loads(world.ask(ReadCode("均线")).payload) == {"均线": code()}
 
 
 def test_one_that_hears_nothing_is_stopped_within_two_seconds(world: World) -> None:
