@@ -1,9 +1,10 @@
-"""The tables of one scope on a MongoDB server: one collection per table, all scopes in it. Only app/model/spool.py calls it.
+"""The tables of one scope on a MongoDB server. Only app/model/spool.py and the commands that move stores call it.
 
-A document's `_id` is text, the scope and the row's key joined with `/`, numbers padded to one length: unique, and a range of bars is a
-range of the index that every collection has anyway. Rows are inserted in batches and replaced where they are there already: what is
-sent twice is there once. Writes wait for a majority. One client serves all scopes of a process; it is made when first needed, never
-at import.
+Bars have a collection for each contract and interval, `bars.<scope>.<contract>.<interval>`, whose `_id` is the timestamp: unique, and a
+range is read by the index that every collection has anyway (why not one for all: docs/mongodb.md). Every other table is one collection
+for all scopes, whose `_id` is text, the scope and the row's key joined with `/`, numbers padded to one length. Rows are inserted in
+batches and replaced where they are there already: what is sent twice is there once. Writes wait for a majority. One client serves all
+scopes of a process; it is made when first needed, never at import.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import orjson
 import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import ASCENDING, DESCENDING, MongoClient, ReplaceOne
+from pymongo.collection import Collection
+from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
@@ -28,14 +31,16 @@ from app.model.store import Bar, StoreFailed
 from app.model.tables import BARS, ROWID, Row, Table
 
 CONNECT_LIMIT = 3.0  # seconds
-READ_LIMIT = 3.0
+READ_LIMIT = 5.0
+PING_LIMIT = 3.0
 WRITE_LIMIT = 30.0
 NO_ENTRY = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, and what Atlas says for it
 DUPLICATE = 11000
 SCOPE = "_scope"  # the field that says whose a document is; tables have columns called scope
 DIGITS = 16
 WRAPPED = "json"  # a value that BSON cannot hold as it is stands in a document of this one key, as JSON text
-BAR_FIELDS = ("timestamp", "open", "high", "low", "close", "volume", "turnover", "open_interest", "complete")
+BAR_ID = "_id"
+BAR_FIELDS = (BAR_ID, "open", "high", "low", "close", "volume", "turnover", "open_interest", "complete")
 
 logging.getLogger("pymongo").setLevel(logging.WARNING)  # its debug lines quote every row
 
@@ -138,43 +143,52 @@ class MongoTables:
                 self._client = None
 
     def ping(self) -> None:
-        with translated(self._uri, READ_LIMIT):
+        with translated(self._uri, PING_LIMIT):
             self._of("settings").find_one({"_id": self._prefix})  # unlike `ping` it needs the right to read
 
     # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def load(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert, or replace by key."""
-        documents = [self._document(table, row) for row in rows]
-        if not documents:
-            return
+        documents: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            if table.name == BARS:
+                name = self._series(row["local_symbol"], row["interval"])
+                document = {BAR_ID if field == "timestamp" else field: row[field] for field in table.columns[2:]}
+            else:
+                name, document = table.name, self._document(table, row)
+            documents.setdefault(name, []).append(document)
+        for name, found in documents.items():
+            self._put(name, found)
+
+    def _put(self, name: str, documents: list[dict[str, Any]]) -> None:
         with translated(self._uri, WRITE_LIMIT):
             try:
-                self._of(table.name).insert_many(documents, ordered=False)
+                self._of(name).insert_many(documents, ordered=False)
                 return
             except BulkWriteError as error:
                 failed = error.details["writeErrors"]
                 if error.details["writeConcernErrors"] or any(one["code"] != DUPLICATE for one in failed):
                     raise
             again = [documents[one["index"]] for one in failed]
-            self._of(table.name).bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in again], ordered=False)
+            self._of(name).bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in again], ordered=False)
 
     def remove(self, table: Table, keys: Sequence[Sequence[Any]]) -> None:
         with translated(self._uri, WRITE_LIMIT):
             self._of(table.name).delete_many({"_id": {"$in": [self._id(key) for key in keys]}})
 
-    def rows(self, table: Table, under: Sequence[Any] = ()) -> Iterator[Row]:
-        """Every row of this scope, or those whose key begins with `under`, as `SqliteStore.rows` gives them."""
-        first = self._id(under) + "/" if under else self._prefix
+    def rows(self, table: Table) -> Iterator[Row]:
+        """Every row of this scope but bars, as `SqliteStore.rows` gives them."""
         with translated(self._uri, WRITE_LIMIT):
-            found = [self._row(table, one) for one in self._of(table.name).find({"_id": {"$gte": first, "$lt": first[:-1] + "0"}})]
-        found.sort(key=(lambda row: row[ROWID]) if table.ordered else table.key_of)
-        return iter(found)
+            found = self._of(table.name).find({"_id": {"$gte": self._prefix, "$lt": self._prefix[:-1] + "0"}})  # "0" comes after "/"
+            rows = [self._row(table, document) for document in found]
+        rows.sort(key=(lambda row: row[ROWID]) if table.ordered else table.key_of)
+        return iter(rows)
 
     def scopes(self) -> list[str]:
         """Every scope that the database has rows of."""
-        found = set()
-        for table in ("settings", "intents", "events", BARS):
+        found = {name.split(".")[1] for name in self._collections() if name.startswith(f"{BARS}.")}
+        for table in ("settings", "intents", "events"):
             after = ""
             while True:
                 with translated(self._uri, WRITE_LIMIT):
@@ -187,36 +201,40 @@ class MongoTables:
 
     # ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def read_bars(self, local_symbol: str, interval: str, start: int, end: int, limit: int) -> list[Bar]:
-        """As Store.read_bars."""
-        first = self._id((local_symbol, interval, start))
-        last = self._id((local_symbol, interval, end)) if end else self._id((local_symbol, interval)) + "0"  # "0" comes after "/"
-        with translated(self._uri, READ_LIMIT):
-            found = self._of(BARS).find({"_id": {"$gte": first, "$lt": last}}, {"_id": False, **dict.fromkeys(BAR_FIELDS, True)})
+    def read_bars(
+        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0, seconds: float = READ_LIMIT
+    ) -> list[Bar]:
+        """As Store.read_bars, within that time."""
+        wanted = {"$gte": start} | ({"$lt": end} if end else {})
+        with translated(self._uri, seconds):
+            found = self._of(self._series(local_symbol, interval)).find({"_id": wanted})
             documents = list(found.sort("_id", DESCENDING).limit(limit))
         documents.reverse()
         return [Bar._make((*(one[name] for name in BAR_FIELDS[:-1]), bool(one["complete"]))) for one in documents]
 
     def series(self) -> list[tuple[str, str]]:
-        """Which contracts and intervals there are: one step through the index for each."""
-        found: list[tuple[str, str]] = []
-        first, end = self._prefix, self._prefix[:-1] + "0"
-        while True:
-            with translated(self._uri, WRITE_LIMIT):
-                wanted = {"local_symbol": True, "interval": True}
-                one = self._of(BARS).find_one({"_id": {"$gte": first, "$lt": end}}, wanted, sort=[("_id", ASCENDING)])
-            if one is None:
-                return found
-            found.append((one["local_symbol"], one["interval"]))
-            first = self._id(found[-1]) + "0"
+        """Which contracts and intervals there are."""
+        first = f"{BARS}.{self._scope}."
+        names = [name.removeprefix(first).rpartition(".") for name in self._collections() if name.startswith(first)]
+        return sorted((local_symbol, interval) for local_symbol, _, interval in names)
+
+    def _series(self, local_symbol: str, interval: str) -> str:
+        return f"{BARS}.{self._scope}.{local_symbol}.{interval}"
 
     # ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _of(self, table: str) -> pymongo.collection.Collection[dict[str, Any]]:
+    def _of(self, name: str) -> Collection[dict[str, Any]]:
+        return self._there()[name]
+
+    def _collections(self) -> list[str]:
+        with translated(self._uri, READ_LIMIT):
+            return self._there().list_collection_names()
+
+    def _there(self) -> Database[dict[str, Any]]:
         with self._lock:
             if self._client is None:
                 self._client = _clients.get(self._uri)
-            return self._client[self._database][table]
+            return self._client[self._database]
 
     def _id(self, key: Iterable[Any]) -> str:
         return self._prefix + "/".join(f"{part:0{DIGITS}d}" if isinstance(part, int) else _escaped(part) for part in key)

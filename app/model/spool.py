@@ -37,7 +37,7 @@ except ImportError:  # not POSIX: there the registry alone keeps two of a kind a
     fcntl = None
 
 BATCH = 2000  # rows in one go
-LOOK_EVERY = 0.3  # seconds
+LOOK_EVERY = 0.1  # seconds
 PING_EVERY = 2.0
 RETRY = 1.0
 RETRY_LONGEST = 10.0
@@ -46,6 +46,7 @@ MOST_BARS = 1_000_000  # that wait: three weeks of a hundred contracts, 200 MB
 KEEP_BARS = 7 * 86_400_000  # ms that bars stay here after they have arrived
 TRIM_EVERY = 6 * 3600.0
 CLOSING_LIMIT = 1.0
+WHOLE_SERIES_LIMIT = 120.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spool (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (name, key));
@@ -151,14 +152,18 @@ class SpooledStore(SqliteStore):
         try:
             there = self._remote.read_bars(local_symbol, interval, start, end, limit)
         except StoreFailed as error:
-            log.warning("K 线只有本机的：%s", error)
-            self._tell("down", str(error))
+            log.warning("K 线只有本机的：%s", error)  # whether it is down is for the shipper to find out
             return here
+        newest = self._merged(there, here)
+        return newest[-limit:] if limit else newest
+
+    @staticmethod
+    def _merged(there: list[Bar], here: list[Bar]) -> list[Bar]:
+        """Both, oldest first; of a minute that both have, ours may be newer."""
         if not here:
             return there
         bars = {bar.timestamp: bar for bar in there} | {bar.timestamp: bar for bar in here}
-        newest = [bars[timestamp] for timestamp in sorted(bars)]
-        return newest[-limit:] if limit else newest
+        return [bars[timestamp] for timestamp in sorted(bars)]
 
     def read_bar_rows(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[BarRow]:
         return [bar[:6] for bar in self.read_bars(local_symbol, interval, start, end, limit)]
@@ -173,11 +178,10 @@ class SpooledStore(SqliteStore):
         if self._remote is None:
             raise StoreFailed("这个进程不连 MongoDB")
         series = set(self._remote.series()) | set(self._read("SELECT DISTINCT local_symbol, interval FROM bars"))
-        for key in sorted(series):
-            rows = {row["timestamp"]: row for row in self._remote.rows(table, key)}
-            here = SqliteStore.read_bars(self, *key)
-            rows |= {bar.timestamp: dict(zip(table.columns, (*key, *bar[:8], int(bar.complete)), strict=True)) for bar in here}
-            yield from (rows[timestamp] for timestamp in sorted(rows))
+        for local_symbol, interval in sorted(series):
+            there = self._remote.read_bars(local_symbol, interval, seconds=WHOLE_SERIES_LIMIT)
+            for bar in self._merged(there, SqliteStore.read_bars(self, local_symbol, interval)):
+                yield dict(zip(table.columns, (local_symbol, interval, *bar[:8], int(bar.complete)), strict=True))
 
     # ── the file ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -304,11 +308,11 @@ class SpooledStore(SqliteStore):
         for _, name, key in notes:
             keys.setdefault(name, []).append(orjson.loads(key))
         for name in sorted(keys, key=lambda name: name == EVENTS):  # who sees an event finds its order
-            rows = [(key, self.row(tables[name], key)) for key in keys[name]]
-            self._remote.load(tables[name], [row for _, row in rows if row is not None])
-            gone = [key for key, row in rows if row is None]
-            if gone and name != BARS:
-                self._remote.remove(tables[name], gone)
+            rows = self.rows_of(tables[name], keys[name])
+            self._remote.load(tables[name], rows)
+            if len(rows) < len(keys[name]) and name != BARS:
+                there = {tables[name].key_of(row) for row in rows}
+                self._remote.remove(tables[name], [key for key in keys[name] if tuple(key) not in there])
         with self._writing() as db:
             db.execute("DELETE FROM spool WHERE id <= ?", (notes[-1][0],))
         return len(notes)

@@ -55,16 +55,18 @@ class FakeMongo:
         for key in keys:
             self.tables.get(table.name, {}).pop(tuple(key), None)
 
-    def rows(self, table: Table, under: Sequence[Any] = ()) -> Iterator[Row]:
+    def rows(self, table: Table) -> Iterator[Row]:
         self._answer()
-        found = [row for key, row in self.tables.get(table.name, {}).items() if key[: len(under)] == tuple(under)]
+        found = self.tables.get(table.name, {}).values()
         return iter(sorted(found, key=lambda row: row["rowid"] if table.ordered else table.key_of(row)))
 
     def series(self) -> list[tuple[str, str]]:
         self._answer()
         return sorted({(key[0], key[1]) for key in self.tables.get(BARS, {})})
 
-    def read_bars(self, local_symbol: str, interval: str, start: int, end: int, limit: int) -> list[Bar]:
+    def read_bars(
+        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0, seconds: float = 1.0
+    ) -> list[Bar]:
         self._answer()
         rows = [row for (symbol, span, at), row in sorted(self.tables.get(BARS, {}).items()) if (symbol, span) == (local_symbol, interval)]
         bars = [Bar._make((*list(row.values())[2:10], bool(row["complete"]))) for row in rows]
