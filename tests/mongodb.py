@@ -1,18 +1,26 @@
 """A MongoDB server for the tests: the one that TEST_MONGO_URI names, or FerretDB 1.24 over SQLite, built once from the Go module proxy.
 
 FerretDB speaks MongoDB's protocol on a free port, telemetry off, and is ended with the test. Its source is compiled into build/ferretdb
-(git-ignored) by the first test that wants it, which takes a minute or two; go 1.22 or later is needed.
+(git-ignored) by whoever first wants it, which takes a minute or two: with the go of this machine if it is 1.22 or later, else with
+one from the same proxy. `python -m tests.mongodb` builds it, too: make test-full does, since a test may not take that long.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
+import platform
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
+import urllib.request
 import uuid
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +30,8 @@ from tests.waiting import eventually
 VERSION = "v1.24.0"
 FOLDER = Path(__file__).parents[1] / "build" / "ferretdb"
 BINARY = FOLDER / f"ferretdb-{VERSION}"
+TOOLCHAIN = "v0.0.1-go1.22.12.linux-amd64"
+TOOLCHAIN_SHA256 = "d426bcf50497ae8665e741482aba04fc12782e8860857229d4005dcc480fd89b"
 GIVEN = os.environ.get("TEST_MONGO_URI", "")
 
 
@@ -49,9 +59,28 @@ def build() -> Path:
     return BINARY
 
 
+def _compiler() -> str:
+    """A go of 1.22 or later: the machine's, or a downloaded one. Debian 12 packages 1.19."""
+    said = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout if shutil.which("go") else ""
+    found = re.match(r"go(\d+)\.(\d+)", said)
+    if found and (int(found[1]), int(found[2])) >= (1, 22):
+        return "go"
+    program = FOLDER / "go" / f"golang.org/toolchain@{TOOLCHAIN}" / "bin" / "go"
+    if not program.exists():
+        assert (sys.platform, platform.machine()) == ("linux", "x86_64"), "go 1.22 or later is needed to build FerretDB"
+        with urllib.request.urlopen(f"https://proxy.golang.org/golang.org/toolchain/@v/{TOOLCHAIN}.zip", timeout=300) as answer:
+            packed = answer.read()
+        assert hashlib.sha256(packed).hexdigest() == TOOLCHAIN_SHA256, "the downloaded go is not the one that was expected"
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            archive.extractall(FOLDER / "go")
+        for tool in [*program.parent.iterdir(), *(program.parents[1] / "pkg" / "tool").rglob("*")]:
+            tool.chmod(0o755)
+    return str(program)
+
+
 def _go(folder: Path, *arguments: str) -> str:
-    environment = os.environ | {"GOFLAGS": "", "CGO_ENABLED": "0"}
-    done = subprocess.run(["go", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False)
+    environment = os.environ | {"GOFLAGS": "", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
+    done = subprocess.run([_compiler(), *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"go {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -126,3 +155,8 @@ def any_server(folder: Path) -> Iterator[str]:
 def new_database() -> str:
     """The name of a database that nothing is in: FerretDB does not survive that one is dropped in use."""
     return f"test_{uuid.uuid4().hex[:16]}"
+
+
+if __name__ == "__main__":
+    if not GIVEN:
+        build()

@@ -130,7 +130,7 @@ class SpooledStore(SqliteStore):
             if state == "up":
                 log.info("MongoDB（%s）已连接", self._remote.server)
             else:
-                log.warning("MongoDB（%s）%s；数据先存在本机，恢复后补写", self._remote.server, reason)
+                log.warning("MongoDB（%s）不可用：%s；数据先存在本机，恢复后补写", self._remote.server, reason)
         self._told = state
         for listener in self._listeners:
             listener(self.state())
