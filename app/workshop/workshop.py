@@ -25,7 +25,7 @@ from app.workshop import sandbox
 from app.workshop.keeper import ENDING, Job, Ran
 
 READ_SECONDS = 10.0
-CHECK_SECONDS = 15.0
+CHECK_SECONDS = 20.0
 RUN_SECONDS = 10.0
 RUN_MEMORY = 512 * 1024**2
 RUN_OUTPUT = 256 * 1024
@@ -114,7 +114,10 @@ class Workshop:
         if program is None or sys.platform != "linux":
             return ""
         command = [*sandbox.bubblewrap(program, [self._settings.data_dir]), sandbox.python(), "-I", "-c", ""]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=READ_SECONDS)
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=READ_SECONDS)
+        except subprocess.TimeoutExpired:  # says nothing of whether it works
+            raise RunCodeUnavailable("bubblewrap 没有及时应答，请稍后再试") from None
         return program if done.returncode == 0 else ""
 
     def _ask_checking(self, task: str, text: str, seconds: float) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,7 +92,7 @@ def shop(settings: Settings) -> Workshop:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that a test can wait for."""
-    monkeypatch.setattr(workshop, "RUN_SECONDS", 1.5)
+    monkeypatch.setattr(workshop, "RUN_SECONDS", 3.0)
     monkeypatch.setattr(workshop, "RUN_MEMORY", 128 * 1024**2)
 
 
@@ -106,10 +105,12 @@ def nothing_is_left() -> Iterator[None]:
 # ── reading and checking ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_clean_strategy_gives_nothing_to_say_in_time(shop: Workshop) -> None:
-    began = time.monotonic()
+def test_a_clean_strategy_gives_nothing_to_say(shop: Workshop) -> None:
     assert shop.check(ACCOUNT, CLEAN) == []
-    assert time.monotonic() - began < 10  # about 0.8 s alone; benchmarks/check_code.py measures
+
+
+def test_the_example_is_clean_too(shop: Workshop) -> None:
+    assert shop.check(ACCOUNT, (ROOT / "strategies" / "double_average.py").read_text("utf-8")) == []
 
 
 def test_pylint_and_we_are_heard_together_with_explanations(shop: Workshop) -> None:
