@@ -73,7 +73,11 @@ def _settle(future: Future[None] | None, error: AppError | None) -> None:
 
 
 class _NativeSide(Side):
-    """Common to both: checks first, and the counter's clock, which it tells once a login."""
+    """Common to both: checks first, each connection logged in anew, and the counter's clock, which it tells once a login."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
+        self._is_retrying = False
 
     def connect(self, info: dict[str, Any]) -> None:
         finding = checks.first_problem(info)
@@ -82,6 +86,25 @@ class _NativeSide(Side):
             return
         self.refusal = LoginRefused(f"{finding.name}：{finding.problem}。{finding.remedy}", code=finding.code)
         self._say("refused", self.refusal.message)
+
+    def _on_open(self) -> None:
+        """Each time that the library has connected, or the counter is to be asked again."""
+        self._watch()
+        self._say_unless_retrying("connected", self.info[f"{self.name}_address"])
+        self._log_in()
+
+    def _log_in(self) -> None:
+        self._say_unless_retrying("logging_in")
+        self._send_login()
+
+    def _say_unless_retrying(self, state: str, reason: str = "") -> None:
+        """While it is asked again and again, each attempt's steps are no news: the state stays lost, with its reason."""
+        if not self._is_retrying:
+            self._say(state, reason)
+
+    def _on_login_refused(self, frame: Refused) -> None:
+        self._is_retrying = frame.ErrorID in fields.PASSING_LOGIN_ERRORS
+        super()._on_login_refused(frame)
 
     def rest(self, until: datetime) -> None:
         """Log out, and do not dial before `until`."""
@@ -96,6 +119,7 @@ class _NativeSide(Side):
         self.connect(self.info)
 
     def _hear_clock(self, frame: frames.RspUserLogin) -> None:
+        self._is_retrying = False
         self._clock.start(login_moment(frame.TradingDay, frame.now, datetime.now(SHANGHAI)))
 
     def _on_RspError(self, frame: words.RspError) -> None:
@@ -113,6 +137,7 @@ class CtpTrader(_NativeSide, Trader):
         self._line: QueryLine | None = None
         self._ledger.rates_come_apart = True
         self._refused_actions: set[tuple[int, str, str]] = set()
+        self._is_authenticated = False  # on this connection
         self._login_day = ""
         self._statement_of = ""  # the day on which the newest statement was asked for
         self._confirming: Future[None] | None = None
@@ -141,29 +166,23 @@ class CtpTrader(_NativeSide, Trader):
 
     # ── login ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _on_open(self) -> None:
-        self._watch()
-        self._say_unless_delayed("connected", self.info["td_address"])
-        if self.info["auth_code"]:
-            self._say_unless_delayed("authenticating")
+    def _log_in(self) -> None:
+        if self.info["auth_code"] and not self._is_authenticated:
+            self._say_unless_retrying("authenticating")
             self._send_word(words.ReqAuthenticate(AppID=self.info["appid"], AuthCode=self.info["auth_code"]))
         else:
-            self._log_in()
-
-    def _log_in(self) -> None:
-        self._say_unless_delayed("logging_in")
-        self._send_login()
-
-    def _say_unless_delayed(self, state: str, reason: str = "") -> None:
-        """While it is asked again and again, each attempt's steps are no news: the state stays lost, with its reason."""
-        if self.delay is None:
-            self._say(state, reason)
+            super()._log_in()
 
     def _on_RspAuthenticate(self, frame: words.RspAuthenticate) -> None:
         if frame.ErrorID:
             self._on_login_refused(frame)
         else:
+            self._is_authenticated = True
             self._log_in()
+
+    def _on_open(self) -> None:
+        self._is_authenticated = False
+        super()._on_open()
 
     def _on_login_refused(self, frame: Refused) -> None:
         new = self.info.get("new_password", "")
@@ -224,9 +243,10 @@ class CtpTrader(_NativeSide, Trader):
         self._queue.add(Query(what, then))
 
     def _query_once(self, what: str, then: Callable[[list[Any]], None]) -> int:
+        """Regular questions wait in line with the rates: they come so often that these would never have their turn."""
         if not self.ready or self._queue.has(what):
             return -1
-        self._query(what, then)
+        self._queue.add(Query(what, then), urgent=False)
         return 0
 
     def _end_session(self) -> None:
