@@ -18,7 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.auth import shown_token
 from app.gateway.messages import ReadMetrics, ReadStatus
-from app.gateway.registry import Registry
+from app.gateway.registry import Entry, Registry
 from app.global_var import G
 from app.lib.errors import AppError, NotAllowed
 from app.lib.figures import Figure
@@ -43,8 +43,8 @@ def register_checks(app: Flask) -> None:
 @blueprint.get("/healthz")
 @ours
 def healthz() -> Response:
-    """GET /healthz: the web answers. Open."""
-    return succeed({"web": "up"})
+    """GET /healthz: the web answers, and where each account's fronts stand, trading and market apart. Open: no names, no reasons."""
+    return succeed({"web": "up", "fronts": [_told(entry) for entry in G.gateways.accounts()]})
 
 
 @blueprint.get("/readyz")
@@ -97,6 +97,14 @@ def _fronts() -> Part:
     """Both fronts of every account: only then can it be traded."""
     answered = [status for status in _statuses() if status is not None]
     return counted([status[front]["state"] == "ready" for status in answered for front in ("td", "md")])
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    """`{"interface", "td": {"state", "since"}, "md": {…}}`, or `gateway` down."""
+    status = _status_of(entry.account)
+    if status is None:
+        return {"interface": entry.interface, "gateway": "down"}
+    return {"interface": entry.interface} | {front: {name: status[front][name] for name in ("state", "since")} for front in ("td", "md")}
 
 
 def _statuses() -> list[dict[str, Any] | None]:

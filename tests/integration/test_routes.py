@@ -540,6 +540,16 @@ def test_events_since_a_number(auth: Auth, gateways: FakeGateways) -> None:
 def test_the_web_says_that_it_lives_to_anybody(client: Any) -> None:
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json["success"]) == (200, True)
+    assert answer.json["data"] == {"web": "up", "fronts": []}
+
+
+def test_healthz_tells_where_each_accounts_fronts_stand_and_not_whose_they_are(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in()
+    (fronts,) = auth.client.get("/healthz").json["data"]["fronts"]
+    assert fronts["td"]["state"] == fronts["md"]["state"] == "ready" and "demo" not in str(fronts)
+    gateways.answers[ReadStatus] = GatewayDown("网关连接已断开", asked=True)
+    answer = auth.client.get("/healthz")
+    assert (answer.status_code, answer.json["data"]["fronts"][0]["gateway"]) == (200, "down")
 
 
 @pytest.mark.usefixtures("host")
