@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -37,16 +37,38 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.close()
 
 
-@pytest.fixture(scope="module")
-def market(shared: World) -> tuple[Page, str, dict[str, Any]]:
-    """One account for the tests that do not mind others' orders: its page, a contract and its first tick."""
+BARS = """
+class Bars(CtpbeeApi):
+    def __init__(self, name, code):
+        super().__init__(name)
+        self.instrument_set = {code}
+
+    def on_bar(self, bar):
+        inside = bar.low_price <= bar.close_price <= bar.high_price
+        self.info(f"bar {bar.local_symbol} {bar.datetime:%H:%M:%S} {bar.interval.value} {inside}")
+
+ext = Bars("bars", "{symbol}")
+"""
+
+
+class Market(NamedTuple):
+    """One account for the tests that do not mind others' orders. `bars` listens from the beginning: a minute is soon over then."""
+
+    page: Page
+    symbol: str
+    bars: Strategy
+
+
+@pytest.fixture(scope="module", autouse=True)
+def market(shared: World) -> Market:
     _, page = shared.log_in("many")
-    symbol, tick = a_contract(page)
-    return page, symbol, tick
+    symbol, _ = a_contract(page)
+    return Market(page, symbol, Strategy(shared, "many", "看线", BARS.replace("{symbol}", symbol)).runs())
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
+    """For the test that turns the counter's day."""
     world = World(tmp_path / "data")
     yield world
     world.close()
@@ -161,22 +183,21 @@ CALLBACK = "class Fails(CtpbeeApi):\n    def on_init(self, init):\n        {what
     [
         pytest.param(CALLBACK.format(what="raise ValueError('坏了')"), "ValueError: 坏了", 5, id="an exception in a callback"),
         pytest.param(CALLBACK.format(what="import sys; sys.exit(3)"), "策略调用了 sys.exit(3)", 5, id="sys.exit"),
+        pytest.param(CALLBACK.format(what="bytearray(5_000_000_000)"), "MemoryError", 5, id="more address space than it may have"),
         pytest.param("def broken(:\n    pass\n", "SyntaxError: ", 3, id="a syntax error"),
     ],
 )
-def test_what_it_fails_with_is_left_in_writing(
-    shared: World, market: tuple[Page, str, dict[str, Any]], text: str, message: str, line: int
-) -> None:
-    strategy = Strategy(shared, "many", "失败", text)
+def test_what_it_fails_with_is_left_in_writing(shared: World, market: Market, text: str, message: str, line: int) -> None:
+    strategy = Strategy(shared, "many", "失败", text, address_space=4096)
     assert strategy.ends() == 5
     error = strategy.error()
     assert error["message"].startswith(message) and error["line"] == line and error["time"]
     assert strategy.entry() is None
-    page = market[0]
+    page = market.page
     page.waits_for("log", lambda event: event["owner"] == "失败" and message in event["message"])
 
 
-def test_one_that_cannot_be_started_says_so_by_its_exit_code(shared: World, market: tuple[Page, str, dict[str, Any]]) -> None:
+def test_one_that_cannot_be_started_says_so_by_its_exit_code(shared: World, market: Market) -> None:
     strategy = Strategy(shared, "many", "无文件", "", path="/nowhere/at/all.py")
     assert strategy.ends() == 2
 
@@ -207,8 +228,8 @@ ext = Counts("counts", "{symbol}")
 """
 
 
-def test_an_endless_loop_in_one_stalls_no_other_and_ends_when_asked(shared: World, market: tuple[Page, str, dict[str, Any]]) -> None:
-    page, symbol, _ = market
+def test_an_endless_loop_in_one_stalls_no_other_and_ends_when_asked(shared: World, market: Market) -> None:
+    page, symbol = market.page, market.symbol
     loops = Strategy(shared, "many", "死循环", LOOPS).runs()
     counts = Strategy(shared, "many", "计数", COUNTS.replace("{symbol}", symbol)).runs()
     loops.says("looping")
@@ -248,15 +269,15 @@ class Floods(CtpbeeApi):
         os.write(1, "绕过 print\\n".encode())
         warnings.warn("小心")
         print("长" * 10_000)
-        for number in range(200_000):
+        for number in range(30_000):
             print("行", number)
 
 ext = Floods("floods")
 """
 
 
-def test_what_it_prints_is_kept_and_shown_within_bounds(shared: World, market: tuple[Page, str, dict[str, Any]]) -> None:
-    page = market[0]
+def test_what_it_prints_is_kept_and_shown_within_bounds(shared: World, market: Market) -> None:
+    page = market.page
     strategy = Strategy(shared, "many", "话多", FLOODS).runs()
     for part in ("先说一句", "到标准错误", "绕过 print", "小心", "（截断，共 10000 字符）", "行未写入日志"):
         strategy.says(part)
@@ -265,6 +286,11 @@ def test_what_it_prints_is_kept_and_shown_within_bounds(shared: World, market: t
     assert sum(file.stat().st_size for file in strategy.folder.glob("strategy.log*")) < 30_000_000
     strategy.child.terminate()
     assert strategy.ends(2.0) == 0
+
+
+def test_it_hears_the_bars_that_have_closed(market: Market) -> None:
+    said = market.bars.says("bar ", 75.0)
+    assert said.startswith(f"bar {market.symbol} 10:0") and said.endswith(":00 1m True")
 
 
 # ── what happens around it ───────────────────────────────────────────────────────────────────────────────────────────
@@ -293,19 +319,19 @@ ext = Waits("waits", "{symbol}")
 """
 
 
-def test_it_survives_its_gateway_and_hears_what_came_meanwhile_once(world: World) -> None:
-    gateway, page = world.log_in()
+def test_it_survives_its_gateway_and_hears_what_came_meanwhile_once(shared: World) -> None:
+    gateway, page = shared.log_in("survives")
     symbol, _ = a_contract(page)
-    strategy = Strategy(world, "demo", "等", WAITS.replace("{symbol}", symbol)).runs()
+    strategy = Strategy(shared, "survives", "等", WAITS.replace("{symbol}", symbol)).runs()
     strategy.says("order NOTTRADED")
     page.ask(WriteConfig({"SLIPPAGE_BUY": 1}))
     strategy.says("slippage 1")
     gateway.kill()
     gateway.wait(5)
     strategy.says("连接已断开")
-    world.start_gateway()
+    shared.start_gateway("survives")
     strategy.says("已重新连接账户网关")
-    after = world.open_page()
+    after = shared.open_page("survives")
     row = eventually(lambda: next(iter(after.json(ReadLists())["active_order_list"]), None), "the order is still there")
     assert row["strategy"] == "等"
     assert [line for line in strategy.lines() if line.startswith("order ")] == ["order SUBMITTING", "order NOTTRADED"]
@@ -314,17 +340,17 @@ def test_it_survives_its_gateway_and_hears_what_came_meanwhile_once(world: World
     assert strategy.child.poll() is None
 
 
-def test_an_order_outlives_the_kill_of_its_strategy_and_stays_its_own(world: World) -> None:
-    gateway, page = world.log_in()
+def test_an_order_outlives_the_kill_of_its_strategy_and_stays_its_own(shared: World) -> None:
+    gateway, page = shared.log_in("outlives")
     symbol, _ = a_contract(page)
-    strategy = Strategy(world, "demo", "等", WAITS.replace("{symbol}", symbol)).runs()
+    strategy = Strategy(shared, "outlives", "等", WAITS.replace("{symbol}", symbol)).runs()
     strategy.says("order NOTTRADED")
     strategy.child.send_signal(signal.SIGKILL)
     strategy.ends()
     assert [row["strategy"] for row in page.json(ReadLists())["active_order_list"]] == ["等"]
     gateway.kill()
     gateway.wait(5)
-    _, again = world.log_in()
+    _, again = shared.log_in("outlives")
     assert [row["strategy"] for row in again.json(ReadLists())["active_order_list"]] == ["等"]
 
 
