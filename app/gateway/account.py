@@ -109,7 +109,7 @@ class AccountView:
         return rows.key_values(rows.account_row(self._ledger.money(), self._userid, self._interface, self._ledger.trading_day))
 
     def positions(self) -> list[dict[str, Any]]:
-        return [rows.position_row(position) for position in self._ledger.book.positions()]
+        return [rows.position_row(position) for position in (*self._ledger.book.positions(), *self._ledger.untraded)]
 
     def orders(self) -> list[dict[str, Any]]:
         return [self.row(f"order {order_id}", order) for order_id, order in self._ledger.orders.items()]

@@ -20,7 +20,7 @@ from ctpbee.constant import ContractData, OrderData, Status, TradeData
 from app.counter.frames import InstrumentField, OrderField, PositionDetailField, TradeField, TradingAccountField, terms_of
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
-from app.lib.book import Book, Fill, Lot, Money, Terms, WorkingOrder
+from app.lib.book import Book, Fill, Lot, Money, Position, Terms, WorkingOrder
 from app.lib.prices import is_absent
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class Ledger:
     def __init__(self, gateway_name: str = "sim") -> None:
         self.gateway_name = gateway_name
         self.trading_day = ""
+        self.untraded: list[Position] = []  # what is held and not traded here (options), for showing
         self.rates_come_apart = False  # the list of contracts has not this account's own rates: see `set_rates`
         self.orders: dict[str, OrderData] = {}
         self.trades: list[TradeData] = []
@@ -378,9 +379,16 @@ class Ledger:
         return sorted(held | {order.symbol for order in self.active_orders()})
 
     def _known(self, details: Iterable[PositionDetailField]) -> list[PositionDetailField]:
+        """Those that the book can keep; the rest are shown as the counter has them."""
         rows = list(details)
-        for symbol in {row.InstrumentID for row in rows} - self._instruments.keys():
-            log.warning("a position in %s, which is not in the contract list: not in the book", symbol)
+        others = [row for row in rows if row.InstrumentID not in self._instruments and row.Volume]
+        symbols = {row.InstrumentID for row in others}
+        for symbol in symbols - {position.symbol for position in self.untraded}:
+            log.warning("a position in %s, which is not in the contract list: shown, not in the book", symbol)
+        self.untraded = [
+            _shown([row for row in others if (row.InstrumentID, row.Direction) == side], self.trading_day)
+            for side in sorted({(row.InstrumentID, row.Direction) for row in others})
+        ]
         return [row for row in rows if row.InstrumentID in self._instruments]
 
     def _new_book(self, account: TradingAccountField, lots: list[Lot], fills: list[Fill]) -> None:
@@ -447,6 +455,28 @@ def _trade_key(row: TradeField) -> TradeKey:
 def _lot(row: PositionDetailField, volume: int, base_price: float) -> Lot:
     return Lot(
         row.InstrumentID, fields.POSITION_SIDE_OF[row.Direction], row.OpenDate, row.TradeID.strip(), volume, row.OpenPrice, base_price
+    )
+
+
+def _shown(rows: list[PositionDetailField], trading_day: str) -> Position:
+    """One side of a contract of which nothing is known but the counter's lots: nothing of it can be closed here."""
+    volume = sum(row.Volume for row in rows)
+    history = sum(row.Volume for row in rows if row.OpenDate < trading_day)
+    price = round(sum(row.OpenPrice * row.Volume for row in rows) / volume, 4)
+    return Position(
+        symbol=rows[0].InstrumentID,
+        exchange=rows[0].ExchangeID,
+        direction=fields.POSITION_SIDE_OF[rows[0].Direction],
+        volume=volume,
+        yd_volume=history,
+        today_volume=volume - history,
+        frozen=0,
+        available=0,
+        price=price,
+        open_price=price,
+        position_profit=0.0,
+        float_pnl=0.0,
+        margin=0.0,
     )
 
 

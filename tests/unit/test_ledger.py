@@ -344,3 +344,22 @@ def test_the_position_manager_is_a_view_of_the_book(ledger: Ledger) -> None:
     holding = view.get_position("rb2510.SHFE")
     assert (holding.long_pos, holding.long_yd, holding.long_td, holding.short_pos) == (3, 2, 1, 0)
     assert list(view) == ["rb2510.SHFE"] and "rb2510.SHFE" in view and len(view) == 1
+
+
+def test_options_that_are_held_are_shown_as_the_counter_has_them_and_stay_out_of_the_book(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    option = {"InstrumentID": "rb2510C3000"}
+    rows = [
+        detail(2, OpenPrice=50.0, **option),
+        detail(1, open_date=DAY, TradeID="d2", OpenPrice=80.0, **option),
+        detail(0, Direction="1", **option),
+    ]
+    for _ in range(2):
+        assert ledger.reconcile(account(), rows) == []
+    (shown,) = ledger.untraded
+    assert (shown.symbol, shown.direction, shown.volume, shown.yd_volume, shown.today_volume) == ("rb2510C3000", "long", 3, 2, 1)
+    assert (shown.available, shown.price) == (0, 60.0)
+    assert ledger.book.positions() == []
+    assert caplog.text.count("rb2510C3000") == 1
+    assert ledger.reconcile(account(), []) == [] and ledger.untraded == []
