@@ -35,10 +35,12 @@ class StrategyBooks:
     def rebuild(self) -> None:
         """From the day's start, the day's trades and the account's lots as they are now."""
         start = self._start_of_day()
-        owners = Owners(self._terms, self._ledger.trading_day, start.lots(), start.earned)
-        self._report_lost(owners.fit(self._ledger.book.start_lots()))
-        if start.trading_day != owners.trading_day or not self._store.setting(SCOPE, START):
-            self._store.put_setting(SCOPE, START, _to_setting(owners))
+        if start is None or start.trading_day != self._ledger.trading_day:
+            lots, earned = (start.lots(), start.earned) if start is not None else ([], {})
+            start = Owners(self._terms, self._ledger.trading_day, lots, earned)
+            self._report_lost(start.fit(self._ledger.book.start_lots()))
+            self._store.put_setting(SCOPE, START, _to_setting(start))
+        owners = start
         for trade in self._ledger.trades:
             owners.apply(_fill(trade), trade.strategy)
         self._report_lost(owners.fit(self._ledger.book.open_lots()))
@@ -81,11 +83,11 @@ class StrategyBooks:
         }
         return {"positions": positions, "profit": profit}
 
-    def _start_of_day(self) -> Owners:
-        """As it stands on disk, or, when a day has passed since, as that day ended."""
+    def _start_of_day(self) -> Owners | None:
+        """As it stands on disk, or, when a day has passed since, as that day ended; None where there is nothing on disk."""
         stored = self._store.setting(SCOPE, START)
         if stored is None:
-            return Owners(self._terms, self._ledger.trading_day)
+            return None
         start = _of_setting(stored, self._terms)
         if start.trading_day == self._ledger.trading_day:
             return start

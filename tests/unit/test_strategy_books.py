@@ -122,3 +122,17 @@ def test_lots_that_the_account_has_lost_meanwhile_are_lost_to_the_strategy_too(s
     later = Gateway(store, {}).load(NEXT, [detail(1, OpenDate=DAY, TradeID="t1", TradingDay=NEXT)], [])
     assert later.has("a")[0] == [(DAY, 1, 3000.0)]
     assert "策略 a 的 rb2510 少了 1 手" in caplog.text
+
+
+def test_a_book_that_the_counter_corrected_takes_nothing_from_a_strategy(store: Store) -> None:
+    """The corrected book begins with what is left of history: what the day has closed of it must not be closed twice."""
+    Gateway(store, {1: "a"}).load(DAY, [], [trade("t1", 1, Volume=1)])
+    history = [detail(2, OpenDate=DAY, TradeID="t1", TradingDay=NEXT)]  # one is the strategy's, one the page's
+    closed = close("n1", 5, 3050.0, "4", day=NEXT)
+    gateway = Gateway(store, {5: ""}).load(NEXT, history, [closed])
+    assert gateway.has("a")[0] == [(DAY, 1, 3000.0)]
+    left = [detail(1, OpenDate=DAY, TradeID="t1", TradingDay=NEXT)]
+    gateway.ledger._new_book(account(TradingDay=NEXT), [], [])
+    gateway.ledger.reconcile(account(TradingDay=NEXT), left)
+    gateway.books.rebuild()
+    assert gateway.has("a")[0] == [(DAY, 1, 3000.0)]
