@@ -158,5 +158,4 @@ def new_database() -> str:
 
 
 if __name__ == "__main__":
-    if not GIVEN:
-        build()
+    build()

@@ -9,18 +9,28 @@ from app.gateway.loop import EventLoop
 from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher
 from app.lib.figures import Figure
+from app.model.store import Store
 
 
 class Meters:
     """Reads what the gateway's parts have counted."""
 
     def __init__(
-        self, *, fronts: Fronts, publisher: Publisher, loop: EventLoop, journal: Journal, bars: BarArchive, desk: OrderDesk
+        self,
+        *,
+        fronts: Fronts,
+        publisher: Publisher,
+        loop: EventLoop,
+        journal: Journal,
+        store: Store,
+        bars: BarArchive,
+        desk: OrderDesk,
     ) -> None:
         self._fronts = fronts
         self._publisher = publisher
         self._loop = loop
         self._journal = journal
+        self._store = store
         self._bars = bars
         self._desk = desk
 
@@ -32,9 +42,10 @@ class Meters:
             for state in [self._fronts.state(front)]
             for labels in [{"front": front, "state": state}]
         ]
+        waiting = {"events": self._loop.waiting, "journal": self._journal.waiting, "mongodb": self._store.state().waiting}
         queues = [
             Figure("ctpbee_queue_depth", "gauge", "How much waits in a queue of the gateway.", float(depth), {"queue": name})
-            for name, depth in (("events", self._loop.waiting), ("journal", self._journal.waiting))
+            for name, depth in waiting.items()
         ]
         published = self._publisher
         return [

@@ -80,6 +80,7 @@ def export(settings: Settings, target: Path, bars: str, on_rows: OnRows) -> list
     """Write everything below `target`, a folder that is empty or not there. `bars`: `csv` or `parquet`."""
     if target.exists() and any(target.iterdir()):
         raise CannotMove(f"{target} 不是空目录")
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)  # journals, and the hash of the authorization code
     moved = []
     for scope in scopes(settings):
         folder = target / _folder(scope)

@@ -255,7 +255,13 @@ class Service:
         StrategyFeed("strategies", self._app, self._strategies, str(folder))
         self.log_book = LogBook(login.account, self.loop.post, lambda line: self._publisher.push("log", rows.to_json(line)))
         self._meters = Meters(
-            fronts=self._fronts, publisher=self._publisher, loop=self.loop, journal=self._journal, bars=self._bars, desk=self._desk
+            fronts=self._fronts,
+            publisher=self._publisher,
+            loop=self.loop,
+            journal=self._journal,
+            store=store,
+            bars=self._bars,
+            desk=self._desk,
         )
         self._answers: dict[type, Callable[[Any], Any]] = {
             AwaitLogin: self._await_login,

@@ -669,6 +669,17 @@ def test_a_store_that_fails_is_said_and_is_not_the_traders_fault(
     assert "磁盘" in answer.json["msg"] and "readonly" not in answer.text
 
 
+def test_the_web_tells_of_mongodb_what_the_host_has_noted_and_connects_to_none_itself(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.model.mongo.MongoClient", None)
+    app = make_app(mongo_uri="mongodb://127.0.0.1:1/")
+    assert app.test_client().get("/readyz").json["data"]["store"] == "down"
+    with app.config["STORE"]._writing() as db:  # as the host's shipper does
+        db.execute("UPDATE spool_state SET state = 'up'")
+    assert app.test_client().get("/readyz").json["data"]["store"] == "up"
+
+
 # ── what every answer has ────────────────────────────────────────────────────────────────────────────────────────────
 
 
