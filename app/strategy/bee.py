@@ -276,14 +276,18 @@ class StrategyApp(CtpBee):
         """Subscribe what `instrument_set` names, and hear what is wanted: those alone with INSTRUMENT_INDEPEND, else every contract."""
         named = {str(symbol) for extension in dict.values(self._extensions) for symbol in extension.instrument_set}
         for symbol in sorted(named - self._subscribed):
+            try:
+                self.call(Subscribe([symbol]), CALL_LIMIT)
+            except GatewayDown:
+                return  # again in a second
+            except AppError as error:
+                log.warning("instrument_set 中的 %s 订阅未成功：%s", symbol, error.message)
             self._subscribed.add(symbol)
-            self.market.subscribe(symbol)
         wanted = sorted(named) if self.config["INSTRUMENT_INDEPEND"] else None
         if wanted != self._watched:
             try:
                 self.call(WatchTicks(wanted), CALL_LIMIT)
-            except AppError as error:
-                log.warning("行情范围未能告知网关，将重试：%s", error.message)
+            except GatewayDown:
                 return
             self._watched = wanted
 

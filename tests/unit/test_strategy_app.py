@@ -385,6 +385,19 @@ def test_without_it_every_contract_is_heard(run: Callable[..., Any], gateway: Ga
     assert gateway.asked[-1] == WatchTicks(None)
 
 
+def test_what_the_gateway_could_not_be_asked_is_asked_again_and_what_it_refuses_is_said_once(
+    run: Callable[..., Any], gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway.answers[Subscribe] = GatewayDown("断开", asked=False)
+    strategy = run(NOTES)
+    assert gateway.asked == [Subscribe([SYMBOL])]
+    gateway.answers[Subscribe] = BadInput("symbol", "不认识的合约")
+    strategy.app.on_timer()
+    strategy.app.on_timer()
+    assert gateway.asked[1:] == [Subscribe([SYMBOL]), WatchTicks(None)]
+    assert caplog.text.count("不认识的合约") == 1
+
+
 def test_after_a_broken_connection_what_came_meanwhile_is_told_once(run: Callable[..., Any], gateway: Gateway) -> None:
     strategy = run(NOTES, orders=[order(1)], trades=[trade(1)])
     strategy.heard.clear()
