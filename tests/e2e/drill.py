@@ -227,7 +227,8 @@ class Desk:
         except GONE:
             return False
         status = self.trader.page.last("status") if self.trader.page else None
-        return bool(answer["success"] and status and status.get("td", {}).get("state") == status["md"]["state"] == "ready")
+        fronts = [(status or {}).get(front, {}).get("state") for front in ("td", "md")]  # of a lost gateway nothing is said
+        return bool(answer["success"] and fronts == ["ready", "ready"])
 
     def settle(self) -> bool:
         """Ask for all that is unclear once more. True when nothing is."""

@@ -9,6 +9,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +68,17 @@ def test_whatever_breaks_while_orders_flow_all_books_are_equal_at_the_end(drill:
 @pytest.mark.parametrize("run", [1, 2])
 def test_the_same_for_longer(drill: Callable[[int, int, float], None], run: int) -> None:
     drill(SEED + run, 4, SECONDS or 200)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(400)
+def test_the_same_behind_ctps_library(tmp_path: Path) -> None:
+    """The counter stands outside: it is not among those that are killed."""
+    from tests.e2e.ctp_server import CtpServer  # needs ctpbee_api and a compiler
+
+    server = CtpServer(tmp_path / "data", counter_capital=100_000_000, order_timeout=1)
+    try:
+        drilled(server.start(), SEED, 2, SECONDS or 40)
+    finally:
+        server.clean()
+        gc.collect()
