@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -96,6 +96,7 @@ REFUSED_LINGER = 10.0
 LOADING_LIMIT = 5.0
 """How long a call waits for lists that are loading."""
 EXIT_LOGIN_REFUSED = 3
+LOGGED_IN = {"logged_in", "confirming", "loading", "ready"}
 STATE_TEXT = {
     "connecting": "正在连接",
     "connected": "已连接",
@@ -143,6 +144,10 @@ class _Deferred(Future[Any]):
         super().add_done_callback(fn)
         begin, self._begin = self._begin, lambda: None
         begin()
+
+
+def _still_loading() -> NoReturn:
+    raise NotReady("账户正在载入，请稍候", code="LOADING")
 
 
 def _then(asked: Future[Any], answer: Callable[[Any], Any]) -> Future[Any]:
@@ -393,7 +398,7 @@ class Service:
     def _once_loaded(self, answer: Callable[[], Any]) -> Any:
         """Half lists would be half the truth: after a login or at a day's turn this takes a moment."""
         if self._publisher.muted:
-            return self._when_loaded(answer, LOADING_LIMIT, lambda: NotReady("账户正在载入，请稍候", code="LOADING"))
+            return self._when_loaded(answer, LOADING_LIMIT, _still_loading)
         return answer()
 
     def _lists(self) -> Json:
@@ -519,19 +524,26 @@ class Service:
             return Done()
         if self._app.trader.delay is not None:
             raise self._delayed(self._app.trader.delay)
-        return self._when_loaded(Done, request.timeout, self._front_unreachable)
+        return self._when_loaded(Done, request.timeout, self._logged_in_by_now)
 
-    def _front_unreachable(self) -> FrontUnreachable:
+    def _logged_in_by_now(self) -> Done:
+        """A front that has said yes has done so, however long its lists take. Raises FrontUnreachable."""
+        if self._fronts.state("td") in LOGGED_IN:
+            return Done()
         reason = self._fronts.data()["td"]["reason"]
-        return FrontUnreachable(f"前置未在限定时间内应答{f'：{reason}' if reason else ''}")
+        raise FrontUnreachable(f"前置未在限定时间内应答{f'：{reason}' if reason else ''}")
 
-    def _when_loaded(self, answer: Callable[[], Any], seconds: float, error: Callable[[], AppError]) -> Future[Any]:
-        """`answer` once the account has loaded, or the refusal of its login, or `error` when neither comes in time."""
+    def _when_loaded(self, answer: Callable[[], Any], seconds: float, late: Callable[[], Any]) -> Future[Any]:
+        """`answer` once the account has loaded, or the refusal of its login, or what `late` answers or raises when neither comes in
+        time."""
         future: Future[Any] = Future()
 
         def give_up() -> None:
             self._awaiting = [other for other in self._awaiting if other.future is not future]
-            future.set_exception(error())
+            try:
+                future.set_result(late())
+            except AppError as error:
+                future.set_exception(error)
 
         self._awaiting.append(_Awaiting(future, answer, self.loop.call_later(seconds, give_up)))
         return future

@@ -20,7 +20,7 @@ from app.views.parse import REQUIRED, Parameters
 REAL_INTERFACES = ("ctp", "ctp_se")
 INTERFACES = ("sim", *REAL_INTERFACES)
 PAPER_BROKER = "9999"  # of paper accounts that name none
-_FRONT = re.compile(r"(?:tcp|ssl)://[A-Za-z0-9.\-]{1,253}:([0-9]{1,5})", re.ASCII)
+_FRONT = re.compile(r"tcp://[A-Za-z0-9.\-]{1,253}:([0-9]{1,5})", re.ASCII)
 
 blueprint = Blueprint("account", __name__)
 

@@ -77,7 +77,7 @@ SYMBOL = {"type": "string", "pattern": f"^{_CONTRACT}$", "examples": ["rb2510.SH
 SEVERAL = {"type": "string", "pattern": f"^{_CONTRACT}(?:,{_CONTRACT})*$", "maxLength": MOST_SYMBOLS * 40}
 CODE = text(LONGEST_CODE, 1)
 FLAG = {"type": "boolean"}
-FRONT = {"type": "string", "maxLength": 300, "pattern": r"^(tcp|ssl)://[A-Za-z0-9.\-]{1,253}:[0-9]{1,5}$"}
+FRONT = {"type": "string", "maxLength": 300, "pattern": r"^tcp://[A-Za-z0-9.\-]{1,253}:[0-9]{1,5}$"}
 
 EXCHANGE = Parameter("exchange", words(*EXCHANGES), "合约名称未带交易所时给出；都给出时须一致")
 LOCAL_SYMBOL = Parameter("local_symbol", SYMBOL, "合约，rb2510.SHFE 或 rb2510", True)

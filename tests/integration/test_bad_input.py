@@ -80,6 +80,7 @@ class Route(NamedTuple):
 FRONT = TEXT | {
     "no scheme": "1.2.3.4:5",
     "http": "http://1.2.3.4:5",
+    "ssl": "ssl://1.2.3.4:5",
     "no port": "tcp://1.2.3.4",
     "port out of range": "tcp://1.2.3.4:70000",
 }
