@@ -5,7 +5,7 @@ nobody. The counter's is copied last, so that what an account's journal has the 
 brings to the journal. Passwords are in no file, so in no backup either: the archive has the key that signs tokens, the hash of the
 authorization code, and the traders' strategies, and is its owner's alone.
 
-What runs, its locks, its logs and the login attempts of the last minutes are left out.
+What runs, its locks, its logs, the login attempts of the last minutes and what an earlier restore put aside are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -34,7 +34,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 DATA, STRATEGIES = "data", "strategies"
 LEFT_OUT = ("run", "locks", "logs", "attempts.db")
-KEPT_OUT_OF_RESTORE = ("run", "locks")
+ASIDE = "before-"  # and a time: where a restore puts what it found
 HEADER = b"SQLite format 3\0"
 STAMP = "%Y%m%d-%H%M%S"
 NAMES = ("supervisor", "host", "web", "counter")
@@ -117,7 +117,13 @@ def _files(root: Path) -> Iterator[Path]:
     for folder, _, names in os.walk(root):
         for name in names:
             path = (Path(folder) / name).relative_to(root)
-            if path.parts[0] not in LEFT_OUT and not name.endswith(("-wal", "-shm", "-journal", ".lock")) and not name.startswith("."):
+            top = path.parts[0]
+            if (
+                top not in LEFT_OUT
+                and not top.startswith((ASIDE, "."))
+                and not name.endswith(("-wal", "-shm", "-journal", ".lock"))
+                and not name.startswith(".")
+            ):
                 yield path
 
 
@@ -167,14 +173,14 @@ def restore(settings: Settings, source: Path, replace: bool, say: Say) -> None:
             raise _still_running(settings) from None
         if Registry(root).living():
             raise _still_running(settings)
-        there = [path for path in root.iterdir() if path.name not in KEPT_OUT_OF_RESTORE]
+        there = [path for path in root.iterdir() if path.name not in ("run", "locks") and not path.name.startswith(ASIDE)]
         if there and not replace:
-            raise SettingsError(f"数据目录 {root} 不是空的：加 --replace 则先把现有的移到旁边", parameter="data_dir")
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(dir=root.parent, prefix=".ctpbee_backend-")))
+            raise SettingsError(f"数据目录 {root} 不是空的：加 --replace 则先把现有的移到其中的 {ASIDE}…", parameter="data_dir")
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(dir=root, prefix=".restoring-")))
         manifest = _unpack(source, folder)
         stamp = datetime.now().strftime(STAMP)
         if there:
-            aside = root.with_name(f"{root.name}.before-{stamp}")
+            aside = root / f"{ASIDE}{stamp}"
             aside.mkdir(mode=0o700)
             for path in there:
                 os.replace(path, aside / path.name)
@@ -204,7 +210,8 @@ def _unpack(source: Path, folder: Path) -> Manifest:
             manifest = msgspec.json.decode(text.read(), type=Manifest)
             if manifest.format > FORMAT or manifest.version > data_dir.VERSION:
                 raise BadBackup(f"{source} 由更新的程序写成：请用那个版本恢复")
-            archive.extractall(folder, filter="data")
+            for entry in archive:
+                _extract(archive, entry, folder, manifest)
     except FileNotFoundError:
         raise BadBackup(f"没有文件 {source}") from None
     except (tarfile.TarError, EOFError, OSError, msgspec.DecodeError) as error:
@@ -218,6 +225,20 @@ def _unpack(source: Path, folder: Path) -> Manifest:
                 _check_database(path, member)
     (folder / DATA).mkdir(exist_ok=True)
     return manifest
+
+
+def _extract(archive: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path, manifest: Manifest) -> None:
+    """One member; those that the manifest does not name, and what is no plain file below ours, are none of ours."""
+    parts = PurePosixPath(entry.name).parts
+    if entry.name not in manifest.files or parts[0] not in (DATA, STRATEGIES) or ".." in parts:
+        return
+    content = archive.extractfile(entry)
+    if content is None:
+        return
+    target = folder.joinpath(*parts)
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _check_database(path: Path, member: str) -> None:

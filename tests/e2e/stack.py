@@ -16,8 +16,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import requests
 
@@ -30,6 +31,20 @@ ROOT = Path(__file__).parents[2]
 DEPLOYED = ("app", "deploy", "run.py", "uwsgi.ini", "pyproject.toml")
 PROGRAMS = ("nginx", "supervisord", "supervisorctl", "openssl")
 CODE = "our-own-code"
+
+STRATEGIES = {
+    "看着": """
+from ctpbee import CtpbeeApi
+
+
+class Watcher(CtpbeeApi):
+    def on_tick(self, tick):
+        pass
+
+
+ext = Watcher("看着")
+"""
+}
 
 NGINX = """
 pid {folder}/nginx.pid;
@@ -76,6 +91,8 @@ def missing() -> str:
 class Stack:
     """One deployment on free ports. `url` is nginx; `webs` how many webs there are behind it."""
 
+    login: Mapping[str, str] = MappingProxyType({"interface": "sim"})
+
     def __init__(self, webs: int) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ctpbee-deploy-"))
         self.tree = self.folder / "tree"
@@ -96,6 +113,9 @@ class Stack:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, self.tree / name)
         (self.tree / ".venv").symlink_to(sys.prefix)
+        (self.tree / "strategies").mkdir()
+        for name, text in STRATEGIES.items():
+            (self.tree / "strategies" / f"{name}.py").write_text(text, "utf-8")
         self._edit("deploy/config.toml", ("https://trade.example.com", self.url))
         self.tree.joinpath("deploy/config.toml").rename(self.tree / "config.toml")
         more = "".join(f"server 127.0.0.1:{self._first + number} max_fails=3 fail_timeout=5s;\n" for number in range(1, webs + 1))

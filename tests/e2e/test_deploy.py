@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from app.gateway.registry import strategy_name
 from tests.e2e import stack
 from tests.e2e.server import Page, Quote, Trader
 from tests.e2e.stack import CODE, ROOT, Stack
@@ -48,7 +49,7 @@ def open_pages(trader: Trader, transport: str, count: int = 6) -> list[Page]:
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_the_main_job_through_nginx(served: Stack, transport: str) -> None:
-    trader = log_in(served, f"main-{transport}")
+    trader = log_in(served, f"main_{transport}")
     pages = open_pages(trader, transport)
     quote = trader.fix_quote(RB)
     opened = trader.order(RB, "long", "open", quote.ask, 2)
@@ -67,14 +68,18 @@ def test_the_main_job_through_nginx(served: Stack, transport: str) -> None:
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_webs_are_restarted_one_after_the_other_and_no_event_is_lost(served: Stack, transport: str) -> None:
-    trader = log_in(served, f"restart-{transport}")
+    trader = log_in(served, f"restart_{transport}")
     pages = open_pages(trader, transport)
     quote = trader.fix_quote(RB)
-    before = [served.entry(name) for name in ("host", "counter", f"gateway-{trader.key}")]
+    trader.do("PUT", "/strategy", name="看着", operation="开启")
+    names = ("host", "counter", f"gateway-{trader.key}", strategy_name(trader.key, "看着"))
+    eventually(lambda: trader.do("GET", "/strategy", name="看着")["state"] == "运行中", "the strategy runs", 40)
+    before = [served.entry(name) for name in names]
+    assert None not in before
     for web in served.webs:
         resting = trader.order(RB, "long", "open", quote.bid - 3 * quote.tick, 1)["order_id"]
         for page in pages:
-            page.wait("order_update", lambda event, order_id=resting: event["data"]["order_id"] == order_id)
+            eventually(lambda page=page: caught_up(page, trader) == all_there_are(trader), "the order at every page", 40)
         old = served.pid(f"web:{web}")
         served.control("stop", f"web:{web}")
         fill(served, quote)  # while this web is away
@@ -84,7 +89,7 @@ def test_webs_are_restarted_one_after_the_other_and_no_event_is_lost(served: Sta
         assert row["traded"] == 1
         for page in pages:
             eventually(lambda page=page: caught_up(page, trader) == all_there_are(trader), "every event in between", 40)
-    assert [served.entry(name) for name in ("host", "counter", f"gateway-{trader.key}")] == before
+    assert [served.entry(name) for name in names] == before  # the strategy among them
     assert trader.ask("GET", "/order_solve")["success"]  # the token is as good as before
     for page in pages:
         page.close()
@@ -175,3 +180,13 @@ def test_several_webs_share_the_pages(served: Stack) -> None:
         requests.get(f"{served.url}/config", headers={"X-Test-Address": f"10.0.{number}.1"}, timeout=10)
     logs = [(served.data_dir / "logs" / f"{name}.log").read_text("utf-8") for name in served.webs]
     assert all("/config" in text for text in logs)
+
+
+def test_no_log_of_any_program_has_a_secret(served: Stack) -> None:
+    trader = log_in(served, "secretive")
+    page = open_pages(trader, "polling", 1)[0]
+    trader.ask("PUT", "/config", SLIPPAGE_COVER=1)
+    page.close()
+    logs = served.logs()
+    assert "/login" in logs and trader.key in logs
+    assert not [secret for secret in (CODE, trader.password, trader.token) if secret in logs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import stat
 import tarfile
@@ -146,7 +147,7 @@ def test_what_is_there_is_kept_aside_and_only_when_asked_for(settings: Settings,
         restore(settings, archive, False, lambda _: None)
     restore(settings, archive, True, lambda _: None)
     assert (settings.data_dir / "secret.key").read_bytes() == b"k" * 64
-    (aside,) = settings.data_dir.parent.glob("数据.before-*")
+    (aside,) = settings.data_dir.glob("before-*")
     assert (aside / "secret.key").read_bytes() == b"n" * 64
     assert (settings.strategies_dir / "双均线.py").read_text("utf-8") == "# one"
     (kept,) = settings.strategies_dir.glob("双均线.py.before-*")
@@ -190,7 +191,21 @@ def test_a_backup_that_is_not_whole_changes_nothing(settings: Settings, archive:
     with pytest.raises(BadBackup):
         restore(settings, archive, True, lambda _: None)
     assert (settings.data_dir / "secret.key").read_bytes() == b"n" * 64
-    assert not list(settings.data_dir.parent.glob(".ctpbee_backend-*")) and not list(settings.data_dir.parent.glob("*.before-*"))
+    assert not list(settings.data_dir.glob(".restoring-*")) and not list(settings.data_dir.glob("before-*"))
+
+
+def test_a_member_that_would_leave_the_directory_is_not_taken_out(settings: Settings, elsewhere: Settings, archive: Path) -> None:
+    with tarfile.open(archive) as whole:
+        (key,) = [data.read() for entry in whole if entry.name == "data/secret.key" and (data := whole.extractfile(entry))]
+    with tarfile.open(archive, "w:gz") as crafted:
+        manifest = Manifest(format=1, version=1, created="", files={"../../evil": hashlib.sha256(key).hexdigest()})
+        for name, data in (("manifest.json", msgspec.json.encode(manifest)), ("../../evil", key)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            crafted.addfile(entry, io.BytesIO(data))
+    with pytest.raises(BadBackup):
+        restore(elsewhere, archive, False, lambda _: None)
+    assert not (elsewhere.data_dir.parent.parent / "evil").exists() and not (elsewhere.data_dir.parent / "evil").exists()
 
 
 def test_what_is_no_data_directory_is_not_backed_up(tmp_path: Path) -> None:
