@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import websocket
 from app.auth import Tokens, signing_key
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
+from tests.confinement import confined
 from tests.integration.fake_gateway import FakeGateway
 from tests.integration.test_sockets import Page
 from tests.waiting import eventually
@@ -138,7 +138,7 @@ def test_a_page_that_reads_slowly_gets_every_byte_as_it_was_sent(web: WebProcess
         ws.shutdown()
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is an option of the system: apt-get install bubblewrap")
+@confined
 def test_while_code_runs_others_are_served_and_it_dies_with_the_web(web: WebProcess, gateway: FakeGateway) -> None:
     page = Page(web.url, web.token, "websocket")
     headers = {"Authorization": f"Bearer {web.token}"}

@@ -21,6 +21,7 @@ from app.lib.strategy_lib import BadCode
 from app.settings import Settings
 from app.workshop import sandbox, workshop
 from app.workshop.workshop import Workshop
+from tests.confinement import confined
 from tests.waiting import eventually
 
 ACCOUNT = "sim-9999-demo"
@@ -71,10 +72,6 @@ if os.fork() == 0:
     os._exit(0)
 print('bye')
 """
-
-confined = pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("bwrap") is None, reason="bubblewrap is an option of the system: apt-get install bubblewrap"
-)
 
 
 @pytest.fixture(scope="module")
