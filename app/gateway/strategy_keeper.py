@@ -29,7 +29,7 @@ from app.gateway.registry import Entry, Registry, boot_id, start_ticks, strategy
 from app.gateway.rpc import RpcClient
 from app.gateway.strategy_files import CodeFile, StrategyFiles, write_whole
 from app.lib.calendar import SHANGHAI
-from app.lib.errors import AppError, BadInput, NeedsLogin, NotReady, StrategyFailed, StrategyRuns
+from app.lib.errors import AppError, BadInput, GatewayDown, NeedsLogin, NotReady, StrategyFailed, StrategyRuns
 from app.lib.strategy_lib import is_safe_name
 from app.model import HOST, open_store, store_path
 from app.model.store import Store, StoreFailed
@@ -141,13 +141,19 @@ class Keeper:
             if strategy.process is not None or not strategy.lock.acquire(blocking=False):
                 continue
             try:
-                if strategy.process is None:
+                if strategy.process is None and entry.alive:  # it may have been ended since the registry was read
                     strategy.process, strategy.due = Process(entry.name, entry=entry), None
-                    who = {"pid": entry.pid, "pid_started": entry.started, "boot": entry.boot, "ticks": entry.ticks}
-                    self._set(strategy, RUNNING, wanted=True, version=entry.version, **who)
-                    log.info("strategy %s of %s adopted, pid %d", strategy.name, strategy.account, entry.pid)
+                    self._adopt(strategy, entry)
             finally:
                 strategy.lock.release()
+
+    def _adopt(self, strategy: Strategy, entry: Entry) -> None:
+        if strategy.record.updated and not strategy.record.wanted:
+            self._end([strategy])  # an earlier host was told to stop it, and died over it
+            return
+        who = {"pid": entry.pid, "pid_started": entry.started, "boot": entry.boot, "ticks": entry.ticks}
+        self._set(strategy, RUNNING, wanted=True, version=entry.version, **who)
+        log.info("strategy %s of %s adopted, pid %d", strategy.name, strategy.account, entry.pid)
 
     def look(self) -> None:
         """To be called often."""
@@ -338,9 +344,12 @@ class Keeper:
         elif strategy.due is not None and time.monotonic() >= strategy.due and strategy.account in self._ready():
             try:
                 self._launch(strategy)
-            except (AlreadyRunning, OSError, AppError) as error:
+            except (AlreadyRunning, OSError, GatewayDown) as error:  # GatewayDown: the host is ending
                 log.warning("strategy %s of %s cannot be started yet: %r", strategy.name, strategy.account, error)
                 strategy.due = time.monotonic() + strategy.backoff.after(0.0)
+            except AppError as error:  # the version that ran is not in the store any more
+                strategy.due = None
+                self._fail(strategy, f"策略不能再启动：{error.message}")
 
     def _has_registered(self, strategy: Strategy) -> bool:
         entry = self._registry.find(strategy.entry_name)

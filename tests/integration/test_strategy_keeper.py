@@ -137,7 +137,7 @@ class World:
 
     def is_(self, state: str, name: str = "均线", account: str = ACCOUNT) -> dict[str, Any]:
         """The row, once it is in that state."""
-        return eventually(lambda: (row := self.row(name, account))["state"] == state and row or None, f"{name} is {state}")
+        return eventually(lambda: (row := self.row(name, account))["state"] == state and row or None, f"{name} is {state}", 30)
 
     def starts(self) -> list[dict[str, Any]]:
         path = self.data_dir / "starts-strategies"
@@ -335,6 +335,22 @@ def test_restarts_of_long_ago_do_not_count(world: World, monkeypatch: pytest.Mon
     assert world.is_("运行中")["pid"] == entry.pid
 
 
+def test_one_that_is_ended_while_the_host_looks_around_stays_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.save()
+    stale = [world.run()]
+    world.ask(StopStrategy(ACCOUNT, "均线"))
+    looked: list[str] = []
+
+    def as_it_was(_registry: Registry, kind: str = "") -> list[Entry]:
+        looked.append(kind)
+        return stale if kind == "strategy" else []
+
+    with monkeypatch.context() as late:
+        late.setattr(Registry, "living", as_it_was)
+        eventually(lambda: looked.count("strategy") > 1, "the host has looked twice")
+    assert world.row()["state"] == "停止" and len(world.starts()) == 1
+
+
 def test_on_a_full_disk_what_runs_can_be_stopped_and_nothing_half_is_saved(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise StoreFailed("disk full")
@@ -362,10 +378,10 @@ def test_one_that_takes_its_time_to_start_is_starting_and_can_be_stopped(world: 
     monkeypatch.setattr(strategy_keeper, "START_WAIT", 0.5)
     world.save(does="waits")
     assert world.ask(StartStrategy(ACCOUNT, "均线")).note == "策略正在启动"
-    assert (world.row()["state"], world.row()["status"]) == ("启动中", "运行中")
+    row = world.row()
+    assert (row["state"], row["status"]) == ("启动中", "运行中")
     world.ask(StopStrategy(ACCOUNT, "均线"))
-    assert world.row()["state"] == "停止"
-    eventually(lambda: not psutil.pid_exists(world.starts()[0]["pid"]), "its process has ended")
+    assert world.row()["state"] == "停止" and not family_of(row["pid"], census())
 
 
 @pytest.mark.parametrize(("does", "why"), [("eats", "超过上限 128 MB"), ("breeds", "子进程，超过上限 32")])
@@ -431,7 +447,7 @@ def test_one_that_was_starting_when_the_host_died_is_known_to_the_next(cold: Wor
     assert len(cold.starts()) == 1
 
 
-@pytest.mark.parametrize("does", ["", "loops", "waits"])
+@pytest.mark.parametrize("does", [pytest.param("", marks=pytest.mark.full), pytest.param("loops", marks=pytest.mark.full), "waits"])
 def test_what_a_killed_host_left_running_is_ended_by_run_py_stop(cold: World, does: str) -> None:
     cold.start_process()
     cold.log_in()
