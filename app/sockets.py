@@ -24,6 +24,7 @@ from app.push import Hub
 
 MAX_SYMBOLS = 2000
 MAX_SYMBOL = 64
+LOOKS_SOON = 5  # one a second: a logout first ends the gateway, which other webs see, and then the tokens
 ABSENT = ("", "null", "undefined")  # what a page's header holds before its first login
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Sockets:
         self._watch: threading.Thread | None = None
         self._starting = threading.Lock()
         self._hurry = threading.Event()
+        self._looks_soon = 0
         self._stopped = False
         self._engine.guard(self._opened, self._lobby.closed)
         socketio.on_event("connect", self._connect)
@@ -64,7 +66,8 @@ class Sockets:
                 self._dismiss(member.sid)
 
     def look_soon(self) -> None:
-        """There is reason to think that tokens have been revoked, maybe by another web: look now."""
+        """There is reason to think that tokens are being revoked, maybe by another web: look now, and a few times more."""
+        self._looks_soon = LOOKS_SOON
         self._hurry.set()
 
     # ── handlers, inside a request context ───────────────────────────────────────────────────────────────────────────
@@ -140,8 +143,9 @@ class Sockets:
 
     def _watch_forever(self) -> None:
         while True:
-            self._hurry.wait(self._hub.limits.check_seconds)
+            self._hurry.wait(1.0 if self._looks_soon else self._hub.limits.check_seconds)
             self._hurry.clear()
+            self._looks_soon = max(0, self._looks_soon - 1)
             if self._stopped:
                 return
             try:

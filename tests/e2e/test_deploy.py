@@ -158,7 +158,7 @@ def test_a_logout_at_one_web_ends_the_tokens_and_pages_of_all(served: Stack) -> 
     pages = open_pages(trader, "websocket")
     assert trader.ask("POST", "/logout", authorization=CODE)["success"]
     for page in pages:
-        assert page.wait("error", seconds=5)["error"] == "TOKEN_ERROR"
+        assert page.wait("error", seconds=10)["error"] == "TOKEN_ERROR"
         page.close()
     for web in served.webs:
         answer = requests.get(f"{served.web_url(web)}/order_solve", headers={"Authorization": f"Bearer {trader.token}"}, timeout=10)
