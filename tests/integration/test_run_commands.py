@@ -229,3 +229,32 @@ def test_the_app_for_uwsgi_takes_its_settings_from_the_environment_and_is_as_car
     refused = commands.python(script, CTPBEE_BACKEND_ASYNC_MODE="threading", CTPBEE_BACKEND_PUBLIC="1")
     assert refused.returncode == 1
     assert "000000" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("server.db", b"\0" * 5000, "restore"),
+        ("secret.key", b"half a k", "令牌密钥"),
+        ("version", b"", "已损坏"),
+        ("version", b"99\n", "更新的程序"),
+    ],
+)
+def test_what_a_power_cut_or_a_newer_version_left_is_said_in_one_line(commands: Commands, name: str, content: bytes, said: str) -> None:
+    commands.data_dir.mkdir(parents=True)
+    (commands.data_dir / name).write_bytes(content)
+    done = commands.run("web", "--port", "0")
+    assert done.returncode == 2 and said in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    assert (commands.data_dir / name).read_bytes() == content
+
+
+def test_several_webs_of_one_data_directory_have_a_number_each(commands: Commands) -> None:
+    for number in ("1", "2"):
+        commands.start("web", "--port", "0", "--instance", number, CTPBEE_BACKEND_ASYNC_MODE="threading")
+    webs = commands.up("web-1", "web-2")
+    assert all(healthy(web) for web in webs) and webs[0].address != webs[1].address
+    again = commands.run("web", "--port", "0", "--instance", "2")
+    assert again.returncode != 0 and "web-2" in again.stderr
+    stopped = commands.run("stop")
+    assert stopped.returncode == 0 and "web-1" in stopped.stdout and "web-2" in stopped.stdout
