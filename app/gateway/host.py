@@ -25,6 +25,7 @@ import orjson
 from app.gateway import channel, process
 from app.gateway.channel import Connection
 from app.gateway.interfaces import check_interface
+from app.gateway.leftovers import Leftovers
 from app.gateway.messages import (
     AccountInfo,
     Accounts,
@@ -590,8 +591,13 @@ def run(
     server = open_store(settings, SERVER) if settings.mongo_uri else None  # the web's file: it writes there, this process ships
     host = Host(settings, gateway, counter, strategy)
     stop = process.StopSignal()
+    leftovers = Leftovers(settings, server) if server is not None else None
     host.start()
+    if leftovers is not None:
+        leftovers.start()
     host.wait(lambda: stop.asked)
+    if leftovers is not None:
+        leftovers.stop()
     host.stop()
     if server is not None:
         server.close()

@@ -21,6 +21,7 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.full
 DATABASE = "ctpbee_backend"
+STRATEGY = "from ctpbee import CtpbeeApi\n\n\nclass Still(CtpbeeApi):\n    pass\n\n\next = Still(\"still\")\n"
 SYMBOL = "rb2510.SHFE"
 
 
@@ -74,6 +75,15 @@ class World:
         assert events and events == list(range(events[0], events[0] + len(events)))
         there.close()
         here.close()
+
+    def settings(self, scope: str, kind: str) -> list[dict[str, Any]]:
+        """What the server has of the settings of a scope whose name begins so."""
+        there = MongoTables(self.uri, DATABASE, scope)
+        here = SqliteStore(store_path(self.server.data_dir, self.trader.key))
+        found = [row for row in there.rows(here.tables()["settings"]) if row["scope"].startswith(kind)]
+        here.close()
+        there.close()
+        return found
 
     def orders_here(self) -> int:
         here = SqliteStore(store_path(self.server.data_dir, self.trader.key))
@@ -248,5 +258,7 @@ def test_the_right_password_lets_us_in(tmp_path: Path, enter: Callable[[str], Wo
         world.trade(1)
         world.wait_store("up")
         world.check_both_have_the_same()
+        assert world.trader.ask("POST", "/code", text=STRATEGY)["msg"] == "添加成功"
+        eventually(lambda: world.settings("host", "code:") and world.settings("server", "session"), "code and session are there, too")
     finally:
         mongo.kill()

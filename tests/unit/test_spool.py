@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from app.gateway import leftovers
+from app.gateway.leftovers import Leftovers
 from app.lib.errors import SettingsError
 from app.model import spool
 from app.model.mongo import MongoTables, Refused, check_uri, translated
@@ -16,6 +18,7 @@ from app.model.spool import SpooledStore
 from app.model.sqlite import SqliteStore
 from app.model.store import Bar, Intent, StoreFailed, StoreState
 from app.model.tables import BARS, Row, Table
+from app.settings import Settings
 from tests.waiting import eventually
 
 
@@ -92,6 +95,7 @@ def opened(tmp_path: Path, mongo: FakeMongo) -> Iterator[Callable[..., SpooledSt
         stores.append(SpooledStore(tmp_path / f"{name}.db", mongo if ship else None))  # type: ignore[arg-type]
         return stores[-1]
 
+    make.stores = stores  # type: ignore[attr-defined]
     yield make
     for store in stores:
         store.close()
@@ -293,6 +297,23 @@ def test_of_two_that_have_the_file_open_one_ships(opened: Callable[..., SpooledS
     eventually(lambda: second._claim is not None, "the second takes over")
     second.put_setting("config", "c", 3)
     check_the_same(second, mongo)
+
+
+def test_what_an_account_that_is_logged_out_has_left_is_shipped_by_the_host(
+    opened: Callable[..., SpooledStore], mongo: FakeMongo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mongo.fault = StoreFailed("连不上")
+    write_some(opened("accounts/sim-9999-demo/account"))
+    monkeypatch.setattr(leftovers, "open_store", lambda _settings, account, ship=True: opened(f"accounts/{account}/account", ship))
+    server = opened("server")
+    host = Leftovers(Settings(data_dir=tmp_path), server)
+    host.look()
+    assert opened("accounts/sim-9999-demo/account", ship=False).state().waiting > 20
+    opened.stores[0].close()  # type: ignore[attr-defined] # its gateway has ended
+    mongo.fault = None
+    eventually(lambda: server.state().state == "up", "the server is back")
+    host.look()
+    check_the_same(opened("accounts/sim-9999-demo/account", ship=False), mongo)
 
 
 @pytest.mark.parametrize("password", ["s3cret", "p@ss:wörd/!"])
