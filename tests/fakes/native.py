@@ -144,7 +144,9 @@ class FakeTd(Binding):
         return self._answer("reqQryInvestorPositionDetail", request, "onRspQryInvestorPositionDetail", self.desk.details, reqid)
 
     def reqQryTradingAccount(self, request: dict[str, Any], reqid: int) -> int:
-        return self._answer("reqQryTradingAccount", request, "onRspQryTradingAccount", [self.desk.account], reqid)
+        return self._answer(
+            "reqQryTradingAccount", request, "onRspQryTradingAccount", [self.desk.account] if self.desk.account else [], reqid
+        )
 
     def reqQryDepthMarketData(self, request: dict[str, Any], reqid: int) -> int:
         return self._answer("reqQryDepthMarketData", request, "onRspQryDepthMarketData", self.desk.quotes, reqid)

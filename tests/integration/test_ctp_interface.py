@@ -207,6 +207,47 @@ def test_options_and_contracts_from_elsewhere_are_left_out(desk: Desk, launch: C
     assert gateway.ledger.contracts["SP a2509&a2511.DCE"].long_margin_ratio == 0.0
 
 
+def test_a_counter_that_is_only_just_up_is_asked_until_it_has_contracts_and_money(
+    desk: Desk, launch: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctp, "LIST_AGAIN", 0.05)
+    monkeypatch.setattr(trader, "QUERY_AGAIN", 0.05)
+    contracts, desk.instruments = desk.instruments, []
+    money, desk.account = desk.account, {}
+    gateway = launch()
+    eventually(lambda: len(desk.asked("reqQryInstrument")) >= 2, "asked again")
+    desk.instruments = contracts
+    eventually(lambda: len(desk.asked("reqQryTradingAccount")) >= 2, "asked again")
+    desk.account = money
+    gateway.ready()
+    assert list(gateway.ledger.contracts) == ["rb2510.SHFE"]
+
+
+def test_a_quote_of_dces_night_has_its_own_evening_though_the_market_front_names_no_exchange(
+    desk: Desk, launch: Callable[..., Gateway]
+) -> None:
+    desk.instruments = [as_dict(instrument("a2509", "DCE"))]
+    desk.login = desk.login | {"LoginTime": "21:00:01"}  # on Friday, of Monday's trading day
+    gateway = launch()
+    gateway.ready()
+    gateway.do(lambda: gateway.bee.subscribe("a2509"))
+    eventually(lambda: desk.asked("subscribeMarketData"), "subscribed")
+    night = {"ExchangeID": "", "TradingDay": DAY, "ActionDay": DAY, "UpdateTime": "21:00:02"}
+    desk.md.call("onRtnDepthMarketData", as_dict(depth("a2509", **night)))
+    desk.md.call("onRtnDepthMarketData", as_dict(depth("a2509", **night | {"UpdateTime": ""})))
+    eventually(lambda: gateway.ears.of("tick"), "a quote")
+    (tick,) = gateway.ears.of("tick")
+    assert tick.datetime.isoformat() == "2025-06-06T21:00:02.500000+08:00" and tick.trading_day == DAY
+
+
+def test_orders_and_fills_of_a_night_have_its_natural_date_whatever_the_exchange_writes(desk: Desk, gateway: Gateway) -> None:
+    desk.td.call("onRtnOrder", as_dict(order(5, status="3", SessionID=50, InsertDate=DAY, InsertTime="21:00:05")))
+    desk.td.call("onRtnTrade", as_dict(trade("t1", 5, TradeDate=DAY, TradeTime="00:30:00")))
+    eventually(lambda: gateway.ledger.trades, "both")
+    assert gateway.ledger.orders["1_50_5"].time == "2025-06-06 21:00:05.000"
+    assert gateway.ledger.trades[0].time == "2025-06-07 00:30:00.000"
+
+
 def test_the_days_limits_come_from_the_quotes_since_the_list_of_contracts_has_none(desk: Desk, launch: Callable[..., Gateway]) -> None:
     desk.instruments = [as_dict(instrument(UpperLimitPrice=0.0, LowerLimitPrice=0.0, PreSettlementPrice=0.0))]
     desk.quotes = [as_dict(depth(ActionDay=""))]

@@ -35,6 +35,7 @@ RATES_SCOPE = "rates"
 SETTLEMENT_SCOPE = "settlement"
 NEWEST = "newest"  # beside the days in that scope: which of them it is
 ANSWER_LIMIT = 8.0  # seconds
+LIST_AGAIN = 3.0  # seconds
 
 
 def login_moment(trading_day: str, clock: str, now: datetime) -> datetime:
@@ -284,14 +285,24 @@ class CtpTrader(_NativeSide, Trader):
         """The list has neither the day's limits nor the last settlement: those are in the quotes. A counter that will not tell all
         quotes at once leaves them to the ticks."""
 
+        load = self._load
+
+        def ask() -> None:
+            if load is self._load:
+                self._query("instrument", on_instruments)
+
         def on_instruments(rows: list[InstrumentField]) -> None:
+            if not rows:  # a counter that is only just up has no list yet
+                self._loop.call_later(LIST_AGAIN, ask)
+                return
+
             def on_quotes(quotes: list[DepthField]) -> None:
                 by_symbol = {quote.InstrumentID: quote for quote in quotes}
                 then([_with_limits(row, by_symbol.get(row.InstrumentID)) for row in rows])
 
             self._queue.add(Query("depth", on_quotes, is_optional=True))
 
-        self._query("instrument", on_instruments)
+        ask()
 
     # ── rates ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -126,14 +126,16 @@ class Market(Side):
                 log.exception("snapshot of %s failed", tick.InstrumentID)
 
     def _on_tick(self, row: DepthField) -> None:
-        self._ledger.set_price(row.InstrumentID, row.LastPrice, row.PreSettlementPrice)
-        if row.InstrumentID not in self._streaming:
-            return  # unsubscribed while it was on its way
         instrument = self._ledger.instrument(row.InstrumentID)
+        if instrument is not None:
+            row.ExchangeID = instrument.ExchangeID  # real market fronts leave it out, and dates depend on it
+        self._ledger.set_price(row.InstrumentID, row.LastPrice, row.PreSettlementPrice)
+        if row.InstrumentID not in self._streaming or row.ExchangeID not in fields.EXCHANGES or not row.UpdateTime:
+            return  # unsubscribed while it was on its way, of no contract of ours, or of no moment
         tick = fields.tick_of(
             row,
             name=instrument.InstrumentName if instrument else row.InstrumentID,
-            exchange=fields.EXCHANGES[instrument.ExchangeID if instrument else row.ExchangeID],
+            exchange=fields.EXCHANGES[row.ExchangeID],
             trading_day=self._trading_day,
             now=self._clock.now(),
             gateway_name=self.gateway_name,

@@ -24,6 +24,7 @@ from app.counter.frames import DepthField, InstrumentField, OrderField, Position
 from app.gateway.interfaces import fields, words
 from app.gateway.interfaces.side import NotSent
 from app.gateway.loop import EventLoop, Timer
+from app.lib.calendar import compact, parse_day, wall_time
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=msgspec.Struct)
@@ -44,18 +45,6 @@ LOST = {
     0x2001: "接收心跳超时",
     0x2002: "发送心跳失败",
     0x2003: "收到错误报文",
-}
-
-ROWS: dict[str, type[msgspec.Struct]] = {
-    "instrument": InstrumentField,
-    "order": OrderField,
-    "trade": TradeField,
-    "position_detail": PositionDetailField,
-    "account": TradingAccountField,
-    "depth": DepthField,
-    "margin_rate": words.MarginRateField,
-    "commission_rate": words.CommissionRateField,
-    "settlement": words.SettlementPart,
 }
 
 OF_THE_ACCOUNT = {"position_detail", "account", "order", "trade", "margin_rate", "commission_rate", "settlement"}
@@ -93,12 +82,46 @@ def row_of(kind: type[T], data: dict[str, Any]) -> T:
     return kind(**{name: clean(data[name]) for name in kind.__struct_fields__ if name in data})
 
 
+def natural_day(trading_day: str, clock: str) -> str:
+    """The date on which `clock` was, of that trading day: exchanges write nights of orders and trades with different dates."""
+    try:
+        return compact(wall_time(parse_day(trading_day), clock).date())
+    except ValueError:
+        return trading_day
+
+
+def order_of(data: dict[str, Any]) -> OrderField:
+    row = row_of(OrderField, data)
+    row.InsertDate = natural_day(row.TradingDay, row.InsertTime)
+    return row
+
+
+def trade_of(data: dict[str, Any]) -> TradeField:
+    row = row_of(TradeField, data)
+    row.TradeDate = natural_day(row.TradingDay, row.TradeTime)
+    return row
+
+
 def account_of(data: dict[str, Any]) -> TradingAccountField:
     """Money as the book has it: what a real account has beside our terms (credit, mortgage, premiums) is in PreBalance, so that
     Balance is the counter's to the cent."""
     row = row_of(TradingAccountField, data)
     row.PreBalance = row.Balance - row.Deposit + row.Withdraw - row.CloseProfit - row.PositionProfit + row.Commission
     return row
+
+
+ROWS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "order": order_of,
+    "trade": trade_of,
+    "account": account_of,
+    "instrument": functools.partial(row_of, InstrumentField),
+    "position_detail": functools.partial(row_of, PositionDetailField),
+    "depth": functools.partial(row_of, DepthField),
+    "margin_rate": functools.partial(row_of, words.MarginRateField),
+    "commission_rate": functools.partial(row_of, words.CommissionRateField),
+    "settlement": functools.partial(row_of, words.SettlementPart),
+}
+"""How a row of each query's answer is made."""
 
 
 def is_served(data: dict[str, Any]) -> bool:
@@ -224,7 +247,7 @@ class NativeLink:
         """One row of a query's answer: handed over with the others once the last has come."""
         rows = self._rows.setdefault(request, [])
         if data and (what != "instrument" or is_served(data)):
-            rows.append(account_of(data) if what == "account" else row_of(ROWS[what], data))
+            rows.append(ROWS[what](data))
         if last:
             del self._rows[request]
             self.hear(frames.RspQry(what=what, RequestID=request, rows=rows, last=True, **said(error)))
@@ -341,11 +364,11 @@ class TraderCallbacks:
 
     @guarded
     def onRtnOrder(self, data: dict[str, Any]) -> None:
-        self.link.hear(frames.RtnOrder(order=row_of(OrderField, data)))
+        self.link.hear(frames.RtnOrder(order=order_of(data)))
 
     @guarded
     def onRtnTrade(self, data: dict[str, Any]) -> None:
-        self.link.hear(frames.RtnTrade(trade=row_of(TradeField, data)))
+        self.link.hear(frames.RtnTrade(trade=trade_of(data)))
 
     @guarded
     def onRspOrderInsert(self, data: dict[str, Any], error: dict[str, Any], request: int, last: bool) -> None:

@@ -277,6 +277,9 @@ class Trader(Side):
             self._query("account", on_account)
 
         def on_account(rows: list[TradingAccountField]) -> None:
+            if not rows:  # a real counter that is only just up
+                self._loop.call_later(QUERY_AGAIN, self._load_again, load)
+                return
             load.tries += 1
             if load.known_trades() != load.known_at_details and load.tries < MOST_RELOADS:
                 self._load_figures()
@@ -284,6 +287,10 @@ class Trader(Side):
                 self._finish_load(rows[0])
 
         self._query("position_detail", on_details)
+
+    def _load_again(self, load: _Load) -> None:
+        if load is self._load:
+            self._load_figures()
 
     def _finish_load(self, account: TradingAccountField) -> None:
         load = self._load
@@ -414,6 +421,8 @@ class Trader(Side):
         self._tell_positions()
 
     def _on_account(self, rows: list[TradingAccountField]) -> None:
+        if not rows:
+            return
         if self._details is not None and rows[0].TradingDay == self.trading_day:
             known, details = self._details
             if known == len(self._ledger.trades):
