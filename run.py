@@ -412,6 +412,8 @@ def _run_all(settings: Settings) -> int:
 
 
 def _run_web(settings: Settings) -> int:
+    import logging
+
     from app import create_app, logs, supervisor
     from app.ext import listening_socket, serve
     from app.gateway.process import AlreadyRunning, Lock
@@ -435,10 +437,11 @@ def _run_web(settings: Settings) -> int:
         app = create_app(settings)
         address = _address(settings.host, sock.getsockname()[1])
         registry.register(name=settings.web_name, kind="web", address=address)
-        click.echo(f"ctpbee_backend {_version()} 已启动：{address}")
-        click.echo(f"数据目录：{settings.data_dir}")
+        say = logging.getLogger("app.web").info if settings.log_to == "stdout" else click.echo  # there are lines of the log alone there
+        say(f"ctpbee_backend {_version()} 已启动：{address}")
+        say(f"数据目录：{settings.data_dir}")
         if default_code:
-            click.echo("授权码是缺省的 000000，可用 python run.py auth-code 修改")
+            say("授权码是缺省的 000000，可用 python run.py auth-code 修改")
         sys.stdout.flush()
         serve(app, settings, sock)
     finally:

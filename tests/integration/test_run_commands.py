@@ -258,3 +258,14 @@ def test_several_webs_of_one_data_directory_have_a_number_each(commands: Command
     assert again.returncode != 0 and "web-2" in again.stderr
     stopped = commands.run("stop")
     assert stopped.returncode == 0 and "web-1" in stopped.stdout and "web-2" in stopped.stdout
+
+
+def test_with_json_on_stdout_every_line_of_every_process_is_an_object(commands: Commands) -> None:
+    commands.start("--port", "0", CTPBEE_BACKEND_LOG_FORMAT="json", CTPBEE_BACKEND_LOG_TO="stdout")
+    web, _, _ = commands.up("web", "host", "supervisor")
+    assert healthy(web)
+    assert commands.run("stop").returncode == 0
+    lines = [json.loads(line) for line in commands.printed().splitlines()]
+    assert {"web", "host", "supervisor"} <= {line["process"] for line in lines}
+    assert any(web.address in line["message"] for line in lines)
+    assert not (commands.data_dir / "logs").exists()
