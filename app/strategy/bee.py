@@ -10,7 +10,8 @@ import itertools
 import logging
 import secrets
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
 from typing import Any
 
 from ctpbee import CtpBee, CtpbeeApi
@@ -25,6 +26,8 @@ from app.gateway.positions import BookPositions, position_data
 from app.lib.book import Position
 from app.lib.errors import AppError, BadInput, GatewayDown
 
+ARRIVAL_LIMIT = 5.0
+"""Seconds after a new joining in which an order of the old connection may still turn up: the gateway asks the counter for it."""
 CALL_LIMIT = 10.0
 """Seconds that a call to the gateway may take; what it was asked to do may have happened all the same."""
 
@@ -92,7 +95,7 @@ class RelayTrader:
         self._app = app
         self._prefix = f"s{secrets.token_hex(6)}"
         self._numbers = itertools.count(1)
-        self.unknown: dict[str, str] = {}  # by client_order_id: orders that may have left when the connection broke
+        self.unknown: dict[str, tuple[str, float]] = {}  # by client_order_id, orders that may have left: their words, and since when
 
     @property
     def td_status(self) -> bool:
@@ -106,7 +109,7 @@ class RelayTrader:
             outcome = self._app.call(request, CALL_LIMIT)
         except GatewayDown as error:
             if error.extra.get("asked"):
-                self.unknown[client_order_id] = _words(req)
+                self.unknown[client_order_id] = _words(req), self._app.clock()
                 log.error("报单 %s 可能已发出，网关未应答：请勿重复下单，恢复连接后会在委托中找到它", _words(req))
             else:
                 log.error("报单 %s 未发出：%s", _words(req), error.message)
@@ -137,15 +140,19 @@ class RelayTrader:
     def close(self) -> None:
         """The connection is the process's."""
 
-    def look_for_unknown(self, orders: Iterable[dict[str, Any]]) -> None:
-        """What became of the orders whose sending nobody confirmed: by the account's orders after the connection is back."""
-        found = {order.get("client_order_id"): order["order_id"] for order in orders}
-        for client_order_id, words in self.unknown.items():
+    def look_for_unknown(self) -> None:
+        """What became of the orders whose sending nobody confirmed. One that is not among the account's orders has not left; that is
+        said only once the connection is a new one and the gateway has had time to look for it at the counter."""
+        app = self._app
+        found = {order.client_order_id: order.order_id for order in app.recorder.orders.values()}
+        for client_order_id, (words, since) in list(self.unknown.items()):
             if client_order_id in found:
                 log.warning("报单 %s 已发出，编号 %s", words, found[client_order_id])
+            elif since < app.joined_at < app.clock() - ARRIVAL_LIMIT:
+                log.warning("报单 %s 没有发出：账户的委托中没有它", words)
             else:
-                log.warning("报单 %s 没有发出：网关的委托中没有它", words)
-        self.unknown.clear()
+                continue
+            del self.unknown[client_order_id]
 
 
 class StrategyApp(CtpBee):
@@ -154,10 +161,12 @@ class StrategyApp(CtpBee):
     market: RelayMarket
     trader: RelayTrader
 
-    def __init__(self, name: str, call: Call) -> None:
+    def __init__(self, name: str, call: Call, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(name, __name__, instance_path=sys.prefix)  # the path is only looked at for configuration files
         self.config.update(INTERFACE="relay", TD_FUNC=True, MD_FUNC=True, LOG_OUTPUT=False)
         self.call = call
+        self.clock = clock
+        self.joined_at = clock()  # when the connection that there is began
         self.logger = BeeLogger("strategy")
         self.replaying = True
         self.gateway_name = ""
@@ -212,7 +221,6 @@ class StrategyApp(CtpBee):
         """The connection is back: tell the orders and trades that came meanwhile, each once, as what they are."""
         if state.trading_day != self.trading_day:
             self.forget_day()
-        self.trader.look_for_unknown(state.orders)
         self._take_common(state)
         for contract in map(entities.entity, state.contracts):
             known = self.recorder.contracts.get(contract.local_symbol)
@@ -225,6 +233,8 @@ class StrategyApp(CtpBee):
             known = self.recorder.orders.get(order.local_order_id)
             if known is None or fields.gist(known) != fields.gist(order):
                 self.hear("order", order)
+        self.joined_at = self.clock()
+        self.trader.look_for_unknown()
         self._watched = []
         self.watch()
 
@@ -270,6 +280,7 @@ class StrategyApp(CtpBee):
     def on_timer(self) -> None:
         """Once a second: ctpbee's on_realtime."""
         common_signals.timer_signal.send(Event(type="timer"))
+        self.trader.look_for_unknown()
         self.watch()
 
     def watch(self) -> None:

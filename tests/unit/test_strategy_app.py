@@ -53,6 +53,7 @@ class Gateway:
         self.answers: dict[type, Any] = {}
         self.lots: dict[tuple[str, str], int] = {}
         self.app: StrategyApp | None = None
+        self.now = 100.0
 
     def call(self, request: AnyRequest, _timeout: float) -> Any:
         self.asked.append(request)
@@ -165,7 +166,7 @@ def run(tmp_path: Path, gateway: Gateway, prepared: None) -> Iterator[Callable[.
     apps = []
 
     def start(text: str, **found: Any) -> Any:
-        app = gateway.app = StrategyApp("test", gateway.call)
+        app = gateway.app = StrategyApp("test", gateway.call, lambda: gateway.now)
         apps.append(app)
         app.take(state(**found))
         path = tmp_path / "strategy.py"
@@ -457,9 +458,17 @@ def test_an_order_on_whose_way_the_connection_broke_is_looked_for_and_never_sent
     assert strategy.action.buy_open(3000.0, 1, tick()) == strategy.action.buy_open(3001.0, 1, tick()) == ""
     assert "请勿重复下单" in caplog.text
     first = gateway.orders()[0].client_order_id
+    gateway.now += 60
+    strategy.app.on_timer()
+    assert "没有发出" not in caplog.text, "as long as the connection is the same, it may still be on its way"
     strategy.app.catch_up(state(orders=[order(1, client_order_id=first)]))
-    assert "已发出，编号 1_7_1" in caplog.text and "没有发出：网关的委托中没有它" in caplog.text
-    assert ("order", "NOTTRADED") in strategy.heard and len(gateway.orders()) == 2
+    assert "已发出，编号 1_7_1" in caplog.text and ("order", "NOTTRADED") in strategy.heard
+    strategy.app.on_timer()
+    assert "没有发出" not in caplog.text, "the gateway is still looking for it at the counter"
+    gateway.now += 6
+    strategy.app.on_timer()
+    strategy.app.on_timer()
+    assert caplog.text.count("没有发出：账户的委托中没有它") == 1 and len(gateway.orders()) == 2
 
 
 def test_a_cancel_goes_by_the_id_that_send_order_gave(run: Callable[..., Any], gateway: Gateway) -> None:
