@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from app.model.store import Bar, Intent
 from app.settings import Settings
 from tests.mongodb import any_server, new_database
 
+ROOT = Path(__file__).parents[2]
 ACCOUNTS = ("sim-9999-demo", "sim-9999-other")
 
 
@@ -122,3 +125,23 @@ def test_an_export_of_a_later_format_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / moving.MANIFEST).write_bytes(orjson.dumps({"format": 2, "rows": []}))
     with pytest.raises(CannotMove, match="格式为 2"):
         moving.read_manifest(tmp_path)
+
+
+@pytest.mark.full
+def test_the_commands_say_what_they_moved_and_refuse_beside_a_server_that_runs(tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "run.py", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    filled(Settings(data_dir=tmp_path / "a"))
+    target = tmp_path / "export"
+    done = run("export", "--to", str(target), "--data-dir", str(tmp_path / "a"))
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = "bars 600 行，events 12 行，intents 4 行，orders 4 行，settings 7 行，trades 4 行"
+    assert [line for line in done.stdout.splitlines() if rows in line] == [f"{account}：{rows}" for account in ACCOUNTS]
+    assert target.stat().st_mode & 0o077 == 0
+    done = run("import", str(target), "--data-dir", str(tmp_path / "b"))
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.count(rows) == 2
+    lock = Lock(tmp_path / "b", "host")
+    done = run("import", str(target), "--data-dir", str(tmp_path / "b"))
+    lock.close()
+    assert done.returncode == 1 and "服务正在运行（host）" in done.stderr
