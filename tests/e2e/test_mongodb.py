@@ -19,7 +19,7 @@ from tests.e2e.server import BackendServer, Quote, Trader
 from tests.mongodb import FerretDB, free_port
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
 DATABASE = "ctpbee_backend"
 STRATEGY = "from ctpbee import CtpbeeApi\n\n\nclass Still(CtpbeeApi):\n    pass\n\n\next = Still(\"still\")\n"
 SYMBOL = "rb2510.SHFE"

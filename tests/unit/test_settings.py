@@ -149,3 +149,22 @@ def test_the_example_file_shows_every_setting_with_its_default() -> None:
         for name, field in Settings.model_fields.items()
     }
     assert shown == defaults
+
+
+def test_the_reference_s_name_for_the_mongodb_uri_counts_and_ours_goes_before_it(tmp_path: Path) -> None:
+    theirs, ours = "mongodb://theirs/", "mongodb://ours/"
+    config = tmp_path / "config.toml"
+    config.write_text('mongo_uri = "mongodb://file/"')
+    assert Settings.load(environment={"MONGO_URI": theirs}).mongo_uri == theirs
+    assert Settings.load(config, environment={"MONGO_URI": theirs}).mongo_uri == theirs
+    assert Settings.load(environment={"MONGO_URI": theirs, "CTPBEE_BACKEND_MONGO_URI": ours}).mongo_uri == ours
+    assert Settings.load(environment={"MONGO_URI": ""}).mongo_uri == ""
+
+
+def test_a_bad_mongodb_uri_is_refused_and_neither_it_nor_a_good_one_is_shown() -> None:
+    with pytest.raises(SettingsError, match="mongo_uri") as caught:
+        Settings.load(environment={"MONGO_URI": "http://trader:s3cret@host/"})
+    assert "s3cret" not in caught.value.message
+    assert "s3cret" not in repr(Settings(mongo_uri="mongodb://trader:s3cret@host/"))
+    with pytest.raises(SettingsError, match="mongo_database"):
+        Settings.load(environment={}, mongo_database="a.b/c")
