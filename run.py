@@ -492,13 +492,19 @@ def wsgi_app() -> Flask:
 
     patch(None)  # uWSGI's own gevent-monkey-patch comes only after this function, when threads of ours run already
     from app import create_app, data_dir, logs
+    from app.gateway.process import AlreadyRunning, Lock
     from app.settings import Settings
 
     settings = Settings.load()
     data_dir.prepare(settings.data_dir)
     logs.set_up(settings, settings.web_name, console=True)
     _check_public(settings)
-    return create_app(settings)
+    app = create_app(settings)
+    try:
+        app.extensions["claim"] = Lock(settings.data_dir, settings.web_name)  # held while this process lives: a restore asks for it
+    except AlreadyRunning:  # gunicorn starts a new worker before it ends the old one
+        app.logger.warning("another web has the number %d: each needs one of its own", settings.instance)
+    return app
 
 
 if __name__ == "__main__":

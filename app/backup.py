@@ -166,13 +166,13 @@ def restore(settings: Settings, source: Path, replace: bool, say: Say) -> None:
     root = settings.data_dir
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
-        try:
-            for name in NAMES:
+        for name in sorted({*NAMES, *(path.stem for path in (root / "locks").glob("*.lock"))}):
+            try:
                 held.enter_context(contextlib.closing(Lock(root, name)))
-        except AlreadyRunning:
-            raise _still_running(settings) from None
+            except AlreadyRunning:
+                raise _still_running(root, name) from None
         if Registry(root).living():
-            raise _still_running(settings)
+            raise _still_running(root, "")
         there = [path for path in root.iterdir() if path.name not in ("run", "locks") and not path.name.startswith(ASIDE)]
         if there and not replace:
             raise SettingsError(f"数据目录 {root} 不是空的：加 --replace 则先把现有的移到其中的 {ASIDE}…", parameter="data_dir")
@@ -192,11 +192,10 @@ def restore(settings: Settings, source: Path, replace: bool, say: Say) -> None:
         say(f"已恢复到 {manifest.created} 的备份")
 
 
-def _still_running(settings: Settings) -> StillRunning:
-    names = "、".join(f"{entry.name}（pid {entry.pid}）" for entry in Registry(settings.data_dir).living())
-    return StillRunning(
-        f"数据目录 {settings.data_dir} 仍有进程在运行：{names or '正在启动'}。请先停止（run.py stop，或 supervisorctl stop all）"
-    )
+def _still_running(root: Path, claimed: str) -> StillRunning:
+    """`claimed`: a name whose lock somebody holds, who may not be in the registry (yet)."""
+    names = "、".join(f"{entry.name}（pid {entry.pid}）" for entry in Registry(root).living()) or claimed
+    return StillRunning(f"数据目录 {root} 仍有进程在运行：{names}。请先停止（run.py stop，或 supervisorctl stop all）")
 
 
 def _unpack(source: Path, folder: Path) -> Manifest:

@@ -17,6 +17,7 @@ import pytest
 from app import data_dir
 from app.backup import BadBackup, Manifest, StillRunning, back_up, restore
 from app.counter.state import State
+from app.gateway.process import Lock
 from app.gateway.registry import Registry
 from app.lib.errors import SettingsError
 from app.model import open_store
@@ -138,6 +139,14 @@ def test_nothing_is_restored_under_what_runs(settings: Settings, archive: Path) 
     with pytest.raises(StillRunning, match="gateway-x"):
         restore(settings, archive, True, lambda _: None)
     assert (settings.data_dir / "secret.key").exists()
+
+
+def test_nothing_is_restored_under_a_web_of_uwsgi_which_only_its_lock_tells_of(settings: Settings, archive: Path) -> None:
+    claim = Lock(settings.data_dir, "web-3")
+    with pytest.raises(StillRunning, match="web-3"):
+        restore(settings, archive, True, lambda _: None)
+    claim.close()
+    restore(settings, archive, True, lambda _: None)
 
 
 def test_what_is_there_is_kept_aside_and_only_when_asked_for(settings: Settings, archive: Path) -> None:
