@@ -89,6 +89,7 @@ def change_authorization() -> Response:
 
 def _login_of(sent: Parameters, interface: str) -> LogIn:
     real = interface != "sim"
+    interface = REAL_INTERFACES[0] if real else interface  # two names, one account
     return LogIn(
         interface=interface,
         brokerid=sent.text("brokerid", REQUIRED if real else PAPER_BROKER, longest=32),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ctpbee.constant import CancelRequest, Exchange, Offset, OrderType, Status
 
+from app.gateway.dialer import Dialer
 from app.gateway.interfaces import checks, ctp, native, trader
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import LoginRefused, NotReady, OrderRefused
@@ -586,6 +587,67 @@ def test_who_rests_logs_out_and_lets_the_library_go_and_who_wakes_logs_in_with_a
     gateway.ready(times=2)
     assert desk.td is not first and gateway.bee.trader.trading_day == "20250610"
     eventually(lambda: len(desk.asked("subscribeMarketData")) == 2, "subscribed again")
+
+
+def test_a_friday_night_is_mondays_and_its_lots_are_yesterdays_on_monday_evening(
+    desk: Desk, launch: Callable[..., Gateway], store: Store
+) -> None:
+    """Dialled by the calendar: an order at 00:45 on Saturday, the front lost at 01:10 and back at 01:12, a weekend, a day, a night."""
+    monday, tuesday = "20250609", "20250610"
+    desk.login = desk.login | {"TradingDay": monday, "LoginTime": "20:36:00"}
+    gateway = launch()
+    gateway.ready()
+    moment = datetime(2025, 6, 6, 20, 36, tzinfo=SHANGHAI)
+    dialer = Dialer(gateway.loop, lambda: (gateway.bee.trader, gateway.bee.market), lambda: moment)
+
+    def at(day: int, hour: int, minute: int) -> str:
+        nonlocal moment
+        moment = datetime(2025, 6, day, hour, minute, tzinfo=SHANGHAI)
+        gateway.do(dialer.look)
+        return gateway.state("td")
+
+    def long() -> tuple[int, int]:
+        position = gateway.ledger.book.position("rb2510", "long")
+        assert position is not None
+        return position.today_volume, position.yd_volume
+
+    assert at(7, 0, 45) == "ready"
+    order_id, _ = sent(desk, gateway, volume=1)
+    filled = order(status="0", VolumeTotalOriginal=1, VolumeTraded=1, InsertTime="00:45:00")
+    desk.orders, desk.trades = [filled], [trade("t1", TradeTime="00:45:01")]
+    desk.td.call("onRtnOrder", as_dict(filled))
+    desk.td.call("onRtnTrade", as_dict(desk.trades[0]))
+    eventually(lambda: gateway.ledger.trades, "the fill")
+    desk.details = [as_dict(detail(1, open_date=monday, TradeID="t1", OpenPrice=3000.0))]
+    desk.account = as_dict(account(CurrMargin=3000.0, Commission=2.0))
+    desk.td.call("onFrontDisconnected", 0x1001)
+    eventually(lambda: gateway.state("td") == "lost", "lost")
+    assert at(7, 1, 10) == "lost"  # within the hours that is left to the library
+    desk.login = desk.login | {"LoginTime": "01:12:00", "SessionID": 8}
+    desk.td.call("onFrontConnected")
+    gateway.ready(times=2)
+    assert gateway.bee.trader.trading_day == monday and long() == (1, 0)
+    assert gateway.ledger.orders[order_id].time == "2025-06-07 00:45:00.000"
+    gateway.differences.clear()  # the fill and the counter's lots were told at two moments here
+
+    assert at(7, 2, 45) == "resting"
+    assert at(8, 21, 0) == "resting"  # a Sunday
+    desk.login = desk.login | {"LoginTime": "08:35:00", "SessionID": 9}
+    at(9, 8, 35)
+    gateway.ready(times=3)
+    assert at(9, 14, 0) == "ready" and long() == (1, 0)
+    assert len(gateway.ledger.trades) == 1 and len(gateway.ears.of("trade")) == 1
+
+    assert at(9, 15, 30) == "resting"
+    desk.orders, desk.trades = [], []
+    desk.login = desk.login | {"TradingDay": tuesday, "LoginTime": "20:35:00", "SessionID": 10}
+    desk.details = [as_dict(detail(1, open_date=monday, TradingDay=tuesday, TradeID="t1", OpenPrice=3000.0, LastSettlementPrice=3010.0))]
+    desk.account = as_dict(account(TradingDay=tuesday, CurrMargin=3010.0))
+    at(9, 20, 35)
+    gateway.ready(times=4)
+    assert gateway.bee.trader.trading_day == tuesday and long() == (0, 1)
+    assert gateway.ledger.orders == {} and gateway.ledger.trades == []
+    assert gateway.differences == []
 
 
 def test_a_broken_callback_is_logged_and_the_next_one_heard(desk: Desk, gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:

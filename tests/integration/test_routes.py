@@ -552,6 +552,14 @@ def test_healthz_tells_where_each_accounts_fronts_stand_and_not_whose_they_are(a
     assert (answer.status_code, answer.json["data"]["fronts"][0]["gateway"]) == (200, "down")
 
 
+def test_an_account_is_the_same_by_both_names_of_its_interface(client: Any, gateways: FakeGateways) -> None:
+    sent = {"authorization": "000000", "userid": "demo", "password": "secret-pass", "brokerid": "9999"}
+    sent |= {"td_address": "tcp://1.2.3.4:10201", "md_address": "tcp://1.2.3.4:10211"}
+    for name in ("ctp", "ctp_se"):
+        assert client.post("/login", data=sent | {"interface": name}).json["success"]
+    assert {(account, request.interface) for account, request in gateways.heard if isinstance(request, LogIn)} == {("ctp-9999-demo", "ctp")}
+
+
 @pytest.mark.usefixtures("host")
 def test_the_server_is_ready_when_host_store_and_gateways_answer(auth: Auth, gateways: FakeGateways) -> None:
     auth.log_in()
