@@ -30,6 +30,7 @@ _HTTP_FAILS = {
     429: ("RATE_LIMITED", "请求过于频繁，请稍后再试"),
 }
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ def register(app: Flask) -> None:
     """Put the handlers in place."""
     app.before_request(_begin)
     app.after_request(_end)
+    app.teardown_request(_forget)
     app.register_error_handler(AppError, _app_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreFailed, _store_failed)
@@ -65,7 +67,8 @@ def _end(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
     identity = g.get("identity")
     seconds = time.monotonic() - g.began
-    G.metrics.answered(request.method, request.url_rule.rule if request.url_rule is not None else "none", response.status_code, seconds)
+    method = request.method if request.method in METHODS else "other"  # what clients make up is without number
+    G.metrics.answered(method, request.url_rule.rule if request.url_rule is not None else "none", response.status_code, seconds)
     fields = {
         "method": request.method,
         "path": request.path,
@@ -76,6 +79,11 @@ def _end(response: Response) -> Response:
     }
     access.info("%s %r %d %.1f ms, %s %s", *fields.values(), extra={"fields": fields})
     return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    """What this thread logs next is of no request, or of another."""
+    logs.request_id.set("")
 
 
 def _app_error(error: AppError) -> Response:

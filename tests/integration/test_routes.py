@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
+from app import logs
 from app.gateway.messages import (
     CancelAll,
     CancelOrder,
@@ -615,6 +616,18 @@ def test_prometheus_gets_the_webs_numbers_and_every_gateways(auth: Auth, gateway
     assert samples["ctpbee_http_request_seconds_count", "GET", "/config", "200"] == 1
     assert samples["ctpbee_http_request_seconds_count", "GET", "none", "404"] == 1
     assert samples["ctpbee_pages",] == 0
+
+
+def test_methods_that_a_client_makes_up_are_one_line_of_the_metrics(auth: Auth) -> None:
+    for number in range(3):
+        auth.client.open("/healthz", method=f"MADEUP{number}")
+    page = auth.client.get("/metrics").text
+    assert "MADEUP" not in page and 'method="other"' in page
+
+
+def test_what_is_logged_after_a_request_does_not_wear_its_id(auth: Auth) -> None:
+    auth.client.get("/healthz", headers={"X-Request-Id": "0123456789abcdef"})
+    assert logs.request_id.get() == ""
 
 
 def test_a_gateway_that_does_not_answer_is_left_out_of_the_metrics(auth: Auth, gateways: FakeGateways) -> None:
