@@ -45,6 +45,7 @@ class Settings(BaseModel):
     origins: list[str] = Field([], description="允许跨域的来源；缺省为同源与本机")
     proxies: int = Field(0, ge=0, le=5, description="前面有几层可信反向代理（X-Forwarded-*）")
     async_mode: Literal["eventlet", "gevent", "gevent_uwsgi", "threading"] = Field("eventlet", description="Socket.IO 的运行方式")
+    journal_days: int = Field(400, ge=0, le=36500, description="报单、成交与事件流水保留多少天；0 为一直保留")
     token_hours: float = Field(168.0, gt=0, le=24 * 366, description="令牌有效小时数")
     login_timeout: float = Field(20.0, gt=0, le=600, description="登录时等前置应答的秒数")
     order_timeout: float = Field(3.0, gt=0, le=60, description="下单后等柜台应答的秒数，过后答“未确认”")

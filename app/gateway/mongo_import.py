@@ -117,5 +117,3 @@ def import_collection(
         on_saved(saved)
     first, last = (found.bars[0].timestamp, found.bars[-1].timestamp) if found.bars else (0, 0)
     return Imported(local_symbol, count, len(found.bars), found.repeated, found.problems, first, last)
-
-

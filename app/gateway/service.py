@@ -84,7 +84,7 @@ from app.lib.calendar import SHANGHAI, compact, trading_day_of
 from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, NotFound, NotReady
 from app.lib.sessions import hours_named
 from app.lib.symbols import parse_symbol, product_of
-from app.model.store import Store, StoreState
+from app.model.store import Store, StoreFailed, StoreState
 from app.settings import Settings
 
 CONFIG_SCOPE = "config"
@@ -391,6 +391,18 @@ class Service:
     def _begin_day(self, trading_day: str) -> None:
         self._account.forget_rows()
         self._strategies.tell_day(trading_day)
+        if self._settings.journal_days:
+            self._archive.submit(self._forget_old_days, trading_day)
+
+    def _forget_old_days(self, trading_day: str) -> None:
+        before = compact(datetime.strptime(trading_day, "%Y%m%d").date() - timedelta(days=self._settings.journal_days))
+        try:
+            removed = self._store.prune(before)
+        except StoreFailed as error:
+            log.warning("早于 %s 的流水未能清理：%s", before, error)
+            return
+        if removed:
+            log.info("清理了早于 %s 的流水，%d 行", before, removed)
 
     def _read_lists(self, _request: ReadLists) -> Json | Future[Any]:
         return self._once_loaded(self._lists)

@@ -23,6 +23,7 @@ from app.model.tables import ROWID, Row, Table
 
 SCHEMA_VERSION = 1
 PAGE = 5000  # rows of a table read at once
+DELETED_AT_ONCE = 500  # rows
 LOCK_TIMEOUT = 1.0  # seconds to wait for a file that somebody else has locked: an order waits so long twice and is still answered in time
 
 _SCHEMA = """
@@ -243,6 +244,26 @@ class SqliteStore:
     def events(self, since: int, limit: int = 1000) -> list[Event]:
         rows = self._read("SELECT seq, event, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
         return [Event(seq, event, orjson.loads(data)) for seq, event, data in rows]
+
+    def prune(self, before: str) -> int:
+        removed = 0
+        for table in ("intents", "orders", "trades"):
+            old = f"trading_day < ? AND trading_day < (SELECT MAX(trading_day) FROM {table})"
+            removed += self._delete(table, old, before)
+        positions = "SELECT position FROM orders UNION ALL SELECT position FROM trades"
+        (oldest,) = self._read(f"SELECT MIN(position) FROM ({positions})")[0]
+        return removed + (self._delete("events", "seq < ?", oldest) if oldest is not None else 0)
+
+    def _delete(self, table: str, condition: str, value: Any) -> int:
+        """In small transactions: an order that has to be written down waits no longer than for one of these."""
+        removed = 0
+        while True:
+            with self._writing() as db:
+                some = f"SELECT rowid FROM {table} WHERE {condition} LIMIT {DELETED_AT_ONCE}"
+                count = db.execute(f"DELETE FROM {table} WHERE rowid IN ({some})", (value,)).rowcount
+            removed += count
+            if count < DELETED_AT_ONCE:
+                return removed
 
     # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -124,6 +124,10 @@ class Store(Protocol):
 
     def events(self, since: int, limit: int = 1000) -> list[Event]: ...
 
+    def prune(self, before: str) -> int:
+        """Forget the journal of the trading days before `before` (YYYYMMDD), little by little; returns how many rows that were. What is
+        newest stays whatever its day: numbers go on from it."""
+
     # settings: small JSON values by (scope, key), e.g. ("config", "CLOSE_PATTERN"), ("session", account)
     def put_setting(self, scope: str, key: str, value: Any) -> None: ...
 

@@ -47,6 +47,7 @@ from app.gateway.registry import Registry
 from app.gateway.rpc import RpcClient
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, FrontUnreachable, LoginRefused, NotFound, NotReady, OrderRefused
+from app.model import open_store
 from app.settings import Settings
 from tests.waiting import eventually
 
@@ -613,3 +614,14 @@ def test_an_accepted_order_is_answered_with_its_id(shared_world: World) -> None:
     symbol, tick = a_contract(page, "m")
     outcome = page.ask(buy(symbol, tick["limit_down"]))
     assert outcome == OrderOutcome(outcome.order_id, "accepted", message="未成交") and outcome.order_id.count("_") == 2
+
+
+def test_a_journal_of_years_ago_is_forgotten_when_a_day_begins(shared_world: World) -> None:
+    store = open_store(shared_world.settings, "sim-9999-old")
+    for day in ("20200102", "20250604"):
+        store.save_order(day, f"1_1_{day}", {"order_id": f"1_1_{day}", "status": "已撤销"})
+    store.close()
+    _, page = shared_world.log_in("old")
+    kept = ["1_1_20250604"]
+    eventually(lambda: [event["data"]["order_id"] for event in page.json(ReadEvents(0))["events"]] == kept, "the old row is gone")
+    assert page.json(ReadEvents(0))["seq"] == 2

@@ -225,6 +225,22 @@ def test_an_order_keeps_its_place_and_shows_its_newest_state(store: Store) -> No
     assert store.last_seq() == last > first
 
 
+def test_old_days_are_forgotten_and_numbers_go_on(store: Store) -> None:
+    for number, day in enumerate(("20181008", "20181009", "20181010"), 1):
+        store.write_intent(intent(f"1_2_{number}", f"mine-{number}")._replace(trading_day=day))
+        store.save_order(day, f"1_2_{number}", {"order_id": f"1_2_{number}", "status": "未成交"})
+        store.save_trade(day, f"T{number}", {"volume": number})
+    newest = store.last_seq()
+    assert store.prune("20181009") == 5  # an intent, an order, a trade and their two events
+    assert store.orders("20181008") == store.trades("20181008") == store.intents("20181008") == []
+    assert [event.data.get("order_id") or event.data["volume"] for event in store.events(0)][-4:] == ["1_2_2", 2, "1_2_3", 3]
+    store.prune("20300101")  # nobody has traded for years
+    assert [row["order_id"] for row in store.orders("20181010")] == ["1_2_3"]
+    assert store.last_seq() == newest and store.max_order_ref() == 3
+    assert store.save_order("20300101", "1_3_4", {"order_id": "1_3_4", "status": "未成交"}) == newest + 1
+    assert store.intent_of_client("mine-3") is not None and store.intent_of_client("mine-1") is None
+
+
 def test_a_trade_delivered_twice_is_one_trade(store: Store) -> None:
     seq = store.save_trade("20181008", "SHFE|T1|0", {"volume": 1})
     assert seq > 0
