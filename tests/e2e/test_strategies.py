@@ -134,6 +134,19 @@ def test_an_endless_loop_is_stopped_within_two_seconds_and_hurts_nobody(shared_s
     assert state(trader, "死循环") == "停止" and not looping.is_running()
 
 
+def test_one_that_fails_as_it_starts_is_said_at_once_with_its_line(shared_server: BackendServer, own: Trader) -> None:
+    text = BUYER.replace("买入", "导入错").replace("class Buyer", "import no_such_module\n\n\nclass Buyer", 1)
+    assert own.do("POST", "/code", text=text) == ""
+    answer = own.ask("PUT", "/strategy", name="导入错", operation="开启")
+    if answer["success"]:  # on a busy machine it is still starting when the answer is due
+        assert answer["msg"] == "策略正在启动"
+    else:
+        assert (answer["error"], answer["line"]) == ("STRATEGY_FAILED", 4)
+    row = wait_for(own, "导入错", "异常")
+    assert row["error"]["message"] == "ModuleNotFoundError: No module named 'no_such_module'"
+    assert own.ask("DELETE", "/strategy", name="导入错")["msg"] == "删除导入错成功"
+
+
 def test_an_exception_in_a_callback_is_shown_with_its_line(shared_server: BackendServer, own: Trader) -> None:
     server, trader = shared_server, own
     page = trader.open_page()
