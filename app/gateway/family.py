@@ -1,4 +1,4 @@
-"""A process and all that came out of it: how much memory they take, and how to end them, whatever they do. Host process.
+"""A process and all that came out of it: how much memory they take, and how to end them, whatever they do. Host and strategy processes.
 
 A strategy is the leader of its session. What it starts is found by its parents, and, where a parent has died, by the session.
 Elsewhere than on POSIX parents alone count, and nothing is frozen (written to be portable, not tried).
@@ -97,6 +97,18 @@ def kill(root: int, others: Iterable[psutil.Process] = (), seconds: float = 1.0)
         if time.monotonic() > deadline:
             return False
         for pid in rest:
+            _send(pid, "SIGKILL")
+        time.sleep(POLL)
+    return True
+
+
+def end_descendants(root: int, seconds: float = 2.0) -> bool:
+    """End all that came out of `root`, which is not ended itself, within that time; whether nobody is left."""
+    deadline = time.monotonic() + seconds
+    while found := family_of(root, census()) - {root}:
+        if time.monotonic() > deadline:
+            return False
+        for pid in found:
             _send(pid, "SIGKILL")
         time.sleep(POLL)
     return True

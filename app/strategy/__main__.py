@@ -26,6 +26,7 @@ import orjson
 
 from app.gateway import entities
 from app.gateway.end_signal import EndSignal
+from app.gateway.family import end_descendants
 from app.gateway.loop import EventLoop
 from app.gateway.messages import StrategySaid
 from app.gateway.registry import Registry, strategy_name
@@ -214,4 +215,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     exit_code = main()
+    end_descendants(os.getpid())  # what it has started meanwhile the host could not find any more
     os._exit(exit_code)  # a strategy that does not end must not keep the process

@@ -43,9 +43,11 @@ LOOPER = BUYER.replace("买入", "死循环").replace("if not self.sent:", "whil
 BROKEN = BUYER.replace("买入", "坏的").replace("if not self.sent:", "if 1 / 0:")
 
 HOG = (
-    BUYER.replace("买入", "吃内存").replace("if not self.sent:", "while True:").replace("self.sent = True", "self.sent = bytearray(2**30)")
+    BUYER.replace("买入", "吃内存")
+    .replace("if not self.sent:", "while True:")
+    .replace("self.sent = True", "self.sent = self.sent or bytearray(600 * 2**20)")
 )
-BOMB = BUYER.replace("买入", "炸弹").replace("self.sent = True", "import os; [os.fork() for _ in range(6)]; os.wait()")
+BOMB = BUYER.replace("买入", "炸弹").replace("self.sent = True", "import os, time; [os.fork() for _ in range(6)]; time.sleep(60)")
 HIDER = BUYER.replace("买入", "躲藏").replace("self.sent = True", "import os; os.system('setsid sleep 4711 & setsid setsid sleep 4711 &')")
 
 
