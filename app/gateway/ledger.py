@@ -350,8 +350,20 @@ class Ledger:
         """
         if any(self._early.values()) and not is_complete:
             return []
-        differences = self._reconcile_positions(account, list(self._known(details)))
-        return differences + self._reconcile_money(account)
+        known = self._known(details)
+        differences = self._position_differences(known)
+        if differences:
+            live = [row for row in known if row.Volume]
+            history = [_lot(row, row.Volume, row.LastSettlementPrice) for row in live if row.OpenDate < self.trading_day]
+            self._new_book(account, history, [_opening(row) for row in live if row.OpenDate >= self.trading_day])
+        self._corrections, of_money = self._money_differences(account)
+        return differences + of_money
+
+    def differences(self, account: TradingAccountField, details: Iterable[PositionDetailField]) -> list[str]:
+        """What `reconcile` would find first, lots or else money; nothing is changed."""
+        if any(self._early.values()):
+            return []
+        return self._position_differences(self._known(details)) or self._money_differences(account)[1]
 
     def money(self) -> Money:
         """The account's money: the book's, with what the counter was found to count differently."""
@@ -404,7 +416,7 @@ class Ledger:
         for order_id, state in self._states.items():
             self._freeze(order_id, state)
 
-    def _reconcile_positions(self, account: TradingAccountField, details: list[PositionDetailField]) -> list[str]:
+    def _position_differences(self, details: list[PositionDetailField]) -> list[str]:
         counted = self._volumes(
             (row.InstrumentID, fields.POSITION_SIDE_OF[row.Direction], row.OpenDate, row.Volume) for row in details if row.Volume
         )
@@ -415,10 +427,6 @@ class Ledger:
                 symbol, direction, age = key
                 side = {"long": "多", "short": "空"}[direction]
                 differences.append(f"{symbol} {side} {age}：账本 {booked[key]} 手，柜台 {counted[key]} 手，以柜台为准")
-        if differences:
-            live = [row for row in details if row.Volume]
-            history = [_lot(row, row.Volume, row.LastSettlementPrice) for row in live if row.OpenDate < self.trading_day]
-            self._new_book(account, history, [_opening(row) for row in live if row.OpenDate >= self.trading_day])
         return differences
 
     def _all_rated(self) -> bool:
@@ -432,9 +440,11 @@ class Ledger:
             volumes[symbol, direction, "昨仓" if open_date < self.trading_day else "今仓"] += volume
         return volumes
 
-    def _reconcile_money(self, account: TradingAccountField) -> list[str]:
+    def _money_differences(self, account: TradingAccountField) -> tuple[dict[str, Decimal], list[str]]:
+        """The counter's amounts less the book's, and in words those that are news."""
         money = self.book.money()
-        corrections, differences = {}, []
+        corrections: dict[str, Decimal] = {}
+        differences = []
         for name, (field, word) in COUNTED_MONEY.items():
             counted = Decimal(str(getattr(account, field))).quantize(CENT)
             amount = counted - getattr(money, name)
@@ -444,8 +454,7 @@ class Ledger:
             is_unrated = self.rates_come_apart and name in ("commission", "margin") and not self._all_rated()
             if amount != self._corrections.get(name) and not is_unrated:
                 differences.append(f"{word}：账本 {getattr(money, name):.2f}，柜台 {counted:.2f}，以柜台为准")
-        self._corrections = corrections
-        return differences
+        return corrections, differences
 
 
 def _trade_key(row: TradeField) -> TradeKey:

@@ -16,7 +16,7 @@ import msgspec
 from ctpbee.constant import EVENT_CONTRACT
 
 from app.counter import frames
-from app.counter.frames import DepthField, InstrumentField
+from app.counter.frames import DepthField, InstrumentField, PositionDetailField, TradingAccountField
 from app.gateway.interfaces import checks, fields, native, words
 from app.gateway.interfaces.market import Market
 from app.gateway.interfaces.queries import Query, QueryLine
@@ -35,6 +35,7 @@ RATES_SCOPE = "rates"
 SETTLEMENT_SCOPE = "settlement"
 NEWEST = "newest"  # beside the days in that scope: which of them it is
 ANSWER_LIMIT = 8.0  # seconds
+SUSPECT_AGAIN = 1.0  # seconds
 LIST_AGAIN = 3.0  # seconds
 
 
@@ -139,6 +140,7 @@ class CtpTrader(_NativeSide, Trader):
         self._ledger.rates_come_apart = True
         self._refused_actions: set[tuple[int, str, str]] = set()
         self._is_authenticated = False  # on this connection
+        self._suspected: list[str] = []  # differences that were seen once
         self._login_day = ""
         self._statement_of = ""  # the day on which the newest statement was asked for
         self._confirming: Future[None] | None = None
@@ -342,6 +344,20 @@ class CtpTrader(_NativeSide, Trader):
 
     def _take_rates(self, row: InstrumentField, rates: dict[str, float]) -> None:
         self._emit(EVENT_CONTRACT, self._ledger.set_rates(row.InstrumentID, rates))
+        self._compare_again()
+
+    # ── comparing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _may_reconcile(self, account: TradingAccountField, details: list[PositionDetailField]) -> bool:
+        """Fills come on one of CTP's flows and answers on another: a difference counts when it is there twice."""
+        found = self._ledger.differences(account, details)
+        is_confirmed = not found or found == self._suspected
+        self._suspected = [] if is_confirmed else found
+        if not is_confirmed:
+            self._loop.call_later(SUSPECT_AGAIN, self._compare_again)
+        return is_confirmed
+
+    def _compare_again(self) -> None:
         self.query_position()
         self.query_account()
 

@@ -425,9 +425,13 @@ class Trader(Side):
             return
         if self._details is not None and rows[0].TradingDay == self.trading_day:
             known, details = self._details
-            if known == len(self._ledger.trades):
+            if known == len(self._ledger.trades) and self._may_reconcile(rows[0], details):
                 self._tell_differences(self._ledger.reconcile(rows[0], details))
         self._tell_account()
+
+    def _may_reconcile(self, _account: TradingAccountField, _details: list[PositionDetailField]) -> bool:
+        """Whether both answers are of one moment with what was heard: on one connection they are."""
+        return True
 
     # ── asking and telling ───────────────────────────────────────────────────────────────────────────────────────────
 
