@@ -60,19 +60,23 @@ def test_a_contract_that_is_not_listed_any_more_is_served_and_an_unknown_one_is_
             page.ask(asked)
 
 
-def test_a_lost_quote_front_marks_the_bar_it_fell_into(world: World) -> None:
+def test_a_lost_quote_front_marks_the_bar_it_fell_into_and_the_next(world: World) -> None:
     _, page = world.log_in("gap")
     symbol, _ = a_contract(page, "ag")
-    forming = page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol)
-    before = len(page.events("bar"))
-    assert world.fault("drop", user="gap", front="md") == 1
-    page.waits_for("status", lambda event: event["data"]["md"]["state"] == "lost")
-    world.near_minutes_end(forming)
-    eventually(lambda: len(page.events("bar")) > before, "the bar closes", 75.0)
-    (closed,) = [event["data"] for event in page.events("bar") if event["local_symbol"] == symbol]
+    closed: list[list[float]] = []
+    for minute in ("joined in its middle", "whole", "with a gap", "after the gap", "whole again"):
+        after = closed[-1][0] if closed else 0
+        forming = page.waits_for("bar_update", lambda event, after=after: event["local_symbol"] == symbol and event["data"][0] > after)
+        if minute == "with a gap":
+            assert world.fault("drop", user="gap", front="md") == 1
+            page.waits_for("status", lambda event: event["data"]["md"]["state"] == "lost")
+        world.near_minutes_end(forming)
+        bar = page.waits_for("bar", lambda event, start=forming["data"][0]: (event["local_symbol"], event["data"][0]) == (symbol, start))
+        closed.append(bar["data"])
     store = open_store(world.settings, "sim-9999-gap")
     try:
-        kept = eventually(lambda: store.last_bar(symbol, "1m"), "the bar is kept")
+        kept = eventually(lambda: len(bars := store.read_bars(symbol, "1m")) == len(closed) and bars, "the bars are kept")
     finally:
         store.close()
-    assert row(kept) == closed and not kept.complete
+    assert [row(bar) for bar in kept] == closed
+    assert [bar.complete for bar in kept] == [False, True, False, False, True]
