@@ -22,12 +22,22 @@ class NotAStrategy(Exception):
     """The file binds no `ext`, or not to a strategy."""
 
 
+class _ItsName:
+    """`self.name` of a strategy that has not set it. No data descriptor: one that sets it has its own."""
+
+    def __get__(self, extension: CtpbeeApi | None, _owner: type) -> Any:
+        return self if extension is None else extension.extension_name
+
+
 def prepare(folder: Path) -> None:
-    """Fit ctpbee to one strategy alone in its process: its files go to `folder`, its logger to ours; `success` is on the API too."""
+    """Fit ctpbee to one strategy alone in its process: its files go to `folder`, its logger to ours. What ctpbee's own examples use of
+    the API and it has not is there too: `success` (spread_arbitrage), and `name` that nobody has set (rsi and bollinger)."""
     ctpbee_level.get_ctpbee_path = lambda: str(folder)
     ctpbee_log.VLogger = BeeLogger("strategy")
-    if not hasattr(CtpbeeApi, "success"):  # ctpbee's own spread_arbitrage example calls it
+    if not hasattr(CtpbeeApi, "success"):
         CtpbeeApi.success = CtpbeeApi.info
+    if not hasattr(CtpbeeApi, "name"):
+        CtpbeeApi.name = _ItsName()
 
 
 def load(path: Path) -> CtpbeeApi:

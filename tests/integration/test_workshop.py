@@ -106,6 +106,13 @@ def test_a_clean_strategy_gives_nothing_to_say(shop: Workshop) -> None:
     assert shop.check(ACCOUNT, CLEAN) == []
 
 
+def test_what_the_server_adds_to_ctpbees_api_is_known_and_nothing_else(shop: Workshop) -> None:
+    text = CLEAN.replace('self.info("买开")', 'self.success(f"买开 {self.name}")\n            self.nothing()')
+    assert [(row["error"], row["message"]) for row in shop.check(ACCOUNT, text)] == [
+        ("no-member", "Instance of 'Mine' has no 'nothing' member")
+    ]
+
+
 def test_the_example_is_clean_too(shop: Workshop) -> None:
     assert shop.check(ACCOUNT, (ROOT / "strategies" / "double_average.py").read_text("utf-8")) == []
 

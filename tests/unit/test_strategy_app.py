@@ -152,12 +152,13 @@ def gateway() -> Gateway:
 @pytest.fixture
 def prepared(tmp_path: Path) -> Iterator[None]:
     """ctpbee as it is in a strategy's process, and afterwards as it was."""
-    before = ctpbee_level.get_ctpbee_path, ctpbee_log.VLogger, "success" in vars(CtpbeeApi)
+    before, known = (ctpbee_level.get_ctpbee_path, ctpbee_log.VLogger), set(vars(CtpbeeApi))
     prepare(tmp_path)
     yield
-    ctpbee_level.get_ctpbee_path, ctpbee_log.VLogger = before[:2]
-    if not before[2]:
-        del CtpbeeApi.success
+    ctpbee_level.get_ctpbee_path, ctpbee_log.VLogger = before
+    for added in ("success", "name"):
+        if added not in known:
+            delattr(CtpbeeApi, added)
 
 
 @pytest.fixture
@@ -260,6 +261,17 @@ def test_a_strategy_on_closed_bars_and_an_indicator_opens_and_closes_both_ways(
     )
     assert "合约 rb2510.SHFE" in caplog.text and "平多" in caplog.text
     assert {order.local_symbol for order in gateway.orders()} == {"rb2510"}
+
+
+def test_a_strategy_that_speaks_of_its_name_without_having_set_it_has_the_one_of_ext(
+    run: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    indicators, signals = SHAPES["strength"]
+    text = SHAPE.format(indicators=indicators, signals=signals)
+    with caplog.at_level(logging.INFO, "strategy"):
+        assert run(text.replace("        self.name = name\n", "")).name == "形"
+    assert {record.owner for record in caplog.records if record.getMessage() == "合约 rb2510.SHFE"} == {"形"}  # type: ignore[attr-defined]
+    assert run(text.replace("self.name = name", "self.name = 'mine'")).name == "mine"
 
 
 SPREAD = """
