@@ -234,9 +234,25 @@ class Trader:
         self.do("POST", "/market", symbol=symbol)
         details = self.contract(symbol)
         tick, base = details["pricetick"], details["pre_settlement_price"]
-        quote = Quote(symbol.partition(".")[0], base, base + tick, tick)
-        self.server.faults().set_quote(quote.symbol, quote.bid, bid_volume, quote.ask, ask_volume, quote.bid)
+        quote = Quote(symbol, base, base + tick, tick)
+        self._tell(quote, bid_volume, ask_volume)
         return quote
+
+    def _tell(self, quote: Quote, bid_volume: int = 100, ask_volume: int = 100) -> None:
+        self.server.faults().set_quote(quote.symbol, quote.bid, bid_volume, quote.ask, ask_volume, quote.bid)
+
+    def close_position(self, quote: Quote, direction: str, volume: int, **more: Any) -> dict[str, Any]:
+        """The envelope of a close at a fixed quote. That one is told once, so a slow machine may find it too old: it is then told anew."""
+
+        def answered() -> dict[str, Any] | None:
+            fields = {"local_symbol": quote.local_symbol, "exchange": quote.local_symbol.partition(".")[2]} | more
+            answer = self.ask("POST", "/close_position", direction=direction, volume=volume, **fields)
+            if answer.get("error") != "NO_FRESH_PRICE":
+                return answer
+            self._tell(quote)
+            return None
+
+        return eventually(answered, "the quote is fresh enough to close at")
 
     def open_page(self, **connect: Any) -> Page:
         self.page = Page(self.server.url, self.token, **connect)
@@ -250,10 +266,14 @@ class Trader:
 class Quote(NamedTuple):
     """What the counter quotes by order of a test."""
 
-    symbol: str
+    local_symbol: str
     bid: float
     ask: float
     tick: float
+
+    @property
+    def symbol(self) -> str:
+        return self.local_symbol.partition(".")[0]
 
 
 class _EngineInOrder(engineio.Client):

@@ -82,8 +82,8 @@ def test_an_order_fills_and_becomes_a_position_that_closes_again(either_server: 
     position = eventually(lambda: trader.position(RB, "long"), "the position")
     assert (position["volume"], position["yd_volume"], position["frozen"], position["available"]) == (3, 0, 0, 3)
 
-    closed = trader.do("POST", "/close_position", local_symbol=RB, volume=3, direction="long", exchange="SHFE", symbol="rb2510")
-    assert closed == ""
+    closed = trader.close_position(quote, "long", 3, symbol="rb2510")
+    assert (closed["success"], closed["data"]) == (True, ""), closed
     eventually(lambda: trader.position(RB, "long") is None, "the position is gone")
     offsets = [trade["offset"] for trade in trader.lists()["trade_list"]]
     assert offsets == ["开", "平今"]

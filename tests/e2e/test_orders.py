@@ -80,8 +80,8 @@ def test_closing_more_than_there_is_sends_nothing(trader: Trader) -> None:
     quote = trader.fix_quote(RB)
     buy(trader, quote, 2)
     eventually(lambda: trader.position(RB, "long"), "the position")
-    answer = trader.ask("POST", "/close_position", local_symbol=RB, volume=3, direction="long", exchange="SHFE", symbol="rb2510")
-    assert not answer["success"]
+    answer = trader.close_position(quote, "long", 3, symbol="rb2510")
+    assert (answer["success"], answer["error"]) == (False, "CLOSABLE_EXCEEDED"), answer
     assert len(trader.lists()["order_list"]) == 1
 
 
@@ -104,8 +104,8 @@ def test_a_resting_close_freezes_its_lots(trader: Trader) -> None:
     assert resting["success"]
     row = eventually(lambda: (found := trader.position(RB, "long")) and found["frozen"] == 2 and found, "frozen")
     assert row["available"] == 1
-    answer = trader.ask("POST", "/close_position", local_symbol=RB, volume=2, direction="long", exchange="SHFE")
-    assert not answer["success"]
+    answer = trader.close_position(quote, "long", 2)
+    assert (answer["success"], answer["error"]) == (False, "CLOSABLE_EXCEEDED"), answer
 
 
 def test_a_close_of_both_days_goes_in_two_legs_by_the_pattern(make_server) -> None:  # type: ignore[no-untyped-def]
@@ -119,7 +119,7 @@ def test_a_close_of_both_days_goes_in_two_legs_by_the_pattern(make_server) -> No
     buy(trader, quote, 1)
     eventually(lambda: trader.position(RB, "long")["volume"] == 3, "today's lot")  # type: ignore[index]
     trader.do("PUT", "/config", CLOSE_PATTERN="yesterday")
-    answer = trader.ask("POST", "/close_position", local_symbol=RB, volume=3, direction="long", exchange="SHFE")
+    answer = trader.close_position(quote, "long", 3)
     assert answer["success"] and len(answer["order_ids"]) == 2, answer
     eventually(lambda: trader.position(RB, "long") is None, "closed")
     closes = [(row["offset"], row["volume"]) for row in trader.lists()["order_list"] if row["offset"] != "开"]
@@ -204,7 +204,8 @@ def test_config_is_in_force_at_once_and_after_a_restart(server: BackendServer) -
     trader.do("PUT", "/config", SLIPPAGE_COVER=3, REFRESH_INTERVAL=0.5, SHARED_FUNC="true")
     bad = trader.ask("PUT", "/config", SLIPPAGE_COVER=9, CLOSE_PATTERN="tomorrow")
     assert (bad["status"], bad["parameter"]) == (400, "CLOSE_PATTERN")
-    trader.do("POST", "/close_position", local_symbol=RB, volume=1, direction="long", exchange="SHFE")
+    closed = trader.close_position(quote, "long", 1)
+    assert closed["success"], closed
     closing = [row for row in trader.lists()["order_list"] if row["offset"] != "开"]
     assert closing[0]["price"] == quote.bid - 3
     server.stop()
