@@ -5,10 +5,15 @@ Whoever brings a part along adds its check with `add_check` while the app is mad
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from flask import Flask, current_app
+
+LEAST_ROOM = 8 * 1024 * 1024  # bytes; a database's write-ahead log alone grows to half of it
 
 
 class Part(NamedTuple):
@@ -41,3 +46,10 @@ def up(is_up: bool) -> Part:
 def counted(states: list[bool]) -> Part:
     """A part of which there are several: ready when all are."""
     return Part(all(states), {"up": states.count(True), "down": states.count(False)})
+
+
+def room(folder: Path) -> str:
+    """Whether there can be written: `up`, `full` or `readonly`. An order is on the disk before it leaves."""
+    if not os.access(folder, os.W_OK):
+        return "readonly"
+    return "up" if shutil.disk_usage(folder).free >= LEAST_ROOM else "full"

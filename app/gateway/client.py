@@ -197,6 +197,7 @@ class Gateways:
             CancelOrder: order,
             CancelAll: order,
             AwaitLogin: settings.login_timeout + MARGIN,
+            ListAccounts: HOST_TIMEOUT,
             ReadBars: 20.0,
         }
         self._links: dict[str, Link] = {}
@@ -325,7 +326,7 @@ class Gateways:
 
     def _state(self, account: str) -> str:
         """What the host says of the account; empty when it does not know it. Raises GatewayDown without a host."""
-        accounts: Accounts = self._ask_host(ListAccounts(), HOST_TIMEOUT)
+        accounts: Accounts = self.ask_host(ListAccounts())
         return next((known.state for known in accounts.accounts if known.account == account), "")
 
     def _await_host(self) -> None:

@@ -17,12 +17,12 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.auth import shown_token
-from app.gateway.messages import ReadMetrics, ReadStatus
-from app.gateway.registry import Entry, Registry
+from app.gateway.messages import Accounts, ListAccounts, ReadMetrics, ReadStatus
+from app.gateway.registry import Entry
 from app.global_var import G
 from app.lib.errors import AppError, NotAllowed
 from app.lib.figures import Figure
-from app.readiness import Part, add_check, check_all, counted, up
+from app.readiness import Part, add_check, check_all, counted, room, up
 from app.views.envelope import fail_plainly, ours, succeed
 
 PATIENCE = 1.0  # seconds for each gateway
@@ -34,7 +34,7 @@ _figures = msgspec.json.Decoder(list[Figure])
 
 def register_checks(app: Flask) -> None:
     """The parts that every server has."""
-    add_check(app, "host", lambda: up(Registry(G.settings.data_dir).find("host") is not None))
+    add_check(app, "host", lambda: up(_kept() is not None))
     add_check(app, "store", _store)
     add_check(app, "gateways", lambda: counted([status is not None for status in _statuses()]))
     add_check(app, "fronts", _fronts)
@@ -107,10 +107,25 @@ def _told(entry: Entry) -> dict[str, Any]:
     return {"interface": entry.interface} | {front: {name: status[front][name] for name in ("state", "since")} for front in ("td", "md")}
 
 
+def _kept() -> list[str] | None:
+    """The accounts that the host keeps logged in, None when it does not answer. One that waits for its trader's login is none of them.
+    Asked once a request."""
+    if "kept" not in g:
+        try:
+            known: Accounts = G.gateways.ask_host(ListAccounts())
+            g.kept = [account.account for account in known.accounts if account.state != "needs_login"]
+        except AppError as error:
+            log.warning("the host does not answer: %s", error.message)
+            g.kept = None
+    found: list[str] | None = g.kept
+    return found
+
+
 def _statuses() -> list[dict[str, Any] | None]:
-    """Of every gateway, None for one that does not answer. Asked once a request."""
+    """Of every gateway that runs or is to run, None for one that does not answer. Asked once a request."""
     if "statuses" not in g:
-        g.statuses = [_status_of(entry.account) for entry in G.gateways.accounts()]
+        running = [entry.account for entry in G.gateways.accounts()]
+        g.statuses = [_status_of(account) for account in sorted({*running, *(_kept() or [])})]
     found: list[dict[str, Any] | None] = g.statuses
     return found
 
@@ -125,10 +140,13 @@ def _status_of(account: str) -> dict[str, Any] | None:
 
 
 def _store() -> Part:
-    """`up`, or where MongoDB is the store `down` and `refused`: what is written waits on this disk then, and trading goes on."""
+    """`up`, `full` or `readonly`: no order leaves then; where MongoDB is the store also `down` and `refused`: what is written waits on
+    this disk then, and trading goes on."""
     try:
         G.store.setting("server", "authorization")
         state = G.store.state().state
+        if state == "up":
+            state = room(G.settings.data_dir)
     except Exception:  # whatever the store is made of: this is where its state is told
         log.exception("the store does not answer")
         state = "down"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.e2e.server import ROOT, BackendServer, Trader
 from tests.waiting import eventually
@@ -76,11 +77,19 @@ def test_on_a_full_disk_no_order_leaves_and_everybody_is_told_and_with_room_agai
         refused = trader.ask("PUT", path, **fields)
         assert (refused["success"], refused["error"]) == (False, "STORE_FAILED"), refused
     assert [row["order_id"] for row in trader.lists()["active_order_list"]] == [resting]  # what there is can be seen
+    assert store_of(server) == (503, "full")
     disk.free()
     filled = eventually(lambda: (answer := trader.order(RB, "long", "open", quote.ask, 1))["success"] and answer, "orders leave again")
+    assert store_of(server) == (200, "up")
     page.wait("order_update", lambda event: event["data"]["order_id"] == filled["order_id"] and event["data"]["status"] == "全部成交")
     assert {row["order_id"] for row in trader.lists()["order_list"]} == {resting, filled["order_id"]}
     trader.close_page()
+
+
+def store_of(server: BackendServer) -> tuple[int, str]:
+    """What /readyz says, and what of the store."""
+    answer = requests.get(f"{server.url}/readyz", timeout=10)
+    return answer.status_code, answer.json()["data"]["store"]
 
 
 def test_on_a_read_only_disk_a_server_says_why_it_does_not_start(server: BackendServer, disk: Disk) -> None:

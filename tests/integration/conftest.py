@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
-import psutil
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
 from app.gateway.messages import (
+    AccountInfo,
+    Accounts,
     AnyRequest,
     CancelAll,
     CancelOrder,
@@ -29,6 +29,7 @@ from app.gateway.messages import (
     DescribeContract,
     Done,
     Json,
+    ListAccounts,
     ListStrategies,
     LoggedIn,
     LoggedOut,
@@ -126,6 +127,8 @@ class FakeGateways:
         if type(request) in self.answers:
             return self._overridden(request)
         match request:
+            case ListAccounts():
+                return Accounts([AccountInfo(account, "sim", "9999", "demo", "ready") for account in sorted(self.running)])
             case ListStrategies(name=""):
                 return Json(b"[]")
             case ListStrategies():
@@ -298,12 +301,3 @@ def client(app: Flask) -> Any:
 @pytest.fixture
 def auth(client: FlaskClient) -> Auth:
     return Auth(client)
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> None:
-    """A host in the registry, as far as the web can see: this very process."""
-    run_dir = tmp_path / "data" / "run"
-    run_dir.mkdir(parents=True)
-    entry = {"name": "host", "kind": "host", "pid": os.getpid(), "started": psutil.Process().create_time()}
-    (run_dir / "host.json").write_bytes(orjson.dumps(entry))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -15,6 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import logs
 from app.gateway.messages import (
+    AccountInfo,
+    Accounts,
     CancelAll,
     CancelOrder,
     CheckPassword,
@@ -23,6 +27,7 @@ from app.gateway.messages import (
     DescribeContract,
     Done,
     Json,
+    ListAccounts,
     LoggedIn,
     LogIn,
     OrderOutcome,
@@ -40,7 +45,7 @@ from app.gateway.messages import (
 from app.lib.errors import AppError, FrontUnreachable, GatewayDown, LoginRefused, NeedsLogin, NotReady, OrderRefused
 from app.lib.figures import Figure
 from app.model.store import StoreFailed
-from app.readiness import add_check, up
+from app.readiness import LEAST_ROOM, add_check, up
 from tests.integration.conftest import LISTS, WRONG_PASSWORD, Auth, FakeGateways
 
 ACCOUNT = "sim-9999-demo"
@@ -561,7 +566,6 @@ def test_an_account_is_the_same_by_both_names_of_its_interface(client: Any, gate
     assert {(account, request.interface) for account, request in gateways.heard if isinstance(request, LogIn)} == {("ctp-9999-demo", "ctp")}
 
 
-@pytest.mark.usefixtures("host")
 def test_the_server_is_ready_when_host_store_and_gateways_answer(auth: Auth, gateways: FakeGateways) -> None:
     auth.log_in()
     answer = auth.client.get("/readyz")
@@ -574,7 +578,6 @@ def test_the_server_is_ready_when_host_store_and_gateways_answer(auth: Auth, gat
     assert "demo" not in answer.text
 
 
-@pytest.mark.usefixtures("host")
 def test_the_server_is_not_ready_while_a_front_is_lost(auth: Auth, gateways: FakeGateways) -> None:
     auth.log_in()
     lost = {"td": {"state": "lost", "reason": "", "since": ""}, "md": {"state": "ready", "reason": "", "since": ""}}
@@ -582,6 +585,16 @@ def test_the_server_is_not_ready_while_a_front_is_lost(auth: Auth, gateways: Fak
     answer = auth.client.get("/readyz")
     assert (answer.status_code, answer.json["not_ready"]) == (503, ["fronts"])
     assert answer.json["data"]["fronts"] == {"up": 1, "down": 1}
+
+
+@pytest.mark.parametrize(("state", "status"), [("restarting", 503), ("starting", 503), ("needs_login", 200)])
+def test_the_server_is_not_ready_while_an_accounts_gateway_is_to_come_back(
+    client: Any, gateways: FakeGateways, state: str, status: int
+) -> None:
+    gateways.answers[ListAccounts] = Accounts([AccountInfo(ACCOUNT, "sim", "9999", "demo", state)])
+    answer = client.get("/readyz")
+    assert answer.status_code == status
+    assert answer.json["data"]["gateways"] == {"up": 0, "down": int(status == 503)}
 
 
 def test_a_part_that_is_added_is_asked_too(app: Flask, client: Any) -> None:
@@ -658,13 +671,14 @@ def test_with_a_token_of_their_own_metrics_are_for_who_shows_it(make_app: Callab
     assert client.get("/metrics", **far).status_code == 200
 
 
-def test_without_a_host_the_server_is_not_ready(client: Any) -> None:
+@pytest.mark.parametrize("asked", [False, True])
+def test_without_a_host_that_answers_the_server_is_not_ready(client: Any, gateways: FakeGateways, asked: bool) -> None:
+    gateways.answers[ListAccounts] = GatewayDown("网关管理进程没有应答", code="HOST_DOWN", asked=asked)
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json["data"]["host"] == "down"
 
 
-@pytest.mark.usefixtures("host")
 def test_without_its_store_the_server_is_not_ready(app: Flask, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_arguments: object) -> None:
         raise OSError("no such disk")
@@ -673,6 +687,21 @@ def test_without_its_store_the_server_is_not_ready(app: Flask, client: Any, monk
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json["data"]["store"] == "down"
+
+
+def test_a_full_disk_is_not_ready_for_orders(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {"free": LEAST_ROOM}
+    monkeypatch.setattr("app.readiness.shutil.disk_usage", lambda _path: SimpleNamespace(**free))
+    assert client.get("/readyz").json["data"]["store"] == "up"
+    free["free"] -= 1
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["data"]["store"], answer.json["not_ready"]) == (503, "full", ["store"])
+
+
+def test_a_data_directory_that_has_become_read_only_is_not_ready_for_orders(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.readiness.os.access", lambda _path, mode: mode != os.W_OK)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["data"]["store"]) == (503, "readonly")
 
 
 @pytest.mark.parametrize("error", [StoreFailed("database or disk is full"), sqlite3.OperationalError("a readonly database")])
