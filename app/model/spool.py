@@ -282,15 +282,18 @@ class SpooledStore(SqliteStore):
             except StoreFailed as error:
                 wait, pause = pause, min(pause * 2, RETRY_LONGEST)
                 self._failed("down", error)
-            except Exception:  # the edge of this thread: what we do not expect must not end it for good
+            except Exception as error:  # the edge of this thread: what we do not expect must not end it for good
                 if self._closing.is_set():
                     return  # the file was closed under a server that does not answer
                 log.exception("写入 MongoDB 的线程出错，将重试")
                 wait = RETRY_LONGEST
+                self._failed("down", StoreFailed(f"写入 MongoDB 的线程出错（{type(error).__name__}），见日志"))
             self._closing.wait(wait)
 
     def _failed(self, state: str, error: StoreFailed) -> None:
-        with contextlib.suppress(StoreFailed):  # the disk is full as well: others say so
+        if self._closing.is_set():
+            return
+        with contextlib.suppress(StoreFailed, sqlite3.Error):  # the disk is full as well: others say so
             self._tell(state, str(error))
 
     def _ship(self) -> int:

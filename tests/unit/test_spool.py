@@ -287,6 +287,25 @@ def test_who_is_refused_does_not_knock_again_and_says_so_once(
     assert sum("拒绝" in record.message for record in caplog.records) == 1
 
 
+def test_what_nobody_expected_is_no_silent_end_of_shipping(
+    opened: Callable[..., SpooledStore], mongo: FakeMongo, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = opened()
+    eventually(lambda: store.state().state == "up", "connected")
+    load = mongo.load
+
+    def break_down(_table: Table, _rows: Sequence[Row]) -> None:
+        raise OverflowError("a document that cannot be encoded")
+
+    mongo.load = break_down  # type: ignore[method-assign]
+    store.put_setting("config", "a", 1)
+    eventually(lambda: store.state()[:2] == ("down", "写入 MongoDB 的线程出错（OverflowError），见日志"), "it is said")
+    assert "a document that cannot be encoded" in caplog.text
+    mongo.load = load  # type: ignore[method-assign]
+    check_the_same(store, mongo)
+    eventually(lambda: store.state().state == "up", "it is well again")
+
+
 def test_of_two_that_have_the_file_open_one_ships(opened: Callable[..., SpooledStore], mongo: FakeMongo) -> None:
     first, second = opened(), opened()
     first.put_setting("config", "a", 1)
