@@ -16,13 +16,13 @@ from app.gateway.loop import EventLoop
 class Line:
     """A line whose front answers when the test says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval: float = 1.0) -> None:
         self.now = 0.0
         self.sent: list[tuple[float, words.ReqQuery]] = []
         self.answered: list[tuple[str, list[Any]]] = []
         self.not_taken: list[NotSent] = []
         self.loop = EventLoop(lambda: self.now)
-        self.line = QueryLine(self.loop, self._send, 1.0)
+        self.line = QueryLine(self.loop, self._send, interval)
 
     def _send(self, query: words.ReqQuery) -> None:
         if self.not_taken:
@@ -112,6 +112,22 @@ def test_what_nobody_answers_is_asked_again_and_a_late_answer_counts_for_nothing
     assert line.answered == []
     line.answer()
     assert line.answered == [("order", [])]
+
+
+def test_what_may_be_left_out_and_is_not_answered_holds_up_the_others_only_once(line: Line) -> None:
+    line.ask("depth", is_optional=True)
+    line.ask("order")
+    line.wait(queries.ANSWER_LIMIT)
+    assert line.answered == [("depth", [])]
+    assert [what for _, what in line.times()] == ["depth", "order"]
+
+
+def test_without_a_pause_between_queries_what_the_library_never_takes_does_not_keep_the_loop_busy() -> None:
+    line = Line(interval=0.0)
+    line.not_taken = [NotSent("no") for _ in range(1000)]
+    line.ask("order")
+    assert line.loop.run_due() is not None
+    assert len(line.not_taken) == 999
 
 
 def test_a_cleared_line_forgets_what_waits_and_what_is_under_way_but_not_its_pace(line: Line) -> None:

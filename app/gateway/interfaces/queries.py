@@ -17,6 +17,7 @@ from app.gateway.loop import EventLoop, Timer
 log = logging.getLogger(__name__)
 
 ANSWER_LIMIT = 30.0  # seconds; the list of contracts takes some
+SHORTEST_PAUSE = 0.01  # seconds; what the library does not take must not keep the event thread busy, whatever the setting says
 BUSY = {90, 154}  # the counter's words for "not yet"
 MOST_TRIES = 3  # of a query that the counter refuses for another reason
 
@@ -26,7 +27,7 @@ class Query:
     what: str
     then: Callable[[list[Any]], None]
     asked: dict[str, Any] = field(default_factory=dict)
-    is_optional: bool = False  # refused for good, it counts as answered with nothing
+    is_optional: bool = False  # refused for good, or not answered, it counts as answered with nothing
     tries: int = 0
 
 
@@ -34,13 +35,13 @@ class QueryLine:
     """`send` hands a words.ReqQuery to the front or raises NotSent. What waits for nothing urgent goes behind everything else.
 
     A query that the library did not take (-2, -3), that the counter was too busy for (90, 154), or that nobody answered, is asked
-    again, at its old place.
+    again, at its old place. One that may be left out is not waited for twice: it would hold up all others.
     """
 
     def __init__(self, loop: EventLoop, send: Callable[[words.ReqQuery], None], interval: float) -> None:
         self._loop = loop
         self._send = send
-        self._interval = interval
+        self._interval = max(SHORTEST_PAUSE, interval)
         self._urgent: deque[Query] = deque()
         self._idle: deque[Query] = deque()
         self._request_ids = itertools.count(1_000_000)  # apart from those of orders
@@ -106,11 +107,14 @@ class QueryLine:
 
     def _unanswered(self, request: int) -> None:
         if self._asked is not None and self._asked[0] == request:
-            log.warning("query %s was not answered in %g s, asking again", self._asked[1].what, ANSWER_LIMIT)
             query = self._asked[1]
+            log.warning("query %s was not answered in %g s", query.what, ANSWER_LIMIT)
             self._settle()
-            self._put_back(query)
-            self._pump()
+            if query.is_optional:
+                self._pump()
+                query.then([])
+            else:
+                self._put_back(query)
 
     def _put_back(self, query: Query) -> None:
         self._urgent.appendleft(query)
