@@ -67,6 +67,15 @@ class Binding:
         """Call back."""
         self._calls.put((name, args))
 
+    def catch_up(self) -> None:
+        """Returns once everything so far has been called back."""
+        done = threading.Event()
+        self.call("_tell", done)
+        assert done.wait(15), "the binding's thread is stuck"
+
+    def _tell(self, done: threading.Event) -> None:
+        done.set()
+
     def registerFront(self, address: str) -> None:
         self.desk.heard.append((f"{type(self).__name__}.registerFront", {"address": address}))
 

@@ -31,7 +31,6 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(native, "native_classes", desk.classes)
     monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))  # nothing native is called here
     monkeypatch.setattr(native, "SHORTEST_PAUSE", 0.05)
-    monkeypatch.setattr(native, "CONNECT_LIMIT", 0.2)
     monkeypatch.setattr(native, "_let_go", lambda api: api.exit())
     return desk
 
@@ -110,6 +109,7 @@ def test_a_refused_login_is_told_with_its_id_and_never_tried_again(desk: Desk, l
     desk.td.call("onFrontDisconnected", 0x1001)
     desk.td.call("onFrontConnected")  # the library goes on by itself
     desk.td.call("onFrontConnected")
+    desk.td.catch_up()
     gateway.do(lambda: None)
     assert len(desk.asked("reqUserLogin")) == 1
 
@@ -139,7 +139,10 @@ def test_a_counter_that_is_not_initialised_is_asked_again_without_a_word_for_eac
     assert gateway.bee.trader.delay is None
 
 
-def test_a_front_that_cannot_be_reached_is_told_once_and_waited_for(desk: Desk, launch: Callable[..., Gateway]) -> None:
+def test_a_front_that_cannot_be_reached_is_told_once_and_waited_for(
+    desk: Desk, launch: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "CONNECT_LIMIT", 0.2)
     desk.reachable = False
     gateway = launch()
     eventually(lambda: gateway.state("td") == "lost", "told")
@@ -414,6 +417,7 @@ def test_a_refusal_of_the_counter_counts_for_our_order_and_its_echo_to_all_sessi
     order_id, asked = sent(desk, gateway)
     error = {"ErrorID": 31, "ErrorMsg": "CTP:资金不足"}
     desk.td.call("onErrRtnOrderInsert", asked, error)  # may be another session's order of the same reference
+    desk.td.catch_up()
     gateway.do(lambda: None)
     assert gateway.ledger.orders[order_id].status is Status.SUBMITTING
     desk.td.call("onRspOrderInsert", asked, error, 1, True)
@@ -480,7 +484,7 @@ def test_a_refused_cancel_is_told_once_though_counter_and_exchange_both_refuse(d
     error = {"ErrorID": 26, "ErrorMsg": "CTP:报单已全成交或已撤销，不能再撤"}
     desk.td.call("onRspOrderAction", echo, error, 1, True)
     desk.td.call("onErrRtnOrderAction", echo, error)
-    eventually(lambda: gateway.cancel_refusals, "told")
+    desk.td.catch_up()
     gateway.do(lambda: None)
     assert gateway.cancel_refusals == [(order_id, "CTP_26", "CTP:报单已全成交或已撤销，不能再撤")]
 
@@ -592,29 +596,36 @@ def test_who_rests_logs_out_and_lets_the_library_go_and_who_wakes_logs_in_with_a
 def test_a_difference_counts_when_it_is_there_twice_since_a_fill_and_an_answer_may_overtake_each_other(
     desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ctp, "SUSPECT_AGAIN", 0.2)
+    monkeypatch.setattr(ctp, "SUSPECT_AGAIN", 3600.0)  # first the test says when
+
+    def ask() -> list[int]:
+        """How many answers about money were heard before this question; none where an earlier one is not answered yet."""
+        trader = gateway.bee.trader
+        if trader._queue.has("position_detail") or trader._queue.has("account"):
+            return []
+        assert trader.query_position() == trader.query_account() == 0
+        return [len(gateway.ears.of("account"))]
 
     def compare() -> None:
-        asked = len(desk.asked("reqQryTradingAccount"))
-        gateway.do(lambda: (gateway.bee.trader.query_position(), gateway.bee.trader.query_account()))
-        eventually(lambda: len(desk.asked("reqQryTradingAccount")) > asked, "asked")
-        gateway.do(lambda: None)
+        (told,) = eventually(lambda: gateway.do(ask), "earlier questions have been answered")
+        eventually(lambda: len(gateway.ears.of("account")) > told, "compared")
 
     order_id, _ = sent(desk, gateway, volume=1)
     eventually(lambda: gateway.ledger.has_rates("rb2510"), "its rates")
+    compare()
     desk.details = [as_dict(detail(1, open_date=DAY, TradeID="t1", OpenPrice=3000.0))]
     desk.account = as_dict(account(CurrMargin=3000.0, Commission=2.0, Balance=999_998.0))
     compare()  # the counter's lots know of the fill, we do not yet
     desk.td.call("onRtnOrder", as_dict(order(status="0", VolumeTotalOriginal=1, VolumeTraded=1)))
     desk.td.call("onRtnTrade", as_dict(trade("t1")))
-    asked = len(desk.asked("reqQryTradingAccount"))
-    eventually(lambda: len(desk.asked("reqQryTradingAccount")) > asked, "compared again")
+    eventually(lambda: gateway.ledger.trades, "the fill")
     compare()
     assert gateway.differences == []
     assert gateway.ledger.orders[order_id].status is Status.ALLTRADED
+    monkeypatch.setattr(ctp, "SUSPECT_AGAIN", 0.05)
     desk.details = [as_dict(detail(3, open_date=DAY, TradeID="t1", OpenPrice=3000.0))]
     compare()
-    eventually(lambda: gateway.differences, "seen twice, told once")
+    eventually(lambda: gateway.differences, "asked again by itself, and seen twice")
     assert gateway.differences[0] == "rb2510 多 今仓：账本 1 手，柜台 3 手，以柜台为准"
     position = gateway.ledger.book.position("rb2510", "long")
     assert position is not None and position.volume == 3
