@@ -48,6 +48,12 @@ class BadBackup(AppError):
     default_code = "BAD_BACKUP"
 
 
+class CannotWrite(AppError):
+    """Where the backup should go, or in the data directory, something cannot be read or written: the reason is said."""
+
+    default_code = "CANNOT_WRITE"
+
+
 class StillRunning(AppError):
     """Something of the data directory runs: end it first. Nothing was changed."""
 
@@ -67,7 +73,19 @@ class Manifest(msgspec.Struct, kw_only=True):
 
 
 def back_up(settings: Settings, target: Path) -> Path:
-    """Write everything to `target`, or to a new file in it when it is a directory. Returns the file: whole, or not there."""
+    """Write everything to `target`, or to a new file in it when it is a directory. Returns the file: whole, or not there.
+
+    Raises SettingsError, BadBackup for a database that is broken, CannotWrite.
+    """
+    try:
+        return _back_up(settings, target)
+    except OSError as error:
+        raise CannotWrite(f"未能备份到 {target}：{data_dir.reason(error)}（{error.filename or target}）") from error
+
+
+def _back_up(settings: Settings, target: Path) -> Path:
+    if target.resolve().is_relative_to(settings.data_dir):
+        raise SettingsError(f"备份请放在数据目录 {settings.data_dir} 之外", parameter="target")
     if not (settings.data_dir / data_dir.FILE).exists():
         raise SettingsError(f"{settings.data_dir} 不是本程序的数据目录", parameter="data_dir")
     if target.is_dir():
@@ -161,8 +179,15 @@ def _digest(path: Path) -> str:
 def restore(settings: Settings, source: Path, replace: bool, say: Say) -> None:
     """Put the data directory back as `source` has it. What is there goes aside, with `replace`, else it is refused.
 
-    Raises BadBackup, StillRunning, SettingsError: nothing was changed then.
+    Raises BadBackup, StillRunning, SettingsError: nothing was changed then. CannotWrite: what was there is where it says, or aside.
     """
+    try:
+        _restore(settings, source, replace, say)
+    except OSError as error:
+        raise CannotWrite(f"未能恢复：{data_dir.reason(error)}（{error.filename or settings.data_dir}）") from error
+
+
+def _restore(settings: Settings, source: Path, replace: bool, say: Say) -> None:
     root = settings.data_dir
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:

@@ -34,7 +34,7 @@ def prepare(data_dir: Path) -> None:
             migrate(data_dir)
         _write_whole(data_dir / FILE, f"{VERSION}\n")  # each time: whether it can be written is what has to be known
     except OSError as error:
-        raise SettingsError(f"数据目录 {data_dir} 不能用：{_reason(error)}", parameter="data_dir") from None
+        raise SettingsError(f"数据目录 {data_dir} 不能用：{reason(error)}", parameter="data_dir") from None
 
 
 def version_of(data_dir: Path) -> int:
@@ -60,6 +60,7 @@ def _write_whole(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """Why the system refused, as the user is told."""
     reasons = {errno.ENOSPC: "磁盘已满", errno.EDQUOT: "超出磁盘配额", errno.EROFS: "文件系统只读", errno.EACCES: "没有写的权限"}
     return reasons.get(error.errno or 0, error.strerror or str(error))

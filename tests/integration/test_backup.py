@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -15,7 +16,7 @@ import msgspec
 import pytest
 
 from app import data_dir
-from app.backup import BadBackup, Manifest, StillRunning, back_up, restore
+from app.backup import BadBackup, CannotWrite, Manifest, StillRunning, back_up, restore
 from app.counter.state import State
 from app.gateway.process import Lock
 from app.gateway.registry import Registry
@@ -220,3 +221,35 @@ def test_a_member_that_would_leave_the_directory_is_not_taken_out(settings: Sett
 def test_what_is_no_data_directory_is_not_backed_up(tmp_path: Path) -> None:
     with pytest.raises(SettingsError):
         back_up(Settings(data_dir=tmp_path), tmp_path / "b.tar.gz")
+
+
+def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left_there(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotWrite, match="file"):
+        back_up(settings, tmp_path / "file" / "b.tar.gz")
+
+
+@pytest.mark.parametrize(("number", "said"), [(errno.ENOSPC, "磁盘已满"), (errno.EACCES, "没有写的权限")])
+def test_a_backup_that_the_system_breaks_off_says_why_and_leaves_nothing(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    def refuse(_file: int) -> None:
+        raise OSError(number, "refused")
+
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    monkeypatch.setattr("app.backup.os.fsync", refuse)
+    with pytest.raises(CannotWrite, match=said):
+        back_up(settings, folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_data_directory_that_cannot_be_restored_to_is_said(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotWrite, match="file"):
+        restore(Settings(data_dir=tmp_path / "file" / "data"), archive, False, lambda _: None)
+
+
+def test_a_backup_does_not_go_where_the_next_one_would_take_it_in(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="之外"):
+        back_up(settings, settings.data_dir / "b.tar.gz")
