@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,18 @@ def tick_of(number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def pace(rate: float, seconds: float, send: Callable[[int], None]) -> dict[str, float]:
+    """Send number after number, at this rate: a millisecond's worth at a time."""
+    total, sent, began = round(rate * seconds), 0, time.monotonic()
+    while sent < total:
+        due = min(total, int((time.monotonic() - began) * rate) + 1)
+        for number in range(sent, due):
+            send(number)
+        sent = due
+        time.sleep(0.001)
+    return {"sent": sent, "seconds": time.monotonic() - began}
+
+
 class Feeder:
     """A gateway as far as Watch and ticks go."""
 
@@ -62,23 +75,20 @@ class Feeder:
         return {"watchers": len(self._watchers)}
 
     def _feed(self, rate: float, seconds: float) -> dict[str, float]:
-        total, contracts = round(rate * seconds), max(20, round(rate / 10))
+        contracts = max(20, round(rate / 10))
         while len(self._ticks) < contracts:
             tick = tick_of(len(self._ticks))
             assert len(tick) == FIELDS
             before, _, after = orjson.dumps({"type": "tick", "data": tick}).partition(b'"turnover":0')
             self._ticks.append((tick["local_symbol"], f"tick:{tick['local_symbol']}", before + b'"turnover":', after))
-        sent, began = 0, time.monotonic()
-        while sent < total:
-            due = min(total, int((time.monotonic() - began) * rate) + 1)
-            for number in range(sent, due):
-                symbol, key, before, after = self._ticks[number % contracts]
-                frame = encode_push(Push("tick", b"%b%d%b" % (before, stamp(), after), symbol))
-                for watcher in self._watchers:
-                    watcher.send(frame, key)
-            sent = due
-            time.sleep(0.001)
-        return {"sent": sent, "seconds": time.monotonic() - began}
+
+        def push(number: int) -> None:
+            symbol, key, before, after = self._ticks[number % contracts]
+            frame = encode_push(Push("tick", b"%b%d%b" % (before, stamp(), after), symbol))
+            for watcher in self._watchers:
+                watcher.send(frame, key)
+
+        return pace(rate, seconds, push)
 
     def _answer(self, connection: Connection, request: AnyRequest) -> AnyReply | Future[AnyReply]:
         if not isinstance(request, Watch):

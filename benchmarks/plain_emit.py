@@ -34,6 +34,8 @@ def main(data_dir: Path, port: int, nodelay: bool) -> None:
     known: dict[str, dict[str, Any]] = {}
 
     def on_push(_account: str, push: Push) -> None:
+        if push.name != "tick":
+            return
         event = known.get(push.symbol)
         if event is None:
             event = known[push.symbol] = orjson.loads(push.payload)

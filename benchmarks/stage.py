@@ -74,13 +74,15 @@ def token_of(data_dir: Path, account: str) -> str:
 class Part:
     """One process, and what it answers."""
 
-    def __init__(self, command: Sequence[str], core: int | None, folder: Path = ROOT, listens: int = 0) -> None:
+    def __init__(
+        self, command: Sequence[str], core: int | None, folder: Path = ROOT, listens: int = 0, settings: Settings | None = None
+    ) -> None:
         """With `listens` it is no part that answers, but a server of its own: it is waited for on that port."""
         with on_core(core):
             self._process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**os.environ, "PYTHONWARNINGS": "ignore"},
+                env={**os.environ, **(settings.to_environment() if settings else {}), "PYTHONWARNINGS": "ignore"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if not listens else subprocess.DEVNULL,
                 text=True,

@@ -19,9 +19,9 @@ from typing import Any
 
 from app.gateway.registry import Registry, strategy_name
 from app.settings import Settings
+from benchmarks.hand_fed import ACCOUNT
 from benchmarks.report import machine, percentile, table
 from benchmarks.stage import ROOT, Part, until
-from benchmarks.strategy_gateway import ACCOUNT
 
 RATE = 2.0
 
