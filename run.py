@@ -274,6 +274,7 @@ def _import_collection(source: Source, name: str, label: str, save: Save, notes:
     """One collection, its progress on stderr where that is a terminal. Returns whether all of it is here now, and how many bars came in."""
     from tqdm import tqdm
 
+    from app.gateway.bar_import import CannotSave
     from app.gateway.mongo_import import SourceFailed, import_collection
 
     extent = source.extent(name)
@@ -286,7 +287,7 @@ def _import_collection(source: Source, name: str, label: str, save: Save, notes:
             tqdm(desc=f"写入 {name}", unit=" 根", total=extent[0], leave=False, disable=None) as written,
         ):
             found = import_collection(source, name, label, save, read.update, written.update)
-    except SourceFailed:
+    except (SourceFailed, CannotSave):  # no other collection would fare better
         raise
     except AppError as error:
         click.echo(f"{name}：未导入：{error.message}", err=True)

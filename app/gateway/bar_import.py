@@ -7,6 +7,8 @@ the lock that keeps a gateway from being started meanwhile. The same file again 
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -22,6 +24,8 @@ from app.settings import Settings
 CHUNK = 1000
 """Bars in one write: orders that the gateway has to write down wait no longer than for these."""
 
+MOST_WAITING = 50_000  # rows on their way to MongoDB: the spool has room for no more than a million bars, and the market's must find it
+STALL_LIMIT = 60.0  # seconds without one of them arriving
 SHIPPING_LIMIT = 600.0  # seconds
 
 Save = Callable[[str, list[Bar]], object]
@@ -58,18 +62,43 @@ def account_writer(settings: Settings, account: str) -> Iterator[Save]:
         except OSError as error:
             raise GatewayDown(f"连不上账户的网关：{error}") from None
         with contextlib.closing(client):
-            yield lambda local_symbol, bars: client.call(SaveBars(local_symbol, bars), 30.0)
+
+            def save_there(local_symbol: str, bars: list[Bar]) -> int:
+                return client.call(SaveBars(local_symbol, bars), 30.0).waiting
+
+            yield lambda local_symbol, bars: _wait_for_room(save_there(local_symbol, bars), lambda: save_there(local_symbol, []))
         return
     try:
         lock = Lock(settings.data_dir, name)
     except AlreadyRunning:
         raise GatewayDown("账户的网关正在启动，请稍后再导入") from None
     with contextlib.closing(lock), contextlib.closing(open_store(settings, account)) as store:
+
+        def save_here(local_symbol: str, bars: list[Bar]) -> None:
+            store.save_bars(local_symbol, "1m", bars)
+            _wait_for_room(waiting(), waiting)
+
+        def waiting() -> int:
+            return store.state().waiting
+
         try:
-            yield lambda local_symbol, bars: store.save_bars(local_symbol, "1m", bars)
+            yield save_here
             store.flush(SHIPPING_LIMIT)  # what is not at MongoDB by then leaves with the account's next gateway
         except StoreFailed as error:
             raise CannotSave(str(error)) from None
+
+
+def _wait_for_room(waiting: int, ask: Callable[[], int]) -> None:
+    """Until not too many rows wait for MongoDB. Raises CannotSave when none arrives any more."""
+    least, since = waiting, time.monotonic()
+    pause = threading.Event()
+    while waiting > MOST_WAITING:
+        if time.monotonic() - since > STALL_LIMIT:
+            raise CannotSave(f"MongoDB 没有收下：{waiting} 行在等。已写入的不会丢，MongoDB 恢复后再执行即接着导入")
+        pause.wait(0.1)
+        waiting = ask()
+        if waiting < least:
+            least, since = waiting, time.monotonic()
 
 
 def save_in_chunks(save: Save, local_symbol: str, bars: Sequence[Bar]) -> Iterator[int]:

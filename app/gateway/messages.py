@@ -234,7 +234,7 @@ class ReadBars(Message):
 
 
 class SaveBars(Message):
-    """Keep 1-minute bars of one contract, in place of those of the same minutes. Reply: Counted. Errors: BadInput."""
+    """Keep 1-minute bars of one contract, in place of those of the same minutes. Reply: Counted, with `waiting`. Errors: BadInput."""
 
     local_symbol: str  # with its exchange
     bars: list[Bar]
@@ -332,6 +332,7 @@ class Done(Message):
 
 class Counted(Message):
     count: int
+    waiting: int = 0  # rows that are not at MongoDB yet
 
 
 class Symbols(Message):

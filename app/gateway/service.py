@@ -487,7 +487,7 @@ class Service:
         symbol = parse_symbol(request.local_symbol)
         if not symbol.exchange:
             raise BadInput("local_symbol", "合约名称应带交易所，形如 rb2501.SHFE")
-        return Counted(self._bars.save(str(symbol), request.bars))
+        return Counted(self._bars.save(str(symbol), request.bars), self._store.state().waiting)
 
     def _unsubscribe(self, request: Unsubscribe) -> Symbols:
         removed = self._subscriptions.remove(request.symbols)

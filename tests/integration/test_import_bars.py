@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from app.gateway import bar_import
+from app.gateway.bar_import import CannotSave, account_writer
 from app.gateway.messages import ReadBars
 from app.gateway.process import Lock
 from app.gateway.registry import Registry, account_key
@@ -125,3 +127,17 @@ def test_a_living_gateway_writes_itself_and_serves_the_bars_at_once(world: World
     served = page.json(ReadBars("rb2510"))
     assert [row[5] for row in served] == list(range(1, 76))
     assert page.json(ReadBars("rb2510", "1h"))[0][5] == sum(range(1, 61))
+
+
+def test_a_living_gateway_whose_mongodb_is_away_is_given_no_more_than_may_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bar_import, "MOST_WAITING", 500)
+    monkeypatch.setattr(bar_import, "STALL_LIMIT", 0.2)
+    world = World(tmp_path / "data", mongo_uri="mongodb://127.0.0.1:1/")
+    try:
+        world.log_in("demo")
+        with account_writer(world.settings, ACCOUNT) as save, pytest.raises(CannotSave, match="行在等"):
+            for hour in range(100):
+                save("rb2510.SHFE", [Bar((hour * 60 + minute) * 60_000, 1.0, 3.0, 1.0, 2.0, 5) for minute in range(60)])
+        assert hour * 60 <= 500
+    finally:
+        world.close()

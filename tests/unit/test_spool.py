@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.gateway import leftovers
+from app.gateway import bar_import, leftovers
+from app.gateway.bar_import import CannotSave, account_writer, save_in_chunks
 from app.gateway.leftovers import Leftovers
 from app.lib.errors import SettingsError
 from app.model import spool
@@ -274,6 +275,37 @@ def test_a_spool_that_is_full_refuses_bars_and_nothing_else(
     mongo.fault = None
     check_the_same(store, mongo)
     assert store.save_bars("rb2510.SHFE", "1m", [bar(200)]) == 1
+
+
+@pytest.fixture
+def importing(opened: Callable[..., SpooledStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An import into an account that is logged out: a hundred rows may wait."""
+    monkeypatch.setattr(bar_import, "open_store", lambda _settings, account: opened(f"accounts/{account}/account"))
+    monkeypatch.setattr(bar_import, "MOST_WAITING", 100)
+    return Settings(data_dir=tmp_path)
+
+
+def test_an_import_leaves_room_for_the_markets_bars(
+    opened: Callable[..., SpooledStore], mongo: FakeMongo, importing: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "MOST_BARS", 1500)  # fewer than come in
+    with account_writer(importing, "sim-9999-demo") as save:
+        for _ in save_in_chunks(save, "rb2510.SHFE", [bar(minute) for minute in range(5000)]):
+            assert opened.stores[0].state().waiting <= 100  # type: ignore[attr-defined]
+    assert len(mongo.tables[BARS]) == 5000
+
+
+def test_an_import_that_mongodb_does_not_take_ends_and_what_it_has_brought_stays(
+    opened: Callable[..., SpooledStore], mongo: FakeMongo, importing: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bar_import, "STALL_LIMIT", 0.2)
+    mongo.fault = StoreFailed("连不上")
+    with pytest.raises(CannotSave, match="1000 行在等"), account_writer(importing, "sim-9999-demo") as save:
+        for _ in save_in_chunks(save, "rb2510.SHFE", [bar(minute) for minute in range(5000)]):
+            pass
+    mongo.fault = None
+    check_the_same(opened("accounts/sim-9999-demo/account"), mongo)
+    assert len(mongo.tables[BARS]) == 1000
 
 
 def test_who_is_refused_does_not_knock_again_and_says_so_once(
