@@ -20,6 +20,7 @@ what is newer. Nothing here knows Socket.IO, Flask or the async mode: the way ou
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -522,7 +523,7 @@ class Hub:
                 time.sleep(took * rest)
 
     def _flush_forever(self) -> None:
-        flushed = time.monotonic()
+        flushed = -math.inf
         while not self._stopped:
             self._work.wait()
             self._work.clear()
