@@ -31,6 +31,7 @@ class Desk:
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.returns: defaultdict[str, list[int]] = defaultdict(list)
         self.reachable = True
+        self.silent: set[str] = set()  # requests that are taken and not answered
         self.errors: dict[str, dict[str, Any]] = {}  # by the callback that tells it
         self.login = {"TradingDay": front.DAY, "LoginTime": "09:30:00", "FrontID": 1, "SessionID": 7, "MaxOrderRef": "          0"}
         self.instruments = [as_dict(front.instrument())]
@@ -103,7 +104,7 @@ class Binding:
 
     def _answer(self, name: str, request: dict[str, Any], callback: str, rows: list[dict[str, Any]], reqid: int) -> int:
         result = self._note(name, request)
-        if result == 0:
+        if result == 0 and name not in self.desk.silent:
             error = self.desk.errors.get(callback, FINE)
             if error["ErrorID"] or not rows:
                 self.call(callback, {}, dict(error), reqid, True)

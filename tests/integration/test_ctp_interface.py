@@ -324,7 +324,7 @@ def test_a_statement_of_another_day_is_asked_for_and_one_that_there_is_not_is_no
     assert gateway.do(lambda: gateway.bee.trader.fetch_statement("20250101")).result(5) == ("", "")
     desk.statement = ["结算单".encode("gb18030")]
     assert gateway.do(lambda: gateway.bee.trader.fetch_statement("20250606")).result(5) == ("20250606", "结算单")
-    assert desk.asked("reqQrySettlementInfo")[-1]["TradingDay"] == "20250606"
+    assert "20250606" in [request["TradingDay"] for request in desk.asked("reqQrySettlementInfo")]
 
 
 def test_a_settlement_is_confirmed_by_request_where_the_setting_says_so(desk: Desk, launch: Callable[..., Gateway]) -> None:
@@ -350,6 +350,72 @@ def test_a_password_is_changed_while_logged_in_and_a_refusal_leaves_the_old_one(
     desk.td.call("onFrontConnected")
     gateway.ready(times=2)
     assert desk.asked("reqUserLogin")[-1]["Password"] == "better"
+
+
+def test_a_password_change_whose_answer_is_late_counts_and_leaves_the_account_logged_in(
+    desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctp, "ANSWER_LIMIT", 0.05)
+    desk.silent = {"reqUserPasswordUpdate"}
+    for error_id, passwords in ((142, []), (0, ["better"])):
+        with pytest.raises(NotReady):
+            gateway.do(lambda: gateway.bee.trader.change_password("better")).result(5)
+        with pytest.raises(NotReady):
+            gateway.do(lambda: gateway.bee.trader.change_password("other"))
+        desk.td.call("onRspUserPasswordUpdate", {}, {"ErrorID": error_id, "ErrorMsg": ""}, 1, True)
+        desk.td.catch_up()
+        gateway.do(lambda: None)
+        assert gateway.passwords == passwords and gateway.state("td") == "ready"
+    assert len(desk.asked("reqUserLogin")) == 1
+
+
+def test_a_loss_while_the_password_is_changed_ends_the_wait_and_the_next_login_is_an_ordinary_one(desk: Desk, gateway: Gateway) -> None:
+    desk.silent = {"reqUserPasswordUpdate"}
+    changing = gateway.do(lambda: gateway.bee.trader.change_password("better"))
+    desk.td.call("onFrontDisconnected", 0x1001)
+    with pytest.raises(NotReady):
+        changing.result(5)
+    desk.td.call("onFrontConnected")
+    gateway.ready(times=2)
+    assert len(desk.asked("reqUserPasswordUpdate")) == 1
+
+
+def test_what_the_library_did_not_take_from_somebody_who_waits_is_told_at_once(desk: Desk, gateway: Gateway) -> None:
+    desk.returns["reqSettlementInfoConfirm"] = [-1]
+    with pytest.raises(NotReady):
+        gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(5)
+    assert gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(5) is None
+
+
+def test_a_new_password_that_did_not_leave_is_not_set_at_a_later_login(desk: Desk, gateway: Gateway) -> None:
+    desk.returns["reqUserPasswordUpdate"] = [-3]
+    with pytest.raises(NotReady):
+        gateway.do(lambda: gateway.bee.trader.change_password("better")).result(5)
+    desk.td.call("onFrontDisconnected", 0x1001)
+    desk.td.call("onFrontConnected")
+    gateway.ready(times=2)
+    assert len(desk.asked("reqUserPasswordUpdate")) == 1 and gateway.passwords == []
+    assert desk.asked("reqUserLogin")[-1]["Password"] == "secret"
+
+
+def test_who_waits_for_a_statement_is_told_when_the_front_is_lost(desk: Desk, gateway: Gateway) -> None:
+    desk.returns["reqQrySettlementInfo"] = [-2] * 1000
+    asked = gateway.do(lambda: gateway.bee.trader.fetch_statement("20250606"))
+    desk.td.call("onFrontDisconnected", 0x1001)
+    with pytest.raises(NotReady):
+        asked.result(10)
+
+
+def test_a_statement_that_somebody_waits_for_does_not_wait_for_rates(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.returns["reqQryInstrumentMarginRate"] = [-2] * 1000
+    desk.instruments += [as_dict(instrument(f"rb26{month:02}")) for month in range(1, 6)]
+    desk.details = [as_dict(detail(1, InstrumentID=f"rb26{month:02}")) for month in range(1, 6)]
+    gateway = launch()
+    gateway.ready()
+    desk.statement = ["结算单".encode("gb18030")]
+    waited = gateway.do(lambda: gateway.bee.trader.fetch_statement("20250606"))
+    assert waited.result(5) == ("20250606", "结算单")
+    assert not gateway.ledger.has_rates("rb2605")
 
 
 def test_what_is_asked_while_the_front_is_lost_is_told_so_at_once(desk: Desk, gateway: Gateway) -> None:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from ctpbee.constant import EVENT_CONTRACT
@@ -37,6 +37,13 @@ NEWEST = "newest"  # beside the days in that scope: which of them it is
 ANSWER_LIMIT = 8.0  # seconds
 SUSPECT_AGAIN = 1.0  # seconds
 LIST_AGAIN = 3.0  # seconds
+
+
+class _Change(NamedTuple):
+    """A password that is being changed while the account is logged in."""
+
+    future: Future[None]
+    new: str
 
 
 def login_moment(trading_day: str, clock: str, now: datetime) -> datetime:
@@ -144,7 +151,8 @@ class CtpTrader(_NativeSide, Trader):
         self._login_day = ""
         self._statement_of = ""  # the day on which the newest statement was asked for
         self._confirming: Future[None] | None = None
-        self._changing: Future[None] | None = None
+        self._change: _Change | None = None
+        self._fetching: set[Future[tuple[str, str]]] = set()  # statements that are asked for
 
     @property
     def _queue(self) -> QueryLine:
@@ -211,13 +219,13 @@ class CtpTrader(_NativeSide, Trader):
     def _on_RspUserPasswordUpdate(self, frame: words.RspUserPasswordUpdate) -> None:
         code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
         refusal = LoginRefused(f"密码未修改：{message}", code=code) if frame.ErrorID else None
+        change, self._change = self._change, None
         if refusal is None:
-            self.info["password"], self.info["new_password"] = self.info["new_password"], ""
-            self._call(self._wiring.on_password, self.info["password"])
-        if self._changing is not None:
-            self.info["new_password"] = ""
-            changing, self._changing = self._changing, None
-            _settle(changing, refusal)
+            new = self.info["new_password"] if change is None else change.new
+            self.info["password"], self.info["new_password"] = new, ""
+            self._call(self._wiring.on_password, new)
+        if change is not None:
+            _settle(change.future, refusal)
         elif refusal is not None:
             self._refuse(refusal)
         else:
@@ -256,6 +264,12 @@ class CtpTrader(_NativeSide, Trader):
         super()._end_session()
         self._queue.clear()
         self._refused_actions.clear()
+        fetching, self._fetching = self._fetching, set()
+        for future in fetching:
+            future.set_exception(NotReady("交易前置已断开，请稍后再试"))
+        change, self._change = self._change, None
+        if change is not None:
+            _settle(change.future, NotReady("交易前置已断开，密码是否已修改尚不知道"))
 
     def _on_RspQry(self, frame: frames.RspQry) -> None:
         self._queue.answered(frame)
@@ -367,12 +381,16 @@ class CtpTrader(_NativeSide, Trader):
         """The newest one, once a day."""
         if self._statement_of != self.trading_day:
             self._statement_of = self.trading_day
-            self.fetch_statement()
+            self._ask_statement("", urgent=False)
 
     def fetch_statement(self, day: str = "") -> Future[tuple[str, str]]:
-        """Asked when nothing else is, and kept in the store by its day."""
+        """Asked before what nobody waits for, and kept in the store by its day."""
         self._check_ready()
+        return self._ask_statement(day, urgent=True)
+
+    def _ask_statement(self, day: str, urgent: bool) -> Future[tuple[str, str]]:
         future: Future[tuple[str, str]] = Future()
+        self._fetching.add(future)
 
         def on_parts(parts: list[words.SettlementPart]) -> None:
             found = next((part.TradingDay for part in parts if part.TradingDay), day)
@@ -381,49 +399,49 @@ class CtpTrader(_NativeSide, Trader):
                 self._store.put_setting(SETTLEMENT_SCOPE, found, text)
                 if not day:
                     self._store.put_setting(SETTLEMENT_SCOPE, NEWEST, found)
+            self._fetching.discard(future)
             future.set_result((found, text) if text else ("", ""))
 
-        self._queue.add(Query("settlement", on_parts, {"TradingDay": day}, is_optional=True), urgent=False)
+        self._queue.add(Query("settlement", on_parts, {"TradingDay": day}, is_optional=True), urgent)
         return future
 
     def confirm_settlement(self) -> Future[None]:
         self._check_ready()
-        if self._confirming is None:
-            self._confirming = Future()
-            self._ask_soon(words.ReqSettlementInfoConfirm(), self._confirming)
-        return self._confirming
+        if self._confirming is not None:
+            return self._confirming
+        confirming = self._confirming = Future()
+        self._ask_soon(words.ReqSettlementInfoConfirm(), confirming)
+        return confirming
 
     def change_password(self, new: str) -> Future[None]:
         self._check_ready()
-        if self._changing is not None:
+        if self._change is not None:
             raise NotReady("密码正在修改，请稍候")
-        self._changing = Future()
-        self.info["new_password"] = new
-        self._ask_soon(words.ReqUserPasswordUpdate(OldPassword=self.info["password"], NewPassword=new), self._changing)
-        return self._changing
+        self._change = change = _Change(Future(), new)
+        self._ask_soon(words.ReqUserPasswordUpdate(OldPassword=self.info["password"], NewPassword=new), change.future)
+        return change.future
 
     def _check_ready(self) -> None:
         if not self.ready:
             raise NotReady("交易前置未就绪，请稍后再试")
 
     def _ask_soon(self, word: words.AnyWord, future: Future[None]) -> None:
-        """Send it; the future fails where it did not leave, or is not answered in time."""
-
-        def give_up(message: str) -> None:
-            if not future.done():
-                self._changing = None if future is self._changing else self._changing
-                self._confirming = None if future is self._confirming else self._confirming
-                future.set_exception(NotReady(message))
-
+        """Send it; the future fails where it did not leave, or is not answered in time: an answer that comes later counts."""
         try:
             session = self._session
             if session is None or not isinstance(session.connection, native.NativeWire):
                 raise NotSent("交易前置未就绪")
             session.connection.send(word)
         except NotSent as error:
-            give_up(f"{error.message}，请稍后再试")
+            self._change = None if self._change is not None and future is self._change.future else self._change
+            self._confirming = None if future is self._confirming else self._confirming
+            _settle(future, NotReady(f"{error.message}，请稍后再试"))
         else:
-            self._loop.call_later(ANSWER_LIMIT, give_up, "柜台未应答，请稍后查看结果")
+            self._loop.call_later(ANSWER_LIMIT, self._give_up_waiting, future)
+
+    def _give_up_waiting(self, future: Future[None]) -> None:
+        self._confirming = None if future is self._confirming else self._confirming
+        _settle(future, NotReady("柜台未应答，请稍后查看结果"))
 
     # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

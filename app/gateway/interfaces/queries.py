@@ -29,6 +29,7 @@ class Query:
     asked: dict[str, Any] = field(default_factory=dict)
     is_optional: bool = False  # refused for good, or not answered, it counts as answered with nothing
     tries: int = 0
+    is_urgent: bool = True
 
 
 class QueryLine:
@@ -50,6 +51,7 @@ class QueryLine:
         self._limit: Timer | None = None
 
     def add(self, query: Query, urgent: bool = True) -> None:
+        query.is_urgent = urgent
         (self._urgent if urgent else self._idle).append(query)
         self._pump()
 
@@ -117,7 +119,7 @@ class QueryLine:
                 self._put_back(query)
 
     def _put_back(self, query: Query) -> None:
-        self._urgent.appendleft(query)
+        (self._urgent if query.is_urgent else self._idle).appendleft(query)
         self._pump()
 
     def _settle(self) -> None:
