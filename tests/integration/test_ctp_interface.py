@@ -139,6 +139,19 @@ def test_a_counter_that_is_not_initialised_is_asked_again_without_a_word_for_eac
     assert gateway.bee.trader.delay is None
 
 
+def test_who_was_logged_in_is_not_shut_out_by_his_own_lost_session(desk: Desk, gateway: Gateway) -> None:
+    """A counter counts a session until it has noticed that the line is gone: 60 passes by itself then."""
+    desk.errors["onRspUserLogin"] = {"ErrorID": 60, "ErrorMsg": "CTP:用户在线会话超出上限"}
+    for api in (desk.td, desk.md):
+        api.call("onFrontDisconnected", 0x2001)
+        api.call("onFrontConnected")
+    eventually(lambda: len(desk.asked("reqUserLogin")) >= 3 and len(desk.asked("md.reqUserLogin")) >= 3, "asked again")
+    assert gateway.bee.trader.delay.code == "CTP_60"
+    desk.errors.clear()
+    gateway.ready(times=2)
+    assert "refused" not in states(gateway)
+
+
 def test_a_front_that_cannot_be_reached_is_told_once_and_waited_for(
     desk: Desk, launch: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 LOGIN_LIMIT = 120.0  # seconds; over twenty thousand contracts come through a slow line
 MUST_CHANGE_PASSWORD = {131, 140, 141}
+TOO_MANY_SESSIONS = 60
 NEAR = timedelta(hours=1)
 RATES_SCOPE = "rates"
 SETTLEMENT_SCOPE = "settlement"
@@ -87,6 +88,7 @@ class _NativeSide(Side):
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
         self._is_retrying = False
+        self._was_in = False
 
     def connect(self, info: dict[str, Any]) -> None:
         finding = checks.first_problem(info)
@@ -112,8 +114,12 @@ class _NativeSide(Side):
             self._say(state, reason)
 
     def _on_login_refused(self, frame: Refused) -> None:
-        self._is_retrying = frame.ErrorID in fields.PASSING_LOGIN_ERRORS
+        self._is_retrying = self._passes(frame.ErrorID)
         super()._on_login_refused(frame)
+
+    def _passes(self, error_id: int) -> bool:
+        """Whoever was in may have the counter still count the session that was lost: that too passes."""
+        return super()._passes(error_id) or (error_id == TOO_MANY_SESSIONS and self._was_in)
 
     def rest(self, until: datetime) -> None:
         """Log out, and do not dial before `until`."""
@@ -128,7 +134,7 @@ class _NativeSide(Side):
         self.connect(self.info)
 
     def _hear_clock(self, frame: frames.RspUserLogin) -> None:
-        self._is_retrying = False
+        self._is_retrying, self._was_in = False, True
         self._clock.start(login_moment(frame.TradingDay, frame.now, datetime.now(SHANGHAI)))
 
     def _on_RspError(self, frame: words.RspError) -> None:
@@ -200,7 +206,7 @@ class CtpTrader(_NativeSide, Trader):
         if frame.ErrorID in MUST_CHANGE_PASSWORD and new:
             self._send_word(words.ReqUserPasswordUpdate(OldPassword=self.info["password"], NewPassword=new))
             return
-        if frame.ErrorID in fields.PASSING_LOGIN_ERRORS:
+        if self._passes(frame.ErrorID):
             code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
             self.delay = LoginDelayed(message, code=code)
         super()._on_login_refused(frame)

@@ -165,11 +165,15 @@ class Side:
     def _on_login_refused(self, frame: Refused) -> None:
         assert self._front is not None
         code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
-        if frame.ErrorID in fields.PASSING_LOGIN_ERRORS:
+        if self._passes(frame.ErrorID):
             self._say("lost", message)
             self._front.drop()
             return
         self._refuse(LoginRefused(message, code=code))
+
+    def _passes(self, error_id: int) -> bool:
+        """Whether a login that was refused with it is mended by waiting."""
+        return error_id in fields.PASSING_LOGIN_ERRORS
 
     def _refuse(self, refusal: LoginRefused) -> None:
         """It is not tried again."""
