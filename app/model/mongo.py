@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +21,7 @@ import bson
 import orjson
 import pymongo
 from bson.codec_options import CodecOptions
-from pymongo import ASCENDING, DESCENDING, MongoClient, ReplaceOne
+from pymongo import ASCENDING, DESCENDING, MongoClient, ReplaceOne, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, OperationFailure, PyMongoError
@@ -37,6 +38,7 @@ WRITE_LIMIT = 30.0
 NO_ENTRY = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, and what Atlas says for it
 DUPLICATE = 11000
 SCOPE = "_scope"  # the field that says whose a document is; tables have columns called scope
+BORN = "born"  # the collection of what `born` tells
 DIGITS = 16
 WRAPPED = "json"  # a value that BSON cannot hold as it is stands in a document of this one key, as JSON text
 BAR_ID = "_id"
@@ -145,6 +147,14 @@ class MongoTables:
     def ping(self) -> None:
         with translated(self._uri, PING_LIMIT):
             self._of("settings").find_one({"_id": self._prefix})  # unlike `ping` it needs the right to read
+
+    def born(self) -> str:
+        """What tells this scope's part of the database from any other, and from itself emptied: made by the first who asks."""
+        with translated(self._uri, PING_LIMIT):
+            made = {"$setOnInsert": {"born": uuid.uuid4().hex}}
+            found = self._of(BORN).find_one_and_update({"_id": self._scope}, made, upsert=True, return_document=ReturnDocument.AFTER)
+        assert found is not None  # as it is after the update
+        return str(found["born"])
 
     # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

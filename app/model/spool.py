@@ -6,13 +6,15 @@ whose answer is lost is sent again and replaces itself. So an order's intent nev
 or gone for a week costs nothing but disk. Journal and settings stay in the file too; of bars it keeps the newest week, the rest is
 asked of the server.
 
-A file that knows nothing yet takes over what the server has of its scope; one that was in use without MongoDB ships all it has.
+A file that meets a database takes over what that has of its scope, and ships all it has itself: it may have been in use without MongoDB,
+or with another. A database is told by what `MongoTables.born` says.
 Several processes may have the file open: one of them ships, who holds the file's lock. Threads: the shipper, the callers.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import sqlite3
 import threading
@@ -42,7 +44,7 @@ PING_EVERY = 2.0
 RETRY = 1.0
 RETRY_LONGEST = 10.0
 RETRY_REFUSED = 60.0  # a password is no better for being tried often, and servers lock accounts
-MOST_BARS = 1_000_000  # that wait: three weeks of a hundred contracts, 200 MB
+MOST_BARS = 1_000_000  # that wait, but those that were here already: three weeks of a hundred contracts, 200 MB
 KEEP_BARS = 7 * 86_400_000  # ms that bars stay here after they have arrived
 TRIM_EVERY = 6 * 3600.0
 CLOSING_LIMIT = 1.0
@@ -51,9 +53,11 @@ WHOLE_SERIES_LIMIT = 120.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spool (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (name, key));
 CREATE TABLE IF NOT EXISTS spool_state (
-    one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL, reason TEXT NOT NULL, since TEXT NOT NULL, known INTEGER NOT NULL
+    one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL, reason TEXT NOT NULL, since TEXT NOT NULL
 );
-INSERT OR IGNORE INTO spool_state VALUES (1, 'down', '尚未连接', '', 0);
+INSERT OR IGNORE INTO spool_state (one, state, reason, since) VALUES (1, 'down', '尚未连接', '');
+CREATE TABLE IF NOT EXISTS spool_known (one INTEGER PRIMARY KEY CHECK (one = 1), born TEXT NOT NULL, backlog INTEGER NOT NULL);
+INSERT OR IGNORE INTO spool_known VALUES (1, '', 0);
 """
 
 log = logging.getLogger(__name__)
@@ -139,8 +143,9 @@ class SpooledStore(SqliteStore):
 
     def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:
         """Raises StoreFailed too when a million bars wait for the server already: orders and trades are never refused for it."""
-        first, last = self._read("SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) FROM spool")[0]
-        if last - first >= MOST_BARS and self._read("SELECT COUNT(*) FROM spool WHERE name = ?", (BARS,))[0][0] >= MOST_BARS:
+        new = "FROM spool WHERE id > (SELECT backlog FROM spool_known)"
+        first, last = self._read(f"SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) {new}")[0]
+        if last - first >= MOST_BARS and self._read(f"SELECT COUNT(*) {new} AND name = ?", (BARS,))[0][0] >= MOST_BARS:
             raise StoreFailed(f"等待写入 MongoDB 的 K 线已达 {MOST_BARS} 根，不再接收：请恢复 MongoDB")
         return super().save_bars(local_symbol, interval, bars)
 
@@ -194,6 +199,7 @@ class SpooledStore(SqliteStore):
             for table in self.tables().values():
                 if (f"spool_{table.name}_insert",) not in watched:
                     self._watch(db, table)
+                    db.execute("UPDATE spool_known SET backlog = (SELECT COALESCE(MAX(id), 0) FROM spool)")
 
     @staticmethod
     def _watch(db: sqlite3.Connection, table: Table) -> None:
@@ -211,12 +217,10 @@ class SpooledStore(SqliteStore):
     def _first_meeting(self) -> None:
         """A new file learns what the server has before anybody reads it. Without a server it numbers its events above all that may be
         there."""
-        if self._knows_the_server() or not self._claimed():
+        if self._known() or not self._claimed():
             return
-        assert self._remote is not None
         try:
-            self._remote.ping()
-            self._take_over()
+            self._meet()
             self._tell("up")
         except StoreFailed as error:
             self._tell("refused" if isinstance(error, Refused) else "down", str(error))
@@ -224,19 +228,35 @@ class SpooledStore(SqliteStore):
                 if not db.execute("SELECT 1 FROM sqlite_sequence WHERE name = ?", (EVENTS,)).fetchone():
                     db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (EVENTS, time.time_ns() // 1_000_000))
 
-    def _knows_the_server(self) -> bool:
-        return bool(self._read("SELECT known FROM spool_state")[0][0])
+    def _known(self) -> str:
+        """Which database this file has met, "" for none."""
+        born: str = self._read("SELECT born FROM spool_known")[0][0]
+        return born
 
-    def _take_over(self) -> None:
-        """Everything the server has of this scope but its bars; what is here already stays as it is."""
+    def _meet(self) -> None:
+        """Where the database is news: learn everything it has of this scope but its bars, and have it learn everything that is here. Of
+        what both have, ours stays."""
         assert self._remote is not None
+        born = self._remote.born()
+        if born == self._known():
+            return
         found = {table: list(self._remote.rows(table)) for table in self.tables().values() if table.name != BARS}
+        self._note_everything()
         with self._writing() as db:
             last = db.execute("SELECT COALESCE(MAX(id), 0) FROM spool").fetchone()[0]
             for table, rows in found.items():
                 self._load(db, table, rows, replace=False)
             db.execute("DELETE FROM spool WHERE id > ?", (last,))  # the server knows
-            db.execute("UPDATE spool_state SET known = 1")
+            db.execute("UPDATE spool_known SET born = ?, backlog = ?", (born, last))
+
+    def _note_everything(self) -> None:
+        """In small transactions: an order's intent waits no longer than for one of them."""
+        for table in self.tables().values():
+            keys = map(table.key_of, SqliteStore.rows(self, table))
+            note = f"INSERT OR IGNORE INTO spool (name, key) VALUES ('{table.name}', json_array({', '.join('?' * len(table.key))}))"
+            while some := list(itertools.islice(keys, BATCH)):
+                with self._writing() as db:
+                    db.executemany(note, some)
 
     def _trim(self) -> None:
         """Let go of bars that have arrived and are older than a week before the newest."""
@@ -300,9 +320,7 @@ class SpooledStore(SqliteStore):
         """One batch; returns how many notes were struck out."""
         assert self._remote is not None
         if self._told != "up":
-            self._remote.ping()  # which gives up sooner than a batch does
-        if not self._knows_the_server():
-            self._take_over()
+            self._meet()  # which gives up sooner than a batch does
         notes = self._read("SELECT id, name, key FROM spool ORDER BY id LIMIT ?", (BATCH,))
         if not notes:
             return 0

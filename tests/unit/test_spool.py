@@ -34,6 +34,7 @@ class FakeMongo:
         self.batches: list[tuple[str, int]] = []
         self.calls = 0
         self.tables: dict[str, dict[tuple[Any, ...], Row]] = {}
+        self.name = "first"
 
     def _answer(self) -> None:
         self.calls += 1
@@ -42,6 +43,10 @@ class FakeMongo:
 
     def ping(self) -> None:
         self._answer()
+
+    def born(self) -> str:
+        self._answer()
+        return self.name
 
     def close(self) -> None:
         pass
@@ -240,6 +245,43 @@ def test_a_file_that_served_without_mongodb_is_shipped_whole(opened: Callable[..
     plain.close()
     check_the_same(opened(), mongo)
     assert mongo.tables["settings"][("config", "a")]["value"] == 2
+
+
+def test_a_database_that_was_emptied_or_is_another_gets_all_that_the_file_has(
+    opened: Callable[..., SpooledStore], mongo: FakeMongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "MOST_BARS", 100)
+    store = opened()
+    write_some(store, count=20)
+    check_the_same(store, mongo)
+    store.close()
+    mongo.tables, mongo.name, mongo.batches = {}, "second", []
+    again = opened()
+    again.save_bars("rb2510.SHFE", "1m", [bar(minute) for minute in range(100, 200)])  # what was here already leaves them their room
+    check_the_same(again, mongo)
+    assert len(mongo.tables["events"]) == 60 and len(mongo.tables[BARS]) == 120 and len(mongo.tables["settings"]) == 1
+    again.close()
+    mongo.batches = []
+    once_more = opened()
+    once_more.put_setting("config", "b", 3)
+    check_the_same(once_more, mongo)
+    assert mongo.batches == [("settings", 1)]
+
+
+def test_bars_from_before_there_was_mongodb_do_not_count_as_waiting_for_it_too_long(
+    opened: Callable[..., SpooledStore], mongo: FakeMongo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "MOST_BARS", 100)
+    plain = SqliteStore(tmp_path / "account.db")
+    plain.save_bars("rb2510.SHFE", "1m", [bar(minute) for minute in range(500)])
+    plain.close()
+    mongo.fault = StoreFailed("连不上")
+    store = opened()
+    assert store.save_bars("rb2510.SHFE", "1m", [bar(minute) for minute in range(500, 601)]) == 101
+    with pytest.raises(StoreFailed, match="100 根"):
+        store.save_bars("rb2510.SHFE", "1m", [bar(700)])
+    mongo.fault = None
+    check_the_same(store, mongo)
 
 
 def test_bars_that_have_arrived_leave_after_a_week_and_are_read_all_the_same(
