@@ -288,19 +288,20 @@ def test_a_page_that_shows_another_accounts_token_moves(web: Web) -> None:
     assert page.all("account")[-1]["data"] == [{"key": "userid", "value": "bob"}]
 
 
-def test_symbols_narrow_and_batch_collects(web: Web) -> None:
-    narrow, batched = web.page("alice"), web.page("alice")
-    narrow.client.call("subscribe", {"symbols": ["rb2510.SHFE"]}, timeout=5)
-    batched.client.call("subscribe", {"symbols": None, "batch": True}, timeout=5)
-    for price in range(20):
-        web.tick("alice", "rb2510.SHFE", price)
-        web.tick("alice", "ag2512.SHFE", price)
-    eventually(lambda: narrow.all("tick") and narrow.all("tick")[-1]["data"]["last_price"] == 19, "the newest tick")
-    assert {event["data"]["local_symbol"] for event in narrow.all("tick")} == {"rb2510.SHFE"}
-    newest = {"local_symbol": "ag2512.SHFE", "last_price": 19}
-    eventually(lambda: newest in [row for event in batched.all("ticks") for row in event], "the newest tick in a batch")
-    assert len(batched.all("ticks")) < 20
-    assert batched.all("tick") == []
+def test_symbols_narrow_and_batch_collects(tmp_path: Path) -> None:
+    with running(tmp_path, Limits(flush_seconds=0.5)) as web:
+        narrow, batched = web.page("alice"), web.page("alice")
+        narrow.client.call("subscribe", {"symbols": ["rb2510.SHFE"]}, timeout=5)
+        batched.client.call("subscribe", {"symbols": None, "batch": True}, timeout=5)
+        for price in range(20):
+            web.tick("alice", "rb2510.SHFE", price)
+            web.tick("alice", "ag2512.SHFE", price)
+        eventually(lambda: narrow.all("tick") and narrow.all("tick")[-1]["data"]["last_price"] == 19, "the newest tick")
+        assert {event["data"]["local_symbol"] for event in narrow.all("tick")} == {"rb2510.SHFE"}
+        newest = {"local_symbol": "ag2512.SHFE", "last_price": 19}
+        eventually(lambda: newest in [row for event in batched.all("ticks") for row in event], "the newest tick in a batch")
+        assert len(batched.all("ticks")) < 20
+        assert batched.all("tick") == []
 
 
 @pytest.mark.parametrize(
