@@ -165,6 +165,21 @@ def test_a_front_that_cannot_be_reached_is_told_once_and_waited_for(
     gateway.ready()
 
 
+def test_a_load_that_never_ends_is_begun_anew_by_a_login_after_a_logout(
+    desk: Desk, launch: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second login on a connection that has one is refused with 5, and that for good."""
+    monkeypatch.setattr(ctp.CtpTrader, "login_limit", 0.3)
+    desk.silent = {"reqQryOrder"}
+    gateway = launch()
+    eventually(lambda: len(desk.asked("reqUserLogin")) >= 2, "logged in anew")
+    monkeypatch.setattr(ctp.CtpTrader, "login_limit", ctp.LOGIN_LIMIT)
+    desk.silent = set()
+    gateway.ready()
+    logins = [what for what, _ in list(desk.heard) if what in ("reqUserLogin", "reqUserLogout")]
+    assert logins[:3] == ["reqUserLogin", "reqUserLogout", "reqUserLogin"]
+
+
 def test_a_password_that_must_be_changed_is_changed_and_the_new_one_logs_in(desk: Desk, launch: Callable[..., Gateway]) -> None:
     desk.errors["onRspUserLogin"] = {"ErrorID": 140, "ErrorMsg": "CTP:首次登录必须修改密码"}
     gateway = launch(new_password="better")

@@ -187,6 +187,7 @@ class NativeLink:
         self._on_lost = on_lost
         self._closed = False
         self._connected = False  # the library's state, whatever we made of it
+        self._logged_in = False  # on this connection
         self._pause = SHORTEST_PAUSE
         self._timers: list[Timer] = []
         self._request_ids = itertools.count(1)
@@ -204,9 +205,13 @@ class NativeLink:
 
     def settled(self) -> None:
         self._pause = SHORTEST_PAUSE
+        self._logged_in = True
 
     def drop(self) -> None:
-        """The library keeps its connection: it is asked to log in anew, after a pause."""
+        """The library keeps its connection: it is asked to log in anew, after a pause. A second login beside the first is refused (5)."""
+        if self._logged_in:
+            self._logged_in = False
+            self._log_out()
         if self.connection is not None:
             self.connection.closed = True
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
@@ -258,6 +263,7 @@ class NativeLink:
         self._connected = True
         if not self._closed:
             self._rows.clear()
+            self._logged_in = False
             self.connection = NativeWire(self._ask)
             self._on_open()
 
