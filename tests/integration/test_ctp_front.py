@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,9 +140,19 @@ def test_one_query_is_in_flight_and_one_goes_out_a_second(counter: CounterProces
         assert [client.ask("reqQryTradingAccount", {}) for _ in range(2)] == [0, -2]
         counter.faults.unmute(client.user)
         client.wait("onRspQryTradingAccount")
-        assert client.ask("reqQryTradingAccount", {}) == -3
-        eventually(lambda: client.ask("reqQryTradingAccount", {}) == 0, "a second has passed", 3)
-        client.wait("onRspQryTradingAccount")
+
+        def within_a_second() -> list[int]:
+            """What a second question returns, asked as soon as the first is answered; nothing where that took too long."""
+            began = time.monotonic()
+            if client.ask("reqQryTradingAccount", {}) != 0:
+                return []
+            client.wait("onRspQryTradingAccount")
+            returned = client.ask("reqQryTradingAccount", {})
+            if returned == 0:
+                client.wait("onRspQryTradingAccount")
+            return [returned] if time.monotonic() - began < 1.0 else []
+
+        assert eventually(within_a_second, "a second has passed, and two questions come within the next", 60) == [-3]
     finally:
         client.close()
 
