@@ -360,7 +360,10 @@ class Keeper:
         log.warning("strategy %s of %s (pid %d) is dead, exit code %s", strategy.name, strategy.account, dead.pid, dead.exit_code)
         family.kill(dead.pid, strategy.family)  # what it had started
         strategy.process, strategy.family = None, []
-        if self._take_report(strategy) or dead.exit_code == EXIT_FAILED:
+        if self._take_report(strategy):
+            return
+        if dead.exit_code == EXIT_FAILED:
+            self._fail(strategy, "策略异常，已停止；原因没能写下（磁盘已满？），见策略日志")
             return
         now = self._clock()
         recent = [moment for moment in strategy.record.restarts if now - moment < RESTART_WINDOW]

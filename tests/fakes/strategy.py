@@ -1,7 +1,8 @@
 """A strategy without ctpbee: what the host starts, watches and ends, and nothing more.
 
-A comment `# does: …` in its file says how it behaves: `fails` in on_init, `crashes` once it runs, `loops` and hears no SIGTERM, `eats`
-200 MB, `breeds` 40 children, `waits` to register until there is a file `<data>/go`, `parents` one child in a session of its own.
+A comment `# does: …` in its file says how it behaves: `fails` in on_init, `quits` like one that fails and cannot say why, `crashes` once
+it runs, `loops` and hears no SIGTERM, `eats` 200 MB, `breeds` 40 children, `waits` to register until there is a file `<data>/go`,
+`parents` one child in a session of its own.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def main() -> None:
     if does == "fails":
         report = {"message": "ValueError: 坏了", "traceback": "Traceback …", "line": 7, "time": "2025-06-05 10:00:00"}
         (folder / "error.json").write_text(json.dumps(report), "utf-8")
+        sys.exit(5)
+    if does == "quits":
         sys.exit(5)
     if does == "waits":
         eventually(lambda: (settings.data_dir / "go").exists(), "it may go on", 60)

@@ -48,6 +48,7 @@ from tests.waiting import eventually
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "sim-9999-demo"
 OTHER = "sim-9999-other"
+LAST = "最后"
 
 
 def code(name: str = "均线", does: str = "", remark: str = "") -> str:
@@ -161,6 +162,9 @@ class World:
                 self.ask(StopStrategy(account, name))
             self.ask(DeleteStrategy(ACCOUNT, name))
         eventually(lambda: self.registry.living("strategy") == [], "no strategy runs")
+        self.save(LAST)
+        self.ask(DeleteStrategy(ACCOUNT, LAST))  # news comes later than answers, and in order
+        eventually(lambda: any(row["name"] == LAST and row.get("deleted") for row in self.told()), "all news has come")
         for path in ("starts-strategies", f"told-{ACCOUNT}", f"told-{OTHER}"):
             (self.data_dir / path).unlink(missing_ok=True)
 
@@ -305,6 +309,14 @@ def test_an_exception_in_its_code_leaves_it_failed_with_line_and_traceback_and_n
     world.save(remark="mended")
     world.run()
     assert world.row()["error"] is None and len(world.starts()) == 2
+
+
+def test_one_that_failed_and_could_not_leave_word_of_why_is_failed_all_the_same(world: World) -> None:
+    world.save(does="quits")
+    with pytest.raises(StrategyFailed, match="原因没能写下"):
+        world.ask(StartStrategy(ACCOUNT, "均线"))
+    row = world.is_("异常")
+    assert (row["status"], row["pid"], row["restarts"]) == ("停止", 0, 0) and len(world.starts()) == 1
 
 
 def test_a_killed_strategy_is_started_again(world: World) -> None:
@@ -472,6 +484,23 @@ def test_one_that_was_killed_while_no_host_lived_runs_again(cold: World) -> None
     cold.start_process()
     cold.replaced(entry)
     cold.is_("运行中")
+
+
+def test_after_the_power_has_failed_what_ran_runs_again_at_the_login_and_nothing_else_does(cold: World) -> None:
+    cold.start_process()
+    cold.log_in()
+    for name in ("甲", "乙"):
+        cold.save(name)
+        cold.run(name)
+    cold.ask(StopStrategy(ACCOUNT, "乙"))
+    cold.kill_host()
+    for entry in cold.registry.living():
+        kill(entry)
+    cold.start_process()
+    assert {name: row["state"] for name, row in cold.rows().items()} == {"甲": "停止", "乙": "停止"}
+    cold.log_in()
+    cold.is_("运行中", "甲")
+    assert cold.row("乙")["state"] == "停止" and len(cold.starts()) == 3
 
 
 def test_an_ended_host_ends_strategies_which_run_again_at_the_login(cold: World) -> None:
