@@ -93,7 +93,7 @@ def kill(root: int, others: Iterable[psutil.Process] = (), seconds: float = 1.0)
     for pid in frozen:
         _send(pid, "SIGKILL")
     deadline = time.monotonic() + seconds
-    while rest := frozen & census().keys() | family_of(root, census()):
+    while rest := frozen & (living := census()).keys() | family_of(root, living):
         if time.monotonic() > deadline:
             return False
         for pid in rest:
