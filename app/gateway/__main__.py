@@ -20,7 +20,7 @@ from app import logs
 from app.gateway.end_signal import EndSignal
 from app.gateway.logbook import Secret
 from app.gateway.service import Login, Service
-from app.lib.calendar import use_overrides
+from app.lib import calendar
 from app.lib.errors import AppError
 from app.model import open_store
 from app.settings import Settings
@@ -50,6 +50,7 @@ def run(settings: Settings, login: Login) -> int:
     events.start()
     service.start()
     log.info("gateway of %s runs, pid %d", login.account, os.getpid())
+    calendar.load()  # here, while the fronts are dialled: the event thread would hold up orders for it at the first quote
     code = end.wait()
     logging.getLogger().removeHandler(service.log_book)
     service.loop.stop()
@@ -63,7 +64,7 @@ def run(settings: Settings, login: Login) -> int:
 def main() -> int:
     try:
         settings = Settings.load()
-        use_overrides(settings.calendar_file)
+        calendar.use_overrides(settings.calendar_file)
         login = msgspec.json.decode(sys.stdin.buffer.readline(), type=Login)
     except AppError as error:
         sys.stderr.write(f"{error.message}\n")

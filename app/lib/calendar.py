@@ -52,7 +52,12 @@ def use_overrides(path: Path | None) -> None:
     _overrides = path
     forget()
     if path is not None:
-        _days()
+        load()
+
+
+def load() -> None:
+    """Read the calendar now: the first question costs half a second of pandas, on a busy machine several."""
+    _days()
 
 
 def forget() -> None:
@@ -72,7 +77,7 @@ def on_forget(clear: Callable[[], None]) -> None:
 
 @lru_cache(maxsize=1)
 def _days() -> _Days:
-    from exchange_calendars import get_calendar  # heavy (pandas): only those who ask for a day pay for it
+    from exchange_calendars import get_calendar  # heavy (pandas): only those who ask for a day pay for it, see `load`
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # between that library and pandas, nothing of ours

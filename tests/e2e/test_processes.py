@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 
+import psutil
+
 from tests.e2e.server import ROOT, BackendServer, Trader
 from tests.waiting import eventually
 
@@ -142,3 +144,14 @@ def test_run_py_stop_ends_what_a_kill_left(server: BackendServer, trader: Trader
     command = [sys.executable, str(ROOT / "run.py"), "--data-dir", str(server.data_dir), "stop"]
     subprocess.run(command, check=True, timeout=30, capture_output=True, env=server.environment())
     assert server.leftovers() == []
+
+
+def test_a_gateway_has_read_the_calendar_before_the_first_quote_comes(server: BackendServer, trader: Trader) -> None:
+    """Read at the first quote, it held up the event thread, and with it the first order, for seconds on a busy machine."""
+    gateway = server.entry(f"gateway-{trader.key}")
+    assert gateway is not None
+
+    def libraries() -> set[str]:
+        return {mapped.path for mapped in psutil.Process(gateway.pid).memory_maps()}
+
+    eventually(lambda: any("/pandas/" in path for path in libraries()), "the calendar's library is there", 30)
