@@ -31,7 +31,7 @@ from app.gateway.messages import (
     ReadBars,
     Watch,
 )
-from app.gateway.registry import PROTOCOL, Entry, Registry
+from app.gateway.registry import PROTOCOL, Entry, Registry, other_version
 from app.gateway.rpc import RpcClient
 from app.lib.errors import AppError, GatewayDown, NeedsLogin
 from app.settings import Settings
@@ -313,7 +313,7 @@ class Gateways:
     def _why_not(self, account: str) -> AppError:
         entry = self.registry.find(gateway_name(account))
         if entry is not None and entry.protocol != PROTOCOL:
-            return _other_version("账户的网关")
+            return other_version("账户的网关")
         if entry is not None:
             return GatewayDown("账户的网关没有应答，请稍后重试", asked=False)
         try:
@@ -341,7 +341,7 @@ class Gateways:
         if entry is None or not entry.address:
             raise GatewayDown("网关管理进程未运行，请稍后重试", code="HOST_DOWN", asked=False)
         if entry.protocol != PROTOCOL:
-            raise _other_version("网关管理进程")
+            raise other_version("网关管理进程")
         try:
             client = RpcClient(entry.address, timeout=CONNECT_TIMEOUT)
         except OSError as error:
@@ -350,11 +350,6 @@ class Gateways:
             return client.call(request, timeout)
         finally:
             client.close()
-
-
-def _other_version(who: str) -> GatewayDown:
-    log.error("a process of another version runs: restart the host too")
-    return GatewayDown(f"{who}由另一版本的程序启动，须一并重启（run.py host），之后请重新登录", code="VERSION_MISMATCH", asked=False)
 
 
 def gateway_name(account: str) -> str:

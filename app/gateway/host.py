@@ -52,7 +52,7 @@ from app.gateway.messages import (
     StopStrategy,
 )
 from app.gateway.process import AlreadyRunning, Backoff, Kept, Lock, Process
-from app.gateway.registry import Entry, Registry, account_key
+from app.gateway.registry import PROTOCOL, Entry, Registry, account_key, other_version
 from app.gateway.rpc import RpcClient, RpcServer
 from app.gateway.strategy_keeper import STRATEGY, Keeper
 from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginDelayed, LoginRefused, NotFound
@@ -336,7 +336,9 @@ class Host:
             raise self._why_it_ended(account, gateway)
         try:
             _call(entry, AwaitLogin(limit), timeout=limit + 5.0)
-        except GatewayDown:
+        except GatewayDown as error:
+            if entry.protocol != PROTOCOL:
+                raise error
             gateway.wait(1.0)
             raise self._why_it_ended(account, gateway) from None
 
@@ -546,7 +548,9 @@ def _adopt_password(account: Account) -> None:
 
 
 def _call(entry: Entry, request: AnyRequest, timeout: float) -> Any:
-    """Ask a gateway. Raises what it raised, or GatewayDown."""
+    """Ask a gateway. Raises what it raised, or GatewayDown; VERSION_MISMATCH for one that this host would misunderstand."""
+    if entry.protocol != PROTOCOL:
+        raise other_version("账户的网关")
     try:
         client = RpcClient(entry.address)
     except OSError as error:

@@ -8,6 +8,7 @@ process is ready, removed when it ends by itself; what a kill -9 leaves is told 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from pathlib import Path
@@ -16,9 +17,13 @@ from typing import Any
 import msgspec
 import psutil
 
+from app.lib.errors import GatewayDown
+
 PROTOCOL = 1
 """What the processes of one data directory must agree on: raised when a message changes so that the older side would misread it. A
 new message, or a new field with a default, is no such change."""
+
+log = logging.getLogger(__name__)
 
 
 def boot_id() -> str:
@@ -116,6 +121,12 @@ class Registry:
         for path in self.run_dir.glob("*.json") if self.run_dir.is_dir() else []:
             if self.find(path.stem) is None:
                 path.unlink(missing_ok=True)
+
+
+def other_version(who: str) -> GatewayDown:
+    """What is said instead of talking to a process of another PROTOCOL."""
+    log.error("a process of another version runs: restart the host too")
+    return GatewayDown(f"{who}由另一版本的程序启动，须一并重启（run.py host），之后请重新登录", code="VERSION_MISMATCH", asked=False)
 
 
 def strategy_name(account: str, name: str) -> str:

@@ -17,7 +17,7 @@ import msgspec
 
 from app.gateway import entities
 from app.gateway.messages import AnyRequest, JoinStrategy, Push, StrategyState
-from app.gateway.registry import Registry
+from app.gateway.registry import PROTOCOL, Registry
 from app.gateway.rpc import RpcClient
 from app.lib.errors import AppError, GatewayDown
 
@@ -102,7 +102,7 @@ class Relay:
     def _stay_joined(self) -> bool:
         """Connect, join and stay until the connection breaks; False when there was nothing to join."""
         entry = self._registry.find(self._gateway)
-        if entry is None or not entry.address:
+        if entry is None or not entry.address or entry.protocol != PROTOCOL:
             return False
         closed, answered = threading.Event(), threading.Event()
         try:

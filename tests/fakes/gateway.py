@@ -1,8 +1,8 @@
 """A gateway without trading: what the host starts, watches and asks, and nothing more.
 
 Its userid says how it behaves: `refused` and `silent` are its front's answers to the login, `broken` ends before it listens,
-`stubborn` does not end when it is asked to. A file `<data>/refuse` has every login refused from then on. What it is told of
-strategies goes to a file `<data>/told-<account>`.
+`stubborn` does not end when it is asked to, `newer` speaks another version's protocol. A file `<data>/refuse` has every login
+refused from then on. What it is told of strategies goes to a file `<data>/told-<account>`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import orjson
 
 from app.gateway import channel
 from app.gateway.messages import AwaitLogin, CheckPassword, Done, Json, ReadLists, ShutDown, StrategyChanged
-from app.gateway.registry import Registry
+from app.gateway.registry import PROTOCOL, Registry
 from app.gateway.rpc import RpcServer
 from app.lib.errors import BadInput, FrontUnreachable, LoginRefused
 from app.settings import Settings
@@ -77,6 +77,7 @@ def main() -> None:
         name=name,
         kind="gateway",
         address=server.address,
+        protocol=PROTOCOL + 1 if who["userid"] == "newer" else PROTOCOL,
         **{key: who[key] for key in ("account", "interface", "brokerid", "userid", "td_address", "md_address")},
     )
     try:

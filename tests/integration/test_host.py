@@ -191,6 +191,15 @@ def test_a_login_that_fails_otherwise_leaves_nothing_either(world: World, userid
     assert host.list_accounts() == Accounts([])
 
 
+def test_a_gateway_of_another_version_than_the_hosts_is_not_talked_to_but_ended(world: World) -> None:
+    host = world.host()
+    with pytest.raises(GatewayDown) as refused:
+        host.log_in(log_in("newer"))
+    assert refused.value.code == "VERSION_MISMATCH"
+    assert world.gateway("newer") is None
+    assert host.list_accounts().accounts == []
+
+
 def test_a_counter_that_cannot_start_is_said_so(world: World) -> None:
     host = Host(world.settings, GATEWAY, (sys.executable, "-c", "raise SystemExit(1)"))
     host.start()
