@@ -29,7 +29,7 @@ from pymongo.uri_parser import parse_uri
 
 from app.lib.errors import SettingsError
 from app.model.store import Bar, StoreFailed
-from app.model.tables import BARS, ROWID, Row, Table
+from app.model.tables import BARS, EVENTS, ROWID, Row, Table
 
 CONNECT_LIMIT = 3.0  # seconds
 READ_LIMIT = 5.0
@@ -172,16 +172,17 @@ class MongoTables:
             self._put(name, found)
 
     def _put(self, name: str, documents: list[dict[str, Any]]) -> None:
+        ordered = name == EVENTS  # of which none is there before the one in front of it
         with translated(self._uri, WRITE_LIMIT):
             try:
-                self._of(name).insert_many(documents, ordered=False)
+                self._of(name).insert_many(documents, ordered=ordered)
                 return
             except BulkWriteError as error:
                 failed = error.details["writeErrors"]
                 if error.details["writeConcernErrors"] or any(one["code"] != DUPLICATE for one in failed):
                     raise
-            again = [documents[one["index"]] for one in failed]
-            self._of(name).bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in again], ordered=False)
+            again = documents[failed[0]["index"] :] if ordered else [documents[one["index"]] for one in failed]
+            self._of(name).bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in again], ordered=ordered)
 
     def remove(self, table: Table, keys: Sequence[Sequence[Any]]) -> None:
         with translated(self._uri, WRITE_LIMIT):

@@ -21,6 +21,7 @@ from app.lib.errors import BadInput
 from app.model import store_path
 from app.model.sqlite import SqliteStore
 from tests.mongodb import any_server, new_database
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "sim-9999-demo"
@@ -110,9 +111,13 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def importing(data_dir: Path, uri: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command_line(data_dir: Path, uri: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
     command = [sys.executable, "run.py", "import-mongo", "--data-dir", str(data_dir), *arguments]
-    environment = os.environ | {"SOURCE_MONGO_URI": uri}
+    return command, os.environ | {"SOURCE_MONGO_URI": uri}
+
+
+def importing(data_dir: Path, uri: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command, environment = command_line(data_dir, uri, *arguments)
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -148,6 +153,23 @@ def test_all_contracts_come_in_counted_the_source_stays_as_it_was_and_the_next_r
         "ag1912.SHFE：已导入，没有变化",
         "rb2001.SHFE：76 份，导入 76 根，2019-09-02 09:00 至 2019-09-02 10:30",
     ]
+
+
+@pytest.mark.full
+def test_an_import_that_was_killed_half_way_goes_on_where_it_was(data_dir: Path, reference: Reference) -> None:
+    minutes = [ms(NINE) + minute * 60_000 for minute in range(6000)]
+    reference.database["ag1912.SHFE"].insert_many([document(minute) for minute in minutes[:75]])
+    reference.database["rb2001.SHFE"].insert_many([document(minute) for minute in minutes])
+    command, environment = command_line(data_dir, reference.uri, "--database", reference.name)
+    killed = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        eventually((data_dir / "accounts" / ACCOUNT / mongo_import.NOTES).exists, "the first contract is noted", 60)
+    finally:
+        killed.kill()
+        killed.wait()
+    again = importing(data_dir, reference.uri, "--database", reference.name)
+    assert (again.returncode, again.stderr) == (0, "") and again.stdout.startswith("ag1912.SHFE：已导入，没有变化\n")
+    assert [len(kept(data_dir, name)) for name in ("ag1912.SHFE", "rb2001.SHFE")] == [75, 6000]
 
 
 @pytest.mark.full

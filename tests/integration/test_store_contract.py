@@ -20,7 +20,7 @@ from app.model import open_store
 from app.model.mongo import MongoTables
 from app.model.sqlite import SCHEMA_VERSION, SchemaTooNew, SqliteStore
 from app.model.store import Bar, DuplicateIntent, Intent, Store
-from app.model.tables import BARS
+from app.model.tables import BARS, EVENTS
 from app.settings import Settings
 from tests.mongodb import any_server, new_database
 
@@ -264,6 +264,17 @@ def test_events_since_n_are_those_above_n_in_order_and_survive_a_restart(store: 
     assert [event.data["number"] for event in again.events(since, limit=1)] == [2]
     assert again.save_order("20181009", "1_3_1", {}) == again.last_seq() > since
     again.close()
+
+
+@pytest.mark.full
+def test_events_of_which_some_are_at_the_server_already_are_all_there_once(mongo_uri: str, tmp_path: Path) -> None:
+    table = SqliteStore(tmp_path / "schema.db").tables()[EVENTS]
+    events = [{"seq": seq, "event": "order_update", "data": {"number": seq}} for seq in range(1, 8)]
+    remote = MongoTables(mongo_uri, new_database(), SCOPE)
+    remote.load(table, [events[1] | {"data": {}}, events[2], events[5]])
+    remote.load(table, events)
+    assert list(remote.rows(table)) == events
+    remote.close()
 
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from app.gateway import bar_import, leftovers
 from app.gateway.bar_import import CannotSave, account_writer, save_in_chunks
 from app.gateway.leftovers import Leftovers
 from app.lib.errors import SettingsError
+from app.model import mongo as mongo_module
 from app.model import spool
 from app.model.mongo import MongoTables, Refused, check_uri, translated
 from app.model.spool import SpooledStore
@@ -407,6 +408,43 @@ def test_what_an_account_that_is_logged_out_has_left_is_shipped_by_the_host(
     eventually(lambda: server.state().state == "up", "the server is back")
     host.look()
     check_the_same(opened("accounts/sim-9999-demo/account", ship=False), mongo)
+
+
+def test_writes_wait_for_a_majority_are_tried_again_and_every_call_has_its_time_whatever_the_uri_says() -> None:
+    with mongo_module._client("mongodb://127.0.0.1:1/?w=1&retryWrites=false&socketTimeoutMS=0") as client:
+        assert client.write_concern.document == {"w": "majority"} and client.options.retry_writes
+        limits = client.options.pool_options
+        assert (limits.connect_timeout, limits.socket_timeout, client.options.server_selection_timeout) == (3.0, 30.0, 3.0)
+
+
+class FakeClient:
+    """Every database and collection of a server where nothing is."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def __getitem__(self, _name: str) -> FakeClient:
+        return self
+
+    def find_one(self, _asked: object) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_process_has_one_client_for_all_its_scopes_from_the_first_question_to_the_last_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[FakeClient] = []
+    monkeypatch.setattr(mongo_module, "_client", lambda _uri: made.append(FakeClient()) or made[-1])
+    first, second = (MongoTables("mongodb://127.0.0.1:1/", "db", scope) for scope in ("server", "host"))
+    assert made == []
+    first.ping()
+    second.ping()
+    first.close()
+    second.ping()
+    assert len(made) == 1 and not made[0].closed
+    second.close()
+    assert made[0].closed
 
 
 @pytest.mark.parametrize("password", ["s3cret", "p@ss:wörd/!"])
