@@ -106,6 +106,7 @@ def test_a_refused_login_is_told_with_its_id_and_never_tried_again(desk: Desk, l
     gateway = launch()
     eventually(lambda: gateway.state("td") == "refused", "refused")
     assert (gateway.bee.trader.refusal.code, gateway.bee.trader.refusal.message) == (f"CTP_{error_id}", "CTP：不行")
+    assert ("td", "refused", f"CTP：不行（CTP_{error_id}）") in gateway.states
     desk.td.call("onFrontDisconnected", 0x1001)
     desk.td.call("onFrontConnected")  # the library goes on by itself
     desk.td.call("onFrontConnected")

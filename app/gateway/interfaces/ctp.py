@@ -95,8 +95,7 @@ class _NativeSide(Side):
         if finding is None:
             super().connect(info)
             return
-        self.refusal = LoginRefused(f"{finding.name}：{finding.problem}。{finding.remedy}", code=finding.code)
-        self._say("refused", self.refusal.message)
+        self._refuse(LoginRefused(f"{finding.name}：{finding.problem}。{finding.remedy}", code=finding.code))
 
     def _on_open(self) -> None:
         """Each time that the library has connected, or the counter is to be asked again."""

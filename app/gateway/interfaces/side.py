@@ -179,7 +179,7 @@ class Side:
         """It is not tried again."""
         self.refusal = refusal
         self._unwatch()
-        self._say("refused", refusal.message)
+        self._say("refused", f"{refusal.message}（{refusal.code}）")
         if self._front is not None:
             self._front.close()
 
