@@ -12,6 +12,7 @@ from contextlib import closing
 
 from app.gateway.registry import Registry
 from app.model import open_store
+from app.model.sqlite import StoreBroken
 from app.model.store import Store, StoreFailed
 from app.settings import Settings
 
@@ -46,18 +47,18 @@ class Leftovers:
                 log.exception("已注销账户的数据未能送到 MongoDB，稍后再试")
 
     def look(self) -> None:
-        """Ship what waits, of one account after the other."""
+        """Ship what waits, of one account after the other; a file that cannot be opened holds up no other."""
         for path in sorted(self._settings.data_dir.glob("accounts/*/account.db")):
             account = path.parent.name
             if self._stopping.is_set() or self._server.state().state != "up":
                 return
-            if self._registry.find(f"gateway-{account}") is None and self._waits(account):
-                with closing(open_store(self._settings, account)) as store:
-                    store.flush(SHIP_LIMIT)
+            try:
+                if self._registry.find(f"gateway-{account}") is None and self._waits(account):
+                    with closing(open_store(self._settings, account)) as store:
+                        store.flush(SHIP_LIMIT)
+            except (StoreBroken, StoreFailed) as error:  # or its gateway is just writing, or the disk is full
+                log.warning("账户 %s 的数据未能送到 MongoDB，稍后再试：%s", account, error)
 
     def _waits(self, account: str) -> bool:
-        try:
-            with closing(open_store(self._settings, account, ship=False)) as store:
-                return store.state().waiting > 0
-        except StoreFailed:  # its gateway is just writing, or the disk is full
-            return False
+        with closing(open_store(self._settings, account, ship=False)) as store:
+            return store.state().waiting > 0

@@ -67,7 +67,6 @@ class SpooledStore(SqliteStore):
     """See app/model/store.py for what each method promises. Without `remote` this process leaves shipping to another."""
 
     def __init__(self, path: str | Path, remote: MongoTables | None) -> None:
-        super().__init__(path)
         self._remote = remote
         self._listeners: list[Callable[[StoreState], object]] = []
         self._closing = threading.Event()
@@ -75,6 +74,7 @@ class SpooledStore(SqliteStore):
         self._shipper: threading.Thread | None = None
         self._told = ""
         self._trimmed = 0.0
+        super().__init__(path)  # which closes what it cannot open
         self._prepare()
         if remote is not None:
             self._first_meeting()

@@ -17,11 +17,13 @@ from app.model import mongo as mongo_module
 from app.model import spool
 from app.model.mongo import MongoTables, Refused, check_uri, translated
 from app.model.spool import SpooledStore
-from app.model.sqlite import SqliteStore
+from app.model.sqlite import SqliteStore, StoreBroken
 from app.model.store import Bar, Intent, StoreFailed, StoreState
 from app.model.tables import BARS, Row, Table
 from app.settings import Settings
 from tests.waiting import eventually
+
+NO_DATABASE = b"no database at all, and long enough to be seen as none" * 100
 
 
 class FakeMongo:
@@ -320,6 +322,12 @@ def test_a_spool_that_is_full_refuses_bars_and_nothing_else(
     assert store.save_bars("rb2510.SHFE", "1m", [bar(200)]) == 1
 
 
+def test_a_file_that_is_no_database_is_said_as_plainly_as_without_mongodb(opened: Callable[..., SpooledStore], tmp_path: Path) -> None:
+    (tmp_path / "account.db").write_bytes(NO_DATABASE)
+    with pytest.raises(StoreBroken, match="请从备份恢复"):
+        opened()
+
+
 @pytest.fixture
 def importing(opened: Callable[..., SpooledStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """An import into an account that is logged out: a hundred rows may wait."""
@@ -400,6 +408,9 @@ def test_what_an_account_that_is_logged_out_has_left_is_shipped_by_the_host(
     write_some(opened("accounts/sim-9999-demo/account"))
     monkeypatch.setattr(leftovers, "open_store", lambda _settings, account, ship=True: opened(f"accounts/{account}/account", ship))
     server = opened("server")
+    broken = tmp_path / "accounts" / "sim-9999-broken" / "account.db"  # looked at before the other
+    broken.parent.mkdir()
+    broken.write_bytes(NO_DATABASE)
     host = Leftovers(Settings(data_dir=tmp_path), server)
     host.look()
     assert opened("accounts/sim-9999-demo/account", ship=False).state().waiting > 20
