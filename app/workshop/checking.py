@@ -6,6 +6,7 @@ A process of its own since pylint takes its time and hostile text may take the i
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -37,6 +38,7 @@ def _check(text: str) -> dict[str, Any]:
     findings = strategy_check.check(text)
     if not any(finding["code"] == strategy_check.UNREADABLE for finding in findings):
         with tempfile.TemporaryDirectory(prefix="check-") as folder:
+            os.environ["PYLINTHOME"] = folder  # it reads what it knows of earlier runs, and HOME may be somebody else's
             findings += pylint_lib.lint(text, Path(folder) / "strategy.py")
     return {"findings": sorted(findings, key=lambda finding: (finding["line"], finding["code"]))}
 
