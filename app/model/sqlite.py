@@ -341,9 +341,12 @@ class SqliteStore:
 
     def load(self, table: Table, rows: Iterable[Row], replace: bool = True) -> int:
         """Write rows as `rows` gave them, in one transaction. With `replace` they take the place of those with their key,
-        else those stay. Returns how many there were."""
-        with self._writing() as db:
-            return self._load(db, table, rows, replace)
+        else those stay. Returns how many there were. Raises StoreFailed, too, where another row has what must be unique."""
+        try:
+            with self._writing() as db:
+                return self._load(db, table, rows, replace)
+        except sqlite3.IntegrityError as error:
+            raise StoreFailed(f"{table.name} 与已有的行冲突（{error}）") from None
 
     @staticmethod
     def _load(db: sqlite3.Connection, table: Table, rows: Iterable[Row], replace: bool) -> int:

@@ -121,6 +121,20 @@ def test_an_export_that_is_not_whole_is_not_imported(tmp_path: Path) -> None:
         exported(Settings(data_dir=tmp_path / "a"), tmp_path / "1")
 
 
+def test_what_clashes_with_what_is_there_is_named_and_left_alone(tmp_path: Path) -> None:
+    exported(filled(Settings(data_dir=tmp_path / "a")), tmp_path / "1")
+    other = Settings(data_dir=tmp_path / "b")
+    store = open_store(other, ACCOUNTS[0])
+    own = Intent("7_7_1", "mine-9", "20250606", "2025-06-06T10:00:00.000", {"price": 1.0})  # that name is taken by another order there
+    store.write_intent(own)
+    store.close()
+    with pytest.raises(CannotMove, match="intents 与已有的行冲突.*client_order_id"):
+        imported(other, tmp_path / "1")
+    store = open_store(other, ACCOUNTS[0])
+    assert store.intents("20250606") == [own]
+    store.close()
+
+
 def test_an_export_of_a_later_format_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / moving.MANIFEST).write_bytes(orjson.dumps({"format": 2, "rows": []}))
     with pytest.raises(CannotMove, match="格式为 2"):
