@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -101,6 +104,29 @@ def test_while_a_gateway_is_being_started_nothing_is_written_beside_it(data_dir:
         lock.close()
     assert done.returncode == 1 and "网关正在启动" in done.stderr and not kept(data_dir)
     assert importing(data_dir, path).returncode == 0
+
+
+def test_at_a_terminal_a_bar_shows_how_far_the_import_is(data_dir: Path, tmp_path: Path) -> None:
+    path = bars_file(tmp_path, *(f"{9 + at // 60:02d}:{at % 60:02d}:00,1,3,1,2,5" for at in range(75)))
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (24, 80))
+    command = [sys.executable, "run.py", "import-bars", "--data-dir", str(data_dir), str(path)]
+    every_step = os.environ | {"TQDM_MININTERVAL": "0"}  # not ten a second
+    with (
+        os.fdopen(ours, "rb", buffering=0) as terminal,
+        subprocess.Popen(command, cwd=ROOT, env=every_step, stdout=subprocess.PIPE, stderr=theirs) as import_,
+    ):
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := terminal.read(4096):
+                shown += piece
+        except OSError:  # how Linux says that the other side is closed
+            pass
+        assert import_.wait(60) == 0
+    text = shown.decode()
+    assert "读取 bars.csv: 75 根" in text and "写入 bars.csv:   0%" in text and "75/75" in text
+    assert len(kept(data_dir)) == 75
 
 
 @needs_data
