@@ -2,7 +2,7 @@
 
 What is changed in the files is what the document tells the user to change: the domain, the certificate's place, the number of webs; and
 the ports, since a test takes free ones. A header stands for the address that a page comes from, by which nginx chooses its web. As root
-the programs run as `nobody`, where that user can reach Python at all.
+the programs run as `nobody`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pwd
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+import psutil
 import requests
 
 from app.gateway import channel
@@ -31,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOYED = ("app", "deploy", "run.py", "uwsgi.ini", "pyproject.toml")
 PROGRAMS = ("nginx", "supervisord", "supervisorctl", "openssl")
 CODE = "our-own-code"
+USER = "nobody"
 
 STRATEGIES = {
     "看着": """
@@ -79,6 +82,28 @@ serverurl=unix://{folder}/supervisor.sock
 files={tree}/deploy/supervisor.conf
 """
 
+# Where the directories that Python lies in are open to root alone: a view of the machine in which the way to Python, and nothing
+# else of them, is open to all. Arguments: where to keep what is needed meanwhile, the shut directories, "--", the needed, "--", a command.
+VIEW = """
+set -e
+keep=$1; shift
+shut=""
+while [ "$1" != -- ]; do shut="$shut $1"; shift; done
+shift
+number=0
+for path in "$@"; do
+    [ "$path" = -- ] && break
+    number=$((number + 1)); mkdir -p "$keep/$number"; mount --bind "$path" "$keep/$number"
+done
+for path in $shut; do mount -t tmpfs -o mode=755 none "$path"; done
+number=0
+while [ "$1" != -- ]; do
+    number=$((number + 1)); mkdir -p "$1"; mount --bind "$keep/$number" "$1"; shift
+done
+shift
+exec "$@"
+"""
+
 
 def missing() -> str:
     """Which program is not there; empty when all are."""
@@ -100,7 +125,7 @@ class Stack:
         self.registry = Registry(self.data_dir)
         self.fault_address = channel.new_address(self.folder, "faults.sock")
         self.certificate = self.folder / "certificate.pem"
-        self.user = _ordinary_user()
+        self._as_user = _as_ordinary_user(self.folder)
         self._running: list[subprocess.Popen[bytes]] = []
         self._https, self._http, self._first = _free_ports(webs)
         self.url = f"https://localhost:{self._https}"
@@ -137,8 +162,8 @@ class Stack:
             check=True,
             capture_output=True,
         )
-        if self.user is not None:
-            subprocess.run(["chown", "-R", self.user, str(self.folder)], check=True)
+        if self._as_user:
+            subprocess.run(["chown", "-R", USER, str(self.folder)], check=True)
 
     def _edit(self, name: str, *changes: tuple[str, str]) -> None:
         path = self.tree / name
@@ -152,27 +177,25 @@ class Stack:
 
     def start(self) -> Stack:
         done = subprocess.run(
-            [str(self.tree / ".venv/bin/python"), "run.py", "--config", "config.toml", "auth-code", "--code", CODE],
+            [*self._as_user, str(self.tree / ".venv/bin/python"), "run.py", "--config", "config.toml", "auth-code", "--code", CODE],
             cwd=self.tree,
             env=self._environment(),
-            user=self.user,
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, done.stderr
         self._launch("nginx", "-p", f"{self.folder}", "-c", f"{self.folder}/main-nginx.conf", "-e", f"{self.folder}/nginx.error.log")
         self._launch("supervisord", "-c", str(self.folder / "supervisord.conf"))
-        eventually(self._all_answer, "nginx and every web answer", 90)
+        eventually(self.all_answer, "nginx and every web answer", 90)
         return self
 
     def _launch(self, name: str, *arguments: str) -> None:
         with (self.folder / f"{name}.out").open("ab") as output:
             self._running.append(
                 subprocess.Popen(
-                    [str(_program(name)), *arguments],
+                    [*self._as_user, str(_program(name)), *arguments],
                     cwd=self.folder,
                     env=self._environment(),
-                    user=self.user,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -185,7 +208,7 @@ class Stack:
         counter = {"COUNTER_TEST_SOCKET": self.fault_address, "CTPBEE_BACKEND_COUNTER_CLOCK": "2025-06-05T10:00:00"}
         return plain | counter | {"HOME": str(self.folder), "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"}
 
-    def _all_answer(self) -> bool:
+    def all_answer(self) -> bool:
         assert all(process.poll() is None for process in self._running), self.logs()
         urls = [self.web_url(name) for name in self.webs]
         return all(self._answers(url) for url in [*urls, self.url]) and self.registry.find("host") is not None
@@ -202,12 +225,24 @@ class Stack:
 
     def control(self, *arguments: str) -> str:
         """supervisorctl, as the operator types it."""
-        command = [str(_program("supervisorctl")), "-c", str(self.folder / "supervisord.conf"), *arguments]
-        done = subprocess.run(command, env=self._environment(), user=self.user, capture_output=True, text=True, timeout=60)
+        command = [*self._as_user, str(_program("supervisorctl")), "-c", str(self.folder / "supervisord.conf"), *arguments]
+        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=60)
         return done.stdout + done.stderr
 
     def pid(self, program: str) -> int:
         return int(self.control("pid", program))
+
+    @property
+    def is_an_ordinary_users(self) -> bool:
+        return os.getuid() != 0 or bool(self._as_user)
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything of it that runs."""
+        roots = [process.pid for process in self._running] + [entry.pid for entry in self.registry.living()]
+        found = {pid: psutil.Process(pid) for pid in roots}
+        for root in list(found.values()):
+            found |= {child.pid: child for child in root.children(recursive=True)}
+        return list(found.values())
 
     @property
     def plain_url(self) -> str:
@@ -241,15 +276,25 @@ def _program(name: str) -> str | None:
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin")
 
 
-def _ordinary_user() -> str | None:
-    """Whom to be instead of root; None where there is no need, or where nobody else can run this Python."""
+def _as_ordinary_user(folder: Path) -> list[str]:
+    """What makes the command behind it an ordinary user's; empty where we are one, or where it cannot be done."""
     if os.getuid() != 0:
-        return None
-    with contextlib.suppress(KeyError, OSError):
-        pwd.getpwnam("nobody")
-        subprocess.run([Path(sys.prefix) / "bin" / "python", "-c", ""], cwd="/", user="nobody", check=True)
-        return "nobody"
-    return None
+        return []
+    person = pwd.getpwnam(USER)
+    become = ["setpriv", f"--reuid={person.pw_uid}", f"--regid={person.pw_gid}", "--clear-groups", "--"]
+    needed = [path for path in (Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()) if _shut(path)]
+    if needed:
+        view = folder / "view"
+        view.mkdir()
+        shut = sorted({str(_shut(path)) for path in needed})
+        become = ["unshare", "--mount", "sh", "-c", VIEW, "sh", str(view), *shut, "--", *map(str, needed), "--", *become]
+    tried = subprocess.run([*become, f"{sys.prefix}/bin/python", "-c", ""], cwd="/", capture_output=True)
+    return become if tried.returncode == 0 else []
+
+
+def _shut(path: Path) -> Path | None:
+    """The topmost directory above `path` that not everybody may walk through."""
+    return next((folder for folder in reversed(path.parents) if not folder.stat().st_mode & stat.S_IXOTH), None)
 
 
 def _free_ports(webs: int) -> tuple[int, int, int]:

@@ -95,6 +95,33 @@ def test_webs_are_restarted_one_after_the_other_and_no_event_is_lost(served: Sta
         page.close()
 
 
+def test_a_newer_web_takes_its_place_beside_the_running_host_and_nobody_is_logged_out(served: Stack) -> None:
+    trader = log_in(served, "upgrade")
+    page = open_pages(trader, "websocket", 1)[0]
+    quote = trader.fix_quote(RB)
+    resting = trader.order(RB, "long", "open", quote.bid - 3 * quote.tick, 1)["order_id"]
+    names = ("host", "counter", f"gateway-{trader.key}")
+    before = [served.entry(name) for name in names]
+    code = served.tree / "app/views/health.py"
+    old = code.read_text("utf-8")
+    assert '"web": "up"' in old
+    code.write_text(old.replace('"web": "up"', '"web": "newer"'), "utf-8")
+    try:
+        served.control("restart", "web:*")
+        eventually(served.all_answer, "every web answers", 60)
+    finally:
+        code.write_text(old, "utf-8")
+    webs = [requests.get(f"{served.web_url(web)}/healthz", timeout=10).json()["data"]["web"] for web in served.webs]
+    assert set(webs) == {"newer"}
+    eventually(lambda: len(page.all("snapshot")) > 1, "the page is back", 40)
+    eventually(lambda: trader.ask("GET", "/order_solve")["success"], "the web that is asked has found the gateway")
+    assert trader.order_row(resting)["status"] == "未成交"
+    later = log_in(served, "after_the_upgrade")  # its gateway is of the newer code, started by the older host
+    assert later.order(RB, "long", "open", later.fix_quote(RB).ask, 1)["success"]
+    assert [served.entry(name) for name in names] == before
+    page.close()
+
+
 def heard(page: Page) -> list[int]:
     """The numbers of the events that the page was told one by one."""
     return [data["seq"] for name, data in list(page.events) if name in ("order_update", "trade_update")]
@@ -135,6 +162,18 @@ def filled(trader: Trader, order_id: str) -> Any:
     except requests.RequestException:  # the only web has not come back yet
         return None
     return row if row["status"] == "全部成交" else None
+
+
+def test_everything_runs_as_an_ordinary_user(served: Stack) -> None:
+    trader = log_in(served, "ordinary")
+    trader.do("PUT", "/strategy", name="看着", operation="开启")
+    eventually(lambda: trader.do("GET", "/strategy", name="看着")["state"] == "运行中", "the strategy runs", 40)
+    assert trader.do("POST", "/check_code", text="x = 1\n")[0]["error"] == "no-ext"
+    if not served.is_an_ordinary_users:
+        pytest.skip("root cannot become somebody who reaches this Python here")
+    assert all(0 not in process.uids() + process.gids() for process in served.processes())
+    names = {entry.kind for entry in served.registry.living()}
+    assert {"host", "counter", "gateway", "strategy"} <= names
 
 
 def test_whoever_comes_by_plain_http_is_sent_to_https_and_metrics_stay_inside(served: Stack) -> None:
@@ -190,3 +229,18 @@ def test_no_log_of_any_program_has_a_secret(served: Stack) -> None:
     logs = served.logs()
     assert "/login" in logs and trader.key in logs
     assert not [secret for secret in (CODE, trader.password, trader.token) if secret in logs]
+
+
+def test_why_a_web_does_not_start_is_what_supervisor_shows(served: Stack) -> None:
+    web, config = f"web:{served.webs[-1]}", served.tree / "config.toml"
+    good = config.read_text("utf-8")
+    served.control("stop", web)
+    config.write_text(f"{good}\nprot = 1\n", "utf-8")
+    try:
+        served.control("start", web)
+        eventually(lambda: "不认识的设置项 prot" in served.control("tail", "-8000", web), "the reason", 40)
+    finally:
+        config.write_text(good, "utf-8")
+        served.control("stop", web)
+        served.control("start", web)
+    eventually(served.all_answer, "every web answers", 60)
