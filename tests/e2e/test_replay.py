@@ -31,17 +31,20 @@ def test_the_main_job_on_a_replay_of_recorded_ticks(make_server: Callable[..., B
     assert tick["trading_day"] == "20181008" and tick["pre_settlement_price"] == 12285.0
     assert (tick["limit_up"], tick["limit_down"]) == (13390.0, 11175.0)
 
-    def newest() -> dict:  # type: ignore[type-arg]
-        return page.last("tick")["data"]
-
-    opened = trader.order(RU, "long", "open", newest()["ask_price_1"] + 50, 1)
+    opened = trader.order(RU, "long", "open", tick["limit_up"], 1)  # whatever the price has become meanwhile
     assert opened["success"], opened
     fill = page.wait("trade_update", lambda event: event["data"]["order_id"] == opened["order_id"])["data"]
     assert 11175.0 <= fill["price"] <= 13390.0 and fill["price"] % 5 == 0
     assert fill["trading_day"] == "20181008"
     position = eventually(lambda: trader.position(RU, "long"), "the position")
     assert position["price"] == fill["price"]
-    assert trader.ask("POST", "/close_position", local_symbol=RU, volume=1, direction="long", exchange="SHFE")["success"]
+
+    def closed() -> bool:
+        answer = trader.ask("POST", "/close_position", local_symbol=RU, volume=1, direction="long", exchange="SHFE")
+        assert answer["success"] or answer["error"] == "NO_FRESH_PRICE", answer
+        return answer["success"]
+
+    eventually(closed, "the newest quote is fresh: at this speed five seconds are a moment")
 
     page.wait("bar", lambda event: event["local_symbol"] == RU, seconds=30)
     eventually(lambda: len(trader.do("POST", "/bar", local_symbol=RU)) >= 5, "five bars", 30)
