@@ -569,6 +569,14 @@ def test_an_order_without_a_number_is_cancelled_by_its_triple(desk: Desk, gatewa
     assert "OrderSysID" not in asked
 
 
+def test_a_cancel_that_the_library_did_not_send_says_so(desk: Desk, gateway: Gateway) -> None:
+    order_id, _ = sent(desk, gateway)
+    desk.returns["reqOrderAction"] = [-2]
+    with pytest.raises(NotReady) as error:
+        gateway.do(lambda: gateway.bee.trader.cancel_order(CancelRequest(order_id=order_id, symbol="rb2510", exchange=Exchange.SHFE)))
+    assert error.value.code == "NEVER_SENT_UNANSWERED" and "撤单未发出" in error.value.message
+
+
 def test_a_refused_cancel_is_told_once_though_counter_and_exchange_both_refuse(desk: Desk, gateway: Gateway) -> None:
     order_id, _ = sent(desk, gateway)
     desk.td.call("onRtnOrder", as_dict(order(status="3")))
@@ -686,6 +694,29 @@ def test_who_rests_logs_out_and_lets_the_library_go_and_who_wakes_logs_in_with_a
     gateway.ready(times=2)
     assert desk.td is not first and gateway.bee.trader.trading_day == "20250610"
     eventually(lambda: len(desk.asked("subscribeMarketData")) == 2, "subscribed again")
+
+
+def test_what_is_wrong_on_the_machine_when_it_is_time_to_dial_is_looked_at_again_and_again(
+    desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account whose night begins while a disk is full is not given up for that."""
+    moment = datetime(2025, 6, 6, 20, 0, tzinfo=SHANGHAI)
+    sides = (gateway.bee.trader, gateway.bee.market)
+    dialer = Dialer(gateway.loop, lambda: sides, lambda: moment)
+    gateway.do(lambda: [side.rest(moment) for side in sides])
+    gateway.do(dialer.look)
+    wrong = checks.Finding("流文件目录", "", "不能写：No space left on device", "请腾出空间", "FLOW_DIRECTORY")
+    monkeypatch.setattr(checks, "of_this_machine", lambda: iter((wrong,)))
+    moment = datetime(2025, 6, 6, 20, 35, tzinfo=SHANGHAI)
+    gateway.do(dialer.look)
+    gateway.do(dialer.look)
+    assert [reason for side, state, reason in gateway.states if (side, state) == ("td", "resting")][1:] == [
+        "流文件目录：不能写：No space left on device。请腾出空间"
+    ]
+    assert gateway.state("td") == gateway.state("md") == "resting"
+    monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))
+    gateway.do(dialer.look)
+    gateway.ready(times=2)
 
 
 def test_a_difference_counts_when_it_is_there_twice_since_a_fill_and_an_answer_may_overtake_each_other(

@@ -73,6 +73,10 @@ def _with_limits(row: InstrumentField, quote: DepthField | None) -> InstrumentFi
     )
 
 
+def _words_of(finding: checks.Finding) -> str:
+    return f"{finding.name}：{finding.problem}。{finding.remedy}"
+
+
 def _settle(future: Future[None] | None, error: AppError | None) -> None:
     """End who waits, if anybody does; nobody does then."""
     if future is not None and not future.done():
@@ -94,8 +98,8 @@ class _NativeSide(Side):
         finding = checks.first_problem(info)
         if finding is None:
             super().connect(info)
-            return
-        self._refuse(LoginRefused(f"{finding.name}：{finding.problem}。{finding.remedy}", code=finding.code))
+        else:
+            self._refuse(LoginRefused(_words_of(finding), code=finding.code))
 
     def _on_open(self) -> None:
         """Each time that the library has connected, or the counter is to be asked again."""
@@ -129,8 +133,12 @@ class _NativeSide(Side):
         self._say("resting", f"不在交易时段，{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M} 再登录")
 
     def wake(self) -> None:
-        """Dial again."""
-        self.connect(self.info)
+        """Dial again; where something is wrong on this machine by now, rest on: an account is not given up for a full disk."""
+        finding = checks.first_problem(self.info)
+        if finding is None:
+            super().connect(self.info)
+        else:
+            self._say("resting", _words_of(finding))
 
     def _hear_clock(self, frame: frames.RspUserLogin) -> None:
         self._is_retrying, self._was_in = False, True
