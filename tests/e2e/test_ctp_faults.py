@@ -88,6 +88,24 @@ def test_a_lost_trading_front_is_told_with_its_reason_and_comes_back_with_what_h
     server.faults().release_quote(quote.symbol)
 
 
+def test_a_lost_market_front_comes_back_with_its_quotes_and_orders_go_on_meanwhile(server: CtpServer, trader: Trader) -> None:
+    page = trader.open_page()
+    quote = trader.fix_quote(RB)
+    ready(page)
+    page.mark()
+    server.reach(md=False)
+    assert server.faults().disconnect(0x2001, trader.userid, "md") == 1
+    lost = page.wait("status", lambda status: status["md"]["state"] == "lost")
+    assert "0x2001" in lost["md"]["reason"] and lost["td"]["state"] == "ready"
+    assert trader.order(RB, "long", "open", quote.ask, 1)["success"]
+    server.reach()
+    ready(page)
+    page.mark()
+    server.faults().set_quote(quote.symbol, quote.bid, 7, quote.ask, 9, quote.bid)
+    page.wait("tick", lambda event: (event["data"]["bid_volume_1"], event["data"]["ask_volume_1"]) == (7, 9))
+    server.faults().release_quote(quote.symbol)
+
+
 def test_a_gateway_killed_in_the_middle_of_an_order_finds_it_again_and_sends_nothing_twice(server: CtpServer, trader: Trader) -> None:
     quote = trader.fix_quote(RB)
     faults = server.faults()
