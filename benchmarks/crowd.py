@@ -73,7 +73,7 @@ def crowd(folder: Path, pages_count: int, contracts: int, minutes: float, orders
         stack.callback(pages.close)
         token = server.log_in(USER)
         for number in range(pages_count):
-            begin = number * contracts // 2 % len(symbols)
+            begin = number % len(symbols)  # few pages want quite the same
             wanted = (symbols * 2)[begin : begin + contracts]
             subscribe = json.dumps({"symbols": wanted, "batch": False})
             pages.ask(
