@@ -549,6 +549,19 @@ def test_a_close_that_was_forced_is_an_order_like_others_and_told_once(desk: Des
     assert code == "FORCED_CLOSE" and message.startswith(f"{word}：rb2510 2 手")
 
 
+def test_a_forced_close_of_the_next_day_is_told_although_its_numbers_are_those_of_one_before(desk: Desk, gateway: Gateway) -> None:
+    row = as_dict(order(9, status="3", FrontID=0, SessionID=0, CombOffsetFlag="2", Direction="1"))
+    desk.td.call("onRtnOrder", row)
+    eventually(lambda: len(gateway.notices) == 1, "told")
+    desk.login = desk.login | {"TradingDay": "20250610"}
+    desk.account = as_dict(account(TradingDay="20250610"))
+    desk.td.call("onFrontDisconnected", 0x2001)
+    desk.td.call("onFrontConnected")
+    gateway.ready(times=2)
+    desk.td.call("onRtnOrder", row | {"TradingDay": "20250610"})
+    eventually(lambda: len(gateway.notices) == 2, "told again")
+
+
 def test_orders_of_another_session_are_shown_and_cancelled_by_the_exchanges_number(desk: Desk, gateway: Gateway) -> None:
     desk.td.call("onRtnOrder", as_dict(order(5, status="3", FrontID=2, SessionID=99)))
     eventually(lambda: "2_99_5" in gateway.ledger.orders, "shown")

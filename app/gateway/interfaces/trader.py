@@ -240,6 +240,7 @@ class Trader(Side):
         is_known = self.lists_contracts_once_a_day and trading_day == self._ledger.trading_day and bool(self._ledger.contracts)
         if trading_day != self._ledger.trading_day:
             self._ledger.begin_day(trading_day)
+            self._forced.clear()
             self._call(self._wiring.on_day, trading_day)
         for intent in self._store.intents(trading_day):
             self._ledger.own(intent.order_id, intent.client_order_id, intent.request.get("strategy", ""))
