@@ -42,6 +42,9 @@ class Commands(click.Group):
         except AppError as error:
             click.echo(error.message, err=True)
             sys.exit(1)
+        except PermissionError as error:
+            click.echo(f"没有权限：{error.filename or error}。请以数据目录属主的身份执行（如 sudo -u ctpbee …）", err=True)
+            sys.exit(1)
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:

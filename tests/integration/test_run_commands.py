@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+import run
 from app.gateway.registry import Entry
 from tests.commands import Commands, healthy
 from tests.waiting import eventually
@@ -50,6 +53,16 @@ def test_an_unknown_key_in_file_or_environment_is_named(commands: Commands, tmp_
     config.write_text("prot = 1")
     assert commands.run("--config", str(config)).stderr == "设置错误：不认识的设置项 prot\n"
     assert commands.run("stop", CTPBEE_BACKEND_PROT="1").stderr == "设置错误：不认识的环境变量 CTPBEE_BACKEND_PROT\n"
+
+
+def test_whoever_may_not_read_the_data_directory_is_told_so_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(_settings: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "data"))
+
+    monkeypatch.setattr("app.supervisor.end_all", refuse)  # root may read everything: it has to be made up
+    done = CliRunner().invoke(run.main, ["--data-dir", str(tmp_path / "data"), "stop"])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"没有权限：{tmp_path / 'data'}") and done.stderr.count("\n") == 1
 
 
 def test_doctor_prints_a_table_and_fails_on_what_keeps_the_server_from_working(commands: Commands, tmp_path: Path) -> None:
