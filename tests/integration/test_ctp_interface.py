@@ -209,6 +209,19 @@ def test_what_is_wrong_before_any_native_call_ends_the_login_with_its_remedy(des
     assert desk.heard == []
 
 
+def test_a_binding_that_cannot_be_loaded_ends_the_login_with_its_remedy(
+    desk: Desk, launch: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> tuple[type, type]:
+        raise ImportError("undefined symbol: _Py_NoneStruct")
+
+    monkeypatch.setattr(native, "native_classes", load)
+    gateway = launch()
+    eventually(lambda: gateway.state("td") == gateway.state("md") == "refused", "refused")
+    assert gateway.bee.trader.refusal.code == "VENDOR_LIBRARY"
+    assert "undefined symbol" in gateway.bee.trader.refusal.message and "make ctp" in gateway.bee.trader.refusal.message
+
+
 # ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

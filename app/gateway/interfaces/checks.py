@@ -62,9 +62,17 @@ def of_login(info: dict[str, Any]) -> Iterator[Finding]:
     yield writable(Path(info["flow_dir"]))
 
 
-def first_problem(info: dict[str, Any]) -> Finding | None:
-    """What keeps this login from being tried, if anything."""
-    findings: list[Callable[[], Iterator[Finding]]] = [lambda: of_login(info), of_this_machine]
+def of_loading(load: Callable[[], object]) -> Iterator[Finding]:
+    """Whether the binding and the libraries that it is bound to can be loaded: made for another Python, they cannot."""
+    try:
+        load()
+    except (ImportError, OSError) as error:
+        yield Finding("ctpbee_api", "", f"载入失败：{error}", "请重新执行 make ctp", "VENDOR_LIBRARY")
+
+
+def first_problem(info: dict[str, Any], load: Callable[[], object] = lambda: None) -> Finding | None:
+    """What keeps this login from being tried, if anything. `load` loads the binding; it is called once all else is well."""
+    findings: list[Callable[[], Iterator[Finding]]] = [lambda: of_login(info), of_this_machine, lambda: of_loading(load)]
     return next((finding for source in findings for finding in source() if finding.problem), None)
 
 

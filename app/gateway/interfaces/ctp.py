@@ -95,7 +95,7 @@ class _NativeSide(Side):
         self._was_in = False
 
     def connect(self, info: dict[str, Any]) -> None:
-        finding = checks.first_problem(info)
+        finding = checks.first_problem(info, native.native_classes)
         if finding is None:
             super().connect(info)
         else:
@@ -134,7 +134,7 @@ class _NativeSide(Side):
 
     def wake(self) -> None:
         """Dial again; where something is wrong on this machine by now, rest on: an account is not given up for a full disk."""
-        finding = checks.first_problem(self.info)
+        finding = checks.first_problem(self.info, native.native_classes)
         if finding is None:
             super().connect(self.info)
         else:
