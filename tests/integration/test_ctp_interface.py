@@ -100,7 +100,7 @@ def test_each_account_has_a_flow_directory_of_its_own_for_each_front(desk: Desk,
     assert all(Path(flow).is_dir() for flow in flows)
 
 
-@pytest.mark.parametrize("error_id", [3, 12, 60, 75, 131, 140, 143, 145, 4060])
+@pytest.mark.parametrize("error_id", [3, 12, 60, 75, 131, 140, 141, 143, 144, 145, 4060])
 def test_a_refused_login_is_told_with_its_id_and_never_tried_again(desk: Desk, launch: Callable[..., Gateway], error_id: int) -> None:
     desk.errors["onRspUserLogin"] = {"ErrorID": error_id, "ErrorMsg": "CTP：不行"}
     gateway = launch()
