@@ -2,13 +2,11 @@
 
 FerretDB speaks MongoDB's protocol on a free port, telemetry off, and is ended with the test. Its source is compiled into build/ferretdb
 (git-ignored) by whoever first wants it, which takes a minute or two: with the go of this machine if it is 1.22 or later, else with
-one from the same proxy. `python -m tests.mongodb` builds it, too: make test-full does, since a test may not take that long.
+one that it fetches. `python -m tests.mongodb` builds it, too: make test-full does, since a test may not take that long.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 import platform
@@ -19,9 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 import uuid
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,8 +27,7 @@ from tests.waiting import eventually
 VERSION = "v1.24.0"
 FOLDER = Path(__file__).parents[1] / "build" / "ferretdb"
 BINARY = FOLDER / f"ferretdb-{VERSION}"
-TOOLCHAIN = "v0.0.1-go1.22.12.linux-amd64"
-TOOLCHAIN_SHA256 = "d426bcf50497ae8665e741482aba04fc12782e8860857229d4005dcc480fd89b"
+NEWER_GO = "golang.org/toolchain@v0.0.1-go1.22.12.linux-amd64"
 GIVEN = os.environ.get("TEST_MONGO_URI", "")
 
 
@@ -46,43 +41,44 @@ def build() -> Path:
     with open(FOLDER / "lock", "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another test process may be building it
         if not BINARY.exists():
-            # `go install` asks the proxy for the list of versions, which it does not have of this module; a download by version does not.
-            answer = _go(FOLDER, "mod", "download", "-json", f"github.com/FerretDB/FerretDB@{VERSION}")
-            source = FOLDER / "source"
-            shutil.rmtree(source, ignore_errors=True)
-            shutil.copytree(json.loads(answer)["Dir"], source, copy_function=shutil.copyfile)
-            for folder in [source, *(path for path in source.rglob("*") if path.is_dir())]:
-                folder.chmod(0o755)
+            program = _compiler()
+            source = _module(program, f"github.com/FerretDB/FerretDB@{VERSION}", FOLDER / "source")
             (source / "build" / "version" / "version.txt").write_text(VERSION)  # it will not run without
-            _go(source, "build", "-o", str(BINARY.with_suffix(".new")), "./cmd/ferretdb")
+            _go(program, source, "build", "-o", str(BINARY.with_suffix(".new")), "./cmd/ferretdb")
             os.replace(BINARY.with_suffix(".new"), BINARY)
-            shutil.rmtree(source)
+            for folder in (source, FOLDER / "go"):
+                shutil.rmtree(folder, ignore_errors=True)
     return BINARY
 
 
 def _compiler() -> str:
-    """A go of 1.22 or later: the machine's, or a downloaded one. Debian 12 packages 1.19."""
-    said = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout if shutil.which("go") else ""
-    found = re.match(r"go(\d+)\.(\d+)", said)
+    """A go of 1.22 or later: the machine's, or one that the machine's fetches and checks as it does any module. Debian 12 packages 1.19."""
+    assert shutil.which("go"), "go is needed to build FerretDB (Debian: apt-get install golang-go)"
+    found = re.match(r"go(\d+)\.(\d+)", _go("go", FOLDER, "env", "GOVERSION"))
     if found and (int(found[1]), int(found[2])) >= (1, 22):
         return "go"
-    program = FOLDER / "go" / f"golang.org/toolchain@{TOOLCHAIN}" / "bin" / "go"
-    if not program.exists():
-        assert (sys.platform, platform.machine()) == ("linux", "x86_64"), "go 1.22 or later is needed to build FerretDB"
-        with urllib.request.urlopen(f"https://proxy.golang.org/golang.org/toolchain/@v/{TOOLCHAIN}.zip", timeout=300) as answer:
-            packed = answer.read()
-        assert hashlib.sha256(packed).hexdigest() == TOOLCHAIN_SHA256, "the downloaded go is not the one that was expected"
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            archive.extractall(FOLDER / "go")
-        for tool in [*program.parent.iterdir(), *(program.parents[1] / "pkg" / "tool").rglob("*")]:
-            tool.chmod(0o755)
+    assert (sys.platform, platform.machine()) == ("linux", "x86_64"), "go 1.22 or later is needed to build FerretDB"
+    program = _module("go", NEWER_GO, FOLDER / "go") / "bin" / "go"
+    for tool in [*program.parent.iterdir(), *(program.parents[1] / "pkg" / "tool").rglob("*")]:
+        tool.chmod(0o755)
     return str(program)
 
 
-def _go(folder: Path, *arguments: str) -> str:
+def _module(program: str, module: str, target: Path) -> Path:
+    """A copy of the module's files that can be written to."""
+    # `go install` asks for the list of versions, which is not to be had of FerretDB; a download by version does not.
+    answer = _go(program, FOLDER, "mod", "download", "-json", module)
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(json.loads(answer)["Dir"], target, copy_function=shutil.copyfile)
+    for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
+        folder.chmod(0o755)
+    return target
+
+
+def _go(program: str, folder: Path, *arguments: str) -> str:
     environment = os.environ | {"GOFLAGS": "", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
-    done = subprocess.run([_compiler(), *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False)
-    assert done.returncode == 0, f"go {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
+    done = subprocess.run([program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=1800, check=False)
+    assert done.returncode == 0, f"{program} {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
