@@ -221,7 +221,8 @@ def main() -> None:
         for name in called_back
     ]
     head = ("页数", "服务", "p50 / p99 ms", "p99 与参照", "web CPU", "网关 CPU")
-    print(table("从柜台回调算起（真网关，每秒 1,000 笔）", head, rows))
+    if rows:
+        print(table("从柜台回调算起（真网关，每秒 1,000 笔）", head, rows))
     if not options.vnpy:
         print(f"vnpy_webtrader 未测：{SETUP}")
 
