@@ -65,9 +65,19 @@ $(VENV)/.ready-test: requirements-test.txt $(VENV)/.ready
 	$(VENV)/bin/uv pip install --compile-bytecode --python $(PY) --override overrides.txt -r requirements.txt -r requirements-test.txt
 	@touch $@
 
+# Built without OpenSSL, uWSGI refuses every WebSocket. An earlier build may lie in uv's cache.
+WITH_WEBSOCKET = $(VENV)/bin/uwsgi --help 2>/dev/null | grep -q -e --ssl-verbose
+
 $(VENV)/.ready-uwsgi: requirements-uwsgi.txt $(VENV)/.ready
+	@echo '#include <openssl/ssl.h>' | $(CC) -E - >/dev/null 2>&1 || { \
+	    echo "缺少 C 编译器或 OpenSSL 头文件（没有它 uWSGI 不能用 WebSocket）：请安装 gcc 与 libssl-dev（Debian：apt-get install gcc libssl-dev）" >&2; exit 1; }
 	@echo "== 编译安装 uWSGI"
 	$(VENV)/bin/uv pip install --compile-bytecode --python $(PY) -r requirements-uwsgi.txt
+	@$(WITH_WEBSOCKET) || { \
+	    echo "== 先前编译的 uWSGI 不带 OpenSSL：重新编译"; \
+	    $(VENV)/bin/uv cache clean uwsgi; \
+	    $(VENV)/bin/uv pip install --compile-bytecode --python $(PY) --reinstall-package uwsgi -r requirements-uwsgi.txt; }
+	@$(WITH_WEBSOCKET) || { echo "uWSGI 装上了，但不带 OpenSSL，不能用 WebSocket" >&2; exit 1; }
 	@touch $@
 
 NATIVE = $(PY) -c 'import ctpbee_api.ctp' 2>/dev/null
