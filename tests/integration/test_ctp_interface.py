@@ -166,6 +166,15 @@ def test_a_front_that_cannot_be_reached_is_told_once_and_waited_for(
     gateway.ready()
 
 
+def test_a_load_that_takes_long_and_goes_on_is_not_begun_anew(
+    desk: Desk, launch: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctp.CtpTrader, "login_limit", 3.0)
+    desk.quotes, desk.orders, desk.trades = [as_dict(depth())], [order(status="3", SessionID=50)], [trade(OrderSysID="another's")]
+    launch(query_interval=0.7).ready()  # six queries, of which the last leaves after 3.5 s
+    assert len(desk.asked("reqUserLogin")) == 1
+
+
 def test_a_load_that_never_ends_is_begun_anew_by_a_login_after_a_logout(
     desk: Desk, launch: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,13 @@ def test_what_nobody_answers_is_asked_again_and_a_late_answer_counts_for_nothing
     assert line.answered == [("order", [])]
 
 
+def test_a_long_list_has_more_time(line: Line) -> None:
+    line.line.add(Query("instrument", lambda rows: line.answered.append(("instrument", rows)), limit=100.0))
+    line.wait(99)
+    line.answer(rows=(1,))
+    assert line.answered == [("instrument", [1])] and len(line.sent) == 1
+
+
 def test_what_may_be_left_out_and_is_not_answered_holds_up_the_others_only_once(line: Line) -> None:
     line.ask("depth", is_optional=True)
     line.ask("order")

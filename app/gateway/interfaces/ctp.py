@@ -28,7 +28,8 @@ from app.lib.errors import AppError, LoginDelayed, LoginRefused, NotReady, Order
 
 log = logging.getLogger(__name__)
 
-LOGIN_LIMIT = 120.0  # seconds; over twenty thousand contracts come through a slow line
+LOGIN_LIMIT = 120.0  # seconds from one answer of the load to the next
+LIST_LIMIT = 100.0  # seconds; over twenty thousand contracts come through a slow line
 MUST_CHANGE_PASSWORD = {131, 140, 141}
 TOO_MANY_SESSIONS = 60
 NEAR = timedelta(hours=1)
@@ -285,6 +286,8 @@ class CtpTrader(_NativeSide, Trader):
             _settle(change.future, NotReady("交易前置已断开，密码是否已修改尚不知道"))
 
     def _on_RspQry(self, frame: frames.RspQry) -> None:
+        if self._load is not None and frame.rows:
+            self._watch()  # it goes on
         self._queue.answered(frame)
 
     def _on_RspError(self, frame: words.RspError) -> None:
@@ -318,7 +321,7 @@ class CtpTrader(_NativeSide, Trader):
 
         def ask() -> None:
             if load is self._load:
-                self._query("instrument", on_instruments)
+                self._queue.add(Query("instrument", on_instruments, limit=LIST_LIMIT))
 
         def on_instruments(rows: list[InstrumentField]) -> None:
             if not rows:  # a counter that is only just up has no list yet

@@ -16,7 +16,7 @@ from app.gateway.loop import EventLoop, Timer
 
 log = logging.getLogger(__name__)
 
-ANSWER_LIMIT = 30.0  # seconds; the list of contracts takes some
+ANSWER_LIMIT = 30.0  # seconds
 SHORTEST_PAUSE = 0.01  # seconds; what the library does not take must not keep the event thread busy, whatever the setting says
 BUSY = {90, 154}  # the counter's words for "not yet"
 MOST_TRIES = 3  # of a query that the counter refuses for another reason
@@ -28,6 +28,7 @@ class Query:
     then: Callable[[list[Any]], None]
     asked: dict[str, Any] = field(default_factory=dict)
     is_optional: bool = False  # refused for good, or not answered, it counts as answered with nothing
+    limit: float = ANSWER_LIMIT  # seconds that its answer may take
     tries: int = 0
     is_urgent: bool = True
 
@@ -101,7 +102,7 @@ class QueryLine:
             self._settle()
             self._put_back(query)
             return
-        self._limit = self._loop.call_later(ANSWER_LIMIT, self._unanswered, request)
+        self._limit = self._loop.call_later(query.limit, self._unanswered, request)
 
     def _go_on(self) -> None:
         self._pausing = False
@@ -110,7 +111,7 @@ class QueryLine:
     def _unanswered(self, request: int) -> None:
         if self._asked is not None and self._asked[0] == request:
             query = self._asked[1]
-            log.warning("query %s was not answered in %g s", query.what, ANSWER_LIMIT)
+            log.warning("query %s was not answered in %g s", query.what, query.limit)
             self._settle()
             if query.is_optional:
                 self._pump()
