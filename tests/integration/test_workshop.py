@@ -124,6 +124,12 @@ def test_the_example_is_clean_too(shop: Workshop) -> None:
     assert shop.check(ACCOUNT, (ROOT / "strategies" / "double_average.py").read_text("utf-8")) == []
 
 
+def test_the_one_that_readme_walks_through_is_clean_and_called_as_readme_calls_it(shop: Workshop) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    text = readme.partition("```python\n")[2].partition("```")[0]
+    assert shop.check(ACCOUNT, text) == [] and f"-d name={shop.read(ACCOUNT, text)} -d operation=开启" in readme
+
+
 def test_pylint_and_we_are_heard_together_with_explanations(shop: Workshop) -> None:
     text = CLEAN.replace("import math\n", "import math\nimport os\nimport nowhere\nimport time\n").replace(
         "        pass\n", "        time.sleep(nothing)\n"
