@@ -59,7 +59,7 @@ class AccountApi(CtpbeeApi):
     def on_tick(self, tick: TickData) -> None:
         row = rows.row_of(tick)
         self._publisher.tick(tick.local_symbol, rows.event("tick", row))
-        self._close_bars(self._bars.on_tick(tick))
+        self._close_bars(self._bars.on_tick(tick, self.app.trader.counter_now()))
         if self._bars.forming(tick.local_symbol) is not None:
             self._publisher.forming_bar(tick.local_symbol, lambda: self._forming_bar(tick.local_symbol))
         if self._account.holds(tick.symbol):

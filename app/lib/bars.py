@@ -83,8 +83,12 @@ class BarBuilder:
         self._turnover_unit = turnover_unit
         self._series: dict[str, _Series] = {}
 
-    def on_tick(self, tick: Tick) -> list[ClosedBar]:
-        """Take a snapshot; returns the bars that it closes. A late or repeated one changes nothing that is closed."""
+    def on_tick(self, tick: Tick, now: datetime | None = None) -> list[ClosedBar]:
+        """Take a snapshot; returns the bars that it closes. A late or repeated one changes nothing that is closed.
+
+        `now` is the counter's clock. By it the first snapshot of a contract, which a front answers a subscription with, is known to be
+        of a minute that is over: whoever was there then has made that bar, and it is only where counting begins.
+        """
         series = self._series.get(tick.local_symbol)
         if series is not None and tick.trading_day < series.trading_day:
             return []
@@ -99,6 +103,9 @@ class BarBuilder:
             series = self._series[tick.local_symbol] = self._begin_day(
                 product, tick, start, watched=series is not None and not series.missed
             )
+            if now is not None and now >= start + MINUTE + CLOSE_GRACE:
+                series.volume, series.turnover, series.missed, series.start = tick.volume, tick.turnover, True, start
+                return closed
         if start is None or tick.last_price <= 0 or tick.volume < series.volume:
             return closed
         if series.start is not None and (start < series.start or (start == series.start and series.bar is None)):

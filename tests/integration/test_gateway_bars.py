@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from app.gateway.messages import Counted, ReadBars, SaveBars
+from app.gateway.messages import Counted, ReadBars, ReadLists, SaveBars, Subscribe, Unsubscribe, Watch
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.model import open_store
@@ -58,6 +58,30 @@ def test_a_contract_that_is_not_listed_any_more_is_served_and_an_unknown_one_is_
     for asked in (ReadBars("rb2301.SHFE"), ReadBars("rb2301.SHFE", limit=1), SaveBars("rb2401", [old]), SaveBars("rb.SHFE", [old])):
         with pytest.raises(BadInput):
             page.ask(asked)
+
+
+def test_a_gateway_that_starts_anew_leaves_the_bar_of_the_last_print_as_it_is(world: World) -> None:
+    gateway, page = world.log_in("anew")
+    symbol, tick = a_contract(page, "cu")
+    forming = page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol)
+    world.near_minutes_end(forming)
+    after = page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol and event["data"][0] > forming["data"][0])
+    instrument, last = symbol.partition(".")[0], tick["last_price"]
+    world.fault("set_quote", symbol=instrument, bid=last, bid_volume=1, ask=last + 50, ask_volume=1, last=last + 30, traded=7)
+    world.near_minutes_end(after)  # that was the last print
+    closed = page.waits_for("bar", lambda event: (event["local_symbol"], event["data"][0]) == (symbol, after["data"][0]))["data"]
+    kept = eventually(lambda: (rows := page.json(ReadBars(symbol))) and rows[-1] == closed and rows, "the bar is kept")
+    assert page.ask(Unsubscribe([symbol])) is not None
+    gateway.kill()
+    gateway.wait(10)
+
+    _, page = world.log_in("anew")
+    page.ask(Watch())
+    page.ask(Subscribe([symbol]))
+    page.waits_for("tick", lambda event: event["data"]["last_price"] == last + 30)
+    page.ask(ReadLists())  # answered after whatever that tick has brought
+    assert page.events("bar_update") == [] and page.json(ReadBars(symbol)) == kept
+    world.fault("release_quote", symbol=instrument)
 
 
 def test_a_lost_quote_front_marks_the_bar_it_fell_into_and_the_next(world: World) -> None:

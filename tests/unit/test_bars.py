@@ -136,6 +136,27 @@ def test_who_joins_in_the_middle_of_the_day_does_not_count_the_mornings_volume()
     assert forming is not None and forming.volume == 4 and not forming.complete
 
 
+@pytest.mark.parametrize(
+    ("clock", "now"),
+    [("10:15:00", "10:20:00"), ("15:00:00", "15:01:02"), ("09:00:10", "10:05:00"), ("10:03:20", "10:04:02")],
+)
+def test_a_subscription_answered_with_the_print_of_a_minute_that_is_over_makes_no_bar_of_it(clock: str, now: str) -> None:
+    made = builder()
+    moment = at(now).datetime
+    assert made.on_tick(at(clock, 12500, 50), moment) == []
+    assert made.forming("ru1901.SHFE") is None and made.on_clock(moment) == []
+    made.on_tick(at("21:30:05", 12510, 53), at("21:30:06").datetime)
+    forming = made.forming("ru1901.SHFE")
+    assert forming is not None and forming[1:6] == (12510, 12510, 12510, 12510, 3) and not forming.complete
+
+
+def test_a_subscription_answered_within_its_minute_begins_a_bar() -> None:
+    made = builder()
+    made.on_tick(at("10:03:20", 12500, 50), at("10:04:01.900").datetime)
+    forming = made.forming("ru1901.SHFE")
+    assert forming is not None and clock_of(forming) == "10:03" and not forming.complete
+
+
 def test_an_interruption_marks_the_bar_before_it_and_the_bar_after_it() -> None:
     made, _ = feed(at("09:00:10", volume=1))
     made.interrupted()
