@@ -140,6 +140,15 @@ def test_a_counter_that_is_not_initialised_is_asked_again_without_a_word_for_eac
     assert gateway.bee.trader.delay is None
 
 
+@pytest.mark.parametrize("request_", ["reqAuthenticate", "reqUserLogin", "md.reqUserLogin", "reqSettlementInfoConfirm"])
+def test_a_login_whose_requests_the_library_does_not_take_is_begun_anew_after_a_pause(
+    desk: Desk, launch: Callable[..., Gateway], request_: str
+) -> None:
+    desk.returns[request_] = [-3]
+    launch(auth_code="0000000000000000", appid="simnow_client_test").ready()
+    assert len(desk.asked(request_)) == 2
+
+
 def test_who_was_logged_in_is_not_shut_out_by_his_own_lost_session(desk: Desk, gateway: Gateway) -> None:
     """A counter counts a session until it has noticed that the line is gone: 60 passes by itself then."""
     desk.errors["onRspUserLogin"] = {"ErrorID": 60, "ErrorMsg": "CTP:用户在线会话超出上限"}

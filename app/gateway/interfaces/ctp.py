@@ -112,6 +112,20 @@ class _NativeSide(Side):
         self._say_unless_retrying("logging_in")
         self._send_login()
 
+    def _send_login(self) -> None:
+        self._send_word(self._login())
+
+    def _send_word(self, word: words.AnyWord | frames.ReqUserLogin) -> None:
+        """Part of the login, which is begun anew should it not have left."""
+        wire = self._front and self._front.connection
+        assert isinstance(wire, native.NativeWire)
+        try:
+            wire.send(word)
+        except NotSent as error:
+            log.warning("%s not sent: %s", type(word).__name__, error.message)
+            if self._front is not None:
+                self._front.drop()
+
     def _say_unless_retrying(self, state: str, reason: str = "") -> None:
         """While it is asked again and again, each attempt's steps are no news: the state stays lost, with its reason."""
         if not self._is_retrying:
@@ -301,17 +315,6 @@ class CtpTrader(_NativeSide, Trader):
         if not isinstance(wire, native.NativeWire):
             raise NotSent("前置未连接")
         wire.send(query)
-
-    def _send_word(self, word: words.AnyWord) -> None:
-        """Part of the login, which is begun anew should it not have left."""
-        wire = self._front and self._front.connection
-        assert isinstance(wire, native.NativeWire)
-        try:
-            wire.send(word)
-        except NotSent as error:
-            log.warning("%s not sent: %s", type(word).__name__, error.message)
-            if self._front is not None:
-                self._front.drop()
 
     def _load_contracts(self, then: Callable[[list[InstrumentField]], None]) -> None:
         """The list has neither the day's limits nor the last settlement: those are in the quotes. A counter that will not tell all

@@ -128,9 +128,10 @@ class Side:
         self._send_login()
 
     def _send_login(self) -> None:
-        self._send(
-            frames.ReqUserLogin(front=self.name, BrokerID=self.info["brokerid"], UserID=self.info["userid"], Password=self._password())
-        )
+        self._send(self._login())
+
+    def _login(self) -> frames.ReqUserLogin:
+        return frames.ReqUserLogin(front=self.name, BrokerID=self.info["brokerid"], UserID=self.info["userid"], Password=self._password())
 
     def _password(self) -> str:
         return ""
