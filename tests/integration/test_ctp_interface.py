@@ -12,7 +12,7 @@ import pytest
 from ctpbee.constant import CancelRequest, Exchange, Offset, OrderType, Status
 
 from app.gateway.dialer import Dialer
-from app.gateway.interfaces import checks, ctp, native, trader
+from app.gateway.interfaces import checks, ctp, market, native, trader
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import LoginRefused, NotReady, OrderRefused
 from app.model.sqlite import SqliteStore
@@ -678,6 +678,15 @@ def test_with_the_trading_front_lost_orders_are_refused_at_once_while_quotes_go_
     eventually(lambda: gateway.ears.of("tick"), "a quote")
     (tick,) = gateway.ears.of("tick")
     assert (tick.exchange, tick.bid_price_1, tick.trading_day) == (Exchange.SHFE, 0.0, DAY)
+
+
+def test_a_subscription_that_the_library_did_not_take_is_made_again(desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(market, "STREAM_AGAIN", 0.05)
+    desk.returns["subscribeMarketData"] = [0, -3]
+    gateway.do(lambda: [gateway.bee.subscribe(symbol) for symbol in ("rb2510", "rb2601")])
+    eventually(lambda: [request["symbol"] for request in desk.asked("subscribeMarketData")].count("rb2601") == 2, "asked again")
+    desk.md.call("onRtnDepthMarketData", as_dict(depth()))
+    eventually(lambda: gateway.ears.of("tick"), "a quote")
 
 
 def test_after_a_loss_everything_is_done_again_and_what_happened_meanwhile_appears(desk: Desk, gateway: Gateway) -> None:

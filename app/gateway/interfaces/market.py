@@ -21,6 +21,7 @@ from app.gateway.interfaces.wiring import Wiring
 
 log = logging.getLogger(__name__)
 
+STREAM_AGAIN = 1.0  # seconds before what the front did not take is subscribed again
 TICK_BACKLOG = 20_000  # snapshots that wait before they are conflated per contract
 
 
@@ -66,8 +67,9 @@ class Market(Side):
         self._streaming = target
         if gone:
             self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(gone), subscribe=False))
-        if new:
-            self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(new)))
+        if new and not self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(new))):
+            self._streaming -= new
+            self._loop.call_later(STREAM_AGAIN, self._stream)
 
     def _on_lost(self, reason: str) -> None:
         self._streaming = set()

@@ -105,15 +105,17 @@ class Side:
         """The link of this account's front, as `_info` has it."""
         raise NotImplementedError
 
-    def _send(self, frame: frames.AnyRequestFrame) -> None:
-        """A question that is asked again at the next login anyway, should the front be gone."""
+    def _send(self, frame: frames.AnyRequestFrame) -> bool:
+        """A question that is asked again at the next login anyway, should the front be gone. Whether it has left."""
         assert self._front is not None
         if self._front.connection is None:
-            return
+            return False
         try:
             self._front.connection.send(frame)
         except NotSent as error:
             log.info("%s: %s not sent: %s", self.name, type(frame).__name__, error.message)
+            return False
+        return True
 
     def _say(self, state: str, reason: str = "") -> None:
         self.state = state
