@@ -28,7 +28,9 @@ def client() -> Iterator[MongoClient[dict[str, Any]]]:
 
 
 def stages(plan: dict[str, Any]) -> list[str]:
-    return [plan["stage"], *(stage for name in ("inputStage",) if name in plan for stage in stages(plan[name]))]
+    """From the outside in; servers with the slot-based engine wrap the plan once more."""
+    plan = plan.get("queryPlan", plan)
+    return [plan["stage"], *(stages(plan["inputStage"]) if "inputStage" in plan else [])]
 
 
 def test_a_range_of_bars_is_read_by_index(client: MongoClient[dict[str, Any]], tmp_path: Path) -> None:
