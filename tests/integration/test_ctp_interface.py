@@ -211,6 +211,17 @@ def test_a_password_that_must_be_changed_is_changed_and_the_new_one_logs_in(desk
     assert desk.asked("reqUserLogin")[-1]["Password"] == "better"
 
 
+def test_a_password_that_need_not_be_changed_is_changed_within_the_one_login(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    gateway = launch(new_password="better")
+    gateway.ready()
+    assert gateway.passwords == ["better"]
+    assert [request["Password"] for request in desk.asked("reqUserLogin")] == ["secret"]
+    desk.td.call("onFrontDisconnected", 0x1001)
+    desk.td.call("onFrontConnected")
+    gateway.ready(times=2)
+    assert desk.asked("reqUserLogin")[-1]["Password"] == "better" and len(desk.asked("reqUserPasswordUpdate")) == 1
+
+
 def test_a_new_password_that_is_refused_says_why(desk: Desk, launch: Callable[..., Gateway]) -> None:
     desk.errors["onRspUserPasswordUpdate"] = {"ErrorID": 142, "ErrorMsg": "CTP:新旧密码不能相同"}
     gateway = launch(new_password="secret")

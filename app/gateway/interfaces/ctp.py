@@ -256,6 +256,8 @@ class CtpTrader(_NativeSide, Trader):
             _settle(change.future, refusal)
         elif refusal is not None:
             self._refuse(refusal)
+        elif self.state == "logged_in":  # a second login beside the first would be refused
+            self._on_logged_in(self._login_day)
         else:
             self._log_in()
 
