@@ -7,6 +7,7 @@ a crash, a login or a new host brings it back. Calls come in the host's threads,
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import signal
@@ -226,13 +227,17 @@ class Keeper:
     def delete(self, account: str, name: str) -> Done:
         """See DeleteStrategy."""
         self._files.find(name)
-        if any(strategy.runs for strategy in self._called(name)):
-            mine = self._strategies.get((account, name))
-            whose = "" if mine is not None and mine.runs else "（在另一个账户上）"
-            raise StrategyRuns(f"运行中的策略{whose}请先停止", name=name)
-        self._files.delete(name)
-        for strategy in self._called(name):
-            with strategy.lock:
+        self._strategy(account, name)
+        with contextlib.ExitStack() as nobody_starts_one:
+            called = self._called(name)
+            for strategy in called:
+                nobody_starts_one.enter_context(strategy.lock)
+            if any(strategy.runs for strategy in called):
+                mine = self._strategies.get((account, name))
+                whose = "" if mine is not None and mine.runs else "（在另一个账户上）"
+                raise StrategyRuns(f"运行中的策略{whose}请先停止", name=name)
+            self._files.delete(name)
+            for strategy in called:
                 self._strategies.pop((strategy.account, name), None)
                 self._store.delete_setting(_scope(strategy.account), name)
         self._tell(Strategy(account, name, Record()), deleted=True)

@@ -97,6 +97,13 @@ class World:
         finally:
             client.close()
 
+    def answer(self, request: Any) -> Any:
+        """The reply, or the error."""
+        try:
+            return self.ask(request)
+        except AppError as error:
+            return error
+
     @contextmanager
     def asking(self, request: Any) -> Iterator[None]:
         """Ask it of a host that may die over it."""
@@ -244,6 +251,29 @@ def test_two_accounts_run_the_same_file_each_in_a_process_of_its_own(world: Worl
     assert (world.row()["state"], world.row(account=OTHER)["state"]) == ("停止", "运行中")
     with pytest.raises(StrategyRuns, match="另一个账户"):
         world.ask(DeleteStrategy(ACCOUNT, "均线"))
+
+
+def test_one_that_is_just_being_started_is_not_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.save()
+    starting, go_on = threading.Event(), threading.Event()
+    launch = strategy_keeper.Keeper._launch
+
+    def slowly(keeper: strategy_keeper.Keeper, strategy: strategy_keeper.Strategy) -> None:
+        starting.set()
+        go_on.wait(10)
+        launch(keeper, strategy)
+
+    monkeypatch.setattr(strategy_keeper.Keeper, "_launch", slowly)
+    with world.asking(StartStrategy(ACCOUNT, "均线")):
+        assert starting.wait(10)
+        answers: list[Any] = []
+        deleting = threading.Thread(target=lambda: answers.append(world.answer(DeleteStrategy(ACCOUNT, "均线"))))
+        deleting.start()
+        deleting.join(0.3)
+        go_on.set()
+        deleting.join()
+    assert isinstance(answers[0], StrategyRuns)
+    assert world.is_("运行中")["error"] is None
 
 
 def test_starting_what_runs_and_stopping_what_does_not_are_said_and_do_nothing(world: World) -> None:
