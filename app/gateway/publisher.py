@@ -159,6 +159,8 @@ class Publisher:
         self._bar_changed(local_symbol)
 
     def _push_list(self, name: str) -> None:
+        if self.muted:
+            return  # it had rested since before that
         data = self._lists[name]()
         self.push(name, rows.to_json(data) if name == "contract" else rows.event(name, data))
 

@@ -141,6 +141,19 @@ def test_no_list_leaves_while_the_account_loads_and_all_do_afterwards() -> None:
     assert watcher.payloads("position") == [{"type": "position", "data": [1]}]
 
 
+def test_a_list_that_rested_when_the_account_began_to_load_waits_until_it_has_loaded() -> None:
+    house, watcher = House(), Watcher()
+    house.publisher.watch(watcher)
+    for _ in range(2):
+        house.change()  # the second would leave a moment later
+    house.publisher.mute(True)
+    house.pass_time(LIST_INTERVAL)
+    assert [payload["data"] for payload in watcher.payloads("position")] == [[1]]
+    house.publisher.mute(False)
+    house.pass_time(LIST_INTERVAL)
+    assert [payload["data"] for payload in watcher.payloads("position")] == [[1], [2]]
+
+
 def test_ticks_conflate_by_contract_and_nothing_else_does() -> None:
     house, watcher = House(), Watcher()
     house.publisher.watch(watcher)
