@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,6 +122,21 @@ def test_a_newer_web_takes_its_place_beside_the_running_host_and_nobody_is_logge
     assert later.order(RB, "long", "open", later.fix_quote(RB).ask, 1)["success"]
     assert [served.entry(name) for name in names] == before
     page.close()
+
+
+def test_a_killed_host_is_started_again_and_finds_accounts_and_strategies_as_they_were(served: Stack) -> None:
+    trader = log_in(served, "host_killed")
+    trader.do("PUT", "/strategy", name="看着", operation="开启")
+    eventually(lambda: trader.do("GET", "/strategy", name="看着")["state"] == "运行中", "the strategy runs", 40)
+    names = ("counter", f"gateway-{trader.key}", strategy_name(trader.key, "看着"))
+    before = [served.entry(name) for name in names]
+    old = served.entry("host")
+    assert old is not None and None not in before
+    os.kill(old.pid, signal.SIGKILL)
+    eventually(lambda: (new := served.entry("host")) and new.pid != old.pid, "a new host", 40)
+    assert trader.order(RB, "long", "open", trader.fix_quote(RB).ask, 1)["success"]
+    eventually(lambda: (row := trader.ask("GET", "/strategy", name="看着"))["success"] and row["data"]["state"] == "运行中", "it is adopted", 40)
+    assert [served.entry(name) for name in names] == before
 
 
 def heard(page: Page) -> list[int]:
