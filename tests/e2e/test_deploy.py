@@ -135,7 +135,7 @@ def test_a_killed_host_is_started_again_and_finds_accounts_and_strategies_as_the
     os.kill(old.pid, signal.SIGKILL)
     eventually(lambda: (new := served.entry("host")) and new.pid != old.pid, "a new host", 40)
     assert trader.order(RB, "long", "open", trader.fix_quote(RB).ask, 1)["success"]
-    eventually(lambda: (row := trader.ask("GET", "/strategy", name="看着"))["success"] and row["data"]["state"] == "运行中", "it is adopted", 40)
+    eventually(lambda: (row := trader.ask("GET", "/strategy", name="看着"))["success"] and row["data"]["state"] == "运行中", "adopted", 40)
     assert [served.entry(name) for name in names] == before
 
 
