@@ -31,16 +31,19 @@ def account(page: Page) -> dict[str, Any]:
 def test_the_page_hears_of_the_settlement_its_price_and_everything_that_starts_anew(world: World) -> None:
     _, page = world.log_in()
     symbol, tick = a_contract(page)
-    size = page.json(DescribeContract(symbol))["size"]
+    contract, last = page.json(DescribeContract(symbol)), tick["last_price"]
+    size, step = contract["size"], contract["pricetick"]
+    instrument = symbol.partition(".")[0]
+    world.fault("set_quote", symbol=instrument, bid=last - step, bid_volume=100, ask=last, ask_volume=100, last=last)  # one fill takes all
     page.ask(buy(symbol, tick["limit_up"], 3))
     page.ask(buy(symbol, tick["limit_down"], 1))
     eventually(lambda: held(page), "the position is there")
     before = eventually(lambda: (row := account(page))["frozen_margin"] > 0 and row["margin"] > 0 and row, "margin and freezes are shown")
     (trade,) = page.json(ReadLists())["trade_list"]
-    settlement = trade["price"] + 7 * page.json(DescribeContract(symbol))["pricetick"]  # not the close
+    settlement = trade["price"] + 7 * step  # not the close
 
     seen = len(page.pushes)
-    world.fault("turn_day", prices={symbol.partition(".")[0]: settlement}, new_day="20250609")
+    world.fault("turn_day", prices={instrument: settlement}, new_day="20250609")
     after = eventually(lambda: (row := account(page))["trading_day"] == "20250609" and row, "the account of the new day is pushed")
     worth = CAPITAL + (settlement - trade["price"]) * 3 * size - before["commission"]
     assert after["pre_balance"] == pytest.approx(worth, abs=0.005)
