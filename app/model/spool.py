@@ -39,6 +39,7 @@ except ImportError:  # not POSIX: there the registry alone keeps two of a kind a
     fcntl = None
 
 BATCH = 2000  # rows in one go
+ENOUGH = 200  # rows that are worth a go at once: fewer are waited for
 LOOK_EVERY = 0.1  # seconds
 PING_EVERY = 2.0
 RETRY = 1.0
@@ -258,20 +259,14 @@ class SpooledStore(SqliteStore):
                 with self._writing() as db:
                     db.executemany(note, some)
 
-    def _trim(self) -> None:
-        """Let go of bars that have arrived and are older than a week before the newest."""
-        self._trimmed = time.monotonic()
+    def _trim(self) -> bool:
+        """Let go of some bars that have arrived and are older than a week before the newest. Returns whether those were the last."""
         oldest = self._read("SELECT COALESCE(MAX(timestamp), 0) FROM bars")[0][0] - KEEP_BARS
         arrived = "NOT EXISTS (SELECT 1 FROM spool WHERE name = 'bars' AND key = json_array(local_symbol, interval, timestamp))"
-        while not self._closing.is_set():
-            old = self._read(
-                f"SELECT local_symbol, interval, timestamp FROM bars WHERE timestamp < ? AND {arrived} LIMIT ?", (oldest, BATCH)
-            )
-            with self._writing() as db:
-                condition = f"local_symbol = ? AND interval = ? AND timestamp = ? AND {arrived}"
-                db.executemany(f"DELETE FROM bars WHERE {condition}", old)
-            if len(old) < BATCH:
-                return
+        old = self._read(f"SELECT local_symbol, interval, timestamp FROM bars WHERE timestamp < ? AND {arrived} LIMIT ?", (oldest, BATCH))
+        with self._writing() as db:
+            db.executemany(f"DELETE FROM bars WHERE local_symbol = ? AND interval = ? AND timestamp = ? AND {arrived}", old)
+        return len(old) < BATCH
 
     # ── the shipper ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -292,10 +287,9 @@ class SpooledStore(SqliteStore):
                     if sent or time.monotonic() >= due:
                         self._tell("up")
                         pause, due = RETRY, time.monotonic() + PING_EVERY
-                    if not sent and (shipped >= BATCH * 10 or time.monotonic() > self._trimmed + TRIM_EVERY):
-                        self._trim()
-                        shipped = 0
-                    wait = 0.0 if sent == BATCH else LOOK_EVERY
+                    if not sent and (shipped >= BATCH * 10 or time.monotonic() > self._trimmed + TRIM_EVERY) and self._trim():
+                        shipped, self._trimmed = 0, time.monotonic()
+                    wait = 0.0 if sent >= ENOUGH else LOOK_EVERY
             except Refused as error:
                 wait = RETRY_REFUSED
                 self._failed("refused", error)
