@@ -80,7 +80,7 @@ def test_on_a_full_disk_no_order_leaves_and_everybody_is_told_and_with_room_agai
     assert store_of(server) == (503, "full")
     disk.free()
     filled = eventually(lambda: (answer := trader.order(RB, "long", "open", quote.ask, 1))["success"] and answer, "orders leave again")
-    assert store_of(server) == (200, "up")
+    eventually(lambda: store_of(server) == (200, "up"), "ready again")
     page.wait("order_update", lambda event: event["data"]["order_id"] == filled["order_id"] and event["data"]["status"] == "全部成交")
     assert {row["order_id"] for row in trader.lists()["order_list"]} == {resting, filled["order_id"]}
     trader.close_page()
