@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from app.gateway.messages import (
     CancelAll,
     CancelOrder,
     CheckPassword,
+    CloseOutcome,
     ClosePosition,
     Counted,
     DescribeContract,
@@ -139,6 +141,41 @@ class World:
         moment = datetime.fromtimestamp(forming["data"][0] / 1000, SHANGHAI).replace(tzinfo=None, second=59)
         self.fault("set_clock", now=moment.isoformat())
 
+    def buys(self, page: Page, symbol: str, tick: dict[str, Any], volume: int = 2) -> OrderOutcome:
+        """A buy that fills at once and in one, which the generated market with its few lots does not promise."""
+        with self.deep_market(page, symbol):
+            outcome: OrderOutcome = page.ask(buy(symbol, tick["limit_up"], volume))
+            eventually(lambda: (rows := held(page)) and rows[0]["volume"] == volume, "it is bought")
+        return outcome
+
+    def closes(self, page: Page, symbol: str, volume: int = 2) -> CloseOutcome:
+        """A close that fills at once and in one, told anew where a busy machine found the quote too old."""
+
+        def closed() -> CloseOutcome | None:
+            with self.deep_market(page, symbol):
+                try:
+                    outcome: CloseOutcome = page.ask(ClosePosition(symbol, "long", volume))
+                except OrderRefused as error:
+                    assert error.code == "NO_FRESH_PRICE"
+                    return None
+                eventually(lambda: not held(page), "the position is closed")
+                return outcome
+
+        return eventually(closed, "the quote is fresh enough to close at")
+
+    @contextmanager
+    def deep_market(self, page: Page, symbol: str) -> Iterator[None]:
+        """Meanwhile a hundred lots are bid at the newest price, and as many asked one tick above it."""
+        instrument = symbol.partition(".")[0]
+        last = [event["data"] for event in page.events("tick") if event["data"]["local_symbol"] == symbol][-1]["last_price"]
+        ask = last + page.json(DescribeContract(symbol))["pricetick"]
+        self.fault("set_quote", symbol=instrument, bid=last, bid_volume=100, ask=ask, ask_volume=100, last=last)
+        page.waits_for("tick", lambda event: (event["data"]["bid_volume_1"], event["data"]["local_symbol"]) == (100, symbol))
+        try:
+            yield
+        finally:
+            self.fault("release_quote", symbol=instrument)
+
     def fault(self, do: str, **arguments: Any) -> Any:
         connection = channel.connect(self.faults_at)
         try:
@@ -220,15 +257,14 @@ def test_a_trader_watches_buys_sells_and_finds_every_event(shared_world: World) 
     assert tick["datetime"].startswith("2025-06-06 10:0") and tick["datetime"][-4] == "."
     assert tick["exchange"] == "SHFE" and tick["symbol"] == symbol.partition(".")[0]
 
-    bought = page.ask(buy(symbol, tick["limit_up"]))
+    bought = shared_world.buys(page, symbol, tick)
     assert bought.state == "accepted"
     page.waits_for("position", lambda event: event["data"] and event["data"][0]["volume"] == 2)
     row = held(page)[0]
     assert (row["direction"], row["available"], row["local_symbol"]) == ("long", 2, symbol)
 
-    closed = page.ask(ClosePosition(symbol, "long", 2))
+    closed = shared_world.closes(page, symbol)
     assert [outcome.state for outcome in closed.outcomes] == ["accepted"]
-    eventually(lambda: not held(page), "the position is closed")
 
     lists = page.json(ReadLists())
     assert [order["status"] for order in lists["order_list"]] == ["全部成交", "全部成交"]
@@ -409,8 +445,7 @@ def test_config_is_all_or_nothing_and_in_force_at_once(shared_world: World) -> N
     shared = page.waits_for("shared")
     assert shared["type"] == "shared" and shared["data"]["local_symbol"] == symbol
     assert tick["limit_down"] <= shared["data"]["average_price"] <= tick["limit_up"]
-    page.ask(buy(symbol, tick["limit_up"]))
-    eventually(lambda: held(page), "the position is there")
+    shared_world.buys(page, symbol, tick)
     page.ask(ClosePosition(symbol, "long", 2))
     last = page.json(ReadLists())["order_list"][-1]
     prices = {event["data"]["last_price"] for event in page.events("tick")}
@@ -467,11 +502,10 @@ def test_after_a_restart_everything_is_as_it_was_and_nothing_happens_twice(world
     child, page = world.log_in()
     symbol, tick = a_contract(page)
     page.ask(WriteConfig({"CLOSE_PATTERN": "yesterday"}))
-    page.ask(buy(symbol, tick["limit_up"]))
+    world.buys(page, symbol, tick)
     resting = buy(symbol, tick["limit_down"], client_order_id="rest-1")
     working = page.ask(resting)
     page.ask(buy(symbol, tick["limit_up"], 500))  # refused: 31
-    eventually(lambda: held(page), "the position is there")
     eventually(lambda: len(page.events("trade_update")) == 1, "the trade is journaled")
     before = page.json(ReadLists())
 
@@ -537,9 +571,8 @@ def test_a_lost_counter_is_told_and_comes_back(world: World) -> None:
 def test_when_the_trading_day_turns_orders_end_and_todays_lots_become_yesterdays(world: World) -> None:
     _, page = world.log_in()
     symbol, tick = a_contract(page)
-    page.ask(buy(symbol, tick["limit_up"]))
+    world.buys(page, symbol, tick)
     page.ask(buy(symbol, tick["limit_down"]))
-    eventually(lambda: held(page), "the position is there")
     seen = len(page.pushes)
     world.fault("turn_day", prices={}, new_day="")
     eventually(lambda: (rows := held(page)) and rows[0]["yd_volume"] == 2, "the lots are yesterday's")
