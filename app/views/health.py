@@ -108,12 +108,12 @@ def _told(entry: Entry) -> dict[str, Any]:
 
 
 def _kept() -> list[str] | None:
-    """The accounts that the host keeps logged in, None when it does not answer. One that waits for its trader's login is none of them.
-    Asked once a request."""
+    """The accounts that the host keeps logged in, None when it does not answer. One that waits for its trader's login, or is just
+    logging in for the first time, is none of them. Asked once a request."""
     if "kept" not in g:
         try:
             known: Accounts = G.gateways.ask_host(ListAccounts())
-            g.kept = [account.account for account in known.accounts if account.state != "needs_login"]
+            g.kept = [account.account for account in known.accounts if account.state in ("ready", "restarting")]
         except AppError as error:
             log.warning("the host does not answer: %s", error.message)
             g.kept = None

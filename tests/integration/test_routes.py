@@ -587,7 +587,7 @@ def test_the_server_is_not_ready_while_a_front_is_lost(auth: Auth, gateways: Fak
     assert answer.json["data"]["fronts"] == {"up": 1, "down": 1}
 
 
-@pytest.mark.parametrize(("state", "status"), [("restarting", 503), ("starting", 503), ("needs_login", 200)])
+@pytest.mark.parametrize(("state", "status"), [("restarting", 503), ("ready", 503), ("starting", 200), ("needs_login", 200)])
 def test_the_server_is_not_ready_while_an_accounts_gateway_is_to_come_back(
     client: Any, gateways: FakeGateways, state: str, status: int
 ) -> None:
