@@ -245,7 +245,7 @@ def held(page: Page) -> list[dict[str, Any]]:
 
 def stop(child: subprocess.Popen[bytes]) -> int:
     child.send_signal(signal.SIGTERM)
-    return child.wait(2.0)
+    return child.wait(10.0)
 
 
 # ── the main job ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -457,7 +457,7 @@ def test_a_shorter_refresh_interval_counts_at_once(shared_world: World) -> None:
     page.ask(WriteConfig({"REFRESH_INTERVAL": 3600}))
     page.ask(Watch())
     page.ask(WriteConfig({"REFRESH_INTERVAL": "0.2"}))
-    eventually(lambda: len(page.events("account")) >= 3, "the account is queried and published", 5.0)
+    eventually(lambda: len(page.events("account")) >= 3, "the account is queried and published")
 
 
 @pytest.mark.parametrize(

@@ -114,8 +114,7 @@ ext = Hears("hears")
 def test_it_hears_how_things_stand_before_on_init_and_no_order_of_before(shared: World) -> None:
     _, page = shared.log_in("hears")
     symbol, tick = a_contract(page)
-    page.ask(buy(symbol, tick["limit_up"]))
-    eventually(lambda: held(page), "the page has bought")
+    shared.buys(page, symbol, tick)
     strategy = Strategy(shared, "hears", "听", HEARS).runs()
     strategy.says("realtime replaying=False")
     notes = [line.split(" ")[0] for line in strategy.lines() if "replaying" in line]
