@@ -84,4 +84,5 @@ def _text(error: BaseException) -> str:
 
 
 def _cut(text: str) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair is no Unicode, and could not be written
     return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT // 2]}\n…\n{text[-MOST_TEXT // 2 :]}"

@@ -205,5 +205,6 @@ def _now() -> str:
 
 
 def _cut(text: str) -> str:
-    text = mask(text)
+    """As it may be written and passed on: not too long, without secrets, and what is no Unicode (half a surrogate pair) in escapes."""
+    text = mask(text.encode("utf-8", "backslashreplace").decode())
     return text if len(text) <= LINE_LIMIT else f"{text[:LINE_LIMIT]}…（截断，共 {len(text)} 字符）"

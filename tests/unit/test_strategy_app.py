@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import orjson
 import pytest
 from ctpbee import CtpbeeApi
 from ctpbee import level as ctpbee_level
@@ -519,6 +520,7 @@ def test_closing_goes_by_the_accounts_position_todays_and_history_apart(run: Cal
         ("import json\njson.loads('{')\n", "JSONDecodeError: ", 2),
         ("def f():\n    f()\n\nf()\n", "RecursionError: ", 2),
         ("class E(Exception):\n    def __str__(self):\n        return 1 / 0\n\nraise E\n", "E: （它的 __str__", 5),
+        ("raise ValueError('\\udc80')\n", "ValueError: \\udc80", 1),
     ],
 )
 def test_a_failure_names_the_reason_and_the_line_of_the_strategys_own_file(
@@ -530,7 +532,7 @@ def test_a_failure_names_the_reason_and_the_line_of_the_strategys_own_file(
         load(path)
     report = failure(error.value, path)
     assert report["message"].startswith(message) and report["line"] == line
-    assert len(report["traceback"]) < 25_000
+    assert len(report["traceback"]) < 25_000 and orjson.dumps(report)
     if isinstance(error.value, NotAStrategy):
         assert report["traceback"].count("\n") == 1
     else:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from app.strategy.output import FILE_LINES, LINE_LIMIT, SAID_LINES, Allowance, Output, Stream
@@ -85,6 +86,12 @@ def test_a_format_that_does_not_fit_is_a_line_and_no_error(said: Said) -> None:
 def test_a_long_line_is_cut_and_a_secret_masked(said: Said) -> None:
     said.output.line("INFO", "password=abc " + "x" * 5000)
     assert said.lines[0][1].startswith("password=*** ") and said.lines[0][1].endswith(f"…（截断，共 {len('password=*** ') + 5000} 字符）")
+
+
+def test_what_is_no_unicode_is_written_in_escapes_and_can_be_passed_on(said: Said) -> None:
+    said.output.line("INFO", "文件 \udc80")
+    assert said.lines == [("INFO", "文件 \\udc80")]
+    assert orjson.loads(said.file.read_bytes())["message"] == "文件 \\udc80"
 
 
 def test_a_flood_is_cut_and_what_is_left_out_is_said(said: Said) -> None:
