@@ -272,12 +272,17 @@ def test_a_trader_watches_buys_sells_and_finds_every_event(shared_world: World) 
     assert lists["active_order_list"] == [] and lists["log_history"]
     page.waits_for("account", lambda event: {pair["key"]: pair["value"] for pair in event["data"]}["commission"] > 0)
     page.waits_for("trade", lambda event: len(event["data"]) == 2)
-    eventually(lambda: len(page.events("trade_update")) == 2, "both trades are journaled")
 
-    seqs = [event["seq"] for name in ("order_update", "trade_update") for event in page.events(name)]
-    events = page.json(ReadEvents(0))
-    assert sorted(seqs) == [event["seq"] for event in events["events"]] == list(range(1, events["seq"] + 1))
-    assert events["events"][-1]["data"]["order_id"] == closed.outcomes[0].order_id
+    def journaled() -> dict[str, Any] | None:
+        seqs = sorted(event["seq"] for name in ("order_update", "trade_update") for event in page.events(name))
+        events: dict[str, Any] = page.json(ReadEvents(0))
+        last = events["events"][-1]["data"]
+        is_over = len(page.events("trade_update")) == 2 and (last["order_id"], last.get("status")) == (order_id, "全部成交")
+        return events if is_over and seqs == [event["seq"] for event in events["events"]] else None
+
+    order_id = closed.outcomes[0].order_id
+    events = eventually(journaled, "page and journal have the same, to the close's end")
+    assert [event["seq"] for event in events["events"]] == list(range(1, events["seq"] + 1))
 
 
 def test_ticks_become_bars_that_are_pushed_kept_and_served(shared_world: World) -> None:
