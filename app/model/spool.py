@@ -38,7 +38,9 @@ try:
 except ImportError:  # not POSIX: there the registry alone keeps two of a kind apart
     fcntl = None
 
-BATCH = 2000  # rows in one go
+BATCH = 5000  # rows in one go; fewer where the server does not take so many in its time
+LEAST_BATCH = 100
+WRITE = 2000  # rows in one transaction on this disk: an order's intent waits no longer than for that
 ENOUGH = 200  # rows that are worth a go at once: fewer are waited for
 LOOK_EVERY = 0.1  # seconds
 PING_EVERY = 2.0
@@ -75,6 +77,7 @@ class SpooledStore(SqliteStore):
         self._shipper: threading.Thread | None = None
         self._told = ""
         self._trimmed = 0.0
+        self._batch = BATCH
         super().__init__(path)  # which closes what it cannot open
         self._prepare()
         if remote is not None:
@@ -251,11 +254,11 @@ class SpooledStore(SqliteStore):
             db.execute("UPDATE spool_known SET born = ?, backlog = ?", (born, last))
 
     def _note_everything(self) -> None:
-        """In small transactions: an order's intent waits no longer than for one of them."""
+        """In small transactions."""
         for table in self.tables().values():
             keys = map(table.key_of, SqliteStore.rows(self, table))
             note = f"INSERT OR IGNORE INTO spool (name, key) VALUES ('{table.name}', json_array({', '.join('?' * len(table.key))}))"
-            while some := list(itertools.islice(keys, BATCH)):
+            while some := list(itertools.islice(keys, WRITE)):
                 with self._writing() as db:
                     db.executemany(note, some)
 
@@ -263,10 +266,10 @@ class SpooledStore(SqliteStore):
         """Let go of some bars that have arrived and are older than a week before the newest. Returns whether those were the last."""
         oldest = self._read("SELECT COALESCE(MAX(timestamp), 0) FROM bars")[0][0] - KEEP_BARS
         arrived = "NOT EXISTS (SELECT 1 FROM spool WHERE name = 'bars' AND key = json_array(local_symbol, interval, timestamp))"
-        old = self._read(f"SELECT local_symbol, interval, timestamp FROM bars WHERE timestamp < ? AND {arrived} LIMIT ?", (oldest, BATCH))
+        old = self._read(f"SELECT local_symbol, interval, timestamp FROM bars WHERE timestamp < ? AND {arrived} LIMIT ?", (oldest, WRITE))
         with self._writing() as db:
             db.executemany(f"DELETE FROM bars WHERE local_symbol = ? AND interval = ? AND timestamp = ? AND {arrived}", old)
-        return len(old) < BATCH
+        return len(old) < WRITE
 
     # ── the shipper ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -315,10 +318,11 @@ class SpooledStore(SqliteStore):
         assert self._remote is not None
         if self._told != "up":
             self._meet()  # which gives up sooner than a batch does
-        notes = self._read("SELECT id, name, key FROM spool ORDER BY id LIMIT ?", (BATCH,))
+        notes = self._read("SELECT id, name, key FROM spool ORDER BY id LIMIT ?", (self._batch,))
         if not notes:
             return 0
         tables = self.tables()
+        batch, self._batch = self._batch, max(LEAST_BATCH, self._batch // 4)  # should this one be too much for the server
         keys: dict[str, list[list[Any]]] = {}
         for _, name, key in notes:
             keys.setdefault(name, []).append(orjson.loads(key))
@@ -328,6 +332,7 @@ class SpooledStore(SqliteStore):
             if len(rows) < len(keys[name]) and name != BARS:
                 there = {tables[name].key_of(row) for row in rows}
                 self._remote.remove(tables[name], [key for key in keys[name] if tuple(key) not in there])
+        self._batch = min(BATCH, batch + LEAST_BATCH)
         with self._writing() as db:
             db.execute("DELETE FROM spool WHERE id <= ?", (notes[-1][0],))
         return len(notes)

@@ -173,6 +173,20 @@ def test_a_batch_whose_answer_was_lost_is_there_once_and_events_keep_their_order
     assert [key[0] for key in mongo.tables["events"]] == list(range(1, 61))
 
 
+def test_a_server_that_is_too_slow_for_a_whole_batch_gets_smaller_ones(opened: Callable[..., SpooledStore], mongo: FakeMongo) -> None:
+    load = mongo.load
+
+    def take_few(table: Table, rows: Sequence[Row]) -> None:
+        if len(rows) > 300:
+            raise StoreFailed("未按时应答")
+        load(table, rows)
+
+    mongo.load = take_few  # type: ignore[method-assign]
+    store = opened()
+    store.save_bars("rb2510.SHFE", "1m", [bar(minute) for minute in range(2000)])
+    check_the_same(store, mongo)
+
+
 def test_what_waited_at_a_kill_leaves_with_the_next_process(opened: Callable[..., SpooledStore], mongo: FakeMongo, tmp_path: Path) -> None:
     mongo.fault = StoreFailed("连不上")
     write_some(opened())
