@@ -140,7 +140,7 @@ class Trades(CtpbeeApi):
 
     def on_tick(self, tick):
         if self.sent is None:
-            self.sent = self.action.buy_open(tick.limit_up, 2, tick)
+            self.sent = self.action.buy_open(tick.limit_up, 1, tick)
             assert not self.orders, "an order is told after send_order has returned"
             self.info(f"sent {self.sent}")
 
@@ -152,7 +152,7 @@ class Trades(CtpbeeApi):
         position = self.center.get_position(trade.local_symbol)
         self.info(f"trade {trade.offset.name} {trade.volume} long={position.long_volume if position else 0}")
         if trade.offset is Offset.OPEN:
-            self.action.buy_close(trade.price - 20, 2, trade)
+            self.action.buy_close(trade.price - 20, 1, trade)
 
 ext = Trades("买卖", "{symbol}")
 """
@@ -162,9 +162,9 @@ def test_it_trades_and_its_orders_carry_its_name(shared: World) -> None:
     _, page = shared.log_in("trades")
     symbol, _ = a_contract(page)
     strategy = Strategy(shared, "trades", "买卖", TRADES.replace("{symbol}", symbol)).runs()
-    strategy.says("trade CLOSETODAY 2 long=0")
+    strategy.says("trade CLOSETODAY 1 long=0")
     assert strategy.says("sent sim.")
-    assert "order True ALLTRADED 2 买卖" in strategy.lines() and "trade OPEN 2 long=2" in strategy.lines()
+    assert "order True ALLTRADED 1 买卖" in strategy.lines() and "trade OPEN 1 long=1" in strategy.lines()
     lists = page.json(ReadLists())
     assert {row["strategy"] for name in ("order_list", "trade_list") for row in lists[name]} == {"买卖"}
     assert any(line["owner"] == "买卖" and line["message"].startswith("sent ") for line in lists["log_history"])
@@ -364,7 +364,7 @@ class Limited(CtpbeeApi):
     def on_tick(self, tick):
         if not self.done:
             self.done = True
-            sent = [self.action.buy_open(tick.limit_up, volume, tick) for volume in (5, 2, 2)]
+            sent = [self.action.buy_open(tick.limit_up, volume, tick) for volume in (5, 1, 1)]
             self.info(f"sent {[bool(order_id) for order_id in sent]}")
 
     def on_trade(self, trade):
@@ -378,10 +378,10 @@ def test_its_limits_hold_and_what_it_has_outlives_gateway_and_day(world: World) 
     gateway, page = world.log_in()
     symbol, tick = a_contract(page)
     page.ask(buy(symbol, tick["limit_up"], 1))
-    assert page.ask(SetStrategyLimits("限", {"max_order_volume": 4, "max_position": 3, "contracts": [symbol]})) == Done()
+    assert page.ask(SetStrategyLimits("限", {"max_order_volume": 4, "max_position": 1, "contracts": [symbol]})) == Done()
     strategy = Strategy(world, "demo", "限", LIMITED.replace("{symbol}", symbol)).runs()
     strategy.says("sent [False, True, False]")
-    assert strategy.says("每笔至多 4 手") and strategy.says("至多持有 3 手")
+    assert strategy.says("每笔至多 4 手") and strategy.says("至多持有 1 手")
     strategy.says("trade")
 
     def mine(page: Page) -> dict[str, Any]:
@@ -390,19 +390,19 @@ def test_its_limits_hold_and_what_it_has_outlives_gateway_and_day(world: World) 
 
     eventually(lambda: [order["status"] for order in mine(page)["orders"]] == ["全部成交"], "it has bought")
     row = mine(page)
-    assert [(lot["local_symbol"], lot["direction"], lot["volume"]) for lot in row["positions"]] == [(symbol, "long", 2)]
+    assert [(lot["local_symbol"], lot["direction"], lot["volume"]) for lot in row["positions"]] == [(symbol, "long", 1)]
     assert len(row["trades"]) == 1
-    assert row["limits"] == {"contracts": [symbol], "max_order_volume": 4, "max_position": 3, "max_orders_per_minute": 0}
-    assert held(page)[0]["volume"] == 3
+    assert row["limits"] == {"contracts": [symbol], "max_order_volume": 4, "max_position": 1, "max_orders_per_minute": 0}
+    assert held(page)[0]["volume"] == 2
     gateway.kill()
     gateway.wait(5)
     _, page = world.log_in()
     again = mine(page)
     assert again["trades"] == row["trades"] and again["limits"] == row["limits"]
     assert [(order["order_id"], order["status"]) for order in again["orders"]] == [(row["orders"][0]["order_id"], "全部成交")]
-    assert [lot["volume"] for lot in again["positions"]] == [2] and again["profit"]["commission"] == row["profit"]["commission"]
+    assert [lot["volume"] for lot in again["positions"]] == [1] and again["profit"]["commission"] == row["profit"]["commission"]
     world.fault("turn_day", prices={}, new_day="20250609")
-    eventually(lambda: mine(page)["orders"] == [] and held(page)[0]["yd_volume"] == 3, "the next day")
-    assert [(lot["volume"], lot["open_date"]) for lot in mine(page)["positions"]] == [(2, "20250606")]
+    eventually(lambda: mine(page)["orders"] == [] and held(page)[0]["yd_volume"] == 2, "the next day")
+    assert [(lot["volume"], lot["open_date"]) for lot in mine(page)["positions"]] == [(1, "20250606")]
     assert mine(page)["profit"]["commission"] == row["profit"]["commission"]
     assert strategy.child.poll() is None and strategy.error() == {}
