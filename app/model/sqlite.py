@@ -363,4 +363,7 @@ class SqliteStore:
 
 
 def _decoded(table: Table, columns: Sequence[str], values: Sequence[Any]) -> Row:
-    return {column: orjson.loads(value) if column in table.json else value for column, value in zip(columns, values, strict=True)}
+    row = dict(zip(columns, values, strict=True))
+    for column in table.json:
+        row[column] = orjson.loads(row[column])
+    return row
