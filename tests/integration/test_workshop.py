@@ -83,7 +83,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def shop(settings: Settings) -> Workshop:
-    return Workshop(settings)
+    with pytest.MonkeyPatch.context() as patient:
+        patient.setattr(workshop, "CHECK_SECONDS", 120.0)  # how long a check waits for its turn
+        return Workshop(settings)
 
 
 @pytest.fixture
