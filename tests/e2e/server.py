@@ -13,14 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-import engineio
 import requests
-import socketio
 
 from app.gateway import channel
 from app.gateway.registry import Entry, Registry
 from app.lib.calendar import SHANGHAI
 from tests.faults import CounterFaults
+from tests.socket_client import ClientInOrder
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -276,26 +275,6 @@ class Quote(NamedTuple):
         return self.local_symbol.partition(".")[0]
 
 
-class _EngineInOrder(engineio.Client):
-    """python-engineio's client handles every message in a thread of its own: under load they overtake each other."""
-
-    def _trigger_event(self, event: str, *args: Any, run_async: bool = False, **kwargs: Any) -> Any:
-        return super()._trigger_event(event, *args, run_async=False, **kwargs)
-
-    def _read_loop_websocket(self) -> None:
-        """It also leaves the socket open when the web dies under it."""
-        websocket = self.ws
-        try:
-            super()._read_loop_websocket()
-        finally:
-            websocket.shutdown()
-
-
-class _ClientInOrder(socketio.Client):
-    def _engineio_client_class(self) -> type[engineio.Client]:
-        return _EngineInOrder
-
-
 class Page:
     """A browser page's Socket.IO side: connects, identifies on every connect, remembers every event."""
 
@@ -311,7 +290,7 @@ class Page:
         self.events: list[tuple[str, Any]] = []
         session = requests.Session()
         session.headers.update(headers)
-        self.client = _ClientInOrder(reconnection=True, reconnection_delay=0.1, reconnection_delay_max=0.3, http_session=session)
+        self.client = ClientInOrder(reconnection=True, reconnection_delay=0.1, reconnection_delay_max=0.3, http_session=session)
         self.client.on("*", self._remember)
         self.token = token
         if identify:

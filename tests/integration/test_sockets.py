@@ -15,7 +15,6 @@ from typing import Any
 import orjson
 import pytest
 import requests
-import socketio
 import websocket
 from flask import Flask
 from werkzeug.serving import make_server
@@ -28,6 +27,7 @@ from app.model.sqlite import SqliteStore
 from app.push import Hub, Limits
 from app.settings import Settings
 from tests.integration.fake_gateway import snapshot
+from tests.socket_client import ClientInOrder
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +95,7 @@ class Page:
     def __init__(self, url: str, token: str, transport: str, **connect: Any) -> None:
         self.events: list[tuple[str, Any]] = []
         self.reasons: list[str] = []
-        self.client = socketio.Client(reconnection=False)
+        self.client = ClientInOrder(reconnection=False)
         self.client.on("*", lambda event, data=None: self.events.append((event, data)))
         self.client.on("disconnect", self.reasons.append)
         self.client.connect(url, transports=[transport], **connect)
