@@ -904,4 +904,6 @@ def test_the_counters_moment_is_of_the_hosts_date_where_their_clocks_agree_else_
     assert ctp.login_moment("20250609", "12:00:00", at("2025-06-07T12:10:00")) == at("2025-06-07T12:00:00")  # on a Saturday
     assert ctp.login_moment("20250609", "00:00:01", at("2025-06-06T23:59:59")) == at("2025-06-07T00:00:01")
     assert ctp.login_moment("20250609", "21:05:00", at("2026-11-23T08:00:00")) == at("2025-06-06T21:05:00")
+    assert ctp.login_moment("20250605", "10:00:00", at("2026-11-28T09:20:00")) == at("2025-06-05T10:00:00")  # the hour alone agrees
+    assert ctp.login_moment("20250205", "10:00:00", at("2025-01-28T10:00:00")) == at("2025-01-28T10:00:00")  # in a holiday
     assert ctp.login_moment("20250609", "", at("2025-06-09T08:00:00")) == at("2025-06-09T08:00:00")

@@ -33,6 +33,7 @@ LIST_LIMIT = 100.0  # seconds; over twenty thousand contracts come through a slo
 MUST_CHANGE_PASSWORD = {131, 140, 141}
 TOO_MANY_SESSIONS = 60
 NEAR = timedelta(hours=1)
+FAR = timedelta(days=15)  # no holiday is as long
 RATES_SCOPE = "rates"
 SETTLEMENT_SCOPE = "settlement"
 NEWEST = "newest"  # beside the days in that scope: which of them it is
@@ -50,17 +51,20 @@ class _Change(NamedTuple):
 
 def login_moment(trading_day: str, clock: str, now: datetime) -> datetime:
     """The counter's moment from the `HH:MM:SS` that it tells at a login, aware: of the host's date where their clocks agree, else,
-    the host's being wrong or the counter's another, of the trading day. The host's own moment where it tells none."""
+    the host's being wrong or the counter's another, of the trading day. The host's own moment where it tells none.
+
+    Clocks agree where the hour does and the trading day is not far: of a counter that replays another year the hour may agree by chance.
+    """
     try:
         told = datetime.strptime(clock, "%H:%M:%S").time()
     except ValueError:
         return now
-    today = now.astimezone(SHANGHAI)
+    today, day = now.astimezone(SHANGHAI).date(), parse_day(trading_day)
     for days in (0, -1, 1):
-        moment = datetime.combine(today.date() + timedelta(days=days), told, SHANGHAI)
-        if abs(moment - now) < NEAR:
+        moment = datetime.combine(today + timedelta(days=days), told, SHANGHAI)
+        if abs(moment - now) < NEAR and abs(day - today) < FAR:
             return moment
-    return wall_time(parse_day(trading_day), clock)
+    return wall_time(day, clock)
 
 
 def _with_limits(row: InstrumentField, quote: DepthField | None) -> InstrumentField:
