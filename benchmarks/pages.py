@@ -134,6 +134,8 @@ class Pages:
                 self._read(key.data)
 
     def _read(self, page: Page) -> None:
+        if page.socket.fileno() < 0:
+            return  # closed by a command that was heard in the same turn
         try:
             data = page.socket.recv(RECEIVE)
         except BlockingIOError:
