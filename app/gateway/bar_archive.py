@@ -1,17 +1,18 @@
 """An account's bars as they are asked for and kept: the store behind them, and a cache of what pages ask most. Gateway process.
 
-What a page opens with is the default range (the newest three days of one contract). Its JSON is kept row by row: a bar that has been
-saved is appended, old ones fall off the front as the clock moves on, and as long as neither happens the very bytes are given again.
+What a page opens with is the default range (the newest three days of one contract). Its JSON is kept: a bar that has been saved is
+appended, old ones are cut off the front as the clock moves on, and as long as neither happens the very bytes are given again.
 Safe to call from any thread; a write is in the store before the cache has it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+import orjson
 
 from app.lib import rows
 from app.lib.bars import INTERVAL_MINUTES, aggregate
@@ -22,6 +23,7 @@ DAY_MINUTES = 1440
 LONGEST_REACH = 30 * DAY_MINUTES  # minutes from a daily bar's first to its last: over the longest holiday
 MOST_CACHED = 64
 MOST_ROWS = 1 << 53
+NEVER = 1 << 53
 
 
 class Range(NamedTuple):
@@ -32,33 +34,47 @@ class Range(NamedTuple):
     limit: int = 0
 
 
-@dataclass(slots=True)
 class _Recent:
     """The default range of one contract and interval, as JSON."""
 
-    start: int  # complete from here on
-    rows: deque[tuple[int, bytes]] = field(default_factory=deque)  # each without its brackets
-    payload: bytes | None = None
+    __slots__ = ("_start", "_first", "_payload", "newest")
+
+    def __init__(self, start: int, bars: Sequence[BarRow]) -> None:
+        self._start = start  # complete from here on
+        self._keep(bars)
+
+    def _keep(self, bars: Sequence[BarRow]) -> None:
+        self._payload = rows.to_json(bars)
+        self._first = bars[0][0] if bars else NEVER
+        self.newest = bars[-1][0] if bars else self._start - 1
 
     def since(self, start: int) -> bytes | None:
         """None where older bars are asked than there are."""
-        if start < self.start:
+        if start < self._start:
             return None
-        self.start = start
-        while self.rows and self.rows[0][0] < start:
-            self.rows.popleft()
-            self.payload = None
-        if self.payload is None:
-            self.payload = b"[[" + b"],[".join([row for _, row in self.rows]) + b"]]" if self.rows else b"[]"
-        return self.payload
+        self._start = start
+        if self._first < start:
+            self._keep([bar for bar in orjson.loads(self._payload) if bar[0] >= start])
+        return self._payload
+
+    def append(self, bars: Sequence[BarRow]) -> None:
+        """Those that follow the newest."""
+        if self._first == NEVER:
+            self._keep(bars)
+        elif bars:
+            self._payload = self._payload[:-1] + b"," + rows.to_json(bars)[1:]
+            self.newest = bars[-1][0]
 
 
 class BarArchive:
-    """See the module's docstring. `trading_day_of(ms)` is what daily bars go by."""
+    """See the module's docstring. `trading_day_of(ms)` is what daily bars go by; `on_saved(local_symbol)` runs in the thread that saves."""
 
-    def __init__(self, store: Store, trading_day_of: Callable[[int], str]) -> None:
+    def __init__(
+        self, store: Store, trading_day_of: Callable[[int], str], on_saved: Callable[[str], object] = lambda _local_symbol: None
+    ) -> None:
         self._store = store
         self._trading_day_of = trading_day_of
+        self._on_saved = on_saved
         self._lock = threading.Lock()
         self.written = 0
         self._recent: OrderedDict[tuple[str, str], _Recent] = OrderedDict()
@@ -73,17 +89,17 @@ class BarArchive:
             for key in [key for key in self._recent if key[0] == local_symbol]:
                 if key[1] != "1m" or not self._append(self._recent[key], bars):
                     del self._recent[key]
+        self._on_saved(local_symbol)
         return saved
 
     @staticmethod
     def _append(recent: _Recent, bars: Sequence[Bar]) -> bool:
-        newest = recent.rows[-1][0] if recent.rows else recent.start - 1
+        newest = recent.newest
         for bar in bars:
             if bar.timestamp <= newest:
                 return False  # it replaces one, or lies between two
             newest = bar.timestamp
-        recent.rows.extend(_encoded([bar[:6] for bar in bars]))
-        recent.payload = None
+        recent.append([bar[:6] for bar in bars])
         return True
 
     def has(self, local_symbol: str) -> bool:
@@ -103,7 +119,7 @@ class BarArchive:
         """The same from the store; the next who asks finds it in the cache."""
         with self._lock:
             writes = self._writes[local_symbol]
-        recent = _Recent(start, deque(_encoded(self.rows(local_symbol, interval, Range(start)))))
+        recent = _Recent(start, self.rows(local_symbol, interval, Range(start)))
         payload = recent.since(start)
         assert payload is not None
         with self._lock:
@@ -141,8 +157,3 @@ class BarArchive:
 def bar_row(bar: Bar) -> list[float]:
     """`[ms, open, high, low, close, volume]`."""
     return [bar.timestamp, bar.open, bar.high, bar.low, bar.close, bar.volume]
-
-
-def _encoded(bars: Sequence[BarRow]) -> Iterable[tuple[int, bytes]]:
-    """Each bar's timestamp and JSON: encoded all at once and cut, which costs a quarter of one by one."""
-    return zip([bar[0] for bar in bars], rows.to_json(bars)[2:-2].split(b"],["), strict=False)  # no bars: one empty piece

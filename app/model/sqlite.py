@@ -149,11 +149,12 @@ class SqliteStore:
 
     def read_bar_rows(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[BarRow]:
         rows = self._read(
-            "SELECT timestamp, open, high, low, close, volume FROM bars "
-            "WHERE local_symbol = ? AND interval = ? AND timestamp >= ? AND timestamp < ? ORDER BY timestamp DESC LIMIT ?",
+            "SELECT timestamp, open, high, low, close, volume FROM bars WHERE local_symbol = ? AND interval = ? "
+            f"AND timestamp >= ? AND timestamp < ? ORDER BY timestamp {'DESC LIMIT ?' if limit else 'LIMIT ?'}",
             (local_symbol, interval, start, end or 1 << 62, limit or -1),
         )
-        rows.reverse()
+        if limit:
+            rows.reverse()
         return rows
 
     def last_bar(self, local_symbol: str, interval: str) -> Bar | None:
