@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from app.gateway.messages import (
+    BARS_SAVED,
     Accounts,
     AnyRequest,
     AwaitLogin,
@@ -31,6 +32,7 @@ from app.gateway.messages import (
     ReadBars,
     Watch,
 )
+from app.gateway.recent_bars import RecentBars
 from app.gateway.registry import PROTOCOL, Entry, Registry, other_version
 from app.gateway.rpc import RpcClient
 from app.lib.errors import AppError, GatewayDown, NeedsLogin
@@ -140,6 +142,7 @@ class Link:
         finally:
             self.client = None
             self.ready.clear()
+            self._owner.recent_bars.forget(self.account)
             client.close()
         if not self._stopped:
             self._report("与网关的连接中断" if entry.alive else "网关进程已退出")
@@ -157,7 +160,10 @@ class Link:
         self.ready.set()
 
     def _on_push(self, push: Push) -> None:
-        self._owner.on_push(self.account, push)
+        if push.name == BARS_SAVED:
+            self._owner.recent_bars.saved(self.account, push.symbol)
+        else:
+            self._owner.on_push(self.account, push)
         self._pushed += 1
         if self._pushed % PUSHES_PER_TURN == 0:
             time.sleep(0)
@@ -186,6 +192,7 @@ class Gateways:
         on_lost: Callable[[str, str], None],
     ) -> None:
         self.registry = Registry(settings.data_dir)
+        self.recent_bars = RecentBars()
         self.on_push = on_push
         self.on_snapshot = on_snapshot
         self.on_lost = on_lost
@@ -223,10 +230,16 @@ class Gateways:
         return self.registry.living("gateway")
 
     def call(self, account: str, request: AnyRequest, timeout: float | None = None) -> Any:
-        """Ask the account's gateway. Raises what it raised, NeedsLogin, or GatewayDown.
+        """Ask the account's gateway. Raises what it raised, NeedsLogin, or GatewayDown. Recent bars may be those of a moment ago.
 
         GatewayDown with `extra["asked"]` True: the request had left, its outcome is unknown.
         """
+        if isinstance(request, ReadBars):
+            wanted = request
+            return self.recent_bars.read(account, wanted, lambda: self._call(account, wanted, timeout))
+        return self._call(account, request, timeout)
+
+    def _call(self, account: str, request: AnyRequest, timeout: float | None) -> Any:
         client = self._client(account)
         if client is None:
             raise self._why_not(account)

@@ -448,3 +448,7 @@ class Push(msgspec.Struct, tag=True, array_like=True, frozen=True):
     name: str
     payload: bytes
     symbol: str = ""
+
+
+BARS_SAVED = "bars_saved"
+"""The name of a push that is for the webs themselves: bars of its `symbol` have been saved, /bar has others now. No payload."""

@@ -32,6 +32,7 @@ from app.gateway.ledger import Ledger
 from app.gateway.logbook import LogBook
 from app.gateway.loop import EventLoop, Timer
 from app.gateway.messages import (
+    BARS_SAVED,
     AnyReply,
     AnyRequest,
     AwaitLogin,
@@ -220,7 +221,7 @@ class Service:
         self._config.update(self._stored_config())
         self._account = AccountView(self._app, self._fronts, login.interface, login.userid)
         self._publisher = Publisher(self.loop, self._account.lists, store.last_seq())
-        self._bars = BarArchive(store, self._trading_day_of)
+        self._bars = BarArchive(store, self._trading_day_of, self._on_bars_saved)
         self._journal = Journal(store, self.loop.post, self._publisher.journaled, self._bars.save)
         self._subscriptions = Subscriptions(store, self._account.resolve, lambda: self._app.market)
         self._desk = OrderDesk(
@@ -488,6 +489,9 @@ class Service:
         if not symbol.exchange:
             raise BadInput("local_symbol", "合约名称应带交易所，形如 rb2501.SHFE")
         return Counted(self._bars.save(str(symbol), request.bars), self._store.state().waiting)
+
+    def _on_bars_saved(self, local_symbol: str) -> None:
+        self.loop.post(self._publisher.push, BARS_SAVED, b"", local_symbol)
 
     def _unsubscribe(self, request: Unsubscribe) -> Symbols:
         removed = self._subscriptions.remove(request.symbols)

@@ -13,6 +13,7 @@ import orjson
 from app.gateway import channel
 from app.gateway.channel import ChannelClosed, Connection
 from app.gateway.messages import (
+    BARS_SAVED,
     AccountInfo,
     Accounts,
     AnyReply,
@@ -27,6 +28,7 @@ from app.gateway.messages import (
     PlaceOrder,
     Push,
     PushContracts,
+    ReadBars,
     ReadStatus,
     Watch,
 )
@@ -60,6 +62,7 @@ class FakeGateway:
     def __init__(self, data_dir: Path, account: str, seq: int = 0) -> None:
         self.account = account
         self.seq = seq
+        self.bars = 1
         self.requests: list[AnyRequest] = []
         self.unanswered: Future[AnyReply] = Future()  # PlaceOrder waits for it
         self._watchers: list[Connection] = []
@@ -78,6 +81,12 @@ class FakeGateway:
     def push(self, name: str, payload: Any, symbol: str = "") -> None:
         with self._lock:
             self._send(Push(name, orjson.dumps(payload), symbol))
+
+    def save_bars(self, local_symbol: str) -> None:
+        """Bars have been saved: ReadBars is answered with one more."""
+        with self._lock:
+            self.bars += 1
+            self._send(Push(BARS_SAVED, b"", local_symbol))
 
     def update(self) -> int:
         """The next `order_update`; its seq."""
@@ -113,6 +122,8 @@ class FakeGateway:
             return self.unanswered
         if isinstance(request, PushContracts):
             return Counted(3)
+        if isinstance(request, ReadBars):
+            return Json(orjson.dumps([[number] for number in range(self.bars)]))
         if isinstance(request, ReadStatus):
             raise NotReady("账户正在加载")
         raise NotFound(f"no such request: {request}")

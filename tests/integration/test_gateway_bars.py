@@ -7,12 +7,12 @@ from datetime import datetime
 
 import pytest
 
-from app.gateway.messages import Counted, ReadBars, ReadLists, SaveBars, Subscribe, Unsubscribe, Watch
+from app.gateway.messages import BARS_SAVED, Counted, ReadBars, ReadLists, SaveBars, Subscribe, Unsubscribe, Watch
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.model import open_store
 from app.model.store import Bar
-from tests.integration.test_gateway_service import World, a_contract
+from tests.integration.test_gateway_service import Page, World, a_contract
 from tests.waiting import eventually
 
 MINUTE = 60_000
@@ -37,6 +37,11 @@ def row(kept: Bar) -> list[float]:
     return [kept.timestamp, kept.open, kept.high, kept.low, kept.close, kept.volume]
 
 
+def told(page: Page) -> list[str]:
+    """The contracts of which it was told that bars have been saved."""
+    return [push.symbol for push in list(page.pushes) if push.name == BARS_SAVED]
+
+
 def test_bars_that_are_handed_over_are_served_at_once_and_replace_what_was_there(world: World) -> None:
     _, page = world.log_in("hand")
     assert page.json(ReadBars("rb2510")) == []
@@ -47,6 +52,16 @@ def test_bars_that_are_handed_over_are_served_at_once_and_replace_what_was_there
     assert page.json(ReadBars("rb2510", "1d", limit=1)) == [row(recent)]
     page.ask(SaveBars("rb2510.SHFE", [recent._replace(close=2995.0), bar(recent.timestamp + MINUTE)]))
     assert [closes[4] for closes in page.json(ReadBars("rb2510"))] == [2995.0, 3001.0]
+
+
+def test_who_watches_is_told_of_bars_that_are_saved_those_of_quotes_and_those_that_are_handed_over(world: World) -> None:
+    _, page = world.log_in("told")
+    page.ask(Watch())
+    page.ask(SaveBars("rb2510.SHFE", [bar(ms("2025-06-06 09:30"))]))
+    assert eventually(lambda: told(page), "that bars were handed over") == ["rb2510.SHFE"]
+    symbol, _ = a_contract(page, "ag")
+    world.near_minutes_end(page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol))
+    eventually(lambda: symbol in told(page), "that a bar closed")
 
 
 def test_a_contract_that_is_not_listed_any_more_is_served_and_an_unknown_one_is_not(world: World) -> None:

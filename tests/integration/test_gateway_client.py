@@ -10,9 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.gateway import client
+from app.gateway import client, recent_bars
 from app.gateway.client import NEEDS_LOGIN, Gateways
-from app.gateway.messages import Counted, Done, LogIn, PlaceOrder, Push, PushContracts, ReadStatus
+from app.gateway.messages import Counted, Done, Json, LogIn, PlaceOrder, Push, PushContracts, ReadBars, ReadStatus
 from app.gateway.registry import PROTOCOL
 from app.lib.errors import GatewayDown, LoginRefused, NeedsLogin, NotFound, NotReady
 from app.settings import Settings
@@ -108,6 +108,35 @@ def test_what_the_gateway_raises_comes_out_as_it_was(gateways: Gateways, gateway
     gateways.start()
     with pytest.raises(NotReady, match="账户正在加载"):
         gateways.call(ACCOUNT, ReadStatus())
+
+
+def test_recent_bars_are_asked_for_anew_as_soon_as_the_gateway_has_saved_one(
+    gateways: Gateways, gateway: FakeGateway, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent_bars, "HELD_SECONDS", 600.0)
+    gateways.recent_bars = recent_bars.RecentBars()
+    gateways.start()
+    wanted = ReadBars("rb2510")
+    assert gateways.call(ACCOUNT, wanted) == gateways.call(ACCOUNT, wanted) == Json(b"[[0]]")
+    assert gateway.requests.count(wanted) == 1
+    gateway.save_bars("rb2510.SHFE")
+    gateway.update()
+    eventually(lambda: heard.of("order_update"), "what was pushed after it")
+    assert gateways.call(ACCOUNT, wanted) == Json(b"[[0],[1]]")
+    assert heard.of("bars_saved") == []  # no page hears of it
+
+
+def test_recent_bars_are_not_shown_while_the_gateway_is_away(
+    gateways: Gateways, gateway: FakeGateway, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent_bars, "HELD_SECONDS", 600.0)
+    gateways.recent_bars = recent_bars.RecentBars()
+    gateways.start()
+    gateways.call(ACCOUNT, ReadBars("rb2510"))
+    gateway.die()
+    eventually(lambda: heard.of("lost"), "that it is gone")
+    with pytest.raises(NeedsLogin):
+        gateways.call(ACCOUNT, ReadBars("rb2510"))
 
 
 def test_what_is_pushed_after_a_snapshot_is_newer_and_nothing_is_missing(gateways: Gateways, gateway: FakeGateway, heard: Heard) -> None:
