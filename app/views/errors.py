@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import sqlite3
 import time
-import uuid
 
 from flask import Flask, Response, g, request
+from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, LengthRequired, RequestEntityTooLarge
 
 from app import logs
@@ -50,31 +51,33 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    shown = request.headers.get("X-Request-Id", "")
-    g.request_id = shown if _REQUEST_ID.fullmatch(shown) else uuid.uuid4().hex[:16]
-    logs.request_id.set(g.request_id)
+    asked = request_ctx.request  # the proxy `request` looks it up anew at every use
+    shown = asked.environ.get("HTTP_X_REQUEST_ID", "")
     g.began = time.monotonic()
-    if "Transfer-Encoding" in request.headers:
+    g.request_id = shown if _REQUEST_ID.fullmatch(shown) else secrets.token_hex(8)
+    logs.request_id.set(g.request_id)
+    if "HTTP_TRANSFER_ENCODING" in asked.environ:
         raise LengthRequired()  # no server of ours limits such a body: some give it as empty, some cut it off
-    limit = request.max_content_length
-    if limit is not None and (request.content_length or 0) > limit:
+    limit = asked.max_content_length
+    if limit is not None and (asked.content_length or 0) > limit:
         raise RequestEntityTooLarge()  # before anything of it is read
 
 
 def _end(response: Response) -> Response:
+    asked = request_ctx.request
     response.headers["X-Request-Id"] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
     identity = g.get("identity")
     seconds = time.monotonic() - g.began
-    method = request.method if request.method in METHODS else "other"  # what clients make up is without number
-    G.metrics.answered(method, request.url_rule.rule if request.url_rule is not None else "none", response.status_code, seconds)
+    method = asked.method if asked.method in METHODS else "other"  # what clients make up is without number
+    G.metrics.answered(method, asked.url_rule.rule if asked.url_rule is not None else "none", response.status_code, seconds)
     fields = {
-        "method": request.method,
-        "path": request.path,
+        "method": asked.method,
+        "path": asked.path,
         "status": response.status_code,
         "ms": round(seconds * 1000, 1),
-        "address": request.remote_addr,
+        "address": asked.remote_addr,
         "account": identity.account if identity is not None else "-",
     }
     access.info("%s %r %d %.1f ms, %s %s", *fields.values(), extra={"fields": fields})

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl
 
 from flask import Request
 
@@ -39,15 +39,17 @@ class Parameters:
     @classmethod
     def of(cls, request: Request) -> Parameters:
         """The parameters of this request, wherever they stand. Raises BadInput("body") for JSON that is no object, for no UTF-8."""
-        if request.mimetype == "application/x-www-form-urlencoded":
-            check_form(request.get_data(cache=True))
         values: dict[str, list[Any]] = {}
-        for fields in (request.args, request.form):
-            for name, texts in fields.lists():
-                values.setdefault(name, []).extend(texts)
-        if request.is_json:
-            for name, value in read_json_object(request.get_data(cache=True)):
-                values.setdefault(name, []).append(value)
+        for name, texts in request.args.lists():
+            values[name] = [*texts]
+        if request.mimetype == "application/x-www-form-urlencoded":
+            members: Iterable[tuple[str, Any]] = read_form(request.get_data())
+        elif request.is_json:
+            members = read_json_object(request.get_data())
+        else:
+            members = request.form.items(multi=True)
+        for name, value in members:
+            values.setdefault(name, []).append(value)
         return cls(values)
 
     def one(self, name: str) -> Any:
@@ -147,10 +149,10 @@ def _as_float(value: int | float) -> float:
         return math.inf
 
 
-def check_form(body: bytes) -> None:
-    """Raises BadInput("body") for a form that is not UTF-8: read as one, bytes of another encoding stay as %XX, or all is lost."""
+def read_form(body: bytes) -> Sequence[tuple[str, str]]:
+    """The fields of an urlencoded form, those without a value too. Raises BadInput("body") for one that is not UTF-8."""
     try:
-        unquote_to_bytes(body).decode()
+        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         raise BadInput("body", "请求体不是 UTF-8", code="NOT_UTF8") from None
 
