@@ -40,17 +40,19 @@ class Sampler:
         for name, process in self._processes.items():
             self._samples[name].append((now, process.memory_info().rss / MB, process.num_fds()))
 
-    def rows(self) -> list[tuple[str, str, str, str, str]]:
+    def rows(self) -> list[tuple[str, str, str, str, str, str]]:
         rows = []
         for name, samples in self._samples.items():
             settled = samples[int(len(samples) * WARM_SHARE) :]
-            memory = slope([(at / 60, rss) for at, rss, _ in settled])
+            memory = [(at / 60, rss) for at, rss, _ in settled]
+            later = memory[len(memory) // 2 :]
             descriptors = slope([(at / 60, count) for at, _, count in settled])
             rows.append(
                 (
                     name.removesuffix(f"-sim-9999-{USER}"),
                     f"{settled[0][1]:.1f} → {settled[-1][1]:.1f}",
-                    f"{memory:+.2f}",
+                    f"{slope(memory):+.2f}",
+                    f"{slope(later):+.2f}",
                     f"{settled[0][2]:.0f} → {settled[-1][2]:.0f}",
                     f"{descriptors:+.2f}",
                 )
@@ -68,7 +70,7 @@ def crowd(folder: Path, pages_count: int, contracts: int, minutes: float, orders
         caller = Caller(server.port, server.log_in(USER))
         for symbol in symbols:
             caller.ask("POST", "/market", symbol=symbol)
-        idle = _orders(desk, 100)
+        idle = _orders(desk, 500)
         pages = Part.module("pages")
         stack.callback(pages.close)
         token = server.log_in(USER)
@@ -94,8 +96,10 @@ def crowd(folder: Path, pages_count: int, contracts: int, minutes: float, orders
             if gone >= next_sample:
                 sampler.sample()
                 next_sample += SAMPLE_SECONDS
-            busy += _orders(desk, 1)
-            time.sleep(max(0.0, len(busy) / orders_a_second - (time.monotonic() - began)))
+            if orders_a_second:
+                busy += _orders(desk, 1)
+            due = len(busy) / orders_a_second if orders_a_second else next_sample
+            time.sleep(max(0.0, due - (time.monotonic() - began)))
         took_seconds = time.monotonic() - began
         share = (server.seconds_used() - used) / took_seconds
         with server.gateway(USER) as gateway:
@@ -104,13 +108,14 @@ def crowd(folder: Path, pages_count: int, contracts: int, minutes: float, orders
         seqs = pages.ask("seqs")
     whole = not seqs["differ"] and seqs["ordered"] and seqs["newest"] == newest and not seqs["closed"]
     print(table(f"{pages_count} 页 × {contracts} 个合约，{minutes:g} 分钟：内存与描述符（前 {WARM_SHARE:.0%} 不计）",
-                ("进程", "内存 MB", "每分钟", "描述符", "每分钟"), sampler.rows()))  # fmt: skip
-    calm, loaded = percentile(idle, 0.99), percentile(busy, 0.99)
-    rows = [
-        ("无页面（参照）", str(len(idle)), f"{ms(percentile(idle, 0.5))} / {ms(calm)}", "1.00"),
-        (f"{pages_count} 页", str(len(busy)), f"{ms(percentile(busy, 0.5))} / {ms(loaded)}", f"{loaded / calm:.2f}"),
-    ]
-    print(table("其间的报单", ("情形", "笔", "p50 / p99 ms", "p99 与参照"), rows))
+                ("进程", "内存 MB", "每分钟", "其后半", "描述符", "每分钟"), sampler.rows()))  # fmt: skip
+    if busy:
+        calm, loaded = percentile(idle, 0.99), percentile(busy, 0.99)
+        rows = [
+            ("无页面（参照）", str(len(idle)), f"{ms(percentile(idle, 0.5))} / {ms(calm)}", "1.00"),
+            (f"{pages_count} 页", str(len(busy)), f"{ms(percentile(busy, 0.5))} / {ms(loaded)}", f"{loaded / calm:.2f}"),
+        ]
+        print(table("其间的报单", ("情形", "笔", "p50 / p99 ms", "p99 与参照"), rows))
     print(f"送达行情 {got['ticks']:,} 笔，{got['ticks'] / took_seconds:,.0f} 笔/s；web 占用 {share:.0%} 核。")
     print(f"每页委托事件 {seqs['events']} 条，流水最后一号 {newest}，{'每页都完整、同序' if whole else f'有缺失：{seqs}'}。\n")
 
@@ -170,7 +175,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--pages", type=int, default=200)
     parser.add_argument("--contracts", type=int, default=20)
-    parser.add_argument("--orders", type=float, default=1.0, help="a second")
+    parser.add_argument("--orders", type=float, default=1.0, help="a second; 0: none, so that what grows does not grow by them")
     parser.add_argument("--stall-seconds", type=float, default=30.0)
     parser.add_argument("--stall-rate", type=float, default=1000.0)
     options = parser.parse_args()
