@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.auth import AuthorizationCode
-    from app.gateway.bar_import import Save
-    from app.gateway.mongo_import import Notes, Source
-    from app.gateway.moving import Moved
+    from app.gateway.transfer.bar_import import Save
+    from app.gateway.transfer.mongo_import import Notes, Source
+    from app.gateway.transfer.moving import Moved
     from app.settings import Settings
 
 PROGRAM = Path(__file__).resolve()
@@ -112,7 +112,7 @@ def web(ctx: click.Context, **options: Any) -> None:
 def host(ctx: click.Context, **options: Any) -> None:
     """只运行网关主机：启动并看护各账户的网关与内置柜台。"""
     from app import logs, supervisor
-    from app.gateway import host as gateway_host
+    from app.gateway.host import host as gateway_host
     from app.gateway.process import AlreadyRunning
 
     settings = _ready_settings(ctx, options)
@@ -211,8 +211,8 @@ def import_bars(
     ctx: click.Context, files: tuple[Path, ...], account: str, brokerid: str, userid: str, symbol: str, label: str | None, **options: Any
 ) -> None:
     """导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。可重复执行：相同时刻的以文件为准；有坏行的文件整个不导入。"""
-    from app.gateway import bar_import
     from app.gateway.registry import account_key
+    from app.gateway.transfer import bar_import
 
     settings = _ready_settings(ctx, options)
     if not account and (brokerid or userid):
@@ -226,7 +226,7 @@ def _import_file(settings: Settings, account: str, path: Path, symbol: str, labe
     """One file, its progress on stderr where that is a terminal. Returns whether it went well."""
     from tqdm import tqdm
 
-    from app.gateway.bar_import import account_writer, save_in_chunks
+    from app.gateway.transfer.bar_import import account_writer, save_in_chunks
     from app.lib.bar_files import read_bar_file
 
     try:
@@ -258,8 +258,8 @@ def import_mongo(ctx: click.Context, uri: str | None, database: str, account: st
     """导入原后端存在 MongoDB 里的 1 分钟 K 线（不改动来源）。中断后再次执行即接着导入；没有变化的合约不再读。"""
     from contextlib import closing
 
-    from app.gateway.bar_import import account_writer, find_account
-    from app.gateway.mongo_import import Notes, Source
+    from app.gateway.transfer.bar_import import account_writer, find_account
+    from app.gateway.transfer.mongo_import import Notes, Source
 
     settings = _ready_settings(ctx, options)
     account = find_account(settings, account)
@@ -277,8 +277,8 @@ def _import_collection(source: Source, name: str, label: str, save: Save, notes:
     """One collection, its progress on stderr where that is a terminal. Returns whether all of it is here now, and how many bars came in."""
     from tqdm import tqdm
 
-    from app.gateway.bar_import import CannotSave
-    from app.gateway.mongo_import import SourceFailed, import_collection
+    from app.gateway.transfer.bar_import import CannotSave
+    from app.gateway.transfer.mongo_import import SourceFailed, import_collection
 
     extent = source.extent(name)
     if notes.has(name, extent):
@@ -318,7 +318,7 @@ def export(ctx: click.Context, target: Path, bars: str, **options: Any) -> None:
     """导出全部账户的 K 线、流水、设置与策略（须先停止服务）；用于备份、换机器、换存储。"""
     from tqdm import tqdm
 
-    from app.gateway import moving
+    from app.gateway.transfer import moving
 
     settings = _ready_settings(ctx, options)
     with moving.stopped_server(settings), tqdm(desc="导出", unit=" 行", leave=False, disable=None) as progress:
@@ -335,7 +335,7 @@ def import_(ctx: click.Context, source: Path, **options: Any) -> None:
     """导入 export 写的目录（须先停止服务）：已有的同键行以导入的为准，其余不动。可重复执行。"""
     from tqdm import tqdm
 
-    from app.gateway import moving
+    from app.gateway.transfer import moving
 
     settings = _ready_settings(ctx, options)
     total = sum(entry.rows for entry in moving.read_manifest(source))

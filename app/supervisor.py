@@ -15,9 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.gateway import family, process
+from app.gateway.host.strategy_keeper import starting
 from app.gateway.process import Kept, Lock, Process
 from app.gateway.registry import Entry, Registry
-from app.gateway.strategy_keeper import starting
 from app.lib.errors import AppError
 from app.settings import Settings
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from app.gateway.host import Host
+from app.gateway.host.host import Host
 from app.gateway.messages import Accounts, ListAccounts, LoggedIn, LogIn, LogOut, ShutDown
 from app.gateway.process import Lock, Process, end
 from app.gateway.registry import Entry, Registry

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from app.gateway import bar_import
-from app.gateway.bar_import import CannotSave, account_writer
 from app.gateway.messages import ReadBars
 from app.gateway.process import Lock
 from app.gateway.registry import Registry, account_key
+from app.gateway.transfer import bar_import
+from app.gateway.transfer.bar_import import CannotSave, account_writer
 from app.lib.calendar import SHANGHAI
 from app.model import store_path
 from app.model.sqlite import SqliteStore

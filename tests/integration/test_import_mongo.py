@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from app.gateway import mongo_import
+from app.gateway.transfer import mongo_import
 from app.lib.bar_files import BadBarFile, read_bar_documents
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput

@@ -10,9 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.gateway import moving
-from app.gateway.moving import CannotMove
 from app.gateway.process import Lock
+from app.gateway.transfer import moving
+from app.gateway.transfer.moving import CannotMove
 from app.lib.bar_files import read_bar_file
 from app.model import HOST, SERVER, open_store
 from app.model.store import Bar, Intent

@@ -18,9 +18,9 @@ from typing import Any
 import psutil
 import pytest
 
-from app.gateway import strategy_keeper
 from app.gateway.family import census, family_of
-from app.gateway.host import Host
+from app.gateway.host import strategy_keeper
+from app.gateway.host.host import Host
 from app.gateway.messages import (
     CodeSaved,
     DeleteStrategy,

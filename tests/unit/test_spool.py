@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from app.gateway import bar_import, leftovers
-from app.gateway.bar_import import CannotSave, account_writer, save_in_chunks
-from app.gateway.leftovers import Leftovers
+from app.gateway.host import leftovers
+from app.gateway.host.leftovers import Leftovers
+from app.gateway.transfer import bar_import
+from app.gateway.transfer.bar_import import CannotSave, account_writer, save_in_chunks
 from app.lib.errors import SettingsError
 from app.model import mongo as mongo_module
 from app.model import spool

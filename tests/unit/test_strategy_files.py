@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.gateway.strategy_files import StrategyFiles
+from app.gateway.host.strategy_files import StrategyFiles
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput, NotFound
 from app.lib.strategy_lib import MAX_BYTES, BadCode

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.gateway.strategy_log import BLOCK, FILE, page
+from app.gateway.host.strategy_log import BLOCK, FILE, page
 from app.lib.errors import BadInput
 
 

@@ -23,12 +23,13 @@ import msgspec
 import orjson
 import psutil
 
-from app.gateway import family, process, strategy_log
+from app.gateway import family, process
+from app.gateway.host import strategy_log
+from app.gateway.host.strategy_files import CodeFile, StrategyFiles, write_whole
 from app.gateway.messages import CodeSaved, Done, Json, StrategyChanged
 from app.gateway.process import AlreadyRunning, Backoff, Process
 from app.gateway.registry import Entry, Registry, boot_id, start_ticks, strategy_name
 from app.gateway.rpc import RpcClient
-from app.gateway.strategy_files import CodeFile, StrategyFiles, write_whole
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput, GatewayDown, NeedsLogin, NotReady, StrategyFailed, StrategyRuns
 from app.lib.strategy_lib import is_safe_name

@@ -24,8 +24,9 @@ import orjson
 
 from app.gateway import channel, process
 from app.gateway.channel import Connection
+from app.gateway.host.leftovers import Leftovers
+from app.gateway.host.strategy_keeper import STRATEGY, Keeper
 from app.gateway.interfaces import check_interface
-from app.gateway.leftovers import Leftovers
 from app.gateway.messages import (
     AccountInfo,
     Accounts,
@@ -54,7 +55,6 @@ from app.gateway.messages import (
 from app.gateway.process import AlreadyRunning, Backoff, Kept, Lock, Process
 from app.gateway.registry import PROTOCOL, Entry, Registry, account_key, other_version
 from app.gateway.rpc import RpcClient, RpcServer
-from app.gateway.strategy_keeper import STRATEGY, Keeper
 from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginDelayed, LoginRefused, NotFound
 from app.model import HOST, SERVER, open_store
 from app.settings import Settings

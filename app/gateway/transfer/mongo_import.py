@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 from pymongo import MongoClient
 
-from app.gateway.bar_import import Save, save_in_chunks
+from app.gateway.transfer.bar_import import Save, save_in_chunks
 from app.lib.bar_files import read_bar_documents
 from app.lib.errors import AppError
 from app.model.mongo import check_uri, translated
