@@ -114,5 +114,7 @@ class Journal:
         while (job := self._jobs.get()) is not None:
             try:
                 job()
-            except Exception:  # the edge of this thread: a full disk must not end the journal for good
-                log.exception("日志写入失败：请检查磁盘空间")
+            except StoreFailed as error:  # it says itself why: a full disk, or bars that wait for a MongoDB that is down
+                log.error("没有写入流水：%s", error)
+            except Exception:  # the edge of this thread: one row must not end the journal for good
+                log.exception("没有写入流水")

@@ -110,7 +110,21 @@ def test_a_write_that_fails_is_logged_and_the_next_one_is_written(house: House, 
     house.journal.trade(DAY, "good", {"trade_key": "good"})
     assert house.journal.close(5.0)
     assert [row["trade_key"] for _, _, row in house.written] == ["good"]
-    assert "日志写入失败" in caplog.text
+    assert "没有写入流水" in caplog.text and "Traceback" in caplog.text
+
+
+def test_bars_that_the_store_does_not_take_are_one_line_that_says_why(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def waiting(*_args: Any) -> int:
+        raise StoreFailed("等待送往 MongoDB 的 K 线已满")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.store, "save_bars", waiting)
+        house.journal.bars("rb2501.SHFE", [Bar(60_000, 1.0, 2.0, 0.5, 1.5, 7)])
+        assert house.journal.close(5.0)
+    assert [record.getMessage() for record in caplog.records] == ["没有写入流水：等待送往 MongoDB 的 K 线已满"]
+    assert "Traceback" not in caplog.text
 
 
 def test_what_a_full_disk_did_not_take_is_written_and_told_once_there_is_room(
