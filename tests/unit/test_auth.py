@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.attempts import LoginAttempts
-from app.auth import AuthorizationCode, Tokens, signing_key
+from app.auth import CLOCK_STEP, AuthorizationCode, Tokens, signing_key
 from app.lib.errors import AuthCodeWrong, BadInput, FrontUnreachable, LoginRefused, RateLimited, SettingsError, TokenError
 
 KEY = b"k" * 64
@@ -163,9 +163,15 @@ def test_a_token_without_one_of_its_claims_is_refused(tokens: Tokens, store: Any
     assert refused(tokens, jwt.encode(whole, KEY, algorithm="HS256"))
 
 
+def test_a_token_of_a_moment_ago_is_good_after_the_clock_was_set_back_a_little(tokens: Tokens, store: Any) -> None:
+    tokens.issue(ACCOUNT)
+    ahead = jwt.encode(claims(store, iat=int(time.time()) + CLOCK_STEP - 10), KEY, algorithm="HS256")
+    assert tokens.verify(ahead).account == ACCOUNT
+
+
 def test_a_token_from_the_future_is_refused(tokens: Tokens, store: Any) -> None:
     tokens.issue(ACCOUNT)
-    assert refused(tokens, jwt.encode(claims(store, iat=int(time.time()) + 600), KEY, algorithm="HS256"))
+    assert refused(tokens, jwt.encode(claims(store, iat=int(time.time()) + CLOCK_STEP + 10), KEY, algorithm="HS256"))
 
 
 def test_an_account_that_never_logged_in_has_no_session(tokens: Tokens, store: Any) -> None:
