@@ -13,6 +13,7 @@ import itertools
 import logging
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -167,7 +168,7 @@ class NativeWire:
             raise NotSent(message, code)
 
 
-class NativeLink:
+class NativeLink(ABC):
     """One front of the vendor's. `start`, `settled`, `drop`, `rest` and `close` in the event thread."""
 
     def __init__(
@@ -300,14 +301,14 @@ class NativeLink:
     _callbacks: type
 
     @property
-    def _address(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _address(self) -> str: ...
 
-    def _begin(self, api: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _begin(self, api: Any) -> None: ...
 
-    def _ask(self, frame: Any) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _ask(self, frame: Any) -> int: ...
 
     def _log_out(self) -> None:
         """Whether that leaves or not: nothing is to be done about it."""

@@ -7,6 +7,7 @@ app/counter/frames.py, one connection after the other. front.py is the built-in 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -67,7 +68,7 @@ class Link(Protocol):
         """For good: no further attempt."""
 
 
-class Side:
+class Side(ABC):
     """What market and trader have in common: the front's state, and its login."""
 
     name: str
@@ -101,9 +102,9 @@ class Side:
         if self._front is not None:
             self._front.close()
 
+    @abstractmethod
     def _make_front(self) -> Link:
         """The link of this account's front, as `_info` has it."""
-        raise NotImplementedError
 
     def _send(self, frame: frames.AnyRequestFrame) -> bool:
         """A question that is asked again at the next login anyway, should the front be gone. Whether it has left."""
