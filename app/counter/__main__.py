@@ -18,7 +18,7 @@ from app.counter.server import CounterServer, Outgoing
 from app.counter.state import State, StateTooNew
 from app.gateway.channel import new_address
 from app.gateway.registry import Registry
-from app.lib.calendar import use_overrides
+from app.lib import calendar
 from app.lib.errors import SettingsError
 from app.settings import Settings
 
@@ -30,7 +30,8 @@ log = logging.getLogger("app.counter")
 def main() -> int:
     try:
         settings = Settings.load()
-        use_overrides(settings.calendar_file)
+        calendar.keep_in(settings.data_dir)
+        calendar.use_overrides(settings.calendar_file)
     except SettingsError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1

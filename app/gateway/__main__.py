@@ -64,6 +64,7 @@ def run(settings: Settings, login: Login) -> int:
 def main() -> int:
     try:
         settings = Settings.load()
+        calendar.keep_in(settings.data_dir)
         calendar.use_overrides(settings.calendar_file)
         login = msgspec.json.decode(sys.stdin.buffer.readline(), type=Login)
     except AppError as error:

@@ -1,21 +1,26 @@
 """Trading days, night sessions, and the trading day of a moment. Pure: the moment is passed in. Any process, any thread.
 
-Days come from exchange_calendars' Shanghai calendar (XSHG), loaded at the first question. It ends a year or less ahead: beyond its
-bound weekdays count as trading days and `is_sure` says no. An override file (`use_overrides`) corrects or extends it; the
-counter's own TradingDay stays the last word. All moments are aware; the exchanges' wall time is Asia/Shanghai whatever the
-host's zone is. Rules: docs/domain.md, Time 1, 2, 6 and 7.
+Days come from exchange_calendars' Shanghai calendar (XSHG), read at the first question, or from the file that it was kept in (`keep_in`).
+It ends a year or less ahead: beyond its bound weekdays count as trading days and `is_sure` says no. An override file (`use_overrides`)
+corrects or extends it; the counter's own TradingDay stays the last word. All moments are aware; the exchanges' wall time is
+Asia/Shanghai whatever the host's zone is. Rules: docs/domain.md, Time 1, 2, 6 and 7.
 """
 
 from __future__ import annotations
 
+import logging
 import tomllib
+import uuid
 import warnings
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from app.lib.errors import SettingsError
 
@@ -24,9 +29,13 @@ EVENING = time(20, 0)  # from here on an evening belongs to the next trading day
 SMALL_HOURS = time(6, 0)  # until here a night session may run on (the longest ends 02:30)
 FIRST_DAY = "2005-01-01"
 ONE_DAY = timedelta(days=1)
+KEPT_FILE = "calendar.json"
 
 # No night session, in evenings: suspended for the epidemic, from the first day after the Spring Festival to the holiday in May.
 NO_NIGHTS = (date(2020, 2, 3), date(2020, 5, 5))
+
+
+log = logging.getLogger(__name__)
 
 
 class _Days(NamedTuple):
@@ -40,7 +49,27 @@ class _Days(NamedTuple):
     opened: frozenset[date] = frozenset()
 
 
+class _Kept(msgspec.Struct):
+    """What `keep_in` keeps, in dates' ordinals; of this version of the library alone."""
+
+    library: str
+    sessions: list[int]
+    sure_until: int
+
+
 _overrides: Path | None = None
+_kept: Path | None = None
+
+
+def keep_in(folder: Path | None) -> None:
+    """Keep the library's days in a file of this folder: who reads it is spared the library, and most of a second of pandas.
+
+    Called once when a process starts. The override file is read anew each time. A file that is broken, of another version of the
+    library, or that cannot be written costs that second again and nothing else.
+    """
+    global _kept
+    _kept = None if folder is None else folder / KEPT_FILE
+    forget()
 
 
 def use_overrides(path: Path | None) -> None:
@@ -56,7 +85,7 @@ def use_overrides(path: Path | None) -> None:
 
 
 def load() -> None:
-    """Read the calendar now: the first question costs half a second of pandas, on a busy machine several."""
+    """Read the calendar now: the first question may cost most of a second of pandas, on a busy machine several."""
     _days()
 
 
@@ -77,15 +106,51 @@ def on_forget(clear: Callable[[], None]) -> None:
 
 @lru_cache(maxsize=1)
 def _days() -> _Days:
-    from exchange_calendars import get_calendar  # heavy (pandas): only those who ask for a day pay for it, see `load`
+    days = _read_kept() or _from_library()
+    return days if _overrides is None else _corrected(days, _overrides)
+
+
+def _from_library() -> _Days:
+    from exchange_calendars import get_calendar  # heavy (pandas): only those who ask for a day pay for it, see `load` and `keep_in`
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # between that library and pandas, nothing of ours
         calendar = get_calendar("XSHG", start=FIRST_DAY)
+        bound = calendar.bound_max()
+        if bound is not None and calendar.sessions[-1] < bound:  # it goes no further than a year from now by itself
+            calendar = get_calendar("XSHG", start=FIRST_DAY, end=bound)
     sessions = frozenset(stamp.date() for stamp in calendar.sessions)
-    bound = calendar.bound_max()
     days = _Days(sessions, min(sessions), max(sessions), max(sessions) if bound is None else bound.date())
-    return days if _overrides is None else _corrected(days, _overrides)
+    if bound is not None:  # else it ends a year from today, whenever that is
+        _keep(days)
+    return days
+
+
+def _read_kept() -> _Days | None:
+    if _kept is None:
+        return None
+    try:
+        kept = msgspec.json.decode(_kept.read_bytes(), type=_Kept)
+        if kept.library != version("exchange_calendars"):
+            return None
+        sessions = frozenset(map(date.fromordinal, kept.sessions))
+        return _Days(sessions, min(sessions), max(sessions), date.fromordinal(kept.sure_until))
+    except (OSError, ValueError, OverflowError):
+        return None
+
+
+def _keep(days: _Days) -> None:
+    if _kept is None:
+        return
+    temporary = _kept.with_name(f".{_kept.name}.{uuid.uuid4().hex}")
+    kept = _Kept(version("exchange_calendars"), sorted(day.toordinal() for day in days.sessions), days.sure_until.toordinal())
+    try:
+        temporary.write_bytes(msgspec.json.encode(kept))
+        temporary.replace(_kept)
+    except OSError as error:
+        log.info("the calendar is not kept in %s: %s", _kept, error)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _corrected(days: _Days, path: Path) -> _Days:

@@ -13,6 +13,7 @@ from app.gateway.registry import Registry
 from tests.ctp_front.build import MD, TD, environment, write_map
 from tests.e2e.server import ROOT, BackendServer
 from tests.faults import CounterFaults
+from tests.kept_calendar import keep_calendar
 from tests.waiting import eventually
 
 
@@ -26,6 +27,7 @@ class CtpServer(BackendServer):
         self._queries = queries
         self._folder = tempfile.TemporaryDirectory(prefix="ctp")  # a socket's path has to be short
         self.counter_registry = Registry(Path(self._folder.name))
+        keep_calendar(Path(self._folder.name))
         self.fault_address = f"unix:{self._folder.name}/faults.sock"
         self._counter: subprocess.Popen[bytes] | None = None
 

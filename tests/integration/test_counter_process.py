@@ -21,6 +21,7 @@ from app.counter import frames as f
 from app.gateway.channel import connect
 from app.gateway.registry import Entry, Registry
 from tests.faults import CounterFaults, FaultRefused
+from tests.kept_calendar import keep_calendar
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +103,7 @@ class CounterProcess:
 
     def __init__(self, data_dir: Path) -> None:
         self.registry = Registry(data_dir)
+        keep_calendar(data_dir)
         self.faults_address = f"unix:{data_dir / 'faults.sock'}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CTPBEE_BACKEND_")}
         own = {"CTPBEE_BACKEND_DATA_DIR": str(data_dir), "CTPBEE_BACKEND_COUNTER_CAPITAL": "1000000"}

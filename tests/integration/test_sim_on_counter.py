@@ -18,6 +18,7 @@ from app.gateway.ledger import COUNTED_MONEY
 from app.gateway.registry import Entry, Registry
 from app.model.sqlite import SqliteStore
 from tests.fakes.app import Gateway
+from tests.kept_calendar import keep_calendar
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +30,7 @@ class Counter:
 
     def __init__(self, data_dir: Path) -> None:
         self._registry = Registry(data_dir)
+        keep_calendar(data_dir)
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CTPBEE_BACKEND_")}
         self._environment = clean | {"CTPBEE_BACKEND_DATA_DIR": str(data_dir)}
         self._log = data_dir / "counter.log"
