@@ -19,6 +19,7 @@ from app.gateway import channel
 from app.gateway.registry import Entry, Registry
 from app.lib.calendar import SHANGHAI
 from tests.faults import CounterFaults
+from tests.kept_calendar import keep_calendar
 from tests.socket_client import ClientInOrder
 from tests.waiting import eventually
 
@@ -63,6 +64,7 @@ class BackendServer:
 
     def start(self, *arguments: str) -> BackendServer:
         (self.data_dir / "run").mkdir(parents=True, exist_ok=True)
+        keep_calendar(self.data_dir)
         with open(self.data_dir / "console.log", "ab") as console:
             self.process = subprocess.Popen(
                 [sys.executable, str(ROOT / "run.py"), "--port", "0", "--data-dir", str(self.data_dir), *arguments],
@@ -320,4 +322,5 @@ class Page:
         self.events.clear()
 
     def close(self) -> None:
-        self.client.disconnect()
+        """For good: `disconnect` alone leaves a client that is just reconnecting at it for ever, in the tests that follow too."""
+        self.client.shutdown()

@@ -51,6 +51,7 @@ from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, FrontUnreachable, LoginRefused, NotFound, NotReady, OrderRefused
 from app.model import open_store
 from app.settings import Settings
+from tests.kept_calendar import keep_calendar
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +86,7 @@ class World:
         options = {"data_dir": data_dir, "counter_clock": CLOCK, "order_timeout": 1.0} | options
         self.settings = Settings.load(None, {}, **options)
         self.registry = Registry(data_dir)
+        keep_calendar(data_dir)
         self.faults_at = channel.new_address(self.registry.run_dir, "faults")
         self.children: list[subprocess.Popen[bytes]] = []
         self.pages: list[Page] = []
@@ -583,8 +585,10 @@ def test_when_the_trading_day_turns_orders_end_and_todays_lots_become_yesterdays
     eventually(lambda: (rows := held(page)) and rows[0]["yd_volume"] == 2, "the lots are yesterday's")
     lists = page.json(ReadLists())
     assert lists["order_list"] == [] and lists["trade_list"] == [] and lists["active_order_list"] == []
-    later = eventually(lambda: [push for push in page.pushes[seen:] if push.name == "order"], "the empty list is pushed")
-    assert json.loads(later[-1].payload)["data"] == []
+    eventually(
+        lambda: any(push.name == "order" and json.loads(push.payload)["data"] == [] for push in page.pushes[seen:]),
+        "the empty list is pushed",
+    )
     assert not page.events("error")
     fresh = page.waits_for("tick", lambda event: event["data"]["trading_day"] > tick["trading_day"])
     closed = page.ask(ClosePosition(symbol, "long", 2))
