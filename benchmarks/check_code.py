@@ -75,6 +75,15 @@ def timed(act: Callable[[], object], times: int) -> list[float]:
     return took
 
 
+def asked(server: Server, token: str, path: str, text: str, times: int) -> list[float]:
+    """µs of each answer, over a connection of its own: while the reference runs, the server would close one that idles."""
+    caller = Caller(server.port, token)
+    try:
+        return timed(lambda: caller.ask("POST", path, text=text), times)
+    finally:
+        caller.close()
+
+
 def bare_pylint(path: Path) -> None:
     with on_core(SERVER_CORE):
         done = subprocess.run([sys.executable, "-m", "pylint", "--disable=R,C", "--output-format=json", str(path)], capture_output=True)
@@ -89,13 +98,13 @@ def main() -> None:
     print(machine(), flush=True)
     with tempfile.TemporaryDirectory(prefix="check-code-") as folder:
         server = Server(Path(folder) / "data", everything=False)
-        caller = Caller(server.port, token_of(server.data_dir, ACCOUNT))
+        token = token_of(server.data_dir, ACCOUNT)
         try:
             rows = []
             for name, text in TEXTS.items():
                 path = Path(folder) / "strategy.py"
                 path.write_text(text, "utf-8")
-                ours = timed(lambda text=text: caller.ask("POST", "/check_code", text=text), options.times)  # type: ignore[misc]
+                ours = asked(server, token, "/check_code", text, options.times)
                 theirs = timed(lambda path=path: bare_pylint(path), options.times)  # type: ignore[misc]
                 pair = percentile(ours, 0.5), percentile(theirs, 0.5)
                 rows.append((name, ms(pair[0]), ms(max(ours)), ms(pair[1]), ratio(pair[1], pair[0])))
@@ -103,7 +112,7 @@ def main() -> None:
             print(table(f"检查代码，各 {options.times} 次", head, rows), flush=True)
             rows = []
             for name, text in RUNS.items():
-                ours = timed(lambda text=text: caller.ask("POST", "/run_code", text=text), options.times)  # type: ignore[misc]
+                ours = asked(server, token, "/run_code", text, options.times)
                 plain = timed(
                     lambda text=text: subprocess.run([sys.executable, "-c", text], capture_output=True, check=True), options.times
                 )  # type: ignore[misc]
@@ -112,7 +121,6 @@ def main() -> None:
             head = ("代码", "/run_code p50 ms", "最长 ms", "python -c p50 ms（参照）", "我们是参照的")
             print(table(f"试运行，各 {options.times} 次", head, rows), flush=True)
         finally:
-            caller.close()
             server.close()
 
 

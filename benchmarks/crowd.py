@@ -106,7 +106,6 @@ def crowd(folder: Path, pages_count: int, contracts: int, minutes: float, orders
             newest = json.loads(gateway.call(ReadEvents(0, 1)).payload)["seq"]
         got = pages.ask("end", expected=10**9, seconds=1.0)
         seqs = pages.ask("seqs")
-    whole = not seqs["differ"] and seqs["ordered"] and seqs["newest"] == newest and not seqs["closed"]
     print(table(f"{pages_count} 页 × {contracts} 个合约，{minutes:g} 分钟：内存与描述符（前 {WARM_SHARE:.0%} 不计）",
                 ("进程", "内存 MB", "每分钟", "其后半", "描述符", "每分钟"), sampler.rows()))  # fmt: skip
     if busy:
@@ -116,8 +115,9 @@ def crowd(folder: Path, pages_count: int, contracts: int, minutes: float, orders
             (f"{pages_count} 页", str(len(busy)), f"{ms(percentile(busy, 0.5))} / {ms(loaded)}", f"{loaded / calm:.2f}"),
         ]
         print(table("其间的报单", ("情形", "笔", "p50 / p99 ms", "p99 与参照"), rows))
-    print(f"送达行情 {got['ticks']:,} 笔，{got['ticks'] / took_seconds:,.0f} 笔/s；web 占用 {share:.0%} 核。")
-    print(f"每页委托事件 {seqs['events']} 条，流水最后一号 {newest}，{'每页都完整、同序' if whole else f'有缺失：{seqs}'}。\n")
+        whole = not seqs["differ"] and seqs["ordered"] and seqs["newest"] == newest and not seqs["closed"]
+        print(f"每页委托事件 {seqs['events']} 条，流水最后一号 {newest}，{'每页都完整、同序' if whole else f'有缺失：{seqs}'}。")
+    print(f"送达行情 {got['ticks']:,} 笔，{got['ticks'] / took_seconds:,.0f} 笔/s；web 占用 {share:.0%} 核。\n")
 
 
 def _orders(desk: Desk, count: int) -> list[float]:
