@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.gateway.bar_import import account_writer
+from app.gateway.transfer.bar_import import account_writer
 from app.model import store_path
 from app.model.mongo import CONNECT_LIMIT, MongoTables
 from app.model.spool import RETRY_REFUSED
