@@ -26,7 +26,7 @@ stop:
 test: $(VENV)/.ready-test
 	$(PY) -m ruff check .
 	$(PY) -m mypy app run.py
-	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 uwsgi: $(VENV)/.ready-uwsgi
 
