@@ -27,13 +27,14 @@ import msgspec
 from app import data_dir
 from app.gateway.process import AlreadyRunning, Lock
 from app.gateway.registry import Registry
+from app.lib import calendar
 from app.lib.errors import AppError, SettingsError
 from app.settings import Settings
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 DATA, STRATEGIES = "data", "strategies"
-LEFT_OUT = ("run", "locks", "logs", "attempts.db")
+LEFT_OUT = ("run", "locks", "logs", "attempts.db", calendar.KEPT_FILE)
 ASIDE = "before-"  # and a time: where a restore puts what it found
 HEADER = b"SQLite format 3\0"
 STAMP = "%Y%m%d-%H%M%S"

@@ -1,4 +1,4 @@
-"""The web's connections to the host and to the gateways. Web process only; plain threads and standard library.
+"""The web's connections to the host and to the gateways. Web process only; plain threads.
 
 One `Link`, with a thread of its own, per account whose gateway runs: it finds the gateway by the registry (so a dead host does
 not matter), watches it, and when the connection breaks says so at once and looks for the gateway again. Under eventlet and

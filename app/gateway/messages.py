@@ -451,4 +451,7 @@ class Push(msgspec.Struct, tag=True, array_like=True, frozen=True):
 
 
 BARS_SAVED = "bars_saved"
-"""The name of a push that is for the webs themselves: bars of its `symbol` have been saved, /bar has others now. No payload."""
+"""The name of a push that is for the webs themselves: bars of its `symbol` have been saved, /bar has others now.
+
+Its payload is `{}`: a web of before there was this push hands it on to its pages.
+"""

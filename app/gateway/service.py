@@ -491,7 +491,7 @@ class Service:
         return Counted(self._bars.save(str(symbol), request.bars), self._store.state().waiting)
 
     def _on_bars_saved(self, local_symbol: str) -> None:
-        self.loop.post(self._publisher.push, BARS_SAVED, b"", local_symbol)
+        self.loop.post(self._publisher.push, BARS_SAVED, b"{}", local_symbol)
 
     def _unsubscribe(self, request: Unsubscribe) -> Symbols:
         removed = self._subscriptions.remove(request.symbols)

@@ -13,6 +13,7 @@ import tomllib
 import uuid
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from importlib.metadata import version
@@ -150,7 +151,8 @@ def _keep(days: _Days) -> None:
     except OSError as error:
         log.info("the calendar is not kept in %s: %s", _kept, error)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _corrected(days: _Days, path: Path) -> _Days:

@@ -86,7 +86,7 @@ class FakeGateway:
         """Bars have been saved: ReadBars is answered with one more."""
         with self._lock:
             self.bars += 1
-            self._send(Push(BARS_SAVED, b"", local_symbol))
+            self._send(Push(BARS_SAVED, b"{}", local_symbol))
 
     def update(self) -> int:
         """The next `order_update`; its seq."""

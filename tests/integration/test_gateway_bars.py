@@ -62,6 +62,7 @@ def test_who_watches_is_told_of_bars_that_are_saved_those_of_quotes_and_those_th
     symbol, _ = a_contract(page, "ag")
     world.near_minutes_end(page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol))
     eventually(lambda: symbol in told(page), "that a bar closed")
+    assert all(said == {} for said in page.events(BARS_SAVED))  # JSON: an older web hands it on
 
 
 def test_a_contract_that_is_not_listed_any_more_is_served_and_an_unknown_one_is_not(world: World) -> None:

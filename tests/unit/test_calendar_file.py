@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,22 @@ def test_an_override_file_corrects_the_days_that_were_kept_and_is_not_kept_with_
     assert calendar.is_trading_day(date(2025, 6, 6))
 
 
-@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b'{"library":"x"}', b"\xff"])
+OURS = b'"library":"%s"' % version("exchange_calendars").encode()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"library":"x"}',
+        b"\xff",
+        b'{%s,"sessions":[],"sure_until":739000}' % OURS,
+        b'{%s,"sessions":[0],"sure_until":739000}' % OURS,
+        b'{%s,"sessions":[739000],"sure_until":1000000000000}' % OURS,
+    ],
+)
 def test_a_file_that_is_broken_is_made_anew(folder: Path, asked: list[str], broken: bytes) -> None:
     calendar.load()
     whole = (folder / calendar.KEPT_FILE).read_bytes()

@@ -42,6 +42,7 @@ def test_secrets_are_masked_and_the_rest_is_left(line: str, masked: str) -> None
 def logging_restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, hooks = root.handlers[:], root.level, (sys.excepthook, threading.excepthook)
+    source = logging._srcfile
     yield
     for handler in root.handlers[:]:
         if handler not in handlers:
@@ -49,6 +50,7 @@ def logging_restored() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     sys.excepthook, threading.excepthook = hooks
+    logging._srcfile = source
     logging.captureWarnings(False)
 
 
