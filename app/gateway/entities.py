@@ -33,6 +33,7 @@ from ctpbee.constant import (
 
 from app.lib.book import Position
 from app.lib.calendar import SHANGHAI
+from app.lib.rows import OtherStatus
 
 KINDS: dict[str, type[Entity]] = {
     kind.__name__: kind for kind in (TickData, BarData, OrderData, TradeData, PositionData, AccountData, ContractData)
@@ -90,8 +91,8 @@ def dicts(entities: Iterable[Any]) -> list[dict[str, Any]]:
     return [vars(one) for one in entities]
 
 
-def _values(kind: type[Enum]) -> Callable[[Any], Any]:
-    members = {member.value: member for member in kind}
+def _values(*kinds: type[Enum]) -> Callable[[Any], Any]:
+    members = {member.value: member for kind in kinds for member in kind}
     return lambda value: members.get(value, value)
 
 
@@ -108,7 +109,7 @@ _readers: dict[type[Entity], list[tuple[str, Callable[[Any], Any]]]] = {
         ("direction", _direction),
         ("offset", _offset),
         ("type", _values(OrderType)),
-        ("status", _values(Status)),
+        ("status", _values(Status, OtherStatus)),
     ],
     TradeData: [("exchange", _exchange), ("direction", _direction), ("offset", _offset)],
     PositionData: [("exchange", _exchange), ("direction", _direction)],

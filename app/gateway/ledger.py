@@ -15,13 +15,14 @@ from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
 import msgspec
-from ctpbee.constant import ContractData, OrderData, Status, TradeData
+from ctpbee.constant import ContractData, OrderData, TradeData
 
 from app.counter.frames import InstrumentField, OrderField, PositionDetailField, TradeField, TradingAccountField, terms_of
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
 from app.lib.book import Book, Fill, Lot, Money, Position, Terms, WorkingOrder
 from app.lib.prices import is_absent
+from app.lib.rows import WORKING
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ Change: TypeAlias = OrderData | TradeData
 TradeKey = tuple[str, str, str, str]
 SysKey = tuple[str, str, str]
 CENT = Decimal("0.01")
-ACTIVE = {Status.SUBMITTING, Status.NOTTRADED, Status.PARTTRADED}
 
 COUNTED_MONEY = {
     "pre_balance": ("PreBalance", "昨结存"),
@@ -151,8 +151,8 @@ class Ledger:
         return order_id in self._own
 
     def active_orders(self) -> list[OrderData]:
-        """Those that may still be filled, 提交中 included."""
-        return [order for order in self.orders.values() if order.status in ACTIVE]
+        """Those that may still be filled, 提交中 and conditional ones that wait included."""
+        return [order for order in self.orders.values() if order.status.value in WORKING]
 
     def order_row(self, order_id: str) -> OrderField | None:
         """CTP's row of an order of the day, its OrderSysID verbatim."""
@@ -185,10 +185,10 @@ class Ledger:
         state = self._states.get(order_id)
         stage = fields.STAGE_OF.get(row.OrderStatus)
         if stage is None:
-            log.warning("order %s has status %r: kept as it was", order_id, row.OrderStatus)
-            if state is not None:
-                return []
-            row, stage = msgspec.structs.replace(row, OrderStatus="a"), fields.TAKEN
+            log.warning("order %s has status %r, which says nothing of it", order_id, row.OrderStatus)
+            stage = fields.UNTOLD
+            if state is not None and state.refusal is None:  # it is as far as it was, and the counter has it
+                row, stage = msgspec.structs.replace(row, OrderStatus=state.row.OrderStatus), max(state.rank[0], fields.TAKEN)
         rank = (stage, row.VolumeTraded)
         changes: list[Change] = []
         if state is None:
@@ -296,7 +296,7 @@ class Ledger:
         instrument = self._instruments.get(row.InstrumentID)
         if instrument is None:
             return
-        if state.refusal is not None:
+        if state.refusal is not None or row.OrderStatus not in fields.FREEZING:
             self.book.forget_order(order_id)
             return
         self.book.apply_order(

@@ -28,6 +28,7 @@ from app.gateway.order_check import (
 )
 from app.lib import rows
 from app.lib.advice import refusal_text
+from app.lib.book import Closable
 from app.lib.errors import AppError, BadInput, NotFound, NotReady, OrderRefused
 from app.lib.figures import Distribution
 from app.lib.offsets import close_price, split_close
@@ -35,6 +36,7 @@ from app.model.store import Intent, Store
 
 FRESH = timedelta(seconds=5)
 UNKNOWN = "ORDER_STATE_UNKNOWN"
+NEVER_ARRIVED = "NEVER_ARRIVED"  # an order that is taken for lost, and may live all the same
 UNKNOWN_TEXT = "报单已发出，柜台未确认，请勿重复下单"
 CANCEL_SENT_TEXT = "撤单已发出，柜台未确认"
 
@@ -209,13 +211,16 @@ class OrderDesk:
     # ── cancelling ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def cancel(self, request: CancelOrder) -> Future[Done]:
-        """Send the cancel, unless one is under way, and wait. Raises NotFound, BadInput and NotReady: then nothing was sent."""
+        """Send the cancel, unless one is under way, and wait. Raises NotFound, BadInput, OrderRefused and NotReady: then
+        nothing was sent."""
         order_id = request.order_id.strip().rpartition(".")[2]
         order = self._account.order(order_id)
         if order is None:
             raise NotFound("本账户没有这张报单", code="ORDER_NOT_FOUND")
         if request.local_symbol and request.local_symbol.partition(".")[0] != order.symbol:
             raise BadInput("local_symbol", f"报单 {order_id} 的合约是 {order.local_symbol}")
+        if order.status.value not in rows.WORKING and order.error_code != NEVER_ARRIVED:
+            raise OrderRefused(f"报单已经结束（{order.status.value}），不能再撤，未发出", code="ORDER_ENDED", order_id=order_id)
         waiting = self._cancelling.get(order_id)
         if waiting is None:  # else one is under way: a second would be refused (CTP_24) and take the first's answer with it
             self._check_ready("撤单")
@@ -257,7 +262,7 @@ class OrderDesk:
         if request.direction not in ("long", "short"):
             raise BadInput("direction", "direction 应为 long 或 short（持仓方向）")
         volume = checked_volume(request.volume, contract, is_market=False, is_open=False)
-        closable = self._book().closable(contract.symbol, request.direction)
+        closable = self._closable(contract.symbol, request.direction, volume)
         legs = split_close(volume, closable, self._config["CLOSE_PATTERN"], contract.position_date_type == "1")
         price = self._closing_price(contract, request.direction)
         direction = "short" if request.direction == "long" else "long"
@@ -267,6 +272,17 @@ class OrderDesk:
             for leg in legs
         ]
         return _all_of([self._send_leg(order) for order in orders])
+
+    def _closable(self, symbol: str, direction: str, volume: int) -> Closable:
+        """What a close of so many lots may take. Lots that other sessions' orders hold count as free where the rest is not enough:
+        whether they still hold them is the counter's to say, and its refusal harms nobody."""
+        book = self._book()
+        closable: Closable = book.closable(symbol, direction)
+        if volume <= sum(closable):
+            return closable
+        others = [order.order_id for order in self._account.working_orders() if not order.is_local]
+        freed: Closable = book.closable(symbol, direction, apart_from=others)
+        return freed if volume <= sum(freed) else closable
 
     def _send_leg(self, order: OrderRequest) -> Future[OrderOutcome]:
         """Like `_send`, but what did not leave is an outcome: another leg may have."""

@@ -94,7 +94,7 @@ class Own(NamedTuple):
 
 
 US, EXCHANGE, COUNTER_SIDE = "us", "exchange", "counter"
-BY_TEXT = {US: "本服务，没有发出", EXCHANGE: "交易所", COUNTER_SIDE: "柜台"}
+BY_TEXT = {US: "本服务", EXCHANGE: "交易所", COUNTER_SIDE: "柜台"}
 
 OWN: dict[str, Own] = {
     "EXCHANGE_REJECT": Own(EXCHANGE, "交易所拒绝，原因是回报里的状态信息（StatusMsg）：价格越界、不合最小变动价位、时段不对等"),
@@ -103,11 +103,16 @@ OWN: dict[str, Own] = {
     "NEVER_SENT_NETWORK": Own(US, "CTP 库答 -1：网络连接失败，没有发出"),
     "NEVER_SENT_UNANSWERED": Own(US, "CTP 库答 -2：未答复的请求已到上限，没有发出；稍后再试"),
     "NEVER_SENT_TOO_FAST": Own(US, "CTP 库答 -3：每秒请求数已到上限，没有发出；放慢"),
+    "LOADING": Own(US, "刚登录，账户正在载入，还读不到列表；几秒后再试"),
     "NOT_READY": Own(US, "交易前置未就绪（断线、载入、休市，原因写在文字里），没有发出"),
     "JOURNAL_FAILED": Own(US, "报单日志写不进磁盘，没有发出"),
     "NOT_TRADABLE": Own(US, "合约不在交易（已到期、未上市），没有发出"),
     "UNKNOWN_SYMBOL": Own(US, "合约表里没有这个合约，没有发出"),
+    "ORDER_NOT_FOUND": Own(US, "本账户当日没有这张报单，撤单没有发出"),
+    "ORDER_ENDED": Own(US, "要撤的报单已经结束（全部成交、已撤销、拒单、已触发），撤单没有发出"),
+    "CLIENT_ORDER_ID_REUSED": Own(US, "client_order_id 已用于另一张报单，没有发出；答复里的 order_id 是那一张"),
     "CLOSABLE_EXCEEDED": Own(US, "平仓手数超过可平，没有发出"),
+    "NO_LAST_PRICE": Own(US, "没有最新价，定不出平仓价，没有发出"),
     "NO_FRESH_PRICE": Own(US, "平仓需要 5 秒内的最新价，已替你订阅；稍后再试"),
     "FRONT_UNREACHABLE": Own(US, "限定时间内前置没有应答：核对地址与网络，`python run.py doctor` 可试连"),
     "OUT_OF_HOURS": Own(US, "不在交易时段，前置连不上：网关留着，到点自动登录"),
@@ -120,8 +125,23 @@ OWN: dict[str, Own] = {
     "INTERFACE_UNAVAILABLE": Own(US, "没有安装 ctpbee_api（`make ctp`），或这个接口没有此项功能"),
     "PASSWORD_DIFFERS": Own(US, "账户已登录，密码与登录时不同"),
     "FRONT_DIFFERS": Own(US, "账户已登录在另一组前置上，请先注销"),
+    "AUTH_CODE_UNSET": Own(US, "对外服务还没有授权码：在服务器上 `python run.py auth-code`"),
+    "NO_SETTLEMENT": Own(COUNTER_SIDE, "柜台没有（这一天的）结算单"),
+    "HOST_DOWN": Own(US, "网关管理进程没有应答；稍后再试"),
+    "GATEWAY_FAILED": Own(US, "账户的网关没能启动，原因在它的日志里"),
+    "GATEWAY_TIMEOUT": Own(US, "网关没有在限定时间内应答：读列表可再试，报单与撤单先核对委托列表"),
+    "COUNTER_FAILED": Own(US, "内置柜台没能启动，原因在日志 counter 里"),
+    "BAD_JSON": Own(US, "请求体不是一个 JSON 对象"),
+    "BAD_CODE": Own(US, "策略代码有错，不能启动；`line` 是行号"),
+    "NO_NAME": Own(US, "策略代码里 ext 的第一个参数不是文字"),
+    "UNKNOWN_STRATEGY": Own(US, "没有这个策略"),
+    "UNKNOWN_VERSION": Own(US, "策略没有这个版本"),
+    "STRATEGY_NOT_STARTED": Own(US, "策略的进程起不来，原因在文字里"),
+    "CODE_NOT_WRITTEN": Own(US, "策略文件写不进磁盘，没有保存"),
+    "UNREADABLE_FILE": Own(US, "策略文件读不出来"),
+    "UNSAFE_FILE": Own(US, "策略文件不是策略目录里的普通文件"),
 }
-"""Codes of our own about logins and orders of a real account; those of single routes stand in docs/api.md."""
+"""Codes of our own. What belongs to one route alone may stand in docs/api.md instead."""
 
 
 def counter_text(error_id: int) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -200,11 +200,15 @@ class Book:
         leg = self._legs.get((symbol, direction))
         return self._position(leg.now) if leg is not None and leg.now.volume else None
 
-    def closable(self, symbol: str, direction: str) -> Closable:
+    def closable(self, symbol: str, direction: str, apart_from: Collection[str] = ()) -> Closable:
+        """What a new close may take; of the orders `apart_from`, by id, as if they were not there."""
         leg = self._legs.get((symbol, direction))
         if leg is None:
             return Closable(0, 0)
-        count, volumes = leg.now, self._freezes().volumes
+        count, volumes = leg.now, self._freezes().volumes.copy()
+        for order in (self._orders[order_id] for order_id in self._working.intersection(apart_from)):
+            if order.offset != "open":
+                volumes[self._bucket(order)] -= self._left(order)
         of_today, of_history = volumes[symbol, direction, True], volumes[symbol, direction, False]
         if leg.terms.splits_today:
             return Closable(max(0, count.today_volume - of_today), max(0, count.yd_volume - of_history))
@@ -333,16 +337,22 @@ class Book:
             volumes: Counter[tuple[str, str, bool]] = Counter()
             for order_id in self._working:
                 order = self._orders[order_id]
-                left = order.remaining
-                if order.volume:
-                    left = min(left, order.volume - self._filled[order_id])
-                if left <= 0:
+                left = self._left(order)
+                if not left:
                     continue
                 commission += self.fee_of(order.symbol, order.offset, order.price, left)
                 if order.offset == "open":
                     margin += self.margin_of(order.symbol, order.side, order.price, left)
                 else:
-                    today_only = order.offset == "closetoday" and self._terms(order.symbol).splits_today
-                    volumes[order.symbol, order.direction, today_only] += left
+                    volumes[self._bucket(order)] += left
             self._frozen = _Frozen(margin, commission, volumes)
         return self._frozen
+
+    def _left(self, order: WorkingOrder) -> int:
+        """Lots that it may still fill."""
+        left = min(order.remaining, order.volume - self._filled[order.order_id]) if order.volume else order.remaining
+        return max(0, left)
+
+    def _bucket(self, order: WorkingOrder) -> tuple[str, str, bool]:
+        """The lots that a close takes: (symbol, direction, today's only)."""
+        return order.symbol, order.direction, order.offset == "closetoday" and self._terms(order.symbol).splits_today

@@ -18,7 +18,16 @@ import orjson
 from app.lib.book import Money, Position
 from app.lib.calendar import SHANGHAI
 
-WORKING = ("提交中", "未成交", "部分成交")
+
+class OtherStatus(Enum):
+    """States of an order for which ctpbee has no word; only orders of other terminals come to them."""
+
+    UNTRIGGERED = "未触发"  # a conditional order that waits for its price: it freezes nothing, and can be cancelled
+    TRIGGERED = "已触发"  # one that has ended so: what it triggered is an order of its own
+    UNKNOWN = "状态未知"  # the counter has it, in a state that says nothing of it: it freezes nothing, and can be cancelled
+
+
+WORKING = ("提交中", OtherStatus.UNKNOWN.value, OtherStatus.UNTRIGGERED.value, "未成交", "部分成交")
 """Statuses of an order that may still trade: what `active_order` lists and what a cancel is for."""
 
 _ABSENT = 1e300  # CTP writes DBL_MAX where there is no price; nothing real comes near

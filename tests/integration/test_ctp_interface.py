@@ -570,7 +570,7 @@ def test_a_refusal_of_the_exchange_is_a_rejection_with_its_text(desk: Desk, gate
     assert (found.error_code, found.error_message) == ("EXCHANGE_REJECT", "已撤单报单被拒绝INE:合约未开市")
 
 
-@pytest.mark.parametrize("status", ["2", "4", "b", "c", "\0"])
+@pytest.mark.parametrize("status", ["2", "4", "b", "\0"])
 def test_a_status_that_ctpbee_fails_on_leaves_the_order_as_it_was(desk: Desk, gateway: Gateway, status: str) -> None:
     order_id, _ = sent(desk, gateway)
     desk.td.call("onRtnOrder", as_dict(order(status="3")))

@@ -11,7 +11,8 @@ from app.gateway.interfaces.fields import PASSING_LOGIN_ERRORS
 from app.lib.advice import COUNTER, LOCKED, advice_of, counter_text, refusal_text, refused_by
 from app.lib.error_page import page
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 
 
 def ids_of_the_domain() -> set[int]:
@@ -28,6 +29,19 @@ def test_every_id_of_the_domain_has_words_and_advice() -> None:
 
 def test_the_page_is_what_the_tables_say() -> None:
     assert (DOCS / "errors.md").read_text("utf-8") == page(), "python -m app.lib.error_page > docs/errors.md"
+
+
+def test_every_code_that_is_answered_stands_on_a_page() -> None:
+    commands = ROOT / "app" / "gateway" / "transfer"
+    answered = {
+        code
+        for path in (ROOT / "app").rglob("*.py")
+        if not path.is_relative_to(commands)
+        for code in re.findall(r'code="([A-Z_]+)"', path.read_text("utf-8"))
+    }
+    pages = page() + (DOCS / "api.md").read_text("utf-8")
+    assert "LOADING" in answered
+    assert sorted(code for code in answered if not re.search(rf"\b{code}\b", pages)) == []
 
 
 def test_lock_outs_are_never_among_what_is_asked_again() -> None:

@@ -291,6 +291,17 @@ def test_a_close_freezes_volume_in_its_bucket_and_commission_but_no_margin():
     assert made.closable("rb2510", "short") == Closable(0, 0)
 
 
+def test_what_could_be_closed_without_some_of_the_orders_can_be_asked():
+    made = filled(fill(1, "buy", "open", 3), lots=[lot(4, 2900, 2950)])
+    made.apply_order(WorkingOrder("1_1_1", "rb2510", "sell", "close", 3000, 1))
+    made.apply_order(WorkingOrder("1_1_2", "rb2510", "sell", "closetoday", 3000, 3, 3))
+    made.apply_order(WorkingOrder("1_1_3", "rb2510", "buy", "open", 3000, 1))
+    made.apply_fill(fill(2, "sell", "closetoday", 1, order_id="1_1_2"))
+    assert made.closable("rb2510", "long") == Closable(today=0, yesterday=3)
+    assert made.closable("rb2510", "long", apart_from=["1_1_2", "1_1_3", "9_9_9"]) == Closable(today=2, yesterday=3)
+    assert made.closable("rb2510", "long") == Closable(today=0, yesterday=3)
+
+
 def test_elsewhere_a_close_freezes_the_total_and_the_dearer_fee():
     made = filled(fill(1, "buy", "open", 3, symbol="IF2506"), lots=[lot(1, 3800, 3900, "IF2506")])
     made.apply_order(WorkingOrder("1_1_1", "IF2506", "sell", "closetoday", 4000, 2))

@@ -36,6 +36,7 @@ ENTITIES = [
     order_of(order(status="3"), gateway_name="sim", traded=0, client_order_id="c", strategy="双均线"),
     OrderData(**WHERE, order_id="1_7_1", type=OrderType.FAK, direction=Direction.SHORT, offset=Offset.CLOSETODAY, status=Status.CANCELLED),
     trade_of(trade(), order_id="1_7_1", gateway_name="sim", strategy="双均线"),
+    order_of(order(status="b", OrderSysID="TJBD_1"), gateway_name="sim", traded=0),
     PositionData(**WHERE, direction=Direction.LONG, volume=3, pnl=-0.5),
     AccountData(accountid="demo", gateway_name="sim", balance=1e6),
     contract_of(instrument(), "sim"),

@@ -69,9 +69,9 @@ def test_a_final_state_is_final(ledger: Ledger) -> None:
 
 def test_an_unknown_status_is_logged_and_the_state_kept(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
     ledger.apply_order(order(status="3"))
-    assert ledger.apply_order(order(status="c")) == []
+    assert ledger.apply_order(order(status="4")) == []
     assert ledger.orders[ID].status is Status.NOTTRADED
-    assert "'c'" in caplog.text
+    assert "'4'" in caplog.text
 
 
 def test_fills_are_counted_from_trades_not_from_the_orders_row(ledger: Ledger) -> None:
@@ -315,6 +315,73 @@ def test_a_position_in_a_contract_that_is_not_listed_does_not_break_the_book(led
     option = detail(1, InstrumentID="m2509-C-3000", ExchangeID="DCE")
     ledger.rebuild(account(), [option, detail(1)], [], [])
     assert [position.symbol for position in ledger.book.positions()] == ["rb2510"]
+
+
+# ── what other terminals do ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def conditional(status: str, **changes: Any) -> OrderField:
+    """A stop that closes 3 long lots, placed at another terminal; its number is CTP's own."""
+    values: dict[str, Any] = {"SessionID": 55, "OrderSysID": "TJBD_1", "Direction": "1", "CombOffsetFlag": "3", "VolumeTotalOriginal": 3}
+    return order(9, status, **values | changes)
+
+
+def holding(ledger: Ledger, volume: int = 3) -> None:
+    """Today's lots of rb2510, long."""
+    ledger.apply_order(order(status="0", VolumeTotalOriginal=volume, VolumeTraded=volume))
+    ledger.apply_trade(trade("t1", Volume=volume))
+
+
+def closable(ledger: Ledger) -> int:
+    return sum(ledger.book.closable("rb2510", "long"))
+
+
+def test_a_conditional_order_that_waits_is_shown_so_can_be_cancelled_and_freezes_nothing(ledger: Ledger) -> None:
+    holding(ledger)
+    ledger.apply_order(conditional("b"))
+    assert ledger.orders["1_55_9"].status.value == "未触发"
+    assert [shown.order_id for shown in ledger.active_orders()] == ["1_55_9"]
+    assert closable(ledger) == 3
+    ledger.apply_order(conditional("b", CombOffsetFlag="0", OrderRef="10", OrderSysID="TJBD_2"))
+    assert ledger.money().frozen_margin == 0
+    assert statuses(ledger.apply_order(conditional("5"))) == [Status.CANCELLED]
+
+
+def test_a_conditional_order_that_was_triggered_has_ended_and_what_it_triggered_is_an_order_of_its_own(ledger: Ledger) -> None:
+    holding(ledger)
+    ledger.apply_order(conditional("b"))
+    ledger.apply_order(conditional("c"))
+    assert (ledger.orders["1_55_9"].status.value, ledger.active_orders()) == ("已触发", [])
+    triggered = {"SessionID": 0, "FrontID": 0, "Direction": "1", "CombOffsetFlag": "3", "VolumeTotalOriginal": 3}
+    ledger.apply_order(order(1, "3", **triggered, OrderSysID="          77"))
+    assert closable(ledger) == 0
+    ledger.apply_trade(trade("t2", OrderSysID="          77", Direction="1", OffsetFlag="3", Volume=2))
+    ledger.apply_order(order(1, "5", **triggered, OrderSysID="          77", VolumeTraded=2))
+    assert closable(ledger) == 1
+    assert ledger.orders["1_55_9"].traded == 0
+    assert ledger.apply_order(conditional("b")) == []  # the login tells the day again
+
+
+@pytest.mark.parametrize("status", ["2", "4", "?"])
+def test_a_status_that_nobody_knows_freezes_nothing_until_a_known_one_comes(ledger: Ledger, status: str) -> None:
+    ledger.apply_order(order(status=status, OrderSysID="           1"))
+    assert ledger.orders[ID].status.value == "状态未知"
+    assert (ledger.money().frozen_margin, [shown.order_id for shown in ledger.active_orders()]) == (0, [ID])
+    assert statuses(ledger.apply_order(order(status="3"))) == [Status.NOTTRADED]
+    assert ledger.money().frozen_margin == Decimal("6000.00")
+
+
+def test_a_status_that_nobody_knows_says_that_the_counter_has_the_order(ledger: Ledger) -> None:
+    ledger.submit(order())
+    ledger.apply_order(order(status="4"))
+    assert (ledger.orders[ID].status, ledger.is_unconfirmed(ID)) == (Status.SUBMITTING, False)
+
+
+def test_a_status_that_nobody_knows_revives_a_lost_order_without_freezing_for_it(ledger: Ledger) -> None:
+    ledger.submit(order())
+    ledger.apply_refusal(order(), Refusal("NEVER_ARRIVED", "未到达"))
+    ledger.apply_order(order(status="4"))
+    assert (ledger.orders[ID].status.value, ledger.money().frozen_margin) == ("状态未知", 0)
 
 
 # ── ctpbee's view of the positions ───────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from concurrent.futures import Future
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -71,11 +72,15 @@ class Clock:
 
 
 class Book:
-    def __init__(self, closable: Closable) -> None:
-        self._closable = closable
+    """What is closable; each order in the way (all of today's lots) leaves as many more when it is not counted."""
 
-    def closable(self, _symbol: str, _direction: str) -> Closable:
-        return self._closable
+    def __init__(self, closable: Closable, in_the_way: dict[str, int]) -> None:
+        self._closable = closable
+        self._in_the_way = in_the_way
+
+    def closable(self, _symbol: str, _direction: str, apart_from: Collection[str] = ()) -> Closable:
+        more = sum(self._in_the_way[order_id] for order_id in apart_from)
+        return self._closable._replace(today=self._closable.today + more)
 
 
 class Desk:
@@ -97,13 +102,14 @@ class Desk:
         self.subscribed: list[str] = []
         self.unheard: list[OrderOutcome] = []
         self.closable = Closable(3, 2)
+        self.in_the_way: dict[str, int] = {}  # lots that a working close holds, by its id
         self.config = {"CLOSE_PATTERN": "today", "SLIPPAGE_COVER": 2, "SLIPPAGE_SELL": 1}
         self.line_is_down = False
         self.room = 1_000  # intents that the disk still takes
         self.desk = OrderDesk(
             account=self,
             trader=lambda: self,
-            book=lambda: Book(self.closable),
+            book=lambda: Book(self.closable, self.in_the_way),
             config=self.config,
             store=self,  # type: ignore[arg-type]
             journal=self,  # type: ignore[arg-type]
@@ -165,6 +171,13 @@ class Desk:
         return []
 
     # what tests do
+    def see_close(self, order_id: str, volume: int, **more: Any) -> None:
+        """A working close of today's lots, sent here or elsewhere."""
+        self.in_the_way[order_id] = volume
+        self.orders_by_id[order_id] = OrderData(
+            symbol="rb2501", exchange=Exchange.SHFE, order_id=order_id, volume=volume, status=Status.NOTTRADED, gateway_name="sim", **more
+        )
+
     def hear(self, order_id: str, status: Status, traded: int = 0, is_news: bool = True, **extras: Any) -> None:
         request = self.sent[int(order_id.rpartition("_")[2]) - 1]
         order = OrderData(
@@ -179,7 +192,7 @@ class Desk:
             traded=traded,
             status=status,
             gateway_name="sim",
-            **extras,
+            **{"error_code": "", **extras},
         )
         self.orders_by_id[order_id] = order
         self.desk.on_order(rows.row_of(order), is_news)
@@ -481,6 +494,22 @@ def test_somebody_elses_order_is_not_found_and_nothing_is_sent(house: Desk, orde
     assert house.cancels == []
 
 
+@pytest.mark.parametrize("status", [Status.ALLTRADED, Status.CANCELLED, Status.REJECTED])
+def test_a_cancel_of_an_order_that_has_ended_is_refused_at_once_and_not_sent(house: Desk, status: Status) -> None:
+    house.desk.place(an_order())
+    house.hear("1_2_1", status)
+    with pytest.raises(OrderRefused, match=status.value) as refused:
+        house.desk.cancel(CancelOrder("1_2_1"))
+    assert (refused.value.code, house.cancels) == ("ORDER_ENDED", [])
+
+
+def test_an_order_that_is_only_taken_for_lost_can_be_cancelled(house: Desk) -> None:
+    house.desk.place(an_order())
+    house.hear("1_2_1", Status.REJECTED, error_code="NEVER_ARRIVED")
+    house.desk.cancel(CancelOrder("1_2_1"))
+    assert len(house.cancels) == 1
+
+
 def test_a_cancel_that_names_another_contract_is_refused(house: Desk) -> None:
     house.desk.place(an_order())
     house.hear("1_2_1", Status.NOTTRADED)
@@ -553,6 +582,33 @@ def test_the_closing_price_stays_inside_the_days_limits(house: Desk) -> None:
 def test_more_than_is_closable_is_refused_as_a_whole(house: Desk) -> None:
     with pytest.raises(OrderRefused):
         house.desk.close_position(ClosePosition("rb2501", "long", 6))
+    assert house.sent == []
+
+
+def test_where_only_another_sessions_order_is_in_the_way_the_counter_judges_the_close(house: Desk) -> None:
+    """It may have ended long ago, or be one that we understand wrongly: who wants to get out is not to be held by that."""
+    house.closable = Closable(0, 2)
+    house.see_close("1_55_9", 3, is_local=False)
+    house.desk.close_position(ClosePosition("rb2501", "long", 5))
+    assert [(leg.offset, leg.volume) for leg in house.sent] == [(Offset.CLOSETODAY, 3), (Offset.CLOSEYESTERDAY, 2)]
+
+
+def test_what_another_session_holds_is_not_touched_where_the_rest_is_enough(house: Desk) -> None:
+    house.closable = Closable(0, 2)
+    house.see_close("1_55_9", 3, is_local=False)
+    house.desk.close_position(ClosePosition("rb2501", "long", 2))
+    assert [(leg.offset, leg.volume) for leg in house.sent] == [(Offset.CLOSEYESTERDAY, 2)]
+
+
+@pytest.mark.parametrize("order", [{"is_local": True}, {"is_local": False}])
+def test_a_close_of_more_than_is_held_or_than_our_own_orders_leave_is_refused_by_us(house: Desk, order: dict[str, Any]) -> None:
+    house.closable = Closable(0, 2)
+    house.see_close("1_2_1", 3, **order)
+    with pytest.raises(OrderRefused, match="可平昨 2 手，要平 6 手"):
+        house.desk.close_position(ClosePosition("rb2501", "long", 6))
+    if order["is_local"]:
+        with pytest.raises(OrderRefused, match="可平昨 2 手，要平 5 手"):
+            house.desk.close_position(ClosePosition("rb2501", "long", 5))
     assert house.sent == []
 
 

@@ -27,6 +27,7 @@ from ctpbee.constant import (
 from app.counter.frames import DepthField, InstrumentField, OrderField, TradeField
 from app.lib.advice import counter_text
 from app.lib.calendar import SHANGHAI, parse_day, wall_time
+from app.lib.rows import OtherStatus
 
 EXCHANGES = {code: Exchange[code] for code in ("SHFE", "DCE", "CZCE", "CFFEX", "INE", "GFEX")}
 OPTION_CLASSES = {"2", "6"}  # options and spot options: not traded here
@@ -52,9 +53,13 @@ OFFSET_WORD = {Offset.OPEN: "open", Offset.CLOSE: "close", Offset.CLOSETODAY: "c
 DIRECTION_WORD = {Direction.LONG: "long", Direction.SHORT: "short"}
 TYPE_WORD = {OrderType.LIMIT: "limit", OrderType.MARKET: "market", OrderType.FAK: "fak", OrderType.FOK: "fok"}
 
-UNSENT, TAKEN, QUEUEING, PARTLY, FINAL = -1, 0, 1, 2, 3
-STAGE_OF = {"a": TAKEN, "3": QUEUEING, "1": PARTLY, "0": FINAL, "5": FINAL}
-"""How far an order is, by OrderStatus: it never goes back. Other characters (touched, not queueing) say nothing about that."""
+UNSENT, UNTOLD, TAKEN, WAITING, QUEUEING, PARTLY, FINAL = range(-1, 6)
+STAGE_OF = {"a": TAKEN, "b": WAITING, "3": QUEUEING, "1": PARTLY, "0": FINAL, "5": FINAL, "c": FINAL}
+"""How far an order is, by OrderStatus: it never goes back. 'b' is a conditional order that waits for its price, 'c' one that has been
+triggered: what it triggered is an order of its own. Other characters (not queueing) say nothing about how far: UNTOLD."""
+
+FREEZING = STAGE_OF.keys() - {"b", "c"}
+"""Statuses of orders that hold lots or money until they end, and until all their trades have been heard."""
 
 EXCHANGE_REJECT = "EXCHANGE_REJECT"
 
@@ -146,17 +151,24 @@ def order_row(
     )
 
 
-def status_of(row: OrderField, traded: int, refusal: Refusal | None) -> Status:
+STATUS_OF = {
+    "0": Status.ALLTRADED,
+    "1": Status.PARTTRADED,
+    "3": Status.NOTTRADED,
+    "5": Status.CANCELLED,
+    "a": Status.SUBMITTING,
+    "b": OtherStatus.UNTRIGGERED,
+    "c": OtherStatus.TRIGGERED,
+}
+
+
+def status_of(row: OrderField, traded: int, refusal: Refusal | None) -> Status | OtherStatus:
     """The state to show. Fills count as soon as they are heard, whether or not the order's own row has come yet."""
-    if refusal is not None:
+    if refusal is not None or (row.OrderStatus == "5" and row.OrderSubmitStatus == "4"):
         return Status.REJECTED
-    if row.OrderStatus == "5":
-        return Status.REJECTED if row.OrderSubmitStatus == "4" else Status.CANCELLED
-    if row.OrderStatus == "0" or traded >= row.VolumeTotalOriginal > 0:
-        return Status.ALLTRADED
-    if row.OrderStatus == "1" or traded:
-        return Status.PARTTRADED
-    return Status.NOTTRADED if row.OrderStatus == "3" else Status.SUBMITTING
+    if row.OrderStatus != "5" and traded:
+        return Status.ALLTRADED if traded >= row.VolumeTotalOriginal or row.OrderStatus == "0" else Status.PARTTRADED
+    return STATUS_OF.get(row.OrderStatus, OtherStatus.UNKNOWN)
 
 
 def order_of(
