@@ -112,10 +112,14 @@ class Connection:
     def close(self, flush: float = 0.0) -> None:
         """Close both directions; with `flush`, wait up to that many seconds for what is queued to leave."""
         if flush:
-            with self._wake:
-                self._wake.wait_for(lambda: self._closed or not (self._pending or self._sending), timeout=flush)
+            self.flush(flush)
         with self._wake:
             self._abandon()
+
+    def flush(self, seconds: float) -> None:
+        """Wait until what is queued has left, at most so long; it is over too when the peer has gone."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._closed or not (self._pending or self._sending), timeout=seconds)
 
     def _abandon(self) -> None:
         if self._closed:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,7 +21,16 @@ from app.gateway.messages import AnyReply, AnyRequest, Push
 from app.lib.errors import AppError, GatewayDown, StoreDown
 from app.model.store import StoreFailed
 
+LAST_ANSWER = 1.0  # seconds that a last answer gets to leave
+
 log = logging.getLogger(__name__)
+
+
+class Last(NamedTuple):
+    """An answer after which this process ends: `then`, which begins the end, is called once the answer is on the wire."""
+
+    reply: AnyReply
+    then: Callable[[], Any]
 
 
 class Call(msgspec.Struct, tag=True, array_like=True):
@@ -54,7 +63,7 @@ def encode_push(push: Push) -> bytes:
 
 
 class RpcServer:
-    """Answers calls. `handle(connection, request)` returns a reply, or a Future of one, or raises AppError.
+    """Answers calls. `handle(connection, request)` returns a reply, a Future of one, or the Last one, or raises AppError.
 
     `handle` runs in the connection's reader thread, in a context that has the request's id: what must run elsewhere returns a Future,
     and takes the context along.
@@ -63,7 +72,7 @@ class RpcServer:
     def __init__(
         self,
         address: str,
-        handle: Callable[[Connection, AnyRequest], AnyReply | Future[AnyReply]],
+        handle: Callable[[Connection, AnyRequest], AnyReply | Future[AnyReply] | Last],
         on_close: Callable[[Connection], None] = lambda _connection: None,
     ) -> None:
         self._handle = handle
@@ -86,6 +95,10 @@ class RpcServer:
             return
         if isinstance(answer, Future):
             answer.add_done_callback(lambda future: self._answer(connection, call.id, future.exception() or future.result()))
+        elif isinstance(answer, Last):
+            self._answer(connection, call.id, answer.reply)
+            connection.flush(LAST_ANSWER)
+            answer.then()
         else:
             self._answer(connection, call.id, answer)
 

@@ -75,7 +75,7 @@ from app.gateway.meters import Meters
 from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher
 from app.gateway.registry import Registry
-from app.gateway.rpc import RpcServer
+from app.gateway.rpc import Last, RpcServer
 from app.gateway.strategies import Strategies, StrategyFeed, said_rows
 from app.gateway.subscriptions import Subscriptions
 from app.lib import account_config, rows
@@ -338,7 +338,7 @@ class Service:
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _handle(self, connection: Connection, request: AnyRequest) -> AnyReply | Future[Any]:
+    def _handle(self, connection: Connection, request: AnyRequest) -> AnyReply | Future[Any] | Last:
         match request:
             case Watch():
                 return self._in_event_thread(lambda: Json(self._publisher.watch(connection)))
@@ -353,8 +353,7 @@ class Service:
             case ReadEvents():
                 return self._archive.submit(self._read_events, request)
             case ShutDown():
-                self._on_end(0)
-                return Done()
+                return Last(Done(), lambda: self._on_end(0))
         answer = self._answers.get(type(request))
         if answer is None:
             raise BadInput("request", f"网关不答 {type(request).__name__}")

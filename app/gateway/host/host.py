@@ -54,7 +54,7 @@ from app.gateway.messages import (
 )
 from app.gateway.process import AlreadyRunning, Backoff, Kept, Lock, Process
 from app.gateway.registry import PROTOCOL, Entry, Registry, account_key, other_version
-from app.gateway.rpc import RpcClient, RpcServer
+from app.gateway.rpc import Last, RpcClient, RpcServer
 from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginDelayed, LoginRefused, NotFound
 from app.model import HOST, SERVER, open_store
 from app.settings import Settings
@@ -166,7 +166,7 @@ class Host:
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _handle(self, _connection: Connection, request: AnyRequest) -> AnyReply | Future[AnyReply]:
+    def _handle(self, _connection: Connection, request: AnyRequest) -> AnyReply | Future[AnyReply] | Last:
         match request:
             case LogIn():
                 return _in_a_thread(lambda: self.log_in(request))
@@ -175,8 +175,7 @@ class Host:
             case ListAccounts():
                 return self.list_accounts()
             case ShutDown():
-                self.ask_to_stop()
-                return Done()
+                return Last(Done(), self.ask_to_stop)
         answer = self._about_strategies(request)
         if answer is not None:
             return _in_a_thread(answer)
