@@ -202,7 +202,7 @@ def auth_code(ctx: click.Context, code: str | None, **options: Any) -> None:
 @settings_options
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--account", metavar="KEY", default="", help="账户，如 sim-9999-demo；或用后两项；只有一个账户时可省")
-@click.option("--brokerid", metavar="ID", default="", help="经纪商代码")
+@click.option("--brokerid", metavar="ID", default="", help="经纪商代码；模拟账户可省")
 @click.option("--userid", metavar="ID", default="", help="用户代码")
 @click.option("--symbol", metavar="SYMBOL", default="", help="文件中没有合约列时，是哪个合约，如 rb2401.SHFE")
 @click.option("--label", type=click.Choice(["start", "end"]), help="时间是 K 线的开始还是结束；不给则由交易节首尾的 K 线判断")
@@ -211,12 +211,13 @@ def import_bars(
     ctx: click.Context, files: tuple[Path, ...], account: str, brokerid: str, userid: str, symbol: str, label: str | None, **options: Any
 ) -> None:
     """导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。可重复执行：相同时刻的以文件为准；有坏行的文件整个不导入。"""
-    from app.gateway.registry import account_key
+    from app.gateway.registry import PAPER_BROKER, account_key
     from app.gateway.transfer import bar_import
 
     settings = _ready_settings(ctx, options)
     if not account and (brokerid or userid):
-        account = account_key(settings.interface, brokerid, userid)
+        paper = settings.interface == "sim"
+        account = account_key("sim" if paper else "ctp", brokerid or (PAPER_BROKER if paper else ""), userid)
     account = bar_import.find_account(settings, account)
     if not all([_import_file(settings, account, path, symbol, label or "") for path in files]):
         sys.exit(1)

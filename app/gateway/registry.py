@@ -134,6 +134,10 @@ def strategy_name(account: str, name: str) -> str:
     return "strategy-" + hashlib.sha256(f"{account}\0{name}".encode()).hexdigest()[:16]
 
 
+PAPER_BROKER = "9999"
+"""The broker of paper accounts that name none, at /login and elsewhere."""
+
+
 def account_key(interface: str, brokerid: str, userid: str) -> str:
     """The account's name in files, rooms and tokens: readable, unambiguous, safe as a file name."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.lib.errors import BadInput
+from app.lib.truths import truth_of
 
 MAX_REFRESH = 86_400.0
 MAX_SLIPPAGE = 1e9
@@ -41,17 +42,11 @@ def _slippage(key: str, value: Any) -> float:
     return number
 
 
-_TRUTHS = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
-
-
 def _switch(key: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int | str):
-        truth = _TRUTHS.get(str(value).strip().lower())
-        if truth is not None:
-            return truth
-    raise BadInput(key, f"{key} 应为 true 或 false")
+    truth = truth_of(value)
+    if truth is None:
+        raise BadInput(key, f"{key} 应为 true 或 false")
+    return truth
 
 
 def _pattern(key: str, value: Any) -> str:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, request
 from app import ext
 from app.auth import LONGEST_CODE, auth_required
 from app.gateway.messages import CheckPassword, LogIn
-from app.gateway.registry import account_key
+from app.gateway.registry import PAPER_BROKER, account_key
 from app.global_var import G
 from app.lib.errors import BadInput, NotFound
 from app.views.asking import ask, parameters
@@ -19,7 +19,6 @@ from app.views.parse import REQUIRED, Parameters
 
 REAL_INTERFACES = ("ctp", "ctp_se")
 INTERFACES = ("sim", *REAL_INTERFACES)
-PAPER_BROKER = "9999"  # of paper accounts that name none
 _FRONT = re.compile(r"tcp://[A-Za-z0-9.\-]{1,253}:([0-9]{1,5})", re.ASCII)
 
 blueprint = Blueprint("account", __name__)

@@ -16,10 +16,10 @@ from urllib.parse import parse_qsl
 from flask import Request
 
 from app.lib.errors import BadInput
+from app.lib.truths import truth_of
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
-_TRUTHS: Final = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _SAFE = 2**53  # beyond it JSON numbers are not exact
 
 
@@ -122,9 +122,7 @@ class Parameters:
         value = self._filled(name)
         if value is None:
             return _default(name, default)
-        if isinstance(value, bool):
-            return value
-        truth = _TRUTHS.get(str(value).lower()) if isinstance(value, str | int) else None
+        truth = truth_of(value)
         if truth is None:
             raise BadInput(name, f"参数 {name} 应为 1 或 0")
         return truth

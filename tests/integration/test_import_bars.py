@@ -91,6 +91,7 @@ def test_the_account_is_named_by_its_key_by_its_parts_or_is_the_only_one(data_di
     assert wrong.returncode == 1 and "没有账户" in wrong.stderr
     assert importing(data_dir, path, "--account", ACCOUNT).returncode == 0
     assert importing(data_dir, path, "--interface", "sim", "--brokerid", "9999", "--userid", "交易员").returncode == 0
+    assert importing(data_dir, path, "--userid", "demo").returncode == 0  # as at /login, a paper account is one of broker 9999
     assert len(kept(data_dir)) == len(kept(data_dir, account=other)) == 1
     assert not (data_dir / "demo").exists()
 

@@ -30,6 +30,8 @@ def test_the_defaults_are_values_that_pass() -> None:
         ("SHARED_FUNC", 0, False),
         ("SHARED_FUNC", "ON", True),
         ("SHARED_FUNC", "off", False),
+        ("SHARED_FUNC", "yes", True),
+        ("SHARED_FUNC", " No ", False),
         ("CLOSE_PATTERN", "Yesterday", "yesterday"),
     ],
 )
@@ -53,7 +55,7 @@ def test_an_interval_that_would_never_or_always_fire_is_refused(value: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("SHARED_FUNC", "yes"), ("SHARED_FUNC", 2), ("SHARED_FUNC", None), ("CLOSE_PATTERN", "both"), ("CLOSE_PATTERN", 1)]
+    ("key", "value"), [("SHARED_FUNC", "ja"), ("SHARED_FUNC", 2), ("SHARED_FUNC", None), ("CLOSE_PATTERN", "both"), ("CLOSE_PATTERN", 1)]
 )
 def test_a_word_that_is_none_of_the_choices_is_refused(key: str, value: Any) -> None:
     with pytest.raises(BadInput) as refusal:
