@@ -33,7 +33,7 @@ def log_in() -> Response:
     command = _login_of(sent, sent.choice("interface", INTERFACES, G.settings.interface))
     with G.attempts.count_if_refused(account_key(command.interface, command.brokerid, command.userid)):
         logged_in = G.gateways.log_in(command)
-    return succeed(G.tokens.issue(logged_in.account))
+    return succeed(G.tokens.issue(logged_in.account), msg="登录成功")
 
 
 @blueprint.post("/password")

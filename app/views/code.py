@@ -12,7 +12,7 @@ from app.global_var import G
 from app.lib.errors import BadInput, NotFound
 from app.lib.strategy_lib import LONGEST_NAME, MAX_BYTES, is_safe_name
 from app.views.asking import ask_host, parameters
-from app.views.envelope import failing_as, succeed
+from app.views.envelope import failing_as, failing_in_data, succeed
 from app.views.parse import Parameters
 
 MOST_VERSIONS = 10**9
@@ -39,7 +39,7 @@ def read_code() -> Response:
 @auth_required
 def save_code() -> Response:
     """POST /code: text, which binds ext. A name that is known gets a new version. Token."""
-    with failing_as("添加失败"):
+    with failing_as("添加失败", why=True):
         text = _source(parameters())
         G.workshop.read(g.identity.account, text)  # in a child: what is hostile comes no further
         saved: CodeSaved = ask_host(SaveCode(g.identity.account, text))
@@ -58,7 +58,8 @@ def check_code() -> Response:
 @auth_required
 def run_code() -> Response:
     """POST /run_code: text → what it printed; `limit` says which limit ended it, `exit_code` how it ended. Token."""
-    ran = G.workshop.run(g.identity.account, _source(parameters()))
+    with failing_in_data():
+        ran = G.workshop.run(g.identity.account, _source(parameters()))
     return succeed(ran.output, ran.msg, limit=ran.limit, exit_code=ran.exit_code)
 
 

@@ -17,7 +17,7 @@ from flask import Response, current_app, request
 from app.auth import shown_token
 from app.gateway.messages import Json
 from app.lib.advice import refused_by
-from app.lib.errors import AppError, OrderRefused
+from app.lib.errors import AppError, NeedsLogin, OrderRefused, TokenError
 
 ALWAYS_HONEST = (404, 405, 413, 500)
 
@@ -31,7 +31,9 @@ def succeed(data: Any = "", msg: str = "", *, status: int = 200, **added: Any) -
 
 def fail(error: AppError) -> Response:
     """The envelope of an error, with its code as `error` and what else it carries."""
-    own = {"success": False, "msg": error.message, "data": "", "error": error.code}
+    if isinstance(error, NeedsLogin) and shown_token()[0] == "jwt":  # the existing page goes to its login at these words alone
+        error = AppError.rebuild("NeedsLogin", error.code, TokenError().message, error.extra | {"reason": error.message})
+    own = {"success": False, "msg": error.message, "data": error.extra.get("data", ""), "error": error.code}
     added = {name: value for name, value in error.extra.items() if name not in own and name != "asked"}
     if isinstance(error, OrderRefused):
         added["refused_by"] = refused_by(error.code)
@@ -48,13 +50,29 @@ def fail_plainly(status: int, msg: str, code: str, **added: Any) -> Response:
 
 
 @contextmanager
-def failing_as(msg: str, kind: type[AppError] = AppError) -> Iterator[None]:
-    """What fails inside in this way is told in the reference's words; the cause stands beside them as `reason`."""
+def failing_as(msg: str, kind: type[AppError] = AppError, *, why: bool = False) -> Iterator[None]:
+    """What fails inside in this way is told in the reference's words; the cause stands beside them as `reason`.
+
+    With `why` the cause also ends the text. That the account must log in again is no fail of what was asked: it stays as it is.
+    """
     try:
         yield
+    except NeedsLogin:
+        raise
     except kind as error:
         extra = error.extra | {"reason": error.message}
-        raise AppError.rebuild(type(error).__name__, error.code, msg, extra) from error
+        text = f"{msg}：{error.message}" if why else msg
+        raise AppError.rebuild(type(error).__name__, error.code, text, extra) from error
+
+
+@contextmanager
+def failing_in_data() -> Iterator[None]:
+    """What fails inside is told in `data` too, for a place of the existing page that shows nothing else."""
+    try:
+        yield
+    except AppError as error:
+        error.extra["data"] = error.message
+        raise
 
 
 def ours(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -63,7 +63,7 @@ def cancel_order() -> Response:
     done = ask_or_none(CancelOrder(order_id, str(symbol)))
     if done is None or done.note:
         return succeed(msg=UNCONFIRMED_CANCEL, status=202, order_id=order_id, error=UNKNOWN_CANCEL)
-    return succeed(msg="撤单请求发送成功", order_id=order_id)
+    return succeed(msg="成功撤单", order_id=order_id)
 
 
 def unknown_order(order_id: str = "", msg: str = UNKNOWN_TEXT, **added: object) -> Response:

@@ -84,7 +84,7 @@ def change_limits() -> Response:
 def delete() -> Response:
     """DELETE /strategy: name. Token."""
     name = _name(parameters())
-    with failing_as(f"删除{name}失败"):
+    with failing_as(f"删除{name}失败", why=True):
         ask_host(DeleteStrategy(g.identity.account, name))
     return succeed(msg=f"删除{name}成功")
 

@@ -111,7 +111,7 @@ def test_a_strategy_is_started_watched_stopped_and_deleted_and_its_order_is_its_
     assert trader.order_row(order["order_id"])["strategy"] == "买入"
     assert order["order_id"] in [row["order_id"] for row in trader.do("GET", "/strategy", name="买入")["orders"]]
     refused = trader.ask("DELETE", "/strategy", name="买入")
-    assert (refused["success"], refused["msg"]) == (False, "删除买入失败")
+    assert (refused["success"], refused["msg"]) == (False, "删除买入失败：运行中的策略请先停止")
     late = Page(server.url, trader.token)
     late.wait("snapshot")
     assert states(late, "买入")  # a page that comes later knows how things stand

@@ -44,7 +44,7 @@ def test_a_text_that_is_no_strategy_is_refused_with_line_and_reason_and_goes_now
     trader.scheme = scheme
     answer = trader.ask("POST", "/code", data={"text": STRATEGY + "ext = 1\n"})
     assert answer.status_code == (400 if scheme == "Bearer" else 200)
-    assert answer.json["success"] is False and answer.json["msg"] == "添加失败"
+    assert answer.json["success"] is False and answer.json["msg"] == f"添加失败：{answer.json['reason']}"
     assert (answer.json["line"], answer.json["error"], answer.json["parameter"]) == (9, "EXT_TWICE", "text")
     assert "第 9 行" in answer.json["reason"]
     assert gateways.asked(SaveCode) == []
@@ -63,7 +63,7 @@ def test_bytes_that_are_no_utf_8_are_refused(trader: Auth, gateways: FakeGateway
 def test_the_hosts_refusal_is_told_too(trader: Auth, gateways: FakeGateways) -> None:
     gateways.answers[SaveCode] = GatewayDown("网关管理进程未运行，请稍后重试", code="HOST_DOWN")
     answer = trader.ask("POST", "/code", data={"text": STRATEGY})
-    assert (answer.status_code, answer.json["msg"], answer.json["error"]) == (503, "添加失败", "HOST_DOWN")
+    assert (answer.status_code, answer.json["msg"], answer.json["error"]) == (503, "添加失败：网关管理进程未运行，请稍后重试", "HOST_DOWN")
 
 
 def test_code_is_read_by_name_and_version(trader: Auth, gateways: FakeGateways) -> None:
@@ -124,3 +124,9 @@ def test_what_the_workshop_refuses_is_told(
     for trader.scheme, expected in (("Bearer", status), ("JWT", 200)):
         answer = trader.ask("POST", path, data={"text": "x"})
         assert (answer.status_code, answer.json["success"], answer.json["error"]) == (expected, False, error.code)  # type: ignore[attr-defined]
+        assert answer.json["data"] == (answer.json["msg"] if path == "/run_code" else "")  # all that the page's drawer shows
+
+
+def test_a_run_without_a_text_is_told_where_the_page_shows_what_was_printed(trader: Auth) -> None:
+    answer = trader.ask("POST", "/run_code", data={"text": ""})
+    assert (answer.json["success"], answer.json["msg"], answer.json["data"]) == (False, "缺少参数 text", "缺少参数 text")

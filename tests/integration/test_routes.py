@@ -70,7 +70,7 @@ def test_a_login_answers_with_a_token_and_nothing_else(auth: Auth, gateways: Fak
     answer = auth.try_log_in(userid="demo", password="secret-pass")
     assert answer.status_code == 200 and answer.mimetype == "application/json"
     assert set(answer.json) == {"success", "msg", "data"}
-    assert answer.json["success"] is True and answer.json["msg"] == ""
+    assert answer.json["success"] is True and answer.json["msg"] == "登录成功"  # the page shows it in green
     assert gateways.asked(LogIn) == [LogIn(interface="sim", brokerid="9999", userid="demo", password="secret-pass")]
     auth.token = answer.json["data"]
     assert auth.ask("GET", "/config").status_code == 200
@@ -400,7 +400,8 @@ def test_what_was_certainly_not_sent_is_a_fail(
 def test_an_order_is_cancelled(auth: Auth, gateways: FakeGateways) -> None:
     order_id = auth.log_in().ask("POST", "/order_solve", data=ORDER).json["order_id"]
     fields = {"local_symbol": "rb2501.SHFE", "order_id": order_id, "exchange": "SHFE"}
-    assert auth.ask("DELETE", "/order_solve", data=fields).json["success"]
+    answer = auth.ask("DELETE", "/order_solve", data=fields).json
+    assert answer == {"success": True, "msg": "成功撤单", "data": "", "order_id": order_id}
     assert auth.ask("DELETE", f"/order_solve?order_id={order_id}").json["success"]
     assert gateways.asked(CancelOrder) == [CancelOrder(order_id, "rb2501.SHFE"), CancelOrder(order_id, "")]
 
@@ -809,11 +810,18 @@ def test_a_page_of_this_machine_may_ask_and_another_may_not(auth: Auth, origin: 
     assert "Access-Control-Allow-Origin" not in auth.ask("GET", "/config", headers={"Origin": "https://evil.example"}).headers
 
 
-def test_an_account_that_must_log_in_again_is_told_so(auth: Auth, gateways: FakeGateways) -> None:
+@pytest.mark.parametrize(("method", "path"), [("GET", "/order_solve"), ("PUT", "/market"), ("POST", "/market?symbol=rb2501")])
+def test_an_account_that_must_log_in_again_is_told_so_and_the_page_goes_to_its_login(
+    auth: Auth, gateways: FakeGateways, method: str, path: str
+) -> None:
     auth.log_in()
     gateways.running.clear()
-    answer = auth.ask("GET", "/order_solve")
-    assert (answer.status_code, answer.json["error"]) == (503, "NEEDS_LOGIN")
+    answer = auth.ask(method, path)
+    assert (answer.status_code, answer.json["error"]) == (503, "NEEDS_LOGIN") and "重新登录" in answer.json["msg"]
+    auth.scheme = "JWT"
+    answer = auth.ask(method, path)
+    assert (answer.status_code, answer.json["error"], answer.json["msg"]) == (200, "NEEDS_LOGIN", "token error")
+    assert "重新登录" in answer.json["reason"]
 
 
 def test_the_account_key_of_an_odd_name_is_the_gateways(auth: Auth, gateways: FakeGateways) -> None:

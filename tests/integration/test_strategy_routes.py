@@ -84,7 +84,7 @@ def test_a_deletion_succeeds_or_fails_in_the_words_of_the_reference(trader: Auth
     assert gateways.asked(DeleteStrategy) == [DeleteStrategy(ACCOUNT, "双均线")]
     gateways.answers[DeleteStrategy] = StrategyRuns("运行中的策略请先停止")
     answer = trader.ask("DELETE", "/strategy?name=双均线").json
-    assert (answer["success"], answer["msg"], answer["reason"]) == (False, "删除双均线失败", "运行中的策略请先停止")
+    assert (answer["success"], answer["msg"], answer["reason"]) == (False, "删除双均线失败：运行中的策略请先停止", "运行中的策略请先停止")
 
 
 def test_limits_are_asked_of_the_gateway_for_a_strategy_that_there_is(trader: Auth, gateways: FakeGateways) -> None:
