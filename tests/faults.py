@@ -81,6 +81,13 @@ class CounterFaults:
     def force_close(self, user: str, symbol: str, direction: str, volume: int, offset: str = "2") -> None:
         self._do("force_close", user=user, symbol=symbol, direction=direction, volume=volume, offset=offset)
 
+    def place_conditional(self, user: str, symbol: str, direction: str, volume: int, price: float) -> str:
+        """Its number, TJBD_n."""
+        return self._do("place_conditional", user=user, symbol=symbol, direction=direction, volume=volume, price=price)
+
+    def trigger(self, user: str, number: str) -> None:
+        self._do("trigger", user=user, number=number)
+
     def set_quote(self, symbol: str, bid: float, bid_volume: int, ask: float, ask_volume: int, last: float, traded: int = 0) -> None:
         quote = {"bid": bid, "bid_volume": bid_volume, "ask": ask, "ask_volume": ask_volume, "last": last, "traded": traded}
         self._do("set_quote", symbol=symbol, **quote)

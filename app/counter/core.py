@@ -79,7 +79,8 @@ NO_MARKET_ORDERS = {"SHFE", "INE"}
 NO_FOK = {"CZCE"}
 OPEN, CLOSE, CLOSE_TODAY, CLOSE_YESTERDAY = "0", "1", "3", "4"
 FORCED = {"2", "5", "6"}  # closes by the broker or the exchange
-FINISHED = {"0", "5"}
+WAITING = "b"  # a conditional order whose price has not come
+FINISHED = {"0", "5", "c"}
 
 Link = Hashable
 Out = list[tuple[Link, f.Frame]]
@@ -124,6 +125,10 @@ class Order:
     @property
     def working(self) -> bool:
         return self.row.OrderStatus not in FINISHED
+
+    @property
+    def freezes(self) -> bool:
+        return self.working and self.row.OrderStatus != WAITING
 
 
 class Confirmation(NamedTuple):
@@ -820,7 +825,7 @@ class Core:
             before=account.lots,
             trades=account.trades,
             lots=account.book.open_lots(),
-            working=[order.row for order in account.orders.values() if order.working],
+            working=[order.row for order in account.orders.values() if order.freezes],
         )
         return holdings.position_rows(held, self._terms, self._exchange.last_price)
 
@@ -1060,7 +1065,7 @@ class Core:
     def _working_order(self, order: Order) -> WorkingOrder:
         row = order.row
         side = "buy" if row.Direction == "0" else "sell"
-        remaining = row.VolumeTotal if order.working else 0
+        remaining = row.VolumeTotal if order.freezes else 0
         return WorkingOrder(order.id, row.InstrumentID, side, self._offset(row), order.freeze_price, remaining, row.VolumeTotalOriginal)
 
     def _offset(self, row: f.OrderField) -> str:

@@ -21,6 +21,8 @@ Commands are done in the core's thread, between two requests. `user` "" means ev
 | refuse_sends | request, code, count, user, front | its next requests of that kind return -1, -2 or -3: frames.FrontControl |
 | burst | symbol, count | so many snapshots at once to who subscribed it |
 | force_close | user, symbol, direction ("long", "short"), volume, offset ("2", "5", "6") | the broker closes it, against what is quoted |
+| place_conditional | user, symbol, direction ("long", "short"), volume, price | another terminal's stop to close it; result: its TJBD_n |
+| trigger | user, number | the price that it waited for has come |
 | books | | every account: money, lots, orders, fills, number of trades |
 """
 
@@ -36,7 +38,7 @@ import msgspec
 from msgspec.structs import replace
 
 from app.counter import frames as f
-from app.counter.core import FORCED, Account, Core, Link, Out, Refusal, Session
+from app.counter.core import CLOSE_TODAY, FORCED, WAITING, Account, Core, Link, Order, Out, Refusal, Session
 from app.counter.desk import Rules
 from app.counter.market import DayTurn, Market, Phase
 from app.counter.server import CounterServer, Outgoing
@@ -45,6 +47,7 @@ from app.gateway.channel import Connection, Server
 log = logging.getLogger(__name__)
 
 CALL_SECONDS = 10.0
+CONDITIONAL = "TJBD_"  # what the numbers of conditional orders begin with
 
 
 class FaultyMarket:
@@ -188,7 +191,7 @@ class FaultyCore(Core):
         with self._transaction():
             for account in self._accounts.values():
                 for order in account.orders.values():
-                    if order.working and not order.number:
+                    if order.freezes and not order.number:
                         self._send_to_exchange(order)
         return self._taken()
 
@@ -239,24 +242,64 @@ class FaultyCore(Core):
         """An order of the broker's, of no session: by its price it takes what is quoted, what is left is gone."""
         if offset not in FORCED:
             raise ValueError(f"not a forced offset: {offset}")
-        account = next(account for account in self._accounts.values() if account.stored.user == user)
         lower, upper = self._exchange.limits(symbol)
         with self._transaction():
-            request = f.ReqOrderInsert(
-                InstrumentID=symbol,
-                ExchangeID="",
-                OrderRef=str(len(account.orders) + 1),
-                Direction="1" if direction == "long" else "0",
-                CombOffsetFlag=offset,
-                OrderPriceType="2",
-                TimeCondition="1",
-                VolumeCondition="1",
-                LimitPrice=lower if direction == "long" else upper,
-                VolumeTotalOriginal=volume,
-            )
-            row = self._order_row(None, request)
-            self._accept(account, replace(row, BrokerID=account.stored.broker, InvestorID=user, FrontID=0))
+            account, row = self._close_row(user, symbol, direction, volume, lower if direction == "long" else upper)
+            self._accept(account, replace(row, CombOffsetFlag=offset, TimeCondition="1"))
         return self._taken()
+
+    def place_conditional(self, user: str, symbol: str, direction: str, volume: int, price: float) -> tuple[str, Out]:
+        """A stop of another terminal's: it waits in the counter, known to no exchange, under a number of the counter's own."""
+        with self._transaction():
+            account, row = self._close_row(user, symbol, direction, volume, price)
+            waiting = sum(order.row.OrderSysID.startswith(CONDITIONAL) for order in account.orders.values())
+            row = replace(
+                row, FrontID=9, SessionID=99, OrderStatus=WAITING, OrderSubmitStatus="0", OrderSysID=f"{CONDITIONAL}{waiting + 1}"
+            )
+            self._last_place += 1
+            order = account.orders[row.FrontID, row.SessionID, row.OrderRef] = Order(self._last_place, account, row, price)
+            self._remember_contract(symbol)
+            self._update(order, StatusMsg="尚未触发")
+        return row.OrderSysID, self._taken()
+
+    def trigger(self, user: str, number: str) -> Out:
+        """Its price has come: the conditional order is over, and what it was for is checked and sent as an order of its own."""
+        account = self._account_named(user)
+        order = next(order for order in account.orders.values() if order.row.OrderSysID == number)
+        if order.row.OrderStatus != WAITING:
+            raise ValueError(f"{number} does not wait")
+        with self._transaction():
+            self._update(order, OrderStatus="c", StatusMsg="已触发")
+            row = order.row
+            refusal = self._check_position(account, row) or self._check_money(account, row)
+            if refusal is not None:
+                self._tell(account, f.RtnErrorConditionalOrder(order=row, ErrorID=refusal.error_id, ErrorMsg=refusal.text))
+            else:
+                account, row = self._close_row(
+                    user, row.InstrumentID, "long" if row.Direction == "1" else "short", row.VolumeTotalOriginal, row.LimitPrice
+                )
+                self._accept(account, row)
+        return self._taken()
+
+    def _account_named(self, user: str) -> Account:
+        return next(account for account in self._accounts.values() if account.stored.user == user)
+
+    def _close_row(self, user: str, symbol: str, direction: str, volume: int, price: float) -> tuple[Account, f.OrderField]:
+        """An order of no session that closes a position: of today's lots where these are apart."""
+        account = self._account_named(user)
+        request = f.ReqOrderInsert(
+            InstrumentID=symbol,
+            ExchangeID="",
+            OrderRef=str(len(account.orders) + 1),
+            Direction="1" if direction == "long" else "0",
+            CombOffsetFlag=CLOSE_TODAY,
+            OrderPriceType="2",
+            TimeCondition="3",
+            VolumeCondition="1",
+            LimitPrice=price,
+            VolumeTotalOriginal=volume,
+        )
+        return account, replace(self._order_row(None, request), BrokerID=account.stored.broker, InvestorID=user, FrontID=0)
 
     def books(self) -> list[dict[str, Any]]:
         """Every account as it stands."""
@@ -403,6 +446,14 @@ class FaultListener:
 
     def do_force_close(self, user: str, symbol: str, direction: str, volume: int, offset: str = "2") -> None:
         self._outgoing.send(self._core.force_close(user, symbol, direction, volume, offset))
+
+    def do_place_conditional(self, user: str, symbol: str, direction: str, volume: int, price: float) -> str:
+        number, out = self._core.place_conditional(user, symbol, direction, volume, price)
+        self._outgoing.send(out)
+        return number
+
+    def do_trigger(self, user: str, number: str) -> None:
+        self._outgoing.send(self._core.trigger(user, number))
 
     def do_set_quote(self, **quote: Any) -> None:
         self._core.market.set_quote(**quote)

@@ -102,9 +102,9 @@ class OrderField(Frame, kw_only=True):
     VolumeTotalOriginal: int
     VolumeTraded: int = 0
     VolumeTotal: int = 0
-    OrderStatus: str = "a"  # 'a' unknown '3' queueing '1' part traded '0' all traded '5' canceled
+    OrderStatus: str = "a"  # 'a' unknown '3' queueing '1' part traded '0' all traded '5' canceled 'b' 'c' conditional
     OrderSubmitStatus: str = "0"  # '0' submitted '3' accepted '4' insert rejected
-    OrderSysID: str = ""  # blank-padded as the exchange gives it; keep verbatim
+    OrderSysID: str = ""  # blank-padded as the exchange gives it; keep verbatim. TJBD_n, the counter's own, of a conditional order
     StatusMsg: str = ""
     TradingDay: str
     InsertDate: str = ""
@@ -499,6 +499,14 @@ class ErrRtnOrderAction(Frame, kw_only=True):
     OrderActionRef: int = 0
 
 
+class RtnErrorConditionalOrder(Frame, kw_only=True):
+    """What a conditional order triggered was refused by the counter; `order` is the conditional one. To all sessions of the user."""
+
+    order: OrderField
+    ErrorID: int
+    ErrorMsg: str
+
+
 class RspQry(Frame, kw_only=True):
     """All rows of an answer in frames of up to some hundred; `last` on the last one, which may be empty."""
 
@@ -570,6 +578,7 @@ AnyCallbackFrame = (
     | ErrRtnOrderInsert
     | RspOrderAction
     | ErrRtnOrderAction
+    | RtnErrorConditionalOrder
     | RspQry
     | RspSubMarketData
     | RtnDepthMarketData

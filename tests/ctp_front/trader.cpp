@@ -21,7 +21,8 @@ CThostFtdcRspInfoField info_of(const Value &from) {
     return to;
 }
 
-void fill(CThostFtdcOrderField &to, const Value &from) {
+template <class Order>  // CThostFtdcOrderField, and CThostFtdcErrorConditionalOrderField, which has the same members
+void fill_order(Order &to, const Value &from) {
     FILL(BrokerID, InvestorID, InstrumentID, ExchangeID, OrderRef, FrontID, SessionID, Direction, CombOffsetFlag, OrderPriceType,
          TimeCondition, VolumeCondition, LimitPrice, VolumeTotalOriginal, VolumeTraded, VolumeTotal, OrderStatus, OrderSubmitStatus,
          OrderSysID, StatusMsg, TradingDay, InsertDate, InsertTime, CancelTime)
@@ -31,6 +32,8 @@ void fill(CThostFtdcOrderField &to, const Value &from) {
     to.ForceCloseReason = THOST_FTDC_FCC_NotForceClose;
     to.OrderType = THOST_FTDC_ORDT_Normal;
 }
+
+void fill(CThostFtdcOrderField &to, const Value &from) { fill_order(to, from); }
 
 void fill(CThostFtdcInputOrderField &to, const Value &from) {
     FILL(BrokerID, InvestorID, InstrumentID, ExchangeID, OrderRef, Direction, CombOffsetFlag, OrderPriceType, TimeCondition,
@@ -257,6 +260,12 @@ class Trader final : public CThostFtdcTraderApi, private Front {
             to.OrderActionStatus = THOST_FTDC_OAS_Rejected;
             put(to.StatusMsg, frame["ErrorMsg"]);
             spi_->OnErrRtnOrderAction(&to, &info);
+        } else if (kind == "RtnErrorConditionalOrder") {
+            CThostFtdcErrorConditionalOrderField to{};
+            fill_order(to, frame["order"]);
+            to.ErrorID = info.ErrorID;
+            put(to.ErrorMsg, frame["ErrorMsg"]);
+            spi_->OnRtnErrorConditionalOrder(&to);
         } else if (kind == "RspAuthenticate") {
             const Value &from = frame;
             CThostFtdcRspAuthenticateField to{};

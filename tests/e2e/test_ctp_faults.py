@@ -137,6 +137,22 @@ def test_a_brokers_forced_close_reaches_the_page(server: CtpServer, trader: Trad
     server.faults().release_quote(quote.symbol)
 
 
+def test_a_stop_of_another_terminal_is_shown_blocks_no_close_and_its_refusal_is_told(server: CtpServer, trader: Trader) -> None:
+    page = trader.open_page()
+    quote = trader.fix_quote(M)
+    assert trader.order(M, "long", "open", quote.ask, 2)["success"]
+    eventually(lambda: trader.position(M, "long"), "the position")
+    number = server.faults().place_conditional(trader.userid, quote.symbol, "long", 2, quote.bid)
+    shown = page.wait("order_update", lambda event: event["data"]["order_sys_id"] == number)["data"]
+    assert (shown["status"], shown["is_local"]) == ("未触发", False)
+    assert trader.order(M, "short", "close", quote.bid, 2)["success"]
+    eventually(lambda: trader.position(M, "long") is None, "the position is gone")
+    server.faults().trigger(trader.userid, number)
+    assert "平仓量超过持仓量" in page.wait("error", lambda event: event["error"] == "CONDITIONAL_ORDER_REFUSED")["msg"]
+    eventually(lambda: trader.order_row(shown["order_id"])["status"] == "已触发", "it has ended")
+    server.faults().release_quote(quote.symbol)
+
+
 def test_the_race_between_a_cancel_and_a_fill_is_won_by_the_fill(server: CtpServer, trader: Trader) -> None:
     quote = trader.fix_quote(RB)
     faults = server.faults()

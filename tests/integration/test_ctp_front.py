@@ -222,6 +222,33 @@ def test_a_broker_closes_what_it_wants(counter: CounterProcess, client: NativeCl
     assert [row["Position"] for row in client.query("reqQryInvestorPosition")] == [0]
 
 
+def test_a_conditional_order_of_a_terminal_waits_is_cancelled_by_its_number_or_becomes_another(
+    counter: CounterProcess, client: NativeClient
+) -> None:
+    client.enter()
+    symbol, quote = a_contract(client, "m")
+    client.order(symbol, "DCE", BUY, OPEN, quote["UpperLimitPrice"], 2)
+    client.wait_status("0")
+    stop = {"symbol": symbol, "direction": "long", "volume": 2, "price": quote["LowerLimitPrice"]}
+    first, second, third = (counter.faults.place_conditional(client.user, **stop) for _ in range(3))
+    for number in (first, second, third):
+        assert client.wait_status("b")["OrderSysID"] == number and number.startswith("TJBD_")
+    assert [row["ShortFrozen"] for row in client.query("reqQryInvestorPosition")] == [0]
+    client.ask("reqOrderAction", {"InstrumentID": symbol, "ExchangeID": "DCE", "OrderSysID": first, "ActionFlag": "0"})
+    assert client.wait_status("5")["OrderSysID"] == first
+    before = len(client.heard)
+    counter.faults.trigger(client.user, second)
+    triggered = client.wait("onRtnOrder", lambda called: called.data["OrderStatus"] == "0").data
+    assert triggered["OrderSysID"] != second
+    counter.faults.trigger(client.user, third)
+    refused = client.wait("onRtnErrorConditionalOrder").data
+    assert (refused["OrderSysID"], refused["ErrorID"], refused["ErrorMsg"]) == (third, 30, "CTP:平仓量超过持仓量")
+    rows = [called.data for called in client.heard[before:] if called.name == "onRtnOrder"]
+    assert [row["OrderStatus"] for row in rows if row["OrderSysID"] in (second, third)] == ["c", "c"]
+    client.ask("reqOrderAction", {"InstrumentID": symbol, "ExchangeID": "DCE", "OrderSysID": second, "ActionFlag": "0"})
+    assert client.wait("onRspOrderAction").error["ErrorID"] == 26
+
+
 def test_what_a_broker_insists_on_is_answered_by_number(counter: CounterProcess, client: NativeClient) -> None:
     client.enter()
     counter.faults.set_rules(app_ids={"app": "code"}, must_change={client.user: 140}, uninitialised=1)

@@ -604,6 +604,27 @@ def test_a_forced_close_of_the_next_day_is_told_although_its_numbers_are_those_o
     eventually(lambda: len(gateway.notices) == 2, "told again")
 
 
+def test_a_conditional_order_of_a_terminal_is_cancelled_by_its_own_number(desk: Desk, gateway: Gateway) -> None:
+    desk.td.call("onRtnOrder", as_dict(order(5, status="b", FrontID=2, SessionID=99, OrderSysID="TJBD_7")))
+    eventually(lambda: "2_99_5" in gateway.ledger.orders, "shown")
+    assert gateway.ledger.orders["2_99_5"].status.value == "未触发"
+    gateway.do(lambda: gateway.bee.trader.cancel_order(CancelRequest(order_id="2_99_5", symbol="rb2510", exchange=Exchange.SHFE)))
+    assert [(asked["OrderSysID"], asked["ExchangeID"]) for asked in desk.asked("reqOrderAction")] == [("TJBD_7", "SHFE")]
+
+
+def test_what_a_condition_triggered_and_the_counter_refused_is_told_when_it_happens(desk: Desk, gateway: Gateway) -> None:
+    refused = as_dict(order(5, status="c", FrontID=2, SessionID=99, OrderSysID="TJBD_7", Direction="1", CombOffsetFlag="3"))
+    refused |= {"ErrorID": 50, "ErrorMsg": "CTP:平今仓位不足"}
+    desk.td.call("onRtnErrorConditionalOrder", refused)
+    eventually(lambda: gateway.notices, "told")
+    assert gateway.notices == [("CONDITIONAL_ORDER_REFUSED", "条件单触发后被拒：rb2510 空平今 2 手，CTP:平今仓位不足")]
+    desk.td.call("onFrontDisconnected", 0x2001)
+    desk.td.call("onFrontConnected")
+    desk.td.call("onRtnErrorConditionalOrder", refused)  # RESTART: the login tells the day again
+    gateway.ready(times=2)
+    assert len(gateway.notices) == 1
+
+
 def test_orders_of_another_session_are_shown_and_cancelled_by_the_exchanges_number(desk: Desk, gateway: Gateway) -> None:
     desk.td.call("onRtnOrder", as_dict(order(5, status="3", FrontID=2, SessionID=99)))
     eventually(lambda: "2_99_5" in gateway.ledger.orders, "shown")

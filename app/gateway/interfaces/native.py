@@ -378,6 +378,10 @@ class TraderCallbacks:
         self.link.hear(frames.RtnTrade(trade=trade_of(data)))
 
     @guarded
+    def onRtnErrorConditionalOrder(self, data: dict[str, Any]) -> None:
+        self.link.hear(frames.RtnErrorConditionalOrder(order=order_of(data), **said(data)))
+
+    @guarded
     def onRspOrderInsert(self, data: dict[str, Any], error: dict[str, Any], request: int, last: bool) -> None:
         """Comes to the session that asked, and does not say which that is. ErrRtnOrderInsert comes to all sessions and does not
         say either whose order it is, so that it cannot be told from another's: it is not listened to."""

@@ -380,6 +380,15 @@ class Trader(Side):
             )
             self._call(self._wiring.on_notice, "FORCED_CLOSE", text.rstrip())
 
+    def _on_RtnErrorConditionalOrder(self, frame: frames.RtnErrorConditionalOrder) -> None:
+        """Another terminal's stop was triggered and came to nothing: who relies on it has to hear. Each login tells the day's again."""
+        row = frame.order
+        what = f"{fields.DIRECTION_OF[row.Direction].value}{fields.OFFSET_OF[row.CombOffsetFlag[:1]].value}"
+        text = f"条件单触发后被拒：{row.InstrumentID} {what} {row.VolumeTotalOriginal} 手，{frame.ErrorMsg.strip()}"
+        log.warning("%s", text)
+        if self._load is None and self.ready:
+            self._call(self._wiring.on_notice, "CONDITIONAL_ORDER_REFUSED", text)
+
     def _on_RtnTrade(self, frame: frames.RtnTrade) -> None:
         if self._load is not None:
             self._load.trades.append(frame.trade)
