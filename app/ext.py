@@ -11,9 +11,10 @@ import re
 import socket
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from flask import Flask, current_app
+import orjson
+from flask import Flask, Response, current_app
 from flask_cors import CORS
 from flask_socketio import SocketIO
 
@@ -25,6 +26,8 @@ from app.settings import Settings
 from app.sockets import Sockets
 
 LOCAL_ORIGIN = re.compile(r"^https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$")
+OLD_ENGINES = ("1", "2", "3")  # of Engine.IO, as clients before socket.io-client 3 say
+OLD_CLIENT = "这个 socket.io-client 太旧（EIO={}，2.x 或更早）：本服务是 Socket.IO 5，请换成 socket.io-client 4，换法见 README 的“接上网页”"
 MAX_MESSAGE = 100_000  # bytes of what a page may say at once
 BACKLOG = 512
 UNREAD_SECONDS = 60  # a connection whose peer takes nothing for so long is closed by the system
@@ -42,7 +45,7 @@ def init_app(app: Flask, settings: Settings, limits: Limits = Limits()) -> Hub: 
         app,
         async_mode=settings.async_mode,
         async_handlers=False,  # a page's messages are handled in its order
-        always_connect=True,  # so that a bad token can be told before the disconnect
+        always_connect=True,  # so that a bad token can be told, and a better one shown
         manage_session=False,
         cors_allowed_origins=_origin_check(settings),
         cors_credentials=False,
@@ -54,7 +57,7 @@ def init_app(app: Flask, settings: Settings, limits: Limits = Limits()) -> Hub: 
     hub = Hub(encode, Joined, limits)
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, socketio, hub)
-    app.wsgi_app = _without_compression(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = _without_compression(_refusing_old_clients(app.wsgi_app, _origin_check(settings)))  # type: ignore[method-assign]
     return hub
 
 
@@ -183,6 +186,29 @@ def _origin_check(settings: Settings) -> Callable[[str | None, dict[str, Any]], 
         return not settings.origins and LOCAL_ORIGIN.match(origin) is not None
 
     return allowed
+
+
+def _refusing_old_clients(
+    wsgi_app: Callable[..., Iterable[bytes]], allowed: Callable[[str | None, dict[str, Any]], bool]
+) -> Callable[..., Iterable[bytes]]:
+    """Say to a Socket.IO 2 client (EIO=3) what is wrong, so that its page can read it: the library's own answer lacks the CORS header,
+    and the browser then blames that. Not before it was asked whether the page may send its header `token`."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        version = parse_qs(environ.get("QUERY_STRING", "")).get("EIO", [""])[0]
+        if not environ.get("PATH_INFO", "").startswith("/socket.io") or version not in OLD_ENGINES:
+            return wsgi_app(environ, start_response)
+        headers = {"Cache-Control": "no-store", "Vary": "Origin"}
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is not None and allowed(origin, environ):
+            headers["Access-Control-Allow-Origin"] = origin
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            headers["Access-Control-Allow-Headers"] = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+            return Response(status=204, headers=headers)(environ, start_response)
+        envelope = {"success": False, "msg": OLD_CLIENT.format(version), "data": "", "error": "SOCKET_CLIENT_TOO_OLD"}
+        return Response(orjson.dumps(envelope), 400, headers, mimetype="application/json")(environ, start_response)
+
+    return application
 
 
 def _without_compression(wsgi_app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:

@@ -42,7 +42,7 @@ class Settings(BaseModel):
     run_code: bool = Field(True, description="提供 /run_code：在沙箱里试运行贴进来的代码；public 时总是关闭")
     interface: Literal["sim", "ctp", "ctp_se"] = Field("sim", description="登录未给 interface 时用哪个接口；sim 为内置柜台")
     public: bool = Field(False, description="对外服务：拒绝默认授权码，须写明 origins")
-    origins: list[str] = Field([], description="允许跨域的来源；缺省为同源与本机")
+    origins: list[str] = Field([], description="允许跨域的来源；空为同源与本机，写了就只有同源与所写的（要本机的也须写上）")
     proxies: int = Field(0, ge=0, le=5, description="前面有几层可信反向代理（X-Forwarded-*）")
     async_mode: Literal["eventlet", "gevent", "gevent_uwsgi", "threading"] = Field("eventlet", description="Socket.IO 的运行方式")
     journal_days: int = Field(400, ge=0, le=36500, description="报单、成交与事件流水保留多少天；0 为一直保留")

@@ -1,6 +1,7 @@
 """What a page says over Socket.IO, and who may listen. Web process.
 
-A page is anonymous until it shows a token: header `token` at connect, `auth: {token}`, or the event `identify`. Then it gets its
+A page is anonymous until it shows a token: header `token` at connect, `auth: {token}`, or the event `identify`; with a bad one it is
+told so and stays anonymous. Then it gets its
 account's snapshot (account, position, active_order, order, trade, contract, status, and last `snapshot` `{"seq": N}`) and from
 there on what is newer. `subscribe` `{"symbols": […] or null, "batch": bool}` narrows its ticks. What goes wrong is told with the
 event `error`, in the words of the REST envelope: `{"error": code, "msg": text}`.
@@ -35,7 +36,6 @@ class Sockets:
 
     def __init__(self, app: Flask, socketio: SocketIO, hub: Hub) -> None:
         self._app = app
-        self._socketio = socketio
         self._hub = hub
         self._engine = Engine(socketio.server)
         self._lobby = Lobby(hub.limits.anonymous_per_address, hub.limits.anonymous_seconds)
@@ -128,8 +128,7 @@ class Sockets:
         try:
             account = G.tokens.verify(token).account
         except TokenError:
-            self._dismiss(sid)
-            self._socketio.server.disconnect(sid)
+            self._dismiss(sid)  # stays connected: a page does not come back from a disconnect, and shows its next token here
             return
         self._hub.join(sid, account, token)
         self._lobby.let_in(self._engine_ids.get(sid, ""))

@@ -230,15 +230,30 @@ def test_a_page_before_its_first_login_is_anonymous_not_wrong(web: Web, header: 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 @pytest.mark.parametrize("shown", ["header", "auth", "identify"])
-def test_a_bad_token_is_told_and_then_disconnected(web: Web, transport: str, shown: str) -> None:
+def test_a_bad_token_is_told_and_the_page_stays_and_may_show_a_better_one(web: Web, transport: str, shown: str) -> None:
     bad = {"token": "no.such.token"}
     connect: dict[str, Any] = {"header": {"headers": bad}, "auth": {"auth": bad}}.get(shown, {})
     page = web.page(transport=transport, **connect)
     if shown == "identify":
         page.client.emit("identify", bad)
     assert page.wait("error") == [{"error": "TOKEN_ERROR", "msg": "token error"}]
-    eventually(lambda: page.reasons, "it is disconnected")
-    assert page.reasons == ["server disconnect"]
+    web.update("alice", 6)
+    page.answered()
+    assert page.names() == ["error"] and page.client.connected and page.reasons == []
+    page.client.emit("identify", {"token": web.tokens.issue("alice")})  # after a login, without F5
+    page.wait("snapshot")
+    web.update("alice", 7)
+    assert page.wait("order_update") == [{"type": "order_update", "seq": 7, "data": {}}]
+
+
+def test_a_bad_token_ends_what_a_page_heard_and_it_waits_with_the_anonymous(web: Web) -> None:
+    page = web.page("alice")
+    page.client.emit("identify", {"token": "no.such.token"})
+    page.wait("error")
+    web.update("alice", 6)
+    page.answered()
+    assert page.all("order_update") == []
+    assert len(web.app.extensions["sockets"]._lobby._since) == 1
 
 
 @pytest.mark.parametrize("garbage", [None, {}, {"token": None}, {"token": 5}, {"token": []}, "x", ["x"], {"token": "x" * 50_000}])
@@ -475,6 +490,26 @@ def test_who_may_connect_from_where(tmp_path: Path, origin: str, origins: list[s
         plain = requests.get(f"{web.url}/plain", headers=headers, timeout=5)
         if origin != "same":  # a page of ours needs no permission
             assert plain.headers.get("Access-Control-Allow-Origin") in ((headers["Origin"], "*") if welcome else (None,))
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+@pytest.mark.parametrize(
+    ("origin", "allowed"), [("http://localhost:8080", True), ("https://evil.example", False), ("same", True), (None, True)]
+)
+def test_a_client_of_socket_io_2_can_read_why_it_is_refused(web: Web, transport: str, origin: str | None, allowed: bool) -> None:
+    sent = web.url if origin == "same" else origin
+    headers = {"Origin": sent} if sent else {}
+    path = f"{web.url}/socket.io/?EIO=3&transport={transport}&t=1"
+    refused = requests.get(path, headers=headers, timeout=5)
+    assert refused.status_code == 400 and refused.headers["Content-Type"] == "application/json"
+    assert refused.headers.get("Access-Control-Allow-Origin") == (sent if allowed else None)
+    answer = refused.json()
+    assert (answer["success"], answer["error"]) == (False, "SOCKET_CLIENT_TOO_OLD")
+    assert "socket.io-client 4" in answer["msg"] and "EIO=3" in answer["msg"]
+    asked = requests.options(path, headers=headers | {"Access-Control-Request-Headers": "token"}, timeout=5)
+    assert asked.ok and asked.headers.get("Access-Control-Allow-Origin") == (sent if allowed else None)
+    assert asked.headers["Access-Control-Allow-Headers"] == "token"
+    assert web.page().client.connected
 
 
 def test_no_token_is_logged(web: Web, caplog: pytest.LogCaptureFixture) -> None:
