@@ -13,6 +13,9 @@ each such `Group`, joined once, and leave when the gateway has no more to say fo
 of one for each event, and an order's answer does not stand behind its own news on 200 pages. An account's whole lists grow with its day,
 and each goes to every page: they leave a piece of the pages at a time, the newest of each kind, and hold up no event.
 
+A page that never sent `subscribe` is taken for one of the reference's, which had positions with every tick and whose page draws its
+quotes when they come: after ticks it gets the newest again, whether the contract is held or not, not oftener than `refresh_seconds`.
+
 A page that has just joined, or whose gateway was lost, awaits a snapshot: it hears no event before that, and after it only
 what is newer. Nothing here knows Socket.IO, Flask or the async mode: the way out of a page is a `Line` (app/engine.py).
 """
@@ -56,6 +59,7 @@ class Limits(NamedTuple):
     queued_bytes: int = 8 * 1024 * 1024
     queued_packets: int = 5000
     flush_seconds: float = 0.01  # between two flushes; the first after a quiet moment leaves at once
+    refresh_seconds: float = 0.5  # between two lists of positions that go out for ticks' sake
     anonymous_per_address: int = 20
     anonymous_seconds: float = 600.0
     check_seconds: float = 15.0  # how often tokens are looked at again and anonymous sockets counted
@@ -131,6 +135,7 @@ class Outbox:
         self.awaiting = False
         self.symbols: frozenset[str] | None = None
         self.batch = False
+        self.subscribed = False  # it has said what it wants
         self.waiting_bytes = 0
         self.conflated = 0  # ticks that gave way to a newer one
         self._encode = encode
@@ -266,6 +271,7 @@ class Room:
         self.pages: dict[str, Outbox] = {}
         self.groups: dict[tuple[frozenset[str] | None, bool], Group] = {}  # of the pages that await nothing
         self.fronts: dict[str, Any] = {}  # the gateway's last `status`
+        self.position: Event | None = None  # the newest list, as far as a page is there
         self.gateway: dict[str, str] | None = None  # None: not heard of yet
 
     @property
@@ -306,6 +312,8 @@ class Hub:
         self._unsent: set[Group] = set()  # those with ticks for a batch
         self._listings: dict[tuple[str, str], Listing] = {}  # by account and kind; none without pages
         self._lock = threading.RLock()
+        self._ticked: set[str] = set()  # accounts with ticks since their positions last went out for these
+        self._tick_is_there = threading.Event()
         self._list_is_there = threading.Event()
         self._run_is_there = threading.Event()
         self._work = threading.Event()
@@ -325,6 +333,7 @@ class Hub:
         threading.Thread(target=self._send_forever, args=runs, name="push-runner", daemon=True).start()
         threading.Thread(target=self._send_forever, args=lists, name="push-lister", daemon=True).start()
         threading.Thread(target=self._flush_forever, name="push-flusher", daemon=True).start()
+        threading.Thread(target=self._refresh_forever, name="push-refresher", daemon=True).start()
 
     # ── pages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -390,6 +399,7 @@ class Hub:
                 self._ungroup(page)
                 page.symbols = None if symbols is None else frozenset(symbols)
                 page.batch = batch
+                page.subscribed = True
                 self._group(page)
 
     def members(self) -> list[Member]:
@@ -419,11 +429,16 @@ class Hub:
                 event = self._event(push.name, push.payload, push.symbol)
             pages = [page for page in room.pages.values() if not page.awaiting]
             if push.name in LISTS:
+                if push.name == "position":
+                    room.position = event
                 self._list(account, event, pages)
             elif push.name in WHOLE:
                 self._offer(pages, event)
             else:
                 self._gather(room, event)
+            if push.name == "tick" and account not in self._ticked:
+                self._ticked.add(account)
+                self._tick_is_there.set()
 
     def snapshot(self, account: str, payload: bytes) -> None:
         """The account as it is at one cut, to the pages that await it. What is pushed after this call is newer."""
@@ -442,7 +457,9 @@ class Hub:
                 self._unlist(page)
             for name in TYPED_LISTS:
                 if name in members:
-                    self._offer(pages, self._event(name, b'{"type":"%s","data":%s}' % (name.encode(), bytes(members[name]))))
+                    event = self._event(name, b'{"type":"%s","data":%s}' % (name.encode(), bytes(members[name])))
+                    room.position = event if name == "position" else room.position
+                    self._offer(pages, event)
             if "contract" in members:
                 self._offer(pages, self._event("contract", bytes(members["contract"])))
             for strategy in _raw_list.decode(members.get("strategy", b"[]")):
@@ -498,9 +515,26 @@ class Hub:
                     self._unflushed.discard(page)
         return more
 
+    def refresh(self) -> bool:
+        """Send positions for the ticks since the last time. True when pages have to wait for that until they have read their ticks."""
+        with self._lock:
+            ticked, self._ticked = self._ticked, set()
+            for account in ticked:
+                room = self._room(account)
+                group = room.groups.get((None, False))  # whoever has not subscribed
+                if group is None or room.position is None:
+                    continue
+                self._send_run(group)  # the ticks go first
+                pages = [page for page in group.pages if not page.subscribed]
+                self._list(account, room.position, [page for page in pages if page.idle])
+                if not all(page.idle for page in pages):
+                    self._ticked.add(account)
+            return bool(self._ticked)
+
     def stop(self) -> None:
         """End the threads."""
         self._stopped = True
+        self._tick_is_there.set()
         self._run_is_there.set()
         self._list_is_there.set()
         self._work.set()
@@ -537,6 +571,18 @@ class Hub:
                         time.sleep(0)  # lets the writers empty their lines
                 except Exception:  # the edge of this thread: it serves every page
                     log.exception("flushing failed")
+
+    def _refresh_forever(self) -> None:
+        more = False
+        while not self._stopped:
+            if not more:
+                self._tick_is_there.wait()
+                self._tick_is_there.clear()
+            try:
+                more = self.refresh()
+            except Exception:  # the edge of this thread: it serves every page
+                log.exception("refreshing failed")
+            time.sleep(self.limits.refresh_seconds)
 
     def _group(self, page: Outbox) -> None:
         """Let it share what is alike, and hear nothing older than this moment."""

@@ -280,6 +280,79 @@ def test_a_batch_page_gets_the_newest_of_each_contract_in_one_event(hub: Hub) ->
     assert len(line.delivered) == 1
 
 
+HELD = [{"local_symbol": "ag2512.SHFE", "volume": 1}]
+
+
+def old_page(hub: Hub, sid: str = "p1", capacity: int = 8) -> FakeLine:
+    """One that says nothing but its token, as those of the reference do, and draws its quotes when it gets positions."""
+    line = page(hub, sid=sid, snap=False, capacity=capacity)
+    hub.snapshot("a", snapshot(position=HELD))
+    line.delivered.clear()
+    return line
+
+
+def test_a_page_as_the_references_gets_positions_after_ticks_of_what_is_not_held_too(hub: Hub) -> None:
+    line = old_page(hub)
+    for price in range(20):
+        hub.push("a", tick("rb2510.SHFE", price))
+    assert line.all("position") == []
+    hub.refresh()
+    send_gathered(hub)
+    assert line.names()[-2:] == ["tick", "position"] and line.all("position") == [{"type": "position", "data": HELD}]
+    hub.refresh()  # no tick since
+    send_gathered(hub)
+    assert len(line.all("position")) == 1
+    hub.push("a", whole("position", {"local_symbol": "rb2510.SHFE"}))
+    hub.push("a", tick("rb2510.SHFE", 5))
+    hub.refresh()
+    send_gathered(hub)
+    assert line.all("position")[-1]["data"] == [{"local_symbol": "rb2510.SHFE"}]
+
+
+def test_the_positions_come_behind_the_tick_that_they_are_to_show() -> None:
+    hub = gathering()
+    line = old_page(hub)
+    hub.push("a", tick("rb2510.SHFE", 1))
+    hub.refresh()
+    send_gathered(hub)
+    assert line.names() == ["tick", "position"]
+
+
+def test_a_page_that_subscribes_knows_what_it_wants_and_gets_no_positions_with_ticks(hub: Hub) -> None:
+    line, other, silent = old_page(hub), old_page(hub, "p2"), FakeLine()
+    hub.connect("p3", silent)
+    hub.subscribe("p1", None, batch=False)
+    hub.push("a", tick("rb2510.SHFE", 1))
+    hub.refresh()
+    send_gathered(hub)
+    assert line.names() == ["tick"] and other.names() == ["tick", "position"] and silent.names() == []
+
+
+def test_a_slow_page_gets_its_positions_when_it_has_its_ticks_and_an_awaiting_one_none(hub: Hub) -> None:
+    slow, awaiting = old_page(hub, capacity=1), page(hub, sid="p2", snap=False)
+    slow.reads = False
+    hub.push("a", tick("rb2510.SHFE", 1))
+    hub.push("a", tick("rb2510.SHFE", 2))
+    assert hub.refresh()
+    slow.reads = True
+    flush_all(hub, slow)
+    assert slow.names() == ["tick", "tick"]
+    assert not hub.refresh()
+    send_gathered(hub)
+    assert slow.names() == ["tick", "tick", "position"] and awaiting.delivered == []
+
+
+def test_positions_for_ticks_leave_by_themselves_and_not_too_often() -> None:
+    hub = Hub(encode, list, Limits(refresh_seconds=0.05), now=lambda: NOW)
+    line = old_page(hub)
+    hub.start()
+    for price in range(200):
+        hub.push("a", tick("rb2510.SHFE", price))
+    eventually(lambda: line.names()[-1:] == ["position"] and len(line.all("tick")) == 200, "the last tick is shown")
+    assert len(line.all("position")) <= 5
+    hub.stop()
+
+
 def batch_page(hub: Hub, sid: str, symbols: list[str] | None = None, capacity: int = 8) -> FakeLine:
     line = page(hub, sid=sid, capacity=capacity)
     hub.subscribe(sid, symbols, batch=True)
