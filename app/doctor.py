@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from app.gateway.interfaces import checks
-from app.lib.calendar import SHANGHAI, last_sure_day, use_overrides
+from app.lib.calendar import SHANGHAI, outlook, use_overrides
 from app.lib.errors import AppError
 from app.model import open_store, store_path
 from app.model.store import StoreFailed
@@ -70,13 +70,8 @@ def _calendar(settings: Settings, today: date) -> Line:
         use_overrides(settings.calendar_file)
     except AppError as error:
         return Line(FAILED, name, error.message)
-    bound = last_sure_day()
-    text = f"确知到 {bound:%Y-%m-%d}"
-    if today > bound:
-        return Line(WARNING, name, f"{text}，之后按工作日推算：请升级 exchange_calendars，或用设置 calendar_file 补上")
-    if bound - today < CALENDAR_AHEAD:
-        return Line(WARNING, name, f"{text}，还有 {(bound - today).days} 天：请升级 exchange_calendars，或用设置 calendar_file 补上")
-    return Line(OK, name, text)
+    told = outlook(today, CALENDAR_AHEAD)
+    return Line(OK if told.state == "sure" else WARNING, name, told.text)
 
 
 def _clock(moment: datetime) -> Line:

@@ -19,11 +19,14 @@ import msgspec
 from app.counter import frames
 from app.counter.core import Core, Out
 from app.gateway.channel import ChannelClosed, Connection, Server
+from app.lib import calendar
+from app.lib.errors import SettingsError
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
 BEAT_SECONDS = 1.0
+CALENDAR_SECONDS = 1.0
 QUEUE_LIMIT = 10_000
 
 
@@ -51,13 +54,14 @@ class CounterServer:
         self._outgoing = outgoing
         self._queue: queue.Queue[Callable[[], None]] = queue.Queue(QUEUE_LIMIT)
         self._stopping = False
+        self._calendar_problem = ""
         self._channel = Server(address, self._on_frame, self._on_close)
         self.address = self._channel.address
 
     def run(self) -> None:
         """The core's thread. Returns when stopped, with everything on disk and all connections closed."""
         self._channel.start()
-        next_poll = next_beat = time.monotonic()
+        next_poll = next_beat = next_look = time.monotonic()
         while not self._stopping:
             try:
                 work = self._queue.get(timeout=max(0.0, min(next_poll, next_beat) - time.monotonic()))
@@ -71,6 +75,9 @@ class CounterServer:
             if now >= next_beat:
                 next_beat = now + BEAT_SECONDS
                 self._guarded(self._beat)
+            if now >= next_look:
+                next_look = now + CALENDAR_SECONDS
+                self._guarded(self._look_at_calendar)
         self._guarded(self._core.keep_market)
         self._channel.close(flush=0.2)
 
@@ -98,6 +105,18 @@ class CounterServer:
     def _beat(self) -> None:
         self._core.keep_market()
         self._outgoing.send(self._core.heartbeat())
+
+    def _look_at_calendar(self) -> None:
+        """The override file may have changed; what is wrong with it is said once."""
+        problem = ""
+        try:
+            if calendar.refresh():
+                log.info("the trading calendar was corrected")
+        except SettingsError as error:
+            problem = error.message
+        if problem and problem != self._calendar_problem:
+            log.error("%s；先前的内容仍然有效", problem)
+        self._calendar_problem = problem
 
     @staticmethod
     def _guarded(function: Callable[[], None]) -> bool:

@@ -51,6 +51,7 @@ def run(settings: Settings, login: Login) -> int:
     service.start()
     log.info("gateway of %s runs, pid %d", login.account, os.getpid())
     calendar.load()  # here, while the fronts are dialled: the event thread would hold up orders for it at the first quote
+    service.loop.post(service.look_at_calendar)
     code = end.wait()
     logging.getLogger().removeHandler(service.log_book)
     service.loop.stop()

@@ -13,11 +13,12 @@ from app.lib.calendar import SHANGHAI
 
 
 class Fronts:
-    """State of the trading and the market front, and of the store behind them: what the `status` event says."""
+    """State of the trading and the market front, of the store behind them and of the calendar: what the `status` event says."""
 
     def __init__(self) -> None:
         self._states = {front: {"state": "connecting", "reason": "", "since": self._now()} for front in ("td", "md")}
         self._states["store"] = {"state": "up", "reason": "", "since": self._now()}
+        self._states["calendar"] = {"state": "unknown", "reason": "", "since": self._now()}
 
     def update(self, front: str, state: str, reason: str) -> bool:
         """Returns whether that is news."""
@@ -32,7 +33,7 @@ class Fronts:
         return self._states[front]["state"]
 
     def data(self) -> dict[str, dict[str, str]]:
-        """`{"td": {"state", "reason", "since"}, "md": {…}, "store": {…}}`."""
+        """`{"td": {"state", "reason", "since"}, "md": {…}, "store": {…}, "calendar": {…}}`."""
         return {front: dict(state) for front, state in self._states.items()}
 
     @staticmethod

@@ -52,14 +52,14 @@ class Dialer:
     def look(self) -> None:
         """Dial or let go, if it is time to."""
         moment = self._clock()
-        if self._window is None or not moment < self._window.end:
-            self._window = window_from(moment)
-            if not self._window.sure:
-                log.warning("交易日历没有 %s，按工作日推算；请更新交易日历", self._window.trading_day)
-        is_open = self._window.start <= moment
+        window = window_from(moment)  # anew each time: the calendar may have been corrected
+        if window != self._window and not window.sure:
+            log.warning("交易日历不能确定 %s 交易与否，按推定拨号；请核对休市公告", window.trading_day)
+        self._window = window
+        is_open = window.start <= moment
         for front in self._fronts():
             if is_open and front.state == "resting":
                 front.wake()
             elif not is_open and front.state not in ("resting", "refused") and (self._was_open or front.state == "lost"):
-                front.rest(self._window.start)
+                front.rest(window.start)
         self._was_open = is_open

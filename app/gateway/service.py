@@ -78,16 +78,17 @@ from app.gateway.registry import Registry
 from app.gateway.rpc import Last, RpcServer
 from app.gateway.strategies import Strategies, StrategyFeed, said_rows
 from app.gateway.subscriptions import Subscriptions
-from app.lib import account_config, rows
+from app.lib import account_config, calendar, rows
 from app.lib.advice import refusal_text, refused_by
 from app.lib.bars import INTERVALS, BarBuilder
-from app.lib.calendar import SHANGHAI, compact, trading_day_of
-from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, NotFound, NotReady
+from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
+from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, NotFound, NotReady, SettingsError
 from app.lib.sessions import hours_named
 from app.lib.symbols import parse_symbol, product_of
 from app.model.store import Store, StoreFailed, StoreState
 from app.settings import Settings
 
+CALENDAR_SECONDS = 1.0
 CONFIG_SCOPE = "config"
 DEFAULT_RANGE = timedelta(days=3)
 LATEST = 1 << 53
@@ -305,6 +306,7 @@ class Service:
         self.loop.post(self._app.start)  # first of all: every call finds an app that has started
         if self._login.interface in CTP_INTERFACES and self._settings.ctp_hours == "exchange":
             self.loop.post(Dialer(self.loop, lambda: (self._app.trader, self._app.market)).start)
+        self.loop.every(lambda: CALENDAR_SECONDS, self.look_at_calendar)
         self._server.start()
         self._registry.register(
             name=self._name,
@@ -388,7 +390,22 @@ class Service:
         self.loop.post(self._publisher.forget, connection)
         self.loop.post(self._strategies.forget, connection)
 
+    def look_at_calendar(self) -> None:
+        """Its file may have changed, its end comes near: pages are told when that is news, the days that are left once a day."""
+        try:
+            if calendar.refresh():
+                log.info("交易日历已按 %s 更正", self._settings.calendar_file)
+            told = calendar.outlook(self._app.trader.counter_now().date())
+        except SettingsError as error:
+            told = calendar.Outlook("broken", f"{error.message}；先前的内容仍然有效")
+        if not self._fronts.update("calendar", told.state, told.text):
+            return
+        self._publisher.push("status", rows.event("status", self._fronts.data()))
+        if told.state != "sure":
+            self._on_notice("CALENDAR", f"交易日历：{told.text}")
+
     def _begin_day(self, trading_day: str) -> None:
+        calendar.confirm(parse_day(trading_day))
         self._account.forget_rows()
         self._strategies.tell_day(trading_day)
         if self._settings.journal_days:

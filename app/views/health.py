@@ -25,6 +25,7 @@ from app.lib.figures import Figure
 from app.readiness import Part, add_check, check_all, counted, room, up
 from app.views.envelope import fail_plainly, ours, succeed
 
+CALENDAR_STATES = ("unknown", "sure", "assumed", "guessed", "broken")
 PATIENCE = 1.0  # seconds for each gateway
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def register_checks(app: Flask) -> None:
     add_check(app, "store", _store)
     add_check(app, "gateways", lambda: counted([status is not None for status in _statuses()]))
     add_check(app, "fronts", _fronts)
+    add_check(app, "calendar", _calendar)
 
 
 @blueprint.get("/healthz")
@@ -97,6 +99,12 @@ def _fronts() -> Part:
     """Both fronts of every account: only then can it be traded."""
     answered = [status for status in _statuses() if status is not None]
     return counted([status[front]["state"] == "ready" for status in answered for front in ("td", "md")])
+
+
+def _calendar() -> Part:
+    """How far the trading days are known, by the gateway that knows least. Orders can be sent all the same; somebody has to look ahead."""
+    told = [status["calendar"]["state"] for status in _statuses() if status is not None and "calendar" in status]
+    return Part(True, max(told, key=CALENDAR_STATES.index, default="unknown"))
 
 
 def _told(entry: Entry) -> dict[str, Any]:

@@ -12,14 +12,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.counter import frames as f
-from app.gateway.channel import connect
+from app.counter.server import CounterServer, Outgoing
+from app.gateway.channel import connect, new_address
 from app.gateway.registry import Entry, Registry
+from app.lib import calendar
 from tests.faults import CounterFaults, FaultRefused
 from tests.kept_calendar import keep_calendar
 from tests.waiting import eventually
@@ -296,6 +299,39 @@ def test_the_day_turns_on_demand_and_stays_turned_after_a_restart(counter, rb):
     counter.end(signal.SIGKILL)
     counter.start()
     assert counter.faults.books()["sleeper"] == book
+
+
+class IdleCore:
+    """Nothing happens at it."""
+
+    def advance(self) -> list[Any]:
+        return []
+
+    def heartbeat(self) -> list[Any]:
+        return []
+
+    def keep_market(self) -> None:
+        pass
+
+
+def test_a_running_counter_reads_a_calendar_that_was_corrected_and_a_broken_one_does_not_stop_it(tmp_path, caplog):
+    file, day = tmp_path / "days.toml", date(2025, 6, 9)
+    file.write_text("")
+    calendar.use_overrides(file)
+    server = CounterServer(IdleCore(), new_address(tmp_path, "counter.sock"), Outgoing())  # type: ignore[arg-type]
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert calendar.is_trading_day(day)
+        file.write_text("closed = 3")
+        eventually(lambda: "days.toml" in caplog.text, "the broken file is named")
+        file.write_text("closed = [2025-06-09]")
+        eventually(lambda: not calendar.is_trading_day(day), "the counter has read it")
+        assert caplog.text.count("先前的内容仍然有效") == 1
+    finally:
+        server.stop()
+        thread.join()
+        calendar.use_overrides(None)
 
 
 def test_sigterm_ends_it_within_a_second_with_connections_open_and_takes_its_entry_away(counter):

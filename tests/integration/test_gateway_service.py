@@ -213,7 +213,9 @@ class World:
 @pytest.fixture(scope="module")
 def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """For tests that leave the processes alive; each takes an account of its own."""
-    world = World(tmp_path_factory.mktemp("shared") / "data")
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "days.toml").write_text("")
+    world = World(folder / "data", calendar_file=folder / "days.toml")
     yield world
     world.close()
 
@@ -427,6 +429,26 @@ def test_one_unknown_symbol_and_none_is_subscribed(shared_world: World) -> None:
     assert page.ask(Subscribe(["rb2510", "rb2510.SHFE"])) == Symbols(["rb2510.SHFE"])
     page.waits_for("tick", lambda event: event["data"]["symbol"] == "rb2510")
     assert page.ask(Unsubscribe(["rb2510"])) == Symbols(["rb2510.SHFE"])
+
+
+def test_a_calendar_that_is_corrected_counts_without_a_restart_and_what_is_wrong_with_it_is_told(shared_world: World) -> None:
+    _, page = shared_world.log_in("almanac")
+    page.json(Watch())
+
+    def state_is(state: str) -> bool:
+        return page.json(ReadStatus())["calendar"]["state"] == state
+
+    file = shared_world.settings.calendar_file
+    assert file is not None
+    eventually(lambda: state_is("sure"), "the calendar is known")
+    file.write_text("closed = [2025-06-09")
+    error = page.waits_for("error", lambda told: told["error"] == "CALENDAR")
+    assert "days.toml" in error["msg"] and state_is("broken")
+    status = page.waits_for("status", lambda told: told["data"]["calendar"]["state"] == "broken")
+    assert status["data"]["calendar"]["reason"] in error["msg"]
+    file.write_text("")
+    eventually(lambda: state_is("sure"), "the calendar is mended")
+    assert len([told for told in page.events("error") if told["error"] == "CALENDAR"]) == 1
 
 
 def test_the_contract_list_and_a_contract_can_be_asked_for(shared_world: World) -> None:

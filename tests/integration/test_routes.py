@@ -571,7 +571,8 @@ def test_the_server_is_ready_when_host_store_and_gateways_answer(auth: Auth, gat
     auth.log_in()
     answer = auth.client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json["data"] == {"host": "up", "store": "up", "gateways": {"up": 1, "down": 0}, "fronts": {"up": 2, "down": 0}}
+    up = {"up": 1, "down": 0}
+    assert answer.json["data"] == {"host": "up", "store": "up", "gateways": up, "fronts": {"up": 2, "down": 0}, "calendar": "unknown"}
     gateways.answers[ReadStatus] = GatewayDown("网关连接已断开", asked=True)
     answer = auth.client.get("/readyz")
     assert (answer.status_code, answer.json["success"]) == (503, False)
@@ -586,6 +587,15 @@ def test_the_server_is_not_ready_while_a_front_is_lost(auth: Auth, gateways: Fak
     answer = auth.client.get("/readyz")
     assert (answer.status_code, answer.json["not_ready"]) == (503, ["fronts"])
     assert answer.json["data"]["fronts"] == {"up": 1, "down": 1}
+
+
+def test_the_server_is_ready_although_its_calendar_ends_soon_and_says_so(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in()
+    status = {part: {"state": "ready", "reason": "", "since": ""} for part in ("td", "md")}
+    status["calendar"] = {"state": "assumed", "reason": "确知到 2026-12-31", "since": ""}
+    gateways.answers[ReadStatus] = Json(orjson.dumps(status))
+    answer = auth.client.get("/readyz")
+    assert (answer.status_code, answer.json["data"]["calendar"]) == (200, "assumed")
 
 
 @pytest.mark.parametrize(("state", "status"), [("restarting", 503), ("ready", 503), ("starting", 200), ("needs_login", 200)])

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from exchange_calendars import lunisolar_holidays
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ from app.lib.calendar import (
     wall_time,
 )
 from app.lib.errors import SettingsError
+from app.lib.sessions import phase
 from tests.unit.recorded import DATA, needs_data
 
 
@@ -159,15 +161,112 @@ def test_every_moment_has_one_trading_day_and_time_never_takes_it_back(naive: da
     assert trading_day_of(moment + timedelta(minutes=37)) >= day
 
 
-def test_beyond_the_library_weekdays_are_guessed_and_said_to_be_unsure() -> None:
+def test_beyond_the_library_and_the_package_weekdays_are_guessed_and_said_to_be_unsure() -> None:
     assert is_sure(date(2026, 12, 31))
     assert calendar.last_sure_day() >= date(2026, 12, 31)
-    beyond = calendar.last_sure_day() + timedelta(days=30)
-    while beyond.weekday() != 2:
-        beyond += timedelta(days=1)
+    beyond = date(2031, 7, 2)  # a Wednesday
     assert not is_sure(beyond)
     assert is_trading_day(beyond)
     assert not is_trading_day(beyond + timedelta(days=3))
+
+
+@pytest.mark.parametrize(
+    ("day", "following"),
+    [
+        ("2026-12-31", "2027-01-04"),
+        ("2027-02-04", "2027-02-15"),
+        ("2027-04-02", "2027-04-06"),
+        ("2027-04-30", "2027-05-06"),
+        ("2027-06-08", "2027-06-10"),
+        ("2027-09-14", "2027-09-16"),
+        ("2027-09-30", "2027-10-08"),
+    ],
+)
+def test_the_holidays_of_2027_are_known_before_the_library_has_them(day: str, following: str) -> None:
+    assert next_trading_day(date.fromisoformat(day)) == date.fromisoformat(following)
+    assert previous_trading_day(date.fromisoformat(following)) == date.fromisoformat(day)
+    assert not has_night(date.fromisoformat(day))
+
+
+def test_no_weekend_of_2027_is_traded_whatever_working_days_are_made_of_them() -> None:
+    days = [date(2027, 1, 1) + timedelta(days=number) for number in range(365)]
+    assert not [day for day in days if day.weekday() >= 5 and is_trading_day(day)]
+
+
+def test_the_packages_holidays_fall_on_the_lunar_calendars_days() -> None:
+    """By another hand: the library's own table of the lunar calendar, which goes further than its Shanghai sessions."""
+    spring = {stamp.date() for stamp in lunisolar_holidays.chinese_lunar_new_year_dates}
+    for year, holidays in calendar.packaged().items():
+        new_year = next(day for day in spring if day.year == year)
+        of_law = [date(year, 1, 1), new_year - timedelta(days=1), date(year, 5, 1), date(year, 5, 2), date(year, 10, 1)]
+        for table in ("qingming_festival_dates", "dragon_boat_festival_dates", "mid_autumn_festival_dates"):
+            of_law += [stamp.date() for stamp in getattr(lunisolar_holidays, table) if stamp.year == year]
+        assert len(of_law) == 8
+        assert not [day for day in of_law if is_trading_day(day)]
+        assert all(day.weekday() < 5 and day.year == year for day in holidays.closed)
+
+
+def test_what_is_only_assumed_is_never_said_to_be_known() -> None:
+    holidays = calendar.packaged()[2027]
+    assert holidays.assumed
+    assert calendar.last_sure_day() < date(2027, 1, 1) and calendar.assumed_until() == date(2027, 12, 31)
+    assert not is_sure(date(2027, 2, 8)) and not is_sure(date(2027, 3, 10))
+
+
+def test_a_year_whose_notice_has_been_read_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = {2027: calendar.Holidays(False, frozenset({date(2027, 3, 10)}))}
+    monkeypatch.setattr(calendar, "packaged", lambda: read)
+    calendar.forget()
+    try:
+        assert calendar.last_sure_day() == calendar.assumed_until() == date(2027, 12, 31)
+        assert not is_trading_day(date(2027, 3, 10)) and is_sure(date(2027, 3, 10)) and is_sure(date(2027, 3, 11))
+    finally:
+        monkeypatch.undo()
+        calendar.forget()
+
+
+def test_days_that_the_library_knows_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer library knows 2027 better than the package's table."""
+    later = {2025: calendar.Holidays(True, frozenset({date(2025, 6, 6)}))}
+    monkeypatch.setattr(calendar, "packaged", lambda: later)
+    calendar.forget()
+    try:
+        assert is_trading_day(date(2025, 6, 6)) and is_sure(date(2025, 6, 6))
+    finally:
+        monkeypatch.undo()
+        calendar.forget()
+
+
+def test_the_counters_trading_day_is_traded_whatever_was_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert trading_day_of(at("2027-02-12 10:00:00")) == date(2027, 2, 15)
+    cleared: list[str] = []
+    monkeypatch.setattr(calendar, "_dependants", [*calendar._dependants, lambda: cleared.append("cleared")])
+    try:
+        calendar.confirm(date(2027, 2, 12))
+        calendar.confirm(date(2027, 2, 15))  # nothing new
+        calendar.confirm(date(2027, 2, 13))  # a Saturday is the day of a front that never rests, not of an exchange
+        assert cleared == ["cleared"]
+        assert trading_day_of(at("2027-02-12 10:00:00")) == date(2027, 2, 12)
+        assert is_sure(date(2027, 2, 12)) and not is_trading_day(date(2027, 2, 13))
+    finally:
+        calendar.use_overrides(None)
+    assert not is_trading_day(date(2027, 2, 12))
+
+
+@pytest.mark.parametrize(
+    ("today", "state", "words"),
+    [
+        ("2026-11-28", "sure", "2026-12-31"),
+        ("2026-12-01", "assumed", "2027-12-31"),
+        ("2027-06-01", "assumed", "2027-12-31"),
+        ("2027-12-01", "guessed", "工作日"),
+        ("2028-03-01", "guessed", "工作日"),
+    ],
+)
+def test_the_end_of_what_is_known_is_told_thirty_days_ahead(today: str, state: str, words: str) -> None:
+    told = calendar.outlook(date.fromisoformat(today))
+    assert told.state == state and words in told.text
+    assert ("calendar_file" in told.text) is (state != "sure")
 
 
 def test_an_override_file_closes_opens_and_extends(tmp_path: Path) -> None:
@@ -186,6 +285,44 @@ def test_an_override_file_closes_opens_and_extends(tmp_path: Path) -> None:
     finally:
         calendar.use_overrides(None)
     assert is_trading_day(date(2025, 6, 6))
+
+
+def test_a_file_corrects_what_was_assumed_and_one_that_is_sure_replaces_it(tmp_path: Path) -> None:
+    path = tmp_path / "calendar.toml"
+    path.write_text("open = [2027-02-12]\nclosed = [2027-06-10]\n", "utf-8")
+    calendar.use_overrides(path)
+    try:
+        assert is_trading_day(date(2027, 2, 12)) and not is_trading_day(date(2027, 6, 10))
+        assert not is_trading_day(date(2027, 2, 11)) and not is_sure(date(2027, 2, 11))
+        path.write_text("closed = [2027-01-01, 2027-02-05]\nsure_until = 2027-03-31\n", "utf-8")  # up to here it has them all
+        calendar.use_overrides(path)
+        assert is_trading_day(date(2027, 2, 12)) and is_sure(date(2027, 2, 12)) and not is_trading_day(date(2027, 2, 5))
+        assert not is_trading_day(date(2027, 4, 5)) and not is_sure(date(2027, 4, 5))
+    finally:
+        calendar.use_overrides(None)
+
+
+def test_a_file_that_changes_is_read_again_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "calendar.toml"
+    path.write_text("", "utf-8")
+    calendar.use_overrides(path)
+    try:
+        assert not calendar.refresh()
+        assert not has_night(date(2027, 2, 11)) and phase("rb", at("2027-02-12 10:00:00")) == "closed"
+        path.write_text("open = [2027-02-12]\n", "utf-8")
+        assert not is_trading_day(date(2027, 2, 12))  # nobody has looked yet
+        assert calendar.refresh() and not calendar.refresh()
+        assert is_trading_day(date(2027, 2, 12)) and phase("rb", at("2027-02-12 10:00:00")) == "continuous"
+        for broken in ("open = 3\n", None, "open = [\n"):
+            path.unlink() if broken is None else path.write_text(broken, "utf-8")
+            for _ in range(2):  # told for as long as it is so
+                with pytest.raises(SettingsError, match=r"calendar\.toml"):
+                    calendar.refresh()
+            assert is_trading_day(date(2027, 2, 12))
+        path.write_text("\n", "utf-8")
+        assert calendar.refresh() and not is_trading_day(date(2027, 2, 12))
+    finally:
+        calendar.use_overrides(None)
 
 
 @pytest.mark.parametrize("text", ["closed = 3\n", "holidays = []\n", "closed = [", "sure_until = 2026-01-01T00:00:00\n", 'open = ["x"]\n'])

@@ -7,6 +7,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.lib import calendar
@@ -49,6 +50,15 @@ def test_an_override_file_corrects_the_days_that_were_kept_and_is_not_kept_with_
     finally:
         calendar.use_overrides(None)
     assert calendar.is_trading_day(date(2025, 6, 6))
+
+
+def test_days_kept_by_an_older_release_do_not_hide_the_holidays_that_a_newer_one_brings(folder: Path, asked: list[str]) -> None:
+    calendar.load()
+    kept = msgspec.json.decode((folder / calendar.KEPT_FILE).read_bytes())
+    assert max(kept["sessions"]) <= kept["sure_until"] < date(2027, 1, 1).toordinal()  # as releases before the table wrote it
+    calendar.forget()
+    assert not calendar.is_trading_day(date(2027, 1, 1)) and not calendar.is_trading_day(date(2027, 2, 8))
+    assert asked == ["asked"]
 
 
 OURS = b'"library":"%s"' % version("exchange_calendars").encode()

@@ -110,6 +110,27 @@ def test_the_list_of_a_day_holds_each_contract_once_and_only_what_is_alive(day: 
         assert contract.last_day <= first <= last
 
 
+@pytest.mark.parametrize(
+    ("instrument", "last_day"),
+    [
+        ("m2701", "2027-01-15"),  # the tenth trading day
+        ("SR701", "2027-01-15"),
+        ("TA701", "2027-01-15"),
+        ("i2701", "2027-01-15"),
+        ("ZC701", "2027-01-08"),  # the fifth
+        ("rb2701", "2027-01-15"),
+        ("IF2701", "2027-01-15"),
+        ("sc2702", "2027-01-29"),
+        ("m2702", "2027-02-22"),
+        ("m2705", "2027-05-19"),
+        ("rb2705", "2027-05-17"),
+    ],
+)
+def test_the_last_days_of_2027_count_its_holidays_out(instrument: str, last_day: str) -> None:
+    contract = contract_named(instrument, date(2026, 11, 30))
+    assert contract is not None and contract.last_day == date.fromisoformat(last_day)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(products())), st.dates(date(2019, 1, 1), date(2026, 6, 1)))
 def test_a_new_contract_appears_when_the_one_before_it_has_gone(code: str, day: date) -> None:

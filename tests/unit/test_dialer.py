@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from app.gateway.dialer import Dialer
 from app.gateway.loop import EventLoop
+from app.lib import calendar
 from app.lib.calendar import SHANGHAI
 
 MINUTE = timedelta(minutes=1)
@@ -101,4 +103,28 @@ def test_a_refused_login_is_neither_let_go_nor_dialled_again() -> None:
 
 def test_beyond_the_calendar_weekdays_are_dialled_and_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     assert Week("2027-03-09T15:00").until("2027-03-09T21:00") == ["03-09 15:30 rest until 03-09 20:35", "03-09 20:35 dial"]
-    assert sum("交易日历没有" in record.getMessage() for record in caplog.records) == 2  # the day's window, and the night's
+    assert sum("交易日历不能确定" in record.getMessage() for record in caplog.records) == 2  # the day's window, and the night's
+
+
+@pytest.mark.parametrize(
+    ("eve", "back"),
+    [("2026-12-31", "2027-01-04"), ("2027-02-04", "2027-02-15"), ("2027-04-30", "2027-05-06"), ("2027-09-30", "2027-10-08")],
+)
+def test_the_holidays_of_2027_are_not_dialled(eve: str, back: str) -> None:
+    told = Week(f"{eve}T15:00").until(f"{back}T09:00")
+    assert told == [f"{eve[5:]} 15:30 rest until {back[5:]} 08:35", f"{back[5:]} 08:35 dial"]
+
+
+def test_a_calendar_that_is_corrected_while_it_rests_counts_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "days.toml"
+    file.write_text("")
+    calendar.use_overrides(file)
+    try:
+        week = Week("2027-02-11T15:00")
+        week.front.state = "resting"
+        assert week.until("2027-02-12T08:00") == []
+        file.write_text("open = [2027-02-12]\n")
+        calendar.refresh()
+        assert week.until("2027-02-12T09:00") == ["02-12 08:35 dial"]
+    finally:
+        calendar.use_overrides(None)

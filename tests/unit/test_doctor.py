@@ -40,7 +40,10 @@ def test_a_machine_that_is_well_has_nothing_but_rows_that_say_so(examine: Examin
     assert not doctor.failed(list(lines.values()))
 
 
-@pytest.mark.parametrize(("at", "words"), [("2026-12-01T10:00", "还有 30 天"), ("2027-02-01T10:00", "按工作日推算")])
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [("2026-12-01T10:00", "还有 30 天；之后到 2027-12-31 的休市日是按放假办法推定的"), ("2028-02-01T10:00", "按工作日推算")],
+)
 def test_the_calendars_end_is_told_ahead_and_beyond(examine: Examine, at: str, words: str) -> None:
     line = examine(at)["交易日历"]
     assert line.state == WARNING and words in line.text and "calendar_file" in line.text

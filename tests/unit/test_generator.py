@@ -258,6 +258,20 @@ def test_exchange_hours_before_the_first_trade_show_yesterdays_prices() -> None:
     assert depth.LastPrice == depth.PreClosePrice == depth.PreSettlementPrice > 0
 
 
+def test_nothing_trades_in_the_night_before_the_new_year_nor_on_it() -> None:
+    market, wall = market_at("2026-12-31 14:59:00", hours="exchange", watch={"rb2705", "IF2703"})
+    assert market.phase("rb2705") == "continuous"
+    for moment in ("2026-12-31 21:00:30", "2027-01-01 10:00:00", "2027-01-03 21:30:00"):
+        wall.to(moment)
+        while any(isinstance(row, DayTurn) for row in market.poll()):
+            pass
+        assert market.poll() == [] and market.trading_day() == "20270104"
+        assert market.phase("rb2705") == market.phase("IF2703") == "closed"
+    wall.to("2027-01-04 09:00:30")
+    market.poll()
+    assert market.phase("rb2705") == "continuous"
+
+
 def test_friday_night_is_stamped_as_each_exchange_stamps_it() -> None:
     market, wall = market_at("2025-06-06 21:00:00", hours="exchange", watch={"rb2510", "m2509", "SR509"})
     stamps = {depth.ExchangeID: (depth.TradingDay, depth.ActionDay, depth.UpdateMillisec) for depth in ticks(market, wall, 1)}
