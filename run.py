@@ -213,8 +213,10 @@ def import_bars(
     """导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。可重复执行：相同时刻的以文件为准；有坏行的文件整个不导入。"""
     from app.gateway.registry import PAPER_BROKER, account_key
     from app.gateway.transfer import bar_import
+    from app.lib import calendar
 
     settings = _ready_settings(ctx, options)
+    calendar.use_overrides(settings.calendar_file)
     if not account and (brokerid or userid):
         paper = settings.interface == "sim"
         account = account_key("sim" if paper else "ctp", brokerid or (PAPER_BROKER if paper else ""), userid)
@@ -261,8 +263,10 @@ def import_mongo(ctx: click.Context, uri: str | None, database: str, account: st
 
     from app.gateway.transfer.bar_import import account_writer, find_account
     from app.gateway.transfer.mongo_import import Notes, Source
+    from app.lib import calendar
 
     settings = _ready_settings(ctx, options)
+    calendar.use_overrides(settings.calendar_file)
     account = find_account(settings, account)
     if not (uri or settings.mongo_uri):
         raise SettingsError("请用 --uri 指明来源", parameter="uri")

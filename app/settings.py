@@ -51,7 +51,7 @@ class Settings(BaseModel):
     order_timeout: float = Field(3.0, gt=0, le=60, description="下单后等柜台应答的秒数，过后答“未确认”")
     mongo_uri: str = Field("", repr=False, description="MongoDB 的连接串，也可写在环境变量 MONGO_URI；空为 SQLite")
     mongo_database: str = Field("ctpbee_backend", min_length=1, max_length=38, description="MongoDB 的库名；每个数据目录一个")
-    calendar_file: Path | None = Field(None, description="交易日历的更正（TOML：closed、open 为日期列表，sure_until 为日期）；改了几秒内生效，见 docs/ctp.md")
+    calendar_file: Path | None = Field(None, description="交易日历的更正（TOML，见 docs/ctp.md）；改了几秒内生效")
     ctp_query_interval: float = Field(1.0, ge=0, le=60, description="CTP 两次查询之间的秒数（前置一般每秒只受理一次）")
     ctp_hours: Literal["exchange", "always"] = Field(
         "exchange", description="CTP 何时在线：按交易日历在交易时段前后在线，或一直在线（如 SimNow 的 7×24 前置）"
