@@ -59,6 +59,11 @@ class _Order:
     refusal: Refusal | None = None
 
     @property
+    def traded(self) -> int:
+        """Lots to show. Of what is not in the book, as the order's row has it."""
+        return max(self.counted, self.row.VolumeTraded) if "&" in self.row.InstrumentID else self.counted
+
+    @property
     def remaining(self) -> int:
         """Lots that may still be filled: what is frozen for, unless the order was refused."""
         expected = self.row.VolumeTraded if self.row.OrderStatus == "5" else self.row.VolumeTotalOriginal
@@ -91,8 +96,8 @@ class Ledger:
     # ── contracts ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def set_contracts(self, rows: Iterable[InstrumentField]) -> list[ContractData]:
-        """The counter's whole list; returns those that are new or have changed. Options are left out."""
-        listed = {row.InstrumentID: row for row in rows if row.ProductClass not in fields.OPTION_CLASSES}
+        """The counter's whole list; returns those that are new or have changed. Options and combinations are left out."""
+        listed = {row.InstrumentID: row for row in rows if fields.is_served(row.ProductClass, row.CombinationType)}
         changed = [fields.contract_of(row, self.gateway_name) for symbol, row in listed.items() if row != self._instruments.get(symbol)]
         for symbol in self._instruments.keys() - listed.keys():
             self.contracts.pop(f"{symbol}.{self._instruments[symbol].ExchangeID}", None)
@@ -264,7 +269,9 @@ class Ledger:
         )
         self._fills[_trade_key(row)] = fill
         self.trades.append(trade)
-        self._states[order_id].counted += row.Volume
+        state = self._states[order_id]
+        if row.InstrumentID == state.row.InstrumentID:  # a combination's trades are those of its legs, and say nothing of how far it is
+            state.counted += row.Volume
         if row.InstrumentID in self._instruments:
             self.book.apply_fill(fill)
         else:
@@ -279,7 +286,7 @@ class Ledger:
         order = fields.order_of(
             state.row,
             gateway_name=self.gateway_name,
-            traded=state.counted,
+            traded=state.traded,
             refusal=state.refusal,
             is_local=self.is_own(order_id),
             client_order_id=origin.client_order_id,
@@ -388,7 +395,7 @@ class Ledger:
     def holdings(self) -> list[str]:
         """Symbols of which the account has lots or resting orders: their prices matter to the book."""
         held = {position.symbol for position in self.book.positions()}
-        return sorted(held | {order.symbol for order in self.active_orders()})
+        return sorted(held | {order.symbol for order in self.active_orders() if order.symbol in self._instruments})
 
     def _known(self, details: Iterable[PositionDetailField]) -> list[PositionDetailField]:
         """Those that the book can keep; the rest are shown as the counter has them."""

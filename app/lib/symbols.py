@@ -19,7 +19,10 @@ TYPE_TEXT = {"limit": "限价", "market": "市价", "fak": "FAK", "fok": "FOK"}
 """The words on the wire, as the pages show them."""
 
 _LONGEST = 30
-"""CTP's InstrumentID is char[31]."""
+"""Of what is traded here; more of it is not shown in a message."""
+
+_LONGEST_ID = 80
+"""CTP's InstrumentID is char[81]; a spread names two contracts."""
 
 SYMBOL_PATTERN = r"[A-Za-z]{1,6}[0-9]{1,2}(?:0[1-9]|1[0-2])F?"
 """Product, year (CZCE: one digit), month; F: monthly average."""
@@ -45,10 +48,24 @@ def parse_symbol(text: Any, exchange: Any = "", parameter: str = "local_symbol")
     symbol, dot, suffix = name.partition(".")
     if len(symbol) > _LONGEST or not _SYMBOL.fullmatch(symbol) or (dot and not suffix):
         raise BadInput(parameter, f"合约名称 {_shown(name)} 不合法，应形如 rb2501.SHFE 或 rb2501")
+    return _agreed(symbol, suffix, exchange, parameter)
+
+
+def parse_any_symbol(text: Any, exchange: Any = "", parameter: str = "local_symbol") -> LocalSymbol:
+    """Like `parse_symbol`, but of any name that CTP may have: of orders in spreads and options, which are met here and not placed."""
+    name = _text(text, parameter, "合约名称")
+    symbol, dot, suffix = name.partition(".")
+    if not 0 < len(symbol) <= _LONGEST_ID or (dot and not suffix):
+        raise BadInput(parameter, f"合约名称 {_shown(name)} 不合法")
+    return _agreed(symbol, suffix, exchange, parameter)
+
+
+def _agreed(symbol: str, suffix: str, exchange: Any, parameter: str) -> LocalSymbol:
+    """The contract of the exchange that either of both names."""
     named = parse_exchange(suffix, parameter)
     given = parse_exchange(exchange)
     if named and given and named != given:
-        raise BadInput("exchange", f"交易所 {given} 与合约 {name} 不符")
+        raise BadInput("exchange", f"交易所 {given} 与合约 {symbol}.{named} 不符")
     return LocalSymbol(symbol, named or given)
 
 

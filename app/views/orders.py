@@ -11,7 +11,7 @@ from flask import Blueprint, Response
 from app.auth import auth_required
 from app.gateway.messages import CancelAll, CancelOrder, OrderOutcome, PlaceOrder, ReadLists
 from app.lib.errors import BadInput, OrderRefused
-from app.lib.symbols import direction_and_offset, parse_symbol, parse_type
+from app.lib.symbols import direction_and_offset, parse_any_symbol, parse_symbol, parse_type
 from app.views.asking import ask, ask_or_none, parameters
 from app.views.envelope import succeed
 from app.views.parse import REQUIRED, Parameters
@@ -59,7 +59,7 @@ def cancel_order() -> Response:
             return succeed(msg=UNCONFIRMED_CANCEL, status=202, error=UNKNOWN_CANCEL)
         return succeed(msg=f"已发出 {answer.count} 笔撤单请求" if answer.count else "没有可撤的委托")
     order_id = sent.text("order_id")
-    symbol = parse_symbol(sent.one("local_symbol"), sent.one("exchange")) if sent.one("local_symbol") else ""
+    symbol = parse_any_symbol(sent.one("local_symbol"), sent.one("exchange")) if sent.one("local_symbol") else ""
     done = ask_or_none(CancelOrder(order_id, str(symbol)))
     if done is None or done.note:
         return succeed(msg=UNCONFIRMED_CANCEL, status=202, order_id=order_id, error=UNKNOWN_CANCEL)

@@ -269,17 +269,19 @@ def test_an_account_with_nothing_in_it_is_answered_with_empty_dicts(desk: Desk, 
     assert float(gateway.ledger.money().balance) == 1_000_000.0
 
 
-def test_options_and_contracts_from_elsewhere_are_left_out(desk: Desk, launch: Callable[..., Gateway]) -> None:
+def test_options_spreads_and_contracts_from_elsewhere_are_left_out(desk: Desk, launch: Callable[..., Gateway]) -> None:
     desk.instruments += [
         as_dict(instrument("rb2510C3000", ProductClass="2")),
         as_dict(instrument("600000", "SSE")),
         as_dict(instrument("lc2510", "GFEX")),
-        as_dict(instrument("SP a2509&a2511", "DCE", ProductClass="3", LongMarginRatio=1.7976931348623157e308)),
+        as_dict(instrument("SP a2509&a2511", "DCE", ProductClass="3")),
+        as_dict(instrument("SPD TA509&TA511", "CZCE", ProductClass="1", CombinationType="2")),
+        as_dict(instrument("hc2510", LongMarginRatio=1.7976931348623157e308)),
     ]
     gateway = launch()
     gateway.ready()
-    assert sorted(gateway.ledger.contracts) == ["SP a2509&a2511.DCE", "lc2510.GFEX", "rb2510.SHFE"]
-    assert gateway.ledger.contracts["SP a2509&a2511.DCE"].long_margin_ratio == 0.0
+    assert sorted(gateway.ledger.contracts) == ["hc2510.SHFE", "lc2510.GFEX", "rb2510.SHFE"]
+    assert gateway.ledger.contracts["hc2510.SHFE"].long_margin_ratio == 0.0
 
 
 def test_a_counter_that_is_only_just_up_is_asked_until_it_has_contracts_and_money(

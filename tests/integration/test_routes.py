@@ -406,6 +406,13 @@ def test_an_order_is_cancelled(auth: Auth, gateways: FakeGateways) -> None:
     assert gateways.asked(CancelOrder) == [CancelOrder(order_id, "rb2501.SHFE"), CancelOrder(order_id, "")]
 
 
+def test_an_order_of_another_terminal_in_a_spread_is_cancelled(auth: Auth, gateways: FakeGateways) -> None:
+    order_id = auth.log_in().ask("POST", "/order_solve", data=ORDER).json["order_id"]
+    fields = {"local_symbol": "SPC a2509&m2509.DCE", "order_id": order_id, "exchange": "DCE"}
+    assert auth.ask("DELETE", "/order_solve", data=fields).json["success"]
+    assert gateways.asked(CancelOrder) == [CancelOrder(order_id, "SPC a2509&m2509.DCE")]
+
+
 def test_all_orders_are_cancelled_only_when_that_is_said(auth: Auth, gateways: FakeGateways) -> None:
     answer = auth.log_in().ask("DELETE", "/order_solve?all=1")
     assert answer.json["success"] and "2" in answer.json["msg"]

@@ -384,6 +384,62 @@ def test_a_status_that_nobody_knows_revives_a_lost_order_without_freezing_for_it
     assert (ledger.orders[ID].status.value, ledger.money().frozen_margin) == ("状态未知", 0)
 
 
+def spread(status: str, **changes: Any) -> OrderField:
+    """Ten, bought at −35 at another terminal: its trades are those of its two legs."""
+    values: dict[str, Any] = {
+        "SessionID": 55,
+        "InstrumentID": "SP m2509&m2601",
+        "ExchangeID": "DCE",
+        "CombOffsetFlag": "00",
+        "LimitPrice": -35.0,
+        "VolumeTotalOriginal": 10,
+    }
+    return order(9, status, **values | changes)
+
+
+def legs(number: str, volume: int) -> list[TradeField]:
+    leg = {"ExchangeID": "DCE", "Volume": volume}
+    return [
+        trade(f"{number}a", 9, InstrumentID="m2509", **leg),
+        trade(f"{number}b", 9, InstrumentID="m2601", Direction="1", **leg),
+    ]
+
+
+@pytest.fixture
+def dce(ledger: Ledger) -> Ledger:
+    ledger.set_contracts([instrument(), instrument("m2509", "DCE"), instrument("m2601", "DCE")])
+    return ledger
+
+
+def test_a_spread_half_filled_is_half_filled_and_can_still_be_cancelled(dce: Ledger) -> None:
+    dce.apply_order(spread("3"))
+    assert (dce.money().frozen_margin, dce.money().available) == (0, Decimal("1000000.00"))
+    for row in legs("t1", 5):
+        dce.apply_trade(row)
+    dce.apply_order(spread("1", VolumeTraded=5))
+    shown = dce.orders["1_55_9"]
+    assert (shown.status, shown.traded, shown.volume, shown.price) == (Status.PARTTRADED, 5, 10, -35.0)
+    assert [working.order_id for working in dce.active_orders()] == ["1_55_9"]
+    assert [(held.symbol, held.direction, held.volume) for held in dce.book.positions()] == [("m2509", "long", 5), ("m2601", "short", 5)]
+    for row in legs("t2", 5):
+        dce.apply_trade(row)
+    dce.apply_order(spread("0", VolumeTraded=10))
+    shown = dce.orders["1_55_9"]
+    assert (shown.status, shown.traded, dce.active_orders()) == (Status.ALLTRADED, 10, [])
+
+
+def test_spreads_are_left_out_of_the_contracts(ledger: Ledger) -> None:
+    listed = [
+        instrument("m2509", "DCE"),
+        instrument("SP m2509&m2601", "DCE", ProductClass="3"),
+        instrument("SPC a2509&m2509", "DCE", CombinationType="3"),
+    ]
+    ledger.set_contracts(listed)
+    assert sorted(ledger.contracts) == ["m2509.DCE"]
+    ledger.apply_order(spread("3"))
+    assert ledger.holdings() == []  # its quotes move nothing here
+
+
 # ── ctpbee's view of the positions ───────────────────────────────────────────────────────────────────────────────────
 
 

@@ -10,6 +10,7 @@ from app.lib.symbols import (
     TYPE_TEXT,
     LocalSymbol,
     direction_and_offset,
+    parse_any_symbol,
     parse_direction,
     parse_exchange,
     parse_offset,
@@ -48,6 +49,17 @@ def test_what_is_no_contract_name_is_refused_by_the_parameter_it_came_in(text):
         parse_symbol(text, parameter="symbol")
     assert refusal.value.extra["parameter"] == "symbol"
     assert len(refusal.value.message) < 200 and refusal.value.message.isprintable()
+
+
+@pytest.mark.parametrize("name", ["SPC a2509&m2509", "SPD TA109&TA110", "IO2509-C-3300", "rb2501"])
+def test_an_order_that_is_there_may_be_in_any_contract(name):
+    assert parse_any_symbol(f"{name}.DCE") == parse_any_symbol(name, "DCE") == LocalSymbol(name, "DCE")
+
+
+@pytest.mark.parametrize("text", ["", ".DCE", "rb2501.", "rb2501.NYSE", "x" * 500, "rb2501\n", 5, None])
+def test_what_no_contract_can_be_called_is_refused_for_orders_too(text):
+    with pytest.raises(BadInput):
+        parse_any_symbol(text)
 
 
 def test_two_exchanges_that_disagree_are_refused():

@@ -30,7 +30,13 @@ from app.lib.calendar import SHANGHAI, parse_day, wall_time
 from app.lib.rows import OtherStatus
 
 EXCHANGES = {code: Exchange[code] for code in ("SHFE", "DCE", "CZCE", "CFFEX", "INE", "GFEX")}
-OPTION_CLASSES = {"2", "6"}  # options and spot options: not traded here
+UNSERVED_CLASSES = {"2", "6", "3"}  # options, spot options, combinations: not traded here
+
+
+def is_served(product_class: str, combination_type: str) -> bool:
+    """Whether contracts of this ProductClass and CombinationType are offered here. Orders in others are shown and can be cancelled."""
+    return product_class not in UNSERVED_CLASSES and combination_type in ("", "0")
+
 
 DIRECTION_OF = {"0": Direction.LONG, "1": Direction.SHORT}
 DIRECTION_CODE = {Direction.LONG: "0", Direction.SHORT: "1"}
@@ -181,7 +187,7 @@ def order_of(
     client_order_id: str = "",
     strategy: str = "",
 ) -> OrderData:
-    """The order as ctpbee has it; `traded` is counted from trades. Raises KeyError for an exchange or offset that CTP has not."""
+    """The order as ctpbee has it. Raises KeyError for an exchange or offset that CTP has not."""
     status = status_of(row, traded, refusal)
     if refusal is None and status is Status.REJECTED:
         refusal = Refusal(EXCHANGE_REJECT, row.StatusMsg.strip() or "交易所拒绝了该报单")
@@ -252,7 +258,7 @@ def contract_of(row: InstrumentField, gateway_name: str) -> ContractData:
         symbol=row.InstrumentID,
         exchange=EXCHANGES[row.ExchangeID],
         name=row.InstrumentName,
-        product=Product.FUTURES if row.ProductClass == "1" else Product.SPREAD,
+        product=Product.FUTURES,
         size=row.VolumeMultiple,
         pricetick=row.PriceTick,
         min_volume=row.MinLimitOrderVolume,

@@ -126,8 +126,8 @@ ROWS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def is_served(data: dict[str, Any]) -> bool:
-    """Whether a contract is one of ours: options are not, nor what is listed elsewhere."""
-    return data["ExchangeID"] in fields.EXCHANGES and data["ProductClass"] not in fields.OPTION_CLASSES
+    """Whether a contract is one of ours: options and combinations are not, nor what is listed elsewhere."""
+    return data["ExchangeID"] in fields.EXCHANGES and fields.is_served(data["ProductClass"], clean(data["CombinationType"]))
 
 
 def said(error: dict[str, Any]) -> dict[str, Any]:
