@@ -81,6 +81,9 @@ OPEN, CLOSE, CLOSE_TODAY, CLOSE_YESTERDAY = "0", "1", "3", "4"
 FORCED = {"2", "5", "6"}  # closes by the broker or the exchange
 WAITING = "b"  # a conditional order whose price has not come
 FINISHED = {"0", "5", "c"}
+TELL_AT_ONCE = {"SHFE", "INE", "CFFEX"}
+"""Exchanges whose first word about an order is what became of it at its arrival: filled, or, of a FAK, how it ended. The others first
+say that it queues, then each step. Everywhere the order's row comes before the trade (the vendor's guide, 单笔回报, scenes 1-10)."""
 
 Link = Hashable
 Out = list[tuple[Link, f.Frame]]
@@ -640,17 +643,42 @@ class Core:
         self._by_number[order.number] = order
         if order.from_auction:
             self._in_auction.add(order.number)
-        self._update(order, OrderStatus="3", OrderSubmitStatus="3", OrderSysID=f"{order.number:>12}", StatusMsg="未成交")
-        self._apply_deals(row.InstrumentID, self._exchange.insert(order.number, order.row))
-        if order.row.TimeCondition == IOC and order.working:
-            self._finish_cancelled(order)
+        deals = self._exchange.insert(order.number, order.row)
+        order.row = replace(order.row, OrderStatus="3", OrderSubmitStatus="3", OrderSysID=f"{order.number:>12}", StatusMsg="未成交")
+        ends_at_once = row.TimeCondition == IOC
+        if row.ExchangeID in TELL_AT_ONCE:
+            self._advance(order, sum(deal.volume for deal in deals), ends_at_once)
+            self._apply_deals(row.InstrumentID, deals, told=order)
+        else:
+            self._update(order)
+            self._apply_deals(row.InstrumentID, deals)
+            if ends_at_once and order.working:
+                self._finish_cancelled(order)
 
-    def _apply_deals(self, symbol: str, deals: Iterable[Deal]) -> None:
+    def _apply_deals(self, symbol: str, deals: Iterable[Deal], told: Order | None = None) -> None:
+        """Each side's row, but for the one that has told of all its deals already, then its trade."""
         for deal in deals:
             self._last_trade_number += 1
             for number in (deal.buyer, deal.seller):
                 if number is not None:
-                    self._fill(self._by_number[number], self._exchange.price(symbol, deal.price), deal.volume, self._last_trade_number)
+                    order = self._by_number[number]
+                    if order is not told:
+                        self._advance(order, deal.volume)
+                    self._trade(order, self._exchange.price(symbol, deal.price), deal.volume, self._last_trade_number)
+
+    def _advance(self, order: Order, volume: int, ends: bool = False) -> None:
+        """The row of an order that has filled so many lots more; with `ends`, what is left of it is gone."""
+        row = order.row
+        traded = row.VolumeTraded + volume
+        order.row = replace(row, VolumeTraded=traded, VolumeTotal=row.VolumeTotalOriginal - traded)
+        if traded == row.VolumeTotalOriginal:
+            self._update(order, OrderStatus="0", StatusMsg="全部成交")
+        elif ends:
+            self._finish_cancelled(order)
+        elif traded:
+            self._update(order, OrderStatus="1", StatusMsg="部分成交")
+        else:
+            self._update(order)
 
     def _leave_auction(self, symbol: str) -> None:
         """Note which orders the exchange has taken out of the auction with this snapshot."""
@@ -661,7 +689,7 @@ class Core:
                 order.from_auction = False
                 self._save(order)
 
-    def _fill(self, order: Order, price: float, volume: int, trade_number: int) -> None:
+    def _trade(self, order: Order, price: float, volume: int, trade_number: int) -> None:
         row, now = order.row, self._market.now()
         trade = f.TradeField(
             BrokerID=row.BrokerID,
@@ -685,15 +713,6 @@ class Core:
         self._last_trade_place += 1
         self._state.save_trade(self._day, StoredTrade(self._last_trade_place, account.stored.id, trade_number, trade))
         self._tell(account, f.RtnTrade(trade=trade))
-        traded = row.VolumeTraded + volume
-        done = traded == row.VolumeTotalOriginal
-        self._update(
-            order,
-            OrderStatus="0" if done else "1",
-            StatusMsg="全部成交" if done else "部分成交",
-            VolumeTraded=traded,
-            VolumeTotal=row.VolumeTotalOriginal - traded,
-        )
 
     def _update(self, order: Order, **changes: str | int) -> None:
         """The order's new row: into book and file, and to its user's sessions."""

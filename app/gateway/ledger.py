@@ -1,8 +1,9 @@
 """What an account has and did today, as far as its gateway knows: contracts, orders, trades, and the book. Event thread.
 
 Rows of the counter come in any order and more than once (each login replays the day): the ledger drops what is old or known, so
-that whoever listens behind it hears every change once. What it hears it puts into the book at once; the counter's own position
-and money answers are compared with it, and where they differ, the counter's count.
+that whoever listens behind it hears every change once. An order's row comes before its trades (SHFE's FAK has ended before its
+first trade is heard), so what it says is filled is shown at once; the book counts trades alone. The counter's own position and money
+answers are compared with it, and where they differ, the counter's count.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class _Order:
 
     @property
     def traded(self) -> int:
-        """Lots to show. Of what is not in the book, as the order's row has it."""
-        return max(self.counted, self.row.VolumeTraded) if "&" in self.row.InstrumentID else self.counted
+        """Lots to show: the order's row comes before its trades, and of what is not in the book there is the row alone."""
+        return max(self.counted, self.row.VolumeTraded)
 
     @property
     def remaining(self) -> int:
@@ -158,6 +159,14 @@ class Ledger:
     def active_orders(self) -> list[OrderData]:
         """Those that may still be filled, 提交中 and conditional ones that wait included."""
         return [order for order in self.orders.values() if order.status.value in WORKING]
+
+    def opening(self, strategy: str, symbol: str) -> int:
+        """Lots by which this strategy's orders may still add to what it holds: those to come, and those whose trade is to come."""
+        return sum(
+            order.remaining
+            for order in self.book.working_orders()
+            if order.symbol == symbol and order.offset == "open" and self._own.get(order.order_id, Origin()).strategy == strategy
+        )
 
     def order_row(self, order_id: str) -> OrderField | None:
         """CTP's row of an order of the day, its OrderSysID verbatim."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 from ctpbee import CtpbeeApi
-from ctpbee.constant import AccountData, BarData, ContractData, Interval, Offset, OrderData, PositionData, TickData, TradeData
+from ctpbee.constant import AccountData, BarData, ContractData, Interval, OrderData, PositionData, TickData, TradeData
 
 from app.gateway import entities
 from app.gateway.account import AccountView, Fronts
@@ -86,7 +86,7 @@ class Strategies:
         self._desk = desk
         self._config = config
         self._books = StrategyBooks(store, app.ledger)
-        self._limits = StrategyLimits(store, self._books.held, self._opening)
+        self._limits = StrategyLimits(store, self._books.held, app.ledger.opening)
         self._joined: dict[Connection, _Joined] = {}
         self._price_moved = Throttle(loop, BOOK_INTERVAL, lambda _key: self._tell("book", self._book(), "book"))
 
@@ -151,13 +151,6 @@ class Strategies:
             "limits": self._limits.of(name)._asdict(),
         }
         return Json(rows.to_json(row))
-
-    def _opening(self, name: str, symbol: str) -> int:
-        return sum(
-            int(order.volume - order.traded)
-            for order in self._account.working_orders()
-            if order.strategy == name and order.symbol == symbol and order.offset is Offset.OPEN
-        )
 
     # ── what they hear ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -192,6 +192,11 @@ class Book:
 
     # ── what there is ────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def working_orders(self) -> list[WorkingOrder]:
+        """Those that something is frozen for, each with what it may still fill."""
+        orders = (order._replace(remaining=self._left(order)) for order in map(self._orders.__getitem__, self._working))
+        return [order for order in orders if order.remaining]
+
     def positions(self) -> list[Position]:
         """Every side that holds something, by symbol, long before short."""
         return [self._position(count) for count in self._counts() if count.volume]

@@ -257,7 +257,7 @@ def test_a_close_may_be_below_the_least_size_and_needs_no_money(counter):
     counter.order("td", "SR509", BUY, OPEN, 3001, 2)
     counter.order("td", "rb2510", BUY, OPEN, 2990, 31)
     assert counter.money("td").Available < 3000
-    assert life(counter.order("td", "SR509", SELL, CLOSE, 2999, 1), "td") == ["a0", "33", "T1@2999", "03"]
+    assert life(counter.order("td", "SR509", SELL, CLOSE, 2999, 1), "td") == ["a0", "33", "03", "T1@2999"]
 
 
 # ── the life of an order ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -265,18 +265,18 @@ def test_a_close_may_be_below_the_least_size_and_needs_no_money(counter):
 
 def test_an_order_is_accepted_then_queued_then_filled(counter):
     out = counter.order("td", "rb2510", BUY, OPEN, 3001, 3)
-    assert life(out, "td") == ["a0", "33", "T3@3001", "03"]
+    assert life(out, "td") == ["a0", "03", "T3@3001"]
     rows = [frame.order for frame in frames_of(out, "td") if isinstance(frame, f.RtnOrder)]
     assert rows[0].OrderSysID == "" and len({row.OrderSysID for row in rows[1:]}) == 1 and len(rows[1].OrderSysID) == 12
-    trade = frames_of(out, "td")[2].trade
+    trade = frames_of(out, "td")[-1].trade
     assert (trade.OrderSysID, trade.OrderRef, trade.TradingDay, trade.TradeTime) == (rows[1].OrderSysID, "1", "20250606", "10:00:00")
     assert (rows[-1].VolumeTraded, rows[-1].VolumeTotal) == (3, 0)
 
 
 def test_a_part_fills_at_once_and_the_rest_when_the_market_comes(counter):
-    assert life(counter.order("td", "rb2510", BUY, OPEN, 3001, 8), "td") == ["a0", "33", "T5@3001", "13"]
-    assert life(counter.quote("rb2510", 2998, 5, 3000, 2), "td") == ["T2@3001", "13"]
-    assert life(counter.quote("rb2510", 2998, 5, 3000, 2), "td") == ["T1@3001", "03"]
+    assert life(counter.order("td", "rb2510", BUY, OPEN, 3001, 8), "td") == ["a0", "13", "T5@3001"]
+    assert life(counter.quote("rb2510", 2998, 5, 3000, 2), "td") == ["13", "T2@3001"]
+    assert life(counter.quote("rb2510", 2998, 5, 3000, 2), "td") == ["03", "T1@3001"]
     assert counter.held("td") == {("rb2510", BUY, True): 8}
 
 
@@ -284,24 +284,39 @@ def test_all_sessions_of_the_user_hear_of_it_and_nobody_else_does(counter):
     counter.log_in("second")
     counter.log_in("foreign", "other")
     out = counter.order("td", "rb2510", BUY, OPEN, 3001, 1)
-    assert life(out, "td") == life(out, "second") == ["a0", "33", "T1@3001", "03"]
+    assert life(out, "td") == life(out, "second") == ["a0", "03", "T1@3001"]
     assert life(out, "foreign") == []
 
 
 def test_a_fak_fills_what_it_can_and_the_exchange_ends_the_rest(counter):
     out = counter.order("td", "rb2510", BUY, OPEN, 3001, 8, FAK)
-    assert life(out, "td") == ["a0", "33", "T5@3001", "13", "53"]
+    assert life(out, "td") == ["a0", "53", "T5@3001"]
     assert (last_row(out).VolumeTraded, last_row(out).VolumeTotal) == (5, 3)
     assert counter.money("td").FrozenMargin == 0
 
 
+@pytest.mark.parametrize(
+    ("symbol", "told"),
+    [
+        ("rb2510", ["a0", "53", "T5@3001"]),  # SHFE, INE and CFFEX: how it ended, then what was filled
+        ("m2509", ["a0", "33", "13", "T5@3001", "53"]),  # DCE and GFEX: every step
+        ("SR509", ["a0", "33", "13", "T5@3001", "53"]),  # CZCE as well
+    ],
+)
+def test_each_exchange_tells_of_a_partly_filled_fak_in_its_own_order_and_always_the_row_before_the_trade(counter, symbol, told):
+    counter.quote(symbol, 2999, 5, 3001, 5)
+    out = counter.order("td", symbol, BUY, OPEN, 3001, 8, FAK)
+    assert life(out, "td") == told
+    assert (last_row(out).VolumeTraded, last_row(out).VolumeTotal) == (5, 3)
+
+
 def test_a_fok_fills_wholly_or_not_at_all(counter):
-    assert life(counter.order("td", "rb2510", BUY, OPEN, 3001, 6, FOK), "td") == ["a0", "33", "53"]
-    assert life(counter.order("td", "rb2510", BUY, OPEN, 3001, 5, FOK), "td") == ["a0", "33", "T5@3001", "03"]
+    assert life(counter.order("td", "rb2510", BUY, OPEN, 3001, 6, FOK), "td") == ["a0", "53"]
+    assert life(counter.order("td", "rb2510", BUY, OPEN, 3001, 5, FOK), "td") == ["a0", "03", "T5@3001"]
 
 
 def test_a_market_order_takes_the_quoted_price(counter):
-    assert life(counter.order("td", "m2509", SELL, OPEN, 0, 6, MARKET), "td") == ["a0", "33", "T5@2999", "13", "53"]
+    assert life(counter.order("td", "m2509", SELL, OPEN, 0, 6, MARKET), "td") == ["a0", "33", "13", "T5@2999", "53"]
 
 
 @pytest.mark.parametrize(
@@ -339,14 +354,14 @@ def test_limit_orders_of_an_auction_wait_for_its_end_also_over_a_restart(counter
     counter.restart()
     counter.log_in("td")
     counter.market.phases["rb2510"] = "continuous"
-    assert life(counter.quote("rb2510", 2999, 5, 3001, 5), "td") == ["T1@3001", "03"]
+    assert life(counter.quote("rb2510", 2999, 5, 3001, 5), "td") == ["03", "T1@3001"]
 
 
 def test_two_accounts_trade_with_each_other_inside_the_spread_under_one_trade_id(counter):
     counter.log_in("other", "other")
     counter.order("td", "rb2510", BUY, OPEN, 3000, 2)
     out = counter.order("other", "rb2510", SELL, OPEN, 3000, 3)
-    assert life(out, "td") == ["T2@3000", "03"] and life(out, "other") == ["a0", "33", "T2@3000", "13"]
+    assert life(out, "td") == ["03", "T2@3000"] and life(out, "other") == ["a0", "13", "T2@3000"]
     assert len({frame.trade.TradeID for _, frame in out if isinstance(frame, f.RtnTrade)}) == 1
 
 
@@ -369,7 +384,7 @@ def test_on_shfe_todays_lots_close_by_close_today_only_and_frozen_volume_is_not_
     assert life(counter.order("td", "rb2510", SELL, CLOSE, 3005, 1), "td") == ["E51", "e51"]
     assert life(counter.order("td", "rb2510", SELL, CLOSE_TODAY, 3005, 1), "td") == ["a0", "33"]
     assert life(counter.order("td", "rb2510", SELL, CLOSE_TODAY, 3005, 2), "td") == ["E50", "e50"]
-    assert life(counter.order("td", "rb2510", SELL, CLOSE_TODAY, 2999, 1), "td") == ["a0", "33", "T1@2999", "03"]
+    assert life(counter.order("td", "rb2510", SELL, CLOSE_TODAY, 2999, 1), "td") == ["a0", "03", "T1@2999"]
 
 
 # ── cancels ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -488,7 +503,7 @@ def test_at_settlement_profit_goes_into_the_balance_lots_become_yesterdays_and_o
     assert life(counter.quote("rb2510", 2980, 5, 2981, 5), "td") == []
     assert len(counter.log_in("again")) == 1, "the day before is not replayed"
     assert life(counter.order("td", "rb2510", SELL, CLOSE_TODAY, 2981, 1), "td") == ["E50", "e50"]
-    assert life(counter.order("td", "rb2510", SELL, CLOSE, 2980, 1), "td") == ["a0", "33", "T1@2980", "03"]
+    assert life(counter.order("td", "rb2510", SELL, CLOSE, 2980, 1), "td") == ["a0", "03", "T1@2980"]
 
 
 def test_numbers_go_on_over_days_and_restarts(counter):
@@ -543,7 +558,7 @@ def test_after_a_restart_everything_is_as_it_was_and_orders_go_on(counter):
     counter.restart()
     counter.log_in("td")
     assert everything(counter, ["td"]) == before and counter.market.watched == {"rb2510", "m2509"}
-    assert life(counter.quote("rb2510", 2998, 5, 3000, 5), "td") == ["T2@3001", "03"]
+    assert life(counter.quote("rb2510", 2998, 5, 3000, 5), "td") == ["03", "T2@3001"]
 
 
 def test_an_order_writes_how_far_the_market_is_and_not_all_of_its_state(counter):
@@ -579,7 +594,7 @@ def test_a_request_that_fails_half_way_has_not_happened(counter, monkeypatch):
         with pytest.raises(ZeroDivisionError):
             counter.order("td", "rb2510", BUY, OPEN, 3001, 1)
     assert everything(counter, ["td"]) == before
-    assert life(counter.order("td", "rb2510", BUY, OPEN, 3001, 1), "td") == ["a0", "33", "T1@3001", "03"]
+    assert life(counter.order("td", "rb2510", BUY, OPEN, 3001, 1), "td") == ["a0", "03", "T1@3001"]
 
 
 def test_a_settlement_that_fails_is_done_at_the_next_moment(counter, monkeypatch):

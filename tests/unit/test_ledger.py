@@ -74,11 +74,32 @@ def test_an_unknown_status_is_logged_and_the_state_kept(ledger: Ledger, caplog: 
     assert "'4'" in caplog.text
 
 
-def test_fills_are_counted_from_trades_not_from_the_orders_row(ledger: Ledger) -> None:
+def test_what_the_row_says_is_filled_is_shown_at_once_and_booked_with_the_trade(ledger: Ledger) -> None:
+    ledger.submit(order())
     ledger.apply_order(order(status="1", VolumeTraded=1))
-    assert ledger.orders[ID].traded == 0
-    ledger.apply_trade(trade("t1"))
-    assert ledger.orders[ID].traded == 1
+    assert (ledger.orders[ID].traded, ledger.orders[ID].status) == (1, Status.PARTTRADED)
+    assert ledger.book.position("rb2510", "long") is None
+    (told,) = ledger.apply_trade(trade("t1"))
+    assert isinstance(told, TradeData) and ledger.book.position("rb2510", "long").volume == 1
+
+
+@pytest.mark.parametrize("filled", [0, 1, 2])
+def test_a_fak_that_ended_partly_filled_is_never_told_with_less_than_was_filled(ledger: Ledger, filled: int) -> None:
+    ledger.submit(order(TimeCondition="1", VolumeTotalOriginal=3))
+    row = order(status="5", TimeCondition="1", VolumeTotalOriginal=3, VolumeTraded=filled)
+    told = ledger.apply_order(row) + ledger.apply_order(row)
+    assert [(change.status, change.traded) for change in told] == [(Status.CANCELLED, filled)]
+    for number in range(filled):
+        assert [type(change) for change in ledger.apply_trade(trade(f"t{number}"))] == [TradeData]
+    assert ledger.orders[ID].traded == filled
+
+
+def test_the_counters_remark_is_shown_while_it_is_of_the_state_that_is_shown(ledger: Ledger) -> None:
+    ledger.apply_order(order(status="3", StatusMsg="未成交"))
+    for number, remark in ((1, "部分成交"), (2, "全部成交")):
+        ledger.apply_trade(trade(f"t{number}"))  # before its order's row
+        assert ledger.orders[ID].status_msg == ledger.orders[ID].status.value == remark
+    assert ledger.apply_order(order(status="0", VolumeTraded=2, StatusMsg="全部成交")) == []
 
 
 def test_a_row_of_another_trading_day_is_ignored(ledger: Ledger) -> None:

@@ -77,9 +77,6 @@ class Account:
     def trades(self) -> list[dict[str, Any]]:
         return [rows.row_of(one) for one in self._ledger.trades]
 
-    def working_orders(self) -> list[Any]:
-        return self._ledger.active_orders()
-
 
 class Loop:
     def call_later(self, *_args: Any) -> None:
@@ -223,6 +220,17 @@ def test_a_limit_holds_for_its_strategy_alone_and_counts_its_working_opens(world
     other: Any = world.join("b")
     world.strategies.place(other, PlaceOrder(M, "long", "open", "limit", 3000.0, 9))
     assert [request.strategy for request in world.placed] == ["b"]
+
+
+def test_between_an_orders_row_and_its_trade_what_is_filled_still_counts(world: World) -> None:
+    world.strategies.loaded()
+    world.strategies.limit(SetStrategyLimits("a", {"max_position": 2}))
+    world.ledger.own("1_7_1", "", "a")
+    connection: Any = world.join("a")
+    world.ledger.apply_order(order(status="0", VolumeTraded=2))  # its trades come later
+    with pytest.raises(OrderRefused, match="至多持有"):
+        world.strategies.place(connection, PlaceOrder(RB, "long", "open", "limit", 3000.0, 1))
+    assert world.placed == []
 
 
 def test_what_a_strategy_did_is_its_own(world: World) -> None:

@@ -169,7 +169,7 @@ STATUS_OF = {
 
 
 def status_of(row: OrderField, traded: int, refusal: Refusal | None) -> Status | OtherStatus:
-    """The state to show. Fills count as soon as they are heard, whether or not the order's own row has come yet."""
+    """The state to show. Fills count as soon as they are heard, be it from a trade or from the order's own row."""
     if refusal is not None or (row.OrderStatus == "5" and row.OrderSubmitStatus == "4"):
         return Status.REJECTED
     if row.OrderStatus != "5" and traded:
@@ -187,8 +187,11 @@ def order_of(
     client_order_id: str = "",
     strategy: str = "",
 ) -> OrderData:
-    """The order as ctpbee has it. Raises KeyError for an exchange or offset that CTP has not."""
-    status = status_of(row, traded, refusal)
+    """The order as ctpbee has it; `traded` is what is filled, as far as it is known. Raises KeyError for an exchange or offset CTP has not.
+
+    The counter's remark is shown where it is of the state that is shown: one that a trade has overtaken says 未成交 of a filled order.
+    """
+    status, told = status_of(row, traded, refusal), STATUS_OF.get(row.OrderStatus, OtherStatus.UNKNOWN)
     if refusal is None and status is Status.REJECTED:
         refusal = Refusal(EXCHANGE_REJECT, row.StatusMsg.strip() or "交易所拒绝了该报单")
     return OrderData(
@@ -207,7 +210,7 @@ def order_of(
         is_local=is_local,
         trading_day=row.TradingDay,
         order_sys_id=row.OrderSysID.strip(),
-        status_msg=row.StatusMsg.strip(),
+        status_msg=row.StatusMsg.strip() if status in (Status.REJECTED, told) else status.value,
         error_code=refusal.code if refusal else "",
         error_message=refusal.message if refusal else "",
         client_order_id=client_order_id,
