@@ -1088,8 +1088,10 @@ class Core:
         return WorkingOrder(order.id, row.InstrumentID, side, self._offset(row), order.freeze_price, remaining, row.VolumeTotalOriginal)
 
     def _offset(self, row: f.OrderField) -> str:
-        """The book's word. Where lots are split, a plain close is of yesterday's; a forced one is taken for a plain one."""
-        offset = CLOSE if row.CombOffsetFlag in FORCED else row.CombOffsetFlag
+        """The book's word. Where lots are split, a plain close is of yesterday's, and a forced one takes what there is."""
+        offset = row.CombOffsetFlag
+        if offset in FORCED:
+            return "forced"
         if offset == CLOSE and self._contract(row.InstrumentID).PositionDateType == "1":
             return "closeyesterday"
         return {OPEN: "open", CLOSE: "close", CLOSE_TODAY: "closetoday", CLOSE_YESTERDAY: "closeyesterday"}[offset]

@@ -27,7 +27,7 @@ __all__ = ["Book", "Closable", "Fees", "Fill", "Lot", "Money", "Position", "Term
 logger = logging.getLogger(__name__)
 
 SIDES = ("buy", "sell")
-OFFSETS = ("open", "close", "closetoday", "closeyesterday")
+OFFSETS = ("open", "close", "closetoday", "closeyesterday", "forced")
 
 
 class WorkingOrder(NamedTuple):
@@ -36,7 +36,7 @@ class WorkingOrder(NamedTuple):
     order_id: str
     symbol: str
     side: str  # buy sell
-    offset: str  # open close closetoday closeyesterday
+    offset: str  # open close closetoday closeyesterday forced
     price: float
     remaining: int  # 0: no longer working
     volume: int = 0  # as it was ordered; given, a fill that comes before its order's row unfreezes at once. 0: not known
@@ -216,6 +216,7 @@ class Book:
                 volumes[self._bucket(order)] -= self._left(order)
         of_today, of_history = volumes[symbol, direction, True], volumes[symbol, direction, False]
         if leg.terms.splits_today:
+            of_today += max(0, of_history - count.yd_volume)  # a forced close takes today's where history is not enough
             return Closable(max(0, count.today_volume - of_today), max(0, count.yd_volume - of_history))
         left = max(0, count.volume - of_history)
         yesterday = max(0, count.yd_volume - of_history)  # closes take history first
@@ -233,12 +234,12 @@ class Book:
         return self._terms(symbol).margin("long" if side == "buy" else "short", price, volume)
 
     def fee_of(self, symbol: str, offset: str, price: float, volume: int) -> Decimal:
-        """What an order freezes as commission. Where a product does not split, which lots a close will be charged for shows at
-        the fill: the dearer of the two is frozen."""
+        """What an order freezes as commission. Where a product does not split, and of a forced close, which lots it will be
+        charged for shows at the fill: the dearer of the two is frozen."""
         terms = self._terms(symbol)
         if offset == "open":
             buckets: tuple[str, ...] = ("open",)
-        elif terms.splits_today:
+        elif terms.splits_today and offset != "forced":
             buckets = ("closetoday",) if offset == "closetoday" else ("close",)
         else:
             buckets = ("close", "closetoday")

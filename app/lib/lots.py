@@ -83,7 +83,7 @@ class Fill(NamedTuple):
     side: str  # buy sell
     order_id: str
     symbol: str
-    offset: str  # open close closetoday closeyesterday
+    offset: str  # open close closetoday closeyesterday; forced: by the broker or the exchange, which says not of which lots
     price: float
     volume: int
     time: str
@@ -192,8 +192,9 @@ class Count:
         self.close_profit += cents(close.profit) - cents(profit_before)
 
     def _reach(self, offset: str) -> int:
-        """How many lots a close of this offset can take: one bucket where today's and history are apart, everything elsewhere."""
-        if not self.terms.splits_today:
+        """How many lots a close of this offset can take: one bucket where today's and history are apart, everything elsewhere, and
+        whatever is there where it is forced."""
+        if not self.terms.splits_today or offset == "forced":
             return self.volume
         return self.today_volume if offset == "closetoday" else self.yd_volume
 
@@ -201,7 +202,7 @@ class Count:
         """Split products: by the bucket. Elsewhere today's opens count first for the fee where closing today is cheaper, else last."""
         price = exact(fill.price)
         if self.terms.splits_today:
-            today = volume if fill.offset == "closetoday" else 0
+            today = {"closetoday": volume, "forced": max(0, volume - self.yd_volume)}.get(fill.offset, 0)
         elif self.terms.fee("closetoday", price, 1) < self.terms.fee("close", price, 1):
             today = min(volume, self._today_for_fee)
         else:

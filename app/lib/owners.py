@@ -133,16 +133,23 @@ class Owners:
         fill, owner, volume = close
         terms = self._terms(fill.symbol)
         assert terms is not None
-        reach = [lot for lot in self._lots if lot.symbol == fill.symbol and lot.direction == fill.direction]
-        if terms.splits_today:
-            reach = [lot for lot in reach if (lot.open_date == self.trading_day) == (fill.offset == "closetoday")]
-        for lot, part in self._take(reach, owner, volume):
-            today = lot.open_date == self.trading_day
-            self._pay(owner, terms.fee("closetoday" if today else "close", exact(fill.price), part))
-            earned = self.earned[lot.owner]
-            self.earned[lot.owner] = earned._replace(close_profit=earned.close_profit + _profit(terms, lot, fill.price, part))
-            volume -= part
+        for reach in self._reaches(fill, terms):
+            for lot, part in self._take(reach, owner, volume):
+                today = lot.open_date == self.trading_day
+                self._pay(owner, terms.fee("closetoday" if today else "close", exact(fill.price), part))
+                earned = self.earned[lot.owner]
+                self.earned[lot.owner] = earned._replace(close_profit=earned.close_profit + _profit(terms, lot, fill.price, part))
+                volume -= part
         return volume
+
+    def _reaches(self, fill: Fill, terms: Terms) -> list[list[OwnedLot]]:
+        """The lots that a close can take, in groups of which the first goes first: as the book has it."""
+        lots = [lot for lot in self._lots if lot.symbol == fill.symbol and lot.direction == fill.direction]
+        if not terms.splits_today:
+            return [lots]
+        history = [lot for lot in lots if lot.open_date != self.trading_day]
+        today = [lot for lot in lots if lot.open_date == self.trading_day]
+        return [history, today] if fill.offset == "forced" else [today if fill.offset == "closetoday" else history]
 
     def _take(self, reach: list[OwnedLot], first: str, volume: int) -> list[tuple[OwnedLot, int]]:
         """Remove lots: `first`'s own, then nobody's, then the others'; returns each with how much of it went."""

@@ -124,16 +124,18 @@ def test_a_gateway_killed_in_the_middle_of_an_order_finds_it_again_and_sends_not
     faults.release_quote(quote.symbol)
 
 
-def test_a_brokers_forced_close_reaches_the_page(server: CtpServer, trader: Trader) -> None:
+@pytest.mark.parametrize("symbol", [M, RB], ids=["one bucket", "today apart"])
+def test_a_brokers_forced_close_reaches_the_page(server: CtpServer, trader: Trader, symbol: str) -> None:
     page = trader.open_page()
-    quote = trader.fix_quote(M)
-    assert trader.order(M, "long", "open", quote.ask, 2)["success"]
-    eventually(lambda: trader.position(M, "long"), "the position")
+    quote = trader.fix_quote(symbol)
+    assert trader.order(symbol, "long", "open", quote.ask, 2)["success"]
+    eventually(lambda: trader.position(symbol, "long"), "the position")
     server.faults().force_close(trader.userid, quote.symbol, "long", 2)
     forced = page.wait("trade_update", lambda event: event["data"]["direction"] == "空")["data"]
-    assert (forced["volume"], forced["offset"]) == (2, "平")
+    assert (forced["volume"], forced["offset"], forced["forced"]) == (2, "平", "强平")
     assert "强平" in page.wait("error", lambda event: event["error"] == "FORCED_CLOSE")["msg"]
-    eventually(lambda: trader.position(M, "long") is None, "the position is gone")
+    eventually(lambda: trader.position(symbol, "long") is None, "the position is gone")
+    assert not [event for event in page.all("error") if event["error"] == "BOOK_DIFFERENCE"]
     server.faults().release_quote(quote.symbol)
 
 

@@ -138,6 +138,19 @@ def test_where_today_is_apart_close_today_takes_todays():
     assert made.money().close_profit == 200
 
 
+def test_a_forced_close_takes_what_there_is_history_first_whatever_the_exchange_splits():
+    made = filled(fill(5, "buy", "open", 3, 3000), lots=[lot(2, 2900, 2950)])
+    made.apply_order(WorkingOrder("0_0_1", "rb2510", "sell", "forced", 3000, 3, 3))
+    assert made.closable("rb2510", "long") == Closable(today=2, yesterday=0)
+    assert made.money().frozen_commission == yuan("10.80")  # by the dearer fee: which lots it takes shows at the fill
+    made.apply_fill(fill(6, "sell", "forced", 3, 3010, order_id="0_0_1"))
+    assert [(left.open_date, left.volume) for left in made.open_lots()] == [(DAY, 2)]
+    assert made.money().commission == yuan("9.00") + yuan("6.02") + yuan("3.61")
+    made.apply_fill(fill(7, "sell", "forced", 2, 3010))
+    assert made.positions() == []
+    assert made.closable("rb2510", "long") == Closable(0, 0)
+
+
 @pytest.mark.parametrize("offset", ["close", "closetoday", "closeyesterday"])
 def test_elsewhere_every_close_takes_the_oldest_lots_first(offset):
     lots = [

@@ -405,6 +405,18 @@ def test_a_status_that_nobody_knows_revives_a_lost_order_without_freezing_for_it
     assert (ledger.orders[ID].status.value, ledger.money().frozen_margin) == ("状态未知", 0)
 
 
+@pytest.mark.parametrize("offset", ["2", "5", "6"])
+def test_a_forced_close_of_todays_lots_is_of_todays_lots_where_they_are_apart_too(ledger: Ledger, offset: str) -> None:
+    holding(ledger)
+    forced = {"FrontID": 0, "SessionID": 0, "Direction": "1", "CombOffsetFlag": offset, "VolumeTotalOriginal": 3}
+    ledger.apply_order(order(8, "3", **forced))
+    assert closable(ledger) == 0
+    ledger.apply_order(order(8, "0", **forced, VolumeTraded=3))
+    (told, _) = ledger.apply_trade(trade("t2", 8, Direction="1", OffsetFlag=offset, Volume=3))
+    assert isinstance(told, TradeData) and told.forced and told.offset.value == "平"
+    assert ledger.book.positions() == []
+
+
 def spread(status: str, **changes: Any) -> OrderField:
     """Ten, bought at −35 at another terminal: its trades are those of its two legs."""
     values: dict[str, Any] = {

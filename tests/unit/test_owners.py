@@ -65,6 +65,15 @@ def test_todays_and_history_are_apart_where_the_exchange_has_them_apart() -> Non
     assert made.lots() == []
 
 
+def test_a_forced_close_takes_history_first_and_then_todays_where_they_are_apart() -> None:
+    made = owners(lot("a", 2))
+    made.apply(fill(1, "buy", "open", 3), "b")
+    made.apply(fill(2, "sell", "forced", 3), NOBODY)
+    assert volumes(made) == {"b": 2}
+    made.apply(fill(3, "sell", "forced", 2), NOBODY)
+    assert volumes(made) == {}
+
+
 def test_the_same_fill_counts_once_and_another_days_not_at_all() -> None:
     made = owners()
     assert made.apply(fill(1, "buy", "open", 1), "a")

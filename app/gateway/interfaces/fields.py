@@ -168,6 +168,11 @@ STATUS_OF = {
 }
 
 
+def book_offset(flag: str) -> str:
+    """The book's word for an OffsetFlag. A close that was forced does not say of which lots it is."""
+    return "forced" if flag in FORCED_OFFSETS else OFFSET_WORD[OFFSET_OF[flag]]
+
+
 def status_of(row: OrderField, traded: int, refusal: Refusal | None) -> Status | OtherStatus:
     """The state to show. Fills count as soon as they are heard, be it from a trade or from the order's own row."""
     if refusal is not None or (row.OrderStatus == "5" and row.OrderSubmitStatus == "4"):
@@ -240,6 +245,7 @@ def trade_of(row: TradeField, *, order_id: str, gateway_name: str, is_local: boo
         trading_day=row.TradingDay,
         trade_key=key,
         strategy=strategy,
+        forced=FORCED_OFFSETS.get(row.OffsetFlag, ""),
     )
     # ctpbee keys its table of trades by this; both sides of a self-trade, and two exchanges, may have one TradeID
     trade.__dict__["local_trade_id"] = f"{gateway_name}.{key}"
