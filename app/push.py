@@ -40,7 +40,7 @@ from app.gateway.client import NEEDS_LOGIN
 from app.gateway.messages import Push
 from app.lib.figures import Figure
 
-TYPED_LISTS = ("account", "position", "active_order", "order", "trade")  # on the wire {"type", "data"}
+TYPED_LISTS = ("account", "account_detail", "position", "active_order", "order", "trade")  # on the wire {"type", "data"}
 LISTS = (*TYPED_LISTS, "contract")
 WHOLE = frozenset({*LISTS, "status"})  # each event is the whole truth of its kind
 RESTLESS = 0.002  # seconds; sending that took longer is followed by a rest

@@ -52,7 +52,8 @@ class AccountView:
         self._userid = userid
         self._rows: dict[str, tuple[Any, dict[str, Any]]] = {}
         self.lists = {
-            "account": self.money,
+            "account": lambda: rows.account_pairs(self.money()),
+            "account_detail": lambda: rows.account_detail(self.money()),
             "position": self.positions,
             "active_order": self.active_orders,
             "order": self.orders,
@@ -106,8 +107,8 @@ class AccountView:
 
     # ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def money(self) -> list[dict[str, Any]]:
-        return rows.key_values(rows.account_row(self._ledger.money(), self._userid, self._interface, self._ledger.trading_day))
+    def money(self) -> dict[str, Any]:
+        return rows.account_row(self._ledger.money(), self._userid, self._interface, self._ledger.trading_day)
 
     def positions(self) -> list[dict[str, Any]]:
         return [rows.position_row(position) for position in (*self._ledger.book.positions(), *self._ledger.untraded)]
@@ -122,7 +123,8 @@ class AccountView:
         return [self.row(f"trade {trade.trade_key}", trade) for trade in self._ledger.trades]
 
     def contracts(self) -> list[str]:
-        return sorted(self._ledger.contracts)
+        """In the reference's order, which does not know capitals from small letters."""
+        return sorted(self._ledger.contracts, key=str.upper)
 
     def row(self, key: str, entity: Any) -> dict[str, Any]:
         """The entity's row. Shared: read it, never change it."""

@@ -19,6 +19,7 @@ from app.gateway.rpc import encode_push
 from app.lib import rows
 
 LIST_INTERVAL = 0.1
+DETAIL_OF = {"account": "account_detail"}  # lists of the same figures: they change together
 FORMING_BAR_INTERVAL = 0.5
 
 log = logging.getLogger(__name__)
@@ -146,6 +147,8 @@ class Publisher:
         if not self.muted:
             for name in names:
                 self._changed(name)
+                if DETAIL_OF.get(name) in self._lists:
+                    self._changed(DETAIL_OF[name])
 
     def mute(self, muted: bool) -> None:
         """While an account is loading its lists are half of the truth: no list leaves until that is over, then all do."""

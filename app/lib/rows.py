@@ -120,9 +120,37 @@ def account_row(money: Money, accountid: str, gateway_name: str, trading_day: st
     }
 
 
-def key_values(row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row as the page's account table has it: `[{"key", "value"}, …]`."""
-    return [{"key": key, "value": value} for key, value in row.items()]
+ACCOUNT_LABELS = {
+    "accountid": "账号",
+    "available": "可用资金",
+    "balance": "动态权益",
+    "frozen": "冻结资金",
+    "gateway_name": "接口",
+    "local_account_id": "本地账号",
+    "trading_day": "交易日",
+    "pre_balance": "昨结存",
+    "deposit": "入金",
+    "withdraw": "出金",
+    "margin": "占用保证金",
+    "frozen_margin": "冻结保证金",
+    "frozen_commission": "冻结手续费",
+    "commission": "手续费",
+    "close_profit": "平仓盈亏",
+    "position_profit": "持仓盈亏",
+    "risk_degree": "风险度",
+}
+REFERENCE_ACCOUNT = ("accountid", "available", "balance", "frozen", "gateway_name", "local_account_id")
+"""What ctpbee's account has, and the original page has labels for."""
+
+
+def account_pairs(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """An account's row as the page's table has it: `[{"key", "value"}, …]` of ctpbee's own alone."""
+    return [{"key": key, "value": row[key]} for key in REFERENCE_ACCOUNT]
+
+
+def account_detail(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All of an account's row, with what a trader calls it: `[{"key", "label", "value"}, …]`."""
+    return [{"key": key, "label": ACCOUNT_LABELS[key], "value": value} for key, value in row.items()]
 
 
 def is_working(row: Mapping[str, Any]) -> bool:

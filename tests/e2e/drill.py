@@ -509,7 +509,7 @@ class Audit:
         return _differences("positions, counter and gateway", +counter, +shown)
 
     def _money(self) -> list[str]:
-        shown = {row["key"]: row["value"] for row in (self._page.last("account") or {"data": []})["data"]} if self._page else {}
+        shown = {row["key"]: row["value"] for row in (self._page.last("account_detail") or {"data": []})["data"]} if self._page else {}
         counter = {name: round(self._book["money"][theirs], 2) for theirs, name in MONEY.items()}
         return _differences("money, counter and page", counter, {name: round(shown[name], 2) for name in MONEY.values() if name in shown})
 

@@ -321,8 +321,8 @@ def test_orders_and_fills_of_a_night_have_its_natural_date_whatever_the_exchange
     desk.td.call("onRtnOrder", as_dict(order(5, status="3", SessionID=50, InsertDate=DAY, InsertTime="21:00:05")))
     desk.td.call("onRtnTrade", as_dict(trade("t1", 5, TradeDate=DAY, TradeTime="00:30:00")))
     eventually(lambda: gateway.ledger.trades, "both")
-    assert gateway.ledger.orders["1_50_5"].time == "2025-06-06 21:00:05.000"
-    assert gateway.ledger.trades[0].time == "2025-06-07 00:30:00.000"
+    assert gateway.ledger.orders["1_50_5"].datetime == "2025-06-06 21:00:05.000"
+    assert gateway.ledger.trades[0].datetime == "2025-06-07 00:30:00.000"
 
 
 def test_the_days_limits_come_from_the_quotes_since_the_list_of_contracts_has_none(desk: Desk, launch: Callable[..., Gateway]) -> None:
@@ -882,7 +882,7 @@ def test_a_friday_night_is_mondays_and_its_lots_are_yesterdays_on_monday_evening
     desk.td.call("onFrontConnected")
     gateway.ready(times=2)
     assert gateway.bee.trader.trading_day == monday and long() == (1, 0)
-    assert gateway.ledger.orders[order_id].time == "2025-06-07 00:45:00.000"
+    assert gateway.ledger.orders[order_id].datetime == "2025-06-07 00:45:00.000"
 
     assert at(7, 2, 45) == "resting"
     assert at(8, 21, 0) == "resting"  # a Sunday

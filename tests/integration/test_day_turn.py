@@ -23,8 +23,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def account(page: Page) -> dict[str, Any]:
-    """The newest `account` event."""
-    newest = page.waits_for("account") and page.events("account")[-1]
+    """The newest `account_detail` event."""
+    newest = page.waits_for("account_detail") and page.events("account_detail")[-1]
     return {pair["key"]: pair["value"] for pair in newest["data"]}
 
 

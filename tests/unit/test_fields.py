@@ -10,6 +10,7 @@ from ctpbee.constant import Direction, Exchange, Offset, OrderRequest, OrderType
 from app.counter.frames import OrderField, terms_of
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
+from app.lib import rows
 from app.lib.calendar import SHANGHAI
 from tests.fakes.front import DAY, depth, instrument, order, trade
 
@@ -100,9 +101,11 @@ def test_both_sides_of_a_self_trade_stay_apart_in_ctpbees_table() -> None:
     assert bought.local_trade_id != sold.local_trade_id
 
 
-def test_times_of_orders_and_trades_have_date_and_fraction() -> None:
-    assert fields.order_of(order(), gateway_name="sim", traded=0).time == "2025-06-09 09:30:01.000"
-    assert fields.trade_of(trade(), order_id="1_7_1", gateway_name="sim").time == "2025-06-09 09:30:02.000"
+def test_times_of_orders_and_trades_are_ctpbees_and_stand_there_with_date_and_fraction_too() -> None:
+    ours = fields.order_of(order(), gateway_name="sim", traded=0)
+    assert (ours.time, rows.row_of(ours)["datetime"]) == ("09:30:01", "2025-06-09 09:30:01.000")
+    theirs = fields.trade_of(trade(), order_id="1_7_1", gateway_name="sim")
+    assert (theirs.time, rows.row_of(theirs)["datetime"]) == ("09:30:02", "2025-06-09 09:30:02.000")
 
 
 def test_a_contract_has_ctpbees_names_and_ctps() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -133,11 +134,19 @@ def test_a_position_row_says_long_and_has_both_profits() -> None:
 
 def test_the_account_is_a_list_of_keys_and_values() -> None:
     money = Money(*(Decimal(n) for n in ("1000", "0", "0", "200", "30", "1.50", "2", "0", "-10", "988", "756.50")))
-    pairs = rows.key_values(rows.account_row(money, "demo", "sim", "20241203"))
-    values = {pair["key"]: pair["value"] for pair in pairs}
-    assert values["balance"] == 988.0 and values["available"] == 756.5 and values["frozen"] == 31.5
-    assert values["accountid"] == "demo" and values["risk_degree"] == round(200 / 988, 6)
-    assert all(set(pair) == {"key", "value"} for pair in pairs)
+    row = rows.account_row(money, "demo", "sim", "20241203")
+    assert rows.account_pairs(row) == [  # ctpbee's six, for which the page has labels
+        {"key": "accountid", "value": "demo"},
+        {"key": "available", "value": 756.5},
+        {"key": "balance", "value": 988.0},
+        {"key": "frozen", "value": 31.5},
+        {"key": "gateway_name", "value": "sim"},
+        {"key": "local_account_id", "value": "sim.demo"},
+    ]
+    detail = rows.account_detail(row)
+    assert {one["key"]: one["value"] for one in detail} == row and row["risk_degree"] == round(200 / 988, 6)
+    assert all(re.fullmatch(r"[\u4e00-\u9fff]+", one["label"]) for one in detail)
+    assert len({one["label"] for one in detail}) == len(detail)
 
 
 def test_the_progress_of_an_order_never_goes_back() -> None:

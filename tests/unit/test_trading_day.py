@@ -161,7 +161,7 @@ def test_an_order_of_friday_night_and_saturday_morning_belongs_to_monday(tmp_pat
     (trade,) = desk.rows("trade")
     assert (trade.TradingDay, trade.TradeDate) == ("20250609", natural)
     (shown,) = desk.ledger.orders.values()
-    assert shown.time.startswith(f"{natural[:4]}-{natural[4:6]}-{natural[6:]} {moment[11:13]}") and shown.trading_day == "20250609"
+    assert shown.datetime.startswith(f"{natural[:4]}-{natural[4:6]}-{natural[6:]} {moment[11:13]}") and shown.trading_day == "20250609"
 
 
 def test_lots_of_friday_night_are_todays_at_two_on_monday_and_yesterdays_at_nine_in_the_evening(tmp_path: Path) -> None:
