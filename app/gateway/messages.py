@@ -293,6 +293,15 @@ class WatchTicks(Message):
     symbols: list[str] | None
 
 
+class FindOrder(Message):
+    """What became of an order whose answer its strategy never had. Reply: OrderOutcome as things are now, without waiting.
+
+    Errors: NotFound: it was not sent, nor will it be, if the connection that it was asked for on is gone.
+    """
+
+    client_order_id: str
+
+
 class StrategySaid(Message):
     """A line of a strategy, for the page's log. Reply: Done."""
 
@@ -381,6 +390,10 @@ class OrderOutcome(Message):
     state: str  # accepted, refused, sent (nobody waited), unknown (sent, no word from the counter in time: never to be reported as failed)
     code: str = ""  # CTP_31, EXCHANGE_REJECT, NEVER_SENT, ORDER_STATE_UNKNOWN
     message: str = ""
+    status: str = ""  # the order's as its row has it, with `accepted`
+    traded: float = 0  # lots, by then
+    order: bytes = b""  # for a strategy: msgpack of its entity (app/gateway/entities.py) ...
+    book: bytes = b""  # ... and of the Book that counts its freeze, both as they are at the answer
 
 
 class StrategyState(Message):
@@ -431,6 +444,7 @@ AnyRequest = (
     | StrategyChanged
     | JoinStrategy
     | WatchTicks
+    | FindOrder
     | StrategySaid
     | ReadStrategy
     | SetStrategyLimits

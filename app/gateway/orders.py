@@ -84,11 +84,10 @@ def outcome_of(row: dict[str, Any]) -> OrderOutcome | None:
     if status == "拒单":
         code = row.get("error_code") or "EXCHANGE_REJECT"
         return OrderOutcome(order_id, "refused", code, refusal_text(code, row.get("error_message") or row.get("status_msg") or ""))
-    if status == "已撤销":
-        return OrderOutcome(order_id, "accepted", message=f"已撤销，成交 {row['traded']:g}/{row['volume']:g} 手")
+    message = f"{status}，成交 {row['traded']:g}/{row['volume']:g} 手" if status == "已撤销" else status
     if status == "部分成交":
-        return OrderOutcome(order_id, "accepted", message=f"部分成交 {row['traded']:g}/{row['volume']:g} 手")
-    return OrderOutcome(order_id, "accepted", message=status)
+        message = f"部分成交 {row['traded']:g}/{row['volume']:g} 手"
+    return OrderOutcome(order_id, "accepted", message=message, status=status, traded=row["traded"])
 
 
 class OrderDesk:
@@ -189,7 +188,10 @@ class OrderDesk:
             self._journal.settle_intent(outcome.order_id, outcome.state, outcome.code, outcome.message)
 
     def _again(self, intent: Intent, request: PlaceOrder) -> Future[OrderOutcome]:
-        """The same client_order_id once more: the same order's outcome as it is now, or a refusal when it asks for something else."""
+        """The same client_order_id once more: the same order's outcome as it is now. Refused when it asks for something else, and on
+        another trading day: an order of the day before is no answer to who wants one today, and his id sends none."""
+        if not self._is_of_today(intent):
+            raise self._of_another_day(intent)
         if not _same_order(intent.request, request):
             raise BadInput(
                 "client_order_id",
@@ -199,14 +201,49 @@ class OrderDesk:
             )
         if intent.order_id in self._placing or self._account.order(intent.order_id) is not None:
             return self._outcome(intent.order_id)
-        for row in self._store.orders(intent.trading_day):
-            if row["order_id"] == intent.order_id and (outcome := outcome_of(row)) is not None:
-                return done(outcome)
+        return done(self._journalled(intent))
+
+    def find(self, client_order_id: str) -> OrderOutcome:
+        """What is known of this order now, of whatever day. Raises NotFound when the journal has none: then none was sent."""
+        intent = self._store.intent_of_client(client_order_id)
+        if intent is None:
+            raise NotFound("没有这样的报单：没有发出", code="ORDER_NOT_FOUND")
+        return OrderOutcome(intent.order_id, "sent") if self._account.order(intent.order_id) is not None else self._journalled(intent)
+
+    def _is_of_today(self, intent: Intent) -> bool:
+        """By the orders that there are, then by its day: one that was sent as the day turned is the new day's at the counter."""
+        if intent.order_id in self._placing or self._account.order(intent.order_id) is not None:
+            return True
+        trading_day = self._trader().trading_day
+        if not trading_day:  # the gateway has just started
+            text = f"正在载入，还不能确定 client_order_id {intent.client_order_id} 是哪个交易日的"
+            raise NotReady(f"{text}；这次没有发出，请稍后以同一编号再试")
+        return bool(intent.trading_day == trading_day)
+
+    def _of_another_day(self, intent: Intent) -> BadInput:
+        row = self._store.order_row(intent.trading_day, intent.order_id)
+        end = _end_of(row) if row is not None else self._journalled(intent).message
+        used = f"client_order_id {intent.client_order_id} 在交易日 {intent.trading_day} 已用于报单 {intent.order_id}（{end}）"
+        return BadInput(
+            "client_order_id",
+            f"{used}，这次没有发出，请换一个编号",
+            code="CLIENT_ORDER_ID_REUSED",
+            order_id=intent.order_id,
+            trading_day=intent.trading_day,
+            end=end,
+        )
+
+    def _journalled(self, intent: Intent) -> OrderOutcome:
+        """What the journal has of an order that is not among the day's."""
+        row = self._store.order_row(intent.trading_day, intent.order_id)
+        outcome = outcome_of(row) if row is not None else None
+        if outcome is not None:
+            return outcome
         if intent.state == "accepted":
-            return done(OrderOutcome(intent.order_id, "accepted", intent.code, intent.message))
+            return OrderOutcome(intent.order_id, "accepted", intent.code, intent.message)
         if intent.state in ("refused", "never_sent"):
-            return done(OrderOutcome(intent.order_id, "refused", intent.code, intent.message))
-        return done(OrderOutcome(intent.order_id, "unknown", UNKNOWN, UNKNOWN_TEXT))
+            return OrderOutcome(intent.order_id, "refused", intent.code, intent.message)
+        return OrderOutcome(intent.order_id, "unknown", UNKNOWN, UNKNOWN_TEXT)
 
     # ── cancelling ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -348,6 +385,12 @@ class OrderDesk:
         if not self._account.is_ready():
             reason = self._account.front_reason()
             raise NotReady(f"交易前置未就绪{f'（{reason}）' if reason else ''}，{what}未发出，请稍后再试")
+
+
+def _end_of(row: dict[str, Any]) -> str:
+    """How an order of an earlier trading day ended: what still worked ended with its day, which no row says."""
+    end = "当日结束时未成交部分已失效" if row["status"] in rows.WORKING else row["status"]
+    return f"{end}，成交 {row['traded']:g}/{row['volume']:g} 手"
 
 
 def _same_order(journaled: dict[str, Any], request: PlaceOrder) -> bool:

@@ -110,7 +110,9 @@ OWN: dict[str, Own] = {
     "UNKNOWN_SYMBOL": Own(US, "合约表里没有这个合约，没有发出"),
     "ORDER_NOT_FOUND": Own(US, "本账户当日没有这张报单，撤单没有发出"),
     "ORDER_ENDED": Own(US, "要撤的报单已经结束（全部成交、已撤销、拒单、已触发），撤单没有发出"),
-    "CLIENT_ORDER_ID_REUSED": Own(US, "client_order_id 已用于另一张报单，没有发出；答复里的 order_id 是那一张"),
+    "CLIENT_ORDER_ID_REUSED": Own(
+        US, "client_order_id 已用于另一张报单 order_id，或在以前的交易日用过（trading_day 是那天，end 是结局），没有发出；请换一个编号"
+    ),
     "CLOSABLE_EXCEEDED": Own(US, "平仓手数超过可平，没有发出"),
     "NO_LAST_PRICE": Own(US, "没有最新价，定不出平仓价，没有发出"),
     "NO_FRESH_PRICE": Own(US, "平仓需要 5 秒内的最新价，已替你订阅；稍后再试"),

@@ -235,6 +235,10 @@ class SqliteStore:
         rows = self._read("SELECT row FROM orders WHERE trading_day = ? ORDER BY position", (trading_day,))
         return [orjson.loads(row[0]) for row in rows]
 
+    def order_row(self, trading_day: str, order_id: str) -> dict[str, Any] | None:
+        found = self._read("SELECT row FROM orders WHERE trading_day = ? AND order_id = ?", (trading_day, order_id))
+        return orjson.loads(found[0][0]) if found else None
+
     def trades(self, trading_day: str) -> list[dict[str, Any]]:
         rows = self._read("SELECT row FROM trades WHERE trading_day = ? ORDER BY position", (trading_day,))
         return [orjson.loads(row[0]) for row in rows]

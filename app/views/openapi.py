@@ -149,7 +149,7 @@ OPERATIONS = (
             Parameter("price", number(0, HIGHEST_PRICE), "价格，最小变动价位的整数倍；市价单不需要"),
             VOLUME,
             EXCHANGE,
-            Parameter("client_order_id", text(), "客户端自定的编号：同一个号只下一张单"),
+            Parameter("client_order_id", text(), "客户端自定的编号：同一个号只下一张单，以前的交易日用过的被拒"),
         ),
     ),
     Operation(

@@ -6,6 +6,8 @@ kind (ORDER_STATE_UNKNOWN). Placing is never tried twice.
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response
 
 from app.auth import auth_required
@@ -45,7 +47,8 @@ def place_order() -> Response:
         raise OrderRefused(outcome.message, code=outcome.code, order_id=outcome.order_id)
     if outcome.state == "unknown":
         return unknown_order(outcome.order_id, client_order_id=command.client_order_id)
-    return succeed(msg="成功下单", order_id=outcome.order_id)
+    present: dict[str, Any] = {"status": outcome.status, "traded": outcome.traded} if outcome.status else {}
+    return succeed(msg="成功下单", order_id=outcome.order_id, **present)
 
 
 @blueprint.delete("/order_solve")

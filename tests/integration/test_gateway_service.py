@@ -677,7 +677,7 @@ def test_an_accepted_order_is_answered_with_its_id(shared_world: World) -> None:
     _, page = shared_world.log_in("plain")
     symbol, tick = a_contract(page, "m")
     outcome = page.ask(buy(symbol, tick["limit_down"]))
-    assert outcome == OrderOutcome(outcome.order_id, "accepted", message="未成交") and outcome.order_id.count("_") == 2
+    assert outcome == OrderOutcome(outcome.order_id, "accepted", message="未成交", status="未成交") and outcome.order_id.count("_") == 2
 
 
 def test_a_journal_of_years_ago_is_forgotten_when_a_day_begins(shared_world: World) -> None:

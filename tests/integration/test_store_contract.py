@@ -207,6 +207,19 @@ def test_what_became_of_an_intent_is_kept(store: Store) -> None:
     assert store.intent("1_2_3") == intent()._replace(state="refused", code="CTP_31", message="资金不足")
 
 
+def test_a_client_order_id_tells_the_day_of_its_order_and_the_days_row_how_that_ended(store: Store, new: Open) -> None:
+    store.write_intent(intent("1_2_3", "open-rb", day="20181008"))
+    store.save_order("20181008", "1_2_3", {"order_id": "1_2_3", "status": "未成交"})
+    store.save_order("20181008", "1_2_3", {"order_id": "1_2_3", "status": "已撤销"})
+    store.save_order("20181009", "1_2_4", {"order_id": "1_2_4", "status": "未成交"})
+    again = reopened(store, new)
+    found = again.intent_of_client("open-rb")
+    assert found is not None and (found.trading_day, found.order_id) == ("20181008", "1_2_3")
+    assert again.order_row("20181008", "1_2_3") == {"order_id": "1_2_3", "status": "已撤销"}
+    assert again.order_row("20181009", "1_2_3") is None and again.order_row("20181008", "1_2_4") is None
+    again.close()
+
+
 def test_the_highest_order_ref_counts_over_all_sessions(store: Store) -> None:
     assert store.max_order_ref() == 0
     store.write_intent(intent("1_2_9"))

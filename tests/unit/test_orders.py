@@ -99,6 +99,7 @@ class Desk:
         self.sent: list[OrderRequest] = []
         self.cancels: list[CancelRequest] = []
         self.settled: list[tuple[str, str, str, str]] = []
+        self.rows: dict[tuple[str, str], dict[str, Any]] = {}  # of the journal, by day and order
         self.subscribed: list[str] = []
         self.unheard: list[OrderOutcome] = []
         self.closable = Closable(3, 2)
@@ -167,8 +168,8 @@ class Desk:
     def intent_of_client(self, client_order_id: str) -> Intent | None:
         return next((intent for intent in self.intents.values() if intent.client_order_id == client_order_id), None)
 
-    def orders(self, _trading_day: str) -> list[dict[str, Any]]:
-        return []
+    def order_row(self, trading_day: str, order_id: str) -> dict[str, Any] | None:
+        return self.rows.get((trading_day, order_id))
 
     # what tests do
     def see_close(self, order_id: str, volume: int, **more: Any) -> None:
@@ -233,7 +234,7 @@ def test_an_order_is_answered_when_the_exchange_has_taken_it(house: Desk) -> Non
     house.hear("1_2_1", Status.SUBMITTING)
     assert not future.done()
     house.hear("1_2_1", Status.NOTTRADED)
-    assert future.result(0) == OrderOutcome("1_2_1", "accepted", message="未成交")
+    assert future.result(0) == OrderOutcome("1_2_1", "accepted", message="未成交", status="未成交")
     assert house.settled == [("1_2_1", "accepted", "", "未成交")]
     request = house.sent[0]
     assert (request.direction, request.offset, request.volume, request.price) == (Direction.LONG, Offset.OPEN, 2, 3300.0)
@@ -250,7 +251,7 @@ def test_an_order_is_answered_when_the_exchange_has_taken_it(house: Desk) -> Non
 def test_an_order_that_goes_further_at_once_is_accepted_and_says_how_far(house: Desk, status: Status, traded: int, message: str) -> None:
     future = house.desk.place(an_order(type="fak"))
     house.hear("1_2_1", status, traded)
-    assert future.result(0) == OrderOutcome("1_2_1", "accepted", message=message)
+    assert future.result(0) == OrderOutcome("1_2_1", "accepted", message=message, status=status.value, traded=traded)
 
 
 def test_a_refusal_has_the_counters_text_and_a_line_of_advice(house: Desk) -> None:
@@ -394,8 +395,66 @@ def test_asked_again_later_it_is_the_orders_state_by_then(house: Desk) -> None:
     house.desk.place(an_order(client_order_id="a-1"))
     house.hear("1_2_1", Status.NOTTRADED)
     house.hear("1_2_1", Status.ALLTRADED, 2)
-    assert house.desk.place(an_order(client_order_id="a-1")).result(0).message == "全部成交"
+    again = house.desk.place(an_order(client_order_id="a-1")).result(0)
+    assert (again.message, again.status, again.traded) == ("全部成交", "全部成交", 2)
     assert len(house.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "end"),
+    [
+        ({"status": "全部成交", "traded": 2}, "全部成交，成交 2/2 手"),
+        ({"status": "部分成交", "traded": 1}, "当日结束时未成交部分已失效，成交 1/2 手"),
+        ({"status": "未成交", "traded": 0}, "当日结束时未成交部分已失效，成交 0/2 手"),
+        ({"status": "拒单", "traded": 0}, "拒单，成交 0/2 手"),
+        (None, "报单已发出，柜台未确认，请勿重复下单"),
+    ],
+)
+@pytest.mark.parametrize("values", [{}, {"volume": 3}])
+def test_the_client_order_id_of_an_earlier_trading_day_is_refused_with_that_days_order_and_sends_nothing(
+    house: Desk, row: dict[str, Any] | None, end: str, values: dict[str, Any]
+) -> None:
+    """An answer 成功下单 with yesterday's order is a position that nobody has."""
+    house.desk.place(an_order(client_order_id="open-rb"))
+    house.pass_time(TIMEOUT)
+    if row is not None:
+        house.rows[DAY, "1_2_1"] = {"order_id": "1_2_1", "volume": 2} | row
+    house.trading_day = "20241203"
+    with pytest.raises(BadInput) as bad:
+        house.desk.place(an_order(client_order_id="open-rb", **values))
+    assert bad.value.code == "CLIENT_ORDER_ID_REUSED" and len(house.sent) == 1
+    assert {name: bad.value.extra[name] for name in ("order_id", "trading_day", "end")} == {
+        "order_id": "1_2_1",
+        "trading_day": DAY,
+        "end": end,
+    }
+    assert DAY in bad.value.message and "1_2_1" in bad.value.message and end in bad.value.message
+
+
+def test_an_order_that_was_sent_as_the_day_turned_is_the_new_days(house: Desk) -> None:
+    house.desk.place(an_order(client_order_id="a-1"))
+    house.trading_day = "20241203"
+    house.hear("1_2_1", Status.NOTTRADED)
+    assert house.desk.place(an_order(client_order_id="a-1")).result(0).status == "未成交"
+
+
+def test_before_the_trading_day_is_known_no_client_order_id_is_answered_as_todays(house: Desk) -> None:
+    house.desk.place(an_order(client_order_id="a-1"))
+    house.pass_time(TIMEOUT)
+    house.trading_day, house.ready = "", False
+    with pytest.raises(NotReady, match="以同一编号再试"):
+        house.desk.place(an_order(client_order_id="a-1"))
+    assert len(house.sent) == 1
+
+
+def test_an_order_whose_answer_was_lost_is_found_by_its_client_order_id(house: Desk) -> None:
+    with pytest.raises(NotFound):
+        house.desk.find("a-1")
+    house.desk.place(an_order(client_order_id="a-1"))
+    house.pass_time(TIMEOUT)
+    assert (house.desk.find("a-1").order_id, house.desk.find("a-1").state) == ("1_2_1", "unknown")
+    house.hear("1_2_1", Status.NOTTRADED)
+    assert house.desk.find("a-1").state == "sent" and len(house.sent) == 1
 
 
 @pytest.mark.parametrize("values", [{"volume": 3}, {"price": 3301.0}, {"direction": "short"}, {"type": "fok"}, {"local_symbol": "nope"}])
