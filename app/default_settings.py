@@ -102,7 +102,8 @@ class AccountApi(CtpbeeApi):
         bar = self._bars.forming(local_symbol)
         if bar is None:
             return None  # closed meanwhile
-        return rows.to_json({"local_symbol": local_symbol, "interval": "1m", "data": bar_row(bar)})
+        told = {"local_symbol": local_symbol, "interval": "1m", "data": bar_row(bar)}
+        return rows.to_json(told | {"trading_day": self._bars.trading_day(local_symbol), "starts": self._bars.starts(local_symbol)})
 
     # ── the account ──────────────────────────────────────────────────────────────────────────────────────────────────
 

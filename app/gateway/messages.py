@@ -223,7 +223,8 @@ class ReadBars(Message):
     """Reply: Json `[[ms, open, high, low, close, volume], …]`, oldest first: those that begin in the range, each whole.
 
     `start` and `end` are epoch milliseconds, `end` exclusive, 0 for none; with `limit` the newest that many of the range.
-    Neither `start` nor `limit`: the last 3 days. Errors: BadInput (unknown contract or interval).
+    Neither `start` nor `limit`: the last 3 days. `cut`: of app/lib/bars.py's CUTS. Bars of 1d have their trading day behind. Errors:
+    BadInput (unknown contract, interval or cut).
     """
 
     local_symbol: str
@@ -231,6 +232,7 @@ class ReadBars(Message):
     start: int = 0
     end: int = 0
     limit: int = 0
+    cut: str = "session"
 
 
 class SaveBars(Message):

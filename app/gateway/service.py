@@ -80,7 +80,7 @@ from app.gateway.strategies import Strategies, StrategyFeed, said_rows
 from app.gateway.subscriptions import Subscriptions
 from app.lib import account_config, calendar, rows
 from app.lib.advice import refusal_text, refused_by
-from app.lib.bars import INTERVALS, BarBuilder
+from app.lib.bars import CUTS, INTERVALS, BarBuilder
 from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
 from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, NotFound, NotReady, SettingsError
 from app.lib.sessions import hours_named
@@ -222,7 +222,10 @@ class Service:
         self._config.update(self._stored_config())
         self._account = AccountView(self._app, self._fronts, login.interface, login.userid)
         self._publisher = Publisher(self.loop, self._account.lists, store.last_seq())
-        self._bars = BarArchive(store, self._trading_day_of, self._on_bars_saved)
+        made_up = login.interface == "sim" and settings.counter_quotes == "generated"
+        self._always_open = made_up and settings.counter_hours == "always"
+        hours = hours_named("always" if self._always_open else "exchange")
+        self._bars = BarArchive(store, self._trading_day_of, hours.periods, self._on_bars_saved)
         self._journal = Journal(store, self.loop.post, self._publisher.journaled, self._bars.save)
         self._subscriptions = Subscriptions(store, self._account.resolve, lambda: self._app.market)
         self._desk = OrderDesk(
@@ -237,15 +240,13 @@ class Service:
             subscribe=lambda symbol: self._subscriptions.add([symbol]),
             refused_unheard=self._on_refused_unheard,
         )
-        made_up = login.interface == "sim" and settings.counter_quotes == "generated"
-        self._always_open = made_up and settings.counter_hours == "always"
         self._api = AccountApi(
             "account",
             self._app,
             account=self._account,
             publisher=self._publisher,
             journal=self._journal,
-            bars=BarBuilder(hours_named("always" if self._always_open else "exchange"), product_of, self._account.turnover_unit),
+            bars=BarBuilder(hours, product_of, self._account.turnover_unit),
             desk=self._desk,
             on_bar=lambda closed: self._strategies.bar(closed),
             folder=folder,
@@ -477,6 +478,8 @@ class Service:
     def _read_bars(self, request: ReadBars) -> Json | Future[Json]:
         if request.interval not in INTERVALS:
             raise BadInput("interval", f"interval 应为 {'、'.join(INTERVALS)} 之一")
+        if request.cut not in CUTS:
+            raise BadInput("cut", f"cut 应为 {'、'.join(CUTS)} 之一")
         for name in ("start", "end", "limit"):
             if not 0 <= getattr(request, name) <= LATEST:
                 raise BadInput(name, f"{name} 应为不小于 0 的整数")
@@ -487,7 +490,7 @@ class Service:
         if not request.start and not request.limit:
             now = int(self._app.trader.counter_now().timestamp() * 1000)
             start, recent = max(0, (request.end or now) - int(DEFAULT_RANGE.total_seconds() * 1000)), not request.end
-            cached = self._bars.recent(local_symbol, request.interval, start) if recent else None
+            cached = self._bars.recent(local_symbol, request.interval, start, request.cut) if recent else None
             if cached is not None:
                 return Json(cached)
 
@@ -495,8 +498,8 @@ class Service:
             if listed is None and not self._bars.has(local_symbol):  # one that is not listed any more may have bars from when it was
                 raise BadInput("local_symbol", "不认识的合约", code="UNKNOWN_SYMBOL")
             if recent:
-                return Json(self._bars.read_recent(local_symbol, request.interval, start))
-            return Json(self._bars.read(local_symbol, request.interval, Range(start, request.end, request.limit)))
+                return Json(self._bars.read_recent(local_symbol, request.interval, start, request.cut))
+            return Json(self._bars.read(local_symbol, request.interval, Range(start, request.end, request.limit), request.cut))
 
         return self._archive.submit(from_store)
 

@@ -7,12 +7,14 @@ not; a bar's volume and turnover are differences of the cumulative figures, whic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple, Protocol
 
+from app.lib.calendar import SHANGHAI, compact, parse_day
 from app.model.store import Bar
 
 MINUTE = timedelta(minutes=1)
@@ -21,6 +23,8 @@ CLOSE_GRACE = timedelta(seconds=2)
 
 INTERVAL_MINUTES = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60}
 INTERVALS = (*INTERVAL_MINUTES, "1d")
+CUTS = ("session", "clock")
+"""How bars of more than a minute are cut: by trading minutes, as terminals do, or by the clock."""
 
 
 class Hours(Protocol):
@@ -31,6 +35,9 @@ class Hours(Protocol):
 
     def day_open(self, product: str, trading_day: str) -> datetime | None:
         """Start of the trading day's first minute; None when the product never pauses."""
+
+    def periods(self, product: str, trading_day: str, minutes: int) -> Mapping[int, int]:
+        """Where the longer bar of each minute of the sections begins, both in epoch ms; what is not in it stands on the clock."""
 
 
 class Tick(Protocol):
@@ -154,6 +161,20 @@ class BarBuilder:
             if series.bar is not None:
                 series.bar = series.bar._replace(complete=False)
 
+    def trading_day(self, local_symbol: str) -> str:
+        """Of the bar that is not closed yet."""
+        return self._series[local_symbol].trading_day
+
+    def starts(self, local_symbol: str) -> dict[str, int]:
+        """By interval: the timestamp of the longer bar that the one which is not closed yet goes into."""
+        series = self._series[local_symbol]
+        assert series.bar is not None
+        found = {"1d": day_start(series.trading_day)}
+        for interval, minutes in INTERVAL_MINUTES.items():
+            of_day = self._hours.periods(series.product, series.trading_day, minutes)
+            found[interval] = of_day.get(series.bar.timestamp, clock_start(series.bar.timestamp, minutes))
+        return found
+
     def forming(self, local_symbol: str) -> Bar | None:
         """The bar that is not closed yet."""
         series = self._series.get(local_symbol)
@@ -167,19 +188,49 @@ class BarBuilder:
         return [ClosedBar(local_symbol, series.trading_day, bar)]
 
 
-def aggregate(bars: Iterable[Bar], interval: str, trading_day_of: Callable[[int], str]) -> list[Bar]:
-    """Longer bars from 1-minute bars, oldest first. Up to 1h they stand on the clock; 1d is the trading day, its night first.
+Periods = Callable[[str, int], Mapping[int, int]]
+"""Of a trading day and a number of minutes: where the longer bar of each minute of the sections begins (app/lib/sessions.py)."""
 
-    A bar starts with the first minute that traded in it, not before: its timestamp is that of the period on the clock, for 1d
-    that of the day's first minute. `trading_day_of(ms)` gives the trading day of a minute. Raises KeyError for other intervals.
+
+def aggregate(bars: Iterable[Bar], interval: str, trading_day_of: Callable[[int], str], periods: Periods | None = None) -> list[Bar]:
+    """Longer bars from 1-minute bars, oldest first. Up to 1h they are cut by `periods`, outside of these by the clock.
+
+    A bar's timestamp is where its period begins, whether or not that minute traded. 1d is the trading day, its night first, and has
+    that day's midnight in Shanghai as its timestamp. `trading_day_of(ms)` gives the trading day of a minute. Raises KeyError for other
+    intervals.
     """
     if interval == "1m":
         return list(bars)
     if interval == "1d":
-        groups = [list(group) for _, group in groupby(bars, lambda bar: trading_day_of(bar.timestamp))]
-        return [merge(group, group[0].timestamp) for group in groups]
-    span = INTERVAL_MINUTES[interval] * 60_000  # Shanghai is a whole number of hours from UTC: epoch and clock agree
-    return [merge(list(group), period * span) for period, group in groupby(bars, lambda bar: bar.timestamp // span)]
+        return [merge(list(group), day_start(day)) for day, group in groupby(bars, lambda bar: trading_day_of(bar.timestamp))]
+    minutes = INTERVAL_MINUTES[interval]
+    groups: dict[int, list[Bar]] = {}
+    of_day: Mapping[int, int] = {}
+    for bar in bars:
+        start = of_day.get(bar.timestamp)
+        if start is None and periods is not None:
+            of_day = periods(trading_day_of(bar.timestamp), minutes)
+            start = of_day.get(bar.timestamp)
+        if start is None:
+            start = clock_start(bar.timestamp, minutes)
+        groups.setdefault(start, []).append(bar)
+    return [merge(groups[start], start) for start in sorted(groups)]
+
+
+def clock_start(timestamp: int, minutes: int) -> int:
+    """Shanghai is a whole number of hours from UTC: epoch and clock agree."""
+    return timestamp - timestamp % (minutes * 60_000)
+
+
+@lru_cache(maxsize=1024)
+def day_start(trading_day: str) -> int:
+    """A daily bar's timestamp: the trading day's midnight in Shanghai, of products with and without a night alike."""
+    return int(datetime.combine(parse_day(trading_day), time(), SHANGHAI).timestamp() * 1000)
+
+
+def day_of_start(timestamp: int) -> str:
+    """The trading day of a daily bar's timestamp."""
+    return compact(datetime.fromtimestamp(timestamp / 1000, SHANGHAI).date())
 
 
 def merge(bars: list[Bar], timestamp: int) -> Bar:

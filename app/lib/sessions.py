@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -154,6 +154,26 @@ def bar_start(product: str, trading_day: str | date, moment: datetime) -> dateti
     return None
 
 
+def periods(product: str, trading_day: str, minutes: int) -> Mapping[int, int]:
+    """Where the longer bar of each minute of the day's sections begins; both in epoch ms.
+
+    A bar is so many minutes of trading, counted from the day's first minute, the night's if there is one: the time between sections
+    does not count, so an hour of rb runs from 10:00 to 11:15 and from 11:15 to 14:15, one of ag from 02:00 to 09:30. So do the
+    terminals that traders use; sources: docs/domain.md, Time 9.
+    """
+    return _periods(product, trading_day, minutes)
+
+
+@lru_cache(maxsize=64)
+def _periods(product: str, trading_day: str, minutes: int) -> dict[int, int]:
+    spans = [(int(section.start.timestamp()), int(section.end.timestamp())) for section in sections(product, trading_day)]
+    traded = [second * 1000 for start, end in spans for second in range(start, end, 60)]
+    return {minute: traded[number - number % minutes] for number, minute in enumerate(traded)}
+
+
+on_forget(_periods.cache_clear)
+
+
 def _floor(moment: datetime) -> datetime:
     return moment.astimezone(SHANGHAI).replace(second=0, microsecond=0)
 
@@ -171,6 +191,9 @@ class ExchangeHours:
     def section_ends(self, product: str, trading_day: str) -> list[datetime]:
         return section_ends(product, trading_day)
 
+    def periods(self, product: str, trading_day: str, minutes: int) -> Mapping[int, int]:
+        return periods(product, trading_day, minutes)
+
     def phase(self, product: str, moment: datetime) -> Phase:
         return phase(product, moment)
 
@@ -186,6 +209,10 @@ class AlwaysHours:
 
     def section_ends(self, product: str, trading_day: str) -> list[datetime]:
         return []
+
+    def periods(self, product: str, trading_day: str, minutes: int) -> Mapping[int, int]:
+        """Longer bars stand on the clock."""
+        return {}
 
     def phase(self, product: str, moment: datetime) -> Phase:
         return "continuous"

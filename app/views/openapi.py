@@ -13,7 +13,7 @@ from flask import Blueprint, Response
 
 from app.auth import LONGEST_CODE, SHORTEST_CODE
 from app.lib.account_config import MAX_REFRESH, MAX_SLIPPAGE
-from app.lib.bars import INTERVALS
+from app.lib.bars import CUTS, INTERVALS
 from app.lib.strategy_lib import LONGEST_NAME, MAX_BYTES, SAFE_NAME
 from app.lib.symbols import DIRECTION_TEXT, EXCHANGES, OFFSET_TEXT, SYMBOL_PATTERN, TYPE_TEXT
 from app.views.account import INTERFACES, REAL_INTERFACES
@@ -183,6 +183,7 @@ OPERATIONS = (
             LOCAL_SYMBOL,
             EXCHANGE,
             Parameter("interval", words(*INTERVALS), "周期，缺省 1m"),
+            Parameter("cut", words(*CUTS), "怎样划分：按交易时间，或按钟点"),
             Parameter("start", whole(0, LATEST, 0), "起，毫秒，含"),
             Parameter("end", whole(0, LATEST, 0), "止，毫秒，不含；0 为不限"),
             Parameter("limit", whole(0, MOST_BARS, 0), "最新的几根；0 为不限"),

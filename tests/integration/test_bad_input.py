@@ -103,7 +103,7 @@ ORDER = {
     "exchange": "SHFE",
     "client_order_id": "mine-1",
 }
-BAR = {"local_symbol": "rb2501.SHFE", "interval": "1m", "start": 1000, "end": 2000, "limit": 10}
+BAR = {"local_symbol": "rb2501.SHFE", "interval": "1m", "cut": "session", "start": 1000, "end": 2000, "limit": 10}
 CONFIG = {
     "REFRESH_INTERVAL": 3,
     "INSTRUMENT_INDEPEND": False,
@@ -222,11 +222,12 @@ ROUTES = [
         {
             "local_symbol": SYMBOL,
             "interval": TEXT | {"unknown": "2m"},
+            "cut": TEXT | {"unknown": "moon"},
             "start": COUNT,
             "end": COUNT | {"before start": 500},
             "limit": COUNT,
         },
-        optional=frozenset({"interval", "start", "end", "limit"}),
+        optional=frozenset({"interval", "cut", "start", "end", "limit"}),
     ),
     Route(
         "PUT",

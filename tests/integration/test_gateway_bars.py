@@ -49,7 +49,11 @@ def test_bars_that_are_handed_over_are_served_at_once_and_replace_what_was_there
     assert page.ask(SaveBars("rb2510.SHFE", [old, recent])) == Counted(2)
     assert page.json(ReadBars("rb2510")) == page.json(ReadBars("rb2510.SHFE")) == [row(recent)]  # the newest three days
     assert page.json(ReadBars("rb2510", limit=5)) == [row(old), row(recent)]
-    assert page.json(ReadBars("rb2510", "1d", limit=1)) == [row(recent)]
+    assert page.json(ReadBars("rb2510", "1d", limit=1)) == [[ms("2025-06-06 00:00"), *row(recent)[1:], "20250606"]]
+    for cut in ("clock", "session"):
+        assert page.json(ReadBars("rb2510", "1h", limit=1, cut=cut)) == [[ms("2025-06-06 09:00"), *row(recent)[1:]]]
+    with pytest.raises(BadInput, match="cut"):
+        page.ask(ReadBars("rb2510", "1h", cut="moon"))
     page.ask(SaveBars("rb2510.SHFE", [recent._replace(close=2995.0), bar(recent.timestamp + MINUTE)]))
     assert [closes[4] for closes in page.json(ReadBars("rb2510"))] == [2995.0, 3001.0]
 

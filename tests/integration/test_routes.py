@@ -524,9 +524,9 @@ def test_a_leg_that_was_refused_is_told_also_where_the_other_is_unknown(auth: Au
 def test_bars_are_read(auth: Auth, gateways: FakeGateways) -> None:
     answer = auth.log_in().ask("POST", "/bar", data={"local_symbol": "rb2501.SHFE"})
     assert answer.json == {"success": True, "msg": "", "data": [[1733100000000, 3300.0, 3310.0, 3295.0, 3305.0, 120]]}
-    asked = {"local_symbol": "rb2501", "exchange": "SHFE", "interval": "5m", "start": 1, "end": 2, "limit": 10}
+    asked = {"local_symbol": "rb2501", "exchange": "SHFE", "interval": "5m", "start": 1, "end": 2, "limit": 10, "cut": "clock"}
     auth.ask("POST", "/bar", json=asked)
-    assert gateways.asked(ReadBars) == [ReadBars("rb2501.SHFE"), ReadBars("rb2501.SHFE", "5m", 1, 2, 10)]
+    assert gateways.asked(ReadBars) == [ReadBars("rb2501.SHFE"), ReadBars("rb2501.SHFE", "5m", 1, 2, 10, "clock")]
 
 
 def test_config_is_read_and_written_typed(auth: Auth, gateways: FakeGateways) -> None:

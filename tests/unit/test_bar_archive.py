@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.gateway.bar_archive import MOST_CACHED, BarArchive, Range, bar_row
+from app.lib.bars import CUTS
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
-from app.lib.sessions import sections
+from app.lib.sessions import periods, sections
 from app.model.sqlite import SqliteStore
 from app.model.store import Bar, BarRow
 
 MINUTE = 60_000
-RUBBER = "ru1901.SHFE"
+RUBBER, SILVER = "ru1901.SHFE", "ag1812.SHFE"
 WEEK = ("20181009", "20181010", "20181011", "20181012", "20181015")
 
 
@@ -34,12 +35,12 @@ def day_of(timestamp: int) -> str:
     return compact(trading_day_of(datetime.fromtimestamp(timestamp / 1000, SHANGHAI)))
 
 
-def minutes_of(*days: str) -> list[Bar]:
-    """Every minute of rubber's trading days, the nights first."""
+def minutes_of(*days: str, product: str = "ru") -> list[Bar]:
+    """Every minute of a product's trading days, the nights first."""
     return [
         bar(timestamp)
         for day in days
-        for section in sections("ru", day)
+        for section in sections(product, day)
         for timestamp in range(int(section.start.timestamp() * 1000), int(section.end.timestamp() * 1000), MINUTE)
     ]
 
@@ -57,7 +58,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 @pytest.fixture
 def archive(store: SqliteStore) -> BarArchive:
-    return BarArchive(store, day_of)
+    return BarArchive(store, day_of, periods)
 
 
 # ── ranges ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -66,37 +67,58 @@ def archive(store: SqliteStore) -> BarArchive:
 def test_a_limit_alone_gives_the_newest_however_old_they_are(archive: BarArchive) -> None:
     archive.save(RUBBER, minutes_of(*WEEK))
     assert clocks(archive.bars(RUBBER, "1m", Range(limit=2))) == ["10-15 14:58", "10-15 14:59"]
-    assert clocks(archive.bars(RUBBER, "1h", Range(limit=8)))[:2] == ["10-12 14:00", "10-12 21:00"]
-    assert clocks(archive.bars(RUBBER, "1d", Range(limit=3))) == ["10-10 21:00", "10-11 21:00", "10-12 21:00"]
+    assert clocks(archive.bars(RUBBER, "1h", Range(limit=8)))[:3] == ["10-12 11:15", "10-12 14:15", "10-12 21:00"]
+    assert clocks(archive.bars(RUBBER, "1d", Range(limit=3))) == ["10-11 00:00", "10-12 00:00", "10-15 00:00"]
 
 
+@pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("interval", ["1m", "3m", "5m", "15m", "30m", "1h", "1d"])
 @pytest.mark.parametrize("limit", [1, 2, 7, 500])
-def test_what_a_limit_keeps_is_the_end_of_what_there_is(archive: BarArchive, interval: str, limit: int) -> None:
-    archive.save(RUBBER, minutes_of(*WEEK))
-    everything = archive.bars(RUBBER, interval, Range())
-    assert archive.bars(RUBBER, interval, Range(limit=limit)) == everything[-limit:]
+def test_what_a_limit_keeps_is_the_end_of_what_there_is(archive: BarArchive, interval: str, limit: int, cut: str) -> None:
+    archive.save(SILVER, minutes_of(*WEEK, product="ag"))
+    everything = archive.bars(SILVER, interval, Range(), cut)
+    assert archive.bars(SILVER, interval, Range(limit=limit), cut) == everything[-limit:]
     end = ms("2018-10-11 10:10")
-    assert archive.bars(RUBBER, interval, Range(0, end, limit)) == [found for found in everything if found.timestamp < end][-limit:]
+    assert archive.bars(SILVER, interval, Range(0, end, limit), cut) == [found for found in everything if found.timestamp < end][-limit:]
 
 
+@pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("interval", ["1m", "3m", "5m", "15m", "30m", "1h", "1d"])
-@pytest.mark.parametrize("start", ["2018-10-09 21:07", "2018-10-10 10:40", "2018-10-12 22:59", "2018-10-13 12:00"])
+@pytest.mark.parametrize("start", ["2018-10-09 21:07", "2018-10-10 10:40", "2018-10-13 01:59", "2018-10-13 12:00"])
 @pytest.mark.parametrize("hours", [1, 30, 80])
 def test_a_bar_that_begins_in_the_range_is_whole_wherever_the_range_ends(
-    archive: BarArchive, interval: str, start: str, hours: int
+    archive: BarArchive, interval: str, start: str, hours: int, cut: str
 ) -> None:
-    archive.save(RUBBER, minutes_of(*WEEK))
+    archive.save(SILVER, minutes_of(*WEEK, product="ag"))
     begin, end = ms(start), ms(start) + hours * 3_600_000
-    everything = archive.bars(RUBBER, interval, Range())
-    assert archive.bars(RUBBER, interval, Range(begin, end)) == [found for found in everything if begin <= found.timestamp < end]
+    everything = archive.bars(SILVER, interval, Range(), cut)
+    assert archive.bars(SILVER, interval, Range(begin, end), cut) == [found for found in everything if begin <= found.timestamp < end]
 
 
-def test_fridays_night_belongs_to_mondays_bar_and_is_asked_for_by_the_day_bars_own_start(archive: BarArchive) -> None:
+def test_fridays_night_belongs_to_mondays_bar_which_has_mondays_date(archive: BarArchive) -> None:
     archive.save(RUBBER, minutes_of(*WEEK))
     (monday,) = archive.bars(RUBBER, "1d", Range(start=ms("2018-10-12 21:00")))
-    assert (clocks([monday]), monday.volume) == (["10-12 21:00"], 3 * (120 + 225))
-    assert archive.bars(RUBBER, "1d", Range(start=ms("2018-10-15 00:00"))) == []
+    assert (clocks([monday]), monday.volume) == (["10-15 00:00"], 3 * (120 + 225))
+    assert archive.rows(RUBBER, "1d", Range(limit=1)) == [(*monday[:6], "20181015")]
+    assert archive.bars(RUBBER, "1d", Range(start=ms("2018-10-15 00:01"))) == []
+
+
+def test_days_of_products_with_and_without_a_night_stand_side_by_side(archive: BarArchive) -> None:
+    archive.save(RUBBER, minutes_of(*WEEK))
+    archive.save("IF1811.CFFEX", minutes_of(*WEEK, product="IF"))
+    rubber, index = archive.rows(RUBBER, "1d", Range()), archive.rows("IF1811.CFFEX", "1d", Range())
+    assert [(row[0], row[-1]) for row in rubber] == [(row[0], row[-1]) for row in index]
+    assert [row[-1] for row in rubber] == list(WEEK)
+
+
+def test_both_cuts_are_kept_apart(archive: BarArchive) -> None:
+    archive.save(RUBBER, minutes_of("20181009"))
+    start = ms("2018-10-08 21:00")
+    by_trading = archive.read_recent(RUBBER, "1h", start)
+    by_clock = archive.read_recent(RUBBER, "1h", start, "clock")
+    assert [row[0] for row in told(by_trading)][2:] == [ms(f"2018-10-09 {clock}") for clock in ("09:00", "10:00", "11:15", "14:15")]
+    assert [row[0] for row in told(by_clock)][2:] == [ms(f"2018-10-09 {hour}:00") for hour in ("09", "10", "11", "13", "14")]
+    assert archive.recent(RUBBER, "1h", start) == by_trading and archive.recent(RUBBER, "1h", start, "clock") == by_clock
 
 
 def test_the_end_of_a_page_is_the_beginning_of_the_one_before(archive: BarArchive) -> None:
@@ -108,10 +130,10 @@ def test_the_end_of_a_page_is_the_beginning_of_the_one_before(archive: BarArchiv
 
 
 def test_a_product_that_trades_until_half_past_two_has_one_bar_for_its_day(archive: BarArchive) -> None:
-    night = [ms("2025-06-06 21:00"), ms("2025-06-06 23:59"), ms("2025-06-07 00:00"), ms("2025-06-07 02:29"), ms("2025-06-09 14:59")]
-    archive.save("ag2508.SHFE", [bar(timestamp) for timestamp in night])
-    assert [found.volume for found in archive.bars("ag2508.SHFE", "1d", Range())] == [15]
-    assert clocks(archive.bars("ag2508.SHFE", "1h", Range())) == ["06-06 21:00", "06-06 23:00", "06-07 00:00", "06-07 02:00", "06-09 14:00"]
+    night = ["2025-06-06 21:00", "2025-06-06 23:59", "2025-06-07 00:00", "2025-06-07 02:29"]
+    archive.save("ag2508.SHFE", [bar(ms(moment)) for moment in [*night, "2025-06-09 09:29", "2025-06-09 14:59"]])
+    assert [found.volume for found in archive.bars("ag2508.SHFE", "1d", Range())] == [18]
+    assert clocks(archive.bars("ag2508.SHFE", "1h", Range())) == ["06-06 21:00", "06-06 23:00", "06-07 00:00", "06-07 02:00", "06-09 14:45"]
 
 
 # ── the cache ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -178,7 +200,7 @@ def test_what_was_read_before_a_write_is_not_kept_after_it(store: SqliteStore) -
     store.save_bars(RUBBER, "1m", bars[:3])
     slow = Slow(store._path)
     try:
-        reading = BarArchive(slow, day_of)
+        reading = BarArchive(slow, day_of, periods)
         assert len(told(reading.read_recent(RUBBER, "1m", bars[0].timestamp))) == 3
         assert reading.recent(RUBBER, "1m", bars[0].timestamp) is None
         assert len(told(reading.read_recent(RUBBER, "1m", bars[0].timestamp))) == 4
@@ -198,7 +220,7 @@ def test_the_cache_holds_a_bounded_number_of_contracts(archive: BarArchive) -> N
 def test_whatever_is_saved_and_asked_the_cache_says_what_the_store_says(tmp_path: Path, steps: list[tuple[str, int, str]]) -> None:
     store = SqliteStore(tmp_path / "any.db")
     store._writer.execute("DELETE FROM bars")
-    archive, base = BarArchive(store, day_of), ms("2018-10-09 09:00")
+    archive, base = BarArchive(store, day_of, periods), ms("2018-10-09 09:00")
     start = base
     try:
         for number, (what, place, interval) in enumerate(steps):

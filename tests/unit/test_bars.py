@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from app.counter.products import products
 from app.counter.readers import Row, read_rows
-from app.lib.bars import CLOSE_GRACE, BarBuilder, ClosedBar, Hours, aggregate
+from app.lib.bars import CLOSE_GRACE, BarBuilder, ClosedBar, Hours, aggregate, day_of_start
 from app.lib.calendar import compact, trading_day_of
-from app.lib.sessions import hours_named
+from app.lib.sessions import hours_named, periods
 from app.lib.symbols import product_of
 from app.model.store import Bar
 from tests.unit.recorded import APPLE, INDEX, RUBBER, RUBBER_BARS, needs_data
@@ -360,8 +360,7 @@ def test_daily_bars_are_trading_days_their_night_first_and_fridays_night_is_mond
     closed, rows = bars_of(RUBBER)
     assert {item.trading_day for item in closed if day_of(item.bar.timestamp) != item.trading_day} == set()
     days = aggregate([item.bar for item in closed], "1d", day_of)
-    starts = [datetime.fromtimestamp(bar.timestamp / 1000, CHINA).strftime("%m-%d %H:%M") for bar in days]
-    assert starts == ["10-08 09:00", "10-08 21:00", "10-09 21:00", "10-10 21:00", "10-11 21:00", "10-12 21:00"]
+    assert [day_of_start(bar.timestamp) for bar in days] == ["20181008", "20181009", "20181010", "20181011", "20181012", "20181015"]
     volumes = volume_of_days(rows)
     assert {day_of(bar.timestamp): bar.volume for bar in days} == volumes and "20181015" in volumes
     (tuesday,) = [bar for bar in days if day_of(bar.timestamp) == "20181009"]
@@ -371,7 +370,7 @@ def test_daily_bars_are_trading_days_their_night_first_and_fridays_night_is_mond
     assert tuesday.turnover == pytest.approx(last.Turnover)
 
 
-def test_longer_bars_stand_on_the_clock() -> None:
+def test_without_periods_longer_bars_stand_on_the_clock() -> None:
     start = int(datetime(2018, 10, 8, 9, 0, tzinfo=CHINA).timestamp() * 1000)
     minutes = [Bar(start + minute * 60_000, minute, minute + 2, minute - 1, minute + 1, 1, 2.0, minute) for minute in range(1, 8)]
     five = aggregate(minutes, "5m", lambda _ms: DAY)
@@ -386,7 +385,42 @@ def test_a_day_bar_holds_its_night_and_a_gap_marks_it() -> None:
     night = Bar(int(datetime(2018, 10, 12, 21, 0, tzinfo=CHINA).timestamp() * 1000), 10, 11, 9, 10, 5)
     monday = Bar(int(datetime(2018, 10, 15, 9, 0, tzinfo=CHINA).timestamp() * 1000), 10, 15, 10, 14, 7, complete=False)
     (day,) = aggregate([night, monday], "1d", lambda _ms: "20181015")
-    assert (day.timestamp, day.open, day.high, day.low, day.close, day.volume, day.complete) == (night.timestamp, 10, 15, 9, 14, 12, False)
+    midnight = int(datetime(2018, 10, 15, tzinfo=CHINA).timestamp() * 1000)
+    assert (day.timestamp, day.open, day.high, day.low, day.close, day.volume, day.complete) == (midnight, 10, 15, 9, 14, 12, False)
+
+
+def hour_starts(*clocks: str) -> list[str]:
+    """Where hours of rubber begin on a Friday without a night, for minutes at these times."""
+    minutes = [int(datetime.fromisoformat(f"2018-10-12 {clock}").replace(tzinfo=CHINA).timestamp() * 1000) for clock in clocks]
+    bars = [Bar(minute, 1, 1, 1, 1, 1) for minute in minutes]
+    return [clock_of(bar) for bar in aggregate(bars, "1h", lambda _ms: "20181012", lambda day, span: periods("ru", day, span))]
+
+
+def test_an_hour_goes_on_after_a_break_and_begins_where_its_first_minute_would_be() -> None:
+    assert hour_starts("10:14", "10:30", "11:14") == ["10:00"]
+    assert hour_starts("11:14", "11:15", "11:29", "13:30", "14:14", "14:15") == ["10:00", "11:15", "14:15"]
+
+
+def test_minutes_outside_the_sections_stand_on_the_clock_and_in_order() -> None:
+    assert hour_starts("11:20", "11:40", "13:40", "16:05", "16:59") == ["11:00", "11:15", "16:00"]
+
+
+def test_the_bar_that_forms_says_into_which_longer_ones_it_goes() -> None:
+    builder = BarBuilder(hours_named("exchange"), product_of)
+    builder.on_tick(Print(datetime(2018, 10, 11, 22, 59, 30, tzinfo=CHINA), 12_000.0, 5, "20181012"))
+    builder.on_tick(Print(datetime(2018, 10, 12, 10, 31, 30, tzinfo=CHINA), 12_001.0, 6, "20181012"))
+    assert builder.trading_day("ru1901.SHFE") == "20181012"
+    starts = builder.starts("ru1901.SHFE")
+    told = {interval: datetime.fromtimestamp(start / 1000, CHINA).strftime("%d %H:%M") for interval, start in starts.items()}
+    assert told == {
+        "1m": "12 10:31",
+        "3m": "12 10:30",
+        "5m": "12 10:30",
+        "15m": "12 10:30",
+        "30m": "12 10:00",
+        "1h": "12 10:00",
+        "1d": "12 00:00",
+    }
 
 
 def test_an_unknown_interval_is_an_error() -> None:

@@ -42,6 +42,12 @@ def test_whoever_asks_again_within_the_moment_gets_the_same(gateway: Gateway) ->
     assert gateway.read() == b"[1]"
 
 
+def test_bars_that_are_cut_otherwise_are_others(gateway: Gateway) -> None:
+    assert gateway.read(ReadBars("rb2510", "1h")) == b"[1]"
+    assert gateway.read(ReadBars("rb2510", "1h", cut="clock")) == b"[2]"
+    assert gateway.read(ReadBars("rb2510", "1h")) == b"[1]"
+
+
 def test_after_the_moment_the_gateway_is_asked_again_since_old_bars_leave_the_range(gateway: Gateway) -> None:
     gateway.read()
     gateway.now = HELD_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
@@ -9,8 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.lib import sessions
-from app.lib.calendar import SHANGHAI, has_night, next_trading_day, previous_trading_day, trading_day_of
-from app.lib.sessions import AlwaysHours, ExchangeHours, bar_start, hours_named, hours_of, phase, section_ends
+from app.lib.calendar import SHANGHAI, compact, has_night, is_trading_day, next_trading_day, previous_trading_day, trading_day_of
+from app.lib.sessions import (
+    AlwaysHours,
+    ExchangeHours,
+    bar_start,
+    hours_named,
+    hours_of,
+    periods,
+    phase,
+    products_on,
+    section_ends,
+    sections,
+)
 from tests.unit.recorded import needs_data, table
 
 MINUTE = timedelta(minutes=1)
@@ -197,3 +209,50 @@ def test_hours_agree_with_the_recorded_history_of_every_product() -> None:
             if not told_night and row["reason"] != "COVID19暂停夜盘" and product != "pg":
                 assert hours_of(product, day) == SHARED_DAYS[row["session"]], (row, day)
     assert seen == set(sessions._table())
+
+
+def cut(product: str, day: str, minutes: int) -> list[str]:
+    """Where the day's longer bars begin, each with how many minutes it has."""
+    counts: dict[int, int] = {}
+    for start in periods(product, day, minutes).values():
+        counts[start] = counts.get(start, 0) + 1
+    clocks = {start: datetime.fromtimestamp(start / 1000, SHANGHAI).strftime("%H:%M") for start in counts}
+    return [clocks[start] if count == minutes else f"{clocks[start]} ({count})" for start, count in counts.items()]
+
+
+@pytest.mark.parametrize(
+    ("product", "day", "minutes", "starts"),
+    [
+        ("rb", "20250610", 60, "21:00 22:00 09:00 10:00 11:15 14:15 (45)"),
+        ("rb", "20250205", 60, "09:00 10:00 11:15 14:15 (45)"),  # after the Spring Festival: no night
+        ("rb", "20250609", 30, "21:00 21:30 22:00 22:30 09:00 09:30 10:00 10:45 11:15 13:45 14:15 14:45 (15)"),
+        ("AP", "20250610", 15, "09:00 09:15 09:30 09:45 10:00 10:30 10:45 11:00 11:15 13:30 13:45 14:00 14:15 14:30 14:45"),
+        ("cu", "20250610", 60, "21:00 22:00 23:00 00:00 09:00 10:00 11:15 14:15 (45)"),
+        ("ag", "20250609", 60, "21:00 22:00 23:00 00:00 01:00 02:00 09:30 10:45 13:45 14:45 (15)"),
+        ("AP", "20250610", 60, "09:00 10:00 11:15 14:15 (45)"),
+        ("IF", "20250610", 60, "09:30 10:30 13:00 14:00"),
+        ("T", "20250610", 60, "09:30 10:30 13:00 14:00 15:00 (15)"),
+        ("T", "20250610", 30, "09:30 10:00 10:30 11:00 13:00 13:30 14:00 14:30 15:00 (15)"),
+    ],
+)
+def test_longer_bars_are_cut_by_trading_minutes_from_the_days_first_on(product: str, day: str, minutes: int, starts: str) -> None:
+    assert " ".join(cut(product, day, minutes)) == starts
+
+
+@given(
+    st.sampled_from(sorted(products_on(date(2026, 6, 1)))),
+    st.dates(date(2024, 1, 2), date(2027, 12, 31)),
+    st.sampled_from([3, 5, 15, 30, 60]),
+)
+def test_every_minute_of_the_sections_has_its_longer_bar_and_only_the_last_is_shorter(product: str, day: date, minutes: int) -> None:
+    trading_day = compact(day if is_trading_day(day) else next_trading_day(day))
+    found = periods(product, trading_day, minutes)
+    of_sections = [
+        minute * 1000
+        for section in sections(product, trading_day)
+        for minute in range(int(section.start.timestamp()), int(section.end.timestamp()), 60)
+    ]
+    assert list(found) == of_sections
+    assert all(start <= minute and found[start] == start for minute, start in found.items())
+    counts = Counter(found.values())
+    assert [counts[start] for start in sorted(counts)][:-1] == [minutes] * (len(counts) - 1)
