@@ -21,10 +21,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from app.lib.errors import SettingsError
+from app.lib.market_orders import market_orders
 
 ROOT = Path(__file__).parents[1]
 PREFIX = "CTPBEE_BACKEND_"
 CONFIG = PREFIX + "CONFIG"  # the one name in the environment that is not a setting: where the file is
+LISTS = ("origins", "market_orders")  # settings of several values: in the environment they stand with commas between
 MONGO = "MONGO_URI"  # the reference's name for mongo_uri, which goes before it
 
 
@@ -56,6 +58,7 @@ class Settings(BaseModel):
     ctp_hours: Literal["exchange", "always"] = Field(
         "exchange", description="CTP 何时在线：按交易日历在交易时段前后在线，或一直在线（如 SimNow 的 7×24 前置）"
     )
+    market_orders: list[str] = Field([], description="市价单的写法与缺省不同的交易所，如 SHFE=any（见 docs/ctp.md）；空为都用缺省")
     settlement_confirm: bool = Field(True, description="CTP 登录后自动确认结算单；false 则须 POST /settlement，之前报单被拒（42）")
     max_body: int = Field(1024 * 1024, ge=1024, description="请求体上限，字节")
     login_per_address: int = Field(20, ge=1, description="每个地址每分钟登录次数上限")
@@ -107,6 +110,12 @@ class Settings(BaseModel):
             if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query):
                 raise ValueError(f"{origin!r} 应形如 https://example.com 或 http://192.168.1.5:8080")
         return origins
+
+    @field_validator("market_orders")
+    @classmethod
+    def _a_market_order_is_said_in_a_known_way(cls, rows: list[str]) -> list[str]:
+        market_orders(rows)
+        return rows
 
     @field_validator("mongo_uri")
     @classmethod
@@ -164,7 +173,7 @@ class Settings(BaseModel):
                 key = name.removeprefix(PREFIX).lower()
                 if key not in cls.model_fields:
                     raise SettingsError(f"不认识的环境变量 {name}", parameter=name)
-                values[key] = [part.strip() for part in text.split(",") if part.strip()] if key == "origins" else text
+                values[key] = [part.strip() for part in text.split(",") if part.strip()] if key in LISTS else text
         values |= {key: value for key, value in options.items() if value is not None}
         try:
             return cls.model_validate(values)

@@ -20,6 +20,7 @@ from app.gateway.channel import new_address
 from app.gateway.registry import Registry
 from app.lib import calendar
 from app.lib.errors import SettingsError
+from app.lib.market_orders import market_orders
 from app.settings import Settings
 
 TEST_SOCKET = "COUNTER_TEST_SOCKET"
@@ -65,12 +66,13 @@ def main() -> int:
 
 def _server(settings: Settings, state: State, market: Market) -> CounterServer:
     address = new_address(Registry(settings.data_dir).run_dir, "counter.sock")
+    taken = market_orders(settings.market_orders)
     test_address = os.environ.get(TEST_SOCKET)
     if not test_address:
-        return CounterServer(Core(state, market, settings.counter_capital), address, Outgoing())
+        return CounterServer(Core(state, market, settings.counter_capital, taken), address, Outgoing())
     from app.counter.faults import FaultListener, FaultyCore, FaultyMarket, FaultyOutgoing
 
-    core = FaultyCore(state, FaultyMarket(market), settings.counter_capital)
+    core = FaultyCore(state, FaultyMarket(market), settings.counter_capital, taken)
     outgoing = FaultyOutgoing(core)
     server = CounterServer(core, address, outgoing)
     FaultListener(test_address, server, core, outgoing).start()

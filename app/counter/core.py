@@ -28,12 +28,14 @@ from msgspec.structs import replace
 from app.counter import frames as f
 from app.counter import holdings
 from app.counter.desk import Desk
-from app.counter.exchange import ANY_PRICE, ANY_VOLUME, COMPLETE, GFD, IOC, LIMIT_PRICE, Exchange
+from app.counter.exchange import ANY_VOLUME, COMPLETE, GFD, IOC, LIMIT_PRICE, Exchange, ends_at_once
 from app.counter.market import DayTurn, Market
 from app.counter.matching import Deal
 from app.counter.state import State, StoredAccount, StoredOrder, StoredTrade
 from app.counter.statement import Settled, pieces, statement_of
 from app.lib.book import Book, Fill, Lot, Terms, WorkingOrder
+from app.lib.market_orders import WAYS, MarketOrders
+from app.lib.market_orders import market_orders as usual_market_orders
 from app.lib.prices import HIGHEST, is_absent
 
 log = logging.getLogger(__name__)
@@ -73,10 +75,7 @@ ORDER_TYPES = {  # price type, time condition, volume condition
     (LIMIT_PRICE, GFD, ANY_VOLUME),  # limit
     (LIMIT_PRICE, IOC, ANY_VOLUME),  # FAK
     (LIMIT_PRICE, IOC, COMPLETE),  # FOK
-    (ANY_PRICE, IOC, ANY_VOLUME),  # market
-}
-NO_MARKET_ORDERS = {"SHFE", "INE"}
-NO_FOK = {"CZCE"}
+} | set(WAYS.values())  # market, each exchange's own
 OPEN, CLOSE, CLOSE_TODAY, CLOSE_YESTERDAY = "0", "1", "3", "4"
 FORCED = {"2", "5", "6"}  # closes by the broker or the exchange
 WAITING = "b"  # a conditional order whose price has not come
@@ -157,7 +156,9 @@ class Account:
 class Core:
     """See the module's docstring."""
 
-    def __init__(self, state: State, market: Market, capital: float) -> None:
+    def __init__(self, state: State, market: Market, capital: float, market_orders: MarketOrders | None = None) -> None:
+        """`market_orders`: what the exchanges take, the usual where it is None."""
+        self._market_orders = usual_market_orders() if market_orders is None else market_orders
         self._state = state
         self._market = market
         self._capital = capital
@@ -592,8 +593,9 @@ class Core:
             return self._refusal(16)
         if not contract.IsTrading or contract.InstLifePhase != "1" or contract.ExpireDate < self._trading_day:
             return self._refusal(17)
-        market_order = row.OrderPriceType == ANY_PRICE
-        if market_order and contract.ExchangeID in NO_MARKET_ORDERS or row.VolumeCondition == COMPLETE and contract.ExchangeID in NO_FOK:
+        market_order = row.OrderPriceType != LIMIT_PRICE
+        conditions = row.OrderPriceType, row.TimeCondition, row.VolumeCondition
+        if market_order and conditions != self._market_orders[contract.ExchangeID]:
             return self._refusal(80)
         least = contract.MinMarketOrderVolume if market_order else contract.MinLimitOrderVolume
         most = contract.MaxMarketOrderVolume if market_order else contract.MaxLimitOrderVolume
@@ -645,14 +647,13 @@ class Core:
             self._in_auction.add(order.number)
         deals = self._exchange.insert(order.number, order.row)
         order.row = replace(order.row, OrderStatus="3", OrderSubmitStatus="3", OrderSysID=f"{order.number:>12}", StatusMsg="未成交")
-        ends_at_once = row.TimeCondition == IOC
         if row.ExchangeID in TELL_AT_ONCE:
-            self._advance(order, sum(deal.volume for deal in deals), ends_at_once)
+            self._advance(order, sum(deal.volume for deal in deals), ends_at_once(row))
             self._apply_deals(row.InstrumentID, deals, told=order)
         else:
             self._update(order)
             self._apply_deals(row.InstrumentID, deals)
-            if ends_at_once and order.working:
+            if ends_at_once(row) and order.working:
                 self._finish_cancelled(order)
 
     def _apply_deals(self, symbol: str, deals: Iterable[Deal], told: Order | None = None) -> None:

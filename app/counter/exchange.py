@@ -13,7 +13,7 @@ from app.counter.market import Market
 from app.counter.matching import Deal, OrderBook, Quote, Resting, Side
 from app.lib.prices import exact, is_absent, on_tick
 
-ANY_PRICE, LIMIT_PRICE = "1", "2"
+LIMIT_PRICE = "2"  # any other: a market order
 IOC, GFD = "1", "3"
 ANY_VOLUME, COMPLETE = "1", "3"
 
@@ -94,9 +94,9 @@ class Exchange:
     def refusal(self, order: OrderField) -> str:
         """Why the exchange does not take this order, in its words; empty when it does."""
         phase = self._market.phase(order.InstrumentID)
-        if phase == "closed" or phase == "auction" and order.TimeCondition == IOC:
+        if phase == "closed" or phase == "auction" and ends_at_once(order):
             return "当前状态禁止此项操作"
-        if order.OrderPriceType == ANY_PRICE:
+        if order.OrderPriceType != LIMIT_PRICE:
             return ""
         lower, upper = self.limits(order.InstrumentID)
         if order.LimitPrice <= 0 or order.LimitPrice < lower:
@@ -108,9 +108,9 @@ class Exchange:
         return ""
 
     def insert(self, number: int, order: OrderField) -> list[Deal]:
-        """An order that `refusal` let pass; the deals it made. What is left of an IOC order does not rest."""
+        """An order that `refusal` let pass; the deals it made. What is left of one that ends at once does not rest."""
         symbol = order.InstrumentID
-        limit = None if order.OrderPriceType == ANY_PRICE else self._ticks(symbol, order.LimitPrice)
+        limit = self._ticks(symbol, order.LimitPrice) if order.OrderPriceType == LIMIT_PRICE else None
         if self._market.phase(symbol) == "auction":
             self.rest(number, order, from_auction=True)
             return []
@@ -120,8 +120,8 @@ class Exchange:
             _side(order),
             limit,
             order.VolumeTotal,
-            rests=order.TimeCondition == GFD,
-            complete=order.VolumeCondition == COMPLETE,
+            rests=not ends_at_once(order),
+            complete=limit is not None and order.VolumeCondition == COMPLETE,
         )
 
     def refresh(self, symbol: str) -> list[Deal]:
@@ -158,6 +158,11 @@ class Exchange:
 
     def _book(self, symbol: str) -> OrderBook:
         return self._books.setdefault(symbol, OrderBook())
+
+
+def ends_at_once(order: OrderField) -> bool:
+    """Whether what it does not fill at once is cancelled: also of a market order for the day, as CZCE has it."""
+    return order.TimeCondition == IOC or order.OrderPriceType != LIMIT_PRICE
 
 
 def _side(order: OrderField) -> Side:

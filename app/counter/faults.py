@@ -43,6 +43,7 @@ from app.counter.desk import Rules
 from app.counter.market import DayTurn, Market, Phase
 from app.counter.server import CounterServer, Outgoing
 from app.gateway.channel import Connection, Server
+from app.lib.market_orders import MarketOrders
 
 log = logging.getLogger(__name__)
 
@@ -160,13 +161,13 @@ def _next_weekday(day: str) -> str:
 class FaultyCore(Core):
     """A core that refuses, rejects and holds back on command."""
 
-    def __init__(self, state: Any, market: FaultyMarket, capital: float) -> None:
+    def __init__(self, state: Any, market: FaultyMarket, capital: float, market_orders: MarketOrders) -> None:
         self.market = market
         self.refusals: dict[str, Refusal] = {}
         self.rejection = ""
         self.holds: set[str] = set()
         self._held_cancels: list[tuple[Link, f.ReqOrderAction]] = []
-        super().__init__(state, market, capital)
+        super().__init__(state, market, capital, market_orders)
 
     def _forced_refusal(self, kind: str) -> Refusal | None:
         return self.refusals.pop(kind, None)

@@ -74,7 +74,8 @@ class BackendApp(CtpBee):
     """One account's ctpbee. `start()` begins to connect, `release()` ends it; both from any thread.
 
     `connect_info`: brokerid, userid, password; for `sim` counter_address, a channel address or a function that finds it; for `ctp`
-    td_address, md_address, appid, auth_code, new_password ("": none), flow_dir, query_interval (seconds), settlement_confirm.
+    td_address, md_address, appid, auth_code, new_password ("": none), flow_dir, query_interval (seconds), settlement_confirm; for both
+    market_orders (app/lib/market_orders.py).
     The callbacks are those of interfaces/wiring.py and are called in the event thread, like every signal of ctpbee's.
     """
 

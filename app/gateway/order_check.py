@@ -1,7 +1,7 @@
 """What is wrong with an order before it is sent: judged on the contract, the day's limits and nothing else. Pure; gateway process.
 
-Only what cannot be right for any account is refused here. Money, positions, rights and what an exchange takes (no market orders
-on SHFE, no FOK on CZCE) are the counter's to judge: its id and its text reach the trader.
+Only what cannot be right for any account is refused here. Money, positions and rights are the counter's to judge: its id and its
+text reach the trader. How an exchange wants its market orders said, if it has any, is app/lib/market_orders.py's.
 """
 
 from __future__ import annotations

@@ -83,6 +83,7 @@ from app.lib.advice import refusal_text, refused_by
 from app.lib.bars import CUTS, INTERVALS, BarBuilder
 from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
 from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, NotFound, NotReady, SettingsError
+from app.lib.market_orders import market_orders
 from app.lib.sessions import hours_named
 from app.lib.symbols import parse_symbol, product_of
 from app.model.store import Store, StoreFailed, StoreState
@@ -209,6 +210,7 @@ class Service:
                 "flow_dir": folder / "flow",
                 "query_interval": settings.ctp_query_interval,
                 "settlement_confirm": settings.settlement_confirm,
+                "market_orders": market_orders(settings.market_orders),
             },
             on_status=self._on_status,
             on_cancel_refused=self._on_cancel_refused,

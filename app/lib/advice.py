@@ -107,6 +107,7 @@ OWN: dict[str, Own] = {
     "NOT_READY": Own(US, "交易前置未就绪（断线、载入、休市，原因写在文字里），没有发出"),
     "JOURNAL_FAILED": Own(US, "报单日志写不进磁盘，没有发出"),
     "NOT_TRADABLE": Own(US, "合约不在交易（已到期、未上市），没有发出"),
+    "NO_MARKET_ORDERS": Own(US, "这个交易所没有市价单，没有发出：改用限价，或设置 `market_orders`（docs/ctp.md）"),
     "UNKNOWN_SYMBOL": Own(US, "合约表里没有这个合约，没有发出"),
     "ORDER_NOT_FOUND": Own(US, "本账户当日没有这张报单，撤单没有发出"),
     "ORDER_ENDED": Own(US, "要撤的报单已经结束（全部成交、已撤销、拒单、已触发），撤单没有发出"),

@@ -12,6 +12,7 @@ from ctpbee.constant import Direction, Exchange, Offset, OrderRequest, OrderType
 
 from app.gateway.bee import BackendApp, EventLoop
 from app.gateway.ledger import Ledger
+from app.lib.market_orders import market_orders
 from app.model.store import Store
 from tests.waiting import eventually
 
@@ -62,7 +63,8 @@ class Gateway:
             store,
             self.ledger,
             interface,
-            {"brokerid": "9999", "userid": "demo", "password": "secret", "counter_address": address} | info,
+            {"brokerid": "9999", "userid": "demo", "password": "secret", "counter_address": address, "market_orders": market_orders()}
+            | info,
             on_status=lambda *status: self.states.append(status),
             on_cancel_refused=lambda *refusal: self.cancel_refusals.append(refusal),
             on_difference=self.differences.extend,

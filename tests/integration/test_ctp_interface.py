@@ -14,7 +14,8 @@ from ctpbee.constant import CancelRequest, Exchange, Offset, OrderType, Status
 from app.gateway.dialer import Dialer
 from app.gateway.interfaces import checks, ctp, market, native, trader
 from app.lib.calendar import SHANGHAI
-from app.lib.errors import LoginRefused, NotReady, OrderRefused
+from app.lib.errors import BadInput, LoginRefused, NotReady, OrderRefused
+from app.lib.market_orders import market_orders
 from app.model.sqlite import SqliteStore
 from app.model.store import Store
 from tests.fakes.app import Gateway
@@ -510,14 +511,16 @@ def test_what_is_asked_while_the_front_is_lost_is_told_so_at_once(desk: Desk, ga
     ("kind", "conditions", "price"),
     [
         (OrderType.LIMIT, ("2", "3", "1"), 3000.0),
-        (OrderType.MARKET, ("1", "1", "1"), 0.0),
+        (OrderType.MARKET, ("3", "1", "1"), 0.0),
         (OrderType.FAK, ("2", "1", "1"), 3000.0),
         (OrderType.FOK, ("2", "1", "3"), 3000.0),
     ],
 )
 def test_an_order_leaves_in_ctps_words_and_is_read_back_as_what_it_was(
-    desk: Desk, gateway: Gateway, kind: OrderType, conditions: tuple[str, str, str], price: float
+    desk: Desk, launch: Callable[..., Gateway], kind: OrderType, conditions: tuple[str, str, str], price: float
 ) -> None:
+    gateway = launch(market_orders=market_orders(["SHFE=best"]))
+    gateway.ready()
     order_id, asked = sent(desk, gateway, type=kind)
     assert (asked["OrderPriceType"], asked["TimeCondition"], asked["VolumeCondition"]) == conditions
     assert (asked["LimitPrice"], asked["VolumeTotalOriginal"], asked["ExchangeID"]) == (price, 2, "SHFE")
@@ -527,6 +530,13 @@ def test_an_order_leaves_in_ctps_words_and_is_read_back_as_what_it_was(
     desk.td.call("onRtnOrder", as_dict(order(status="3", **dict(zip(names, conditions, strict=True)))))
     eventually(lambda: gateway.ledger.orders[order_id].status is Status.NOTTRADED, "taken")
     assert gateway.ledger.orders[order_id].type is kind
+
+
+def test_a_market_order_where_there_are_none_is_refused_and_neither_journalled_nor_sent(desk: Desk, gateway: Gateway, store: Store) -> None:
+    with pytest.raises(BadInput) as error:
+        gateway.send(type=OrderType.MARKET)
+    assert error.value.code == "NO_MARKET_ORDERS"
+    assert (store.intents(DAY), desk.asked("reqOrderInsert"), gateway.ledger.orders) == ([], [], {})
 
 
 def test_gfex_contracts_are_traded_although_ctpbees_map_lacks_the_exchange(desk: Desk, launch: Callable[..., Gateway]) -> None:

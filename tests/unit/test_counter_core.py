@@ -15,20 +15,22 @@ from hypothesis import strategies as st
 from app.counter import frames as f
 from app.counter.core import Core
 from app.counter.state import State
+from app.lib.market_orders import market_orders
 from tests.fake_market import FakeMarket, contract
 
 BUY, SELL = "0", "1"
 OPEN, CLOSE, CLOSE_TODAY, CLOSE_YESTERDAY = "0", "1", "3", "4"
 LIMIT, FAK, FOK, MARKET = ("2", "3", "1"), ("2", "1", "1"), ("2", "1", "3"), ("1", "1", "1")
+BEST, FIVE, CZCE_MARKET = ("3", "1", "1"), ("G", "1", "1"), ("1", "3", "3")
 
 
 class Counter:
     """A core on a fake market and a real file, spoken to by links with names."""
 
-    def __init__(self, path: Path, market: FakeMarket | None = None) -> None:
+    def __init__(self, path: Path, market: FakeMarket | None = None, **options: Any) -> None:
         self.path, self.market = path, market or FakeMarket()
         self.state = State(path)
-        self.core = Core(self.state, self.market, 100_000.0)
+        self.core = Core(self.state, self.market, 100_000.0, **options)
         self.refs = itertools.count(1)
 
     def restart(self) -> None:
@@ -215,7 +217,9 @@ def test_orders_without_login_or_from_a_market_connection_are_refused(counter):
         (17, ("old2506", BUY, OPEN, 3000, 1), {}),
         (17, ("halted2510", BUY, OPEN, 3000, 1), {}),
         (80, ("rb2510", BUY, OPEN, 0, 1, MARKET), {}),
-        (80, ("SR509", BUY, OPEN, 3000, 2, FOK), {}),
+        (80, ("SR509", BUY, OPEN, 0, 2, MARKET), {}),
+        (80, ("m2509", BUY, OPEN, 0, 1, CZCE_MARKET), {}),
+        (80, ("m2509", BUY, OPEN, 0, 1, FIVE), {}),
         (30, ("m2509", SELL, CLOSE, 3000, 1), {}),
         (30, ("m2509", SELL, CLOSE_TODAY, 3000, 1), {}),
         (50, ("rb2510", SELL, CLOSE_TODAY, 3000, 1), {}),
@@ -317,6 +321,22 @@ def test_a_fok_fills_wholly_or_not_at_all(counter):
 
 def test_a_market_order_takes_the_quoted_price(counter):
     assert life(counter.order("td", "m2509", SELL, OPEN, 0, 6, MARKET), "td") == ["a0", "33", "13", "T5@2999", "53"]
+    assert life(counter.order("td", "SR509", SELL, OPEN, 0, 6, CZCE_MARKET), "td") == ["a0", "33", "13", "T5@2999", "53"]
+    assert counter.rows("td", "order")[-1].OrderStatus == "5", "what is left of it does not rest, though it was said to be for the day"
+
+
+def test_czce_has_fok(counter):
+    assert life(counter.order("td", "SR509", BUY, OPEN, 3001, 6, FOK), "td")[-1] == "53"
+    assert life(counter.order("td", "SR509", BUY, OPEN, 3001, 5, FOK), "td")[-1] == "T5@3001"
+
+
+def test_market_orders_of_an_exchange_can_be_switched_on(tmp_path):
+    counter = Counter(tmp_path / "other.db", market_orders=market_orders(["SHFE=five"]))
+    counter.quote("rb2510", 2999, 5, 3001, 5)
+    counter.log_in("td")
+    assert "T1@3001" in life(counter.order("td", "rb2510", BUY, OPEN, 0, 1, FIVE), "td")
+    assert life(counter.order("td", "rb2510", BUY, OPEN, 0, 1, BEST), "td") == ["E80", "e80"]
+    counter.state.close()
 
 
 @pytest.mark.parametrize(
@@ -330,6 +350,7 @@ def test_a_market_order_takes_the_quoted_price(counter):
         (("rb2510", BUY, OPEN, 3000, 1), "closed", "已撤单报单被拒绝SHFE:当前状态禁止此项操作"),
         (("rb2510", BUY, OPEN, 3000, 1, FAK), "auction", "已撤单报单被拒绝SHFE:当前状态禁止此项操作"),
         (("m2509", BUY, OPEN, 0, 1, MARKET), "auction", "已撤单报单被拒绝DCE:当前状态禁止此项操作"),
+        (("SR509", BUY, OPEN, 0, 2, CZCE_MARKET), "auction", "已撤单报单被拒绝CZCE:当前状态禁止此项操作"),
     ],
 )
 def test_what_the_exchange_refuses_was_accepted_first_and_ends_with_its_text(counter, arguments, phase, text):

@@ -12,6 +12,8 @@ from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
 from app.lib import rows
 from app.lib.calendar import SHANGHAI
+from app.lib.errors import BadInput
+from app.lib.market_orders import market_orders
 from tests.fakes.front import DAY, depth, instrument, order, trade
 
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values:DeprecationWarning")  # of pandas, in exchange_calendars
@@ -32,8 +34,12 @@ def request(**changes: object) -> OrderRequest:
     return OrderRequest(**values | changes)
 
 
-def row_of(req: OrderRequest) -> OrderField:
-    return fields.order_row(req, broker="9999", investor="demo", exchange="SHFE", key=(1, 7, "5"), trading_day=DAY, moment=NOW)
+def row_of(req: OrderRequest, exchange: str = "DCE") -> OrderField:
+    conditions = fields.conditions_of(req.type, exchange, market_orders())
+    key = (1, 7, "5")
+    return fields.order_row(
+        req, broker="9999", investor="demo", exchange=exchange, key=key, trading_day=DAY, moment=NOW, conditions=conditions
+    )
 
 
 @pytest.mark.parametrize("kind", [OrderType.LIMIT, OrderType.MARKET, OrderType.FAK, OrderType.FOK])
@@ -45,6 +51,24 @@ def test_an_order_type_is_read_back_as_it_was_sent(kind: OrderType) -> None:
 def test_a_market_order_has_no_price_and_does_not_rest() -> None:
     row = row_of(request(type=OrderType.MARKET, price=3000.0))
     assert (row.OrderPriceType, row.TimeCondition, row.LimitPrice) == ("1", "1", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "conditions"),
+    [("DCE", ("1", "1", "1")), ("GFEX", ("1", "1", "1")), ("CZCE", ("1", "3", "3")), ("CFFEX", ("G", "1", "1"))],
+)
+def test_a_market_order_is_said_as_its_exchange_has_it_and_read_back(exchange: str, conditions: tuple[str, str, str]) -> None:
+    row = row_of(request(type=OrderType.MARKET), exchange)
+    assert (row.OrderPriceType, row.TimeCondition, row.VolumeCondition) == conditions
+    assert fields.order_of(row, gateway_name="sim", traded=0).type is OrderType.MARKET
+
+
+@pytest.mark.parametrize("exchange", ["SHFE", "INE"])
+def test_where_an_exchange_has_no_market_orders_that_is_said_unless_the_settings_know_better(exchange: str) -> None:
+    with pytest.raises(BadInput, match="没有市价单") as refused:
+        fields.conditions_of(OrderType.MARKET, exchange, market_orders())
+    assert refused.value.code == "NO_MARKET_ORDERS"
+    assert fields.conditions_of(OrderType.MARKET, exchange, market_orders([f"{exchange}=any"])) == ("1", "1", "1")
 
 
 @pytest.mark.parametrize("offset", [Offset.OPEN, Offset.CLOSE, Offset.CLOSETODAY, Offset.CLOSEYESTERDAY])

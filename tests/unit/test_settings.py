@@ -53,6 +53,8 @@ def test_the_environment_may_name_the_file_and_the_command_line_another(tmp_path
         ({"environment": {"PUBLIC": "perhaps"}}, "public"),
         ({"environment": {"ORIGINS": "https://a.example, b.example"}}, "origins"),
         ({"environment": {"ORIGINS": "https://a.example/page"}}, "origins"),
+        ({"environment": {"MARKET_ORDERS": "SHFE"}}, "market_orders"),
+        ({"environment": {"MARKET_ORDERS": "SHFE=any, NYSE=any"}}, "market_orders"),
         ({"environment": {"COUNTER_CAPITAL": "nan"}}, "counter_capital"),
         ({"environment": {"COUNTER_CAPITAL": "0"}}, "counter_capital"),
         ({"environment": {"TOKEN_HOURS": "inf"}}, "token_hours"),

@@ -27,6 +27,8 @@ from ctpbee.constant import (
 from app.counter.frames import DepthField, InstrumentField, OrderField, TradeField
 from app.lib.advice import counter_text
 from app.lib.calendar import SHANGHAI, parse_day, wall_time
+from app.lib.errors import BadInput
+from app.lib.market_orders import PRICE_TYPES, Conditions, MarketOrders
 from app.lib.rows import OtherStatus
 
 EXCHANGES = {code: Exchange[code] for code in ("SHFE", "DCE", "CZCE", "CFFEX", "INE", "GFEX")}
@@ -88,25 +90,29 @@ def refusal_of(error_id: int, text: str) -> Refusal:
 # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Conditions(NamedTuple):
-    """What makes an order type in CTP: OrderPriceType, TimeCondition, VolumeCondition."""
-
-    price_type: str
-    time: str
-    volume: str
-
-
 CONDITIONS_OF = {
     OrderType.LIMIT: Conditions("2", "3", "1"),
-    OrderType.MARKET: Conditions("1", "1", "1"),
     OrderType.FAK: Conditions("2", "1", "1"),
     OrderType.FOK: Conditions("2", "1", "3"),
 }
+"""At every exchange; those of market orders are each exchange's own."""
+
+
+def conditions_of(kind: OrderType, exchange: str, markets: MarketOrders) -> Conditions:
+    """How an order of this type is said there. Raises BadInput for a type that CTP, or the exchange, has not."""
+    if kind is not OrderType.MARKET:
+        if kind not in CONDITIONS_OF:
+            raise BadInput("type", f"不支持的报单类型：{kind}")
+        return CONDITIONS_OF[kind]
+    conditions = markets.get(exchange)
+    if conditions is None:
+        raise BadInput("type", f"{exchange} 没有市价单，未发出：请改用限价，或见设置 market_orders", code="NO_MARKET_ORDERS")
+    return conditions
 
 
 def order_type(price_type: str, time_condition: str, volume_condition: str) -> OrderType:
     """The type that an order was placed as, read back from its three conditions."""
-    if price_type == "1":
+    if price_type in PRICE_TYPES:
         return OrderType.MARKET
     if time_condition != "1":
         return OrderType.LIMIT
@@ -130,10 +136,17 @@ def request_words(request: OrderRequest) -> dict[str, Any]:
 
 
 def order_row(
-    request: OrderRequest, *, broker: str, investor: str, exchange: str, key: tuple[int, int, str], trading_day: str, moment: datetime
+    request: OrderRequest,
+    *,
+    broker: str,
+    investor: str,
+    exchange: str,
+    key: tuple[int, int, str],
+    trading_day: str,
+    moment: datetime,
+    conditions: Conditions,
 ) -> OrderField:
-    """The order as CTP would show it before anybody has answered. Raises KeyError for a type, direction or offset CTP has not."""
-    conditions = CONDITIONS_OF[request.type]
+    """The order as CTP would show it before anybody has answered. Raises KeyError for a direction or offset CTP has not."""
     front, session, ref = key
     return OrderField(
         BrokerID=broker,

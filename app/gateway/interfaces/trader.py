@@ -123,8 +123,9 @@ class Trader(Side):
         What goes wrong once it has left is logged and not raised: it would look like an order that was not sent.
         """
         exchange = self._exchange(req)
-        if req.type not in fields.CONDITIONS_OF or req.offset not in fields.OFFSET_CODE or req.direction not in fields.DIRECTION_CODE:
-            raise BadInput("type", f"不支持的报单：{req.type} {req.direction} {req.offset}")
+        conditions = fields.conditions_of(req.type, exchange, self.info["market_orders"])
+        if req.offset not in fields.OFFSET_CODE or req.direction not in fields.DIRECTION_CODE:
+            raise BadInput("offset", f"不支持的报单：{req.direction} {req.offset}")
         with self._sending:
             session = self._session
             if session is None:
@@ -138,6 +139,7 @@ class Trader(Side):
                 key=(session.front, session.session, str(self._order_ref)),
                 trading_day=self.trading_day,
                 moment=self.counter_now(),
+                conditions=conditions,
             )
             order_id = fields.order_id_of(row)
             request = fields.request_words(req) | {"strategy": strategy, "row": msgspec.to_builtins(row)}
