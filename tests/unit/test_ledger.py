@@ -412,7 +412,7 @@ def test_a_forced_close_of_todays_lots_is_of_todays_lots_where_they_are_apart_to
     ledger.apply_order(order(8, "3", **forced))
     assert closable(ledger) == 0
     ledger.apply_order(order(8, "0", **forced, VolumeTraded=3))
-    (told, _) = ledger.apply_trade(trade("t2", 8, Direction="1", OffsetFlag=offset, Volume=3))
+    told, *_ = ledger.apply_trade(trade("t2", 8, Direction="1", OffsetFlag=offset, Volume=3))
     assert isinstance(told, TradeData) and told.forced and told.offset.value == "平"
     assert ledger.book.positions() == []
 
