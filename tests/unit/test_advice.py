@@ -17,7 +17,7 @@ DOCS = ROOT / "docs"
 
 def ids_of_the_domain() -> set[int]:
     text = (DOCS / "domain.md").read_text("utf-8")
-    section = text[text.index("## Error ids") : text.index("## More in ctpbee")]
+    section = text[text.index("（Error ids）") : text.index("（More in ctpbee）")]
     listed = section[: section.index("**75")]
     return {int(number) for number in re.findall(r"(?<![\d.])\d{1,4}(?!\d)", re.sub(r"\(.*?\)", "", listed))}
 
