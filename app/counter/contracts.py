@@ -59,7 +59,7 @@ def product_code_of(instrument: str) -> str:
 
 def contract_of(product: Product, year: int, month: int) -> Contract:
     """The contract of this delivery month, whether or not its product lists such a month."""
-    ahead = [listing.ahead for listing in product.listings if month in listing.months] or [12]
+    ahead = [listing.ahead for listing in product.listings if listing.has(year, month)] or [12]
     before = year * 12 + month - 1 - max(ahead)
     room_made = expiry_of(product, before // 12, before % 12 + 1)
     opened = max(next_trading_day(room_made), sessions.listed_since(product.code))
@@ -93,11 +93,12 @@ def _listed_on(day: date) -> tuple[Contract, ...]:
         if sessions.listed_since(product.code) > day:
             continue
         furthest = max(listing.ahead for listing in product.listings) + SURPLUS_MONTHS
-        wanted = frozenset().union(*(listing.months for listing in product.listings))
         start = day.year * 12 + day.month - 1
         for index in range(start, start + furthest + 1):
             year, month = index // 12, index % 12 + 1
-            if month not in wanted or (product.first_month and year * 100 + month < product.first_month):
+            if not any(listing.has(year, month) for listing in product.listings) or (
+                product.first_month and year * 100 + month < product.first_month
+            ):
                 continue
             contract = contract_of(product, year, month)
             if contract.open_day <= day <= contract.last_day:

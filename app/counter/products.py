@@ -25,10 +25,15 @@ MONTH_SETS = {
 
 
 class Listing(NamedTuple):
-    """Contracts of these delivery months are listed when the one `ahead` months earlier has expired."""
+    """Contracts of these delivery months, `first` to `last` (yyyymm), are listed when the one `ahead` months earlier has expired."""
 
     months: frozenset[int]
     ahead: int
+    first: int = 0
+    last: int = 999912
+
+    def has(self, year: int, month: int) -> bool:
+        return month in self.months and self.first <= year * 100 + month <= self.last
 
 
 class Product(NamedTuple):
@@ -100,5 +105,11 @@ def _fee(text: str) -> tuple[float, float]:
 
 
 def _listing(text: str) -> Listing:
-    months, ahead = text.split(":")
-    return Listing(MONTH_SETS.get(months) or frozenset(int(month) for month in months.split(",")), int(ahead))
+    months, ahead, *bounds = text.split(":")
+    first, _, last = bounds[0].partition("..") if bounds else ("", "", "")
+    return Listing(
+        MONTH_SETS.get(months) or frozenset(int(month) for month in months.split(",")),
+        int(ahead),
+        200000 + int(first) if first else Listing._field_defaults["first"],
+        200000 + int(last) if last else Listing._field_defaults["last"],
+    )

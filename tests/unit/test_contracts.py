@@ -45,6 +45,13 @@ def on(day: str) -> dict[str, date]:
         ("2025-06-09", "au", "au2506 au2507 au2508 au2510 au2512 au2602 au2604 au2606"),
         ("2025-06-10", "ad", "ad2511 ad2512 ad2601 ad2602 ad2603 ad2604 ad2605"),  # its first day
         ("2025-06-09", "ad", ""),
+        ("2025-06-09", "ec", "ec2506 ec2508 ec2510 ec2512 ec2602 ec2604"),
+        # INE's notice: from 2026-02-10 the next one to six months without February, then two quarter months; 2603 not any more
+        ("2026-02-10", "ec", "ec2604 ec2605 ec2606 ec2607 ec2608 ec2609 ec2610 ec2612"),
+        ("2026-03-30", "ec", "ec2604 ec2605 ec2606 ec2607 ec2608 ec2609 ec2610 ec2612"),
+        ("2026-03-31", "ec", "ec2604 ec2605 ec2606 ec2607 ec2608 ec2609 ec2610 ec2612 ec2703"),  # the notice names this day
+        ("2026-11-30", "ec", "ec2611 ec2612 ec2701 ec2703 ec2704 ec2706 ec2709"),
+        ("2026-12-01", "ec", "ec2612 ec2701 ec2703 ec2704 ec2705 ec2706 ec2709"),
     ],
 )
 def test_the_months_of_a_product(day: str, product: str, codes: str) -> None:
