@@ -22,11 +22,11 @@ from app.lib.errors import AppError, NeedsLogin, OrderRefused, TokenError
 ALWAYS_HONEST = (404, 405, 413, 500)
 
 
-def succeed(data: Any = "", msg: str = "", *, status: int = 200, **added: Any) -> Response:
+def succeed(data: Any = "", msg: str = "", *, http_status: int = 200, **added: Any) -> Response:
     """A success. `data` of a gateway's Json goes in as the bytes it came as; `added` are top-level keys beside the three."""
     if isinstance(data, Json):
         data = orjson.Fragment(data.payload)
-    return _response({"success": True, "msg": msg, "data": data} | added, status if answers_honestly() else 200)
+    return _response({"success": True, "msg": msg, "data": data} | added, http_status if answers_honestly() else 200)
 
 
 def fail(error: AppError) -> Response:

@@ -59,13 +59,13 @@ def cancel_order() -> Response:
     if sent.flag("all", False):
         answer = ask_or_none(CancelAll())
         if answer is None:
-            return succeed(msg=UNCONFIRMED_CANCEL, status=202, error=UNKNOWN_CANCEL)
+            return succeed(msg=UNCONFIRMED_CANCEL, http_status=202, error=UNKNOWN_CANCEL)
         return succeed(msg=f"已发出 {answer.count} 笔撤单请求" if answer.count else "没有可撤的委托")
     order_id = sent.text("order_id")
     symbol = parse_any_symbol(sent.one("local_symbol"), sent.one("exchange")) if sent.one("local_symbol") else ""
     done = ask_or_none(CancelOrder(order_id, str(symbol)))
     if done is None or done.note:
-        return succeed(msg=UNCONFIRMED_CANCEL, status=202, order_id=order_id, error=UNKNOWN_CANCEL)
+        return succeed(msg=UNCONFIRMED_CANCEL, http_status=202, order_id=order_id, error=UNKNOWN_CANCEL)
     return succeed(msg="成功撤单", order_id=order_id)
 
 
@@ -79,7 +79,7 @@ def unknown_order(order_id: str = "", msg: str = UNKNOWN_TEXT, **added: object) 
         advice = "以同一 client_order_id 再次提交是安全的：不会重复下单，只会得到这一笔的结果"
     else:
         advice = "网关中断，未得到委托编号，请先核对委托列表；下单时附带 client_order_id 即可安全重试"
-    return succeed(msg=msg, status=202, order_id=order_id, error=UNKNOWN_STATE, advice=advice, **added)
+    return succeed(msg=msg, http_status=202, order_id=order_id, error=UNKNOWN_STATE, advice=advice, **added)
 
 
 def _order_of(sent: Parameters) -> PlaceOrder:

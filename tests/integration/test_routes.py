@@ -350,6 +350,15 @@ def test_a_refused_order_is_a_documented_fail_with_the_counters_text(auth: Auth,
     assert answer.json == said | {"order_id": "1_77_5", "refused_by": "counter"}
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "JWT"])
+def test_an_orders_answer_has_its_status_beside_the_one_of_http(auth: Auth, gateways: FakeGateways, scheme: str) -> None:
+    gateways.answers[PlaceOrder] = OrderOutcome("1_77_1", "accepted", message="部分成交", status="部分成交", traded=1)
+    auth.log_in()
+    auth.scheme = scheme
+    answer = auth.ask("POST", "/order_solve", json=ORDER)
+    assert (answer.status_code, answer.json["status"], answer.json["traded"]) == (200, "部分成交", 1)
+
+
 @pytest.mark.parametrize(("scheme", "status"), [("Bearer", 202), ("JWT", 200)])
 def test_an_order_without_reply_is_reported_as_unknown(auth: Auth, gateways: FakeGateways, scheme: str, status: int) -> None:
     gateways.answers[PlaceOrder] = OrderOutcome("1_77_5", "unknown", "ORDER_STATE_UNKNOWN", UNKNOWN_TEXT)
