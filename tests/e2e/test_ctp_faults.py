@@ -147,7 +147,15 @@ def test_a_stop_of_another_terminal_is_shown_blocks_no_close_and_its_refusal_is_
     number = server.faults().place_conditional(trader.userid, quote.symbol, "long", 2, quote.bid)
     shown = page.wait("order_update", lambda event: event["data"]["order_sys_id"] == number)["data"]
     assert (shown["status"], shown["is_local"]) == ("未触发", False)
-    assert trader.order(M, "short", "close", quote.bid, 2)["success"]
+    assert trader.position(M, "long")["frozen"] == 0  # type: ignore[index]
+    other = server.faults().place_conditional(trader.userid, quote.symbol, "long", 2, quote.ask + 5 * quote.tick)
+    server.faults().trigger(trader.userid, other)
+    eventually(lambda: trader.position(M, "long")["frozen"] == 2, "what it triggered rests and holds the lots")  # type: ignore[index]
+    refused = trader.ask("POST", "/close_position", local_symbol=M, direction="long", volume=2)
+    assert (refused["success"], refused["error"], refused["refused_by"]) == (False, "CTP_30", "counter")
+    (resting,) = [row for row in trader.lists()["active_order_list"] if row["status"] == "未成交"]
+    assert trader.ask("DELETE", "/order_solve", order_id=resting["order_id"], local_symbol=M)["success"]
+    assert trader.ask("POST", "/close_position", local_symbol=M, direction="long", volume=2)["success"]
     eventually(lambda: trader.position(M, "long") is None, "the position is gone")
     server.faults().trigger(trader.userid, number)
     assert "平仓量超过持仓量" in page.wait("error", lambda event: event["error"] == "CONDITIONAL_ORDER_REFUSED")["msg"]
