@@ -52,6 +52,7 @@ class Connection:
         self._serial = 0
         self._wake = threading.Condition()
         self._closed = False
+        self._users = 1  # threads that may be waiting on the socket: the last of them closes it
         self._writer = threading.Thread(target=self._write, name="channel-writer", daemon=True)
         self._writer.start()
 
@@ -86,6 +87,8 @@ class Connection:
 
     def frames(self) -> Iterator[bytes]:
         """Frames as they come, until the peer closes. Ends quietly; a broken frame ends it too."""
+        with self._wake:
+            self._users += 1
         try:
             buffer = bytearray()
             while True:
@@ -104,10 +107,11 @@ class Connection:
                 if not chunk:
                     return
                 buffer += chunk
-        except (OSError, EOFError):
-            return  # EOFError: eventlet's word for a socket that this side has closed
+        except OSError:
+            return
         finally:
             self.close()
+            self._leave()
 
     def close(self, flush: float = 0.0) -> None:
         """Close both directions; with `flush`, wait up to that many seconds for what is queued to leave."""
@@ -122,6 +126,11 @@ class Connection:
             self._wake.wait_for(lambda: self._closed or not (self._pending or self._sending), timeout=seconds)
 
     def _abandon(self) -> None:
+        """Nothing goes either way any more, which wakes whoever waits on the socket.
+
+        It is not closed here: under eventlet a descriptor that is closed while another thread waits on it keeps that waiter, and the
+        next pipe of the same number can be read by nobody.
+        """
         if self._closed:
             return
         self._closed = True
@@ -131,9 +140,21 @@ class Connection:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # the peer was faster
-        self._sock.close()
+
+    def _leave(self) -> None:
+        """This thread will not touch the socket again."""
+        with self._wake:
+            self._users -= 1
+            if not self._users:
+                self._sock.close()
 
     def _write(self) -> None:
+        try:
+            self._write_batches()
+        finally:
+            self._leave()
+
+    def _write_batches(self) -> None:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._closed or self._pending)

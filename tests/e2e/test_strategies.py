@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+import requests
 
 from app.gateway.registry import Entry, strategy_name
 from tests.e2e.server import BackendServer, Page, Trader
@@ -121,6 +122,20 @@ def test_a_strategy_is_started_watched_stopped_and_deleted_and_its_order_is_its_
     trader.do("DELETE", "/strategy", name="买入")
     assert "买入" not in [row["name"] for row in trader.do("GET", "/strategy")]
     assert trader.order_row(order["order_id"])["status"] == "未成交"
+
+
+@pytest.mark.parametrize("leaving", [1, 5, 9])
+def test_code_is_checked_although_connections_have_just_gone(shared_server: BackendServer, own: Trader, leaving: int) -> None:
+    """The web's connection to its host was closed while its reader waited on it: a child's pipe with that number was never readable."""
+    headers = {"Authorization": f"Bearer {own.token}"}
+    pages = [requests.Session() for _ in range(leaving)]
+    for page in pages:
+        page.get(f"{shared_server.url}/healthz", timeout=10)
+    assert pages[-1].get(f"{shared_server.url}/strategy", headers=headers, timeout=10).status_code == 200
+    for page in pages:
+        page.close()
+    answers = [own.ask("POST", "/check_code", text='print("hello")') for _ in range(2)]
+    assert [answer["status"] for answer in answers] == [200, 200]
 
 
 def test_an_endless_loop_is_stopped_within_two_seconds_and_hurts_nobody(shared_server: BackendServer, own: Trader) -> None:

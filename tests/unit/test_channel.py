@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,3 +84,27 @@ def test_a_server_without_a_file_to_spare_takes_connections_again_once_it_has_on
     for caller in callers:
         caller.close()
     server.close()
+
+
+def test_a_socket_is_closed_by_the_last_thread_that_waits_on_it() -> None:
+    """Under eventlet a descriptor that is closed under a waiting reader keeps that reader: whoever closes only ends the waiting."""
+    ours, theirs = socket.socketpair()
+    connection, inside = Connection(ours), threading.Event()
+
+    def read() -> None:
+        for _frame in connection.frames():
+            inside.set()
+            release.wait(10)
+
+    release = threading.Event()
+    reader = threading.Thread(target=read)
+    reader.start()
+    theirs.sendall(struct.pack(">I", 1) + b"x")
+    assert inside.wait(10)
+    connection.close()
+    assert theirs.recv(1) == b""  # the other side knows at once
+    assert ours.fileno() >= 0
+    release.set()
+    reader.join(10)
+    eventually(lambda: ours.fileno() < 0, "the reader has closed it")
+    theirs.close()
