@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,26 +116,59 @@ class Workshop:
             return ""
         command = [*sandbox.bubblewrap(program, [self._settings.data_dir]), sandbox.python(), "-I", "-c", ""]
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=READ_SECONDS)
-        except subprocess.TimeoutExpired:  # says nothing of whether it works
+            _answer_of(command, b"", READ_SECONDS, stderr=subprocess.DEVNULL)
+        except TookTooLong:  # says nothing of whether it works
             raise RunCodeUnavailable("bubblewrap 没有及时应答，请稍后再试") from None
-        return program if done.returncode == 0 else ""
+        except subprocess.CalledProcessError:
+            return ""
+        return program
 
     def _ask_checking(self, task: str, text: str, seconds: float) -> dict[str, Any]:
         module = ["app.workshop.checking", task, str(os.getpid())]
-        try:
-            answer: dict[str, Any] = msgspec.json.decode(self._child(module, text.encode("utf-8", "surrogatepass"), seconds))
-        except (subprocess.SubprocessError, msgspec.DecodeError):
-            raise BadCode("代码过于复杂，没能读完", code="TOO_COMPLEX") from None
+        with tempfile.TemporaryDirectory(prefix="check-") as folder:  # a child that is killed clears nothing away
+            try:
+                written = self._child(module, text.encode("utf-8", "surrogatepass"), seconds, TMPDIR=folder)
+                answer: dict[str, Any] = msgspec.json.decode(written)
+            except (TookTooLong, subprocess.CalledProcessError, msgspec.DecodeError):
+                raise BadCode("代码过于复杂，没能读完", code="TOO_COMPLEX") from None
         return answer
 
-    def _child(self, module: list[str], stdin: bytes, seconds: float) -> bytes:
-        """What `python -m module` answers. Raises SubprocessError when it fails or takes too long."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        command = [sandbox.python(), "-m", *module]
-        return subprocess.run(
-            command, input=stdin, stdout=subprocess.PIPE, cwd=ROOT, env=environment, timeout=seconds, check=True, start_new_session=True
-        ).stdout
+    def _child(self, module: list[str], stdin: bytes, seconds: float, **environment: str) -> bytes:
+        """What `python -m module` answers. Raises TookTooLong, CalledProcessError."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        return _answer_of([sandbox.python(), "-m", *module], stdin, seconds, cwd=ROOT, env=inherited | environment)
+
+
+class TookTooLong(Exception):
+    """The child was ended, since it took longer than it may."""
+
+
+def _answer_of(command: list[str], stdin: bytes, seconds: float, **more: Any) -> bytes:
+    """What it wrote to stdout. Raises CalledProcessError for an exit code other than 0, TookTooLong when we have ended it.
+
+    With a timer of our own: under eventlet the TimeoutExpired of subprocess is of a second copy of that module.
+    """
+    late = threading.Event()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, **more) as child:
+
+        def end() -> None:
+            late.set()
+            child.kill()
+
+        timer = threading.Timer(seconds, end)
+        timer.start()
+        try:
+            output: bytes = child.communicate(stdin)[0]
+        except BaseException:  # the web ends, or the connection of who asked
+            child.kill()
+            raise
+        finally:
+            timer.cancel()
+    if late.is_set():
+        raise TookTooLong
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, command)
+    return output
 
 
 class _Turns:

@@ -33,8 +33,12 @@ WEB = """
 from app.async_mode import patch
 patch(None)
 import signal
+import sys
 from app import create_app, ext
 from app.settings import Settings
+from app.workshop import workshop
+
+workshop.READ_SECONDS = workshop.CHECK_SECONDS = float(sys.argv[1])
 
 def end(*_):
     raise SystemExit
@@ -51,13 +55,20 @@ ext.serve(app, settings, listener)
 class WebProcess:
     """A web on a data directory, with a token of the account."""
 
-    def __init__(self, data_dir: Path, mode: str) -> None:
+    def __init__(self, data_dir: Path, mode: str, reading: float = 20.0) -> None:
+        """`reading`: seconds that the reading of a text may take."""
         store = SqliteStore(data_dir / "server.db")
         self.token = Tokens(signing_key(data_dir / "secret.key"), store, 1).issue(ACCOUNT)
         store.close()
         settings = Settings(data_dir=data_dir, async_mode=mode)  # type: ignore[arg-type]
+        self.temporary = data_dir / "temporary"
+        self.temporary.mkdir()
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", WEB], cwd=ROOT, env=settings.to_environment(), stdout=subprocess.PIPE, text=True
+            [sys.executable, "-W", "ignore", "-c", WEB, str(reading)],
+            cwd=ROOT,
+            env=settings.to_environment() | {"TMPDIR": str(self.temporary)},
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
@@ -86,10 +97,23 @@ def gateway(tmp_path: Path) -> Iterator[FakeGateway]:
 
 
 @pytest.fixture(params=["eventlet", "gevent", "threading"])
-def web(request: pytest.FixtureRequest, tmp_path: Path, gateway: FakeGateway) -> Iterator[WebProcess]:
+def mode(request: pytest.FixtureRequest) -> str:
     if request.param == "gevent":
         pytest.importorskip("gevent", reason="gevent is an option, not a requirement")
-    made = WebProcess(tmp_path, request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def web(mode: str, tmp_path: Path, gateway: FakeGateway) -> Iterator[WebProcess]:
+    made = WebProcess(tmp_path, mode)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hasty_web(mode: str, tmp_path: Path) -> Iterator[WebProcess]:
+    """It gives the reading of a text a second and a half."""
+    made = WebProcess(tmp_path, mode, reading=1.5)
     yield made
     made.close()
 
@@ -164,6 +188,18 @@ def test_while_code_runs_others_are_served_and_it_dies_with_the_web(web: WebProc
     running.join()
     assert ended[1:] == ["the web was killed"]
     page.wait_closed()
+
+
+TAKES_TOO_LONG = "x = 1\n" + "if x:\n    x = 2\n" * 8000
+
+
+def test_code_that_takes_too_long_to_read_is_called_too_complex_and_leaves_nothing(hasty_web: WebProcess) -> None:
+    """Under eventlet subprocess's own TimeoutExpired is a class that no name of ours catches: it was a 500."""
+    headers = {"Authorization": f"Bearer {hasty_web.token}"}
+    answer = requests.post(f"{hasty_web.url}/check_code", data={"text": TAKES_TOO_LONG}, headers=headers, timeout=30)
+    assert (answer.status_code, answer.json().get("error")) == (400, "TOO_COMPLEX")
+    assert list(hasty_web.temporary.iterdir()) == []
+    assert "app.workshop" not in commands(hasty_web)
 
 
 def commands(web: WebProcess) -> str:
