@@ -163,7 +163,7 @@ def backup(ctx: click.Context, target: Path, **options: Any) -> None:
     """把数据目录与策略备份成一个文件；不必停机。给目录则在其中新建一个。"""
     from app.backup import back_up
 
-    written = back_up(_settings(ctx, options), target)
+    written = back_up(_settings(ctx, options), target, click.echo)
     click.echo(f"已备份到 {written}（{written.stat().st_size / 1e6:.1f} MB）")
 
 

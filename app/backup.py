@@ -5,7 +5,9 @@ nobody. The counter's is copied last, so that what an account's journal has the 
 brings to the journal. Passwords are in no file, so in no backup either: the archive has the key that signs tokens, the hash of the
 authorization code, and the traders' strategies, and is its owner's alone.
 
-What runs, its locks, its logs, the login attempts of the last minutes and what an earlier restore put aside are left out.
+What runs, its locks, its logs, the login attempts of the last minutes and what an earlier restore put aside are left out. So is,
+and that is said, what is no plain file of the directory's owner: whoever can write into the folders (a strategy can) could otherwise
+have a backup wait at a pipe for ever, fill the disk from a device, or copy what he may not read himself.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import io
 import os
 import shutil
 import sqlite3
+import stat
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,6 +32,7 @@ from app.gateway.process import AlreadyRunning, Lock
 from app.gateway.registry import Registry
 from app.lib import calendar
 from app.lib.errors import AppError, SettingsError
+from app.lib.strategy_lib import MAX_BYTES
 from app.settings import Settings
 
 FORMAT = 1
@@ -39,6 +43,8 @@ ASIDE = "before-"  # and a time: where a restore puts what it found
 HEADER = b"SQLite format 3\0"
 STAMP = "%Y%m%d-%H%M%S"
 NAMES = ("supervisor", "host", "web", "counter")
+MOST_MANIFEST = 4 * 1024 * 1024  # bytes
+CHUNK = 1024 * 1024
 
 Say = Callable[[str], None]
 
@@ -73,18 +79,18 @@ class Manifest(msgspec.Struct, kw_only=True):
 # ── backup ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def back_up(settings: Settings, target: Path) -> Path:
+def back_up(settings: Settings, target: Path, say: Say) -> Path:
     """Write everything to `target`, or to a new file in it when it is a directory. Returns the file: whole, or not there.
 
     Raises SettingsError, BadBackup for a database that is broken, CannotWrite.
     """
     try:
-        return _back_up(settings, target)
+        return _back_up(settings, target, say)
     except OSError as error:
         raise CannotWrite(f"未能备份到 {target}：{data_dir.reason(error)}（{error.filename or target}）") from error
 
 
-def _back_up(settings: Settings, target: Path) -> Path:
+def _back_up(settings: Settings, target: Path, say: Say) -> Path:
     if target.resolve().is_relative_to(settings.data_dir):
         raise SettingsError(f"备份请放在数据目录 {settings.data_dir} 之外", parameter="target")
     if not (settings.data_dir / data_dir.FILE).exists():
@@ -94,7 +100,7 @@ def _back_up(settings: Settings, target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".ctpbee_backend-") as folder:
-        copies = dict(_copies(settings, Path(folder)))
+        copies = dict(_copies(settings, Path(folder), say))
         manifest = Manifest(
             format=FORMAT,
             version=data_dir.version_of(settings.data_dir),
@@ -118,40 +124,66 @@ def _back_up(settings: Settings, target: Path) -> Path:
     return target
 
 
-def _copies(settings: Settings, folder: Path) -> Iterator[tuple[str, Path]]:
+def _copies(settings: Settings, folder: Path, say: Say) -> Iterator[tuple[str, Path]]:
     """Members of the archive and their copies in `folder`, the counter's last."""
+    owner = settings.data_dir.stat().st_uid
     members = sorted(_files(settings.data_dir), key=lambda path: (path.parts[0] == "counter", path))
     for number, name in enumerate(members):
         copy = folder / str(number)
-        with contextlib.suppress(FileNotFoundError):  # it was there a moment ago: a log that was rotated away
-            _copy(settings.data_dir / name, copy)
+        if _copy(settings.data_dir / name, copy, {owner}, None, say):
             yield f"{DATA}/{name.as_posix()}", copy
+    if not settings.strategies_dir.is_dir():
+        return
+    owners = {owner, settings.strategies_dir.stat().st_uid}
     for path in sorted(settings.strategies_dir.glob("*.py")):
         copy = folder / f"strategy-{path.name}"
-        shutil.copyfile(path, copy)
-        yield f"{STRATEGIES}/{path.name}", copy
+        if _copy(path, copy, owners, MAX_BYTES, say):
+            yield f"{STRATEGIES}/{path.name}", copy
 
 
 def _files(root: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(root):
-        for name in names:
+    """What a backup is about, relative to `root`; links to directories among it, so that they are told of."""
+    for folder, folders, names in os.walk(root):
+        for name in [*names, *(name for name in folders if os.path.islink(os.path.join(folder, name)))]:
             path = (Path(folder) / name).relative_to(root)
-            top = path.parts[0]
-            if (
-                top not in LEFT_OUT
-                and not top.startswith((ASIDE, "."))
-                and not name.endswith(("-wal", "-shm", "-journal", ".lock"))
-                and not name.startswith(".")
-            ):
+            if _is_kept(path.parts[0]) and not name.endswith(("-wal", "-shm", "-journal", ".lock")) and not name.startswith("."):
                 yield path
 
 
-def _copy(source: Path, copy: Path) -> None:
-    with open(source, "rb") as file:
-        is_database = file.read(len(HEADER)) == HEADER
-    if not is_database:
-        shutil.copyfile(source, copy)
-        return
+def _is_kept(top: str) -> bool:
+    """Whether a backup has what is called so directly below the data directory."""
+    return top not in LEFT_OUT and not top.startswith((ASIDE, "."))
+
+
+def _copy(source: Path, copy: Path, owners: set[int], most: int | None, say: Say) -> bool:
+    """Copy one file as it is at one moment; False, and said, where it is none that a backup takes. A file may just have gone."""
+    try:
+        file = os.fdopen(os.open(source, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)), "rb")
+    except FileNotFoundError:  # it was there a moment ago: a log that was rotated away
+        return False
+    except OSError as error:
+        say(f"{source} 没有备份：{'不是普通文件' if source.is_symlink() or not source.is_file() else data_dir.reason(error)}")
+        return False
+    with file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            say(f"{source} 没有备份：不是普通文件")
+        elif found.st_uid not in owners:
+            say(f"{source} 没有备份：属于别的用户")
+        elif most is not None and found.st_size > most:
+            say(f"{source} 没有备份：大于 {most // 1024} KB，不是策略")
+        elif file.read(len(HEADER)) == HEADER:
+            _copy_database(source, copy)
+            return True
+        else:
+            file.seek(0)
+            with open(copy, "wb") as written:
+                shutil.copyfileobj(file, written, CHUNK)
+            return True
+    return False
+
+
+def _copy_database(source: Path, copy: Path) -> None:
     try:
         with (
             contextlib.closing(sqlite3.connect(source, timeout=10.0)) as database,
@@ -229,12 +261,16 @@ def _unpack(source: Path, folder: Path) -> Manifest:
     try:
         with tarfile.open(source, "r:gz") as archive:
             first = archive.next()
-            text = archive.extractfile(first) if first is not None and first.name == MANIFEST else None
-            if text is None:
+            if first is None or first.name != MANIFEST or not first.isreg() or first.size > MOST_MANIFEST:
                 raise BadBackup(f"{source} 不是本程序的备份")
+            text = archive.extractfile(first)
+            assert text is not None  # of a regular member
             manifest = msgspec.json.decode(text.read(), type=Manifest)
             if manifest.format > FORMAT or manifest.version > data_dir.VERSION:
                 raise BadBackup(f"{source} 由更新的程序写成：请用那个版本恢复")
+            for member in manifest.files:
+                if not _is_ours(member):
+                    raise BadBackup(f"{source} 中的 {member} 不是备份里会有的")
             for entry in archive:
                 _extract(archive, entry, folder, manifest)
     except FileNotFoundError:
@@ -252,18 +288,30 @@ def _unpack(source: Path, folder: Path) -> Manifest:
     return manifest
 
 
+def _is_ours(member: str) -> bool:
+    """Whether a backup of ours may have a member of this name: a file that `restore` puts where it was."""
+    parts = PurePosixPath(member).parts
+    if len(parts) < 2 or ".." in parts or "\0" in member or member != "/".join(parts):
+        return False
+    if parts[0] == STRATEGIES:
+        return len(parts) == 2 and parts[1].endswith(".py")
+    return parts[0] == DATA and _is_kept(parts[1])
+
+
 def _extract(archive: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path, manifest: Manifest) -> None:
-    """One member; those that the manifest does not name, and what is no plain file below ours, are none of ours."""
-    parts = PurePosixPath(entry.name).parts
-    if entry.name not in manifest.files or parts[0] not in (DATA, STRATEGIES) or ".." in parts:
+    """One member; those that the manifest does not name, and what is no plain file, are none of ours. Raises BadBackup, OSError."""
+    if entry.name not in manifest.files or not entry.isreg():
         return
+    if entry.name.startswith(f"{STRATEGIES}/") and entry.size > MAX_BYTES:
+        raise BadBackup(f"{entry.name} 大于 {MAX_BYTES // 1024} KB，不是策略")
+    if entry.size > shutil.disk_usage(folder).free // 2:
+        raise BadBackup(f"{entry.name} 有 {entry.size / 1e9:.1f} GB，磁盘放不下")
     content = archive.extractfile(entry)
-    if content is None:
-        return
-    target = folder.joinpath(*parts)
+    assert content is not None  # of a regular member
+    target = folder / entry.name
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        shutil.copyfileobj(content, file)
+        shutil.copyfileobj(content, file, CHUNK)
 
 
 def _check_database(path: Path, member: str) -> None:

@@ -6,6 +6,8 @@ import errno
 import gzip
 import hashlib
 import io
+import os
+import socket
 import stat
 import tarfile
 import threading
@@ -58,7 +60,7 @@ def elsewhere(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def archive(settings: Settings, tmp_path: Path) -> Path:
-    return back_up(settings, tmp_path / "b.tar.gz")
+    return back_up(settings, tmp_path / "b.tar.gz", print)
 
 
 def test_what_is_restored_is_what_was_backed_up_and_nothing_of_what_ran(settings: Settings, elsewhere: Settings, archive: Path) -> None:
@@ -86,7 +88,7 @@ def test_what_is_restored_is_what_was_backed_up_and_nothing_of_what_ran(settings
 def test_the_archive_is_its_owners_alone_and_a_directory_gets_a_new_one_each_time(settings: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
-    made = back_up(settings, folder)
+    made = back_up(settings, folder, print)
     assert made.parent == folder and stat.S_IMODE(made.stat().st_mode) == 0o600
     assert [path.name for path in folder.iterdir()] == [made.name]  # nothing half done beside it
 
@@ -110,7 +112,7 @@ def test_a_backup_of_what_is_being_written_is_sound_and_holds_the_writers_up_not
     try:
         eventually(lambda: written[0] > 5, "it writes")
         before = written[0]
-        archive = back_up(settings, tmp_path / "b.tar.gz")
+        archive = back_up(settings, tmp_path / "b.tar.gz", print)
         eventually(lambda: written[0] > before + 5, "it goes on")
     finally:
         stopped.set()
@@ -218,15 +220,99 @@ def test_a_member_that_would_leave_the_directory_is_not_taken_out(settings: Sett
     assert not (elsewhere.data_dir.parent.parent / "evil").exists() and not (elsewhere.data_dir.parent / "evil").exists()
 
 
+def _entry(name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE) -> tuple[tarfile.TarInfo, bytes]:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.size, entry.linkname = kind, len(data), "data/secret.key" if kind == tarfile.LNKTYPE else "/etc/passwd"
+    return entry, data
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        _entry("data/secret.key", kind=tarfile.SYMTYPE),
+        _entry("data/x", kind=tarfile.LNKTYPE),
+        _entry("data/pipe", kind=tarfile.FIFOTYPE),
+        _entry("data/locks/x", b"x"),
+        _entry("data/run/x", b"x"),
+        _entry("data/before-1/x", b"x"),
+        _entry("data/../x", b"x"),
+        _entry("data//x", b"x"),
+        _entry("strategies/sub/x.py", b"x"),
+        _entry("strategies/x.so", b"x"),
+        _entry("strategies/x.py", b"x" * (256 * 1024 + 1)),
+    ],
+    ids=lambda hostile: f"{hostile[0].name}-{hostile[0].type.decode()}",
+)
+def test_a_crafted_archive_changes_nothing(settings: Settings, archive: Path, hostile: tuple[tarfile.TarInfo, bytes]) -> None:
+    """Each was in part put in place, or an exception of tarfile's."""
+
+    def everything() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file() and "locks" not in path.parts}
+
+    before = everything()
+    entry, data = hostile
+    key = b"k" * 64
+    files = {"data/secret.key": hashlib.sha256(key).hexdigest(), entry.name: hashlib.sha256(data).hexdigest()}
+    members = [_entry("manifest.json", msgspec.json.encode(Manifest(format=1, version=1, created="", files=files))), hostile]
+    if entry.name != "data/secret.key":
+        members.append(_entry("data/secret.key", key))
+    with tarfile.open(archive, "w:gz") as crafted:
+        for member, content in members:
+            crafted.addfile(member, io.BytesIO(content))
+    with pytest.raises(BadBackup):
+        restore(settings, archive, True, lambda _: None)
+    assert everything() == before
+
+
+def test_a_manifest_of_megabytes_is_not_read(settings: Settings, archive: Path) -> None:
+    with tarfile.open(archive, "w:gz") as crafted:
+        entry, data = _entry("manifest.json", b" " * (5 * 1024 * 1024))
+        crafted.addfile(entry, io.BytesIO(data))
+    with pytest.raises(BadBackup, match="不是本程序的备份"):
+        restore(settings, archive, True, lambda _: None)
+
+
+@pytest.mark.timeout(20)
+def test_a_backup_takes_plain_files_of_the_owner_alone_and_says_what_it_left(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe held it up for ever, a link to a device filled the disk, a link to another's file was copied."""
+    (tmp_path / "another's").write_text("secret")
+    strategies, running = settings.strategies_dir, settings.data_dir / "accounts" / ACCOUNT / "strategies"
+    links = {
+        strategies / "loop.py": strategies / "loop.py",
+        strategies / "dangling.py": tmp_path / "none",
+        strategies / "zero.py": Path("/dev/zero"),
+        strategies / "link.py": tmp_path / "another's",
+        settings.data_dir / "accounts" / "elsewhere": tmp_path,
+    }
+    for path, target in links.items():
+        path.symlink_to(target)
+    pipes = [strategies / "pipe.py", running / "pipe"]
+    for path in pipes:
+        os.mkfifo(path)
+    (strategies / "folder.py").mkdir()
+    (strategies / "long.py").write_text("#" * (256 * 1024 + 1))
+    monkeypatch.chdir(running)  # a socket's path has a limit
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("socket")
+    said: Said = []
+    made = back_up(settings, tmp_path / "b.tar.gz", said.append)
+    left = [*links, *pipes, strategies / "folder.py", strategies / "long.py", running / "socket"]
+    assert sorted(line.partition(" 没有备份")[0] for line in said) == sorted(map(str, left))
+    with tarfile.open(made) as members:
+        assert {entry.name for entry in members if entry.name.startswith("strategies/")} == {"strategies/双均线.py"}
+
+
 def test_what_is_no_data_directory_is_not_backed_up(tmp_path: Path) -> None:
     with pytest.raises(SettingsError):
-        back_up(Settings(data_dir=tmp_path), tmp_path / "b.tar.gz")
+        back_up(Settings(data_dir=tmp_path), tmp_path / "b.tar.gz", print)
 
 
 def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left_there(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotWrite, match="file"):
-        back_up(settings, tmp_path / "file" / "b.tar.gz")
+        back_up(settings, tmp_path / "file" / "b.tar.gz", print)
 
 
 @pytest.mark.parametrize(("number", "said"), [(errno.ENOSPC, "磁盘已满"), (errno.EACCES, "没有写的权限")])
@@ -240,7 +326,7 @@ def test_a_backup_that_the_system_breaks_off_says_why_and_leaves_nothing(
     folder.mkdir()
     monkeypatch.setattr("app.backup.os.fsync", refuse)
     with pytest.raises(CannotWrite, match=said):
-        back_up(settings, folder)
+        back_up(settings, folder, print)
     assert list(folder.iterdir()) == []
 
 
@@ -252,4 +338,4 @@ def test_a_data_directory_that_cannot_be_restored_to_is_said(archive: Path, tmp_
 
 def test_a_backup_does_not_go_where_the_next_one_would_take_it_in(settings: Settings) -> None:
     with pytest.raises(SettingsError, match="之外"):
-        back_up(settings, settings.data_dir / "b.tar.gz")
+        back_up(settings, settings.data_dir / "b.tar.gz", print)
