@@ -2,18 +2,25 @@
 
 Their public `emit` walks, logs and copies for every event and never says how much a client has left unread. Here an encoded
 packet goes straight into a client's queue (1.3 times the throughput), the queue's length is read, and clients are known at the
-Engine.IO level, where one is open before it has said anything in Socket.IO. Written for python-socketio 5.18.1 and
-python-engineio 4.15.1, pinned in requirements.txt; tests/integration/test_sockets.py fails when they are others.
+Engine.IO level, where one is open before it has said anything in Socket.IO. What a client says is judged here before they read it
+(app/inbound.py), and one that says what no page says is cut. Written for python-socketio 5.18.1 and python-engineio 4.15.1, pinned in
+requirements.txt; tests/integration/test_sockets.py fails when they are others.
 """
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import socketio
-from engineio.packet import MESSAGE, Packet
+from engineio.exceptions import EngineIOError
+from engineio.packet import CLOSE, MESSAGE, Packet
+from engineio.socket import Socket
+
+from app.inbound import MAX_PACKET, BadPacket, Inbound
+from app.logs import Seldom
 
 SOCKETIO_VERSION = "5.18.1"
 ENGINEIO_VERSION = "4.15.1"
@@ -21,6 +28,10 @@ ENGINEIO_VERSION = "4.15.1"
 TEXT_FRAME = 0x81  # the first byte of a whole frame of text
 WEBSOCKET_CAPACITY = 32
 POLLING_CAPACITY = 12  # python-engineio's own client refuses more than 16 packets in one answer
+TOO_BIG = 1009  # WebSocket's code for it
+
+log = logging.getLogger(__name__)
+cuts = Seldom(log, 10.0)
 
 
 class _Shared(str):
@@ -105,34 +116,128 @@ class _Joining:
         self._websocket.close()
 
 
-def _join_frames(server: Any) -> None:
-    """Let what waits for a page leave in one system call: a burst of quotes is many frames for every page. Under eventlet alone.
+class _Socket(Socket):  # type: ignore[misc]
+    """Engine.IO's socket with its ears guarded. Those that the library makes become one when they are opened: `guard` sees to it."""
 
-    Engine.IO's writer sends all that `poll` gave it, one by one, and polls again: that is when it has no more.
-    """
-    from engineio.async_drivers.eventlet import WebSocketWSGI
+    inbound: Inbound
+    address: str
+    joining: _Joining | None = None
 
-    class JoiningWebSocket(WebSocketWSGI):  # type: ignore[misc]
-        def __init__(self, handler: Any, server: Any) -> None:
-            engine_socket, empty = handler.__self__, server.get_queue_empty_exception()
-            poll = engine_socket.poll
+    def poll(self) -> Any:
+        """The writer sends all that this gave it, one by one, and asks again: that is when it has no more to send."""
+        if self.joining is not None:
+            try:
+                self.joining.flush()
+            except OSError:
+                raise self.server.get_queue_empty_exception()() from None  # the peer has gone: ends the writer, as a failed send does
+        return super().poll()
 
-            def joined(websocket: Any) -> Any:
-                frames = _Joining(websocket)
+    def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002
+        """Never waits for what is queued to be taken: who is closed for what he said may take nothing, and a thread of ours with him."""
+        super().close(wait=False, abort=abort, reason=reason)
 
-                def flush_and_poll() -> Any:
-                    try:
-                        frames.flush()
-                    except OSError:
-                        raise empty() from None  # the peer has gone: ends the writer, as a failed send does
-                    return poll()
+    def cut(self, why: object) -> None:
+        """For what it said. Drops what is queued."""
+        if not self.closed and not self.closing:
+            cuts.warning("a connection of %s was cut: %s", self.address, why)
+            self.close(abort=True, reason=self.server.reason.SERVER_DISCONNECT)
 
-                engine_socket.poll = flush_and_poll
-                return handler(frames)
+    def handle_post_request(self, environ: dict[str, Any]) -> None:
+        """A body of long-polling. One that no page sends ends the connection, and is answered at once with 400."""
+        try:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            if length > self.inbound.longest:
+                raise BadPacket("body too long")
+            for packet in self.inbound.payload(environ["wsgi.input"].read(length)):
+                read = Packet(encoded_packet=packet)
+                self.receive(read)
+                if self.closed and read.packet_type != CLOSE:
+                    raise BadPacket("unreadable message")
+        except (BadPacket, EngineIOError, ValueError) as error:
+            self.cut(error)
+            self.server.sockets.pop(self.sid, None)
+            raise EngineIOError from None
 
-            super().__init__(joined, server)
 
-    server._async = {**server._async, "websocket": JoiningWebSocket}
+class _Judged:
+    """A WebSocket of which only what a page may say is heard; of the rest it says, as if the page had gone, None."""
+
+    def __init__(self, websocket: Any, engine_socket: _Socket) -> None:
+        self._websocket = websocket
+        self._engine_socket = engine_socket
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._websocket, name)
+
+    def wait(self) -> Any:
+        self._engine_socket.server.sleep(0)  # between two messages it is the others' turn
+        if self._engine_socket.closed:
+            return None
+        message = self._websocket.wait()
+        if message is None:
+            return None
+        try:
+            self._engine_socket.inbound.packet(message)
+        except BadPacket as error:
+            self._engine_socket.cut(error)
+            return None
+        return message
+
+
+def _judge_websockets(server: Any) -> None:
+    """Under every concurrency: whatever waits for a client's next message waits for one that has been judged."""
+    websocket_class, is_eventlet = server._async["websocket"], server.async_mode == "eventlet"
+    if websocket_class is None:
+        return
+    bounds = {"max_message_size": MAX_PACKET} if server.async_mode in ("gevent", "threading") else {}  # simple-websocket's
+
+    def made(handler: Any, server: Any) -> Any:
+        engine_socket: _Socket = handler.__self__
+
+        def judged(websocket: Any) -> Any:
+            if not is_eventlet:
+                return handler(_Judged(websocket, engine_socket))
+            _bound_frames(websocket, engine_socket)
+            engine_socket.joining = _Joining(websocket)
+            try:
+                return handler(_Judged(engine_socket.joining, engine_socket))
+            finally:
+                engine_socket.joining = None
+
+        return websocket_class(judged, server, **bounds)
+
+    server._async = {**server._async, "websocket": made}
+
+
+def _bound_frames(websocket: Any, engine_socket: _Socket) -> None:
+    """eventlet's WebSocket bounds a frame, but not a message over its fragments, nor how many come; it never yields while bytes are there,
+    and takes the mask off byte by byte in Python."""
+    from eventlet import websocket as eventlet_websocket
+
+    receive, inbound = websocket._recv_frame, engine_socket.inbound
+
+    def bounded(message: Any = None) -> Any:
+        engine_socket.server.sleep(0)
+        websocket.max_frame_length = inbound.longest
+        got = receive(message=message)
+        seen, held = getattr(got, "counted", (0, 0))
+        held += sum(map(len, got.data[seen:]))
+        got.counted = len(got.data), held
+        try:
+            inbound.frame(held)
+        except BadPacket as error:
+            engine_socket.cut(error)
+            raise eventlet_websocket.FailedConnectionError(TOO_BIG, str(error)) from None
+        return got
+
+    websocket._recv_frame = bounded
+    websocket._apply_mask = _unmasked
+
+
+def _unmasked(data: bytes, mask: Sequence[int], length: int, offset: int = 0) -> bytes:
+    turned = bytes(mask[(offset + i) % 4] for i in range(4))
+    key = int.from_bytes((turned * (length // 4 + 1))[:length])
+    return (int.from_bytes(data) ^ key).to_bytes(length)
 
 
 class EngineLine:
@@ -178,7 +283,11 @@ class EngineLine:
 
     def close(self) -> None:
         """An Engine.IO close, after which a page reconnects by itself (after a Socket.IO disconnect it would not)."""
-        self._socket.close(wait=False, reason=self._socket.server.reason.SERVER_DISCONNECT)
+        self._socket.close(reason=self._socket.server.reason.SERVER_DISCONNECT)
+
+    def admit(self, is_known: bool) -> None:
+        """Whether it has shown a good token: it may then say more."""
+        self._socket.inbound.admitted = is_known
 
 
 class Engine:
@@ -187,8 +296,7 @@ class Engine:
     def __init__(self, server: socketio.Server) -> None:
         self._server = server
         self._joins = server.eio.async_mode == "eventlet"
-        if self._joins:
-            _join_frames(server.eio)
+        _judge_websockets(server.eio)
 
     def line(self, sid: str) -> EngineLine:
         """The way out of a client, by its Socket.IO session id in the default namespace. Raises KeyError when it has gone."""
@@ -206,9 +314,13 @@ class Engine:
 
     def guard(self, on_open: Callable[[str, dict[str, Any]], bool], on_close: Callable[[str], None]) -> None:
         """`on_open(engine id, environ)` decides whether a client may connect; `on_close` hears when one that might has gone."""
-        opened, closed = self._server.eio.handlers["connect"], self._server.eio.handlers["disconnect"]
+        eio = self._server.eio
+        opened, closed, heard = eio.handlers["connect"], eio.handlers["disconnect"], eio.handlers["message"]
 
         def connect(engine_id: str, environ: dict[str, Any]) -> Any:
+            socket = eio.sockets[engine_id]
+            socket.__class__ = _Socket
+            socket.inbound, socket.address = Inbound(), environ.get("REMOTE_ADDR", "")
             return opened(engine_id, environ) if on_open(engine_id, environ) else "too many connections without a token"
 
         def disconnect(engine_id: str, reason: str) -> None:
@@ -217,5 +329,13 @@ class Engine:
             finally:
                 on_close(engine_id)
 
-        self._server.eio.on("connect", connect)
-        self._server.eio.on("disconnect", disconnect)
+        def message(engine_id: str, data: Any) -> None:
+            """What fails here is the reading of it: what goes wrong in a handler of ours is told to the page by Sockets."""
+            try:
+                heard(engine_id, data)
+            except Exception as error:  # the edge of a connection
+                eio.sockets[engine_id].cut(repr(error))
+
+        eio.on("connect", connect)
+        eio.on("disconnect", disconnect)
+        eio.on("message", message)

@@ -7,28 +7,27 @@ that is.
 from __future__ import annotations
 
 import logging
-import re
 import socket
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import orjson
 from flask import Flask, Response, current_app
 from flask_cors import CORS
 from flask_socketio import SocketIO
 
+from app.doorway import LOCAL_ORIGIN, Doorway, is_ours
 from app.engine import Joined, encode
 from app.gateway.client import NEEDS_LOGIN
+from app.inbound import MAX_PACKET
 from app.lib.errors import SettingsError
 from app.push import Hub, Limits
 from app.settings import Settings
 from app.sockets import Sockets
 
-LOCAL_ORIGIN = re.compile(r"^https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$")
 OLD_ENGINES = ("1", "2", "3")  # of Engine.IO, as clients before socket.io-client 3 say
 OLD_CLIENT = "这个 socket.io-client 太旧（EIO={}，2.x 或更早）：本服务是 Socket.IO 5，请换成 socket.io-client 4，换法见 README 的“接上网页”"
-MAX_MESSAGE = 100_000  # bytes of what a page may say at once
 BACKLOG = 512
 UNREAD_SECONDS = 60  # a connection whose peer takes nothing for so long is closed by the system
 IDLE_SECONDS = 75
@@ -39,7 +38,7 @@ log = logging.getLogger(__name__)
 def init_app(app: Flask, settings: Settings, limits: Limits = Limits()) -> Hub:  # noqa: B008 - immutable
     """Put Socket.IO and CORS around the app. The hub is where the gateways' events go in."""
     for name in ("socketio.server", "engineio.server"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # at INFO they write every message, tokens included
+        logging.getLogger(name).setLevel(logging.ERROR)  # at INFO every message, tokens included; at WARNING what any stranger says
     CORS(app, origins=settings.origins or [LOCAL_ORIGIN], expose_headers=["Retry-After"])
     socketio = SocketIO(
         app,
@@ -47,9 +46,9 @@ def init_app(app: Flask, settings: Settings, limits: Limits = Limits()) -> Hub: 
         async_handlers=False,  # a page's messages are handled in its order
         always_connect=True,  # so that a bad token can be told, and a better one shown
         manage_session=False,
-        cors_allowed_origins=_origin_check(settings),
+        cors_allowed_origins=lambda origin, environ: is_ours(origin, environ, settings.origins),
         cors_credentials=False,
-        max_http_buffer_size=MAX_MESSAGE,
+        max_http_buffer_size=MAX_PACKET,
         http_compression=False,
         logger=logging.getLogger("socketio.server"),
         engineio_logger=logging.getLogger("engineio.server"),
@@ -57,7 +56,7 @@ def init_app(app: Flask, settings: Settings, limits: Limits = Limits()) -> Hub: 
     hub = Hub(encode, Joined, limits)
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, socketio, hub)
-    app.wsgi_app = _without_compression(_refusing_old_clients(app.wsgi_app, _origin_check(settings)))  # type: ignore[method-assign]
+    app.wsgi_app = Doorway(_without_compression(_refusing_old_clients(app.wsgi_app, settings)), settings)  # type: ignore[method-assign]
     return hub
 
 
@@ -172,25 +171,7 @@ def _serve_threading(app: Flask, sock: socket.socket) -> None:
         server.server_close()
 
 
-def _origin_check(settings: Settings) -> Callable[[str | None, dict[str, Any]], bool]:
-    """Whether a page of this origin may connect: the same host, those named, and this machine where none is named.
-
-    Who sends no origin is no page in a browser, and not kept out by origins.
-    """
-
-    def allowed(origin: str | None, environ: dict[str, Any]) -> bool:
-        if origin is None:
-            return True
-        if "*" in settings.origins or origin in settings.origins or urlsplit(origin).netloc == environ.get("HTTP_HOST"):
-            return True
-        return not settings.origins and LOCAL_ORIGIN.match(origin) is not None
-
-    return allowed
-
-
-def _refusing_old_clients(
-    wsgi_app: Callable[..., Iterable[bytes]], allowed: Callable[[str | None, dict[str, Any]], bool]
-) -> Callable[..., Iterable[bytes]]:
+def _refusing_old_clients(wsgi_app: Callable[..., Iterable[bytes]], settings: Settings) -> Callable[..., Iterable[bytes]]:
     """Say to a Socket.IO 2 client (EIO=3) what is wrong, so that its page can read it: the library's own answer lacks the CORS header,
     and the browser then blames that. Not before it was asked whether the page may send its header `token`."""
 
@@ -200,7 +181,7 @@ def _refusing_old_clients(
             return wsgi_app(environ, start_response)
         headers = {"Cache-Control": "no-store", "Vary": "Origin"}
         origin = environ.get("HTTP_ORIGIN")
-        if origin is not None and allowed(origin, environ):
+        if origin is not None and is_ours(origin, environ, settings.origins):
             headers["Access-Control-Allow-Origin"] = origin
         if environ["REQUEST_METHOD"] == "OPTIONS":
             headers["Access-Control-Allow-Headers"] = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")

@@ -14,10 +14,13 @@ from __future__ import annotations
 import faulthandler
 import logging
 import logging.handlers
+import math
 import os
 import re
 import sys
 import threading
+import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
@@ -90,6 +93,27 @@ class Rotating(logging.handlers.RotatingFileHandler):
         if self.stream is None:
             self.stream = self._open()
         return os.fstat(self.stream.fileno()).st_size >= self.maxBytes
+
+
+class Seldom:
+    """Warnings that a stranger can bring about: one line in `seconds`, which says how many went before it unsaid. Any thread."""
+
+    def __init__(self, log: logging.Logger, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._seconds = seconds
+        self._clock = clock
+        self._quiet_until = -math.inf
+        self._unsaid = 0
+        self._lock = threading.Lock()
+
+    def warning(self, text: str, *args: object) -> None:
+        with self._lock:
+            now = self._clock()
+            if now < self._quiet_until:
+                self._unsaid += 1
+                return
+            unsaid, self._unsaid, self._quiet_until = self._unsaid, 0, now + self._seconds
+        self._log.warning(text + (" (and %d more like it before)" if unsaid else ""), *args, *([unsaid] if unsaid else []))
 
 
 def mask(text: str) -> str:

@@ -9,6 +9,7 @@ event `error`, in the words of the REST envelope: `{"error": code, "msg": text}`
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import uuid
@@ -131,6 +132,7 @@ class Sockets:
             self._dismiss(sid)  # stays connected: a page does not come back from a disconnect, and shows its next token here
             return
         self._hub.join(sid, account, token)
+        self._admitted(sid, True)
         self._lobby.let_in(self._engine_ids.get(sid, ""))
         G.gateways.request_snapshot(account)
 
@@ -138,7 +140,12 @@ class Sockets:
         error = TokenError()
         self._hub.leave(sid)
         self._hub.send(sid, "error", {"error": error.code, "msg": error.message})
+        self._admitted(sid, False)
         self._lobby.send_back(self._engine_ids.get(sid, ""))
+
+    def _admitted(self, sid: str, is_known: bool) -> None:
+        with contextlib.suppress(KeyError):  # it has just gone
+            self._engine.line(sid).admit(is_known)
 
     def _watch_forever(self) -> None:
         while True:

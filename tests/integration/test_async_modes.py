@@ -63,16 +63,23 @@ class WebProcess:
         settings = Settings(data_dir=data_dir, async_mode=mode)  # type: ignore[arg-type]
         self.temporary = data_dir / "temporary"
         self.temporary.mkdir()
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", WEB, str(reading)],
-            cwd=ROOT,
-            env=settings.to_environment() | {"TMPDIR": str(self.temporary)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._stderr = data_dir / "stderr"
+        with open(self._stderr, "wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-c", WEB, str(reading)],
+                cwd=ROOT,
+                env=settings.to_environment() | {"TMPDIR": str(self.temporary)},
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.port}"
+
+    def said(self) -> str:
+        """What it wrote to stderr, which is where warnings go in it."""
+        return self._stderr.read_text("utf-8", "replace")
 
     def stop(self) -> float:
         """SIGTERM; the seconds it took to end."""

@@ -256,7 +256,7 @@ def test_a_bad_token_ends_what_a_page_heard_and_it_waits_with_the_anonymous(web:
     assert len(web.app.extensions["sockets"]._lobby._since) == 1
 
 
-@pytest.mark.parametrize("garbage", [None, {}, {"token": None}, {"token": 5}, {"token": []}, "x", ["x"], {"token": "x" * 50_000}])
+@pytest.mark.parametrize("garbage", [None, {}, {"token": None}, {"token": 5}, {"token": []}, "x", ["x"], {"token": "x" * 5_000}])
 def test_an_identify_of_any_shape_is_a_bad_token_and_nothing_worse(web: Web, garbage: Any) -> None:
     page = web.page()
     page.client.emit("identify", garbage)
@@ -486,7 +486,7 @@ def test_who_may_connect_from_where(tmp_path: Path, origin: str, origins: list[s
     with running(tmp_path, origins=origins) as web:
         headers = {"Origin": web.url if origin == "same" else origin}
         polled = requests.get(f"{web.url}/socket.io/?EIO=4&transport=polling", headers=headers, timeout=5)
-        assert polled.status_code == (200 if welcome else 400)
+        assert polled.status_code == (200 if welcome else 403)
         plain = requests.get(f"{web.url}/plain", headers=headers, timeout=5)
         if origin != "same":  # a page of ours needs no permission
             assert plain.headers.get("Access-Control-Allow-Origin") in ((headers["Origin"], "*") if welcome else (None,))

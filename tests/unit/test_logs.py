@@ -122,3 +122,12 @@ def test_a_full_log_becomes_the_first_backup_and_the_next_line_begins_a_new_one(
     assert len(list(folder.glob("web.log.*"))) >= 2
     text = "".join((folder / name).read_text("utf-8") for name in sorted((file.name for file in folder.iterdir()), reverse=True))
     assert [line.split("line ")[1].split()[0] for line in text.splitlines()] == [str(number) for number in range(20)]
+
+
+def test_what_strangers_bring_about_is_one_line_in_ten_seconds_that_counts_the_rest(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    seldom = logs.Seldom(logging.getLogger("stranger"), 10.0, lambda: now[0])
+    for _ in range(1_000):
+        seldom.warning("cut: %s", "4x")
+        now[0] += 0.015
+    assert [record.getMessage() for record in caplog.records] == ["cut: 4x", "cut: 4x (and 666 more like it before)"]

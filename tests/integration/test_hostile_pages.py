@@ -1,0 +1,228 @@
+"""What strangers say over Socket.IO, to the web as it is really run: it is cut at once, and nobody else notices."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+import requests
+import websocket
+
+from tests.integration.fake_gateway import FakeGateway
+from tests.integration.test_async_modes import ACCOUNT, WebProcess
+from tests.waiting import eventually
+
+OTHERS = 0.5  # seconds that another's request may take meanwhile
+
+
+@pytest.fixture(scope="module", params=["eventlet", "gevent", "threading"])
+def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
+    if request.param == "gevent":
+        pytest.importorskip("gevent", reason="gevent is an option, not a requirement")
+    folder = tmp_path_factory.mktemp("web")
+    gateway = FakeGateway(folder, ACCOUNT)
+    made = WebProcess(folder, request.param)
+    yield made
+    made.close()
+    gateway.die()
+
+
+class Others:
+    """A second client, who asks all the time; the longest that it had to wait."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.longest = 0.0
+        self.answers = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> Others:
+        self._thread.start()
+        eventually(lambda: self.answers, "the other client is served")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(30)
+
+    def _ask(self) -> None:
+        with requests.Session() as session:
+            while not self._ended.is_set():
+                began = time.monotonic()
+                assert session.get(f"{self._url}/healthz", timeout=30).status_code == 200
+                self.longest = max(self.longest, time.monotonic() - began)
+                self.answers += 1
+                self._ended.wait(0.01)
+
+
+def descriptors(web: WebProcess) -> int:
+    return psutil.Process(web.process.pid).num_fds()
+
+
+def resident(web: WebProcess) -> int:
+    return psutil.Process(web.process.pid).memory_info().rss
+
+
+def open_socket(web: WebProcess, connect: bool = True) -> websocket.WebSocket:
+    ws = websocket.create_connection(f"ws://127.0.0.1:{web.port}/socket.io/?EIO=4&transport=websocket", timeout=10)
+    assert str(ws.recv()).startswith("0{")
+    if connect:
+        ws.send("40")
+        assert str(ws.recv()).startswith('40{"sid"')
+    return ws
+
+
+def is_cut(ws: websocket.WebSocket) -> bool:
+    """Whether the server ends it, within the socket's time-out."""
+    try:
+        while ws.recv():
+            pass
+    except (websocket.WebSocketConnectionClosedException, ConnectionError, BrokenPipeError):
+        return True
+    except websocket.WebSocketTimeoutException:
+        return False
+    finally:
+        ws.shutdown()
+    return True
+
+
+def frame(data: bytes, opcode: int = 1, final: bool = True) -> bytes:
+    """A client's frame, with a mask that changes nothing."""
+    size = len(data)
+    length = struct.pack(">BB", opcode | final << 7, 0x80 | size) if size < 126 else struct.pack(">BBH", opcode | final << 7, 0xFE, size)
+    return length + b"\0\0\0\0" + data
+
+
+BAD_BODIES = [b"9x", b"x", b"", b"4", b"4x", b"45-[]", b"bAAAA", b"\xff\xfe", b"42[", b"4" * 100_001, b"\x1e".join([b"3"] * 17), b"d=4x"]
+
+
+@pytest.mark.parametrize("body", BAD_BODIES, ids=lambda body: repr(body[:8]))
+def test_a_bad_body_of_long_polling_is_answered_at_once_and_leaves_nothing(web: WebProcess, body: bytes) -> None:
+    """Two bytes were never answered: their thread and their descriptor stayed for ever."""
+    before = descriptors(web)
+    url = f"{web.url}/socket.io/?EIO=4&transport=polling"
+    began = time.monotonic()
+    for _ in range(5):
+        sid = requests.get(url, timeout=5).text.partition('"sid":"')[2].partition('"')[0]
+        assert requests.post(f"{url}&sid={sid}", data=b"40", timeout=5).text == "OK"
+        assert requests.post(f"{url}&sid={sid}", data=body, timeout=5).status_code == 400
+        assert requests.get(f"{url}&sid={sid}", timeout=5).status_code == 400  # it is no more
+    assert time.monotonic() - began < 5
+    eventually(lambda: descriptors(web) <= before + 1, "every descriptor is back", 10)
+
+
+ATTACHMENTS = '451000000000-["a",{"_placeholder":true,"num":0}]'  # that many binary packets were waited for, and all kept
+BAD_PACKETS = ["4x", "9x", "", "0", "2", "44", "45-[]", ATTACHMENTS, "bAAAA", "42[", "42{}", "42[]", "42[{}]"]
+
+
+@pytest.mark.parametrize("packet", [*BAD_PACKETS, b"\1\2"], ids=repr)
+def test_the_first_bad_packet_ends_a_connection(web: WebProcess, packet: str | bytes) -> None:
+    ws = open_socket(web)
+    ws.send(packet, opcode=websocket.ABNF.OPCODE_BINARY if isinstance(packet, bytes) else websocket.ABNF.OPCODE_TEXT)
+    assert is_cut(ws)
+
+
+def test_a_burst_of_bad_packets_holds_up_nobody_and_is_one_line_in_the_log(web: WebProcess) -> None:
+    """160 KB stopped everybody for nine seconds, and 3 MB wrote 421 MB of tracebacks."""
+    burst = frame(b"4x") * 20_000
+    before = len(web.said())
+    with Others(web.url) as others:
+        for _ in range(5):
+            ws = open_socket(web)
+            try:
+                ws.sock.sendall(burst)
+            except OSError:
+                pass  # it is cut before it has said all
+            assert is_cut(ws)
+    assert others.longest < OTHERS
+    assert len(web.said()) - before < 1_000
+
+
+HARMLESS_ONCE = ['42["subscribe",{"symbols":null}]', '42["identify",{"token":"x"}]', "40", "40/x,", "3", '42["x",1]', "41"]
+
+
+@pytest.mark.parametrize("said", HARMLESS_ONCE)
+def test_who_says_more_than_a_page_says_is_cut(web: WebProcess, said: str) -> None:
+    with Others(web.url) as others:
+        ws = open_socket(web)
+        try:
+            ws.sock.sendall(frame(said.encode()) * 5_000)
+        except OSError:
+            pass  # it is cut before it has said all
+        assert is_cut(ws)
+    assert others.longest < OTHERS
+
+
+def test_a_known_page_may_say_more_but_not_without_end(web: WebProcess) -> None:
+    symbols = ",".join(f'"rb{number}.SHFE"' for number in range(2000))
+    subscription = f'42["subscribe",{{"symbols":[{symbols}]}}]'
+    with Others(web.url) as others:
+        ws = open_socket(web)
+        ws.send(f'42["identify",{{"token":"{web.token}"}}]')
+        while '"snapshot"' not in str(ws.recv()):
+            pass
+        for number in range(4):
+            ws.send(f'42{number}["subscribe",{{"symbols":[{symbols}]}}]')
+            while not str(answer := ws.recv()).startswith(f"43{number}"):
+                assert answer
+        try:
+            for _ in range(100):
+                ws.send(subscription)
+        except OSError:
+            pass  # it is cut before it has said all
+        assert is_cut(ws)
+    assert others.longest < OTHERS
+
+
+@pytest.mark.parametrize("piece", [60_000, 1])
+def test_a_message_that_never_ends_is_not_kept(web: WebProcess, piece: int) -> None:
+    """A frame was bounded, a message over its fragments was not: 300 MB in three seconds."""
+    before = resident(web)
+    with Others(web.url) as others:
+        ws = open_socket(web)
+        try:
+            ws.sock.sendall(frame(b"4" * piece, final=False))
+            for _ in range(500):
+                ws.sock.sendall(frame(b"x" * piece, opcode=0, final=False))
+        except OSError:
+            pass  # it is cut before it has said all
+        assert is_cut(ws) or piece == 1  # simple-websocket keeps 100 KB in however many pieces, and no more
+    assert others.longest < OTHERS
+    assert resident(web) - before < 20 * 2**20
+
+
+def test_a_flood_of_control_frames_is_cut(web: WebProcess) -> None:
+    with Others(web.url) as others:
+        ws = open_socket(web)
+        try:
+            for _ in range(50):
+                ws.sock.sendall(frame(b"ping", opcode=9) * 1_000)
+        except OSError:
+            pass
+        ws.shutdown()
+    assert others.longest < OTHERS
+
+
+def test_whoever_was_cut_has_left_nothing(web: WebProcess) -> None:
+    before = descriptors(web)
+    sockets = [open_socket(web) for _ in range(15)]
+    for ws in sockets:
+        ws.send("9x")
+    assert all(is_cut(ws) for ws in sockets)
+    eventually(lambda: descriptors(web) <= before, "every descriptor is back", 10)
+
+
+def test_an_old_websocket_without_a_version_is_not_spoken(web: WebProcess) -> None:
+    """Those before RFC 6455 have no bound on what they keep."""
+    with socket.create_connection(("127.0.0.1", web.port), timeout=5) as old:
+        old.sendall(
+            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+            b"Origin: http://localhost\r\n\r\n"
+        )
+        assert old.recv(100).startswith((b"HTTP/1.1 400", b"HTTP/1.1 426", b"HTTP/1.0 400"))
