@@ -6,6 +6,7 @@ that is.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Iterable
@@ -29,8 +30,8 @@ from app.sockets import Sockets
 OLD_ENGINES = ("1", "2", "3")  # of Engine.IO, as clients before socket.io-client 3 say
 OLD_CLIENT = "这个 socket.io-client 太旧（EIO={}，2.x 或更早）：本服务是 Socket.IO 5，请换成 socket.io-client 4，换法见 README 的“接上网页”"
 BACKLOG = 512
+MOST_DESCRIPTORS = 65536
 UNREAD_SECONDS = 60  # a connection whose peer takes nothing for so long is closed by the system
-IDLE_SECONDS = 75
 
 log = logging.getLogger(__name__)
 
@@ -94,32 +95,36 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
+def raise_descriptor_limit() -> int:
+    """As many descriptors as this process may give itself, and how many that is: 1,024, as most systems begin with, is 1,000 pages."""
+    try:
+        import resource
+    except ImportError:  # not POSIX
+        return 8192
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # a system that has a bound of its own below its hard limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else min(soft, MOST_DESCRIPTORS)
+
+
 def serve(app: Flask, settings: Settings, sock: socket.socket) -> None:
     """Serve until SystemExit or KeyboardInterrupt; pages are closed then, and nothing is waited for longer than a second."""
     servers = {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threading}
     if settings.async_mode not in servers:
         raise SettingsError(f"async_mode 为 {settings.async_mode} 时由 uWSGI 提供服务：uwsgi --ini uwsgi.ini", parameter="async_mode")
-    servers[settings.async_mode](app, sock)
+    servers[settings.async_mode](app, settings, sock)
 
 
-def _serve_eventlet(app: Flask, sock: socket.socket) -> None:
-    import eventlet
-    import eventlet.wsgi
+def _serve_eventlet(app: Flask, settings: Settings, sock: socket.socket) -> None:
+    from app import eventlet_server  # imports eventlet
 
-    class Pool(eventlet.GreenPool):  # type: ignore[misc]
-        """Its server waits for every connection at the end; ours are sent away."""
-
-        def waitall(self) -> None:
-            app.extensions["sockets"].stop()
-            with eventlet.Timeout(1, False):
-                super().waitall()
-
-    eventlet.wsgi.server(
-        sock, app, log=log, log_output=False, debug=False, custom_pool=Pool(4096), keepalive=IDLE_SECONDS, socket_timeout=IDLE_SECONDS
-    )
+    eventlet_server.serve(app, sock, raise_descriptor_limit(), settings.proxies > 0)
 
 
-def _serve_gevent(app: Flask, sock: socket.socket) -> None:
+def _serve_gevent(app: Flask, _settings: Settings, sock: socket.socket) -> None:
     from gevent import lock, pywsgi
     from gevent import socket as gevent_socket
 
@@ -153,7 +158,7 @@ def _serve_gevent(app: Flask, sock: socket.socket) -> None:
         server.stop(timeout=1)
 
 
-def _serve_threading(app: Flask, sock: socket.socket) -> None:
+def _serve_threading(app: Flask, _settings: Settings, sock: socket.socket) -> None:
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Quiet(WSGIRequestHandler):

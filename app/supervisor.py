@@ -7,9 +7,11 @@ the next `run.py` takes over.
 
 from __future__ import annotations
 
+import http.client
 import logging
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,6 +28,9 @@ EXIT_CANNOT_BIND = 4
 EXIT_ALREADY_RUNS = 5
 
 LOOK_EVERY = 0.1
+PULSE_EVERY = 1.0
+ANSWER_LIMIT = 5.0  # seconds that /healthz may take
+SILENT_LIMIT = 15.0  # seconds without an answer, after which the web is ended, so that another one serves
 GRACE_WEB = 1.3
 GRACE_HOST = 3.2  # the host itself needs up to 3 s when gateways are stubborn
 GRACE_OTHERS = 2.0
@@ -40,6 +45,50 @@ class CannotBind(AppError):
     default_code = "CANNOT_BIND"
 
 
+class Pulse:
+    """Asks the web whether it lives, in a thread of its own, and ends one that has been silent for too long: it may hang, or have no
+    thread left to answer with, and its process lives all the same. A connection that is turned away is an answer too."""
+
+    def __init__(
+        self, registry: Registry, silent_limit: float = SILENT_LIMIT, answer_limit: float = ANSWER_LIMIT, every: float = PULSE_EVERY
+    ) -> None:
+        self._registry = registry
+        self._every = every
+        self._silent_limit = silent_limit
+        self._answer_limit = answer_limit
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="web-pulse", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _watch(self) -> None:
+        asked, heard = 0, time.monotonic()  # the pid of whom was asked, and when it last answered
+        while not self._stopped.wait(self._every):
+            entry = self._registry.find("web")
+            if entry is None or not entry.address or entry.pid != asked or self._answers(entry.address):
+                asked, heard = (0 if entry is None else entry.pid), time.monotonic()
+            elif time.monotonic() - heard > self._silent_limit and not self._stopped.is_set():
+                log.error("the web (pid %d) has not answered for %.0f s: it is ended", entry.pid, time.monotonic() - heard)
+                process.end([Process(entry.name, entry=entry)], 0.0)
+
+    def _answers(self, address: str) -> bool:
+        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=self._answer_limit)
+        try:
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+        except TimeoutError:
+            return False
+        except (OSError, http.client.HTTPException):
+            return True
+        finally:
+            connection.close()
+        return True
+
+
 class Supervisor:
     """Keeps host and web of one data directory running until asked to stop."""
 
@@ -50,6 +99,7 @@ class Supervisor:
         self._claim = Lock(settings.data_dir, "supervisor")
         self._program = program
         self._web_has_run = False
+        self._pulse = Pulse(self._registry)
         self._web = Kept(self._registry, "web", lambda: self._launch("web"))
         self._host = Kept(self._registry, "host", lambda: self._launch("host"))
 
@@ -60,6 +110,7 @@ class Supervisor:
         if self._registry.find("web") is None:
             _probe(self._settings.host, self._settings.port)
         self._registry.register(name="supervisor", kind="supervisor")
+        self._pulse.start()
         try:
             while not stop.asked:
                 hopeless = self._look_at_the_web()
@@ -71,6 +122,7 @@ class Supervisor:
             self._end_everything()
             return 0
         finally:
+            self._pulse.stop()
             self._registry.unregister("supervisor")
             self._claim.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -36,9 +37,8 @@ import signal
 import sys
 from app import create_app, ext
 from app.settings import Settings
-from app.workshop import workshop
 
-workshop.READ_SECONDS = workshop.CHECK_SECONDS = float(sys.argv[1])
+exec(sys.argv[1])
 
 def end(*_):
     raise SystemExit
@@ -55,8 +55,8 @@ ext.serve(app, settings, listener)
 class WebProcess:
     """A web on a data directory, with a token of the account."""
 
-    def __init__(self, data_dir: Path, mode: str, reading: float = 20.0) -> None:
-        """`reading`: seconds that the reading of a text may take."""
+    def __init__(self, data_dir: Path, mode: str, preparation: str = "", descriptors: int = 0) -> None:
+        """`preparation` is run in it before it serves; `descriptors`: how many it may have, 0 for as many as we."""
         store = SqliteStore(data_dir / "server.db")
         self.token = Tokens(signing_key(data_dir / "secret.key"), store, 1).issue(ACCOUNT)
         store.close()
@@ -66,12 +66,13 @@ class WebProcess:
         self._stderr = data_dir / "stderr"
         with open(self._stderr, "wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-c", WEB, str(reading)],
+                [sys.executable, "-W", "ignore", "-c", WEB, preparation],
                 cwd=ROOT,
                 env=settings.to_environment() | {"TMPDIR": str(self.temporary)},
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
+                preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))) if descriptors else None,
             )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
@@ -120,7 +121,7 @@ def web(mode: str, tmp_path: Path, gateway: FakeGateway) -> Iterator[WebProcess]
 @pytest.fixture
 def hasty_web(mode: str, tmp_path: Path) -> Iterator[WebProcess]:
     """It gives the reading of a text a second and a half."""
-    made = WebProcess(tmp_path, mode, reading=1.5)
+    made = WebProcess(tmp_path, mode, preparation="from app.workshop import workshop; workshop.CHECK_SECONDS = 1.5")
     yield made
     made.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -135,10 +136,8 @@ def test_a_burst_of_bad_packets_holds_up_nobody_and_is_one_line_in_the_log(web: 
     with Others(web.url) as others:
         for _ in range(5):
             ws = open_socket(web)
-            try:
+            with contextlib.suppress(OSError):  # it is cut before it has said all
                 ws.sock.sendall(burst)
-            except OSError:
-                pass  # it is cut before it has said all
             assert is_cut(ws)
     assert others.longest < OTHERS
     assert len(web.said()) - before < 1_000
@@ -151,10 +150,8 @@ HARMLESS_ONCE = ['42["subscribe",{"symbols":null}]', '42["identify",{"token":"x"
 def test_who_says_more_than_a_page_says_is_cut(web: WebProcess, said: str) -> None:
     with Others(web.url) as others:
         ws = open_socket(web)
-        try:
+        with contextlib.suppress(OSError):  # it is cut before it has said all
             ws.sock.sendall(frame(said.encode()) * 5_000)
-        except OSError:
-            pass  # it is cut before it has said all
         assert is_cut(ws)
     assert others.longest < OTHERS
 
@@ -171,11 +168,9 @@ def test_a_known_page_may_say_more_but_not_without_end(web: WebProcess) -> None:
             ws.send(f'42{number}["subscribe",{{"symbols":[{symbols}]}}]')
             while not str(answer := ws.recv()).startswith(f"43{number}"):
                 assert answer
-        try:
+        with contextlib.suppress(OSError):  # it is cut before it has said all
             for _ in range(100):
                 ws.send(subscription)
-        except OSError:
-            pass  # it is cut before it has said all
         assert is_cut(ws)
     assert others.longest < OTHERS
 
@@ -186,12 +181,10 @@ def test_a_message_that_never_ends_is_not_kept(web: WebProcess, piece: int) -> N
     before = resident(web)
     with Others(web.url) as others:
         ws = open_socket(web)
-        try:
+        with contextlib.suppress(OSError):  # it is cut before it has said all
             ws.sock.sendall(frame(b"4" * piece, final=False))
             for _ in range(500):
                 ws.sock.sendall(frame(b"x" * piece, opcode=0, final=False))
-        except OSError:
-            pass  # it is cut before it has said all
         assert is_cut(ws) or piece == 1  # simple-websocket keeps 100 KB in however many pieces, and no more
     assert others.longest < OTHERS
     assert resident(web) - before < 20 * 2**20
@@ -200,11 +193,9 @@ def test_a_message_that_never_ends_is_not_kept(web: WebProcess, piece: int) -> N
 def test_a_flood_of_control_frames_is_cut(web: WebProcess) -> None:
     with Others(web.url) as others:
         ws = open_socket(web)
-        try:
+        with contextlib.suppress(OSError):  # it is cut before it has said all
             for _ in range(50):
                 ws.sock.sendall(frame(b"ping", opcode=9) * 1_000)
-        except OSError:
-            pass
         ws.shutdown()
     assert others.longest < OTHERS
 
@@ -226,3 +217,90 @@ def test_an_old_websocket_without_a_version_is_not_spoken(web: WebProcess) -> No
             b"Origin: http://localhost\r\n\r\n"
         )
         assert old.recv(100).startswith((b"HTTP/1.1 400", b"HTTP/1.1 426", b"HTTP/1.0 400"))
+
+
+# ── connections, under eventlet ──────────────────────────────────────────────────────────────────────────────────────
+
+HASTY = "from app import eventlet_server as s; s.HEADER_SECONDS, s.BODY_SECONDS, s.IDLE_SECONDS = 1.0, 1.0, 1.0"
+HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+
+
+@pytest.fixture(scope="module")
+def small_web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
+    """It has 400 descriptors, and gives a request a second to arrive."""
+    made = WebProcess(tmp_path_factory.mktemp("small"), "eventlet", HASTY, descriptors=400)
+    yield made
+    made.close()
+
+
+def half_open(web: WebProcess, count: int, said: bytes) -> list[socket.socket]:
+    made = []
+    for _ in range(count):
+        sock = socket.create_connection(("127.0.0.1", web.port), timeout=10)
+        with contextlib.suppress(OSError):  # turned away at once
+            sock.sendall(said)
+        made.append(sock)
+    return made
+
+
+def test_connections_that_never_become_requests_keep_nobody_out_and_the_web_lives(small_web: WebProcess) -> None:
+    """1,010 of them ended the process: no descriptor was left for the next one."""
+    before = descriptors(small_web)
+    with Others(small_web.url) as others:
+        crowd = half_open(small_web, 1_200, HEAD)
+        eventually(lambda: sum(_is_ended(sock) for sock in crowd) == len(crowd), "all are ended in time", 20)
+    for sock in crowd:
+        sock.close()
+    assert others.longest < OTHERS
+    assert small_web.process.poll() is None
+    eventually(lambda: descriptors(small_web) <= before + 2, "every descriptor is back", 10)
+
+
+def _is_ended(sock: socket.socket) -> bool:
+    sock.setblocking(False)
+    try:
+        return not sock.recv(1024)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize(
+    "drip",
+    [HEAD, POST + b"Content-Length: 100\r\n\r\nuserid=", POST + b"Transfer-Encoding: chunked\r\n\r\n", HEAD + b"\r\n" + HEAD],
+    ids=["header", "body", "chunks", "second request"],
+)
+def test_a_request_that_comes_a_byte_at_a_time_has_a_deadline(small_web: WebProcess, drip: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", small_web.port), timeout=10) as sock:
+        began = time.monotonic()
+        sock.sendall(drip)
+        ended = threading.Event()
+
+        def go_on() -> None:
+            with contextlib.suppress(OSError):
+                while not ended.wait(0.2):
+                    sock.sendall(b"x")
+
+        dripping = threading.Thread(target=go_on)
+        dripping.start()
+        with contextlib.suppress(ConnectionError):
+            while sock.recv(4096):
+                pass
+        ended.set()
+        dripping.join()
+        assert time.monotonic() - began < 6
+
+
+def test_a_request_that_is_whole_may_take_its_time(small_web: WebProcess) -> None:
+    """A login waits for its counter for twenty seconds; only what has not arrived has a deadline."""
+    began = time.monotonic()
+    page = requests.get(f"{small_web.url}/socket.io/?EIO=4&transport=polling", timeout=5).text
+    sid = page.partition('"sid":"')[2].partition('"')[0]
+    url = f"{small_web.url}/socket.io/?EIO=4&transport=polling&sid={sid}"
+    assert requests.post(url, data=b"40", timeout=5).text == "OK"
+    assert requests.get(url, timeout=5).text.startswith("40")
+    with pytest.raises(requests.ReadTimeout):  # a poll waits until there is something to say
+        requests.get(url, timeout=3)
+    assert time.monotonic() - began > 3
