@@ -189,7 +189,6 @@ def _judge_websockets(server: Any) -> None:
     websocket_class, is_eventlet = server._async["websocket"], server.async_mode == "eventlet"
     if websocket_class is None:
         return
-    bounds = {"max_message_size": MAX_PACKET} if server.async_mode in ("gevent", "threading") else {}  # simple-websocket's
 
     def made(handler: Any, server: Any) -> Any:
         engine_socket: _Socket = handler.__self__
@@ -204,7 +203,10 @@ def _judge_websockets(server: Any) -> None:
             finally:
                 engine_socket.joining = None
 
-        return websocket_class(judged, server, **bounds)
+        websocket = websocket_class(judged, server)
+        if hasattr(websocket, "server_args"):  # simple-websocket's: without it a message over its fragments has no bound
+            websocket.server_args["max_message_size"] = MAX_PACKET
+        return websocket
 
     server._async = {**server._async, "websocket": made}
 
@@ -312,8 +314,8 @@ class Engine:
         for engine_id in list(self._server.eio.sockets):
             self.close(engine_id)
 
-    def guard(self, on_open: Callable[[str, dict[str, Any]], bool], on_close: Callable[[str], None]) -> None:
-        """`on_open(engine id, environ)` decides whether a client may connect; `on_close` hears when one that might has gone."""
+    def guard(self, on_open: Callable[[str, dict[str, Any]], None], on_close: Callable[[str], None]) -> None:
+        """`on_open(engine id, environ)` hears of each client, `on_close(engine id)` when it has gone; in between it is judged."""
         eio = self._server.eio
         opened, closed, heard = eio.handlers["connect"], eio.handlers["disconnect"], eio.handlers["message"]
 
@@ -321,7 +323,8 @@ class Engine:
             socket = eio.sockets[engine_id]
             socket.__class__ = _Socket
             socket.inbound, socket.address = Inbound(), environ.get("REMOTE_ADDR", "")
-            return opened(engine_id, environ) if on_open(engine_id, environ) else "too many connections without a token"
+            on_open(engine_id, environ)
+            return opened(engine_id, environ)
 
         def disconnect(engine_id: str, reason: str) -> None:
             try:

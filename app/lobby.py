@@ -1,6 +1,7 @@
 """Who is connected without having shown a token, from where and since when. Web process; pure, the clock is passed in.
 
-Anonymous sockets hear nothing and cost memory: there is a limit per address and a limit in time.
+Anonymous sockets hear nothing and cost memory: there is a limit per address and a limit in time. Over the limit the oldest one makes
+room: a page needs a moment to show its token, and strangers of its address could otherwise keep it out by staying.
 """
 
 from __future__ import annotations
@@ -19,18 +20,20 @@ class Lobby:
         self._seconds = seconds
         self._clock = clock
         self._addresses: dict[str, str] = {}  # of every open connection
-        self._since: dict[str, float] = {}  # of the anonymous ones
+        self._since: dict[str, float] = {}  # of the anonymous ones, the oldest first
         self._count: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def open(self, connection: str, address: str) -> bool:
-        """A new connection; False when its address has as many anonymous ones as it may."""
+    def open(self, connection: str, address: str) -> str:
+        """A new connection. Returns the one that has to be closed for it, which then is no longer counted; "" when there is room."""
         with self._lock:
+            oldest = ""
             if self._count[address] >= self._per_address:
-                return False
+                oldest = next(other for other in self._since if self._addresses[other] == address)
+                self._forget(oldest)
             self._addresses[connection] = address
             self._wait(connection)
-            return True
+            return oldest
 
     def let_in(self, connection: str) -> None:
         """It has shown a token."""

@@ -73,13 +73,15 @@ class Sockets:
 
     # ── handlers, inside a request context ───────────────────────────────────────────────────────────────────────────
 
-    def _opened(self, engine_id: str, environ: dict[str, Any]) -> bool:
+    def _opened(self, engine_id: str, environ: dict[str, Any]) -> None:
         with self._starting:
             if self._watch is None:
                 self._watch = threading.Thread(target=self._watch_forever, name="socket-watch", daemon=True)
                 self._watch.start()
                 self._hub.start()
-        return self._lobby.open(engine_id, environ.get("REMOTE_ADDR", ""))
+        oldest = self._lobby.open(engine_id, environ.get("REMOTE_ADDR", ""))
+        if oldest:
+            self._engine.close(oldest)
 
     def _connect(self, auth: Any = None) -> None:
         sid = _sid()
