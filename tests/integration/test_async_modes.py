@@ -61,6 +61,7 @@ class WebProcess:
         self.token = Tokens(signing_key(data_dir / "secret.key"), store, 1).issue(ACCOUNT)
         store.close()
         settings = Settings(data_dir=data_dir, async_mode=mode)  # type: ignore[arg-type]
+        self.mode = mode
         self.temporary = data_dir / "temporary"
         self.temporary.mkdir()
         self._stderr = data_dir / "stderr"
