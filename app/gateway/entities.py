@@ -52,13 +52,19 @@ class State(msgspec.Struct):
     orders: list[dict[str, Any]]
     trades: list[dict[str, Any]]
     ticks: list[dict[str, Any]]
+    cut: int = 0
 
 
 class Book(msgspec.Struct, array_like=True):
-    """The account's positions and money after a change."""
+    """The account's positions and money after a change.
+
+    `cut` says how new they are: it rises with each cut that the gateway makes, over its restarts too. What comes to a strategy by
+    two ways (an answer, and pushes that have waited since before it) is told apart by it.
+    """
 
     positions: list[Position]
     account: dict[str, Any] | None
+    cut: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=str)

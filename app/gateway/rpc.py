@@ -142,20 +142,22 @@ class RpcClient:
     def closed(self) -> bool:
         return self._connection.closed
 
-    def call(self, request: AnyRequest, timeout: float = 10.0) -> Any:
+    def call(self, request: AnyRequest, timeout: float = 10.0, late: Callable[[Future[Any]], None] | None = None) -> Any:
         """The reply. Raises the AppError that the other side raised, or GatewayDown when it left or did not answer in time.
 
         GatewayDown after an order was handed over means that its outcome is unknown: `extra["asked"]` is True when the
-        request had left this process.
+        request had left this process. `late` gets the answer that comes when nobody waits for it any more, as `on_answer` of `ask`.
         """
         future: Future[Any] = Future()
         call_id = self._send(request, future)
         try:
             return future.result(timeout)
         except (FutureTimeout, TimeoutError):
+            if late is None:
+                self._waiting.pop(call_id, None)
+            else:
+                future.add_done_callback(late)
             raise GatewayDown("网关未在限定时间内应答", code="GATEWAY_TIMEOUT", asked=True) from None
-        finally:
-            self._waiting.pop(call_id, None)
 
     def ask(self, request: AnyRequest, on_answer: Callable[[Future[Any]], None]) -> None:
         """Send without waiting. `on_answer` runs in the reader thread: before any push that the other side sent after its answer.

@@ -45,6 +45,7 @@ from app.gateway.messages import (
     Counted,
     DescribeContract,
     Done,
+    FindOrder,
     JoinStrategy,
     Json,
     OrderOutcome,
@@ -296,6 +297,7 @@ class Service:
             StrategyChanged: self._push_strategy,
             ReadStrategy: self._read_strategy,
             SetStrategyLimits: self._strategies.limit,
+            FindOrder: lambda request: self._once_loaded(lambda: self._strategies.find(request)),
         }
         self._on_store(store.state())
         store.on_state(lambda state: self.loop.post(self._on_store, state))

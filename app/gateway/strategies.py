@@ -9,6 +9,7 @@ out before the order or trade that changed it, so that a callback finds it as it
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from app.gateway.channel import ChannelClosed, Connection
 from app.gateway.loop import EventLoop
 from app.gateway.messages import (
     Done,
+    FindOrder,
     JoinStrategy,
     Json,
     OrderOutcome,
@@ -37,7 +39,7 @@ from app.gateway.messages import (
     StrategyState,
     WatchTicks,
 )
-from app.gateway.orders import OrderDesk
+from app.gateway.orders import OrderDesk, done
 from app.gateway.publisher import Throttle
 from app.gateway.rpc import encode_push
 from app.gateway.strategy_books import StrategyBooks
@@ -88,6 +90,7 @@ class Strategies:
         self._books = StrategyBooks(store, app.ledger)
         self._limits = StrategyLimits(store, self._books.held, app.ledger.opening)
         self._joined: dict[Connection, _Joined] = {}
+        self._last_cut = 0
         self._price_moved = Throttle(loop, BOOK_INTERVAL, lambda _key: self._tell("book", self._book(), "book"))
 
     # ── who is there ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -107,6 +110,7 @@ class Strategies:
             orders=entities.dicts(ledger.orders.values()),
             trades=entities.dicts(ledger.trades),
             ticks=entities.dicts(recorder.get_all_ticks()),
+            cut=self._cut(),
         )
         return StrategyState(entities.encode(state))
 
@@ -127,13 +131,29 @@ class Strategies:
 
     def place(self, connection: Connection, request: PlaceOrder) -> Future[OrderOutcome]:
         """The order, in the name of the strategy whose connection it came by and within its limits. Raises OrderRefused
-        STRATEGY_LIMIT, and what the desk raises: then nothing was sent."""
+        STRATEGY_LIMIT, and what the desk raises: then nothing was sent.
+
+        A strategy knows its order, and what is frozen for it, from the answer on: it must not send it again because the event of it
+        still waits behind a tick.
+        """
         joined = self._joined.get(connection)
         if joined is not None:
             request = msgspec.structs.replace(request, strategy=joined.name)
         if request.strategy:
             self._limits.check(request, self._account.resolve(request.local_symbol) or request.local_symbol)
-        return self._desk.place(request)
+        placed = self._desk.place(request)
+        return done(self._shown(placed.result())) if joined is not None and placed.done() else placed
+
+    def find(self, request: FindOrder) -> OrderOutcome:
+        """What became of an order whose answer was lost. Raises NotFound when it never got here."""
+        return self._shown(self._desk.find(request.client_order_id))
+
+    def _shown(self, outcome: OrderOutcome) -> OrderOutcome:
+        """With the order and the book as they are now."""
+        order = self._app.ledger.orders.get(outcome.order_id)
+        if order is None:
+            return outcome
+        return msgspec.structs.replace(outcome, order=entities.encode(order), book=self._book()())
 
     def limit(self, request: SetStrategyLimits) -> Done:
         self._limits.put(request.name, request.limits)
@@ -203,8 +223,12 @@ class Strategies:
         self.tell_book()
         self._tell(name, lambda: entities.encode(entity))
 
-    def conflated(self, name: str, key: str, entity: PositionData | AccountData | ContractData) -> None:
-        """`position`, `account` or `contract`: the newest of its key counts."""
+    def account(self, account: AccountData) -> None:
+        """The money was asked for anew."""
+        self._tell("account", lambda: entities.encode(vars(account) | {"cut": self._cut()}), "account:")
+
+    def conflated(self, name: str, key: str, entity: PositionData | ContractData) -> None:
+        """`position` or `contract`: the newest of its key counts."""
         self._tell(name, lambda: entities.encode(entity), f"{name}:{key}")
 
     def tell_book(self) -> None:
@@ -222,7 +246,12 @@ class Strategies:
         self._tell("fronts", lambda: entities.encode(self._fronts.data()), "fronts")
 
     def _book(self) -> Callable[[], bytes]:
-        return lambda: entities.encode(entities.Book(self._app.ledger.book.positions(), self._money()))
+        return lambda: entities.encode(entities.Book(self._app.ledger.book.positions(), self._money(), self._cut()))
+
+    def _cut(self) -> int:
+        """The number of a cut through the account: higher than any before, of an earlier gateway on this machine too."""
+        self._last_cut = max(self._last_cut + 1, time.monotonic_ns())
+        return self._last_cut
 
     def _money(self) -> dict[str, Any] | None:
         account = self._app.recorder.account
@@ -271,7 +300,7 @@ class StrategyFeed(CtpbeeApi):
         self._strategies.conflated("position", position.local_position_id, position)
 
     def on_account(self, account: AccountData) -> None:
-        self._strategies.conflated("account", "", account)
+        self._strategies.account(account)
 
     def on_contract(self, contract: ContractData) -> None:
         self._strategies.conflated("contract", contract.local_symbol, contract)

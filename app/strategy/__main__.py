@@ -109,15 +109,19 @@ class Runner:
             case "book":
                 app.take_book(msgspec.msgpack.decode(payload, type=entities.Book))
             case "day":
-                app.forget_day()
                 app.trading_day = msgspec.msgpack.decode(payload, type=str)
+                app.forget_day(app.trading_day)
             case "config":
                 app.config.update(msgspec.msgpack.decode(payload, type=dict[str, Any]))
                 app.watch()
             case "fronts":
                 app.fronts = msgspec.msgpack.decode(payload, type=dict[str, dict[str, str]])
-            case "tick" | "bar" | "order" | "trade" | "position" | "account" | "contract":
+            case "tick" | "bar" | "position" | "contract":
                 app.hear(name, entities.decode(payload))
+            case "order" | "trade":
+                app.hear_own(name, entities.decode(payload))
+            case "account":
+                app.take_account(entities.decode(payload))
 
     def on_lost(self) -> None:
         log.warning("与账户网关的连接已断开，正在重连；策略继续运行，其间不能报单")

@@ -68,12 +68,17 @@ class Relay:
         if client is not None:
             client.close(flush)
 
-    def call(self, request: AnyRequest, timeout: float) -> Any:
-        """The gateway's reply. Raises what the gateway raised; GatewayDown with `asked` True when the outcome is unknown."""
+    def call(self, request: AnyRequest, timeout: float, late: Callable[[Any], None] | None = None) -> Any:
+        """The gateway's reply. Raises what the gateway raised; GatewayDown with `asked` True when the outcome is unknown.
+
+        `late` gets the reply or the exception that came after that, in the listener's thread and in its turn among the pushes.
+        """
         client = self._client
         if client is None:
             raise GatewayDown("与账户网关的连接已断开", asked=False)
-        return client.call(request, timeout)
+        if late is None:
+            return client.call(request, timeout)
+        return client.call(request, timeout, lambda answer: self._listener.post(late, answer.exception() or answer.result()))
 
     def tell(self, request: AnyRequest) -> bool:
         """Send without waiting; whether it left."""

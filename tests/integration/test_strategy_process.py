@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from app.gateway.messages import (
 )
 from app.gateway.rpc import RpcClient
 from tests.integration.strategy_world import Strategy
-from tests.integration.test_gateway_service import Page, World, a_contract, buy, held
+from tests.integration.test_gateway_service import ROOT, Page, World, a_contract, buy, held
 from tests.waiting import eventually
 
 
@@ -170,6 +171,99 @@ def test_it_trades_and_its_orders_carry_its_name(shared: World) -> None:
     assert any(line["owner"] == "买卖" and line["message"].startswith("sent ") for line in lists["log_history"])
     events = page.json(ReadEvents(0))["events"]
     assert {event["data"]["strategy"] for event in events} == {"买卖"}
+
+
+PAIR = """
+import time
+
+class Pair(CtpbeeApi):
+    def __init__(self, name, near, far):
+        super().__init__(name)
+        self.near, self.far = near, far
+        self.instrument_set = {near, far}
+        self.sent, self.ticks, self.phase = [], 0, "opens"
+
+    def on_tick(self, tick):
+        getattr(self, self.phase)(tick)
+
+    def opens(self, tick):
+        near, far = self.center.get_tick(self.near), self.center.get_tick(self.far)
+        if near and far and not self.center.positions and not self.center.active_orders:
+            self.sent += [self.action.sell_open(near.limit_up, 1, near), self.action.buy_open(far.limit_down, 1, far)]
+            self.info(f"active {len(self.center.active_orders)} frozen {self.center.account.frozen > 0}")
+            time.sleep(0.7)  # it computes
+        self.ticks += bool(self.sent)
+        if self.ticks == 8:
+            self.info(f"sent {len(self.sent)}")
+            self.action.cancel_all()
+            self.phase = "cancels"
+
+    def cancels(self, tick):
+        if not self.center.active_orders:
+            sent = self.action.buy_open(tick.limit_down, 1, tick)
+            self.info(f"cancelled at once {self.action.cancel(sent)}")
+            self.action.cancel_all()
+            self.phase = "rests"
+
+    def rests(self, tick):
+        pass
+
+ext = Pair("pair", "{near}", "{far}")
+"""
+
+
+def test_it_knows_its_orders_as_soon_as_they_are_sent(shared: World) -> None:
+    """A pair is opened once although both ticks of a moment come together and the callback takes longer than the next needs, and an
+    order can be cancelled in the callback that sent it."""
+    _, page = shared.log_in("pair")
+    (near, _), (far, _) = a_contract(page), a_contract(page, "hc")
+    strategy = Strategy(shared, "pair", "一对", PAIR.replace("{near}", near).replace("{far}", far)).runs()
+    assert strategy.says("active ") == "active 2 frozen True"
+    assert strategy.says("sent ", 30.0) == "sent 2"
+    assert strategy.says("cancelled at once") == "cancelled at once 0"
+    eventually(lambda: [row["status"] for row in page.json(ReadLists())["order_list"]] == ["已撤销"] * 3, "all three are cancelled")
+    assert strategy.child.poll() is None and strategy.error() == {}
+
+
+STALLS = """
+import os, signal
+
+class Stalls(TwoTicks):
+    def on_tick(self, tick):
+        sends = not self.waiting and not self.cost and tick.local_symbol == self.symbol
+        if sends:
+            os.kill({pid}, signal.SIGSTOP)
+        super().on_tick(tick)
+        if sends:
+            os.kill({pid}, signal.SIGCONT)
+            self.info(f"waiting {self.waiting} active {[order.local_order_id for order in self.center.active_orders]}")
+
+    def on_order(self, order):
+        super().on_order(order)
+        self.info(f"order {order.local_order_id} {order.status.value}")
+
+ext = Stalls("两跳", "{symbol}")
+"""
+
+
+@pytest.mark.full
+def test_readmes_example_buys_one_lot_although_its_gateway_stalls_over_the_order(shared: World) -> None:
+    """Longer than a call may take: the gateway takes the order when it goes on."""
+    gateway, page = shared.log_in("stalls")
+    symbol, _ = a_contract(page)
+    (text,) = re.findall(r"```python\n(.*?class TwoTicks.*?)ext = ", (ROOT / "README.md").read_text("utf-8"), re.S)
+    text = text.replace("tick.ask_price_1", "tick.limit_up").replace("cost + 2", "cost + 2000")  # it fills, and is kept
+    strategy = Strategy(shared, "stalls", "两跳", text + STALLS.replace("{pid}", str(gateway.pid)).replace("{symbol}", symbol)).runs()
+    waiting = strategy.says("waiting ", 30.0)
+    provisional = waiting.partition("['")[2].removesuffix("']")
+    assert waiting.startswith("waiting True active") and provisional.startswith("sim.s"), "it is under way, under the id it was given"
+    strategy.says(f"order {provisional} 全部成交", 30.0)
+    strategy.says("多开 1 手")
+    said = len(strategy.lines())
+    eventually(lambda: len([row for row in page.events("tick") if row["data"]["local_symbol"] == symbol]) > 6, "the market goes on")
+    opened = [row for row in page.json(ReadLists())["order_list"] if row["offset"] == "开"]
+    assert [row["volume"] for row in opened] == [1], strategy.lines()[:said]
+    assert strategy.child.poll() is None and strategy.error() == {}
 
 
 # ── what goes wrong in it ────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ from app.gateway import channel
 from app.gateway.channel import Connection
 from app.gateway.messages import Done, ShutDown
 from app.gateway.rpc import Last, RpcClient, RpcServer
+from app.lib.errors import GatewayDown
 from tests.waiting import eventually
 
 
@@ -68,3 +69,28 @@ def test_the_end_does_not_begin_before_the_answer_has_left(serve: Any, monkeypat
     assert written.wait(5.0) and not ended.wait(0.05)
     may_write.set()
     assert answer.result(5.0) == Done() and ended.wait(5.0)
+
+
+def test_an_answer_that_comes_when_nobody_waits_for_it_any_more_is_heard_by_who_wants_it(serve: Any) -> None:
+    """An order's: who gave up waiting has to learn what became of it."""
+    answer: Future[Any] = Future()
+    server = serve(lambda _connection, _request: answer)
+    client = RpcClient(server.address)
+    heard: list[Any] = []
+    with pytest.raises(GatewayDown) as error:
+        client.call(ShutDown(), 0.01, lambda late: heard.append(late.result()))
+    assert error.value.extra["asked"] is True and heard == []
+    answer.set_result(Done("late"))
+    eventually(lambda: heard == [Done("late")], "the late answer is heard")
+    assert client._waiting == {}
+
+
+def test_who_waited_in_vain_hears_of_the_end_of_the_connection_too(serve: Any) -> None:
+    server = serve(lambda _connection, _request: Future())
+    client = RpcClient(server.address)
+    heard: list[Any] = []
+    with pytest.raises(GatewayDown):
+        client.call(ShutDown(), 0.01, lambda late: heard.append(late.exception()))
+    client.close()
+    eventually(lambda: heard, "it is heard")
+    assert isinstance(heard[0], GatewayDown) and heard[0].extra["asked"] is True

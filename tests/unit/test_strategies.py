@@ -18,17 +18,27 @@ from app.gateway.channel import ChannelClosed
 from app.gateway.entities import Book, State
 from app.gateway.interfaces.fields import tick_of
 from app.gateway.ledger import Ledger
-from app.gateway.messages import JoinStrategy, OrderOutcome, PlaceOrder, Push, ReadStrategy, SetStrategyLimits, StrategySaid, WatchTicks
+from app.gateway.messages import (
+    FindOrder,
+    JoinStrategy,
+    OrderOutcome,
+    PlaceOrder,
+    Push,
+    ReadStrategy,
+    SetStrategyLimits,
+    StrategySaid,
+    WatchTicks,
+)
 from app.gateway.orders import done
 from app.gateway.rpc import _answers
 from app.gateway.strategies import Strategies, said_rows
 from app.lib import rows
 from app.lib.bars import ClosedBar
 from app.lib.calendar import SHANGHAI
-from app.lib.errors import BadInput, OrderRefused
+from app.lib.errors import BadInput, NotFound, OrderRefused
 from app.model.sqlite import SqliteStore
 from app.model.store import Bar
-from tests.fakes.front import DAY, account, depth, instrument, order, trade
+from tests.fakes.front import DAY, account, depth, detail, instrument, order, trade
 
 MOMENT = datetime(2025, 6, 9, 9, 30, tzinfo=SHANGHAI)
 RB, M = "rb2510.SHFE", "m2509.DCE"
@@ -89,6 +99,7 @@ class World:
         self.ledger.begin_day(DAY)
         self.ledger.set_contracts([instrument(), instrument("m2509", "DCE")])
         self.ledger.rebuild(account(), [], [], [])
+        self.store = store
         self.placed: list[PlaceOrder] = []
         self.account = Account(self.ledger)
         recorder = SimpleNamespace(account=AccountData(accountid="demo", gateway_name="sim"), get_all_ticks=lambda: [])
@@ -96,7 +107,7 @@ class World:
             app=SimpleNamespace(ledger=self.ledger, recorder=recorder),  # type: ignore[arg-type]
             account=self.account,  # type: ignore[arg-type]
             fronts=SimpleNamespace(data=lambda: {"td": {"state": "ready"}}),  # type: ignore[arg-type]
-            desk=SimpleNamespace(place=self._place),  # type: ignore[arg-type]
+            desk=SimpleNamespace(place=self._place, find=self._find),  # type: ignore[arg-type]
             store=store,
             loop=Loop(),  # type: ignore[arg-type]
             config=lambda: {"INSTRUMENT_INDEPEND": False},
@@ -104,7 +115,16 @@ class World:
 
     def _place(self, request: PlaceOrder) -> Future[OrderOutcome]:
         self.placed.append(request)
-        return done(OrderOutcome("1_7_1", "sent"))
+        ref = len(self.placed)
+        self.ledger.own(f"1_7_{ref}", request.client_order_id, request.strategy)
+        self.ledger.submit(order(ref, VolumeTotalOriginal=request.volume))
+        return done(OrderOutcome(f"1_7_{ref}", "sent"))
+
+    def _find(self, client_order_id: str) -> OrderOutcome:
+        found = next((one for one in self.ledger.orders.values() if one.client_order_id == client_order_id), None)
+        if found is None:
+            raise NotFound("没有这样的报单")
+        return OrderOutcome(found.order_id, "sent")
 
     def join(self, name: str, symbols: list[str] | None = None) -> Connection:
         connection: Any = Connection()
@@ -206,6 +226,49 @@ def test_an_order_is_in_the_name_of_the_connection_it_came_by(world: World) -> N
     world.strategies.place(connection, PlaceOrder(RB, "long", "open", "limit", 3000.0, 1, strategy="somebody else"))
     world.strategies.place(page, PlaceOrder(RB, "long", "open", "limit", 3000.0, 1))
     assert [request.strategy for request in world.placed] == ["a", ""]
+
+
+def test_the_answer_to_a_strategy_has_its_order_and_the_book_that_freezes_for_it_of_one_cut(world: World) -> None:
+    connection: Any = world.join("a")
+    world.strategies.tell_book()
+    outcome = world.strategies.place(connection, PlaceOrder(RB, "long", "open", "limit", 3000.0, 2, "mine", wait=False)).result(0)
+    world.strategies.tell_book()
+    known = entities.decode(outcome.order)
+    assert (known.order_id, known.status.value, known.volume, known.strategy, known.client_order_id) == ("1_7_1", "提交中", 2, "a", "mine")
+    before, answered, after = (
+        msgspec.msgpack.decode(payload, type=Book)
+        for payload in (connection.sent[0][0].payload, outcome.book, connection.sent[1][0].payload)
+    )
+    assert before.account is not None and answered.account is not None
+    assert before.account["frozen"] == 0.0 and answered.account["frozen"] == 6004.0, "margin and fee of two lots"
+    assert before.cut < answered.cut < after.cut
+    world.strategies.account(AccountData(accountid="demo", gateway_name="sim"))
+    assert entities.decode(connection.sent[2][0].payload).cut > after.cut
+    assert world.strategies.find(FindOrder("mine")).order == outcome.order
+    with pytest.raises(NotFound):
+        world.strategies.find(FindOrder("nobody's"))
+
+
+def test_the_lots_that_a_close_freezes_are_in_its_answer(world: World) -> None:
+    world.ledger.rebuild(account(), [detail(3)], [], [])
+    connection: Any = world.join("a")
+    world.ledger.own("1_7_1", "", "a")
+    changes = world.ledger.submit(order(1, Direction="1", CombOffsetFlag="4", VolumeTotalOriginal=2))
+    assert len(changes) == 1
+    outcome = world.strategies._shown(OrderOutcome("1_7_1", "sent"))
+    (held,) = msgspec.msgpack.decode(outcome.book, type=Book).positions
+    assert (held.volume, held.frozen, held.available) == (3, 2, 1)
+    assert connection.sent == []
+
+
+def test_a_later_gateways_cuts_are_newer(world: World) -> None:
+    connection: Any = world.join("a")
+    world.strategies.tell_book()
+    first = msgspec.msgpack.decode(connection.sent[0][0].payload, type=Book)
+    again = Strategies(**{name: getattr(world.strategies, f"_{name}") for name in ("app", "account", "fronts", "desk", "config")},
+                       store=world.store, loop=Loop())  # type: ignore[arg-type]  # fmt: skip
+    state = msgspec.msgpack.decode(again.join(connection, JoinStrategy("a", 1)).payload, type=State)
+    assert state.cut > first.cut
 
 
 def test_a_limit_holds_for_its_strategy_alone_and_counts_its_working_opens(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -33,10 +34,10 @@ from ctpbee.signals import common_signals
 
 from app.gateway import entities
 from app.gateway.entities import Book, State
-from app.gateway.messages import AnyRequest, CancelOrder, Done, OrderOutcome, PlaceOrder, Subscribe, Symbols, WatchTicks
+from app.gateway.messages import AnyRequest, CancelOrder, Done, FindOrder, OrderOutcome, PlaceOrder, Subscribe, Symbols, WatchTicks
 from app.lib.book import Position
 from app.lib.calendar import SHANGHAI
-from app.lib.errors import BadInput, GatewayDown, OrderRefused
+from app.lib.errors import AppError, BadInput, GatewayDown, NotFound, NotReady, OrderRefused
 from app.strategy.bee import StrategyApp
 from app.strategy.loader import NotAStrategy, failure, load, prepare
 
@@ -55,14 +56,23 @@ class Gateway:
         self.lots: dict[tuple[str, str], int] = {}
         self.app: StrategyApp | None = None
         self.now = 100.0
+        self.untold: list[OrderData] = []
 
-    def call(self, request: AnyRequest, _timeout: float) -> Any:
+    def tell(self) -> None:
+        """The events of what was sent."""
+        while self.untold and self.app is not None:
+            self.app.hear_own("order", self.untold.pop(0))
+
+    def call(self, request: AnyRequest, _timeout: float, _late: Callable[[Any], None] | None = None) -> Any:
         self.asked.append(request)
         answer = self.answers.get(type(request))
         if isinstance(answer, Exception):
             raise answer
+        if answer is not None:
+            return answer
         if isinstance(request, PlaceOrder):
             self._fill(request)
+            self.untold.append(order(len(self.orders()), Status.ALLTRADED, request.client_order_id, traded=request.volume))
             return OrderOutcome(f"1_7_{len(self.orders())}", "sent")
         return Symbols(request.symbols) if isinstance(request, Subscribe) else Done()
 
@@ -168,7 +178,7 @@ def run(tmp_path: Path, gateway: Gateway, prepared: None) -> Iterator[Callable[.
     apps = []
 
     def start(text: str, **found: Any) -> Any:
-        app = gateway.app = StrategyApp("test", gateway.call, lambda: gateway.now)
+        app = gateway.app = StrategyApp("test", lambda *asked: gateway.call(*asked), lambda: gateway.now)
         apps.append(app)
         app.take(state(**found))
         path = tmp_path / "strategy.py"
@@ -334,6 +344,7 @@ def test_the_example_in_strategies_opens_one_lot_each_way_on_the_second_month(ru
     for number in range(120):
         strategy.app.hear("bar", bar(number, 3000.0))  # the other month's
         strategy.app.hear("bar", bar(number, 3000 + round(50 * math.sin(number / 10)), "rb2601"))
+        gateway.tell()
     assert {order.local_symbol for order in gateway.orders()} == {"rb2601"} and {order.volume for order in gateway.orders()} == {1}
     assert {"long open", "short closetoday", "short open", "long closetoday"} == set(gateway.words())
     assert sum(gateway.lots.values()) == 1, "never more than one lot"
@@ -463,27 +474,6 @@ def test_what_no_order_can_be_never_leaves(run: Callable[..., Any], gateway: Gat
     assert gateway.orders() == []
 
 
-def test_an_order_on_whose_way_the_connection_broke_is_looked_for_and_never_sent_again(
-    run: Callable[..., Any], gateway: Gateway, caplog: pytest.LogCaptureFixture
-) -> None:
-    strategy = run(NOTES)
-    gateway.answers[PlaceOrder] = GatewayDown("断开", asked=True)
-    assert strategy.action.buy_open(3000.0, 1, tick()) == strategy.action.buy_open(3001.0, 1, tick()) == ""
-    assert "请勿重复下单" in caplog.text
-    first = gateway.orders()[0].client_order_id
-    gateway.now += 60
-    strategy.app.on_timer()
-    assert "没有发出" not in caplog.text, "as long as the connection is the same, it may still be on its way"
-    strategy.app.catch_up(state(orders=[order(1, client_order_id=first)]))
-    assert "已发出，编号 1_7_1" in caplog.text and ("order", "NOTTRADED") in strategy.heard
-    strategy.app.on_timer()
-    assert "没有发出" not in caplog.text, "the gateway is still looking for it at the counter"
-    gateway.now += 6
-    strategy.app.on_timer()
-    strategy.app.on_timer()
-    assert caplog.text.count("没有发出：账户的委托中没有它") == 1 and len(gateway.orders()) == 2
-
-
 def test_a_cancel_goes_by_the_id_that_send_order_gave(run: Callable[..., Any], gateway: Gateway) -> None:
     strategy = run(NOTES, orders=[order(1)])
     assert strategy.action.cancel("sim.1_7_1") == 0
@@ -502,6 +492,371 @@ def test_closing_goes_by_the_accounts_position_todays_and_history_apart(run: Cal
         ("closetoday", 2, "short"),
         ("closeyesterday", 2, "short"),
     ]
+
+
+# ── what it knows of its orders, and when ────────────────────────────────────────────────────────────────────────────
+
+PAIR = """
+from ctpbee import CtpbeeApi
+
+
+class Pair(CtpbeeApi):
+    def __init__(self, name, near, far):
+        super().__init__(name)
+        self.near, self.far = near, far
+        self.instrument_set = {near, far}
+        self.frozen = []
+
+    def on_tick(self, tick):
+        if self.center.positions or self.center.active_orders:
+            return
+        near, far = self.center.get_tick(self.near), self.center.get_tick(self.far)
+        if near and far:
+            self.action.sell_open(near.last_price, 1, near)
+            self.action.buy_open(far.last_price, 1, far)
+            self.frozen.append(self.center.account.frozen)
+
+
+ext = Pair("pair", "rb2510.SHFE", "rb2601.SHFE")
+"""
+
+
+class Slow(Gateway):
+    """Takes orders and answers as a gateway does, with the order and the book at one cut; their events wait until `tell`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cut = 0
+        self.frozen = 0.0
+        self.placed: list[OrderData] = []
+        self.stalled: list[tuple[PlaceOrder, Callable[[Any], None] | None]] = []
+        self.stalls = False
+
+    def call(self, request: AnyRequest, timeout: float, late: Callable[[Any], None] | None = None) -> Any:
+        if not isinstance(request, PlaceOrder | FindOrder) or type(request) in self.answers:
+            return super().call(request, timeout)
+        self.asked.append(request)
+        if isinstance(request, FindOrder):
+            return self.find(request)
+        if self.stalls:
+            self.stalled.append((request, late))
+            raise GatewayDown("网关未在限定时间内应答", code="GATEWAY_TIMEOUT", asked=True)
+        return self.take(request)
+
+    def take(self, request: PlaceOrder) -> OrderOutcome:
+        number = len(self.placed) + 1
+        made = order(number, Status.SUBMITTING, request.client_order_id)
+        words = {"long": Direction.LONG, "short": Direction.SHORT}, {"open": Offset.OPEN, "close": Offset.CLOSE}
+        symbol = request.local_symbol
+        vars(made).update(symbol=symbol, local_symbol=f"{symbol}.SHFE", direction=words[0][request.direction], volume=request.volume)
+        vars(made).update(offset=words[1].get(request.offset, Offset.CLOSETODAY), strategy="test")
+        self.placed.append(made)
+        self.frozen += 3000.0
+        return self.outcome(made)
+
+    def outcome(self, made: OrderData) -> OrderOutcome:
+        return OrderOutcome(made.order_id, "sent", order=entities.encode(made), book=entities.encode(self.book()))
+
+    def find(self, request: FindOrder) -> OrderOutcome:
+        for made in self.placed:
+            if made.client_order_id == request.client_order_id:
+                return self.outcome(made)
+        raise NotFound("没有这样的报单")
+
+    def book(self) -> Book:
+        self.cut += 1
+        return Book([], {"__name__": "AccountData", "accountid": "demo", "gateway_name": "sim", "frozen": self.frozen}, self.cut)
+
+    def event(self, number: int = 1, **changes: Any) -> OrderData:
+        """The order as a push has it."""
+        made = entities.decode(entities.encode(self.placed[number - 1]))
+        vars(made).update(changes)
+        assert isinstance(made, OrderData)
+        return made
+
+    def fill(self, number: int = 1) -> TradeData:
+        made = self.placed[number - 1]
+        fields = {name: getattr(made, name) for name in ("symbol", "order_id", "direction", "offset", "price", "volume")}
+        return TradeData(
+            exchange=Exchange.SHFE, tradeid=str(number), time="", gateway_name="sim", trading_day=DAY, strategy="test", **fields
+        )  # fmt: skip
+
+    def late_answer(self, answer: Any = None) -> None:
+        """What the stalled order is answered at last; the gateway takes it if there is no other answer."""
+        request, late = self.stalled.pop(0)
+        assert late is not None
+        late(self.take(request) if answer is None else answer)
+
+
+@pytest.fixture
+def slow(run: Callable[..., Any], gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Slow:
+    """In place of the gateway that fills at once."""
+    made = Slow()
+    monkeypatch.setattr(gateway, "call", made.call)
+    made.app = gateway.app
+    return made
+
+
+def test_when_send_order_returns_the_order_is_known_and_frozen_for(run: Callable[..., Any], slow: Slow) -> None:
+    strategy = run(NOTES)
+    strategy.heard.clear()
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    known = strategy.app.recorder.get_order(order_id)
+    assert (known.status, known.volume, known.local_order_id) == (Status.SUBMITTING, 1, order_id)
+    assert [one.local_order_id for one in strategy.center.active_orders] == [order_id]
+    assert strategy.center.account.frozen == 3000.0
+    assert strategy.heard == [], "on_order comes later"
+    strategy.app.hear_own("order", slow.event())
+    assert strategy.heard == [("order", "SUBMITTING")]
+
+
+def test_a_pair_is_opened_once_although_both_ticks_come_before_the_events_of_its_orders(run: Callable[..., Any], slow: Slow) -> None:
+    strategy = run(PAIR)
+    for symbol in ("rb2510", "rb2601", "rb2510"):
+        strategy.app.hear("tick", tick(symbol))
+    assert [(one.local_symbol, one.direction) for one in slow.orders()] == [("rb2510", "short"), ("rb2601", "long")]
+    assert strategy.frozen == [6000.0]
+
+
+def test_between_the_row_that_says_filled_and_its_fill_a_strategys_order_is_still_under_way(run: Callable[..., Any], slow: Slow) -> None:
+    """SHFE, INE and CFFEX tell the order before the trade (docs/domain.md, Orders 1)."""
+    strategy = run(PAIR)
+    strategy.app.hear("tick", tick("rb2510"))
+    strategy.app.hear("tick", tick("rb2601"))
+    for number in (1, 2):
+        strategy.app.hear_own("order", slow.event(number, status=Status.ALLTRADED, traded=1))
+    strategy.app.hear("tick", tick("rb2510"))
+    assert len(slow.orders()) == 2
+    for number in (1, 2):
+        strategy.app.take_book(Book([position("rb2510", "short", 1)], None, slow.cut))
+        strategy.app.hear_own("trade", slow.fill(number))
+    assert strategy.center.active_orders == []
+    strategy.app.hear("tick", tick("rb2510"))
+    assert len(slow.orders()) == 2
+
+
+def test_an_order_can_be_cancelled_in_the_callback_that_sent_it(run: Callable[..., Any], slow: Slow) -> None:
+    strategy = run(NOTES)
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    assert strategy.action.cancel(order_id) == 0
+    strategy.action.cancel_all()
+    assert slow.asked[-2:] == [CancelOrder("1_7_1", wait=False)] * 2
+
+
+def test_what_has_waited_since_before_the_answer_is_older_than_it(run: Callable[..., Any], slow: Slow) -> None:
+    strategy = run(NOTES)
+    book = slow.book()
+    money = entities.entity({**(book.account or {}), "cut": slow.book().cut})
+    state_of_before = state()
+    state_of_before.cut = slow.book().cut
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    strategy.app.take_book(book)
+    strategy.app.take_account(money)
+    strategy.app.forget_day(DAY)
+    strategy.app.catch_up(state_of_before)
+    assert strategy.center.account.frozen == 3000.0
+    assert strategy.app.recorder.get_order(order_id) is not None and len(strategy.center.active_orders) == 1
+    slow.frozen = 0.0
+    strategy.app.take_book(slow.book())
+    assert strategy.center.account.frozen == 0.0
+    strategy.app.forget_day("20250609")
+    assert strategy.center.active_orders == strategy.center.orders == []
+
+
+def test_an_answer_that_is_read_after_the_orders_own_events_changes_nothing(run: Callable[..., Any], slow: Slow) -> None:
+    """A strategy may send from a thread of its own, while the event thread hears."""
+    strategy = run(NOTES)
+    take = slow.take
+
+    def filled_meanwhile(request: PlaceOrder) -> OrderOutcome:
+        outcome = take(request)
+        slow.frozen = 0.0
+        strategy.app.take_book(slow.book())
+        strategy.app.hear_own("order", slow.event(status=Status.ALLTRADED, traded=1))
+        strategy.app.hear_own("trade", slow.fill())
+        return outcome
+
+    slow.take = filled_meanwhile  # type: ignore[method-assign]
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    assert strategy.app.recorder.get_order(order_id).status is Status.ALLTRADED
+    assert strategy.center.active_orders == [] and strategy.center.account.frozen == 0.0
+
+
+# ── orders that may have left ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_order_that_may_have_left_has_an_id_is_under_way_and_nothing_more_is_opened_in_its_contract(
+    run: Callable[..., Any], slow: Slow, caplog: pytest.LogCaptureFixture
+) -> None:
+    strategy = run(NOTES)
+    slow.stalls = True
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    assert order_id and "请勿重复下单" in caplog.text
+    known = strategy.app.recorder.get_order(order_id)
+    assert (known.status, known.volume, known.local_symbol, known.strategy) == (Status.SUBMITTING, 1, SYMBOL, "test")
+    assert [one.local_order_id for one in strategy.center.active_orders] == [order_id]
+    slow.stalls = False
+    assert strategy.action.buy_open(3001.0, 1, tick()) == strategy.action.sell_open(2999.0, 1, tick()) == ""
+    assert caplog.text.count("去向未明，弄清之前不再开仓这个合约") == 2 and len(slow.orders()) == 1
+    assert strategy.action.buy_open(3000.0, 1, tick("rb2601")), "another contract"
+    strategy.app.take_book(Book([position("rb2510", "long", 1)], None, slow.cut))
+    assert strategy.action.buy_close(2990.0, 1, tick()) == ["sim.1_7_2"], "who wants to get out can"
+    strategy.app.forget_day("20250609")
+    assert [one.local_order_id for one in strategy.center.active_orders] == [order_id], "it may be the new day's"
+
+
+def test_it_keeps_the_id_that_send_order_gave_whatever_the_order_is_called_elsewhere(run: Callable[..., Any], slow: Slow) -> None:
+    strategy = run(NOTES)
+    slow.stalls = True
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    slow.stalls = False
+    slow.late_answer()
+    assert [one.local_order_id for one in strategy.center.orders] == [order_id] and strategy.center.account.frozen == 3000.0
+    assert strategy.action.cancel(order_id) == 0 and slow.asked[-1] == CancelOrder("1_7_1", wait=False)
+    strategy.app.hear_own("order", slow.event(status=Status.ALLTRADED, traded=1))
+    trade = slow.fill()
+    strategy.app.hear_own("trade", trade)
+    assert trade.local_order_id == order_id and strategy.app.recorder.get_order(order_id).status is Status.ALLTRADED
+    assert strategy.center.active_orders == [] and len(strategy.center.orders) == 1
+    assert strategy.action.buy_open(3000.0, 1, tick()) == "sim.1_7_2", "it is known now what became of it"
+
+
+def test_an_event_of_the_order_settles_it_before_any_answer(run: Callable[..., Any], slow: Slow) -> None:
+    strategy = run(NOTES)
+    slow.stalls = True
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    request, late = slow.stalled.pop()
+    answer = slow.take(request)
+    strategy.heard.clear()
+    strategy.app.hear_own("order", slow.event(status=Status.ALLTRADED, traded=1))
+    assert late is not None
+    late(answer)
+    assert strategy.heard == [("order", "ALLTRADED")] and strategy.app.recorder.get_order(order_id).status is Status.ALLTRADED
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OrderRefused("超出策略限制：每笔至多 1 手", code="STRATEGY_LIMIT"),
+        BadInput("price", "价格不在最小变动价位上"),
+        OrderOutcome("1_7_1", "refused", "NEVER_SENT", "连接已断开，未发出"),
+    ],
+)
+def test_a_late_no_ends_it_as_refused_with_the_reason(run: Callable[..., Any], slow: Slow, answer: Any) -> None:
+    strategy = run(NOTES)
+    slow.stalls = True
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    strategy.heard.clear()
+    slow.late_answer(answer)
+    known = strategy.app.recorder.get_order(order_id)
+    assert known.status is Status.REJECTED and (known.error_code, known.error_message) == (answer.code, answer.message)
+    assert strategy.heard == [("order", "REJECTED")] and strategy.center.active_orders == []
+    slow.stalls = False
+    assert strategy.action.buy_open(3000.0, 1, tick()) == "sim.1_7_1"
+
+
+def test_after_rejoining_it_is_asked_for_and_what_was_filled_meanwhile_is_its_own(run: Callable[..., Any], slow: Slow) -> None:
+    strategy = run(NOTES)
+    slow.stalls = True
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    slow.take(slow.stalled[0][0])
+    strategy.heard.clear()
+    found = slow.event(status=Status.ALLTRADED, traded=1)
+    fill = slow.fill()
+    strategy.app.catch_up(state(orders=[found], trades=[fill]))
+    assert strategy.heard == [("trade", "1"), ("order", "ALLTRADED")]
+    (trade,) = strategy.center.trades
+    assert trade.local_order_id == order_id == strategy.center.orders[0].local_order_id
+    assert not any(isinstance(request, FindOrder) for request in slow.asked)
+
+
+def test_one_that_never_got_to_the_gateway_is_ended_once_that_is_sure(
+    run: Callable[..., Any], slow: Slow, gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    strategy = run(NOTES)
+    slow.stalls = True
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    gateway.now += 60
+    strategy.app.on_timer()
+    assert not any(isinstance(request, FindOrder) for request in slow.asked), "the same connection may still bring it"
+    strategy.app.catch_up(state())
+    strategy.app.on_timer()
+    assert strategy.app.recorder.get_order(order_id).status is Status.SUBMITTING, "the gateway may still be reading the old connection"
+    strategy.heard.clear()
+    gateway.now += 6
+    strategy.app.on_timer()
+    strategy.app.on_timer()
+    assert strategy.heard == [("order", "REJECTED")] and caplog.text.count("没有发出：网关没有收到它") == 1
+    assert len(slow.orders()) == 1, "nothing is sent again"
+    strategy.app.hear_own("order", order(9, client_order_id=slow.orders()[0].client_order_id))
+    assert strategy.app.recorder.get_order(order_id).status is Status.NOTTRADED, "given up, and alive all the same: it is that order"
+
+
+def test_while_the_gateway_does_not_know_either_it_is_asked_again(run: Callable[..., Any], slow: Slow, gateway: Gateway) -> None:
+    strategy = run(NOTES)
+    slow.stalls = True
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    slow.answers[FindOrder] = OrderOutcome("1_7_1", "unknown", "ORDER_STATE_UNKNOWN", "报单已发出，柜台未确认，请勿重复下单")
+    strategy.app.catch_up(state())
+    gateway.now += 60
+    strategy.app.on_timer()
+    slow.answers[FindOrder] = GatewayDown("断开", asked=False)
+    strategy.app.on_timer()
+    slow.answers[FindOrder] = NotReady("正在载入")
+    strategy.app.on_timer()
+    assert strategy.app.recorder.get_order(order_id).status is Status.SUBMITTING
+    slow.answers[FindOrder] = OrderOutcome("1_7_1", "accepted", message="全部成交", status="全部成交", traded=1)
+    strategy.app.on_timer()
+    known = strategy.app.recorder.get_order(order_id)
+    assert (known.status, known.traded) == (Status.ALLTRADED, 1), "of the day before: it has ended as its row says"
+
+
+def test_a_gateway_that_fails_over_an_order_may_have_sent_it(run: Callable[..., Any], slow: Slow, gateway: Gateway) -> None:
+    strategy = run(NOTES)
+    slow.answers[PlaceOrder] = AppError("服务内部错误，详见日志")
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    assert strategy.app.recorder.get_order(order_id).status is Status.SUBMITTING
+    slow.take(slow.orders()[0])
+    strategy.app.on_timer()
+    assert strategy.action.cancel(order_id) == 0 and slow.asked[-1] == CancelOrder("1_7_1", wait=False)
+
+
+def test_a_cancel_of_an_order_that_nobody_has_found_yet_leaves_when_it_is_found_alive(run: Callable[..., Any], slow: Slow) -> None:
+    strategy = run(NOTES)
+    slow.stalls = True
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    assert strategy.action.cancel(order_id) == 0
+    strategy.action.cancel_all()
+    assert not any(isinstance(request, CancelOrder) for request in slow.asked)
+    slow.late_answer()
+    assert [request for request in slow.asked if isinstance(request, CancelOrder)] == [CancelOrder("1_7_1", wait=False)]
+
+
+def test_readmes_example_ends_with_one_lot_although_the_gateway_stalls_over_its_order(run: Callable[..., Any], slow: Slow) -> None:
+    (text,) = re.findall(r"```python\n(.*?class TwoTicks.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    strategy = run(text.replace("m2705.DCE", SYMBOL).replace('"两跳"', '"test"'))
+
+    def quote(bid: float) -> None:
+        made = tick(price=bid)
+        vars(made).update(bid_price_1=bid, ask_price_1=bid + 1)
+        strategy.app.hear("tick", made)
+
+    slow.stalls = True
+    quote(3000.0)
+    slow.stalls = False
+    for _ in range(3):
+        quote(3000.0)
+    assert len(slow.orders()) == 1
+    slow.late_answer(OrderRefused("前置未就绪", code="NOT_READY"))
+    quote(3000.0)
+    assert len(slow.orders()) == 2, "what was not sent after all is tried again"
+    strategy.app.take_book(Book([position("rb2510", "long", 1)], None, slow.cut))
+    strategy.app.hear_own("order", slow.event(status=Status.ALLTRADED, traded=1))
+    strategy.app.hear_own("trade", slow.fill())
+    quote(3001.0)
+    quote(3002.0)
+    quote(3003.0)
+    assert [f"{one.direction} {one.offset}" for one in slow.orders()] == ["long open", "long open", "short closetoday"]
 
 
 # ── what is wrong with a file ────────────────────────────────────────────────────────────────────────────────────────

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.gateway import channel
+from app.gateway.channel import Connection
 from app.gateway.loop import EventLoop
 from app.gateway.messages import CancelAll, Push, StrategySaid
 from app.gateway.registry import Registry
-from app.lib.errors import GatewayDown
+from app.gateway.rpc import RpcClient, RpcServer, encode_push
+from app.lib.errors import GatewayDown, OrderRefused
 from app.strategy.relay import Relay
+from tests.waiting import eventually
 
 
 class Listener:
@@ -82,3 +87,32 @@ def test_without_a_connection_nothing_is_asked_and_that_is_said(relay: Relay) ->
         relay.call(CancelAll(), 1.0)
     assert error.value.extra["asked"] is False
     assert not relay.tell(StrategySaid("a", "INFO", "", "x"))
+
+
+def test_a_late_answer_is_heard_in_its_turn_among_the_pushes(relay: Relay, listener: Listener, tmp_path: Path) -> None:
+    heard = listener.heard
+    answers: list[Any] = []
+    given: list[tuple[Connection, Future[Any]]] = []
+
+    def handle(connection: Connection, _request: Any) -> Future[Any]:
+        given.append((connection, Future()))
+        return given[0][1]
+
+    server = RpcServer(channel.new_address(tmp_path, "gateway.sock"), handle)
+    server.start()
+    relay._client = RpcClient(server.address, relay._on_push)
+    try:
+        with pytest.raises(GatewayDown):
+            relay.call(CancelAll(), 0.01, lambda answer: (heard.append(("answer", b"")), answers.append(answer)))
+        eventually(lambda: given, "the gateway has it")
+        connection, answer = given[0]
+        connection.send(encode_push(Push("book", b"1")))
+        answer.set_exception(OrderRefused("超出限制", code="STRATEGY_LIMIT"))
+        connection.send(encode_push(Push("order", b"2")))
+        eventually(lambda: listener.loop.waiting == 3, "all has been read")
+        listener.loop.run_due()
+        assert [name for name, _ in heard] == ["book", "answer", "order"]
+        assert isinstance(answers[0], OrderRefused) and answers[0].code == "STRATEGY_LIMIT"
+    finally:
+        relay.stop(0.0)
+        server.close(0.0)
