@@ -1,4 +1,4 @@
-"""The main job on really recorded ticks: ru1901 of October 2018, replayed faster than life."""
+"""The main job on recorded ticks: ru1901 of October 2018, replayed faster than life."""
 
 from __future__ import annotations
 
@@ -6,35 +6,32 @@ import csv
 import gzip
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.server import BackendServer, Trader
+from tests.unit.recorded import MADE, REAL, Recordings, needs_data
 from tests.waiting import eventually
 
-TICKS = Path(__file__).parents[3] / "shared" / "data" / "ticks" / "SHFE.ru1901_20181008-20181012.ctp.csv.gz"
-BARS = Path(__file__).parents[3] / "shared" / "data" / "bars_1m" / "SHFE.ru1901.from_ticks.1m.csv.gz"
 RU = "ru1901.SHFE"
 CHINA = timezone(timedelta(hours=8))
 
 
-@pytest.mark.skipif(not TICKS.exists(), reason="recorded data is not here: ../shared/data")
-def test_the_main_job_on_a_replay_of_recorded_ticks(make_server: Callable[..., BackendServer]) -> None:
+@pytest.mark.parametrize("recorded", [pytest.param(MADE, id="made"), pytest.param(REAL, id="real", marks=[needs_data, pytest.mark.full])])
+def test_the_main_job_on_a_replay_of_recorded_ticks(make_server: Callable[..., BackendServer], recorded: Recordings) -> None:
     server = make_server(
-        counter_quotes="replay", counter_replay=TICKS, counter_speed=60, counter_hours="exchange", counter_clock=""
+        counter_quotes="replay", counter_replay=recorded.rubber, counter_speed=60, counter_hours="exchange", counter_clock=""
     ).start()
     trader = Trader(server).log_in()
     page = trader.open_page()
     trader.do("POST", "/market", symbol=RU)
     tick = page.wait("tick", lambda event: event["data"]["local_symbol"] == RU)["data"]
-    assert tick["trading_day"] == "20181008" and tick["pre_settlement_price"] == 12285.0
-    assert (tick["limit_up"], tick["limit_down"]) == (13390.0, 11175.0)
+    assert tick["trading_day"] == "20181008" and tick["pre_settlement_price"] == recorded.days["rubber"]["20181008"].pre_settlement
 
     opened = trader.order(RU, "long", "open", tick["limit_up"], 1)  # whatever the price has become meanwhile
     assert opened["success"], opened
     fill = page.wait("trade_update", lambda event: event["data"]["order_id"] == opened["order_id"])["data"]
-    assert 11175.0 <= fill["price"] <= 13390.0 and fill["price"] % 5 == 0
+    assert tick["limit_down"] <= fill["price"] <= tick["limit_up"] and fill["price"] % 5 == 0
     assert fill["trading_day"] == "20181008"
     position = eventually(lambda: trader.position(RU, "long"), "the position")
     assert position["price"] == fill["price"]
@@ -48,7 +45,7 @@ def test_the_main_job_on_a_replay_of_recorded_ticks(make_server: Callable[..., B
 
     page.wait("bar", lambda event: event["local_symbol"] == RU, seconds=30)
     eventually(lambda: len(trader.do("POST", "/bar", local_symbol=RU)) >= 5, "five bars", 30)
-    with gzip.open(BARS, "rt") as file:
+    with gzip.open(recorded.rubber_bars, "rt") as file:
         expected = {
             row["datetime"]: [float(row[name]) for name in ("open", "high", "low", "close", "volume")] for row in csv.DictReader(file)
         }

@@ -23,7 +23,7 @@ from app.model import store_path
 from app.model.sqlite import SqliteStore
 from app.model.store import Bar
 from tests.integration.test_gateway_service import ROOT, World
-from tests.unit.recorded import REBAR_BARS, RUBBER_BARS, needs_data
+from tests.unit.recorded import Recordings, on_each
 
 ACCOUNT = "sim-9999-demo"
 HEADER = "symbol,datetime,open,high,low,close,volume"
@@ -130,9 +130,9 @@ def test_at_a_terminal_a_bar_shows_how_far_the_import_is(data_dir: Path, tmp_pat
     assert len(kept(data_dir)) == 75
 
 
-@needs_data
-def test_the_recorded_files_come_in_as_they_are_named_one_with_labels_of_ends(data_dir: Path) -> None:
-    done = importing(data_dir, RUBBER_BARS, REBAR_BARS)
+@on_each
+def test_the_recorded_files_come_in_as_they_are_named_one_with_labels_of_ends(data_dir: Path, recorded: Recordings) -> None:
+    done = importing(data_dir, recorded.rubber_bars, recorded.rebar_bars)
     assert done.returncode == 0, done.stderr
     assert (len(kept(data_dir, "ru1901.SHFE")), len(kept(data_dir, "rb2401.SHFE"))) == (1725, 1830)
 

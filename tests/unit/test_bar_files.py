@@ -15,7 +15,7 @@ from app.lib.bar_files import MOST_NAMED, BadBarFile, read_bar_file
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.model.store import Bar
-from tests.unit.recorded import REBAR_BARS, RUBBER_BARS, needs_data
+from tests.unit.recorded import Recordings, on_each
 
 PLAIN = "symbol,trading_day,datetime,open,high,low,close,volume,turnover,open_interest"
 CTPBEE = "local_symbol,datetime,open_price,close_price,high_price,low_price,volume,turnover,open_interest"
@@ -226,17 +226,21 @@ def test_a_damaged_parquet_gives_nothing(tmp_path: Path) -> None:
         read_bar_file(path)
 
 
-@needs_data
-def test_the_recorded_bars_of_both_layouts_are_read_with_the_right_labels() -> None:
-    (rubber,) = read_bar_file(RUBBER_BARS).values()
+@on_each
+def test_the_recorded_bars_of_both_layouts_are_read_with_the_right_labels(recorded: Recordings) -> None:
+    (rubber,) = read_bar_file(recorded.rubber_bars).values()
     assert (len(rubber), clock(rubber[0]), clock(rubber[-1])) == (1725, "2018-10-08 09:00", "2018-10-12 22:59")
-    found = read_bar_file(REBAR_BARS)
+    found = read_bar_file(recorded.rebar_bars)
     (rebar,) = found.values()
     assert list(found) == ["rb2401.SHFE"]
     assert (len(rebar), clock(rebar[0]), clock(rebar[-1])) == (1830, "2023-09-25 09:00", "2023-10-10 14:59")
-    with gzip.open(REBAR_BARS, "rt") as file:
-        volume = sum(float(row["volume"]) for row in csv.DictReader(file))
-    assert sum(bar.volume for bar in rebar) == volume  # five auctions' own bars are in the first minutes
+    with gzip.open(recorded.rebar_bars, "rt") as file:
+        written = list(csv.DictReader(file))
+    # Five auctions' own bars are in the first minutes.
+    assert sum(bar.volume for bar in rebar) == sum(float(row["volume"]) for row in written)
     (eve,) = [bar for bar in rebar if clock(bar) == "2023-09-28 14:59"]
     following = rebar[rebar.index(eve) + 1]
-    assert (clock(following), following.open) == ("2023-10-09 09:00", 3670.0)  # no night before the holiday; the auction's print
+    auction = next(row for row in written if row["datetime"] > "2023-10-09")
+    # No night before the holiday; the auction's print, which was recorded as a bar of its own.
+    assert (clock(following), following.open) == ("2023-10-09 09:00", float(auction["open_price"]))
+    assert auction["datetime"] == "2023-10-09 09:00:00"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from app.counter.products import products
 from app.counter.readers import Row, read_rows
-from app.lib.bars import CLOSE_GRACE, BarBuilder, ClosedBar, Hours, aggregate, day_of_start
+from app.lib.bars import CLOSE_GRACE, BarBuilder, ClosedBar, Hours, Periods, aggregate, day_of_start
 from app.lib.calendar import compact, trading_day_of
 from app.lib.sessions import hours_named, periods
 from app.lib.symbols import product_of
 from app.model.store import Bar
-from tests.unit.recorded import APPLE, INDEX, RUBBER, RUBBER_BARS, needs_data
+from tests.unit.recorded import Recordings, on_each
 
 CHINA = timezone(timedelta(hours=8))
 DAY = "20181008"
@@ -273,10 +273,10 @@ def day_sums(closed: list[ClosedBar]) -> dict[str, int]:
     return dict(sums)
 
 
-@needs_data
-def test_bars_of_the_recorded_rubber_ticks_equal_the_expected_bars_field_by_field() -> None:
-    closed = bars_by(hours_named("exchange"), RUBBER)
-    with gzip.open(RUBBER_BARS, "rt") as file:
+@on_each
+def test_bars_of_the_recorded_rubber_ticks_equal_the_expected_bars_field_by_field(recorded: Recordings) -> None:
+    closed = bars_by(hours_named("exchange"), recorded.rubber)
+    with gzip.open(recorded.rubber_bars, "rt") as file:
         expected = [
             (
                 row["trading_day"],
@@ -291,25 +291,25 @@ def test_bars_of_the_recorded_rubber_ticks_equal_the_expected_bars_field_by_fiel
     ]
     assert built == expected
     assert all(item.bar.complete for item in closed)
-    assert day_sums(closed) == volume_of_days(rows_of(RUBBER))
+    assert day_sums(closed) == volume_of_days(rows_of(recorded.rubber))
 
 
-@needs_data
-def test_apples_login_rows_of_the_evening_make_no_bar_and_every_days_volume_adds_up() -> None:
-    closed, rows = bars_of(APPLE)
+@on_each
+def test_apples_login_rows_of_the_evening_make_no_bar_and_every_days_volume_adds_up(recorded: Recordings) -> None:
+    closed, rows = bars_of(recorded.apple)
     logins = [row for row in rows if row.kind == "login"]
-    assert len(logins) >= 10 and {row.moment.strftime("%H") for row in logins} == {"19"}
+    assert len(logins) == len(recorded.days["apple"]) and {row.moment.strftime("%H") for row in logins} == {"19"}
     starts = [datetime.fromtimestamp(item.bar.timestamp / 1000, CHINA) for item in closed]
     assert {(start.strftime("%H:%M") >= "09:00", start.strftime("%H:%M") < "15:00") for start in starts} == {(True, True)}
     assert all(start.strftime("%Y%m%d") == item.trading_day for start, item in zip(starts, closed, strict=True))
-    assert day_sums(closed) == volume_of_days(rows) and len(day_sums(closed)) == 10
+    assert day_sums(closed) == volume_of_days(rows) and list(day_sums(closed)) == list(recorded.days["apple"])
     assert all(item.bar.complete for item in closed)
 
 
-@needs_data
-def test_apples_turnover_of_a_day_is_yuan_for_lots_of_ten_tons() -> None:
+@on_each
+def test_apples_turnover_of_a_day_is_yuan_for_lots_of_ten_tons(recorded: Recordings) -> None:
     """Of a minute it is near that only: CZCE's count is the day's average, in whole yuan, times the volume."""
-    closed, rows = bars_of(APPLE)
+    closed, rows = bars_of(recorded.apple)
     turnover: Counter[str] = Counter()
     for item in closed:
         turnover[item.trading_day] += round(item.bar.turnover)
@@ -319,9 +319,9 @@ def test_apples_turnover_of_a_day_is_yuan_for_lots_of_ten_tons() -> None:
     assert all(last[day].LowestPrice <= average <= last[day].HighestPrice for day, average in averages.items())
 
 
-@needs_data
-def test_the_indexes_settlement_snapshots_after_three_make_no_bar() -> None:
-    closed, rows = bars_of(INDEX)
+@on_each
+def test_the_indexes_settlement_snapshots_after_three_make_no_bar(recorded: Recordings) -> None:
+    closed, rows = bars_of(recorded.index)
     late = [row for row in rows if row.kind == "outside"]
     assert late and all(row.moment.strftime("%H:%M") > "15:01" for row in late)
     by_day: dict[str, list[str]] = {}
@@ -332,32 +332,42 @@ def test_the_indexes_settlement_snapshots_after_three_make_no_bar() -> None:
     assert day_sums(closed) == volume_of_days(rows)
 
 
-def hourly(bars: list[Bar], interval: str) -> dict[str, int]:
-    return {clock_of(bar): bar.volume for bar in aggregate(bars, interval, lambda _ms: DAY)}
+def hourly(bars: list[Bar], interval: str, cut: Periods | None = None) -> dict[str, int]:
+    return {clock_of(bar): bar.volume for bar in aggregate(bars, interval, lambda _ms: "20181012", cut)}
 
 
-@needs_data
-def test_half_hours_and_hours_of_a_day_stand_on_the_clock_over_its_breaks() -> None:
-    closed, _ = bars_of(RUBBER)
+def periods_of_rubber(trading_day: str, minutes: int) -> Mapping[int, int]:
+    return periods("ru", trading_day, minutes)
+
+
+@on_each
+def test_half_hours_and_hours_go_over_the_breaks_by_trading_minutes_and_by_the_clock_if_asked(recorded: Recordings) -> None:
+    closed, _ = bars_of(recorded.rubber)
     friday = [item.bar for item in closed if item.trading_day == "20181012"]
-    sums: Counter[str] = Counter()
+    quarters: Counter[str] = Counter()
     for bar in friday:
         clock = clock_of(bar)
-        sums[f"{clock[:3]}{'00' if clock[3:] < '30' else '30'}"] += bar.volume
+        quarters[f"{clock[:3]}{int(clock[3:]) // 15 * 15:02d}"] += bar.volume
     halves = hourly(friday, "30m")
     assert list(halves) == ["21:00", "21:30", "22:00", "22:30", "09:00", "09:30", "10:00", "10:30", "11:00", "13:30", "14:00", "14:30"]
-    assert halves == dict(sums)
+    assert halves["10:00"] == quarters["10:00"] and halves["10:30"] == quarters["10:30"] + quarters["10:45"]
     hours = hourly(friday, "1h")
     assert list(hours) == ["21:00", "22:00", "09:00", "10:00", "11:00", "13:00", "14:00"]
-    assert hours["10:00"] == sums["10:00"] + sums["10:30"] and hours["13:00"] == sums["13:30"]
+    assert hours["10:00"] == sum(quarters[clock] for clock in ("10:00", "10:30", "10:45")) and hours["13:00"] == halves["13:30"]
+    halves, hours = hourly(friday, "30m", periods_of_rubber), hourly(friday, "1h", periods_of_rubber)
+    assert list(halves) == ["21:00", "21:30", "22:00", "22:30", "09:00", "09:30", "10:00", "10:45", "11:15", "13:45", "14:15", "14:45"]
+    assert halves["10:00"] == quarters["10:00"] + quarters["10:30"] and halves["11:15"] == quarters["11:15"] + quarters["13:30"]
+    assert list(hours) == ["21:00", "22:00", "09:00", "10:00", "11:15", "14:15"]
+    assert hours["11:15"] == sum(quarters[clock] for clock in ("11:15", "13:30", "13:45", "14:00"))
+    assert sum(halves.values()) == sum(hours.values()) == sum(quarters.values())
 
 
-@needs_data
-def test_daily_bars_are_trading_days_their_night_first_and_fridays_night_is_mondays() -> None:
+@on_each
+def test_daily_bars_are_trading_days_their_night_first_and_fridays_night_is_mondays(recorded: Recordings) -> None:
     def day_of(timestamp: int) -> str:
         return compact(trading_day_of(datetime.fromtimestamp(timestamp / 1000, CHINA)))
 
-    closed, rows = bars_of(RUBBER)
+    closed, rows = bars_of(recorded.rubber)
     assert {item.trading_day for item in closed if day_of(item.bar.timestamp) != item.trading_day} == set()
     days = aggregate([item.bar for item in closed], "1d", day_of)
     assert [day_of_start(bar.timestamp) for bar in days] == ["20181008", "20181009", "20181010", "20181011", "20181012", "20181015"]
@@ -393,7 +403,7 @@ def hour_starts(*clocks: str) -> list[str]:
     """Where hours of rubber begin on a Friday without a night, for minutes at these times."""
     minutes = [int(datetime.fromisoformat(f"2018-10-12 {clock}").replace(tzinfo=CHINA).timestamp() * 1000) for clock in clocks]
     bars = [Bar(minute, 1, 1, 1, 1, 1) for minute in minutes]
-    return [clock_of(bar) for bar in aggregate(bars, "1h", lambda _ms: "20181012", lambda day, span: periods("ru", day, span))]
+    return [clock_of(bar) for bar in aggregate(bars, "1h", lambda _ms: "20181012", periods_of_rubber)]
 
 
 def test_an_hour_goes_on_after_a_break_and_begins_where_its_first_minute_would_be() -> None:

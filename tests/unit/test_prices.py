@@ -2,15 +2,13 @@ import csv
 import gzip
 import math
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.lib.prices import exact, is_absent, limits, on_tick, round_to_tick
-
-TICKS = Path(__file__).resolve().parents[3] / "shared" / "data" / "ticks"
+from tests.unit.recorded import on_each
 
 tick_sizes = st.sampled_from([0.002, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10])
 
@@ -122,26 +120,25 @@ def test_there_are_no_limits_without_a_settlement_and_a_ratio(pre_settlement, ra
         limits(pre_settlement, ratio, 1, "SHFE")
 
 
-RECORDED = [
-    ("SHFE.ru1901_20181008-20181012.ctp.csv.gz", "SHFE", 5, ("TradingDay", "PreSettlementPrice", "UpperLimitPrice", "LowerLimitPrice"), 5),
-    ("CZCE.AP010_20200803-20200814.ctp.csv.gz", "CZCE", 1, ("TradingDay", "PreSettlementPrice", "UpperLimitPrice", "LowerLimitPrice"), 10),
-    ("CFFEX.IF.HOT_20210104-20210106.wt.csv.gz", "CFFEX", 0.2, ("trading_date", "pre_settle", "upper_limit", "lower_limit"), 3),
-]
+CTP = ("TradingDay", "PreSettlementPrice", "UpperLimitPrice", "LowerLimitPrice")
+WONDERTRADER = ("trading_date", "pre_settle", "upper_limit", "lower_limit")
 
 
-@pytest.mark.parametrize(("name", "exchange", "tick", "columns", "days"), RECORDED, ids=[row[0].split("_")[0] for row in RECORDED])
-def test_limits_are_the_recorded_ones_on_every_day(name, exchange, tick, columns, days):
-    if not (TICKS / name).exists():
-        pytest.skip(f"recorded ticks are absent: {name}")
+@on_each
+@pytest.mark.parametrize(
+    ("name", "exchange", "tick", "columns"), [("rubber", "SHFE", 5, CTP), ("apple", "CZCE", 1, CTP), ("index", "CFFEX", 0.2, WONDERTRADER)]
+)
+def test_limits_are_the_recorded_ones_on_every_day(recorded, name, exchange, tick, columns):
+    path, days = getattr(recorded, name), len(recorded.days[name])
     recorded = {}
-    with gzip.open(TICKS / name, "rt") as file:
+    with gzip.open(path, "rt") as file:
         rows = csv.reader(file)
         header = next(rows)
         at_day, *at_prices = (header.index(column) for column in columns)
         for row in rows:
             if row[at_day] not in recorded:
                 recorded[row[at_day]] = tuple(float(row[at]) for at in at_prices)
-    assert len(recorded) >= days
+    assert len(recorded) == days
     for day, (pre_settlement, upper, lower) in recorded.items():
         written = round(upper, 6), round(lower, 6)  # the IF file has 5806.400000000001
         fitting = [percent for percent in range(3, 21) if limits(pre_settlement, percent / 100, tick, exchange) == written]

@@ -13,7 +13,7 @@ import pytest
 from app.counter.products import EVERY_MONTH, products
 from app.lib import sessions
 from app.lib.prices import limits, on_tick
-from tests.unit.recorded import APPLE, DATA, INDEX, RUBBER, needs_data, table
+from tests.unit.recorded import DATA, Recordings, needs_data, on_each, table
 
 SUSPENDED = {"LR"}  # late indica rice: no trading since January 2025
 
@@ -177,11 +177,11 @@ def measured_days(path: Path) -> set[tuple[str, float, float, float]]:
         return {(line[day], *(round(float(line[place]), 4) for place in prices)) for line in lines}  # type: ignore[misc]
 
 
-@needs_data
-@pytest.mark.parametrize(("path", "code", "days"), [(RUBBER, "ru", 6), (APPLE, "AP", 10), (INDEX, "IF", 3)])
-def test_price_limits_round_as_on_the_recorded_days(path: Path, code: str, days: int) -> None:
-    product, measured = products()[code], measured_days(path)
-    assert len(measured) == days
+@on_each
+@pytest.mark.parametrize(("name", "code"), [("rubber", "ru"), ("apple", "AP"), ("index", "IF")])
+def test_price_limits_round_as_on_the_recorded_days(recorded: Recordings, name: str, code: str) -> None:
+    product, measured = products()[code], measured_days(getattr(recorded, name))
+    assert len(measured) == len(recorded.days[name])
     for day, pre_settlement, upper, lower in measured:
         ratios = [per_cent / 100 for per_cent in range(1, 21)]
         assert (upper, lower) in [limits(pre_settlement, ratio, product.price_tick, product.exchange) for ratio in ratios], day

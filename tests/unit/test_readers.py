@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 from collections import Counter
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from app.counter.readers import BadFile, Row, read_rows
 from app.lib.prices import on_tick
-from tests.unit.recorded import APPLE, INDEX, REBAR_BARS, RUBBER, RUBBER_BARS, needs_data
+from tests.unit.recorded import EACH, DayFacts, Recordings, on_each
 
 CTP_HEADER = (
     "TradingDay,InstrumentID,ExchangeID,ExchangeInstID,LastPrice,PreSettlementPrice,PreClosePrice,PreOpenInterest,OpenPrice,HighestPrice,"
@@ -202,51 +202,60 @@ def test_bars_whose_labels_tell_nothing_are_refused(tmp_path: Path) -> None:
         list(read_rows(written(tmp_path, "rb2510.SHFE,2025-06-06 21:05:00,3000,3005,3008,2999,10,300300,1000", header=BARS_HEADER)))
 
 
-@needs_data
-def test_rubber_keeps_its_volume_its_night_and_its_absent_values() -> None:
-    rows = list(islice(read_rows(RUBBER), 24_600))
-    assert {row.kind for row in rows} == {"tick"}
+@on_each
+def test_rubber_keeps_its_volume_its_nights_and_its_absent_values(recorded: Recordings) -> None:
+    rows = list(read_rows(recorded.rubber))
+    assert Counter(row.trading_day for row in rows) == {day: facts.rows for day, facts in recorded.days["rubber"].items()}
+    assert {row.kind for row in rows} == {"tick"} and {row.depth.ExchangeID for row in rows} == {"SHFE"}
     assert all(before.moment <= after.moment for before, after in pairwise(rows))
-    days = {row.trading_day: row for row in rows}
-    assert days["20181008"].depth.Volume == 257_762
-    assert days["20181008"].depth.SettlementPrice == 12_310
-    first = next(row for row in rows if row.trading_day == "20181009")
-    assert first.moment.isoformat() == "2018-10-08T21:00:00.500000+08:00"
-    assert (first.depth.PreSettlementPrice, first.depth.PreClosePrice) == (12_310, 12_330)
-    assert {row.depth.ExchangeID for row in rows} == {"SHFE"}
-    assert max(row.depth.AskPrice1 for row in rows) < 14_000  # no 1.79769e+308
+    first, last = {row.trading_day: row for row in reversed(rows)}, {row.trading_day: row.depth for row in rows}
+    for (day, facts), before in zip(recorded.days["rubber"].items(), [DayFacts(), *recorded.days["rubber"].values()], strict=False):
+        assert first[day].depth.PreSettlementPrice == facts.pre_settlement
+        assert before.close in (0, first[day].depth.PreClosePrice)
+        if facts.settlement:
+            assert (last[day].SettlementPrice, last[day].LastPrice, last[day].Volume) == (facts.settlement, facts.close, facts.volume)
+    assert {first[day].moment.date().isoformat() for day in ("20181009", "20181015")} == {"2018-10-08", "2018-10-12"}  # a Friday
+    assert max(row.depth.AskPrice1 for row in rows) < 2 * last["20181008"].LastPrice  # no 1.79769e+308
 
 
-@needs_data
-def test_apples_login_snapshots_are_marked_and_nothing_runs_backwards() -> None:
-    rows = list(read_rows(APPLE))
-    assert len(rows) == 126_034
+@on_each
+def test_apples_login_snapshots_are_marked_and_nothing_runs_backwards(recorded: Recordings) -> None:
+    rows, days = list(read_rows(recorded.apple)), recorded.days["apple"]
     logins = [row for row in rows if row.kind == "login"]
-    assert len(logins) == 10
+    assert len(logins) == len({row.trading_day for row in rows}) == len(days)
     assert {row.moment.hour for row in logins} == {19}
     assert all(row.depth.Volume == 0 and row.moment.date().isoformat().replace("-", "") < row.trading_day for row in logins)
     assert all(before.moment <= after.moment for before, after in pairwise(rows))
-    assert Counter(row.kind for row in rows) == {"tick": 126_024, "login": 10}
-    assert len({row.trading_day for row in rows}) == 10
+    assert Counter(row.kind for row in rows) == {"tick": sum(facts.rows for facts in days.values()), "login": len(days)}
+    assert {row.depth.UpdateMillisec for row in rows} == {0}
+    assert any(before.moment == after.moment for before, after in pairwise(rows))  # several a second, one stamp
 
 
-@needs_data
-def test_index_settlement_snapshots_are_quotes_outside_the_hours_without_volume() -> None:
-    rows = list(read_rows(INDEX))
-    assert len(rows) == 84_347
+@on_each
+def test_index_settlement_snapshots_are_quotes_outside_the_hours_without_volume(recorded: Recordings) -> None:
+    rows = list(read_rows(recorded.index))
+    assert Counter(row.trading_day for row in rows if row.kind == "tick") == {
+        day: facts.rows for day, facts in recorded.days["index"].items()
+    }
     outside = [(before, row) for before, row in pairwise(rows) if row.kind == "outside"]
-    assert len(outside) == 8
+    assert len(outside) >= 8
     assert all(row.depth.Volume == before.depth.Volume and row.depth.SettlementPrice > 0 for before, row in outside)
+    assert {row.trading_day: row.depth.SettlementPrice for _, row in outside} == {
+        day: facts.settlement for day, facts in recorded.days["index"].items()
+    }
     assert all(on_tick(row.depth.UpperLimitPrice, 0.2) and on_tick(row.depth.LowerLimitPrice, 0.2) for row in rows)
-    assert (rows[0].moment.isoformat(), rows[0].kind) == ("2021-01-04T09:29:00.400000+08:00", "tick")
+    assert (f"{rows[0].moment:%Y-%m-%d %H:%M}", rows[0].kind) == ("2021-01-04 09:29", "tick")  # its auction's print
 
 
-@needs_data
 @pytest.mark.parametrize(
     ("path", "bars", "first", "last"),
     [
-        (REBAR_BARS, 1835, "2023-09-25T09:00:00+08:00", "2023-10-10T14:59:59.500000+08:00"),  # labelled with their ends
-        (RUBBER_BARS, 1725, "2018-10-08T09:00:00+08:00", "2018-10-12T22:59:59.500000+08:00"),  # with their starts
+        pytest.param(getattr(recorded.values[0], name), bars, first, last, marks=recorded.marks, id=f"{recorded.id}-{name}")
+        for recorded in EACH
+        for name, bars, first, last in [
+            ("rebar_bars", 1835, "2023-09-25T09:00:00+08:00", "2023-10-10T14:59:59.500000+08:00"),  # labelled with their ends
+            ("rubber_bars", 1725, "2018-10-08T09:00:00+08:00", "2018-10-12T22:59:59.500000+08:00"),  # with their starts
+        ]
     ],
 )
 def test_bar_files_begin_and_end_where_the_market_did(path: Path, bars: int, first: str, last: str) -> None:
@@ -254,22 +263,23 @@ def test_bar_files_begin_and_end_where_the_market_did(path: Path, bars: int, fir
     assert len(rows) == 4 * bars
     assert (rows[0].moment.isoformat(), rows[-1].moment.isoformat()) == (first, last)
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        recorded = sum(float(line["volume"]) for line in csv.DictReader(file))
+        total = sum(float(line["volume"]) for line in csv.DictReader(file))
     final = {row.trading_day: row.depth.Volume for row in rows}
-    assert sum(final.values()) == recorded
+    assert sum(final.values()) == total
     assert {row.kind for row in rows} == {"tick"}
 
 
-@needs_data
-def test_the_settlement_made_of_bars_is_the_one_the_exchange_published() -> None:
-    made = {row.trading_day: row.depth.PreSettlementPrice for row in read_rows(RUBBER_BARS)}
-    assert [made[day] for day in ("20181009", "20181010", "20181011", "20181012", "20181015")] == [12_310, 12_620, 12_610, 12_300, 12_255]
+@on_each
+def test_the_settlement_made_of_bars_is_the_one_that_was_published(recorded: Recordings) -> None:
+    made = {row.trading_day: row.depth.PreSettlementPrice for row in read_rows(recorded.rubber_bars)}
+    days = list(recorded.days["rubber"].items())
+    assert [made[day] for day, _ in days[1:]] == [facts.pre_settlement for _, facts in days[1:]]
 
 
-@needs_data
-def test_the_bars_over_national_day_carry_the_right_trading_days() -> None:
-    days = sorted({row.trading_day for row in read_rows(REBAR_BARS)})
-    assert days == ["20230925", "20230926", "20230927", "20230928", "20231009", "20231010"]
+@on_each
+def test_the_bars_over_national_day_carry_the_right_trading_days(recorded: Recordings) -> None:
+    days = sorted({row.trading_day for row in read_rows(recorded.rebar_bars)})
+    assert days == ["20230925", "20230926", "20230927", "20230928", "20231009", "20231010"] == list(recorded.days["rebar"])
 
 
 @pytest.mark.parametrize("unit", [1, 10])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from app.counter.replay import BATCH, GAP, ReplayedMarket
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import SettingsError
 from app.settings import Settings
-from tests.unit.recorded import APPLE, INDEX, REBAR_BARS, RUBBER, RUBBER_BARS, needs_data
+from tests.unit.recorded import EACH, REAL, Recordings, needs_data, on_each
 from tests.unit.test_readers import ctp_line, written
 
 POLLS = 100_000
@@ -274,12 +275,12 @@ def test_the_settings_choose_file_and_speed(tmp_path: Path) -> None:
     assert market.trading_day() == "20250609"
 
 
-@needs_data
-def test_rubber_settles_tuesday_at_12620_although_it_closed_at_12750() -> None:
-    """20181009: the whole day's average, not the last price."""
-    market, wall = replaying(RUBBER, 1e5, "ru1901")
+@on_each
+def test_rubber_settles_at_the_days_average_and_not_at_its_last_price(recorded: Recordings) -> None:
+    market, wall = replaying(recorded.rubber, 1e5, "ru1901")
+    days = list(recorded.days["rubber"].items())
     day = market.instruments()["ru1901"]
-    assert (day.PreSettlementPrice, day.UpperLimitPrice, day.LowerLimitPrice) == (12_285, 13_390, 11_175)
+    assert day.PreSettlementPrice == days[0][1].pre_settlement and day.LowerLimitPrice < day.PreSettlementPrice < day.UpperLimitPrice
     seen: list[tuple[str, str, float, float]] = []
     last: DepthField | None = None
     for event in events(market, wall):
@@ -290,43 +291,56 @@ def test_rubber_settles_tuesday_at_12620_although_it_closed_at_12750() -> None:
                 break
         else:
             last = event
-    assert seen == [("20181008", "20181009", 12_310, 12_330), ("20181009", "20181010", 12_620, 12_750)]
+    assert seen == [(day, after, facts.settlement, facts.close) for (day, facts), (after, _) in pairwise(days[:3])]
+    assert all(facts.settlement != facts.close for _, facts in days[:2])
     fields = market.instruments()
-    assert (fields["ru1901"].UpperLimitPrice, fields["ru1901"].ExpireDate) == (13_500, "20190115")
+    assert fields["ru1901"].ExpireDate == "20190115"
     assert "rb1901" in fields and "ru2509" not in fields and "lc2401" not in fields
 
 
 @needs_data
-def test_bars_of_a_week_stream_through_nights_and_the_weekend() -> None:
-    market, wall = replaying(RUBBER_BARS, 1e5, "ru1901")
+def test_the_limits_of_the_real_rubber_are_those_of_its_days() -> None:
+    market, wall = replaying(REAL.rubber, 1e5, "ru1901")
+    assert (market.instruments()["ru1901"].UpperLimitPrice, market.instruments()["ru1901"].LowerLimitPrice) == (13_390, 11_175)
+    turns = (event for event in events(market, wall) if isinstance(event, DayTurn))
+    assert (next(turns).new_day, market.instruments()["ru1901"].UpperLimitPrice) == ("20181009", 13_170)
+
+
+@on_each
+def test_bars_of_a_week_stream_through_nights_and_the_weekend(recorded: Recordings) -> None:
+    market, wall = replaying(recorded.rubber_bars, 1e5, "ru1901")
     found = list(events(market, wall))
     turns = [event for event in found if isinstance(event, DayTurn)]
     assert [turn.new_day for turn in turns] == ["20181009", "20181010", "20181011", "20181012", "20181015"]
-    assert turns[1].settlement == {"ru1901": 12_620}
-    assert len(found) - len(turns) == len(list(read_rows(RUBBER_BARS)))
+    assert turns[1].settlement == {"ru1901": recorded.days["rubber"]["20181009"].settlement}
+    assert len(found) - len(turns) == len(list(read_rows(recorded.rubber_bars)))
 
 
-@needs_data
-def test_apples_day_turns_at_the_login_snapshot_which_is_no_tick() -> None:
-    market, wall = replaying(APPLE, 1e5, "AP010")
-    assert (market.trading_day(), market.now().isoformat()) == ("20200803", "2020-07-31T19:29:00+08:00")
+@on_each
+def test_apples_day_turns_at_the_login_snapshot_which_is_no_tick(recorded: Recordings) -> None:
+    market, wall = replaying(recorded.apple, 1e5, "AP010")
+    (first, facts), (second, _) = list(recorded.days["apple"].items())[:2]
+    assert market.trading_day() == first and f"{market.now():%H:%M}" == "19:29" and f"{market.now():%Y%m%d}" < first
     stamps: list[str] = []
     for event in events(market, wall):
         if isinstance(event, DayTurn):
-            assert (event.old_day, event.new_day, event.settlement) == ("20200803", "20200804", {"AP010": 7104})
+            assert (event.old_day, event.new_day, event.settlement) == (first, second, {"AP010": facts.settlement})
             break
         stamps.append(event.UpdateTime)
-    assert stamps[0] == "08:59:00" and max(stamps) == "14:59:59"
-    assert market.now().isoformat() == "2020-08-03T15:00:04+08:00"  # it has not yet handed out anything of the evening
+    assert f"{stamps[0][:5]} {max(stamps)}" == "08:59 14:59:59"
+    assert f"{market.now():%Y%m%d %H:%M:%S}" == f"{first} 15:00:04"  # it has not yet handed out anything of the evening
 
 
-@needs_data
 @pytest.mark.parametrize(
     ("path", "code", "day", "phase"),
     [
-        (INDEX, "IF2101", "20210104", "closed"),
-        (REBAR_BARS, "rb2401", "20230925", "continuous"),
-        (RUBBER, "ru1901", "20181008", "continuous"),
+        pytest.param(getattr(recorded.values[0], name), *expected, marks=recorded.marks, id=f"{recorded.id}-{name}")
+        for recorded in EACH
+        for name, *expected in [
+            ("index", "IF2101", "20210104", "closed"),
+            ("rebar_bars", "rb2401", "20230925", "continuous"),
+            ("rubber", "ru1901", "20181008", "continuous"),
+        ]
     ],
 )
 def test_every_recorded_file_opens_on_its_first_day(path: Path, code: str, day: str, phase: str) -> None:
