@@ -150,7 +150,7 @@ def account_pairs(row: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def account_detail(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """All of an account's row, with what a trader calls it: `[{"key", "label", "value"}, …]`."""
-    return [{"key": key, "label": ACCOUNT_LABELS[key], "value": value} for key, value in row.items()]
+    return [{"key": key, "label": ACCOUNT_LABELS.get(key, key), "value": value} for key, value in row.items()]
 
 
 def is_working(row: Mapping[str, Any]) -> bool:

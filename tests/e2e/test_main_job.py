@@ -140,7 +140,7 @@ def test_a_resting_order_is_shown_and_can_be_cancelled(either_server: BackendSer
     assert trader.order_row(order_id)["status"] == "已撤销"
     page.wait("active_order", lambda event: event["data"] == [])
     again = trader.ask("DELETE", "/order_solve", local_symbol=RB, order_id=order_id, exchange="SHFE")
-    assert not again["success"] and again["error"] == "CTP_26"
+    assert not again["success"] and again["error"] == "ORDER_ENDED"
     trader.close_page()
 
 

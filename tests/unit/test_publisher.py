@@ -164,6 +164,20 @@ def test_ticks_conflate_by_contract_and_nothing_else_does() -> None:
     assert watcher.pushes[0].symbol == "rb2501.SHFE" and watcher.pushes[0].payload == b'{"type":"tick"}'
 
 
+def test_the_accounts_detail_goes_out_with_the_account() -> None:
+    house, watcher = House(), Watcher()
+    lists = {name: lambda: [house.number] for name in ("account", "account_detail", "status")}
+    publisher = Publisher(house.loop, lists)
+    publisher.watch(watcher)
+    publisher.mute(False)
+    house.pass_time(1.0)
+    watcher.pushes.clear()
+    house.number = 5
+    publisher.changed("account")
+    house.pass_time(LIST_INTERVAL)
+    assert [watcher.payloads(name)[-1]["data"] for name in ("account", "account_detail")] == [[5], [5]]
+
+
 def test_the_contract_event_is_the_bare_list() -> None:
     house, watcher = House(), Watcher()
     house.publisher.watch(watcher)
