@@ -121,6 +121,7 @@ class Ledger:
         row = self._instruments[symbol] = msgspec.structs.replace(self._instruments[symbol], **rates)
         self._rated.add(symbol)
         self._terms.pop(symbol, None)
+        self.book.renew_terms(symbol)
         contract = self.contracts[f"{symbol}.{row.ExchangeID}"] = fields.contract_of(row, self.gateway_name)
         return contract
 

@@ -111,8 +111,8 @@ class Book:
         withdraw: Decimal | float | str = 0,
     ) -> None:
         """`lots` are those at the start of the day, with the last settlement as base: all of them are history, and what was opened
-        on this day comes in as fills (given as a lot too, it would count twice). `terms` should hold for the whole day; what it
-        raises for an unknown contract comes through and leaves the book as it was.
+        on this day comes in as fills (given as a lot too, it would count twice). `terms` should hold for the whole day, `renew_terms`
+        tells of others; what it raises for an unknown contract comes through and leaves the book as it was.
         """
         self.trading_day = trading_day
         self._terms = terms
@@ -178,6 +178,13 @@ class Book:
         if self._orders.pop(order_id, None) is not None:
             self._working.discard(order_id)
             self._frozen = self._money = None
+
+    def renew_terms(self, symbol: str) -> None:
+        """`terms` has learned what holds for the contract: all of the day, what was counted and frozen before included."""
+        for direction in ("long", "short"):
+            if (symbol, direction) in self._legs:
+                self._legs[symbol, direction].renew(self._terms(symbol))
+        self._frozen = self._money = None
 
     def set_price(self, symbol: str, last_price: float, pre_settlement: float = 0.0) -> None:
         """The newest price, or before the first one the last settlement. Absent prices change nothing. On the path of every tick."""

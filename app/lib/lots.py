@@ -244,7 +244,7 @@ class Leg:
         self.start = sorted(history, key=lambda lot: (lot.open_date, natural(lot.trade_id)))
         self._fills: list[Fill] = []
         self._count = Count(terms, direction, self.start)
-        self._late = False
+        self._is_stale = False  # the count has to begin anew
         self._reported = 0
 
     def add(self, fill: Fill) -> None:
@@ -252,18 +252,23 @@ class Leg:
         at = bisect(self._fills, _sequence(fill), key=_sequence)
         self._fills.insert(at, fill)
         if at < len(self._fills) - 1:
-            self._late = True
-        elif not self._late:
+            self._is_stale = True
+        elif not self._is_stale:
             self._count.add(fill)
+
+    def renew(self, terms: Terms) -> None:
+        """The contract's terms are these, and were from the start of the day."""
+        self.terms = terms
+        self._is_stale = True
 
     @property
     def now(self) -> Count:
         """With all fills so far. Closes that wait for their open are logged here, when somebody looks: before, they may only be early."""
-        if self._late:
+        if self._is_stale:
             self._count = Count(self.terms, self.direction, self.start)
             for fill in self._fills:
                 self._count.add(fill)
-            self._late = False
+            self._is_stale = False
         if self._count.held > self._reported:
             self._reported = self._count.held
             logger.warning(

@@ -631,6 +631,34 @@ def test_the_same_events_twice_or_in_any_order_make_the_same_book(script, chance
             assert again.closable(symbol, direction) == trading.book.closable(symbol, direction)
 
 
+@settings(max_examples=100, deadline=None)
+@given(steps, st.lists(st.integers(0, 40), max_size=3))
+def test_terms_that_come_late_make_the_book_that_they_would_have_made_from_the_start(script, moments):
+    """Margin and fee rates of an account are told contract by contract, when it holds and trades already."""
+    trading = Trading(book(lots=START))
+    for step in script:
+        trading.do(step)
+    free = {symbol: contract._replace(long_margin_ratio=0.5, fees=FREE) for symbol, contract in CONTRACTS.items()}
+    known = dict(free)
+    again = Book(known.__getitem__, DAY, 1_000_000, START)
+    for symbol, price in trading.prices.items():
+        again.set_price(symbol, price)
+    for number, (method, argument) in enumerate(trading.said):
+        getattr(again, method)(argument)
+        if number in moments:  # somebody has looked, and some rates are there
+            again.money()
+            again.positions()
+            known["rb2510"] = CONTRACTS["rb2510"]
+            again.renew_terms("rb2510")
+    again.money()
+    known.update(CONTRACTS)
+    for symbol in CONTRACTS:
+        again.renew_terms(symbol)
+    assert again.money() == trading.book.money()
+    assert again.positions() == trading.book.positions()
+    assert again.open_lots() == trading.book.open_lots()
+
+
 @pytest.mark.parametrize("symbol", ["rb2510", "c2509", "IF2506"])
 def test_every_order_of_arrival_of_two_round_trips_ends_the_same(symbol):
     fills = [

@@ -302,6 +302,21 @@ def test_money_that_the_counter_counts_differently_is_taken_and_told_once(ledger
     assert ledger.money() == before
 
 
+RATES = {"LongMarginRatio": 0.2, "ShortMarginRatio": 0.2, "OpenRatioByMoney": 0.0001, "OpenRatioByVolume": 0.0}
+
+
+def test_rates_that_come_apart_from_the_list_are_those_of_what_is_held_traded_and_frozen_already(ledger: Ledger) -> None:
+    ledger.rates_come_apart = True
+    ledger.rebuild(account(), [detail(1)], [order(status="3", VolumeTotalOriginal=3)], [trade("t1")])
+    before = ledger.money()
+    assert (before.margin, before.frozen_margin, before.commission) == (Decimal(6000), Decimal(6000), Decimal(2))
+    ledger.set_rates("rb2510", RATES)
+    after = ledger.money()
+    assert (after.margin, after.frozen_margin, after.commission) == (Decimal(12000), Decimal(12000), Decimal(3))
+    assert ledger.book.position("rb2510", "long").margin == 12000.0
+    assert ledger.reconcile(account(CurrMargin=12000.0, Commission=3.0), [detail(1), detail(1, DAY, TradeID="t1", OpenPrice=3000.0)]) == []
+
+
 def test_nothing_is_compared_while_a_trade_waits_for_its_order(ledger: Ledger) -> None:
     ledger.apply_trade(trade("t1"))
     assert ledger.reconcile(account(Commission=2.0), [detail(1, open_date=DAY)]) == []
