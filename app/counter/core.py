@@ -787,7 +787,7 @@ class Core:
         if session is None or session.account is None:
             refusal = self._refusal(6)
         elif refusal is None:
-            found = self._rows(session.account, request)
+            found = self._rows(session.account, request, session.native)
             rows, refusal = (found, None) if found is not None else ([], self._refusal(27))
         error_id, text = refusal or (0, "")
         for start in range(0, max(len(rows), 1), QUERY_CHUNK):
@@ -796,7 +796,7 @@ class Core:
             answer = f.RspQry(what=request.what, RequestID=request.RequestID, rows=chunk, last=last, ErrorID=error_id, ErrorMsg=text)
             self._out.append((link, answer))
 
-    def _rows(self, account: Account, request: f.ReqQry) -> Sequence[f.Row] | None:
+    def _rows(self, account: Account, request: f.ReqQry, native: bool) -> Sequence[f.Row] | None:
         """All that is asked for; None for what the counter does not know."""
         broker, user = account.stored.broker, account.stored.user
         match request.what:
@@ -818,7 +818,7 @@ class Core:
             case "position_detail":
                 return [row for row in self._position_details(account) if request.InstrumentID in ("", row.InstrumentID)]
             case "account":
-                return [self._money_row(account)]
+                return [self._money_row(account, native)]
             case "settlement":
                 return self._statement(account, request.TradingDay)
             case "settlement_confirm":
@@ -880,9 +880,13 @@ class Core:
             rows.append(row)
         return rows
 
-    def _money_row(self, account: Account) -> f.TradingAccountField:
+    def _money_row(self, account: Account, native: bool = False) -> f.TradingAccountField:
+        """To the cent, as this counter counts; to a `native` client with fees as CTP sums them, which rounds none."""
         self._value(account)
         money = account.book.money()
+        commission = account.book.exact_commission() if native else money.commission
+        rounding = money.commission - commission
+        available = money.available + rounding
         return f.TradingAccountField(
             BrokerID=account.stored.broker,
             AccountID=account.stored.user,
@@ -893,11 +897,12 @@ class Core:
             CurrMargin=float(money.margin),
             FrozenMargin=float(money.frozen_margin),
             FrozenCommission=float(money.frozen_commission),
-            Commission=float(money.commission),
+            Commission=float(commission),
             CloseProfit=float(money.close_profit),
             PositionProfit=float(money.position_profit),
-            Balance=float(money.balance),
-            Available=float(money.available),
+            Balance=float(money.balance + rounding),
+            Available=float(available),
+            WithdrawQuota=float(max(Decimal(0), available - max(Decimal(0), money.position_profit))),
         )
 
     def _subscribe(self, link: Link, session: Session | None, request: f.ReqSubMarketData) -> None:

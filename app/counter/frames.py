@@ -165,6 +165,13 @@ class TradingAccountField(Frame, kw_only=True):
     PositionProfit: float
     Balance: float
     Available: float
+    WithdrawQuota: float = 0.0
+    CashIn: float = 0.0  # premiums of options, received less paid
+    Mortgage: float = 0.0
+    Credit: float = 0.0  # funds that the broker froze, negative; those of the day before are in it
+    FrozenCash: float = 0.0  # premiums that orders freeze
+    DeliveryMargin: float = 0.0
+    Reserve: float = 0.0
 
 
 class DepthField(Frame, kw_only=True):

@@ -96,6 +96,7 @@ class BackendApp(CtpBee):
         on_cancel_refused: OnCancelRefused = ignore,
         on_difference: Callable[[list[str]], None] = ignore,
         on_notice: Callable[[str, str], None] = ignore,
+        on_remark: Callable[[str], None] = ignore,
         on_password: Callable[[str], None] = ignore,
         on_day: Callable[[str], None] = ignore,
     ) -> None:
@@ -122,6 +123,7 @@ class BackendApp(CtpBee):
             on_cancel_refused=on_cancel_refused,
             on_difference=on_difference,
             on_notice=on_notice,
+            on_remark=on_remark,
             on_password=on_password,
             on_day=self._begin_day,
             on_holding=self._hold,

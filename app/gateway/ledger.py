@@ -22,7 +22,8 @@ from app.counter.frames import InstrumentField, OrderField, PositionDetailField,
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
 from app.lib.book import Book, Fill, Lot, Money, Position, Terms, WorkingOrder
-from app.lib.prices import is_absent
+from app.lib.lots import ZERO, cents
+from app.lib.prices import exact, is_absent
 from app.lib.rows import WORKING
 
 log = logging.getLogger(__name__)
@@ -34,13 +35,70 @@ CENT = Decimal("0.01")
 
 COUNTED_MONEY = {
     "pre_balance": ("PreBalance", "昨结存"),
-    "deposit": ("Deposit", "入金"),
-    "withdraw": ("Withdraw", "出金"),
     "commission": ("Commission", "手续费"),
     "close_profit": ("CloseProfit", "平仓盈亏"),
     "margin": ("CurrMargin", "保证金"),
 }
-"""What is compared: amounts that fills alone move. Profit moves with each quote, freezes with orders that are on their way."""
+"""What is compared and told: amounts that fills alone move. Profit moves with each quote, freezes with orders that are on their way."""
+
+BY_RATES = ("commission", "margin")
+SHARE = Decimal("0.01")
+"""A difference of these is one of terms (fills and lots having been compared): told once, and again when its share has changed so much."""
+
+FROZEN_MONEY = {"frozen_margin": "FrozenMargin", "frozen_commission": "FrozenCommission"}
+
+REMARKED = {
+    "Deposit": "入金",
+    "Withdraw": "出金",
+    "CashIn": "权利金",
+    "Mortgage": "质押金额",
+    "Credit": "资金冻结",
+    "DeliveryMargin": "交割保证金",
+    "Reserve": "基础保证金",
+}
+"""Amounts that the counter alone knows: a change is nobody's fault."""
+
+
+class Difference(NamedTuple):
+    """Between the book and the counter, in words for the trader."""
+
+    text: str
+    is_fault: bool = True  # False: nothing is wrong, and the trader may want to know
+
+
+class _Amount(NamedTuple):
+    """One amount as the counter and as the book has it."""
+
+    name: str  # Money's
+    word: str
+    counted: Decimal
+    booked: Decimal
+    tolerance: Decimal
+
+    @property
+    def difference(self) -> Decimal:
+        return self.counted - self.booked
+
+    @property
+    def size(self) -> Decimal:
+        """Of the difference: of what rates make, its share."""
+        whole = max(abs(self.counted), abs(self.booked))
+        return self.difference / whole if self.name in BY_RATES and whole else self.difference
+
+    @property
+    def told(self) -> Difference:
+        """A margin is not at fault: lots having been compared, the counter's terms are others, those of a portfolio say."""
+        return Difference(f"{self.word}：账本 {self.booked:.2f}，柜台 {self.counted:.2f}，以柜台为准", is_fault=self.name != "margin")
+
+
+class _Beside(NamedTuple):
+    """What of the account's money the counter alone knows, under Money's names; of one answer, which is of one moment in itself."""
+
+    deposit: Decimal
+    withdraw: Decimal
+    other_funds: Decimal
+    withheld: Decimal
+    withdraw_quota: Decimal
 
 
 class Origin(NamedTuple):
@@ -92,7 +150,11 @@ class Ledger:
         self._early: defaultdict[SysKey, list[TradeField]] = defaultdict(list)  # trades before their order's SysID
         self._fills: dict[TradeKey, Fill] = {}
         self._prices: dict[str, tuple[float, float]] = {}
-        self._corrections: dict[str, Decimal] = {}  # the counter's amount less the book's
+        self._account: TradingAccountField | None = None  # the counter's last answer
+        self._beside: _Beside | None = None  # of that answer
+        self._corrections: dict[str, Decimal] = {}  # the counter's amounts less the book's, when they were compared last
+        self._told: dict[str, Decimal] = {}  # the difference that was told last, of BY_RATES its share
+        self._frozen_seen: dict[str, Decimal] = {}  # the difference in what is frozen, when it was looked at last
 
     # ── contracts ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -121,7 +183,7 @@ class Ledger:
         row = self._instruments[symbol] = msgspec.structs.replace(self._instruments[symbol], **rates)
         self._rated.add(symbol)
         self._terms.pop(symbol, None)
-        self.book.renew_terms(symbol)
+        self._renew_terms(symbol)
         contract = self.contracts[f"{symbol}.{row.ExchangeID}"] = fields.contract_of(row, self.gateway_name)
         return contract
 
@@ -136,6 +198,18 @@ class Ledger:
             terms = self._terms[symbol] = terms_of(self._instruments[symbol])
         return terms
 
+    def _renew_terms(self, symbol: str) -> None:
+        """The book counts anew. What the counter has said of fees and margin stays shown until it says more."""
+        before = self.book.money()
+        self.book.renew_terms(symbol)
+        after = self.book.money()
+        if self._corrections:
+            for name in BY_RATES:
+                self._corrections[name] += getattr(before, name) - getattr(after, name)
+        for name in FROZEN_MONEY:
+            self._corrections.pop(name, None)
+        self._frozen_seen = {}
+
     # ── orders and trades ────────────────────────────────────────────────────────────────────────────────────────────
 
     def begin_day(self, trading_day: str) -> None:
@@ -147,7 +221,7 @@ class Ledger:
         self._own = {order_id: origin for order_id, origin in self._own.items() if self.is_unconfirmed(order_id)}
         self.orders.clear()
         self.trades.clear()
-        for table in (self._states, self._sys_ids, self._early, self._fills, self._corrections):
+        for table in (self._states, self._sys_ids, self._early, self._fills, self._corrections, self._told):
             table.clear()
 
     def own(self, order_id: str, client_order_id: str = "", strategy: str = "") -> None:
@@ -359,8 +433,19 @@ class Ledger:
         changes += [change for row in trades for change in self.apply_trade(row)]
         return [change for change in changes if isinstance(change, TradeData) or change is self.orders[change.order_id]]
 
-    def reconcile(self, account: TradingAccountField, details: Iterable[PositionDetailField], is_complete: bool = False) -> list[str]:
-        """Compare the counter's answers with the book and take the counter's; returns the differences, in words for the trader.
+    def hear_account(self, account: TradingAccountField) -> list[str]:
+        """Take what the counter alone knows of the money; returns, in words for the trader, what of it is new since its last answer."""
+        before, self._account = self._account, account
+        self._beside = _beside(account)
+        if before is None or before.TradingDay != account.TradingDay:
+            return []
+        amounts = ((word, getattr(before, field), getattr(account, field)) for field, word in REMARKED.items())
+        return [f"{word}：{old:.2f} → {new:.2f}" for word, old, new in amounts if _yuan(old) != _yuan(new)]
+
+    def reconcile(
+        self, account: TradingAccountField, details: Iterable[PositionDetailField], is_complete: bool = False
+    ) -> list[Difference]:
+        """Compare the counter's answers with the book and take the counter's; returns the differences that are news.
 
         Both answers must be from one moment, after everything that the ledger has been given. A trade that waits for its order
         makes the book uneven: nothing is compared then, unless all orders are known (`is_complete`) and it waits in vain.
@@ -373,29 +458,33 @@ class Ledger:
             live = [row for row in known if row.Volume]
             history = [_lot(row, row.Volume, row.LastSettlementPrice) for row in live if row.OpenDate < self.trading_day]
             self._new_book(account, history, [_opening(row) for row in live if row.OpenDate >= self.trading_day])
-        self._corrections, of_money = self._money_differences(account)
-        return differences + of_money
+        compared = self._compared(account)
+        news = [amount for amount in compared if self._is_news(amount)]
+        self._told |= {amount.name: amount.size for amount in news}
+        for amount in compared:
+            if abs(amount.difference) <= amount.tolerance:
+                self._told.pop(amount.name, None)
+        self._corrections = self._frozen_corrections(account, is_complete) | {amount.name: amount.difference for amount in compared}
+        return differences + [amount.told for amount in news]
 
-    def differences(self, account: TradingAccountField, details: Iterable[PositionDetailField]) -> list[str]:
+    def differences(self, account: TradingAccountField, details: Iterable[PositionDetailField]) -> list[Difference]:
         """What `reconcile` would find first, lots or else money; nothing is changed."""
         if any(self._early.values()):
             return []
-        return self._position_differences(self._known(details)) or self._money_differences(account)[1]
+        return self._position_differences(self._known(details)) or [
+            amount.told for amount in self._compared(account) if self._is_news(amount)
+        ]
 
     def money(self) -> Money:
-        """The account's money: the book's, with what the counter was found to count differently."""
+        """The account's money: the counter's as it told it last, and what the book has seen change since."""
         money = self.book.money()
-        fix = self._corrections
-        if not fix:
+        if self._beside is not None:
+            money = money._replace(**self._beside._asdict())
+        elif not self._corrections:
             return money
-        zero = Decimal(0)
-        static = fix.get("pre_balance", zero) + fix.get("deposit", zero) - fix.get("withdraw", zero)
-        profit = static + fix.get("close_profit", zero) - fix.get("commission", zero)
-        return money._replace(
-            **{name: getattr(money, name) + amount for name, amount in fix.items()},
-            balance=money.balance + profit,
-            available=money.available + profit - fix.get("margin", zero),
-        )
+        amounts = {name: getattr(money, name) + amount for name, amount in self._corrections.items()}
+        money = money._replace(**amounts).summed()
+        return money._replace(withdraw_quota=min(money.withdraw_quota, max(ZERO, money.available)))
 
     def last_price(self, symbol: str) -> float:
         """Of the newest quote, before the first one the last settlement; 0 where neither is known."""
@@ -433,7 +522,7 @@ class Ledger:
         for order_id, state in self._states.items():
             self._freeze(order_id, state)
 
-    def _position_differences(self, details: list[PositionDetailField]) -> list[str]:
+    def _position_differences(self, details: list[PositionDetailField]) -> list[Difference]:
         counted = self._volumes(
             (row.InstrumentID, fields.POSITION_SIDE_OF[row.Direction], row.OpenDate, row.Volume) for row in details if row.Volume
         )
@@ -443,7 +532,7 @@ class Ledger:
             if counted[key] != booked[key]:
                 symbol, direction, age = key
                 side = {"long": "多", "short": "空"}[direction]
-                differences.append(f"{symbol} {side} {age}：账本 {booked[key]} 手，柜台 {counted[key]} 手，以柜台为准")
+                differences.append(Difference(f"{symbol} {side} {age}：账本 {booked[key]} 手，柜台 {counted[key]} 手，以柜台为准"))
         return differences
 
     def _all_rated(self) -> bool:
@@ -457,21 +546,54 @@ class Ledger:
             volumes[symbol, direction, "昨仓" if open_date < self.trading_day else "今仓"] += volume
         return volumes
 
-    def _money_differences(self, account: TradingAccountField) -> tuple[dict[str, Decimal], list[str]]:
-        """The counter's amounts less the book's, and in words those that are news."""
+    def _compared(self, account: TradingAccountField) -> list[_Amount]:
+        """The counter's amounts beside the book's. The book rounds the fee and profit of each fill and the margin of each lot to the
+        cent, the counter does not: so much they may be apart."""
         money = self.book.money()
-        corrections: dict[str, Decimal] = {}
-        differences = []
-        for name, (field, word) in COUNTED_MONEY.items():
-            counted = Decimal(str(getattr(account, field))).quantize(CENT)
-            amount = counted - getattr(money, name)
-            if abs(amount) <= CENT:
-                continue
-            corrections[name] = amount
-            is_unrated = self.rates_come_apart and name in ("commission", "margin") and not self._all_rated()
-            if amount != self._corrections.get(name) and not is_unrated:
-                differences.append(f"{word}：账本 {getattr(money, name):.2f}，柜台 {counted:.2f}，以柜台为准")
-        return corrections, differences
+        fills = len(self.book.fills())
+        rounded = {"commission": fills, "close_profit": fills, "margin": len(self.book.open_lots())}
+        return [
+            _Amount(name, word, _yuan(getattr(account, field)), getattr(money, name), CENT + rounded.get(name, 0) * CENT / 2)
+            for name, (field, word) in COUNTED_MONEY.items()
+        ]
+
+    def _is_news(self, amount: _Amount) -> bool:
+        """Whether the trader has to hear of the difference. Before its rates are there, the book's amount says nothing."""
+        if abs(amount.difference) <= amount.tolerance:
+            return False
+        if amount.name in BY_RATES and self.rates_come_apart and not self._all_rated():
+            return False
+        told = self._told.get(amount.name)
+        limit = SHARE if amount.name in BY_RATES else amount.tolerance
+        return told is None or abs(amount.size - told) > limit
+
+    def _frozen_corrections(self, account: TradingAccountField, is_complete: bool) -> dict[str, Decimal]:
+        """What the counter freezes beside what the book does: for orders that are not ours to freeze for. Orders are on their way at
+        any time: it counts where two answers in a row agree, and none of ours is unanswered."""
+        before = {name: amount for name, amount in self._corrections.items() if name in FROZEN_MONEY}
+        if any(self.is_unconfirmed(order.order_id) for order in self.book.working_orders()):
+            return before
+        money = self.book.money()
+        frozen = {name: _yuan(getattr(account, field)) - getattr(money, name) for name, field in FROZEN_MONEY.items()}
+        is_steady, self._frozen_seen = is_complete or frozen == self._frozen_seen, frozen
+        return frozen if is_steady else before
+
+
+def _yuan(amount: float) -> Decimal:
+    """To the cent: the counter's sums are not."""
+    return cents(exact(amount))
+
+
+def _beside(account: TradingAccountField) -> _Beside:
+    counted = account.PreBalance + account.Deposit - account.Withdraw + account.CloseProfit + account.PositionProfit - account.Commission
+    used = account.CurrMargin + account.FrozenMargin + account.FrozenCommission + account.Available
+    return _Beside(
+        deposit=_yuan(account.Deposit),
+        withdraw=_yuan(account.Withdraw),
+        other_funds=_yuan(account.Balance - counted),
+        withheld=_yuan(account.Balance - used),
+        withdraw_quota=_yuan(account.WithdrawQuota),
+    )
 
 
 def _trade_key(row: TradeField) -> TradeKey:

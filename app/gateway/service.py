@@ -217,6 +217,7 @@ class Service:
             on_cancel_refused=self._on_cancel_refused,
             on_difference=self._on_difference,
             on_notice=self._on_notice,
+            on_remark=self._on_remark,
             on_password=self._on_password,
             on_day=self._begin_day,
         )
@@ -693,6 +694,10 @@ class Service:
     def _on_notice(self, code: str, message: str) -> None:
         log.warning("%s", message)
         self._push_error(code, message)
+
+    def _on_remark(self, text: str) -> None:
+        log.info("资金：%s", text)
+        self._publisher.changed("account")
 
     def _on_password(self, password: str) -> None:
         self._login.password, self._login.new_password = password, ""

@@ -75,8 +75,10 @@ class Position(NamedTuple):
 class Money(NamedTuple):
     """The account in yuan, to the cent.
 
-    balance = pre_balance + deposit − withdraw + close_profit + position_profit − commission
-    available = balance − margin − frozen_margin − frozen_commission
+    balance = pre_balance + deposit − withdraw + close_profit + position_profit − commission + other_funds
+    available = balance − margin − frozen_margin − frozen_commission − withheld
+
+    The last three are a counter's: a book knows nothing of them.
     """
 
     pre_balance: Decimal
@@ -90,6 +92,16 @@ class Money(NamedTuple):
     position_profit: Decimal  # by date
     balance: Decimal
     available: Decimal
+    other_funds: Decimal = ZERO  # in the balance beside all that: premiums of options, mortgage
+    withheld: Decimal = ZERO  # there and not available: funds frozen by the broker, margin of deliveries, frozen premiums, a reserve
+    withdraw_quota: Decimal = ZERO  # what may be taken out
+
+    def summed(self) -> Money:
+        """With the two sums of what it is made of."""
+        profit = self.close_profit + self.position_profit
+        balance = self.pre_balance + self.deposit - self.withdraw + profit - self.commission + self.other_funds
+        available = balance - self.margin - self.frozen_margin - self.frozen_commission - self.withheld
+        return self._replace(balance=balance, available=available)
 
 
 class _Frozen(NamedTuple):
@@ -235,6 +247,10 @@ class Book:
             self._money = self._money_at(self._last)
         return self._money
 
+    def exact_commission(self) -> Decimal:
+        """The day's fees, no fill's rounded."""
+        return sum((count.exact_commission for count in self._counts()), ZERO)
+
     def margin_of(self, symbol: str, side: str, price: float, volume: int) -> Decimal:
         """What an open order freezes as margin. In full, also where only the larger side of the product counts: the cautious
         reading, no source says how freezes enter that rule."""
@@ -315,7 +331,6 @@ class Book:
                 price = prices.get(count.terms.symbol)
                 position_profit += count.profit(None if price is None else exact(price))[0]
         margin, frozen = self._margin(), self._freezes()
-        balance = self._pre_balance - self._withdraw + self._deposit + close_profit + position_profit - commission
         return Money(
             pre_balance=self._pre_balance,
             deposit=self._deposit,
@@ -326,9 +341,9 @@ class Book:
             commission=commission,
             close_profit=close_profit,
             position_profit=position_profit,
-            balance=balance,
-            available=balance - margin - frozen.margin - frozen.commission,
-        )
+            balance=ZERO,
+            available=ZERO,
+        ).summed()
 
     def _margin(self) -> Decimal:
         """All lots' margin; of a product under the max side rule only the larger of its two sides."""

@@ -129,6 +129,7 @@ class Count:
         self.yd_volume = sum(lot.volume for lot in self.history)
         self.today_volume = 0
         self.commission = ZERO
+        self.exact_commission = ZERO  # as a counter has it that rounds no fill
         self.close_profit = ZERO  # by date
         self._sign = 1 if direction == "long" else -1
         self._closes: list[_Close] = []  # waiting
@@ -171,7 +172,9 @@ class Count:
             self.today.append(Lot(fill.symbol, self.direction, fill.trading_day, fill.trade_id, fill.volume, fill.price, fill.price))
             self.today_volume += fill.volume
             self._today_for_fee += fill.volume
-            self.commission += cents(self.terms.fee("open", exact(fill.price), fill.volume))
+            fee = self.terms.fee("open", exact(fill.price), fill.volume)
+            self.commission += cents(fee)
+            self.exact_commission += fee
         else:
             self._closes.append(_Close(fill, fill.volume))
         self._totals = None
@@ -189,6 +192,7 @@ class Count:
         close.profit += self._take(close.fill, volume)
         close.waiting -= volume
         self.commission += cents(close.fee) - cents(fee_before)
+        self.exact_commission += close.fee - fee_before
         self.close_profit += cents(close.profit) - cents(profit_before)
 
     def _reach(self, offset: str) -> int:

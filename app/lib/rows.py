@@ -137,6 +137,9 @@ ACCOUNT_LABELS = {
     "commission": "手续费",
     "close_profit": "平仓盈亏",
     "position_profit": "持仓盈亏",
+    "other_funds": "权利金质押等",
+    "withheld": "其它占用",
+    "withdraw_quota": "可取资金",
     "risk_degree": "风险度",
 }
 REFERENCE_ACCOUNT = ("accountid", "available", "balance", "frozen", "gateway_name", "local_account_id")

@@ -75,7 +75,7 @@ void fill(CThostFtdcInvestorPositionDetailField &to, const Value &from) {
 
 void fill(CThostFtdcTradingAccountField &to, const Value &from) {
     FILL(BrokerID, AccountID, TradingDay, PreBalance, Deposit, Withdraw, CurrMargin, FrozenMargin, FrozenCommission, Commission,
-         CloseProfit, PositionProfit, Balance, Available)
+         CloseProfit, PositionProfit, Balance, Available, WithdrawQuota, CashIn, Mortgage, Credit, FrozenCash, DeliveryMargin, Reserve)
 }
 
 void fill(CThostFtdcInstrumentMarginRateField &to, const Value &from) {

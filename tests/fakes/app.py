@@ -56,6 +56,7 @@ class Gateway:
         self.loop = EventLoop()
         self.ledger = Ledger(interface)
         self.notices: list[tuple[str, str]] = []
+        self.remarks: list[str] = []
         self.passwords: list[str] = []
         self.bee = BackendApp(
             "account",
@@ -69,6 +70,7 @@ class Gateway:
             on_cancel_refused=lambda *refusal: self.cancel_refusals.append(refusal),
             on_difference=self.differences.extend,
             on_notice=lambda *notice: self.notices.append(notice),
+            on_remark=self.remarks.append,
             on_password=self.passwords.append,
         )
         self.bee.config["REFRESH_INTERVAL"] = 3600  # a test asks for itself

@@ -125,23 +125,33 @@ def detail(volume: int, open_date: str = "20250606", **changes: Any) -> Position
 
 
 def account(**changes: Any) -> TradingAccountField:
-    values: dict[str, Any] = {
-        "BrokerID": "9999",
-        "AccountID": "demo",
-        "TradingDay": DAY,
-        "PreBalance": 1_000_000.0,
-        "Deposit": 0.0,
-        "Withdraw": 0.0,
-        "CurrMargin": 0.0,
-        "FrozenMargin": 0.0,
-        "FrozenCommission": 0.0,
-        "Commission": 0.0,
-        "CloseProfit": 0.0,
-        "PositionProfit": 0.0,
-        "Balance": 1_000_000.0,
-        "Available": 1_000_000.0,
-    }
-    return TradingAccountField(**values | changes)
+    """Balance and Available add up, unless they are given."""
+    row = TradingAccountField(
+        **{
+            "BrokerID": "9999",
+            "AccountID": "demo",
+            "TradingDay": DAY,
+            "PreBalance": 1_000_000.0,
+            "Deposit": 0.0,
+            "Withdraw": 0.0,
+            "CurrMargin": 0.0,
+            "FrozenMargin": 0.0,
+            "FrozenCommission": 0.0,
+            "Commission": 0.0,
+            "CloseProfit": 0.0,
+            "PositionProfit": 0.0,
+            "Balance": 0.0,
+            "Available": 0.0,
+        }
+        | changes
+    )
+    if "Balance" not in changes:
+        row.Balance = row.PreBalance + row.Deposit - row.Withdraw + row.CloseProfit + row.PositionProfit - row.Commission
+        row.Balance += row.CashIn + row.Mortgage
+    if "Available" not in changes:
+        row.Available = row.Balance - row.CurrMargin - row.FrozenMargin - row.FrozenCommission
+        row.Available += row.Credit - row.FrozenCash - row.DeliveryMargin - row.Reserve
+    return row
 
 
 def depth(symbol: str = "rb2510", exchange: str = "SHFE", **changes: Any) -> DepthField:

@@ -354,10 +354,26 @@ def test_the_long_list_of_contracts_is_asked_for_once_a_day(desk: Desk, gateway:
 
 
 def test_money_that_our_terms_do_not_have_still_gives_the_counters_balance(desk: Desk, launch: Callable[..., Gateway]) -> None:
-    desk.account = as_dict(account(PreBalance=1_000_000.0, Balance=1_050_000.0, Available=1_050_000.0))  # 50,000 mortgaged
+    desk.account = as_dict(account(Mortgage=50_000.0))
     gateway = launch()
     gateway.ready()
-    assert float(gateway.ledger.money().balance) == 1_050_000.0
+    money = gateway.ledger.money()
+    assert (money.pre_balance, money.balance, money.available) == (1_000_000, 1_050_000, 1_050_000)
+
+
+def test_what_is_available_is_what_the_counter_says_and_a_deposit_is_a_remark(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.account = as_dict(account(Credit=-750_000.0, WithdrawQuota=240_000.0))
+    gateway = launch()
+    gateway.ready()
+    money = gateway.ledger.money()
+    assert (money.available, money.withdraw_quota, money.balance) == (250_000, 240_000, 1_000_000)
+    assert gateway.do(lambda: gateway.bee.recorder.get_account().available) == 250_000.0
+    desk.account = as_dict(account(Credit=-750_000.0, WithdrawQuota=240_000.0, Deposit=50_000.0))
+    told = len(gateway.ears.of("account"))
+    gateway.do(lambda: (gateway.bee.trader.query_position(), gateway.bee.trader.query_account()))
+    eventually(lambda: len(gateway.ears.of("account")) > told, "answered")
+    assert gateway.ears.of("account")[-1].available == 300_000.0
+    assert (gateway.remarks, gateway.differences) == (["入金：0.00 → 50000.00"], [])
 
 
 def test_rates_of_what_is_held_are_asked_once_and_kept_for_the_day(desk: Desk, launch: Callable[..., Gateway]) -> None:

@@ -150,6 +150,29 @@ def test_a_quick_login_replays_nothing(fronts):
     assert heard == [f.RspUserLogin, f.RtnInstrumentStatus]
 
 
+def test_fees_are_not_rounded_for_a_native_client_and_to_the_cent_for_others(fronts):
+    fronts.enter()
+    fronts.confirm()
+    for _ in range(3):
+        fronts.order("td", "rb2510", BUY, OPEN, 3001, 1)
+        fronts.quote("rb2510", 2999, 5, 3001, 5)
+    fronts.order("td", "rb2510", SELL, CLOSE_TODAY, 2999, 1)
+    fronts.log_in("sim")
+    native, paper = fronts.money("td"), fronts.money("sim")
+    assert (paper.Commission, native.Commission) == (15.0, pytest.approx(15.001, abs=1e-9))
+    assert paper.Balance - native.Balance == pytest.approx(0.001, abs=1e-6)
+    assert paper.Available - native.Available == pytest.approx(0.001, abs=1e-6)
+
+
+def test_what_may_be_taken_out_is_what_is_available_without_the_floating_profit(fronts):
+    fronts.log_in("td")
+    fronts.order("td", "rb2510", BUY, OPEN, 3001, 2)
+    assert (money := fronts.money("td")).WithdrawQuota == money.Available > 0
+    fronts.quote("rb2510", 3010, 5, 3012, 5, last=3011)
+    money = fronts.money("td")
+    assert (money.PositionProfit, money.WithdrawQuota) == (200.0, money.Available - 200.0)
+
+
 def test_the_status_of_every_product_comes_with_the_login_and_then_what_changes(fronts):
     fronts.core.handle("td", f.ReqUserLogin(front="td", BrokerID="9999", UserID="me", Password="secret", native=True))
     assert [type(frame) for frame in frames_of(fronts.core.heartbeat(), "td")] == [f.Heartbeat]

@@ -15,6 +15,8 @@ from app.counter.frames import OrderField, TradeField
 from app.gateway.interfaces.fields import Refusal, refusal_of
 from app.gateway.ledger import Ledger
 from app.gateway.positions import BookPositions
+from app.lib.lots import cents
+from app.lib.prices import exact
 from tests.fakes.front import DAY, account, detail, instrument, order, trade
 
 ID = "1_7_1"
@@ -281,7 +283,7 @@ def test_lots_that_only_the_counter_knows_are_taken_and_told(ledger: Ledger) -> 
     figures = account(CurrMargin=15010.0, Commission=4.0)
     ledger.rebuild(figures, [], [], [])
     differences = ledger.reconcile(figures, details)
-    assert [text for text in differences if "rb2510" in text] == [
+    assert [text for text, _ in differences if "rb2510" in text] == [
         "rb2510 多 今仓：账本 0 手，柜台 2 手，以柜台为准",
         "rb2510 多 昨仓：账本 0 手，柜台 3 手，以柜台为准",
     ]
@@ -302,6 +304,99 @@ def test_money_that_the_counter_counts_differently_is_taken_and_told_once(ledger
     assert ledger.money() == before
 
 
+def test_what_the_counter_withholds_is_not_available_whatever_is_traded_since_its_answer(ledger: Ledger) -> None:
+    figures = account(Credit=-700_000.0, DeliveryMargin=40_000.0, FrozenCash=4_000.0, Reserve=6_000.0, WithdrawQuota=200_000.0)
+    ledger.hear_account(figures)
+    ledger.rebuild(figures, [], [], [])
+    assert ledger.reconcile(figures, [], is_complete=True) == []
+    money = ledger.money()
+    assert (money.available, money.withheld, money.withdraw_quota) == (Decimal(250_000), Decimal(750_000), Decimal(200_000))
+    assert money.balance == Decimal(1_000_000)
+    ledger.submit(order())
+    assert ledger.money().available == Decimal(250_000 - 6000 - 4)
+    ledger.apply_order(order(status="3"))
+    ledger.apply_trade(trade("t1", Volume=2))
+    ledger.set_price("rb2510", 3010.0)
+    money = ledger.money()
+    assert (money.balance, money.available) == (Decimal(1_000_000 - 4 + 200), Decimal(250_000 - 6000 - 4 + 200))
+    ledger.submit(order(2, VolumeTotalOriginal=30))
+    money = ledger.money()
+    assert money.available < money.withdraw_quota + 1 and money.withdraw_quota == money.available
+
+
+def test_a_premium_is_in_the_balance_and_in_nothing_else(ledger: Ledger) -> None:
+    figures = account(CashIn=-1500.0)
+    ledger.hear_account(figures)
+    ledger.rebuild(figures, [], [], [])
+    assert ledger.reconcile(figures, [], is_complete=True) == []
+    money = ledger.money()
+    assert (money.pre_balance, money.other_funds, money.balance) == (Decimal(1_000_000), Decimal(-1500), Decimal(998_500))
+    assert money.available == Decimal(998_500)
+
+
+def test_what_the_counter_alone_knows_is_a_remark_when_it_changes_and_never_a_difference(ledger: Ledger) -> None:
+    assert ledger.hear_account(account(Credit=-5000.0)) == []  # the first answer: nothing has changed
+    figures = account(Credit=-5000.0, Deposit=50_000.0, CashIn=300.0)
+    assert ledger.hear_account(figures) == ["入金：0.00 → 50000.00", "权利金：0.00 → 300.00"]
+    assert ledger.reconcile(figures, []) == []
+    assert (ledger.money().deposit, ledger.money().balance) == (Decimal(50_000), Decimal(1_050_300))
+    assert ledger.hear_account(figures) == []
+    assert ledger.hear_account(account(TradingDay="20250610")) == []
+
+
+def test_what_is_frozen_for_orders_that_are_not_in_the_book_counts_once_two_answers_agree(ledger: Ledger) -> None:
+    frozen = account(FrozenMargin=3500.0, FrozenCommission=5.0)  # a spread of another terminal
+    ledger.hear_account(frozen)
+    ledger.reconcile(frozen, [])
+    assert ledger.money().frozen_margin == 0  # our own order's row may be on its way
+    ledger.reconcile(frozen, [])
+    money = ledger.money()
+    assert (money.frozen_margin, money.frozen_commission, money.available) == (Decimal(3500), Decimal(5), Decimal(996_495))
+    ledger.submit(order())
+    assert ledger.money().frozen_margin == Decimal(9500)
+    for _ in range(3):  # it has not reached the counter: the answers say nothing of it
+        ledger.reconcile(frozen, [])
+    assert ledger.money().frozen_margin == Decimal(9500)
+    ledger.apply_order(order(status="5"))
+    for _ in range(2):
+        ledger.reconcile(account(), [])
+    assert ledger.money().frozen_margin == 0
+
+
+def test_a_counter_that_does_not_round_is_taken_to_the_cent_and_never_told_of(ledger: Ledger) -> None:
+    """The vendor's counter sums fees as they are (2710.714660018958), the book rounds each fill's to the cent."""
+    ledger.set_contracts([instrument(OpenRatioByMoney=0.000101, OpenRatioByVolume=0.0, LongMarginRatio=0.123456)])
+    ledger.apply_order(order(status="3", VolumeTotalOriginal=500))
+    fees = margin = 0.0
+    lots = []
+    for number in range(1, 201):
+        price = 3114.0  # a fee of 3.14514
+        ledger.apply_trade(trade(f"t{number}", Price=price))
+        lots.append(detail(1, DAY, TradeID=f"t{number}", OpenPrice=price))
+        fees += price * 10 * 0.000101
+        margin += price * 10 * 0.123456
+        figures = account(Commission=fees, CurrMargin=margin)
+        ledger.hear_account(figures)
+        assert ledger.differences(figures, lots) == ledger.reconcile(figures, lots) == []
+        assert ledger.money().commission == cents(exact(fees)) and ledger.money().margin == cents(exact(margin))
+    assert ledger.book.money().commission != cents(exact(fees))  # or nothing was tried
+    wrong = ledger.reconcile(account(Commission=fees + 3.2, CurrMargin=margin), lots)  # a fill's fee more than we know of
+    assert [(difference.text[:3], difference.is_fault) for difference in wrong] == [("手续费", True)]
+
+
+def test_a_margin_of_the_whole_portfolio_is_remarked_when_its_share_changes(ledger: Ledger) -> None:
+    def compare(volume: int, share: float) -> list[tuple[str, bool]]:
+        rows = [detail(volume)]
+        ledger.rebuild(account(), rows, [], [])
+        return [tuple(told) for told in ledger.reconcile(account(CurrMargin=3000.0 * volume * share), rows)]
+
+    assert compare(10, 0.8) == [("保证金：账本 30000.00，柜台 24000.00，以柜台为准", False)]
+    assert ledger.money().margin == Decimal(24_000)
+    assert compare(11, 0.803) == compare(20, 0.797) == []
+    assert ledger.money().margin == Decimal("47820.00")
+    assert len(compare(20, 0.7)) == 1
+
+
 RATES = {"LongMarginRatio": 0.2, "ShortMarginRatio": 0.2, "OpenRatioByMoney": 0.0001, "OpenRatioByVolume": 0.0}
 
 
@@ -315,6 +410,17 @@ def test_rates_that_come_apart_from_the_list_are_those_of_what_is_held_traded_an
     assert (after.margin, after.frozen_margin, after.commission) == (Decimal(12000), Decimal(12000), Decimal(3))
     assert ledger.book.position("rb2510", "long").margin == 12000.0
     assert ledger.reconcile(account(CurrMargin=12000.0, Commission=3.0), [detail(1), detail(1, DAY, TradeID="t1", OpenPrice=3000.0)]) == []
+
+
+def test_what_the_counter_said_of_the_money_stays_shown_when_the_rates_come_that_explain_it(ledger: Ledger) -> None:
+    ledger.rates_come_apart = True
+    ledger.rebuild(account(), [detail(1)], [], [])
+    ledger.reconcile(account(CurrMargin=6000.0), [detail(1)])
+    assert ledger.money().margin == Decimal(6000)
+    ledger.set_rates("rb2510", RATES)
+    assert ledger.money().margin == Decimal(6000)
+    assert ledger.reconcile(account(CurrMargin=6000.0), [detail(1)]) == []
+    assert ledger.money().margin == Decimal(6000)
 
 
 def test_nothing_is_compared_while_a_trade_waits_for_its_order(ledger: Ledger) -> None:

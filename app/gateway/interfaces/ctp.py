@@ -23,6 +23,7 @@ from app.gateway.interfaces.queries import Query, QueryLine
 from app.gateway.interfaces.side import NotSent, Refused, Side
 from app.gateway.interfaces.trader import Trader
 from app.gateway.interfaces.wiring import Wiring
+from app.gateway.ledger import Difference
 from app.lib.calendar import SHANGHAI, parse_day, wall_time
 from app.lib.errors import AppError, LoginDelayed, LoginRefused, NotReady, OrderRefused
 
@@ -179,7 +180,7 @@ class CtpTrader(_NativeSide, Trader):
         self._ledger.rates_come_apart = True
         self._refused_actions: set[tuple[int, str, str]] = set()
         self._is_authenticated = False  # on this connection
-        self._suspected: list[str] = []  # differences that were seen once
+        self._suspected: list[Difference] = []  # that were seen once
         self._login_day = ""
         self._statement_of = ""  # the day on which the newest statement was asked for
         self._confirming: Future[None] | None = None

@@ -103,18 +103,10 @@ def trade_of(data: dict[str, Any]) -> TradeField:
     return row
 
 
-def account_of(data: dict[str, Any]) -> TradingAccountField:
-    """Money as the book has it: what a real account has beside our terms (credit, mortgage, premiums) is in PreBalance, so that
-    Balance is the counter's to the cent."""
-    row = row_of(TradingAccountField, data)
-    row.PreBalance = row.Balance - row.Deposit + row.Withdraw - row.CloseProfit - row.PositionProfit + row.Commission
-    return row
-
-
 ROWS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "order": order_of,
     "trade": trade_of,
-    "account": account_of,
+    "account": functools.partial(row_of, TradingAccountField),
     "instrument": functools.partial(row_of, InstrumentField),
     "position_detail": functools.partial(row_of, PositionDetailField),
     "depth": functools.partial(row_of, DepthField),

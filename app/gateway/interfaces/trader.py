@@ -34,7 +34,7 @@ from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
 from app.gateway.interfaces.side import NEVER_SENT, NotSent, Side, Wire
 from app.gateway.interfaces.wiring import Wiring
-from app.gateway.ledger import Change
+from app.gateway.ledger import Change, Difference
 from app.gateway.positions import position_data
 from app.lib.errors import BadInput, LoginDelayed, NotFound, NotReady, OrderRefused
 from app.model.store import Intent, StoreFailed
@@ -304,6 +304,7 @@ class Trader(Side):
         self._load = None
         for contract in self._ledger.set_contracts(load.instruments):
             self._emit(EVENT_CONTRACT, contract)
+        self._remark(self._ledger.hear_account(account))
         changes = self._ledger.rebuild(account, load.details, load.orders, load.trades)
         self._tell_differences(self._ledger.reconcile(account, load.details, is_complete=True))
         with self._sending:
@@ -435,10 +436,12 @@ class Trader(Side):
     def _on_account(self, rows: list[TradingAccountField]) -> None:
         if not rows:
             return
-        if self._details is not None and rows[0].TradingDay == self.trading_day:
-            known, details = self._details
-            if known == len(self._ledger.trades) and self._may_reconcile(rows[0], details):
-                self._tell_differences(self._ledger.reconcile(rows[0], details))
+        if rows[0].TradingDay == self.trading_day:
+            self._remark(self._ledger.hear_account(rows[0]))
+            if self._details is not None:
+                known, details = self._details
+                if known == len(self._ledger.trades) and self._may_reconcile(rows[0], details):
+                    self._tell_differences(self._ledger.reconcile(rows[0], details))
         self._tell_account()
 
     def _may_reconcile(self, _account: TradingAccountField, _details: list[PositionDetailField]) -> bool:
@@ -501,10 +504,17 @@ class Trader(Side):
         frozen = amounts["frozen_margin"] + amounts["frozen_commission"]
         self._emit(EVENT_ACCOUNT, AccountData(accountid=self.info["userid"], gateway_name=self.gateway_name, frozen=frozen, **amounts))
 
-    def _tell_differences(self, differences: list[str]) -> None:
-        if differences:
-            log.error("our book and the counter differ: %s", "; ".join(differences))
-            self._call(self._wiring.on_difference, differences)
+    def _tell_differences(self, differences: list[Difference]) -> None:
+        faults = [difference.text for difference in differences if difference.is_fault]
+        if faults:
+            log.error("our book and the counter differ: %s", "; ".join(faults))
+            self._call(self._wiring.on_difference, faults)
+        self._remark([difference.text for difference in differences if not difference.is_fault])
+
+    def _remark(self, texts: list[str]) -> None:
+        """What the trader may want to know of the money, and nobody has to do anything about."""
+        for text in texts:
+            self._call(self._wiring.on_remark, text)
 
 
 def _insert_of(row: OrderField) -> frames.ReqOrderInsert:

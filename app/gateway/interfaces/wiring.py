@@ -38,6 +38,7 @@ class Wiring:
     on_status: OnStatus = ignore
     on_cancel_refused: OnCancelRefused = ignore
     on_notice: Callable[[str, str], None] = ignore  # (code, message) of what the trader has to hear of
+    on_remark: Callable[[str], None] = ignore  # what he may want to know: no error
     on_password: Callable[[str], None] = ignore  # the counter has taken this one in place of the old
     on_difference: Callable[[list[str]], None] = ignore  # our book and the counter's differed; the counter's was taken
     on_day: Callable[[str], None] = ignore  # another trading day than before begins: its lists start empty
