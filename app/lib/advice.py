@@ -106,7 +106,7 @@ OWN: dict[str, Own] = {
     "LOADING": Own(US, "刚登录，账户正在载入，还读不到列表；几秒后再试"),
     "NOT_READY": Own(US, "交易前置未就绪（断线、载入、休市，原因写在文字里），没有发出"),
     "JOURNAL_FAILED": Own(US, "报单日志写不进磁盘，没有发出"),
-    "NOT_TRADABLE": Own(US, "合约不在交易（已到期、未上市），没有发出"),
+    "NOT_TRADABLE": Own(US, "合约不在交易（已到期、未上市），或是期权、套利合约，没有发出"),
     "NO_MARKET_ORDERS": Own(US, "这个交易所没有市价单，没有发出：改用限价，或设置 `market_orders`（docs/ctp.md）"),
     "UNKNOWN_SYMBOL": Own(US, "合约表里没有这个合约，没有发出"),
     "ORDER_NOT_FOUND": Own(US, "本账户当日没有这张报单，撤单没有发出"),

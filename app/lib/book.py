@@ -229,10 +229,12 @@ class Book:
         leg = self._legs.get((symbol, direction))
         if leg is None:
             return Closable(0, 0)
-        count, volumes = leg.now, self._freezes().volumes.copy()
-        for order in (self._orders[order_id] for order_id in self._working.intersection(apart_from)):
-            if order.offset != "open":
-                volumes[self._bucket(order)] -= self._left(order)
+        count, volumes = leg.now, self._freezes().volumes
+        if apart_from:
+            volumes = volumes.copy()
+            for order in (self._orders[order_id] for order_id in self._working.intersection(apart_from)):
+                if order.offset != "open":
+                    volumes[self._bucket(order)] -= self._left(order)
         of_today, of_history = volumes[symbol, direction, True], volumes[symbol, direction, False]
         if leg.terms.splits_today:
             of_today += max(0, of_history - count.yd_volume)  # a forced close takes today's where history is not enough

@@ -46,6 +46,8 @@ def parse_symbol(text: Any, exchange: Any = "", parameter: str = "local_symbol")
     if not name:
         raise BadInput(parameter, "缺少合约名称")
     symbol, dot, suffix = name.partition(".")
+    if "&" in symbol:
+        raise BadInput(parameter, f"{_shown(symbol)} 是套利合约，本服务不支持交易", code="NOT_TRADABLE")
     if len(symbol) > _LONGEST or not _SYMBOL.fullmatch(symbol) or (dot and not suffix):
         raise BadInput(parameter, f"合约名称 {_shown(name)} 不合法，应形如 rb2501.SHFE 或 rb2501")
     return _agreed(symbol, suffix, exchange, parameter)

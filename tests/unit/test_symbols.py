@@ -56,6 +56,12 @@ def test_an_order_that_is_there_may_be_in_any_contract(name):
     assert parse_any_symbol(f"{name}.DCE") == parse_any_symbol(name, "DCE") == LocalSymbol(name, "DCE")
 
 
+def test_a_spread_is_refused_as_what_it_is():
+    with pytest.raises(BadInput, match="套利合约") as refusal:
+        parse_symbol("SPC a2509&m2509.DCE")
+    assert refusal.value.code == "NOT_TRADABLE"
+
+
 @pytest.mark.parametrize("text", ["", ".DCE", "rb2501.", "rb2501.NYSE", "x" * 500, "rb2501\n", 5, None])
 def test_what_no_contract_can_be_called_is_refused_for_orders_too(text):
     with pytest.raises(BadInput):
