@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
-from app.gateway.messages import BARS_SAVED, Counted, ReadBars, ReadLists, SaveBars, Subscribe, Unsubscribe, Watch
+from app.gateway.messages import BARS_SAVED, Counted, ReadBars, ReadLists, ReadStatus, SaveBars, Subscribe, Unsubscribe, Watch
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.model import open_store
 from app.model.store import Bar
+from app.settings import Settings
 from tests.integration.test_gateway_service import Page, World, a_contract
 from tests.waiting import eventually
 
@@ -78,6 +80,21 @@ def test_a_contract_that_is_not_listed_any_more_is_served_and_an_unknown_one_is_
     for asked in (ReadBars("rb2301.SHFE"), ReadBars("rb2301.SHFE", limit=1), SaveBars("rb2401", [old]), SaveBars("rb.SHFE", [old])):
         with pytest.raises(BadInput):
             page.ask(asked)
+
+
+def test_a_day_that_was_assumed_a_holiday_is_a_trading_day_once_the_counter_says_so(tmp_path: Path) -> None:
+    """The counter knows it from a file of its own, which the gateway has not."""
+    file = tmp_path / "days.toml"
+    file.write_text("open = [2027-02-12]")
+    world = World(tmp_path / "data", counter_clock="2027-02-12T10:00:00", calendar_file=file)
+    try:
+        world.settings = Settings.load(None, {}, data_dir=tmp_path / "data", counter_clock="2027-02-12T10:00:00")
+        _, page = world.log_in("told")
+        page.ask(SaveBars("rb2705.SHFE", [bar(ms("2027-02-12 10:00"))]))
+        assert [row[-1] for row in page.json(ReadBars("rb2705.SHFE", "1d"))] == ["20270212"]
+        eventually(lambda: page.json(ReadStatus())["calendar"]["state"] == "assumed", "the calendar is looked at")
+    finally:
+        world.close()
 
 
 def test_a_gateway_that_starts_anew_leaves_the_bar_of_the_last_print_as_it_is(world: World) -> None:
