@@ -415,6 +415,11 @@ class RspUserLogin(Frame, kw_only=True):
     MaxOrderRef: str = "0"
     now: str = ""  # the counter's clock, `YYYY-MM-DDTHH:MM:SS.mmm`, naive exchange time
     RequestID: int = 0
+    SHFETime: str = ""  # each exchange's clock at that moment, `HH:MM:SS`; the built-in counter has one clock for all
+    DCETime: str = ""
+    CZCETime: str = ""
+    FFEXTime: str = ""
+    INETime: str = ""
 
 
 class RspAuthenticate(Frame, kw_only=True):

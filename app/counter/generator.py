@@ -1,7 +1,9 @@
 """The generated market: seeded prices for every listed contract, all day long or in the exchanges' hours. Counter process.
 
-Two snapshots a second of each watched contract, on half seconds of the counter's clock; of the others one when somebody asks. The
-trading day turns at 15:30, with the settlement. `counter_hours=always` is a market that no exchange has: it never pauses, and
+Two snapshots a second of each watched contract, on half seconds of the counter's clock; one in minutes of those that hardly anybody
+trades, more than a year ahead: fronts tell changes alone. Of contracts that nobody watches one when somebody asks.
+
+The trading day turns at 15:30, with the settlement. `counter_hours=always` is a market that no exchange has: it never pauses, and
 its ticks carry the trading day and the natural date as SHFE's do; with `exchange` nights are stamped as each exchange stamps
 them (docs/domain.md, Time 1). The clock is the wall's, or starts at `counter_clock` and runs at its speed from then on, through restarts.
 """
@@ -18,7 +20,7 @@ from app.counter.contracts import Contract, listed_on
 from app.counter.frames import DepthField, InstrumentField
 from app.counter.market import DayTurn, Phase
 from app.counter.terms import DayPrices, instrument_field
-from app.counter.walk import Walk, fair_ticks, limit_ticks
+from app.counter.walk import Walk, fair_ticks, limit_ticks, mix
 from app.counter.wall import SteadyWall
 from app.lib import sessions
 from app.lib.calendar import EVENING, SHANGHAI, SMALL_HOURS, compact, next_trading_day, parse_day, previous_trading_day, trading_day_of
@@ -31,6 +33,7 @@ SLOTS_A_SECOND = 2
 CATCH_UP = 4  # snapshots of a contract in one poll at most: a poll that comes late does not send what nobody could have seen
 EXCHANGES = ("CFFEX", "CZCE", "DCE", "GFEX", "INE", "SHFE")
 LAST_HOUR = timedelta(hours=1)
+STILL = 240  # slots from one change to the next, on average, of a contract that is more than a year ahead
 BUSY, QUIET = 16, 4  # activity of the months ahead, and of the far and the expiring ones
 
 
@@ -42,6 +45,7 @@ class _Day(NamedTuple):
     lower: int
     upper: int
     activity: int
+    pause: int  # slots from one snapshot to the next, on average
     last_hour: int  # the slot from which the settlement price counts, where it is the last hour's; else 0
     scale: tuple[int, int]  # a price is ticks × first ÷ second: exact, and the float next to what is printed
     turnover_size: int  # lots × this × price is the reported turnover
@@ -142,9 +146,16 @@ class GeneratedMarket:
         found: list[DepthField | DayTurn] = []
         for instrument in self._watched:
             contract = self._listed.get(instrument)
-            if contract is not None and self._phase_of(contract, moment) == "continuous":
+            if contract is None or self._is_still(contract, slot):
+                continue
+            if self._phase_of(contract, moment) == "continuous":
                 found.append(self._depth(contract, self._stepped(contract, slot), stamps[contract.product.exchange]))
         return found
+
+    def _is_still(self, contract: Contract, slot: int) -> bool:
+        """Whether nothing changes in this half second, which is then not told."""
+        pause = self._day_of(contract).pause
+        return pause > 1 and mix(self._walk(contract).seed + slot) % pause > 0
 
     def quote(self, instrument: str) -> DepthField | None:
         contract = self._listed.get(instrument)
@@ -246,6 +257,7 @@ class GeneratedMarket:
                 lower,
                 upper,
                 BUSY if 1 <= ahead <= 5 else QUIET,
+                STILL if ahead > 12 else 1,
                 last_hour,
                 exact(product.price_tick).as_integer_ratio(),
                 1 if product.exchange == "CZCE" else product.multiplier,  # CZCE leaves the multiplier out, of the average too

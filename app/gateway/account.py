@@ -11,6 +11,20 @@ from app.gateway.bee import BackendApp
 from app.lib import rows
 from app.lib.calendar import SHANGHAI
 
+STATE_TEXT = {
+    "connecting": "正在连接",
+    "connected": "已连接",
+    "authenticating": "正在认证",
+    "logging_in": "正在登录",
+    "logged_in": "已登录",
+    "confirming": "正在确认结算单",
+    "loading": "正在载入",
+    "ready": "就绪",
+    "lost": "已断开",
+    "refused": "登录被拒",
+    "resting": "休市",
+}
+
 
 class Fronts:
     """State of the trading and the market front, of the store behind them and of the calendar: what the `status` event says."""
@@ -31,6 +45,11 @@ class Fronts:
 
     def state(self, front: str) -> str:
         return self._states[front]["state"]
+
+    def trouble(self, front: str) -> str:
+        """The state that is not ready, with its reason, in words; "" where it is."""
+        state, reason = self._states[front]["state"], self._states[front]["reason"]
+        return "" if state == "ready" else f"{STATE_TEXT.get(state, state)}{f'（{reason}）' if reason else ''}"
 
     def data(self) -> dict[str, dict[str, str]]:
         """`{"td": {"state", "reason", "since"}, "md": {…}, "store": {…}, "calendar": {…}}`."""
@@ -93,6 +112,17 @@ class AccountView:
 
     def tick(self, local_symbol: str) -> TickData | None:
         return self._app.recorder.get_tick(local_symbol)
+
+    def quote(self, local_symbol: str) -> TickData | None:
+        """The newest tick, where it says what holds now: fronts tell changes alone, so its age says nothing."""
+        tick = self.tick(local_symbol)
+        if tick is None or tick.trading_day != self._ledger.trading_day or not self._app.market.is_live(tick.symbol):
+            return None
+        return tick
+
+    def market_reason(self) -> str:
+        """What keeps quotes from coming, in words; "" where they come."""
+        return self._fronts.trouble("md")
 
     def order(self, order_id: str) -> OrderData | None:
         return self._ledger.orders.get(order_id)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 from ctpbee.constant import ContractData, OrderData, OrderRequest, TickData
@@ -31,10 +30,9 @@ from app.lib.advice import refusal_text
 from app.lib.book import Closable
 from app.lib.errors import AppError, BadInput, NotFound, NotReady, OrderRefused
 from app.lib.figures import Distribution
-from app.lib.offsets import close_price, split_close
+from app.lib.offsets import close_price, price_to_meet, split_close
 from app.model.store import Intent, Store
 
-FRESH = timedelta(seconds=5)
 UNKNOWN = "ORDER_STATE_UNKNOWN"
 NEVER_ARRIVED = "NEVER_ARRIVED"  # an order that is taken for lost, and may live all the same
 UNKNOWN_TEXT = "报单已发出，柜台未确认，请勿重复下单"
@@ -54,6 +52,10 @@ class Account(Protocol):
     def contract(self, symbol: str) -> ContractData | None: ...
 
     def tick(self, local_symbol: str) -> TickData | None: ...
+
+    def quote(self, local_symbol: str) -> TickData | None: ...
+
+    def market_reason(self) -> str: ...
 
     def order(self, order_id: str) -> OrderData | None: ...
 
@@ -288,7 +290,9 @@ class OrderDesk:
     # ── closing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def close_position(self, request: ClosePosition) -> Future[CloseOutcome]:
-        """Close by limit orders at the newest price plus slippage. Raises BadInput, NotReady, OrderRefused: then nothing was sent.
+        """Close by limit orders at the opposite side's best price, less slippage.
+
+        Raises BadInput, NotReady, OrderRefused: then nothing was sent.
 
         Two legs (today's and history apart) are sent one after the other without waiting: each takes lots that the other cannot
         reach, so what is refused to one says nothing of the other, and who wants to get out should not hold the rest of the
@@ -330,14 +334,17 @@ class OrderDesk:
             return done(OrderOutcome("", "refused", error.code, error.message))
 
     def _closing_price(self, contract: ContractData, direction: str) -> float:
-        """Raises OrderRefused when the newest price is too old; the contract is subscribed then, so that a retry works."""
-        tick = self._account.tick(contract.local_symbol)
-        if tick is None or tick.last_price <= 0 or self._trader().counter_now() - tick.datetime > FRESH:
+        """Raises OrderRefused where no quote says what holds now; the contract is subscribed then, so that a retry works."""
+        quote = self._account.quote(contract.local_symbol)
+        if quote is None:
             self._subscribe(contract.local_symbol)
-            raise OrderRefused(f"{contract.local_symbol} 没有 5 秒内的最新价，已订阅，请稍后再试", code="NO_FRESH_PRICE")
+            trouble = self._account.market_reason()
+            why = f"行情前置{trouble}，没有可用的行情" if trouble else f"还没有 {contract.local_symbol} 当日的行情，已订阅"
+            raise OrderRefused(f"{why}，未发出；请稍后再试，或自己报限价", code="NO_FRESH_PRICE")
+        price = price_to_meet(direction, quote.bid_price_1, quote.ask_price_1, quote.last_price)
         slippage = self._config["SLIPPAGE_COVER" if direction == "long" else "SLIPPAGE_SELL"]
         upper, lower = self._limits(contract)
-        return close_price(tick.last_price, direction, slippage, contract.pricetick, lower, upper)
+        return close_price(price, direction, slippage, contract.pricetick, lower, upper)
 
     # ── what comes back ──────────────────────────────────────────────────────────────────────────────────────────────
 

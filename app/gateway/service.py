@@ -20,7 +20,7 @@ import msgspec
 
 from app.default_settings import AccountApi
 from app.gateway import channel
-from app.gateway.account import AccountView, Fronts
+from app.gateway.account import STATE_TEXT, AccountView, Fronts
 from app.gateway.bar_archive import BarArchive, Range
 from app.gateway.bee import BackendApp
 from app.gateway.channel import Connection
@@ -101,20 +101,6 @@ LOADING_LIMIT = 5.0
 """How long a call waits for lists that are loading."""
 EXIT_LOGIN_REFUSED = 3
 LOGGED_IN = {"logged_in", "confirming", "loading", "ready"}
-STATE_TEXT = {
-    "connecting": "正在连接",
-    "connected": "已连接",
-    "authenticating": "正在认证",
-    "logging_in": "正在登录",
-    "logged_in": "已登录",
-    "confirming": "正在确认结算单",
-    "loading": "正在载入",
-    "ready": "就绪",
-    "lost": "已断开",
-    "refused": "登录被拒",
-    "resting": "休市",
-}
-
 log = logging.getLogger("account")
 
 

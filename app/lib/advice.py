@@ -115,8 +115,8 @@ OWN: dict[str, Own] = {
         US, "client_order_id 已用于另一张报单 order_id，或在以前的交易日用过（trading_day 是那天，end 是结局），没有发出；请换一个编号"
     ),
     "CLOSABLE_EXCEEDED": Own(US, "平仓手数超过可平，没有发出"),
-    "NO_LAST_PRICE": Own(US, "没有最新价，定不出平仓价，没有发出"),
-    "NO_FRESH_PRICE": Own(US, "平仓需要 5 秒内的最新价，已替你订阅；稍后再试"),
+    "NO_LAST_PRICE": Own(US, "没有买卖盘，也没有最新价，定不出平仓价，没有发出：请自己报限价"),
+    "NO_FRESH_PRICE": Own(US, "没有这个合约当日的行情，没有发出：行情前置就绪、合约已订阅并收到行情之后再试，或自己报限价"),
     "FRONT_UNREACHABLE": Own(US, "限定时间内前置没有应答：核对地址与网络，`python run.py doctor` 可试连"),
     "OUT_OF_HOURS": Own(US, "不在交易时段，前置连不上：网关留着，到点自动登录"),
     "FRONT_ADDRESS": Own(US, "前置地址不是 tcp://主机:端口"),

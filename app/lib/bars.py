@@ -71,6 +71,7 @@ class _Series:
     turnover: float
     missed: bool  # something may have been missed since that print
     bar: Bar | None = None
+    behind: timedelta = timedelta()  # how far its newest print was behind the counter's clock, be it the clock that is wrong
     start: datetime | None = None  # of `bar`, or of the last one that closed: nothing before it, nor it once closed, changes again
 
 
@@ -113,6 +114,8 @@ class BarBuilder:
             if now is not None and now >= start + MINUTE + CLOSE_GRACE:
                 series.volume, series.turnover, series.missed, series.start = tick.volume, tick.turnover, True, start
                 return closed
+        if now is not None:
+            series.behind = now - tick.datetime
         if start is None or tick.last_price <= 0 or tick.volume < series.volume:
             return closed
         if series.start is not None and (start < series.start or (start == series.start and series.bar is None)):
@@ -143,11 +146,15 @@ class BarBuilder:
         return _Series(product, tick.trading_day, unit, volume=tick.volume, turnover=tick.turnover, missed=True)
 
     def on_clock(self, now: datetime) -> list[ClosedBar]:
-        """Close what is over although no further tick came. `now` is the counter's clock, aware."""
+        """Close what is over although no further tick came. `now` is the counter's clock, aware.
+
+        What is over is judged by each contract's own prints: one clock that goes wrong, or is another than the exchange's, would
+        close every bar at its first print.
+        """
         return [
             closed
             for local_symbol, series in self._series.items()
-            if series.bar is not None and series.start is not None and now >= series.start + MINUTE + CLOSE_GRACE
+            if series.bar is not None and series.start is not None and now - series.behind >= series.start + MINUTE + CLOSE_GRACE
             for closed in self._close(local_symbol, series)
         ]
 

@@ -47,17 +47,30 @@ def _shortage(volume: int, closable: Closable, splits_today: bool) -> str:
     return f"平仓量超过持仓量：可平 {today + yesterday} 手，要平 {volume} 手，未发出"
 
 
-def close_price(last: float, direction: str, slippage: float, tick: float, lower: float = 0.0, upper: float = 0.0) -> float:
-    """The limit price that closes a position at once: a long one sells `slippage` below the last price, a short one buys above it.
+def price_to_meet(direction: str, bid: float, ask: float, last: float) -> float:
+    """Where the close of a `direction` position finds somebody: the best bid for a long one, the best ask for a short one.
+
+    Where nobody stands there (a locked limit, a far month) it is the last price, or the best of its own side where that goes further;
+    0 where there is none of the three.
+    """
+    opposite, own = (bid, ask) if direction == "long" else (ask, bid)
+    if not is_absent(opposite):
+        return opposite
+    left = [price for price in (own, last) if not is_absent(price)]
+    return (min if direction == "long" else max)(left, default=0.0)
+
+
+def close_price(price: float, direction: str, slippage: float, tick: float, lower: float = 0.0, upper: float = 0.0) -> float:
+    """The limit price that closes a position at once: a long one sells `slippage` below `price`, a short one buys above it.
 
     `slippage` is SLIPPAGE_COVER for a long position, SLIPPAGE_SELL for a short one. What is off the tick moves on in its own
     direction, and the price stays inside the day's limits where they are known (0: not).
     """
-    if is_absent(last):
-        raise OrderRefused("没有最新价，无法定出平仓价，未发出", code="NO_LAST_PRICE")
+    if is_absent(price):
+        raise OrderRefused("没有买卖盘，也没有最新价，定不出平仓价，未发出：请自己报限价", code="NO_LAST_PRICE")
     sells = direction == "long"
-    wanted = exact(last) - exact(slippage) if sells else exact(last) + exact(slippage)
-    price = round_to_tick(wanted, tick, "down" if sells else "up")
+    wanted = exact(price) - exact(slippage) if sells else exact(price) + exact(slippage)
+    limit = round_to_tick(wanted, tick, "down" if sells else "up")
     if not is_absent(upper):
-        price = min(price, upper)
-    return max(price, tick if is_absent(lower) else lower)
+        limit = min(limit, upper)
+    return max(limit, tick if is_absent(lower) else lower)

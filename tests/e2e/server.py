@@ -243,17 +243,9 @@ class Trader:
         self.server.faults().set_quote(quote.symbol, quote.bid, bid_volume, quote.ask, ask_volume, quote.bid)
 
     def close_position(self, quote: Quote, direction: str, volume: int, **more: Any) -> dict[str, Any]:
-        """The envelope of a close at a fixed quote. That one is told once, so a slow machine may find it too old: it is then told anew."""
-
-        def answered() -> dict[str, Any] | None:
-            fields = {"local_symbol": quote.local_symbol, "exchange": quote.local_symbol.partition(".")[2]} | more
-            answer = self.ask("POST", "/close_position", direction=direction, volume=volume, **fields)
-            if answer.get("error") != "NO_FRESH_PRICE":
-                return answer
-            self._tell(quote)
-            return None
-
-        return eventually(answered, "the quote is fresh enough to close at")
+        """The envelope of a close at a fixed quote, which is told once: it holds as long as nothing else is told."""
+        fields = {"local_symbol": quote.local_symbol, "exchange": quote.local_symbol.partition(".")[2]} | more
+        return self.ask("POST", "/close_position", direction=direction, volume=volume, **fields)
 
     def open_page(self, **connect: Any) -> Page:
         self.page = Page(self.server.url, self.token, **connect)

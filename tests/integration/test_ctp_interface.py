@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ctpbee.constant import CancelRequest, Exchange, Offset, OrderType, Status
 
+from app.counter import frames
 from app.gateway.dialer import Dialer
 from app.gateway.interfaces import checks, ctp, market, native, trader
 from app.lib.calendar import SHANGHAI
@@ -738,6 +739,61 @@ def test_with_the_trading_front_lost_orders_are_refused_at_once_while_quotes_go_
     eventually(lambda: gateway.ears.of("tick"), "a quote")
     (tick,) = gateway.ears.of("tick")
     assert (tick.exchange, tick.bid_price_1, tick.trading_day) == (Exchange.SHFE, 0.0, DAY)
+
+
+def told_quote(desk: Desk, gateway: Gateway, **changes: Any) -> Any:
+    """The tick that comes of a quote of rb2510."""
+    before = len(gateway.ears.of("tick"))
+    desk.md.call("onRtnDepthMarketData", as_dict(depth(ExchangeID="", **changes)))
+    eventually(lambda: len(gateway.ears.of("tick")) > before, "a quote")
+    return gateway.ears.of("tick")[-1]
+
+
+def test_a_contract_is_live_once_a_quote_of_the_day_has_come_and_until_the_front_is_lost(desk: Desk, gateway: Gateway) -> None:
+    front = gateway.bee.market
+    gateway.do(lambda: gateway.bee.subscribe("rb2510"))
+    eventually(lambda: desk.asked("subscribeMarketData"), "subscribed")
+    assert not front.is_live("rb2510")  # asked for, and nothing has come
+    told_quote(desk, gateway, TradingDay="20250606", UpdateTime="15:00:00")
+    assert not front.is_live("rb2510")  # the day before's, which a front may answer with
+    told_quote(desk, gateway)
+    assert front.is_live("rb2510")
+    desk.md.call("onFrontDisconnected", 0x2001)
+    eventually(lambda: gateway.state("md") == "lost", "lost")
+    assert not front.is_live("rb2510")
+    desk.md.call("onFrontConnected")
+    gateway.ready()
+    assert not front.is_live("rb2510")  # what it told before it was lost says nothing of now
+    told_quote(desk, gateway)
+    assert front.is_live("rb2510")
+    gateway.do(lambda: front.unsubscribe("rb2510"))
+    eventually(lambda: not front.is_live("rb2510"), "unsubscribed")
+
+
+def test_a_quote_whose_stamp_is_far_ahead_is_told_with_the_moment_at_which_it_came(desk: Desk, gateway: Gateway) -> None:
+    gateway.do(lambda: gateway.bee.subscribe("rb2510"))
+    eventually(lambda: desk.asked("subscribeMarketData"), "subscribed")
+    for stamp in ("10:10:00", "10:10:00"):
+        assert told_quote(desk, gateway, UpdateTime=stamp).datetime < datetime(2025, 6, 9, 9, 31, tzinfo=SHANGHAI)
+    assert gateway.bee.trader.counter_now() < datetime(2025, 6, 9, 9, 31, tzinfo=SHANGHAI)
+
+
+def test_the_login_tells_how_far_an_exchanges_clock_is_from_the_counters(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.login |= {"SHFETime": "09:32:00", "DCETime": "--:--:--", "CZCETime": "", "FFEXTime": "09:29:59", "INETime": "20:15:00"}
+    gateway = launch()
+    gateway.ready()
+    gateway.do(lambda: gateway.bee.subscribe("rb2510"))
+    eventually(lambda: desk.asked("subscribeMarketData"), "subscribed")
+    assert told_quote(desk, gateway, UpdateTime="09:31:59").datetime == datetime(2025, 6, 9, 9, 31, 59, 500_000, tzinfo=SHANGHAI)
+    assert gateway.bee.trader.counter_now() < datetime(2025, 6, 9, 9, 30, 30, tzinfo=SHANGHAI)
+
+
+def test_exchanges_clocks_are_compared_over_midnight_and_nonsense_is_left_out() -> None:
+    def login(**times: str) -> frames.RspUserLogin:
+        return frames.RspUserLogin(front="td", now="23:59:59", **times)
+
+    ahead = ctp.clocks_ahead(login(SHFETime="00:00:04", DCETime="23:59:58", CZCETime="--:--:--", FFEXTime="15:15:00"))
+    assert ahead == {"SHFE": timedelta(seconds=5), "DCE": timedelta(seconds=-1)}
 
 
 def test_a_subscription_that_the_library_did_not_take_is_made_again(desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,19 +151,11 @@ class World:
         return outcome
 
     def closes(self, page: Page, symbol: str, volume: int = 2) -> CloseOutcome:
-        """A close that fills at once and in one, told anew where a busy machine found the quote too old."""
-
-        def closed() -> CloseOutcome | None:
-            with self.deep_market(page, symbol):
-                try:
-                    outcome: CloseOutcome = page.ask(ClosePosition(symbol, "long", volume))
-                except OrderRefused as error:
-                    assert error.code == "NO_FRESH_PRICE"
-                    return None
-                eventually(lambda: not held(page), "the position is closed")
-                return outcome
-
-        return eventually(closed, "the quote is fresh enough to close at")
+        """A close that fills at once and in one."""
+        with self.deep_market(page, symbol):
+            outcome: CloseOutcome = page.ask(ClosePosition(symbol, "long", volume))
+            eventually(lambda: not held(page), "the position is closed")
+        return outcome
 
     @contextmanager
     def deep_market(self, page: Page, symbol: str) -> Iterator[None]:

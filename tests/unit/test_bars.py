@@ -108,6 +108,19 @@ def test_a_bar_closes_on_time_when_no_further_tick_comes() -> None:
     assert made.on_clock(end + timedelta(hours=1)) == []
 
 
+@pytest.mark.parametrize("off", [timedelta(minutes=40), timedelta(seconds=90), -timedelta(seconds=90), timedelta(hours=-7)])
+def test_a_clock_that_is_another_than_the_exchanges_cuts_no_bar_short(off: timedelta) -> None:
+    """Each print counts, and the bar closes when its minute is over by the contract's own prints."""
+    made = builder()
+    made.on_tick(at("08:59:00", 99, 1), at("08:59:00").datetime)  # when all was well
+    for volume, (clock, price) in enumerate((("09:00:01", 100), ("09:00:20", 120), ("09:00:40", 80), ("09:00:50", 110)), 2):
+        tick = at(clock, price, volume)
+        made.on_tick(tick, tick.datetime + off)
+        assert made.on_clock(tick.datetime + off) == []
+    (closed,) = made.on_clock(at("09:01:02").datetime + off)
+    assert closed.bar[1:5] == (99, 120, 80, 110)
+
+
 def test_a_tick_too_late_for_its_bar_changes_nothing_closed_but_its_volume_is_not_lost() -> None:
     made, _ = feed(at("09:00:30", volume=10))
     made.on_clock(at("09:01:02").datetime)

@@ -8,6 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from app.gateway.bee import BackendApp, EventLoop, Everything
 from app.gateway.interfaces import fields, interface_classes
 from app.gateway.interfaces.clock import CounterClock
 from app.gateway.ledger import Ledger
+from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, NotFound, NotReady
 from app.model.sqlite import SqliteStore
 from app.model.store import Store
@@ -182,6 +184,39 @@ def test_the_counters_clock_runs_on_for_a_second_between_two_words(clock: Clock)
     assert counter.now().isoformat() == "2025-06-09T09:30:01+08:00"
     counter.lost()
     assert counter.now().isoformat() == "2025-06-09T09:30:30.400000+08:00"
+
+
+def test_one_quote_ahead_moves_no_clock_that_nothing_would_put_back(clock: Clock) -> None:
+    counter = CounterClock(clock)
+    start = datetime(2025, 6, 9, 9, 30, tzinfo=SHANGHAI)
+    counter.start(start)
+    for ahead in (40 * 60, 40 * 60, -1, 3, -1, 3600):
+        counter.advance(start + timedelta(seconds=ahead))
+    assert counter.now() == start
+    counter.advance(start + timedelta(seconds=4))
+    assert counter.now() == start + timedelta(seconds=4)  # the one before said so too, and more
+    assert counter.believed(start + timedelta(minutes=40), "SHFE") == start + timedelta(seconds=4)
+    assert counter.believed(start + timedelta(seconds=60), "SHFE") == start + timedelta(seconds=60)
+
+
+def test_a_counter_that_speaks_each_second_may_run_an_hour_between_two_words(clock: Clock) -> None:
+    counter = CounterClock(clock)
+    counter.set("2025-06-09T09:30:00.000")
+    ahead = datetime(2025, 6, 9, 10, 10, tzinfo=SHANGHAI)
+    counter.advance(ahead)
+    assert counter.now() == ahead == counter.believed(ahead, "SHFE")
+
+
+def test_quotes_are_judged_by_their_own_exchanges_clock(clock: Clock) -> None:
+    counter = CounterClock(clock)
+    start = datetime(2025, 6, 9, 9, 30, tzinfo=SHANGHAI)
+    counter.start(start, {"DCE": timedelta(seconds=90), "SHFE": timedelta(seconds=-30)})
+    early = start + timedelta(seconds=89)
+    for _ in range(2):
+        counter.advance(early, "DCE")
+        counter.advance(start - timedelta(seconds=31), "SHFE")
+    assert counter.now() == start and counter.now("SHFE") == start - timedelta(seconds=30)
+    assert counter.believed(early, "DCE") == early and counter.believed(early, "SHFE") == start - timedelta(seconds=30)
 
 
 # ── the app ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -167,6 +167,26 @@ def test_where_sessions_run_all_day_a_dce_stamp_of_the_small_hours_is_true() -> 
     assert fields.tick_time(row, "20250609", monday) == monday
 
 
+@pytest.mark.parametrize(
+    ("exchange", "trading_day", "clock", "is_of_day"),
+    [
+        ("SHFE", "20250609", "21:00:00", True),
+        ("SHFE", "20250606", "15:00:00", False),  # a front's first answer before anything has happened today
+        ("CZCE", "20250606", "21:00:00", True),  # its night has the natural date
+        ("CZCE", "20250606", "14:59:59", False),
+        ("CZCE", "20250607", "00:30:00", True),
+        ("CZCE", "20250609", "09:00:00", True),
+        ("CZCE", "20250605", "21:30:00", False),
+        ("DCE", "", "09:00:00", True),  # not told
+    ],
+)
+def test_a_snapshot_of_the_day_before_is_known_by_its_trading_day_or_czces_natural_date(
+    exchange: str, trading_day: str, clock: str, is_of_day: bool
+) -> None:
+    row = depth("m2509", exchange, TradingDay=trading_day, UpdateTime=clock)
+    assert fields.is_of_day(row, "20250609") is is_of_day
+
+
 @pytest.mark.parametrize("absent", [1.7976931348623157e308, float("nan"), float("inf")])
 def test_an_absent_price_becomes_zero(absent: float) -> None:
     tick = fields.tick_of(

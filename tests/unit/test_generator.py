@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -62,6 +62,17 @@ def test_two_snapshots_a_second_of_each_watched_contract_and_of_no_other() -> No
     assert market.poll() == []
     assert {depth.TradingDay for depth in found} == {"20250609"}
     assert {depth.ActionDay for depth in found} == {"20250608"}
+
+
+def test_a_contract_of_next_year_is_told_of_now_and_then_and_its_quote_stands_meanwhile() -> None:
+    market, wall = market_at("2025-06-09 10:00:00", watch={"sc2609", "sc2507"})
+    first = market.quote("sc2609")
+    assert first is not None and 0 < first.BidPrice1 < first.AskPrice1
+    half_hour = ticks(market, wall, 3600)
+    quiet = [tick for tick in half_hour if tick.InstrumentID == "sc2609"]
+    assert 5 <= len(quiet) <= 30 and len(half_hour) - len(quiet) == 3600
+    assert market.quote("sc2609") == quiet[-1]
+    assert len({(tick.Volume, tick.BidVolume1, tick.AskVolume1) for tick in [first, *quiet]}) == len(quiet) + 1  # each is a change
 
 
 def test_the_same_seed_gives_the_same_stream_and_another_seed_another() -> None:
@@ -399,7 +410,8 @@ def test_a_hundred_watched_contracts_cost_little() -> None:
     from time import process_time
 
     market, wall = market_at("2025-06-09 10:00:00")
-    market.watch(set(sorted(market.instruments())[::8][:100]))
+    busy = [contract.instrument for contract in listed_on(date(2025, 6, 9)) if contract.year == 2025]
+    market.watch(set(sorted(busy)[::4][:100]))
     ticks(market, wall, 2)
     spent = []
     for _ in range(100):

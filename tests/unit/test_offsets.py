@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.lib.book import Closable
 from app.lib.errors import BadInput, OrderRefused
-from app.lib.offsets import close_price, split_close
+from app.lib.offsets import close_price, price_to_meet, split_close
 from app.lib.prices import on_tick
 
 
@@ -94,6 +94,30 @@ def test_without_a_last_price_nothing_is_sent(last):
     with pytest.raises(OrderRefused) as refusal:
         close_price(last, "long", 1, 1)
     assert refusal.value.code == "NO_LAST_PRICE"
+
+
+@pytest.mark.parametrize(
+    ("direction", "bid", "ask", "last", "price"),
+    [
+        ("long", 99, 101, 100, 99),  # a long position sells to who bids
+        ("short", 99, 101, 100, 101),
+        ("long", 99, 101, 150, 99),  # the last price may be old
+        ("long", 99, 0, 0, 99),
+        ("long", 0, 105, 100, 100),  # nobody bids: at the last price,
+        ("long", 0, 105, 110, 105),  # or where the others stand who want to sell
+        ("long", 0, 105, 0, 105),
+        ("long", 0, 0, 100, 100),
+        ("short", 95, 0, 100, 100),
+        ("short", 95, 1.79769e308, 90, 95),
+        ("short", 95, 0, 0, 95),
+    ],
+)
+def test_a_close_meets_who_stands_opposite_else_joins_the_best_of_its_own_side(direction, bid, ask, last, price):
+    assert price_to_meet(direction, bid, ask, last) == price
+
+
+def test_where_there_is_no_price_at_all_there_is_none_to_meet():
+    assert price_to_meet("long", 0, 0, 0) == price_to_meet("short", 0, 1.79769e308, math.nan) == 0
 
 
 @settings(max_examples=200)

@@ -51,17 +51,21 @@ def a_contract(**values: Any) -> ContractData:
     return ContractData(**(fields | values))
 
 
-def a_tick(price: float = 3300.0, age: float = 1.0, trading_day: str = DAY) -> TickData:
-    return TickData(
-        symbol="rb2501",
-        exchange=Exchange.SHFE,
-        datetime=NOW - timedelta(seconds=age),
-        trading_day=trading_day,
-        last_price=price,
-        limit_up=3500.0,
-        limit_down=3100.0,
-        gateway_name="sim",
-    )
+def a_tick(price: float = 3300.0, age: float = 1.0, trading_day: str = DAY, **values: Any) -> TickData:
+    """Bid and asked a tick around the price, unless said otherwise."""
+    fields: dict[str, Any] = {
+        "symbol": "rb2501",
+        "exchange": Exchange.SHFE,
+        "datetime": NOW - timedelta(seconds=age),
+        "trading_day": trading_day,
+        "last_price": price,
+        "bid_price_1": price - 1 if price else 0.0,
+        "ask_price_1": price + 1 if price else 0.0,
+        "limit_up": 3500.0,
+        "limit_down": 3100.0,
+        "gateway_name": "sim",
+    }
+    return TickData(**(fields | values))
 
 
 class Clock:
@@ -101,6 +105,8 @@ class Desk:
         self.settled: list[tuple[str, str, str, str]] = []
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}  # of the journal, by day and order
         self.subscribed: list[str] = []
+        self.streamed = True  # every contract that has a tick
+        self.market_trouble = ""
         self.unheard: list[OrderOutcome] = []
         self.closable = Closable(3, 2)
         self.in_the_way: dict[str, int] = {}  # lots that a working close holds, by its id
@@ -132,6 +138,12 @@ class Desk:
 
     def tick(self, local_symbol: str) -> TickData | None:
         return self.ticks.get(local_symbol)
+
+    def quote(self, local_symbol: str) -> TickData | None:
+        return self.ticks.get(local_symbol) if self.streamed else None
+
+    def market_reason(self) -> str:
+        return self.market_trouble
 
     def order(self, order_id: str) -> OrderData | None:
         return self.orders_by_id.get(order_id)
@@ -589,11 +601,11 @@ def test_cancel_all_cancels_what_still_works_and_counts_it(house: Desk) -> None:
 # ── closing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_close_takes_todays_lots_first_at_the_last_price_less_slippage(house: Desk) -> None:
+def test_a_close_takes_todays_lots_first_at_the_bid_less_slippage(house: Desk) -> None:
     future = house.desk.close_position(ClosePosition("rb2501", "long", 4))
     assert [(leg.direction, leg.offset, leg.volume, leg.price) for leg in house.sent] == [
-        (Direction.SHORT, Offset.CLOSETODAY, 3, 3298.0),
-        (Direction.SHORT, Offset.CLOSEYESTERDAY, 1, 3298.0),
+        (Direction.SHORT, Offset.CLOSETODAY, 3, 3297.0),
+        (Direction.SHORT, Offset.CLOSEYESTERDAY, 1, 3297.0),
     ]
     house.hear("1_2_2", Status.ALLTRADED, 1)
     assert not future.done()
@@ -617,12 +629,12 @@ def test_a_refused_first_leg_does_not_stop_the_second(house: Desk) -> None:
     assert [(leg.state, leg.code) for leg in future.result(0).outcomes] == [("refused", "CTP_50"), ("accepted", "")]
 
 
-def test_a_short_position_is_bought_back_above_the_last_price(house: Desk) -> None:
+def test_a_short_position_is_bought_back_above_the_ask(house: Desk) -> None:
     house.config["CLOSE_PATTERN"] = "yesterday"
     house.desk.close_position(ClosePosition("rb2501.SHFE", "short", 3))
     assert [(leg.direction, leg.offset, leg.volume, leg.price) for leg in house.sent] == [
-        (Direction.LONG, Offset.CLOSEYESTERDAY, 2, 3301.0),
-        (Direction.LONG, Offset.CLOSETODAY, 1, 3301.0),
+        (Direction.LONG, Offset.CLOSEYESTERDAY, 2, 3302.0),
+        (Direction.LONG, Offset.CLOSETODAY, 1, 3302.0),
     ]
 
 
@@ -671,12 +683,44 @@ def test_a_close_of_more_than_is_held_or_than_our_own_orders_leave_is_refused_by
     assert house.sent == []
 
 
-@pytest.mark.parametrize("tick", [None, a_tick(age=5.1), a_tick(price=0.0)])
-def test_without_a_fresh_price_nothing_is_sent_and_the_contract_is_subscribed(house: Desk, tick: TickData | None) -> None:
+def test_a_quiet_contract_is_closed_at_the_quote_that_still_stands(house: Desk) -> None:
+    """Fronts push on change alone: what was said an hour ago is what holds, as long as the contract is streamed."""
+    house.ticks["rb2501.SHFE"] = a_tick(age=3600)
+    house.desk.close_position(ClosePosition("rb2501", "long", 1))
+    assert [order.price for order in house.sent] == [3297.0]
+
+
+@pytest.mark.parametrize("tick", [None, a_tick()])
+def test_of_a_contract_that_is_not_streamed_nothing_is_sent_and_it_is_subscribed(house: Desk, tick: TickData | None) -> None:
+    """A tick that is left from before it was unsubscribed, or from before the front was lost, says nothing of now."""
     house.ticks = {} if tick is None else {"rb2501.SHFE": tick}
-    with pytest.raises(OrderRefused) as refused:
+    house.streamed = False
+    with pytest.raises(OrderRefused, match="已订阅") as refused:
         house.desk.close_position(ClosePosition("rb2501", "long", 1))
     assert refused.value.code == "NO_FRESH_PRICE" and house.sent == [] and house.subscribed == ["rb2501.SHFE"]
+
+
+def test_while_the_market_front_is_away_a_close_says_so_and_nothing_is_sent(house: Desk) -> None:
+    house.streamed, house.market_trouble = False, "已断开（网络读失败）"
+    with pytest.raises(OrderRefused, match="行情前置已断开（网络读失败）") as refused:
+        house.desk.close_position(ClosePosition("rb2501", "long", 1))
+    assert refused.value.code == "NO_FRESH_PRICE" and house.sent == []
+
+
+def test_a_locked_limit_is_queued_at(house: Desk) -> None:
+    """At the lower limit nobody bids: who wants to get out stands in the queue there."""
+    house.ticks["rb2501.SHFE"] = a_tick(3100.0, bid_price_1=0.0, ask_price_1=3100.0)
+    house.desk.close_position(ClosePosition("rb2501", "long", 1))
+    house.ticks["rb2501.SHFE"] = a_tick(3500.0, bid_price_1=3500.0, ask_price_1=0.0)
+    house.desk.close_position(ClosePosition("rb2501", "short", 1))
+    assert [order.price for order in house.sent] == [3100.0, 3500.0]
+
+
+def test_where_there_is_neither_a_quote_nor_a_price_nothing_is_sent(house: Desk) -> None:
+    house.ticks["rb2501.SHFE"] = a_tick(price=0.0)
+    with pytest.raises(OrderRefused) as refused:
+        house.desk.close_position(ClosePosition("rb2501", "long", 1))
+    assert refused.value.code == "NO_LAST_PRICE" and house.sent == []
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ MUST_CHANGE_PASSWORD = {131, 140, 141}
 TOO_MANY_SESSIONS = 60
 NEAR = timedelta(hours=1)
 FAR = timedelta(days=15)  # no holiday is as long
+HALF_DAY = timedelta(hours=12)
+APART = timedelta(minutes=10)  # an exchange's clock that the login shows further from the counter's is not believed
 RATES_SCOPE = "rates"
 SETTLEMENT_SCOPE = "settlement"
 NEWEST = "newest"  # beside the days in that scope: which of them it is
@@ -66,6 +68,27 @@ def login_moment(trading_day: str, clock: str, now: datetime) -> datetime:
         if abs(moment - now) < NEAR and abs(day - today) < FAR:
             return moment
     return wall_time(day, clock)
+
+
+def clocks_ahead(frame: frames.RspUserLogin) -> dict[str, timedelta]:
+    """What each exchange's clock shows beyond the counter's, as the login tells them; without those that it does not tell, GFEX's."""
+    told = {
+        "SHFE": frame.SHFETime,
+        "DCE": frame.DCETime,
+        "CZCE": frame.CZCETime,
+        "CFFEX": frame.FFEXTime,
+        "INE": frame.INETime,
+    }
+    ahead: dict[str, timedelta] = {}
+    for exchange, clock in told.items():
+        try:
+            apart = datetime.strptime(clock, "%H:%M:%S") - datetime.strptime(frame.now, "%H:%M:%S")
+        except ValueError:  # it was not connected to that one
+            continue
+        apart = (apart + HALF_DAY) % (2 * HALF_DAY) - HALF_DAY  # midnight may lie between the two
+        if abs(apart) < APART:
+            ahead[exchange] = apart
+    return ahead
 
 
 def _with_limits(row: InstrumentField, quote: DepthField | None) -> InstrumentField:
@@ -162,7 +185,7 @@ class _NativeSide(Side):
 
     def _hear_clock(self, frame: frames.RspUserLogin) -> None:
         self._is_retrying, self._was_in = False, True
-        self._clock.start(login_moment(frame.TradingDay, frame.now, datetime.now(SHANGHAI)))
+        self._clock.start(login_moment(frame.TradingDay, frame.now, datetime.now(SHANGHAI)), clocks_ahead(frame))
 
     def _on_RspError(self, frame: words.RspError) -> None:
         log.warning("%s: request %d failed: %d %s", self.name, frame.RequestID, frame.ErrorID, frame.ErrorMsg)
@@ -485,7 +508,7 @@ class CtpMarket(_NativeSide, Market):
     """The market front."""
 
     def rest(self, until: datetime) -> None:
-        self._streaming = set()
+        self._stop_streaming()
         super().rest(until)
 
     def _make_front(self) -> native.NativeMarketLink:

@@ -26,7 +26,7 @@ from ctpbee.constant import (
 
 from app.counter.frames import DepthField, InstrumentField, OrderField, TradeField
 from app.lib.advice import counter_text
-from app.lib.calendar import SHANGHAI, parse_day, wall_time
+from app.lib.calendar import SHANGHAI, compact, parse_day, previous_trading_day, wall_time
 from app.lib.errors import BadInput
 from app.lib.market_orders import PRICE_TYPES, Conditions, MarketOrders
 from app.lib.rows import OtherStatus
@@ -335,6 +335,19 @@ def tick_time(row: DepthField, trading_day: str, now: datetime) -> datetime:
         evening = wall_time(day, row.UpdateTime, row.UpdateMillisec)
         return min(stamp, evening, key=lambda moment: (moment > now + AHEAD, abs(moment - now)))
     return stamp
+
+
+def is_of_day(row: DepthField, trading_day: str) -> bool:
+    """Whether the snapshot is of this trading day, the counter's: the first answer to a subscription may be of the day before.
+
+    CZCE writes the natural date (docs/domain.md, Time 1): there the evening before belongs to the day.
+    """
+    if not row.TradingDay or row.TradingDay >= trading_day:
+        return True
+    if row.ExchangeID != "CZCE":
+        return False
+    day_before = compact(previous_trading_day(parse_day(trading_day)))
+    return (row.TradingDay, row.UpdateTime) >= (day_before, "19:00:00")
 
 
 def tick_of(row: DepthField, *, name: str, exchange: Exchange, trading_day: str, now: datetime, gateway_name: str) -> TickData:

@@ -36,12 +36,17 @@ class Market(Side):
         self._wanted: set[str] = set()
         self._held: set[str] = set()
         self._streaming: set[str] = set()
+        self._live: set[str] = set()  # of those, the ones that a quote of this day has come of
         self._ticks: deque[DepthField] = deque()
         self._ticks_lock = threading.Lock()
 
     @property
     def md_status(self) -> bool:
         return self.ready
+
+    def is_live(self, symbol: str) -> bool:
+        """Whether its newest tick is what holds now. A front answers a subscription with what there is, then tells each change."""
+        return self.ready and symbol in self._live
 
     def subscribe(self, symbol: str) -> int:
         """By `rb2501` or `rb2501.SHFE`; kept over reconnects."""
@@ -65,6 +70,7 @@ class Market(Side):
         target = self._wanted | self._held
         new, gone = target - self._streaming, self._streaming - target
         self._streaming = target
+        self._live &= target
         if gone:
             self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(gone), subscribe=False))
         if new and not self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(new))):
@@ -72,8 +78,11 @@ class Market(Side):
             self._loop.call_later(STREAM_AGAIN, self._stream)
 
     def _on_lost(self, reason: str) -> None:
-        self._streaming = set()
+        self._stop_streaming()
         super()._on_lost(reason)
+
+    def _stop_streaming(self) -> None:
+        self._streaming, self._live = set(), set()
 
     def _on_RspUserLogin(self, frame: frames.RspUserLogin) -> None:
         if frame.ErrorID:
@@ -98,6 +107,7 @@ class Market(Side):
         log.warning("subscription of %s refused: %s %s", frame.InstrumentID, code, message)
         self._wanted.discard(frame.InstrumentID)
         self._streaming.discard(frame.InstrumentID)
+        self._live.discard(frame.InstrumentID)
         self._emit(EVENT_ERROR, {"ErrorID": frame.ErrorID, "ErrorMsg": message, "detail": f"行情订阅失败 {frame.InstrumentID}"})
 
     def _intake(self, frame: frames.AnyCallbackFrame) -> bool:
@@ -139,8 +149,11 @@ class Market(Side):
             name=instrument.InstrumentName if instrument else row.InstrumentID,
             exchange=fields.EXCHANGES[row.ExchangeID],
             trading_day=self._trading_day,
-            now=self._clock.now(),
+            now=self._clock.now(row.ExchangeID),
             gateway_name=self.gateway_name,
         )
-        self._clock.advance(tick.datetime)
+        self._clock.advance(tick.datetime, row.ExchangeID)
+        tick.datetime = self._clock.believed(tick.datetime, row.ExchangeID)
+        if row.InstrumentID not in self._live and fields.is_of_day(row, self._trading_day):
+            self._live.add(row.InstrumentID)
         self._emit(EVENT_TICK, tick)

@@ -560,5 +560,6 @@ def login_of(front: str, data: dict[str, Any], error: dict[str, Any]) -> frames.
         SessionID=data.get("SessionID", 0),
         MaxOrderRef=data.get("MaxOrderRef", "0").strip() or "0",
         now=data.get("LoginTime", ""),
+        **{name: data.get(name, "") for name in ("SHFETime", "DCETime", "CZCETime", "FFEXTime", "INETime")},
         **said(error),
     )
