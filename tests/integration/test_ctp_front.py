@@ -50,8 +50,8 @@ def test_a_day_of_a_native_client_from_connecting_to_a_cancel(client: NativeClie
 
     client.order(symbol, "SHFE", BUY, OPEN, quote["UpperLimitPrice"], 2)
     assert client.wait_status("a")["OrderSubmitStatus"] == "0"
-    trade = client.wait("onRtnTrade").data
     filled = client.wait_status("0")
+    trade = client.wait("onRtnTrade").data
     assert (trade["OrderSysID"], filled["VolumeTraded"]) == (filled["OrderSysID"], 2)
     assert len(filled["OrderSysID"]) == 12 and filled["OrderSysID"].startswith(" ")
 
@@ -218,8 +218,8 @@ def test_a_broker_closes_what_it_wants(counter: CounterProcess, client: NativeCl
     counter.faults.force_close(client.user, symbol, "long", 2)
     row = client.wait("onRtnOrder", lambda called: called.data["CombOffsetFlag"] == "2").data
     assert (row["FrontID"], row["SessionID"]) == (0, 0)
-    assert client.wait("onRtnTrade").data["OffsetFlag"] == "2"
     client.wait("onRtnOrder", lambda called: called.data["CombOffsetFlag"] == "2" and called.data["OrderStatus"] == "0")
+    assert client.wait("onRtnTrade").data["OffsetFlag"] == "2"
     assert [row["Position"] for row in client.query("reqQryInvestorPosition")] == [0]
 
 
