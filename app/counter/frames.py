@@ -84,7 +84,9 @@ def terms_of(row: InstrumentField) -> Terms:
 
 
 class OrderField(Frame, kw_only=True):
-    """State of an order. Keys: (FrontID, SessionID, OrderRef) and (TradingDay, ExchangeID, OrderSysID)."""
+    """State of an order. Keys: (FrontID, SessionID, OrderRef), given anew when the core restarts from its flow, and those that last,
+    within a TradingDay: (ExchangeID, TraderID, OrderLocalID) once the counter has taken it, (ExchangeID, OrderSysID) once the exchange has.
+    """
 
     BrokerID: str
     InvestorID: str
@@ -110,6 +112,8 @@ class OrderField(Frame, kw_only=True):
     InsertDate: str = ""
     InsertTime: str = ""
     CancelTime: str = ""
+    TraderID: str = ""  # the counter's seat at the exchange, and
+    OrderLocalID: str = ""  # what the order is called there
 
 
 class TradeField(Frame, kw_only=True):
@@ -129,6 +133,8 @@ class TradeField(Frame, kw_only=True):
     TradingDay: str
     TradeDate: str
     TradeTime: str
+    TraderID: str = ""  # as in OrderField
+    OrderLocalID: str = ""
 
 
 class PositionDetailField(Frame, kw_only=True):

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 Change: TypeAlias = OrderData | TradeData
 TradeKey = tuple[str, str, str, str]
-SysKey = tuple[str, str, str]
+Name = tuple[str, str, str]  # exchange, seat ("" where it is the exchange's own number), number
 CENT = Decimal("0.01")
 
 COUNTED_MONEY = {
@@ -146,8 +146,8 @@ class Ledger:
         self._rated: set[str] = set()  # contracts whose rates came apart from the list
         self._states: dict[str, _Order] = {}
         self._own: dict[str, Origin] = {}  # by order_id, of what this gateway has sent
-        self._sys_ids: dict[SysKey, str] = {}
-        self._early: defaultdict[SysKey, list[TradeField]] = defaultdict(list)  # trades before their order's SysID
+        self._names: dict[Name, str] = {}  # the order_id of what the exchange, and the counter's seat there, call so today
+        self._early: defaultdict[Name, list[TradeField]] = defaultdict(list)  # trades before their order's names
         self._fills: dict[TradeKey, Fill] = {}
         self._prices: dict[str, tuple[float, float]] = {}
         self._account: TradingAccountField | None = None  # the counter's last answer
@@ -221,7 +221,7 @@ class Ledger:
         self._own = {order_id: origin for order_id, origin in self._own.items() if self.is_unconfirmed(order_id)}
         self.orders.clear()
         self.trades.clear()
-        for table in (self._states, self._sys_ids, self._early, self._fills, self._corrections, self._told):
+        for table in (self._states, self._names, self._early, self._fills, self._corrections, self._told):
             table.clear()
 
     def own(self, order_id: str, client_order_id: str = "", strategy: str = "") -> None:
@@ -250,7 +250,39 @@ class Ledger:
 
     def order_of_sys_id(self, exchange: str, sys_id: str) -> str:
         """The order that the exchange calls so today; "" when there is none."""
-        return self._sys_ids.get((self.trading_day, exchange, sys_id.strip()), "")
+        return self._names.get((exchange, "", sys_id.strip()), "")
+
+    def order_of_triple(self, triple: str) -> str:
+        """The order that the counter's newest row shows under this FrontID_SessionID_OrderRef; "" when there is none."""
+        return next((order_id for order_id, state in self._states.items() if fields.order_id_of(state.row) == triple), "")
+
+    def known_as(self, order_id: str, exchange: str, sys_id: str) -> None:
+        """An earlier process has heard that the exchange calls this order so today."""
+        self._names[exchange, "", sys_id.strip()] = order_id
+
+    def id_of(self, row: OrderField) -> str:
+        """Which order this row is of. Where the counter's core has restarted from its flow, the triple is another one, perhaps one that
+        another order had before: the numbers of the exchange and of the seat last (the vendor's guide, 交易序号, 1.1-1.3)."""
+        for name in _names(row):
+            if name in self._names:
+                return self._names[name]
+        order_id = fields.order_id_of(row)
+        state = self._states.get(order_id)
+        if state is None or _may_be(state.row, row):
+            return order_id
+        return "-".join((order_id, row.ExchangeID, (row.OrderLocalID.strip() or row.OrderSysID.strip())))
+
+    def alike(self, row: OrderField) -> list[str]:
+        """Orders that this gateway did not send, and that look as this one of its own does: one of them may be it."""
+        return [order_id for order_id, state in self._states.items() if order_id not in self._own and _is_alike(state.row, row)]
+
+    def lose_sight(self, order_id: str, row: OrderField, text: str) -> list[Change]:
+        """The counter does not show this order (any more), and nothing says what has become of it: nothing is frozen for it, and the
+        next row of the counter's counts, whatever it says. `row` is what is known where nothing has been heard of it."""
+        state = self._states.setdefault(order_id, _Order(row, (fields.UNSENT, 0)))
+        state.row = msgspec.structs.replace(state.row, OrderStatus="", StatusMsg=text)
+        state.rank = min(state.rank, (fields.UNTOLD, 0))
+        return self._restate(order_id)
 
     def is_unconfirmed(self, order_id: str) -> bool:
         """Whether the counter has not said a word about it yet."""
@@ -270,7 +302,7 @@ class Ledger:
         if row.TradingDay != self.trading_day:
             log.info("order row of trading day %s ignored, it is %s", row.TradingDay, self.trading_day)
             return []
-        order_id = fields.order_id_of(row)
+        order_id = self.id_of(row)
         state = self._states.get(order_id)
         stage = fields.STAGE_OF.get(row.OrderStatus)
         if stage is None:
@@ -285,11 +317,11 @@ class Ledger:
             changes = self._restate(order_id)
         elif state.refusal is not None or (rank >= state.rank and state.rank[0] != fields.FINAL):
             # a living order is the truth even where a refusal had been taken for it
-            state.row = row if row.OrderSysID.strip() else msgspec.structs.replace(row, OrderSysID=state.row.OrderSysID)
+            state.row = _with_names(row, state.row)
             state.rank, state.refusal = rank, None
             changes = self._restate(order_id)
-        elif row.OrderSysID.strip() and not state.row.OrderSysID.strip():
-            state.row = msgspec.structs.replace(state.row, OrderSysID=row.OrderSysID)  # late, but it names the order
+        elif set(_names(row)) - set(_names(state.row)):
+            state.row = _with_names(state.row, row)  # late, but it names the order
             changes = self._restate(order_id)
         return changes + self._release_early(row, order_id)
 
@@ -314,22 +346,21 @@ class Ledger:
             log.info("trade row of trading day %s ignored, it is %s", row.TradingDay, self.trading_day)
             return []
         key = _trade_key(row)
-        sys_key = (row.TradingDay, row.ExchangeID, row.OrderSysID.strip())
-        if key in self._fills or any(_trade_key(other) == key for other in self._early.get(sys_key, ())):
+        names = _names(row)
+        if key in self._fills or any(_trade_key(other) == key for name in names for other in self._early.get(name, ())):
             return []
-        order_id = self._sys_ids.get(sys_key)
-        if order_id is None:
-            self._early[sys_key].append(row)
-            return []
-        return self._count(row, order_id)
+        order_id = next((self._names[name] for name in names if name in self._names), None)
+        if order_id is not None:
+            return self._count(row, order_id)
+        for name in names:
+            self._early[name].append(row)  # counted under the name that is heard first
+        return []
 
     def _release_early(self, row: OrderField, order_id: str) -> list[Change]:
-        sys_id = row.OrderSysID.strip()
-        if not sys_id:
-            return []
-        sys_key = (row.TradingDay, row.ExchangeID, sys_id)
-        self._sys_ids[sys_key] = order_id
-        return [change for trade in self._early.pop(sys_key, ()) for change in self._count(trade, order_id)]
+        names = _names(row)
+        self._names.update(dict.fromkeys(names, order_id))
+        early = {_trade_key(trade): trade for name in names for trade in self._early.pop(name, ())}
+        return [change for key, trade in early.items() if key not in self._fills for change in self._count(trade, order_id)]
 
     def _count(self, row: TradeField, order_id: str) -> list[Change]:
         trade = fields.trade_of(
@@ -369,6 +400,7 @@ class Ledger:
         origin = self._own.get(order_id, Origin())
         order = fields.order_of(
             state.row,
+            order_id=order_id,
             gateway_name=self.gateway_name,
             traded=state.traded,
             refusal=state.refusal,
@@ -598,6 +630,37 @@ def _beside(account: TradingAccountField) -> _Beside:
 
 def _trade_key(row: TradeField) -> TradeKey:
     return row.TradingDay, row.ExchangeID, row.TradeID.strip(), row.Direction
+
+
+def _names(row: OrderField | TradeField) -> list[Name]:
+    """What the order is called, within a day, whatever becomes of the counter's core: by the exchange, and at the counter's seat."""
+    sys_id, seat, local_id = row.OrderSysID.strip(), row.TraderID.strip(), row.OrderLocalID.strip()
+    names = [(row.ExchangeID, "", sys_id)] if sys_id else []
+    return [*names, (row.ExchangeID, seat, local_id)] if seat and local_id else names
+
+
+def _with_names(row: OrderField, other: OrderField) -> OrderField:
+    """The row, with the names that it lacks from the other row of the same order."""
+    if not row.OrderSysID.strip():
+        row = msgspec.structs.replace(row, OrderSysID=other.OrderSysID)
+    if not (row.TraderID.strip() and row.OrderLocalID.strip()):
+        row = msgspec.structs.replace(row, TraderID=other.TraderID, OrderLocalID=other.OrderLocalID)
+    return row
+
+
+def _is_alike(one: OrderField, other: OrderField) -> bool:
+    """Whether both ask for the same. The counter may make another close of a close, and a price of any price."""
+    names = ["InstrumentID", "Direction", "VolumeTotalOriginal"]
+    if one.OrderPriceType == other.OrderPriceType == "2":
+        names.append("LimitPrice")
+    same = all(getattr(one, name) == getattr(other, name) for name in names)
+    return same and (one.CombOffsetFlag[:1] == "0") == (other.CombOffsetFlag[:1] == "0")
+
+
+def _may_be(known: OrderField, row: OrderField) -> bool:
+    """Whether two rows of one triple are of one order: they ask for the same, and no name of theirs is another."""
+    before = {name[:2]: name for name in _names(known)}
+    return _is_alike(known, row) and all(before.get(name[:2], name) == name for name in _names(row))
 
 
 def _lot(row: PositionDetailField, volume: int, base_price: float) -> Lot:

@@ -86,6 +86,8 @@ def outcome_of(row: dict[str, Any]) -> OrderOutcome | None:
     if status == "拒单":
         code = row.get("error_code") or "EXCHANGE_REJECT"
         return OrderOutcome(order_id, "refused", code, refusal_text(code, row.get("error_message") or row.get("status_msg") or ""))
+    if status == rows.OtherStatus.UNKNOWN.value:
+        return OrderOutcome(order_id, "unknown", UNKNOWN, row.get("status_msg") or UNKNOWN_TEXT)
     message = f"{status}，成交 {row['traded']:g}/{row['volume']:g} 手" if status == "已撤销" else status
     if status == "部分成交":
         message = f"部分成交 {row['traded']:g}/{row['volume']:g} 手"
@@ -168,9 +170,10 @@ class OrderDesk:
         waiting = self._placing.get(order_id)
         if waiting is None:
             order = self._account.order(order_id)
-            outcome = outcome_of(rows.row_of(order)) if order is not None else None
+            row = rows.row_of(order) if order is not None else {}
+            outcome = outcome_of(row) if row else None
             if outcome is not None:
-                self._settle(outcome)
+                self._settle(outcome, row)
                 return done(outcome)
             waiting = self._placing[order_id] = _Wait(self._loop.call_later(self._timeout, self._give_up, order_id))
         future: Future[OrderOutcome] = Future()
@@ -184,10 +187,15 @@ class OrderDesk:
         self._journal.settle_intent(order_id, "unknown", UNKNOWN, UNKNOWN_TEXT)
         self._answer(self._placing, order_id, outcome)
 
-    def _settle(self, outcome: OrderOutcome) -> None:
-        if self._settled.get(outcome.order_id) != outcome.state:  # an order that was taken for lost may live after all
+    def _settle(self, outcome: OrderOutcome, row: dict[str, Any]) -> None:
+        """Write the intent's end, a refusal's with the counter's own text: what is shown of it after a restart is made of that. An
+        order that is out of sight has no end, and its intent is the interface's to write."""
+        if outcome.state == "unknown":
+            self._settled.pop(outcome.order_id, None)
+        elif self._settled.get(outcome.order_id) != outcome.state:  # an order that was taken for lost may live after all
             self._settled[outcome.order_id] = outcome.state
-            self._journal.settle_intent(outcome.order_id, outcome.state, outcome.code, outcome.message)
+            message = row.get("error_message", "") if outcome.state == "refused" else outcome.message
+            self._journal.settle_intent(outcome.order_id, outcome.state, outcome.code, message)
 
     def _again(self, intent: Intent, request: PlaceOrder) -> Future[OrderOutcome]:
         """The same client_order_id once more: the same order's outcome as it is now. Refused when it asks for something else, and on
@@ -244,8 +252,8 @@ class OrderDesk:
         if intent.state == "accepted":
             return OrderOutcome(intent.order_id, "accepted", intent.code, intent.message)
         if intent.state in ("refused", "never_sent"):
-            return OrderOutcome(intent.order_id, "refused", intent.code, intent.message)
-        return OrderOutcome(intent.order_id, "unknown", UNKNOWN, UNKNOWN_TEXT)
+            return OrderOutcome(intent.order_id, "refused", intent.code, refusal_text(intent.code, intent.message))
+        return OrderOutcome(intent.order_id, "unknown", UNKNOWN, intent.message or UNKNOWN_TEXT)
 
     # ── cancelling ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -358,10 +366,10 @@ class OrderDesk:
             log.error("报单 %s 被拒：%s", order_id, outcome.message)
         if order_id in self._placing:
             self.latency.observe(time.monotonic() - self._placing[order_id].began)
-            self._settle(outcome)
+            self._settle(outcome, row)
             self._answer(self._placing, order_id, outcome)
         elif is_news:
-            self._settle(outcome)
+            self._settle(outcome, row)
             if outcome.state == "refused" and self._account.is_ready():
                 self._refused_unheard(outcome)
         if row["status"] == "已撤销":

@@ -15,6 +15,7 @@ from app.gateway.channel import ChannelClosed
 from app.gateway.interfaces import front as front_module
 from app.gateway.interfaces import market, trader
 from app.lib.errors import BadInput, NotFound, NotReady, OrderRefused
+from app.lib.rows import row_of
 from app.model.sqlite import SqliteStore
 from app.model.store import DuplicateIntent, Intent, Store, StoreFailed
 from tests.fakes.app import Gateway, request
@@ -299,17 +300,43 @@ def test_ctpbees_cancel_of_a_gfex_order_finds_its_exchange(front: FakeFront, lau
     assert (cancel.InstrumentID, cancel.ExchangeID) == ("si2509", "GFEX")
 
 
+def cancel(gateway: Gateway, order_id: str) -> None:
+    gateway.do(lambda: gateway.bee.trader.cancel_order(CancelRequest(order_id=order_id, symbol="rb2510", exchange=Exchange.SHFE)))
+
+
+CANCEL_REFUSED: dict[str, Any] = {
+    "InstrumentID": "rb2510",
+    "ExchangeID": "SHFE",
+    "OrderRef": "1",
+    "FrontID": 1,
+    "SessionID": 7,
+    "OrderSysID": "",
+    "ErrorID": 26,
+    "ErrorMsg": "CTP:报单已全成交",
+}
+
+
 def test_a_refused_cancel_is_told_with_the_counters_code(front: FakeFront, gateway: Gateway) -> None:
     order_id = gateway.send()
-    refusal: dict[str, Any] = {
-        "InstrumentID": "rb2510",
-        "ExchangeID": "SHFE",
-        "OrderSysID": "",
-        "ErrorID": 26,
-        "ErrorMsg": "CTP:报单已全成交",
-    }
-    front.send(frames.RspOrderAction(OrderRef="1", FrontID=1, SessionID=7, **refusal))
+    cancel(gateway, order_id)
+    front.send(frames.RspOrderAction(**CANCEL_REFUSED))
     eventually(lambda: gateway.cancel_refusals == [(order_id, "CTP_26", "CTP:报单已全成交")], "the refusal")
+
+
+def test_refusals_of_cancels_that_did_not_leave_from_here_are_no_news_and_the_days_are_told_once(
+    front: FakeFront, gateway: Gateway
+) -> None:
+    order_id = gateway.send()
+    front.send(frames.RspOrderAction(**CANCEL_REFUSED))  # of the night, or of another terminal's cancel
+    cancel(gateway, order_id)
+    front.send(frames.RspOrderAction(**CANCEL_REFUSED))
+    eventually(lambda: gateway.cancel_refusals, "the refusal")
+    front.drop("td")
+    gateway.ready(times=2)
+    front.send(frames.RspOrderAction(**CANCEL_REFUSED))  # RESTART: the login tells the day again
+    front.send(frames.RtnOrder(order=order(status="3")))
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "all is heard")
+    assert len(gateway.cancel_refusals) == 1
 
 
 def test_a_cancel_of_an_unknown_order_is_not_sent(gateway: Gateway) -> None:
@@ -425,7 +452,7 @@ def test_an_order_that_never_came_to_the_counter_is_refused_after_a_second_look(
     asked = front.asked("order")
     assert gateway.ledger.money().frozen_margin > 0
     eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.REJECTED], "settled")
-    assert front.asked("order") == asked + 1
+    assert front.asked("order") == asked + 2
     intent = store.intent(order_id)
     assert intent is not None and (intent.state, intent.code) == ("refused", "NEVER_ARRIVED")
     assert DAY in intent.message and "没有这笔报单" in intent.message
@@ -447,6 +474,125 @@ def test_an_order_that_arrives_late_is_found_by_the_second_look(
     front.orders = [order(status="3")]
     eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "alive")
     assert Status.REJECTED not in gateway.ears.statuses(order_id)
+
+
+# ── the counter's core restarts from its flow ────────────────────────────────────────────────────────────────────────
+
+ANEW = {"FrontID": 2, "SessionID": 991, "OrderRef": "5"}
+
+
+def test_after_the_cores_restart_from_its_flow_an_order_is_the_one_it_was_also_for_a_new_gateway(
+    front: FakeFront, gateway: Gateway, store: Store, launch: Callable[[], Gateway]
+) -> None:
+    order_id = gateway.send(client_order_id="mine")
+    front.send(frames.RtnOrder(order=order(status="3")))
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "taken")
+    frozen = gateway.ledger.money().frozen_margin
+    front.orders = [order(status="3", **ANEW)]
+    front.drop("td")
+    gateway.ready(times=2)
+    assert list(gateway.ledger.orders) == [order_id] and gateway.ledger.money().frozen_margin == frozen > 0
+    store.save_order(DAY, order_id, row_of(gateway.ledger.orders[order_id]))  # what the gateway's journal does
+    again = launch()
+    again.ready()
+    assert list(again.ledger.orders) == [order_id]
+    assert (again.ledger.orders[order_id].client_order_id, again.ledger.orders[order_id].is_local) == ("mine", True)
+    cancel(again, order_id)
+    asked = eventually(lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel")[0]
+    assert (asked.FrontID, asked.SessionID, asked.OrderRef, asked.OrderSysID.strip()) == (2, 991, "5", "1")
+
+
+def test_an_unanswered_order_is_never_refused_while_the_counter_shows_one_like_it_that_nobody_owns(
+    front: FakeFront, gateway: Gateway, store: Store, launch: Callable[[], Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
+    order_id = gateway.send(client_order_id="mine")
+    eventually(front.inserted, "sent")
+    front.orders = [order(status="3", **ANEW)]
+    front.drop("td")
+    eventually(lambda: gateway.notices, "told")
+    ((code, text),) = gateway.notices
+    assert code == "ORDER_ALIKE" and "2_991_5" in text and "勿重复下单" in text
+    shown = gateway.ledger.orders[order_id]
+    assert (shown.status.value, shown.error_code) == ("状态未知", "")
+    intent = eventually(lambda: (found := store.intent(order_id)) and found.state == "unknown" and found, "kept as unknown")
+    assert (intent.code, "2_991_5" in intent.message) == ("ORDER_ALIKE", True)
+    one = gateway.ledger.orders["2_991_5"]
+    assert not one.is_local and gateway.ledger.money().frozen_margin == 6000  # for one of the two
+    again = launch()
+    again.ready()
+    eventually(lambda: order_id in again.ledger.orders, "looked for again")
+    assert again.notices == [] and again.ledger.orders[order_id].status.value == "状态未知"
+    assert len(front.inserted()) == 1
+
+
+@pytest.mark.parametrize("looks_without_it", [1, 2])
+def test_one_answer_that_lacks_an_order_decides_nothing(
+    front: FakeFront, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, looks_without_it: int
+) -> None:
+    """The core that answers queries may be behind the one that takes orders."""
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
+    order_id = gateway.send()
+    eventually(front.inserted, "sent")
+    before = front.asked("order")
+
+    def late(request: frames.ReqQry) -> None:
+        if request.what == "order" and front.asked("order") > before + 1 + looks_without_it:
+            front.orders = [order(status="3")]
+
+    front.before_answer = late
+    front.drop("td")
+    last = Status.NOTTRADED if looks_without_it == 1 else Status.REJECTED
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [last], "decided")
+    assert (Status.REJECTED in gateway.ears.statuses(order_id)) is (looks_without_it == 2)
+
+
+@pytest.mark.parametrize("by", ["this process", "another process"])
+def test_an_order_that_the_counter_has_forgotten_is_told_once_and_freezes_nothing(
+    front: FakeFront, gateway: Gateway, store: Store, launch: Callable[[], Gateway], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
+    order_id = gateway.send()
+    front.send(frames.RtnOrder(order=order()), frames.RtnOrder(order=order(9, status="3", SessionID=55)))
+    eventually(lambda: "1_55_9" in gateway.ledger.orders, "taken by the counter, and another terminal's too")
+    store.settle_intent(order_id, "accepted", "", "")
+    if by == "this process":
+        front.drop("td")
+    else:
+        gateway = launch()
+    eventually(lambda: gateway.notices, "told")
+    assert {code for code, _ in gateway.notices} == {"ORDER_FORGOTTEN"} and any(order_id in text for _, text in gateway.notices)
+    assert gateway.ledger.orders[order_id].status.value == "状态未知"
+    assert gateway.ledger.money().frozen_margin == 0
+    intent = store.intent(order_id)
+    assert intent is not None and (intent.state, intent.code) == ("unknown", "ORDER_FORGOTTEN")
+    told = len(gateway.notices)
+    assert told == (2 if by == "this process" else 1)
+    asked = front.asked("order")
+    front.drop("td")
+    eventually(lambda: front.asked("order") == asked + 3, "looked for again")
+    front.send(frames.RtnOrder(order=order(status="3")))
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "it lives after all")
+    assert len(gateway.notices) == told and gateway.ledger.money().frozen_margin > 0
+
+
+def test_an_order_that_has_ended_is_not_missed(
+    front: FakeFront, gateway: Gateway, store: Store, launch: Callable[[], Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
+    order_id = gateway.send()
+    front.send(frames.RtnOrder(order=order(status="5")))
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.CANCELLED], "ended")
+    store.settle_intent(order_id, "accepted", "", "")
+    store.save_order(DAY, order_id, row_of(gateway.ledger.orders[order_id]))
+    front.drop("td")
+    gateway.ready(times=2)
+    asked = front.asked("order")
+    again = launch()
+    again.ready()
+    assert front.asked("order") == asked + 1  # the load's
+    assert not gateway.bee.trader._missing and not again.bee.trader._missing
+    assert gateway.notices == again.notices == []
 
 
 def test_a_killed_gateway_finds_its_orders_and_its_refusals_again(

@@ -6,6 +6,7 @@ import random
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from ctpbee.constant import Direction, OrderData, Status, TradeData
 from hypothesis import given
@@ -230,6 +231,96 @@ def test_the_same_rows_in_any_order_and_more_than_once_give_the_same_account(cha
     assert got.book.positions() == expected.book.positions()
     assert got.money() == expected.money()
     assert got.active_orders() == []
+
+
+# ── the counter's core has restarted from its flow: the triples are others ────────────────────────────────────────────
+
+LOCAL = {"TraderID": "9999cac", "OrderLocalID": f"{77:>12}"}
+ANEW = {"FrontID": 2, "SessionID": 991, "OrderRef": "5"}
+
+
+@pytest.mark.parametrize("known_by", ["its number at the exchange", "its number at the seat"])
+def test_a_row_with_another_triple_is_of_the_order_that_its_lasting_numbers_name(ledger: Ledger, known_by: str) -> None:
+    ledger.own(ID, "mine", "双均线")
+    ledger.submit(order())
+    before = order(status="3") if known_by == "its number at the exchange" else order(status="a", **LOCAL)
+    ledger.apply_order(before)
+    frozen = ledger.money().frozen_margin
+    ledger.apply_order(msgspec.structs.replace(before, **ANEW, OrderStatus="3", OrderSysID=f"{1:>12}"))
+    assert list(ledger.orders) == [ID] and ledger.money().frozen_margin == frozen
+    told = ledger.apply_order(order(status="1", VolumeTraded=1, **LOCAL | ANEW)) + ledger.apply_trade(trade("t1", 1))
+    assert {(change.order_id, change.strategy) for change in told} == {(ID, "双均线")}
+    row = ledger.order_row(ID)
+    assert row is not None and (row.FrontID, row.SessionID, row.OrderRef) == (2, 991, "5")  # what a cancel has to say now
+    assert ledger.order_of_triple("2_991_5") == ID
+    ledger.apply_order(order(status="5", VolumeTraded=1, **ANEW))
+    assert ledger.active_orders() == [] and ledger.money().frozen_margin == 0
+
+
+def test_a_triple_that_another_order_had_before_does_not_make_one_order_of_two(ledger: Ledger) -> None:
+    ledger.apply_order(order(1, status="3", **LOCAL))
+    other = order(2, status="3", TraderID="9999cac", OrderLocalID=f"{78:>12}")
+    ledger.apply_order(other)
+    ledger.apply_order(msgspec.structs.replace(other, OrderRef="1"))  # the first one's
+    stranger = order(1, status="3", OrderSysID=f"{3:>12}", TraderID="9999cac", OrderLocalID=f"{79:>12}")
+    ledger.apply_order(stranger)
+    assert list(ledger.orders) == [ID, "1_7_2", "1_7_1-SHFE-79"]
+    assert [shown.order_sys_id for shown in ledger.orders.values()] == ["1", "2", "3"]
+    assert not ledger.orders["1_7_1-SHFE-79"].is_local
+    assert ledger.apply_order(stranger) == []
+
+
+def test_a_triple_given_to_another_order_does_not_answer_one_of_ours_that_nobody_has_answered(ledger: Ledger) -> None:
+    ledger.submit(order())
+    ledger.apply_order(order(status="3", LimitPrice=2999.0, **LOCAL))
+    assert ledger.is_unconfirmed(ID) and list(ledger.orders) == [ID, "1_7_1-SHFE-77"]
+
+
+def test_what_an_earlier_process_knew_of_an_order_names_it_after_the_restart(ledger: Ledger) -> None:
+    ledger.known_as(ID, "SHFE", "1")
+    (told,) = ledger.apply_order(order(status="3", **ANEW))
+    assert (told.order_id, told.client_order_id, told.is_local) == (ID, "mine", True)
+
+
+def test_a_trade_finds_its_order_by_the_seats_number_too(ledger: Ledger) -> None:
+    ledger.apply_order(order(status="a", **LOCAL))
+    (told, shown) = ledger.apply_trade(trade("t1", 1, **LOCAL))
+    assert (told.order_id, shown.status) == (ID, Status.PARTTRADED)
+
+
+def test_a_trade_that_waits_under_both_numbers_is_counted_once(ledger: Ledger) -> None:
+    assert ledger.apply_trade(trade("t1", 1, **LOCAL)) == ledger.apply_trade(trade("t1", 1, **LOCAL)) == []
+    ledger.apply_order(order(status="a", **LOCAL))
+    ledger.apply_order(order(status="1", VolumeTraded=1, **LOCAL))
+    assert len(ledger.trades) == 1 and ledger.orders[ID].traded == 1
+    assert ledger.reconcile(account(), []) != []  # nothing waits any more
+
+
+def test_an_order_out_of_sight_freezes_nothing_and_the_next_row_counts_whatever_it_says(ledger: Ledger) -> None:
+    ledger.apply_order(order(status="3"))
+    (told,) = ledger.lose_sight(ID, order(), "柜台不再有这张报单")
+    assert (told.status.value, told.status_msg) == ("状态未知", "柜台不再有这张报单")
+    assert ledger.money().frozen_margin == 0
+    (told,) = ledger.apply_order(order(status="a"))
+    assert told.status is Status.SUBMITTING and ledger.money().frozen_margin > 0
+
+
+def test_an_order_out_of_sight_that_nobody_ever_answered_is_still_unanswered(ledger: Ledger) -> None:
+    ledger.lose_sight(ID, order(), "柜台没有这张报单")
+    assert ledger.is_unconfirmed(ID)
+    (told,) = ledger.apply_refusal(order(), Refusal("NEVER_ARRIVED", "未到达"))
+    assert told.status is Status.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_alike"),
+    [({}, True), ({"Direction": "1"}, False), ({"CombOffsetFlag": "1"}, False), ({"LimitPrice": 3001.0}, False)]
+    + [({"VolumeTotalOriginal": 3}, False), ({"InstrumentID": "m2509", "ExchangeID": "DCE"}, False)],
+)
+def test_alike_is_what_asks_for_the_same_and_is_not_ours(ledger: Ledger, changes: dict[str, Any], is_alike: bool) -> None:
+    ledger.apply_order(order(status="3"))
+    ledger.apply_order(order(9, status="3", SessionID=55, **changes))
+    assert ledger.alike(order(4)) == (["1_55_9"] if is_alike else [])
 
 
 # ── book and money ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,7 @@ from app.lib.book import Closable
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput, NotFound, NotReady, OrderRefused
 from app.lib.prices import on_tick
+from app.lib.rows import OtherStatus
 from app.model.store import Intent
 
 TIMEOUT = 3.0
@@ -191,7 +192,7 @@ class Desk:
             symbol="rb2501", exchange=Exchange.SHFE, order_id=order_id, volume=volume, status=Status.NOTTRADED, gateway_name="sim", **more
         )
 
-    def hear(self, order_id: str, status: Status, traded: int = 0, is_news: bool = True, **extras: Any) -> None:
+    def hear(self, order_id: str, status: Status | OtherStatus, traded: int = 0, is_news: bool = True, **extras: Any) -> None:
         request = self.sent[int(order_id.rpartition("_")[2]) - 1]
         order = OrderData(
             symbol=request.symbol,
@@ -296,7 +297,26 @@ def test_a_refusal_that_comes_too_late_reaches_the_pages_as_an_error(house: Desk
     house.pass_time(TIMEOUT)
     house.hear("1_2_1", Status.REJECTED, error_code="CTP_31", error_message="资金不足")
     assert [outcome.code for outcome in house.unheard] == ["CTP_31"]
-    assert house.settled[-1][:3] == ("1_2_1", "refused", "CTP_31")
+    assert house.settled[-1] == ("1_2_1", "refused", "CTP_31", "资金不足")
+
+
+def test_the_journal_keeps_the_counters_own_text_and_who_asks_again_gets_our_advice_with_it_once(house: Desk) -> None:
+    first = house.desk.place(an_order(client_order_id="a-1"))
+    house.hear("1_2_1", Status.REJECTED, error_code="CTP_31", error_message="CTP:资金不足")
+    assert house.settled == [("1_2_1", "refused", "CTP_31", "CTP:资金不足")]  # what the order is shown with after a restart
+    house.orders_by_id.clear()
+    again = house.desk.place(an_order(client_order_id="a-1")).result(0)
+    assert again.message == first.result(0).message and again.message.count("可用资金不足") == 1
+
+
+def test_an_order_out_of_sight_answers_as_unknown_and_its_intent_is_left_to_who_lost_sight_of_it(house: Desk) -> None:
+    house.desk.place(an_order(client_order_id="a-1"))
+    house.hear("1_2_1", Status.NOTTRADED)
+    house.hear("1_2_1", OtherStatus.UNKNOWN, status_msg="柜台不再显示这张报单")
+    outcome = house.desk.place(an_order(client_order_id="a-1")).result(0)
+    assert (outcome.state, outcome.message) == ("unknown", "柜台不再显示这张报单")
+    house.hear("1_2_1", Status.NOTTRADED)  # it lives
+    assert [state for _, state, _, _ in house.settled] == ["accepted", "accepted"]
 
 
 def test_a_refusal_that_a_login_replays_is_no_news(house: Desk) -> None:

@@ -190,7 +190,7 @@ def status_of(row: OrderField, traded: int, refusal: Refusal | None) -> Status |
     """The state to show. Fills count as soon as they are heard, be it from a trade or from the order's own row."""
     if refusal is not None or (row.OrderStatus == "5" and row.OrderSubmitStatus == "4"):
         return Status.REJECTED
-    if row.OrderStatus != "5" and traded:
+    if row.OrderStatus in STATUS_OF and row.OrderStatus != "5" and traded:
         return Status.ALLTRADED if traded >= row.VolumeTotalOriginal or row.OrderStatus == "0" else Status.PARTTRADED
     return STATUS_OF.get(row.OrderStatus, OtherStatus.UNKNOWN)
 
@@ -200,12 +200,14 @@ def order_of(
     *,
     gateway_name: str,
     traded: int,
+    order_id: str = "",
     refusal: Refusal | None = None,
     is_local: bool = True,
     client_order_id: str = "",
     strategy: str = "",
 ) -> OrderData:
-    """The order as ctpbee has it; `traded` is what is filled, as far as it is known. Raises KeyError for an exchange or offset CTP has not.
+    """The order as ctpbee has it, `traded` what is filled as far as it is known, `order_id` what it is called here where that is not its
+    triple. Raises KeyError for an exchange or offset that CTP has not.
 
     The counter's remark is shown where it is of the state that is shown: one that a trade has overtaken says 未成交 of a filled order.
     """
@@ -215,7 +217,7 @@ def order_of(
     return OrderData(
         symbol=row.InstrumentID,
         exchange=EXCHANGES[row.ExchangeID],
-        order_id=order_id_of(row),
+        order_id=order_id or order_id_of(row),
         type=order_type(row.OrderPriceType, row.TimeCondition, row.VolumeCondition),
         direction=DIRECTION_OF[row.Direction],
         offset=OFFSET_OF[row.CombOffsetFlag[:1]],

@@ -37,15 +37,19 @@ from app.gateway.interfaces.wiring import Wiring
 from app.gateway.ledger import Change, Difference
 from app.gateway.positions import position_data
 from app.lib.errors import BadInput, LoginDelayed, NotFound, NotReady, OrderRefused
+from app.lib.rows import is_working
 from app.model.store import Intent, StoreFailed
 
 log = logging.getLogger(__name__)
 
 QUERY_AGAIN = 1.0  # seconds before a query that the counter could not take is asked again
-ARRIVAL_GRACE = 2.0  # seconds in which an order of a lost connection may still come to the counter
+ARRIVAL_GRACE = 2.0  # seconds from one look for an order that the counter does not show to the next
+LOOKS = 2  # how many answered questions have to lack it before anything is made of that
 MOST_RELOADS = 5  # how often the figures are asked again because a trade came in between
 UNSETTLED = {"sending", "sent", "unknown"}
 NEVER_ARRIVED = "NEVER_ARRIVED"
+ORDER_FORGOTTEN = "ORDER_FORGOTTEN"
+ORDER_ALIKE = "ORDER_ALIKE"
 
 Row = frames.Row
 
@@ -100,6 +104,9 @@ class Trader(Side):
         self._initialised = False
         self._held: set[str] = set()
         self._forced: set[str] = set()  # orders that were told of as forced
+        self._missing: set[str] = set()  # orders that should be at the counter, and that it has not shown since the login
+        self._ended: set[str] = set()  # orders of the day of which the journal of an earlier process says so
+        self._cancels: set[str] = set()  # orders of which a cancel has left, and nobody has said no
         self._details: tuple[int, list[PositionDetailField]] | None = None  # trades known when the counter answered
 
     # ── what ctpbee and the gateway ask ──────────────────────────────────────────────────────────────────────────────
@@ -163,12 +170,14 @@ class Trader(Side):
 
     def cancel_order(self, req: CancelRequest, **_more: Any) -> int:
         """Ask for the cancel of an order of the day; 0 once it has left. Raises NotFound and NotReady: nothing was sent."""
-        row = self._ledger.order_row(req.order_id.rpartition(".")[2])
+        order_id = req.order_id.rpartition(".")[2]
+        row = self._ledger.order_row(order_id)
         if row is None:
             raise NotFound("本账户没有这张报单", code="ORDER_NOT_FOUND")
         session = self._session
         if session is None:
             raise NotReady("交易前置未就绪，撤单未发出，请稍后再试")
+        self._cancels.add(order_id)
         try:
             session.connection.send(
                 frames.ReqOrderAction(
@@ -181,6 +190,7 @@ class Trader(Side):
                 )
             )
         except NotSent as error:
+            self._cancels.discard(order_id)
             raise NotReady(f"{error.message}，撤单未发出，请稍后再试", code=error.code if error.code != NEVER_SENT else "") from None
         return 0
 
@@ -243,6 +253,8 @@ class Trader(Side):
         if trading_day != self._ledger.trading_day:
             self._ledger.begin_day(trading_day)
             self._forced.clear()
+            self._cancels.clear()
+            self._recall(trading_day)
             self._call(self._wiring.on_day, trading_day)
         for intent in self._store.intents(trading_day):
             self._ledger.own(intent.order_id, intent.client_order_id, intent.request.get("strategy", ""))
@@ -266,6 +278,14 @@ class Trader(Side):
             on_instruments(self._ledger.instruments())
         else:
             self._load_contracts(on_instruments)
+
+    def _recall(self, trading_day: str) -> None:
+        """What an earlier process has heard of the day's orders: by which names the exchanges call them, and which have ended."""
+        journaled = self._store.orders(trading_day)
+        for row in journaled:
+            if row.get("order_sys_id"):
+                self._ledger.known_as(row["order_id"], row["exchange"], row["order_sys_id"])
+        self._ended = {row["order_id"] for row in journaled if not is_working(row)}
 
     def _load_contracts(self, then: Callable[[list[InstrumentField]], None]) -> None:
         self._query("instrument", then)
@@ -317,46 +337,84 @@ class Trader(Side):
         if not self._initialised:
             self._initialised = True
             self._emit(EVENT_INIT_FINISHED, True)
-        self._look_for_intents()
+        self._look_for_orders({self._ledger.id_of(row) for row in load.orders})
 
-    # ── orders that nobody has answered ──────────────────────────────────────────────────────────────────────────────
+    # ── orders that the counter does not show ────────────────────────────────────────────────────────────────────────
 
-    def _look_for_intents(self) -> None:
-        """What of the journal's open intents the counter knows is settled; for the rest it is asked once more, a little later."""
-        missing = []
+    def _look_for_orders(self, shown: set[str]) -> None:
+        """What of the journal's open intents the counter knows is settled. For what it has not shown, be it that it never answered or
+        that it has forgotten an order, it is asked again, a little later."""
+        self._missing = {order.order_id for order in self._ledger.active_orders()} - shown
         for intent in self._store.intents(self.trading_day):
-            if intent.state == "refused" and self._ledger.is_unconfirmed(intent.order_id):
+            order_id, order = intent.order_id, self._ledger.orders.get(intent.order_id)
+            if intent.state == "refused" and self._ledger.is_unconfirmed(order_id):
+                self._missing.discard(order_id)
                 self._show_refused(intent, Refusal(intent.code, intent.message))  # not in the counter's queries: shown from the journal
-            elif intent.state in UNSETTLED and self._ledger.is_unconfirmed(intent.order_id):
-                missing.append(intent)
-            elif intent.state in UNSETTLED:
-                order = self._ledger.orders[intent.order_id]
+            elif order_id in self._missing:
+                continue
+            elif order is None and (intent.state in UNSETTLED or intent.state == "accepted" and order_id not in self._ended):
+                self._missing.add(order_id)
+            elif order is not None and intent.state in UNSETTLED:
                 state = "refused" if order.error_code else "accepted"
-                self._call(self._store.settle_intent, intent.order_id, state, order.error_code, order.error_message)
-        if missing:
-            log.warning("%d orders without an answer are not at the counter (yet)", len(missing))
-            self._loop.call_later(ARRIVAL_GRACE, self._look_again, self._session, missing)
+                self._call(self._store.settle_intent, order_id, state, order.error_code, order.error_message)
+        if self._missing:
+            log.warning("%d orders are not at the counter (yet)", len(self._missing))
+            self._loop.call_later(ARRIVAL_GRACE, self._look_again, self._session, LOOKS)
 
-    def _look_again(self, session: _Session | None, missing: list[Intent]) -> None:
-        """After the grace the counter's own list decides. Another session has begun: its load looks for them again."""
-        if session is None or session is not self._session:
+    def _look_again(self, session: _Session | None, looks: int) -> None:
+        """Another session has begun: its load looks for them again."""
+        if session is None or session is not self._session or not self._missing:
             return
 
         def on_orders(rows: list[OrderField]) -> None:
             for row in rows:
-                self._tell(self._ledger.apply_order(row))
-            for intent in missing:
-                if not self._ledger.is_unconfirmed(intent.order_id):
-                    continue
-                message = f"柜台 {intent.trading_day} 的委托中没有这笔报单：未到达柜台或未被受理"
-                log.warning("order %s is not at the counter: settled as refused", intent.order_id)
-                self._call(self._store.settle_intent, intent.order_id, "refused", NEVER_ARRIVED, message)
-                self._show_refused(intent, Refusal(NEVER_ARRIVED, message))
+                self._hear_order(row)
+            if looks > 1:
+                self._loop.call_later(ARRIVAL_GRACE, self._look_again, session, looks - 1)
+            else:
+                self._give_up_missing()
 
         self._query("order", on_orders)
 
+    def _give_up_missing(self) -> None:
+        """An order of ours that was never answered, and that looks like nothing that is there, never arrived. Any other may live: the
+        counter's core has restarted and shows it under another triple, or has forgotten it while the exchange has it."""
+        missing, self._missing = sorted(self._missing), set()
+        intents = {intent.order_id: intent for intent in self._store.intents(self.trading_day)}
+        for order_id in missing:
+            intent = intents.get(order_id)
+            if intent is None or intent.state == "accepted" or intent.code == ORDER_FORGOTTEN or not self._ledger.is_unconfirmed(order_id):
+                self._lose_sight(order_id, intent, ORDER_FORGOTTEN, "柜台不再显示这张报单，结局不明：请向期货公司核对，勿重复下单")
+                continue
+            alike = self._ledger.alike(_row_of(intent))
+            if alike:
+                text = f"柜台没有这个编号的报单，但有一张同样的（{alike[0]}），可能就是它：请核对，勿重复下单"
+                self._lose_sight(order_id, intent, ORDER_ALIKE, text)
+                continue
+            message = f"柜台 {intent.trading_day} 的委托中没有这笔报单：未到达柜台或未被受理"
+            log.warning("order %s is not at the counter: settled as refused", order_id)
+            self._call(self._store.settle_intent, order_id, "refused", NEVER_ARRIVED, message)
+            self._show_refused(intent, Refusal(NEVER_ARRIVED, message))
+
+    def _lose_sight(self, order_id: str, intent: Intent | None, code: str, text: str) -> None:
+        """It is shown as what it is, unknown, and told of once."""
+        row = self._ledger.order_row(order_id) or (_row_of(intent) if intent is not None else None)
+        if row is None:
+            return
+        is_news = row.StatusMsg != text and (intent is None or intent.message != text)
+        if intent is not None:
+            self._call(self._store.settle_intent, order_id, "unknown", code, text)
+        self._tell(self._ledger.lose_sight(order_id, row, text))
+        if is_news:
+            log.error("order %s: %s", order_id, code)
+            self._call(self._wiring.on_notice, code, f"报单 {order_id}（{row.InstrumentID} {row.VolumeTotalOriginal} 手）：{text}")
+
+    def _hear_order(self, row: OrderField) -> None:
+        self._missing.discard(self._ledger.id_of(row))
+        self._tell(self._ledger.apply_order(row))
+
     def _show_refused(self, intent: Intent, refusal: Refusal) -> None:
-        self._tell(self._ledger.apply_refusal(msgspec.convert(intent.request["row"], OrderField), refusal))
+        self._tell(self._ledger.apply_refusal(_row_of(intent), refusal))
 
     # ── what the counter says ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -371,11 +429,11 @@ class Trader(Side):
         if self._load is not None:
             self._load.orders.append(frame.order)
         else:
-            self._tell(self._ledger.apply_order(frame.order))
+            self._hear_order(frame.order)
 
     def _tell_forced(self, row: OrderField) -> None:
         """The broker or the exchange closes what the account holds: the trader has to hear of it, once."""
-        order_id = fields.order_id_of(row)
+        order_id = self._ledger.id_of(row)
         if order_id not in self._forced:
             self._forced.add(order_id)
             text = (
@@ -409,10 +467,16 @@ class Trader(Side):
         self._tell(self._ledger.apply_refusal(frame.order, fields.refusal_of(frame.ErrorID, frame.ErrorMsg)))
 
     def _on_RspOrderAction(self, frame: frames.RspOrderAction) -> None:
+        """The private flow tells refusals of the whole day at each login, and those of other terminals' cancels: news is what answers a
+        cancel that left from here."""
         code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
-        order_id = f"{frame.FrontID}_{frame.SessionID}_{frame.OrderRef.strip()}"
-        if self._ledger.order_row(order_id) is None:
-            order_id = self._ledger.order_of_sys_id(frame.ExchangeID, frame.OrderSysID) or order_id
+        triple = f"{frame.FrontID}_{frame.SessionID}_{frame.OrderRef.strip()}"
+        ledger = self._ledger
+        order_id = ledger.order_of_sys_id(frame.ExchangeID, frame.OrderSysID) or ledger.order_of_triple(triple) or triple
+        if order_id not in self._cancels:
+            log.info("refusal %s of a cancel of order %s is old, or another session's", code, order_id)
+            return
+        self._cancels.discard(order_id)
         self._call(self._wiring.on_cancel_refused, order_id, code, message)
 
     def _on_RspQry(self, frame: frames.RspQry) -> None:
@@ -515,6 +579,11 @@ class Trader(Side):
         """What the trader may want to know of the money, and nobody has to do anything about."""
         for text in texts:
             self._call(self._wiring.on_remark, text)
+
+
+def _row_of(intent: Intent) -> OrderField:
+    """The order as it was sent."""
+    return msgspec.convert(intent.request["row"], OrderField)
 
 
 def _insert_of(row: OrderField) -> frames.ReqOrderInsert:
