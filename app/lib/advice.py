@@ -98,9 +98,9 @@ BY_TEXT = {US: "本服务", EXCHANGE: "交易所", COUNTER_SIDE: "柜台"}
 
 OWN: dict[str, Own] = {
     "EXCHANGE_REJECT": Own(EXCHANGE, "交易所拒绝，原因是回报里的状态信息（StatusMsg）：价格越界、不合最小变动价位、时段不对等"),
-    "NEVER_ARRIVED": Own(COUNTER_SIDE, "发出后断线，重新登录后两次查询柜台的当日委托都没有它，也没有同样的：没有到达，或到达时被拒；可以重新下单"),
-    "ORDER_ALIKE": Own(COUNTER_SIDE, "发出后没有回音，柜台没有这个编号的报单，却有一张同样的、谁也不认领的：可能就是它（柜台清流重启后编号会变）；请核对，勿重复下单"),
-    "ORDER_FORGOTTEN": Own(COUNTER_SIDE, "柜台受理过的报单，重新登录后两次查询都没有：结局不明，显示状态未知，不再冻结；请向期货公司核对，勿重复下单"),
+    "NEVER_ARRIVED": Own(COUNTER_SIDE, "发出后断线，重新登录后两次查询都没有它，也没有同样的：没有到达，或到达时被拒；可以重新下单"),
+    "ORDER_ALIKE": Own(COUNTER_SIDE, "发出后没有回音，柜台没有这个编号的，却有一张同样的：可能就是它（清流重启后编号会变）；勿重复下单"),
+    "ORDER_FORGOTTEN": Own(COUNTER_SIDE, "柜台受理过，重新登录后两次查询都没有：结局不明，不再冻结；请向期货公司核对，勿重复下单"),
     "NEVER_SENT": Own(US, "与前置的连接已断开，报单没有发出"),
     "NEVER_SENT_NETWORK": Own(US, "CTP 库答 -1：网络连接失败，没有发出"),
     "NEVER_SENT_UNANSWERED": Own(US, "CTP 库答 -2：未答复的请求已到上限，没有发出；稍后再试"),
