@@ -36,6 +36,9 @@ class CounterFaults:
     def drop(self, user: str = "", front: str = "") -> int:
         return self._do("drop", user=user, front=front)
 
+    def restart_flow(self) -> None:
+        self._do("restart_flow")
+
     def mute(self, user: str = "") -> None:
         self._do("mute", user=user)
 

@@ -41,6 +41,7 @@ from app.lib.prices import HIGHEST, is_absent
 log = logging.getLogger(__name__)
 
 FRONT_ID = 1
+SEAT = "seat1"  # TraderID: where the counter sits at every exchange
 QUERY_CHUNK = 200
 TICK_CHUNK = 2000
 
@@ -151,6 +152,7 @@ class Account:
     confirmed: Confirmation
     orders: dict[tuple[int, int, str], Order] = field(default_factory=dict)
     trades: list[f.TradeField] = field(default_factory=list)
+    refusals: list[f.Frame] = field(default_factory=list)  # of orders and cancels of the day, as CTP's private flow keeps them
 
 
 class Core:
@@ -393,6 +395,7 @@ class Core:
         if request.replay:
             self._out += [(link, f.RtnOrder(order=order.row)) for order in account.orders.values()]
             self._out += [(link, f.RtnTrade(trade=trade)) for trade in account.trades]
+            self._out += [(link, refusal) for refusal in account.refusals if request.native]
         if request.native:
             self._changed_statuses()
             self._out.append((link, f.RtnInstrumentStatus(rows=list(self._statuses.values()))))
@@ -503,13 +506,16 @@ class Core:
             row = replace(row, OrderStatus="5", OrderSubmitStatus="4", StatusMsg=text)
             self._out.append((link, f.RspOrderInsert(order=row, ErrorID=error_id, ErrorMsg=text, RequestID=request.RequestID)))
             if session is not None and session.account is not None:
-                self._tell(session.account, f.ErrRtnOrderInsert(order=row, ErrorID=error_id, ErrorMsg=text))
+                refused = f.ErrRtnOrderInsert(order=row, ErrorID=error_id, ErrorMsg=text)
+                session.account.refusals.append(refused)
+                self._tell(session.account, refused)
             return
         self._accept(session.account, row)
 
     def _accept(self, account: Account, row: f.OrderField) -> None:
-        """The counter takes an order and sends it on to the exchange."""
+        """The counter takes an order, gives it a number of its seat's and sends it on to the exchange."""
         self._last_place += 1
+        row = replace(row, TraderID=SEAT, OrderLocalID=f"{self._last_place:>12}")
         order = Order(self._last_place, account, row, self._freeze_price(row))
         account.orders[row.FrontID, row.SessionID, row.OrderRef] = order
         self._remember_contract(row.InstrumentID)
@@ -699,6 +705,8 @@ class Core:
             ExchangeID=row.ExchangeID,
             OrderRef=row.OrderRef,
             OrderSysID=row.OrderSysID,
+            TraderID=row.TraderID,
+            OrderLocalID=row.OrderLocalID,
             TradeID=f"{trade_number:>12}",
             Direction=row.Direction,
             OffsetFlag=row.CombOffsetFlag,
@@ -740,7 +748,10 @@ class Core:
         elif order.cancelling:
             refusal = refusal or self._refusal(24)
         if refusal is not None or order is None:
-            self._out.append((link, self._cancel_refused(request, refusal or self._refusal(25))))
+            refusal = refusal or self._refusal(25)
+            self._out.append((link, self._cancel_refused(request, refusal)))
+            if session is not None and session.account is not None:
+                self._tell_cancel_refused(session.account, request, refusal)
         elif self._is_held_back("cancel"):
             order.cancelling = True
         else:
@@ -760,6 +771,22 @@ class Core:
             OrderActionRef=request.OrderActionRef,
             RequestID=request.RequestID,
         )
+
+    def _tell_cancel_refused(self, account: Account, request: f.ReqOrderAction, refusal: Refusal) -> None:
+        """To all sessions of the user, as CTP's library hears it: of the counter's refusals too, and again at each login."""
+        refused = f.ErrRtnOrderAction(
+            InstrumentID=request.InstrumentID,
+            ExchangeID=request.ExchangeID,
+            OrderActionRef=request.OrderActionRef,
+            OrderRef=request.OrderRef,
+            FrontID=request.FrontID,
+            SessionID=request.SessionID,
+            OrderSysID=request.OrderSysID,
+            ErrorID=refusal.error_id,
+            ErrorMsg=refusal.text,
+        )
+        account.refusals.append(refused)
+        self._out += [(link, refused) for link in self._natives() if self._sessions[link].account is account]
 
     @staticmethod
     def _find(session: Session | None, request: f.ReqOrderAction) -> Order | None:
@@ -1037,7 +1064,7 @@ class Core:
             lots = self._state.lots(stored.id)
             fresh = self._open_account(stored, lots)
             account.stored, account.book, account.lots = stored, fresh.book, lots
-            account.orders, account.trades = {}, []
+            account.orders, account.trades, account.refusals = {}, [], []
             for symbol in {lot.symbol for lot in lots}:
                 self._remember_contract(symbol)
 

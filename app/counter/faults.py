@@ -6,6 +6,7 @@ Commands are done in the core's thread, between two requests. `user` "" means ev
 | do | arguments | |
 | --- | --- | --- |
 | drop | user, front ("td", "md", "") | close those connections; result: how many |
+| restart_flow | | the core restarts from its flow: trading connections end, the day's orders have other triples and no refusals |
 | mute, unmute | user | hold all callbacks but heartbeats back from those connections; release them in order |
 | duplicate | user, count | send each of the next `count` RtnOrder and RtnTrade twice |
 | reorder | user | swap the next two of RtnOrder and RtnTrade on one connection |
@@ -38,7 +39,7 @@ import msgspec
 from msgspec.structs import replace
 
 from app.counter import frames as f
-from app.counter.core import CLOSE_TODAY, FORCED, WAITING, Account, Core, Link, Order, Out, Refusal, Session
+from app.counter.core import CLOSE_TODAY, FORCED, FRONT_ID, WAITING, Account, Core, Link, Order, Out, Refusal, Session
 from app.counter.desk import Rules
 from app.counter.market import DayTurn, Market, Phase
 from app.counter.server import CounterServer, Outgoing
@@ -208,27 +209,26 @@ class FaultyCore(Core):
                 if order.working:
                     self._finish_cancelled(order)
                 elif session is not None and session.native:
-                    self._tell_natives(order.account, request)
+                    self._tell_cancel_refused(order.account, request, self._refusal(26))
                 else:
                     self._out.append((link, self._cancel_refused(request, self._refusal(26))))
             self._held_cancels.clear()
         return self._taken()
 
-    def _tell_natives(self, account: Account, request: f.ReqOrderAction) -> None:
-        """The exchange's refusal of a cancel, as CTP tells it to all sessions of the user."""
-        error_id, text = self._refusal(26)
-        refused = f.ErrRtnOrderAction(
-            InstrumentID=request.InstrumentID,
-            ExchangeID=request.ExchangeID,
-            OrderActionRef=request.OrderActionRef,
-            OrderRef=request.OrderRef,
-            FrontID=request.FrontID,
-            SessionID=request.SessionID,
-            OrderSysID=request.OrderSysID,
-            ErrorID=error_id,
-            ErrorMsg=text,
-        )
-        self._out += [(link, refused) for link in self._natives() if self._sessions[link].account is account]
+    def restart_flow(self) -> None:
+        """What a restart of the core from its flow does to the day's orders: each gets the triple that another one had, the last a new
+        one; refusals are in no exchange's flow, so they are gone, and so are cancels on their way. Sessions have to be ended before."""
+        with self._transaction():
+            self._last_session += 1
+            self._state.put("session", self._last_session)
+            for account in self._accounts.values():
+                orders = list(account.orders.values())
+                triples = [(order.row.FrontID, order.row.SessionID, order.row.OrderRef) for order in orders]
+                for order, (front, session, ref) in zip(orders, [*triples[1:], (FRONT_ID, self._last_session, "1")], strict=False):
+                    order.row = replace(order.row, FrontID=front, SessionID=session, OrderRef=ref)
+                    self._save(order)
+        self._held_cancels.clear()
+        self._load()
 
     def burst(self, symbol: str, count: int) -> Out:
         """Snapshots that differ in volume and millisecond alone."""
@@ -402,6 +402,10 @@ class FaultListener:
             link.close()  # type: ignore[attr-defined]
             self._core.disconnected(link)
         return len(links)
+
+    def do_restart_flow(self) -> None:
+        self.do_drop(front="td")
+        self._core.restart_flow()
 
     def do_mute(self, user: str = "") -> None:
         self._outgoing.mute(user)

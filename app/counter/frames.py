@@ -504,7 +504,7 @@ class RspOrderAction(Frame, kw_only=True):
 
 
 class ErrRtnOrderAction(Frame, kw_only=True):
-    """A cancel refused by the exchange, to all sessions of the user."""
+    """A cancel refused by the counter or the exchange, to all sessions of the user that are CTP's library. Told again at each login."""
 
     InstrumentID: str
     ExchangeID: str

@@ -25,7 +25,7 @@ template <class Order>  // CThostFtdcOrderField, and CThostFtdcErrorConditionalO
 void fill_order(Order &to, const Value &from) {
     FILL(BrokerID, InvestorID, InstrumentID, ExchangeID, OrderRef, FrontID, SessionID, Direction, CombOffsetFlag, OrderPriceType,
          TimeCondition, VolumeCondition, LimitPrice, VolumeTotalOriginal, VolumeTraded, VolumeTotal, OrderStatus, OrderSubmitStatus,
-         OrderSysID, StatusMsg, TradingDay, InsertDate, InsertTime, CancelTime)
+         OrderSysID, StatusMsg, TradingDay, InsertDate, InsertTime, CancelTime, TraderID, OrderLocalID)
     put(to.UserID, from["InvestorID"]);
     to.CombHedgeFlag[0] = THOST_FTDC_HF_Speculation;
     to.ContingentCondition = THOST_FTDC_CC_Immediately;
@@ -50,7 +50,7 @@ void fill_action(Action &to, const Value &from) {
 
 void fill(CThostFtdcTradeField &to, const Value &from) {
     FILL(BrokerID, InvestorID, InstrumentID, ExchangeID, OrderRef, OrderSysID, TradeID, Direction, OffsetFlag, Price, Volume, TradingDay,
-         TradeDate, TradeTime)
+         TradeDate, TradeTime, TraderID, OrderLocalID)
     put(to.UserID, from["InvestorID"]);
     to.HedgeFlag = THOST_FTDC_HF_Speculation;
 }
