@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 Change: TypeAlias = OrderData | TradeData
 TradeKey = tuple[str, str, str, str]
-Name = tuple[str, str, str]  # exchange, seat ("" where it is the exchange's own number), number
+Name = tuple[str, str, str]  # exchange, whose number it is ("sys": the exchange's, "local": the counter's seat's), number
 CENT = Decimal("0.01")
 
 COUNTED_MONEY = {
@@ -146,6 +146,7 @@ class Ledger:
         self._rated: set[str] = set()  # contracts whose rates came apart from the list
         self._states: dict[str, _Order] = {}
         self._own: dict[str, Origin] = {}  # by order_id, of what this gateway has sent
+        self._sent: dict[str, OrderField] = {}  # by order_id, as this gateway sent it
         self._names: dict[Name, str] = {}  # the order_id of what the exchange, and the counter's seat there, call so today
         self._early: defaultdict[Name, list[TradeField]] = defaultdict(list)  # trades before their order's names
         self._fills: dict[TradeKey, Fill] = {}
@@ -219,14 +220,17 @@ class Ledger:
         """
         self.trading_day = trading_day
         self._own = {order_id: origin for order_id, origin in self._own.items() if self.is_unconfirmed(order_id)}
+        self._sent = {order_id: row for order_id, row in self._sent.items() if order_id in self._own}
         self.orders.clear()
         self.trades.clear()
         for table in (self._states, self._names, self._early, self._fills, self._corrections, self._told):
             table.clear()
 
-    def own(self, order_id: str, client_order_id: str = "", strategy: str = "") -> None:
-        """This gateway has sent it, in this session or an earlier one."""
+    def own(self, order_id: str, client_order_id: str = "", strategy: str = "", row: OrderField | None = None) -> None:
+        """This gateway has sent it, in this session or an earlier one; `row` is what it sent."""
         self._own[order_id] = Origin(client_order_id, strategy)
+        if row is not None:
+            self._sent[order_id] = row
 
     def is_own(self, order_id: str) -> bool:
         return order_id in self._own
@@ -250,15 +254,15 @@ class Ledger:
 
     def order_of_sys_id(self, exchange: str, sys_id: str) -> str:
         """The order that the exchange calls so today; "" when there is none."""
-        return self._names.get((exchange, "", sys_id.strip()), "")
+        return self._names.get((exchange, "sys", sys_id.strip()), "")
 
     def order_of_triple(self, triple: str) -> str:
         """The order that the counter's newest row shows under this FrontID_SessionID_OrderRef; "" when there is none."""
         return next((order_id for order_id, state in self._states.items() if fields.order_id_of(state.row) == triple), "")
 
-    def known_as(self, order_id: str, exchange: str, sys_id: str) -> None:
-        """An earlier process has heard that the exchange calls this order so today."""
-        self._names[exchange, "", sys_id.strip()] = order_id
+    def known_as(self, order_id: str, exchange: str, sys_id: str, local_id: str) -> None:
+        """An earlier process has heard what this order of the day is called: OrderData's order_sys_id and order_local_id."""
+        self._names.update({(exchange, kind, number): order_id for kind, number in (("sys", sys_id), ("local", local_id)) if number})
 
     def id_of(self, row: OrderField) -> str:
         """Which order this row is of. Where the counter's core has restarted from its flow, the triple is another one, perhaps one that
@@ -268,7 +272,8 @@ class Ledger:
                 return self._names[name]
         order_id = fields.order_id_of(row)
         state = self._states.get(order_id)
-        if state is None or _may_be(state.row, row):
+        known = state.row if state is not None else self._sent.get(order_id)
+        if known is None or _may_be(known, row):
             return order_id
         return "-".join((order_id, row.ExchangeID, (row.OrderLocalID.strip() or row.OrderSysID.strip())))
 
@@ -634,16 +639,15 @@ def _trade_key(row: TradeField) -> TradeKey:
 
 def _names(row: OrderField | TradeField) -> list[Name]:
     """What the order is called, within a day, whatever becomes of the counter's core: by the exchange, and at the counter's seat."""
-    sys_id, seat, local_id = row.OrderSysID.strip(), row.TraderID.strip(), row.OrderLocalID.strip()
-    names = [(row.ExchangeID, "", sys_id)] if sys_id else []
-    return [*names, (row.ExchangeID, seat, local_id)] if seat and local_id else names
+    numbers = (("sys", row.OrderSysID.strip()), ("local", fields.local_id_of(row)))
+    return [(row.ExchangeID, kind, number) for kind, number in numbers if number]
 
 
 def _with_names(row: OrderField, other: OrderField) -> OrderField:
     """The row, with the names that it lacks from the other row of the same order."""
     if not row.OrderSysID.strip():
         row = msgspec.structs.replace(row, OrderSysID=other.OrderSysID)
-    if not (row.TraderID.strip() and row.OrderLocalID.strip()):
+    if not fields.local_id_of(row):
         row = msgspec.structs.replace(row, TraderID=other.TraderID, OrderLocalID=other.OrderLocalID)
     return row
 

@@ -276,10 +276,18 @@ def test_a_triple_given_to_another_order_does_not_answer_one_of_ours_that_nobody
     assert ledger.is_unconfirmed(ID) and list(ledger.orders) == [ID, "1_7_1-SHFE-77"]
 
 
-def test_what_an_earlier_process_knew_of_an_order_names_it_after_the_restart(ledger: Ledger) -> None:
-    ledger.known_as(ID, "SHFE", "1")
-    (told,) = ledger.apply_order(order(status="3", **ANEW))
+@pytest.mark.parametrize("names", [("1", ""), ("", "9999cac/77")])
+def test_what_an_earlier_process_knew_of_an_order_names_it_after_the_restart(ledger: Ledger, names: tuple[str, str]) -> None:
+    ledger.known_as(ID, "SHFE", *names)
+    (told,) = ledger.apply_order(order(status="3", **LOCAL | ANEW))
     assert (told.order_id, told.client_order_id, told.is_local) == (ID, "mine", True)
+    assert (told.order_sys_id, told.order_local_id) == ("1", "9999cac/77")
+
+
+def test_another_order_under_a_triple_that_an_earlier_process_sent_under_is_not_that_one(ledger: Ledger) -> None:
+    ledger.own(ID, "mine", "", order())
+    ledger.apply_order(order(status="5", OrderSubmitStatus="4", LimitPrice=2999.0, OrderSysID="", **LOCAL))
+    assert ledger.is_unconfirmed(ID) and list(ledger.orders) == ["1_7_1-SHFE-77"]
 
 
 def test_a_trade_finds_its_order_by_the_seats_number_too(ledger: Ledger) -> None:

@@ -123,6 +123,12 @@ def order_id_of(row: OrderField) -> str:
     return f"{row.FrontID}_{row.SessionID}_{row.OrderRef.strip()}"
 
 
+def local_id_of(row: OrderField | TradeField) -> str:
+    """What the order is called at the counter's seat at its exchange, `TraderID/OrderLocalID`; "" before the counter has taken it."""
+    seat, number = row.TraderID.strip(), row.OrderLocalID.strip()
+    return f"{seat}/{number}" if seat and number else ""
+
+
 def request_words(request: OrderRequest) -> dict[str, Any]:
     """The order as asked, in the words of app/gateway/messages.PlaceOrder: what the journal keeps of it."""
     return {
@@ -231,6 +237,7 @@ def order_of(
         is_local=is_local,
         trading_day=row.TradingDay,
         order_sys_id=row.OrderSysID.strip(),
+        order_local_id=local_id_of(row),
         status_msg=row.StatusMsg.strip() if status in (Status.REJECTED, told) else status.value,
         error_code=refusal.code if refusal else "",
         error_message=refusal.message if refusal else "",

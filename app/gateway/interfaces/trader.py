@@ -155,7 +155,7 @@ class Trader(Side):
             except StoreFailed as error:
                 log.error("order %s not journalled, so not sent: %s", order_id, error)
                 raise NotReady("报单日志写入失败，报单未发出：请检查磁盘空间", code="JOURNAL_FAILED") from error
-            self._ledger.own(order_id, client_order_id, strategy)
+            self._ledger.own(order_id, client_order_id, strategy, row)
             try:
                 session.connection.send(_insert_of(row))
             except NotSent as error:
@@ -257,7 +257,7 @@ class Trader(Side):
             self._recall(trading_day)
             self._call(self._wiring.on_day, trading_day)
         for intent in self._store.intents(trading_day):
-            self._ledger.own(intent.order_id, intent.client_order_id, intent.request.get("strategy", ""))
+            self._ledger.own(intent.order_id, intent.client_order_id, intent.request.get("strategy", ""), _row_of(intent))
         self._watch()
         self._say("loading", reason)
         load = self._load = _Load()
@@ -283,8 +283,7 @@ class Trader(Side):
         """What an earlier process has heard of the day's orders: by which names the exchanges call them, and which have ended."""
         journaled = self._store.orders(trading_day)
         for row in journaled:
-            if row.get("order_sys_id"):
-                self._ledger.known_as(row["order_id"], row["exchange"], row["order_sys_id"])
+            self._ledger.known_as(row["order_id"], row["exchange"], row.get("order_sys_id", ""), row.get("order_local_id", ""))
         self._ended = {row["order_id"] for row in journaled if not is_working(row)}
 
     def _load_contracts(self, then: Callable[[list[InstrumentField]], None]) -> None:
