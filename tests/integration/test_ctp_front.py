@@ -119,6 +119,32 @@ def test_a_lost_front_says_why_and_comes_back_with_the_whole_day(counter: Counte
         client.wait("onRtnTrade")
 
 
+def test_a_restart_of_the_core_from_its_flow_keeps_the_lasting_numbers_alone_and_a_login_tells_refused_cancels_again(
+    counter: CounterProcess, client: NativeClient
+) -> None:
+    client.enter()
+    symbol, quote = a_contract(client, "rb")
+    client.order(symbol, "SHFE", BUY, OPEN, quote["LowerLimitPrice"], 1)
+    before = client.wait_status("3")
+    key = {name: before[name] for name in ("InstrumentID", "ExchangeID", "OrderSysID")}
+    assert client.ask("reqOrderAction", key | {"OrderSysID": "77777", "ActionFlag": "0"}) == 0
+    assert client.wait("onRspOrderAction").error["ErrorID"] == client.wait("onErrRtnOrderAction").error["ErrorID"] == 25
+    assert counter.faults.disconnect(0x1001, client.user) == 1
+    client.wait("onFrontConnected")
+    client.log_in()
+    assert client.wait("onErrRtnOrderAction").error["ErrorID"] == 25  # of the session before: RESTART
+    counter.faults.restart_flow()
+    client.wait("onFrontDisconnected")
+    client.wait("onFrontConnected")
+    client.log_in()
+    after = client.wait_status("3")
+    lasting, triple = ("ExchangeID", "OrderSysID", "TraderID", "OrderLocalID"), ("FrontID", "SessionID", "OrderRef")
+    assert [after[name] for name in lasting] == [before[name] for name in lasting] and all(after[name] for name in lasting)
+    assert [after[name] for name in triple] != [before[name] for name in triple]
+    assert client.ask("reqOrderAction", {name: after[name] for name in ("InstrumentID", *triple)} | {"ActionFlag": "0"}) == 0
+    client.wait_status("5")
+
+
 def test_requests_can_be_held_back_by_the_library(counter: CounterProcess, client: NativeClient) -> None:
     client.enter()
     counter.faults.refuse_sends("query", -2, 2, client.user)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from app.gateway.ledger import COUNTED_MONEY
 from app.gateway.registry import Entry, Registry
 from app.model.sqlite import SqliteStore
 from tests.fakes.app import Gateway
+from tests.faults import CounterFaults
 from tests.kept_calendar import keep_calendar
 from tests.waiting import eventually
 
@@ -32,7 +34,8 @@ class Counter:
         self._registry = Registry(data_dir)
         keep_calendar(data_dir)
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CTPBEE_BACKEND_")}
-        self._environment = clean | {"CTPBEE_BACKEND_DATA_DIR": str(data_dir)}
+        self.faults_address = f"unix:{data_dir / 'faults.sock'}"
+        self._environment = clean | {"CTPBEE_BACKEND_DATA_DIR": str(data_dir), "COUNTER_TEST_SOCKET": self.faults_address}
         self._log = data_dir / "counter.log"
         self.start()
 
@@ -139,3 +142,22 @@ def test_our_book_and_the_counters_stay_one_through_trading_losses_and_a_kill(ga
     sent += trade_at_random(gateway, contracts, chance, 10)
     compare(gateway)
     assert len(set(sent)) == len(sent) and set(sent) <= gateway.ledger.orders.keys()
+
+
+def test_a_restart_of_the_counters_core_from_its_flow_makes_no_second_order_of_any(gateway: Gateway, counter: Counter) -> None:
+    contract = far(gateway, "rb")
+    buy = {"symbol": contract.symbol, "exchange": contract.exchange, "volume": 1}
+    filled = gateway.send(**buy, price=contract.UpperLimitPrice)
+    resting = [gateway.send(**buy, price=contract.LowerLimitPrice + number * contract.pricetick) for number in range(3)]
+    for order_id in (filled, *resting):
+        eventually(partial(is_answered, gateway, order_id), "answered")
+    before = {order_id: (shown.status, shown.traded, shown.price) for order_id, shown in gateway.ledger.orders.items()}
+    frozen = gateway.ledger.money().frozen_margin
+    with closing(CounterFaults(counter.faults_address)) as faults:
+        faults.restart_flow()
+    gateway.ready(times=2)
+    assert {order_id: (shown.status, shown.traded, shown.price) for order_id, shown in gateway.ledger.orders.items()} == before
+    assert all(shown.is_local for shown in gateway.ledger.orders.values())
+    assert gateway.ledger.money().frozen_margin == frozen > 0
+    end_what_works(gateway)
+    compare(gateway)
