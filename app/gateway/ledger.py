@@ -287,6 +287,8 @@ class Ledger:
         state = self._states.setdefault(order_id, _Order(row, (fields.UNSENT, 0)))
         state.row = msgspec.structs.replace(state.row, OrderStatus="", StatusMsg=text)
         state.rank = min(state.rank, (fields.UNTOLD, 0))
+        for name in ("frozen_margin", "frozen_commission"):
+            self._corrections.pop(name, None)  # they are of a moment when it was frozen for
         return self._restate(order_id)
 
     def is_unconfirmed(self, order_id: str) -> bool:

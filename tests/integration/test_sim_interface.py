@@ -487,11 +487,11 @@ def test_after_the_cores_restart_from_its_flow_an_order_is_the_one_it_was_also_f
     order_id = gateway.send(client_order_id="mine")
     front.send(frames.RtnOrder(order=order(status="3")))
     eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "taken")
-    frozen = gateway.ledger.money().frozen_margin
+    frozen = gateway.ledger.book.money().frozen_margin
     front.orders = [order(status="3", **ANEW)]
     front.drop("td")
     gateway.ready(times=2)
-    assert list(gateway.ledger.orders) == [order_id] and gateway.ledger.money().frozen_margin == frozen > 0
+    assert list(gateway.ledger.orders) == [order_id] and gateway.ledger.book.money().frozen_margin == frozen > 0
     store.save_order(DAY, order_id, row_of(gateway.ledger.orders[order_id]))  # what the gateway's journal does
     again = launch()
     again.ready()
@@ -518,7 +518,7 @@ def test_an_unanswered_order_is_never_refused_while_the_counter_shows_one_like_i
     intent = eventually(lambda: (found := store.intent(order_id)) and found.state == "unknown" and found, "kept as unknown")
     assert (intent.code, "2_991_5" in intent.message) == ("ORDER_ALIKE", True)
     one = gateway.ledger.orders["2_991_5"]
-    assert not one.is_local and gateway.ledger.money().frozen_margin == 6000  # for one of the two
+    assert not one.is_local and gateway.ledger.book.money().frozen_margin == 6000  # for one of the two
     again = launch()
     again.ready()
     eventually(lambda: order_id in again.ledger.orders, "looked for again")
