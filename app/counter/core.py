@@ -151,6 +151,7 @@ class Account:
     lots: list[Lot]  # at the start of the day
     confirmed: Confirmation
     orders: dict[tuple[int, int, str], Order] = field(default_factory=dict)
+    working: dict[str, dict[int, Order]] = field(default_factory=dict)  # those of `orders` that still work, by contract and place
     trades: list[f.TradeField] = field(default_factory=list)
     refusals: list[f.Frame] = field(default_factory=list)  # of orders and cancels of the day, as CTP's private flow keeps them
 
@@ -330,6 +331,7 @@ class Core:
         self._last_place = order.place
         if order.number:
             self._by_number[order.number] = order
+        self._index(order)
         if order.working:
             account.book.apply_order(self._working_order(order))
             if order.number and row.InstrumentID in self._exchange.contracts:
@@ -341,7 +343,19 @@ class Core:
         book = Book(self._terms, self._trading_day, Decimal(stored.pre_balance), lots)
         return Account(stored, book, lots, Confirmation(*self._state.get(f"confirmed/{stored.id}", ())))
 
+    @staticmethod
+    def _index(order: Order) -> None:
+        """Among those that work, or not any more: nobody has to go through all of the day's orders for them."""
+        working, symbol = order.account.working, order.row.InstrumentID
+        if order.working:
+            working.setdefault(symbol, {})[order.place] = order
+        elif symbol in working:
+            working[symbol].pop(order.place, None)
+            if not working[symbol]:
+                del working[symbol]
+
     def _save(self, order: Order) -> None:
+        self._index(order)
         self._state.save_order(self._day, StoredOrder(order.place, order.account.stored.id, order.number, order.from_auction, order.row))
         self._touched = True
 
@@ -872,7 +886,7 @@ class Core:
             before=account.lots,
             trades=account.trades,
             lots=account.book.open_lots(),
-            working=[order.row for order in account.orders.values() if order.freezes],
+            working=[order.row for orders in account.working.values() for order in orders.values() if order.freezes],
         )
         return holdings.position_rows(held, self._terms, self._exchange.last_price)
 
@@ -980,8 +994,8 @@ class Core:
         """Tell the market whose stream is needed: subscribed, held or with working orders."""
         wanted = {symbol for session in self._sessions.values() for symbol in session.subscribed}
         for account in self._accounts.values():
-            wanted |= self._held(account)
-            wanted.update(order.row.InstrumentID for order in account.orders.values() if order.working)
+            wanted |= account.book.held()
+            wanted.update(account.working)
         wanted &= self._exchange.contracts.keys()
         if wanted != self._watched:
             self._watched = wanted
@@ -1008,7 +1022,7 @@ class Core:
                 if order.working:  # only for the file's history
                     order.row = replace(order.row, OrderStatus="5", OrderSubmitStatus="3", StatusMsg="交易日结束")
                     self._save(order)
-            prices = {symbol: self._settlement_price(symbol, settlement) for symbol in self._held(account)}
+            prices = {symbol: self._settlement_price(symbol, settlement) for symbol in account.book.held()}
             book = account.book.settle(prices, new_day)
             self._write_statement(account, book)
             settled.append((account, book))
@@ -1064,7 +1078,7 @@ class Core:
             lots = self._state.lots(stored.id)
             fresh = self._open_account(stored, lots)
             account.stored, account.book, account.lots = stored, fresh.book, lots
-            account.orders, account.trades, account.refusals = {}, [], []
+            account.orders, account.working, account.trades, account.refusals = {}, {}, [], []
             for symbol in {lot.symbol for lot in lots}:
                 self._remember_contract(symbol)
 
@@ -1099,12 +1113,8 @@ class Core:
 
     def _value(self, account: Account) -> None:
         """Value the account's positions at the newest prices."""
-        for symbol in self._held(account):
+        for symbol in account.book.held():
             account.book.set_price(symbol, self._exchange.last_price(symbol), self._contract(symbol).PreSettlementPrice)
-
-    @staticmethod
-    def _held(account: Account) -> set[str]:
-        return {lot.symbol for lot in account.book.open_lots()}
 
     def _freeze_price(self, row: f.OrderField) -> float:
         """What an open freezes by: its limit; a market order to buy the upper limit, to sell the newest price."""

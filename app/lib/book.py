@@ -274,6 +274,10 @@ class Book:
         """By symbol, long before short, oldest first."""
         return [lot for count in self._counts() for lot in count.lots()]
 
+    def held(self) -> set[str]:
+        """The contracts of which there is something."""
+        return {symbol for (symbol, _direction), leg in self._legs.items() if leg.now.volume}
+
     def start_lots(self) -> list[Lot]:
         """Those at the start of the day, by symbol, long before short, oldest first."""
         return [lot for _, leg in sorted(self._legs.items()) for lot in leg.start]

@@ -136,6 +136,81 @@ def counter(tmp_path):
 # ── logins ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class Walked(dict):
+    """The day's orders, and how often somebody has gone through all of them."""
+
+    walks = 0
+
+    def values(self):
+        self.walks += 1
+        return super().values()
+
+    def items(self):
+        self.walks += 1
+        return super().items()
+
+    def __iter__(self):
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_no_request_and_no_quote_goes_through_all_of_the_days_orders(counter):
+    """There may be thousands, and this is done for each request and each moment of the market."""
+    counter.log_in("md", front="md")
+    (account,) = counter.core._accounts.values()
+    account.orders = Walked(account.orders)
+    resting = last_row(counter.order("td", "rb2510", BUY, OPEN, 2990, 1))
+    counter.order("td", "rb2510", BUY, OPEN, 3001, 1)
+    counter.core.handle("md", f.ReqSubMarketData(InstrumentIDs=["m2509"], subscribe=True))
+    counter.quote("rb2510", 2989, 5, 2990, 5)
+    counter.cancel("td", resting, by_triple=True)
+    counter.core.disconnected("md")
+    counter.rows("td", "position")
+    assert account.orders.walks == 0
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from("oofcqrdt"), st.integers(0, 2), st.integers(0, 20)), max_size=25))
+@settings(max_examples=40, deadline=None)
+def test_what_is_watched_is_what_is_subscribed_held_or_worked_on_after_whatever_happens(steps):
+    with tempfile.TemporaryDirectory() as folder:
+        counter = Counter(Path(folder) / "counter.db")
+        symbols = ("rb2510", "m2509", "SR509")
+        for symbol in symbols:
+            counter.quote(symbol, 2999, 5, 3001, 5)
+        counter.log_in("td")
+        counter.log_in("md", front="md")
+        for step, which, number in steps:
+            symbol = symbols[which]
+            (account,) = counter.core._accounts.values()
+            match step:
+                case "o":
+                    counter.order("td", symbol, BUY if number % 2 else SELL, OPEN, 2990 + number, 1)
+                case "f":
+                    counter.order("td", symbol, BUY, OPEN, 3001, 7, FAK)
+                case "c" if account.orders:
+                    order = list(account.orders.values())[number % len(account.orders)]
+                    counter.cancel("td", order.row, by_triple=True)
+                case "q":
+                    counter.quote(symbol, 2980 + number, 5, 2982 + number, 5)
+                case "r":
+                    counter.restart()
+                    counter.log_in("td")
+                    counter.log_in("md", front="md")
+                case "d":
+                    counter.core.handle("md", f.ReqSubMarketData(InstrumentIDs=[symbol], subscribe=bool(number % 2)))
+                case "t":
+                    day = counter.market.trading_day()
+                    counter.market.turn(f"{int(day) + 1}", {})
+                    counter.core.advance()
+            (account,) = counter.core._accounts.values()
+            wanted = {lot.symbol for lot in account.book.open_lots()}
+            wanted |= {order.row.InstrumentID for order in account.orders.values() if order.working}
+            for session in counter.core._sessions.values():
+                wanted |= session.subscribed
+            assert counter.market.watched == wanted & counter.market.listed.keys()
+        counter.state.close()
+
+
 def test_the_first_login_makes_the_account_with_its_capital_and_says_day_and_session(counter):
     (answer,) = counter.log_in("new", "somebody")
     assert (answer.ErrorID, answer.TradingDay, answer.front, answer.now) == (0, "20250606", "td", "2025-06-06T10:00:00.000")
