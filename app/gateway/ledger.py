@@ -9,7 +9,7 @@ answers are compared with it, and where they differ, the counter's count.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 from ctpbee.constant import ContractData, OrderData, TradeData
 
-from app.counter.frames import InstrumentField, OrderField, PositionDetailField, TradeField, TradingAccountField, terms_of
+from app.counter.frames import InstrumentField, OrderField, PositionDetailField, PositionField, TradeField, TradingAccountField, terms_of
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
 from app.lib.book import Book, Fill, Lot, Money, Position, Terms, WorkingOrder
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 Change: TypeAlias = OrderData | TradeData
 TradeKey = tuple[str, str, str, str]
 Name = tuple[str, str, str]  # exchange, whose number it is ("sys": the exchange's, "local": the counter's seat's), number
+Side = tuple[str, str]  # symbol, long or short
 CENT = Decimal("0.01")
 
 COUNTED_MONEY = {
@@ -89,6 +90,14 @@ class _Amount(NamedTuple):
     def told(self) -> Difference:
         """A margin is not at fault: lots having been compared, the counter's terms are others, those of a portfolio say."""
         return Difference(f"{self.word}：账本 {self.booked:.2f}，柜台 {self.counted:.2f}，以柜台为准", is_fault=self.name != "margin")
+
+
+class _Opening(NamedTuple):
+    """What is known of a lot from the trade that opened it."""
+
+    symbol: str
+    price: float
+    volume: int
 
 
 class _Beside(NamedTuple):
@@ -150,6 +159,8 @@ class Ledger:
         self._names: dict[Name, str] = {}  # the order_id of what the exchange, and the counter's seat there, call so today
         self._early: defaultdict[Name, list[TradeField]] = defaultdict(list)  # trades before their order's names
         self._fills: dict[TradeKey, Fill] = {}
+        self._opened: dict[TradeKey, _Opening] = {}  # by the day's trades, those included that wait for their order
+        self._dated_by_trades: dict[Side, bool] = {}  # whether its lots of today are what the trades opened, or else what the dates say
         self._prices: dict[str, tuple[float, float]] = {}
         self._account: TradingAccountField | None = None  # the counter's last answer
         self._beside: _Beside | None = None  # of that answer
@@ -223,8 +234,9 @@ class Ledger:
         self._sent = {order_id: row for order_id, row in self._sent.items() if order_id in self._own}
         self.orders.clear()
         self.trades.clear()
-        for table in (self._states, self._names, self._early, self._fills, self._corrections, self._told):
+        for table in (self._states, self._names, self._early, self._fills, self._opened, self._dated_by_trades):
             table.clear()
+        self._corrections, self._told = {}, {}
 
     def own(self, order_id: str, client_order_id: str = "", strategy: str = "", row: OrderField | None = None) -> None:
         """This gateway has sent it, in this session or an earlier one; `row` is what it sent."""
@@ -352,6 +364,7 @@ class Ledger:
         if row.TradingDay != self.trading_day:
             log.info("trade row of trading day %s ignored, it is %s", row.TradingDay, self.trading_day)
             return []
+        self._note_opening(row)
         key = _trade_key(row)
         names = _names(row)
         if key in self._fills or any(_trade_key(other) == key for name in names for other in self._early.get(name, ())):
@@ -462,6 +475,9 @@ class Ledger:
         trades: Iterable[TradeField],
     ) -> list[Change]:
         """The book anew from the day's start and all that is known since; returns what of the rows is new, each order once, as it is."""
+        trades = list(trades)
+        for row in trades:
+            self._note_opening(row)
         lots = [
             _lot(row, row.Volume + row.CloseVolume, row.LastSettlementPrice)
             for row in self._known(details)
@@ -471,6 +487,32 @@ class Ledger:
         changes = [change for row in orders for change in self.apply_order(row)]
         changes += [change for row in trades for change in self.apply_trade(row)]
         return [change for change in changes if isinstance(change, TradeData) or change is self.orders[change.order_id]]
+
+    def are_dates_doubtful(self, details: Iterable[PositionDetailField], trades: Iterable[TradeField] = ()) -> bool:
+        """Whether lots that the day's trades opened have the date of another day, and `hear_positions` has not settled it.
+
+        A night's lot may have the natural day for its date, as a night's trade of SHFE has, and no source says whether it does.
+        """
+        for trade in trades:
+            self._note_opening(trade)
+        return any(self._is_doubtful(row) and _side(row) not in self._dated_by_trades for row in details)
+
+    def hear_positions(self, positions: Iterable[PositionField], details: Iterable[PositionDetailField]) -> None:
+        """Settle it by how much of a doubtful side the counter says is today's. Answers that do not belong together settle nothing."""
+        held: defaultdict[Side, Counter[str]] = defaultdict(Counter)
+        for row in details:
+            by_date = row.OpenDate >= self.trading_day
+            held[_side(row)].update(all=row.Volume, dated=row.Volume * by_date, traded=row.Volume * (by_date or self._is_doubtful(row)))
+        doubtful = {_side(row) for row in details if self._is_doubtful(row)}
+        told: defaultdict[Side, Counter[str]] = defaultdict(Counter)
+        for position in positions:
+            side = position.InstrumentID, fields.SIDE_OF_POSITION[position.PosiDirection]
+            told[side].update(all=position.Position, today=position.TodayPosition)
+        for side in doubtful - self._dated_by_trades.keys():
+            ours, theirs = held[side], told[side]
+            if ours["all"] == theirs["all"] and theirs["today"] in (ours["dated"], ours["traded"]):
+                self._dated_by_trades[side] = theirs["today"] == ours["traded"]
+                log.info("today's lots of %s %s are told apart by %s", *side, "trades" if self._dated_by_trades[side] else "date")
 
     def hear_account(self, account: TradingAccountField) -> list[str]:
         """Take what the counter alone knows of the money; returns, in words for the trader, what of it is new since its last answer."""
@@ -535,9 +577,28 @@ class Ledger:
         held = {position.symbol for position in self.book.positions()}
         return sorted(held | {order.symbol for order in self.active_orders() if order.symbol in self._instruments})
 
+    def _note_opening(self, row: TradeField) -> None:
+        if row.TradingDay == self.trading_day and row.OffsetFlag == "0":
+            self._opened[_trade_key(row)] = _Opening(row.InstrumentID, row.Price, row.Volume)
+
+    def _is_doubtful(self, row: PositionDetailField) -> bool:
+        """Of another day by its date, of today by its trade. A TradeID alone says nothing, it comes again on other days."""
+        opened = self._opened.get((self.trading_day, row.ExchangeID, row.TradeID.strip(), row.Direction))
+        return row.OpenDate < self.trading_day and opened == _Opening(row.InstrumentID, row.OpenPrice, row.Volume + row.CloseVolume)
+
+    def _dated(self, details: Iterable[PositionDetailField]) -> list[PositionDetailField]:
+        """With the trading day as the date of today's lots. Until the counter's positions say otherwise, what a trade of today opened
+        is today's, whatever its date."""
+        return [
+            msgspec.structs.replace(row, OpenDate=self.trading_day)
+            if self._is_doubtful(row) and self._dated_by_trades.get(_side(row), True)
+            else row
+            for row in details
+        ]
+
     def _known(self, details: Iterable[PositionDetailField]) -> list[PositionDetailField]:
         """Those that the book can keep; the rest are shown as the counter has them."""
-        rows = list(details)
+        rows = self._dated(details)
         others = [row for row in rows if row.InstrumentID not in self._instruments and row.Volume]
         symbols = {row.InstrumentID for row in others}
         for symbol in symbols - {position.symbol for position in self.untraded}:
@@ -633,6 +694,10 @@ def _beside(account: TradingAccountField) -> _Beside:
         withheld=_yuan(account.Balance - used),
         withdraw_quota=_yuan(account.WithdrawQuota),
     )
+
+
+def _side(row: PositionDetailField) -> Side:
+    return row.InstrumentID, fields.POSITION_SIDE_OF[row.Direction]
 
 
 def _trade_key(row: TradeField) -> TradeKey:

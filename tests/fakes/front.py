@@ -16,6 +16,7 @@ from app.counter.frames import (
     InstrumentField,
     OrderField,
     PositionDetailField,
+    PositionField,
     TradeField,
     TradingAccountField,
     decode_request,
@@ -124,6 +125,34 @@ def detail(volume: int, open_date: str = "20250606", **changes: Any) -> Position
     return PositionDetailField(**values | changes)
 
 
+def position(today: int, history: int, symbol: str = "rb2510", exchange: str = "SHFE", direction: str = "2") -> list[PositionField]:
+    """Long, as CTP's query has it: two rows where lots are split by day, else one."""
+    split = [(today, today, "1"), (history, 0, "2")] if exchange in ("SHFE", "INE") else [(today + history, today, "1")]
+    return [
+        PositionField(
+            BrokerID="9999",
+            InvestorID="demo",
+            InstrumentID=symbol,
+            ExchangeID=exchange,
+            PosiDirection=direction,
+            PositionDate=date,
+            TradingDay=DAY,
+            YdPosition=history,
+            Position=volume,
+            TodayPosition=of_today,
+            LongFrozen=0,
+            ShortFrozen=0,
+            OpenVolume=today,
+            CloseVolume=0,
+            PositionCost=0.0,
+            OpenCost=0.0,
+            UseMargin=0.0,
+            PositionProfit=0.0,
+        )
+        for volume, of_today, date in split
+    ]
+
+
 def account(**changes: Any) -> TradingAccountField:
     """Balance and Available add up, unless they are given."""
     row = TradingAccountField(
@@ -196,6 +225,7 @@ class FakeFront:
         self.orders: list[OrderField] = []
         self.trades: list[TradeField] = []
         self.details: list[PositionDetailField] = []
+        self.positions: list[PositionField] = []
         self.account = account()
         self.on_insert: Callable[[frames.ReqOrderInsert], None] = lambda _request: None
         self.before_answer: Callable[[frames.ReqQry], None] = lambda _request: None
@@ -246,6 +276,7 @@ class FakeFront:
                     "instrument": self.instruments,
                     "order": self.orders,
                     "trade": self.trades,
+                    "position": self.positions,
                     "position_detail": self.details,
                     "account": [self.account],
                 }

@@ -38,6 +38,7 @@ class Desk:
         self.orders: list[OrderField] = []
         self.trades: list[TradeField] = []
         self.details: list[dict[str, Any]] = []
+        self.positions: list[dict[str, Any]] = []
         self.account = as_dict(front.account())
         self.quotes: list[dict[str, Any]] = []
         self.margins: list[dict[str, Any]] = []
@@ -149,6 +150,9 @@ class FakeTd(Binding):
 
     def reqQryTrade(self, request: dict[str, Any], reqid: int) -> int:
         return self._answer("reqQryTrade", request, "onRspQryTrade", [as_dict(row) for row in self.desk.trades], reqid)
+
+    def reqQryInvestorPosition(self, request: dict[str, Any], reqid: int) -> int:
+        return self._answer("reqQryInvestorPosition", request, "onRspQryInvestorPosition", self.desk.positions, reqid)
 
     def reqQryInvestorPositionDetail(self, request: dict[str, Any], reqid: int) -> int:
         return self._answer("reqQryInvestorPositionDetail", request, "onRspQryInvestorPositionDetail", self.desk.details, reqid)

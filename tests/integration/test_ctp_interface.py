@@ -20,7 +20,7 @@ from app.lib.market_orders import market_orders
 from app.model.sqlite import SqliteStore
 from app.model.store import Store
 from tests.fakes.app import Gateway
-from tests.fakes.front import DAY, account, depth, detail, instrument, order, trade
+from tests.fakes.front import DAY, account, depth, detail, instrument, order, position, trade
 from tests.fakes.native import Desk, as_dict
 from tests.waiting import eventually
 
@@ -926,10 +926,14 @@ def test_a_difference_counts_when_it_is_there_twice_since_a_fill_and_an_answer_m
     assert position is not None and position.volume == 3
 
 
+@pytest.mark.parametrize("open_date", ["20250609", "20250607"])
 def test_a_friday_night_is_mondays_and_its_lots_are_yesterdays_on_monday_evening(
-    desk: Desk, launch: Callable[..., Gateway], store: Store
+    desk: Desk, launch: Callable[..., Gateway], store: Store, open_date: str
 ) -> None:
-    """Dialled by the calendar: an order at 00:45 on Saturday, the front lost at 01:10 and back at 01:12, a weekend, a day, a night."""
+    """Dialled by the calendar: an order at 00:45 on Saturday, the front lost at 01:10 and back at 01:12, a weekend, a day, a night.
+
+    `open_date` is what the counter writes for the lot: the trading day, or the natural day.
+    """
     monday, tuesday = "20250609", "20250610"
     desk.login = desk.login | {"TradingDay": monday, "LoginTime": "20:36:00"}
     gateway = launch()
@@ -955,7 +959,8 @@ def test_a_friday_night_is_mondays_and_its_lots_are_yesterdays_on_monday_evening
     desk.td.call("onRtnOrder", as_dict(filled))
     desk.td.call("onRtnTrade", as_dict(desk.trades[0]))
     eventually(lambda: gateway.ledger.trades, "the fill")
-    desk.details = [as_dict(detail(1, open_date=monday, TradeID="t1", OpenPrice=3000.0))]
+    desk.details = [as_dict(detail(1, open_date=open_date, TradeID="t1", OpenPrice=3000.0))]
+    desk.positions = [as_dict(row) for row in position(1, 0)]
     desk.account = as_dict(account(CurrMargin=3000.0, Commission=2.0, Balance=999_998.0))
     desk.td.call("onFrontDisconnected", 0x1001)
     eventually(lambda: gateway.state("td") == "lost", "lost")
@@ -977,13 +982,14 @@ def test_a_friday_night_is_mondays_and_its_lots_are_yesterdays_on_monday_evening
     assert at(9, 15, 30) == "resting"
     desk.orders, desk.trades = [], []
     desk.login = desk.login | {"TradingDay": tuesday, "LoginTime": "20:35:00", "SessionID": 10}
-    desk.details = [as_dict(detail(1, open_date=monday, TradingDay=tuesday, TradeID="t1", OpenPrice=3000.0, LastSettlementPrice=3010.0))]
+    desk.details = [as_dict(detail(1, open_date=open_date, TradingDay=tuesday, TradeID="t1", OpenPrice=3000.0, LastSettlementPrice=3010.0))]
     desk.account = as_dict(account(TradingDay=tuesday, CurrMargin=3010.0))
     at(9, 20, 35)
     gateway.ready(times=4)
     assert gateway.bee.trader.trading_day == tuesday and long() == (0, 1)
     assert gateway.ledger.orders == {} and gateway.ledger.trades == []
     assert gateway.differences == []
+    assert len(desk.asked("reqQryInvestorPosition")) == (0 if open_date == monday else 1)  # settled once a day
 
 
 def test_a_broken_callback_is_logged_and_the_next_one_heard(desk: Desk, gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:

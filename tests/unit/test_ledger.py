@@ -18,7 +18,7 @@ from app.gateway.ledger import Ledger
 from app.gateway.positions import BookPositions
 from app.lib.lots import cents
 from app.lib.prices import exact
-from tests.fakes.front import DAY, account, detail, instrument, order, trade
+from tests.fakes.front import DAY, account, detail, instrument, order, position, trade
 
 ID = "1_7_1"
 
@@ -520,6 +520,74 @@ def test_what_the_counter_said_of_the_money_stays_shown_when_the_rates_come_that
     assert ledger.money().margin == Decimal(6000)
     assert ledger.reconcile(account(CurrMargin=6000.0), [detail(1)]) == []
     assert ledger.money().margin == Decimal(6000)
+
+
+# ── lots of a night ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def night(exchange: str, evening: str, morning: str, closed: int = 0) -> tuple[list[Any], list[Any], list[Any]]:
+    """Orders, trades and lots of a Monday whose night was Friday's: two lots of Friday noon, one of the evening, two of after midnight,
+    `closed` of which are closed. The dates are what the counter writes as OpenDate of the night."""
+    symbol = {"SHFE": "rb2510", "DCE": "m2509"}[exchange]
+    at = {"InstrumentID": symbol, "ExchangeID": exchange}
+    orders = [order(1, "0", VolumeTotalOriginal=3, VolumeTraded=3, **at)]
+    trades = [trade("t1", 1, Price=3000.0, TradeDate=evening, **at), trade("t2", 1, Price=3001.0, Volume=2, **at)]
+    if closed:
+        how = {"Direction": "1", "CombOffsetFlag": "3" if exchange == "SHFE" else "1"}
+        orders.append(order(2, "0", VolumeTotalOriginal=closed, VolumeTraded=closed, **at | how))
+        trades.append(trade("t3", 2, Price=3001.0, Volume=closed, Direction="1", OffsetFlag=how["CombOffsetFlag"], **at))
+    lots = [
+        detail(2, "20250606", **at),
+        detail(1, evening, TradeID="t1", OpenPrice=3000.0, **at),
+        detail(2, morning, TradeID="t2", OpenPrice=3001.0, **at),
+    ]
+    for lot in [*lots[1:], lots[0]] if exchange == "SHFE" else lots:  # first in, first out, of the bucket that is closed
+        part = min(closed, lot.Volume)
+        lot.Volume, lot.CloseVolume, closed = lot.Volume - part, part, closed - part
+    return orders, trades, lots
+
+
+@pytest.mark.parametrize("closed", [0, 2, 3])
+@pytest.mark.parametrize("exchange", ["SHFE", "DCE"])
+@pytest.mark.parametrize(("evening", "morning"), [(DAY, DAY), ("20250606", "20250607")])
+def test_lots_of_a_night_are_todays_whichever_of_the_two_days_the_counter_dates_them_by(
+    ledger: Ledger, evening: str, morning: str, exchange: str, closed: int
+) -> None:
+    orders, trades, lots = night(exchange, evening, morning, closed)
+    symbol, (today, history) = trades[0].InstrumentID, (3, 2)
+    if exchange == "SHFE":
+        today -= closed
+    else:
+        today, history = today - max(0, closed - 2), max(0, 2 - closed)
+    assert ledger.are_dates_doubtful(lots, trades) == (evening != DAY)
+    ledger.hear_positions(position(today, history, symbol, exchange), lots)
+    assert not ledger.are_dates_doubtful(lots, trades)
+    ledger.rebuild(account(), lots, orders, trades)
+
+    def check() -> None:
+        assert [told for told in ledger.reconcile(account(), lots) if "手，" in told.text] == []
+        held = ledger.book.position(symbol, "long")
+        assert held is not None and (held.today_volume, held.yd_volume) == (today, history)
+        assert {lot.open_date for lot in ledger.book.open_lots()} <= {"20250606", DAY}
+
+    check()
+    ledger.rebuild(account(), lots, orders, trades)  # a new login in the day session
+    check()
+
+
+def test_a_lot_of_another_day_that_is_like_a_trade_of_today_is_told_apart_by_the_counters_positions(ledger: Ledger) -> None:
+    """TradeIDs come again; the trade's own lot has the trading day for its date."""
+    rows = [detail(1, "20250606", TradeID="t1", OpenPrice=3000.0), detail(1, DAY, TradeID="t1", OpenPrice=3000.0)]
+    orders, trades = [order(1, "0", VolumeTotalOriginal=1, VolumeTraded=1)], [trade("t1")]
+    assert ledger.are_dates_doubtful(rows, trades)
+    ledger.hear_positions(position(2, 1), rows)  # a fill between the two answers: they do not belong together
+    assert ledger.are_dates_doubtful(rows)
+    ledger.hear_positions(position(1, 1), rows)
+    assert not ledger.are_dates_doubtful(rows)
+    ledger.rebuild(account(), rows, orders, trades)
+    assert [told for told in ledger.reconcile(account(), rows) if "手，" in told.text] == []
+    held = ledger.book.position("rb2510", "long")
+    assert held is not None and (held.today_volume, held.yd_volume) == (1, 1)
 
 
 def test_nothing_is_compared_while_a_trade_waits_for_its_order(ledger: Ledger) -> None:

@@ -44,6 +44,7 @@ DIRECTION_OF = {"0": Direction.LONG, "1": Direction.SHORT}
 DIRECTION_CODE = {Direction.LONG: "0", Direction.SHORT: "1"}
 SIDE_OF = {"0": "buy", "1": "sell"}
 POSITION_SIDE_OF = {"0": "long", "1": "short"}  # of PositionDetailField
+SIDE_OF_POSITION = {"1": "net", "2": "long", "3": "short"}  # of PositionField
 
 OFFSET_OF = {
     "0": Offset.OPEN,

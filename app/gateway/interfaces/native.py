@@ -21,7 +21,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from app.counter import frames
-from app.counter.frames import DepthField, InstrumentField, OrderField, PositionDetailField, TradeField, TradingAccountField
+from app.counter.frames import (
+    DepthField,
+    InstrumentField,
+    OrderField,
+    PositionDetailField,
+    PositionField,
+    TradeField,
+    TradingAccountField,
+)
 from app.gateway.interfaces import fields, words
 from app.gateway.interfaces.side import NotSent
 from app.gateway.loop import EventLoop, Timer
@@ -48,7 +56,7 @@ LOST = {
     0x2003: "收到错误报文",
 }
 
-OF_THE_ACCOUNT = {"position_detail", "account", "order", "trade", "margin_rate", "commission_rate", "settlement"}
+OF_THE_ACCOUNT = {"position", "position_detail", "account", "order", "trade", "margin_rate", "commission_rate", "settlement"}
 
 INSERT = {
     "CombHedgeFlag": "1",  # speculation
@@ -108,6 +116,7 @@ ROWS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "trade": trade_of,
     "account": functools.partial(row_of, TradingAccountField),
     "instrument": functools.partial(row_of, InstrumentField),
+    "position": functools.partial(row_of, PositionField),
     "position_detail": functools.partial(row_of, PositionDetailField),
     "depth": functools.partial(row_of, DepthField),
     "margin_rate": functools.partial(row_of, words.MarginRateField),
@@ -404,6 +413,10 @@ class TraderCallbacks:
         self.link.answer("trade", data, error, request, last)
 
     @guarded
+    def onRspQryInvestorPosition(self, data: dict[str, Any], error: dict[str, Any], request: int, last: bool) -> None:
+        self.link.answer("position", data, error, request, last)
+
+    @guarded
     def onRspQryInvestorPositionDetail(self, data: dict[str, Any], error: dict[str, Any], request: int, last: bool) -> None:
         self.link.answer("position_detail", data, error, request, last)
 
@@ -483,6 +496,7 @@ QUERIES = {
     "instrument": "reqQryInstrument",
     "order": "reqQryOrder",
     "trade": "reqQryTrade",
+    "position": "reqQryInvestorPosition",
     "position_detail": "reqQryInvestorPositionDetail",
     "account": "reqQryTradingAccount",
     "depth": "reqQryDepthMarketData",

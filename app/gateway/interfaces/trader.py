@@ -29,7 +29,7 @@ from ctpbee.constant import (
 )
 
 from app.counter import frames
-from app.counter.frames import InstrumentField, OrderField, PositionDetailField, TradeField, TradingAccountField
+from app.counter.frames import InstrumentField, OrderField, PositionDetailField, PositionField, TradeField, TradingAccountField
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
 from app.gateway.interfaces.side import NEVER_SENT, NotSent, Side, Wire
@@ -296,6 +296,13 @@ class Trader(Side):
 
         def on_details(rows: list[PositionDetailField]) -> None:
             load.details, load.known_at_details = rows, load.known_trades()
+            if self._ledger.are_dates_doubtful(rows, load.trades):
+                self._query("position", on_positions)
+            else:
+                self._query("account", on_account)
+
+        def on_positions(rows: list[PositionField]) -> None:
+            self._ledger.hear_positions(rows, load.details)
             self._query("account", on_account)
 
         def on_account(rows: list[TradingAccountField]) -> None:
@@ -494,6 +501,8 @@ class Trader(Side):
 
     def _on_details(self, rows: list[PositionDetailField]) -> None:
         self._details = (len(self._ledger.trades), rows)
+        if self._ledger.are_dates_doubtful(rows):
+            self._query_once("position", lambda positions: self._ledger.hear_positions(positions, rows))
         self._tell_positions()
 
     def _on_account(self, rows: list[TradingAccountField]) -> None:
