@@ -417,8 +417,11 @@ class Core:
     def _let_in(self, link: Link, request: f.ReqUserLogin) -> tuple[Account | None, Refusal | None]:
         """The account of a trading login, made at its first one; or why there is no login."""
         refusal = self._forced_refusal("login")
-        if refusal is not None or request.front == "md":
+        if refusal is not None:
             return None, refusal
+        if request.front == "md":
+            error_id = self.desk.before_quotes(request.UserID, request.native, self._trading_day)
+            return None, self._refusal(error_id) if error_id else None
         if request.front != "td":
             return None, self._refusal(3)
         error_id = self.desk.before_password(link, request.UserID, request.native)
@@ -430,7 +433,10 @@ class Core:
             return None, self._refusal(3)
         sessions = sum(session.account is account for session in self._sessions.values())
         error_id = self.desk.after_password(request.UserID, sessions)
-        return (None, self._refusal(error_id)) if error_id else (account, None)
+        if error_id:
+            return None, self._refusal(error_id)
+        self.desk.entered(request.UserID, self._trading_day)
+        return account, None
 
     def _account_of(self, request: f.ReqUserLogin) -> Account | None:
         """The account, made at its first login; None when the password is not its own."""

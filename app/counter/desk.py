@@ -1,6 +1,7 @@
 """The front's desk: which terminals and users may log in, and how fast they may ask. Counter process, core thread.
 
-Every rule here is off unless somebody sets it: paper accounts know no brokers' policies, but a client of CTP has to live with them.
+Paper accounts know no brokers' policies, but a client of CTP has to live with them. Every rule here is off unless somebody sets it; what
+a real market front is right to insist on is on, for clients that come through CTP's library.
 Error ids: docs/domain.md. Passwords themselves are the core's.
 """
 
@@ -17,6 +18,7 @@ class Rules(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What the broker and the counter insist on. Passwords' age and the number of sessions are those of trading fronts."""
 
     app_ids: dict[str, str] = {}  # AppID to AuthCode: only these terminals (63, 64); none: all
+    login_verify: bool = True  # CTP's market fronts take only who has logged in to trading on this day (3)
     lock_after: int = 0  # wrong passwords in a row until the user is locked (75); 0: never
     max_sessions: int = 0  # trading sessions of a user (60); 0: any number
     uninitialised: int = 0  # so many logins from now on are answered 7: settlement is not done yet
@@ -31,6 +33,7 @@ class Desk:
     rules: Rules = field(default_factory=Rules)
     _authenticated: set[Hashable] = field(default_factory=set)
     _failures: Counter[str] = field(default_factory=Counter)
+    _entered: dict[str, str] = field(default_factory=dict)  # the day of each user's last trading login
 
     def authenticate(self, link: Hashable, app_id: str, code: str) -> int:
         """0, or the error id."""
@@ -47,6 +50,14 @@ class Desk:
             self.rules.uninitialised -= 1
             return 7
         return 75 if 0 < self.rules.lock_after <= self._failures[user] else 0
+
+    def before_quotes(self, user: str, native: bool, trading_day: str) -> int:
+        """What speaks against a login at the market front."""
+        return 3 if native and self.rules.login_verify and self._entered.get(user) != trading_day else 0
+
+    def entered(self, user: str, trading_day: str) -> None:
+        """He has logged in to trading."""
+        self._entered[user] = trading_day
 
     def wrong_password(self, user: str) -> None:
         self._failures[user] += 1

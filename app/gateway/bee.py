@@ -74,8 +74,8 @@ class BackendApp(CtpBee):
     """One account's ctpbee. `start()` begins to connect, `release()` ends it; both from any thread.
 
     `connect_info`: brokerid, userid, password; for `sim` counter_address, a channel address or a function that finds it; for `ctp`
-    td_address, md_address, appid, auth_code, new_password ("": none), flow_dir, query_interval (seconds), settlement_confirm; for both
-    market_orders (app/lib/market_orders.py).
+    td_address, md_address, appid, auth_code, new_password ("": none), password_taken (whether the counter has taken this password
+    before), flow_dir, query_interval (seconds), settlement_confirm; for both market_orders (app/lib/market_orders.py).
     The callbacks are those of interfaces/wiring.py and are called in the event thread, like every signal of ctpbee's.
     """
 
@@ -109,6 +109,7 @@ class BackendApp(CtpBee):
         self.logger = BeeLogger(f"ctpbee.{name}")
         self._connect_info = connect_info
         self._on_day = on_day
+        self._tell_status = on_status
         self._extensions = _Extensions()
         self._timers: dict[str, Timer] = {}
         self.recorder.position_manager = BookPositions(self, lambda: self.ledger.book.positions())
@@ -119,7 +120,7 @@ class BackendApp(CtpBee):
             loop=loop,
             store=store,
             ledger=ledger,
-            on_status=on_status,
+            on_status=self._on_status,
             on_cancel_refused=on_cancel_refused,
             on_difference=on_difference,
             on_notice=on_notice,
@@ -170,6 +171,11 @@ class BackendApp(CtpBee):
         if self.trader.ready:
             self.trader.query_position()
             self.trader.query_account()
+
+    def _on_status(self, front: str, state: str, reason: str) -> None:
+        self._tell_status(front, state, reason)
+        if front == "td":
+            self.market.follow(state)
 
     def _begin_day(self, trading_day: str) -> None:
         """ctpbee's lists of the day before, whose orders and trades are no more."""

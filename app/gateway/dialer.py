@@ -25,6 +25,9 @@ class Dialled(Protocol):
     @property
     def state(self) -> str: ...
 
+    @property
+    def is_given_up(self) -> bool: ...
+
     def rest(self, until: datetime) -> None: ...
 
     def wake(self) -> None: ...
@@ -60,6 +63,7 @@ class Dialer:
         for front in self._fronts():
             if is_open and front.state == "resting":
                 front.wake()
-            elif not is_open and front.state not in ("resting", "refused") and (self._was_open or front.state == "lost"):
-                front.rest(window.start)
+            elif not is_open and front.state != "resting" and not front.is_given_up:
+                if self._was_open or front.state in ("lost", "refused"):
+                    front.rest(window.start)
         self._was_open = is_open

@@ -27,6 +27,7 @@ from app.gateway.channel import Connection
 from app.gateway.dialer import Dialer
 from app.gateway.interfaces import CTP_INTERFACES
 from app.gateway.interfaces.ctp import NEWEST, SETTLEMENT_SCOPE
+from app.gateway.interfaces.side import LOGGED_IN
 from app.gateway.journal import Journal
 from app.gateway.ledger import Ledger
 from app.gateway.logbook import LogBook
@@ -100,7 +101,7 @@ REFUSED_LINGER = 10.0
 LOADING_LIMIT = 5.0
 """How long a call waits for lists that are loading."""
 EXIT_LOGIN_REFUSED = 3
-LOGGED_IN = {"logged_in", "confirming", "loading", "ready"}
+
 log = logging.getLogger("account")
 
 
@@ -118,6 +119,7 @@ class Login(msgspec.Struct, forbid_unknown_fields=True):
     md_address: str = ""
     counter_address: str = ""
     new_password: str = ""  # to be set at this login
+    password_taken: bool = False  # the counter has taken this password before: the host starts the gateway again
 
     def __repr__(self) -> str:
         return f"Login({self.account})"
@@ -193,6 +195,7 @@ class Service:
                 "td_address": login.td_address,
                 "md_address": login.md_address,
                 "new_password": login.new_password,
+                "password_taken": login.password_taken,
                 "counter_address": self._counter_address,
                 "flow_dir": folder / "flow",
                 "query_interval": settings.ctp_query_interval,

@@ -1,7 +1,7 @@
 """Stand-ins for the binding's TdApi and MdApi, written by hand: they call back in a thread of their own, as the binding does.
 
 What they answer with are the rows of tests/fakes/front.py as dicts. `returns` are values that the next requests of a name give back
-instead of 0, in order; such a request is not answered.
+instead of 0, in order, or exceptions that they raise; such a request is not answered.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ class Desk:
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, dict[str, Any]]] = []
-        self.returns: defaultdict[str, list[int]] = defaultdict(list)
+        self.returns: defaultdict[str, list[int | Exception]] = defaultdict(list)
         self.reachable = True
         self.silent: set[str] = set()  # requests that are taken and not answered
-        self.errors: dict[str, dict[str, Any]] = {}  # by the callback that tells it
+        self.errors: dict[str, dict[str, Any]] = {}  # by the callback that tells it, `md.…` those of the market front alone
+        self.entered: set[str] = set()  # trading days on which this user has logged in to trading: LoginVerify=yes
         self.login = {"TradingDay": front.DAY, "LoginTime": "09:30:00", "FrontID": 1, "SessionID": 7, "MaxOrderRef": "          0"}
         self.instruments = [as_dict(front.instrument())]
         self.orders: list[OrderField] = []
@@ -101,18 +102,24 @@ class Binding:
         """The value to return."""
         self.desk.heard.append((name, request))
         planned = self.desk.returns[name]
-        return planned.pop(0) if planned else 0
+        value = planned.pop(0) if planned else 0
+        if isinstance(value, Exception):
+            raise value
+        return value
 
     def _answer(self, name: str, request: dict[str, Any], callback: str, rows: list[dict[str, Any]], reqid: int) -> int:
         result = self._note(name, request)
         if result == 0 and name not in self.desk.silent:
-            error = self.desk.errors.get(callback, FINE)
+            error = self._error(callback)
             if error["ErrorID"] or not rows:
                 self.call(callback, {}, dict(error), reqid, True)
             else:
                 for number, row in enumerate(rows, 1):
                     self.call(callback, dict(row), {}, reqid, number == len(rows))
         return result
+
+    def _error(self, callback: str) -> dict[str, Any]:
+        return self.desk.errors.get(callback, FINE)
 
 
 class FakeTd(Binding):
@@ -131,7 +138,10 @@ class FakeTd(Binding):
         return self._answer("reqAuthenticate", request, "onRspAuthenticate", [], reqid)
 
     def reqUserLogin(self, request: dict[str, Any], reqid: int) -> int:
-        return self._answer("reqUserLogin", request, "onRspUserLogin", [self.desk.login], reqid)
+        result = self._answer("reqUserLogin", request, "onRspUserLogin", [self.desk.login], reqid)
+        if result == 0 and not self._error("onRspUserLogin")["ErrorID"]:
+            self.desk.entered.add(self.desk.login["TradingDay"])
+        return result
 
     def reqUserLogout(self, request: dict[str, Any], reqid: int) -> int:
         return self._note("reqUserLogout", request)
@@ -183,9 +193,16 @@ class FakeTd(Binding):
 
 
 class FakeMd(Binding):
+    """It verifies: who has not logged in to trading on this day is refused, as the guide has it (HQLK 1)."""
+
     def __init__(self) -> None:
         super().__init__()
         self.desk.md = self
+
+    def _error(self, callback: str) -> dict[str, Any]:
+        if callback == "onRspUserLogin" and self.desk.login["TradingDay"] not in self.desk.entered:
+            return {"ErrorID": 3, "ErrorMsg": "CTP:不合法的登录"}
+        return self.desk.errors.get(f"md.{callback}") or super()._error(callback)
 
     def createFtdcMdApi(self, flow: str) -> None:
         self.desk.heard.append(("createFtdcMdApi", {"flow": flow}))

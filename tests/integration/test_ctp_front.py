@@ -307,7 +307,9 @@ def test_a_new_trading_day_ends_the_session_and_has_a_statement_of_the_old(count
     client.log_in("md")
     new = counter.faults.turn_day({symbol: quote["PreSettlementPrice"]})
     assert {client.wait("onFrontDisconnected").front for _ in range(2)} == {"td", "md"}
-    for front in ("md", "td"):
+    eventually(lambda: client.ask("reqUserLogin", {"Password": client.password}, "md") == 0, "md is back")
+    assert client.wait("onRspUserLogin").error["ErrorID"] == 3  # LoginVerify: not before trading, on each day anew
+    for front in ("td", "md"):
         eventually(lambda front=front: client.ask("reqUserLogin", {"Password": client.password}, front) == 0, f"{front} is back")
         assert client.wait("onRspUserLogin", lambda called, front=front: called.front == front).data["TradingDay"] == new
     pieces = client.query("reqQrySettlementInfo", {"TradingDay": old})

@@ -52,7 +52,8 @@ def launch(desk: Desk, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyP
     def start(**changes: Any) -> Gateway:
         while running:
             running.pop().stop()
-        info = {"auth_code": "", "appid": "", "new_password": "", "query_interval": 0.0, "settlement_confirm": True}
+        info = {"auth_code": "", "appid": "", "new_password": "", "password_taken": False}
+        info |= {"query_interval": 0.0, "settlement_confirm": True}
         info |= FRONTS | {"flow_dir": tmp_path / "flow"} | changes
         running.append(Gateway("", store, tmp_path, "ctp", **info))
         running[0].start()
@@ -151,6 +152,17 @@ def test_a_login_whose_requests_the_library_does_not_take_is_begun_anew_after_a_
     assert len(desk.asked(request_)) == 2
 
 
+@pytest.mark.parametrize("request_", ["reqAuthenticate", "reqUserLogin", "md.reqUserLogin"])
+def test_a_login_in_which_the_library_fails_is_begun_anew_after_a_pause(
+    desk: Desk, launch: Callable[..., Gateway], request_: str
+) -> None:
+    desk.returns[request_] = [RuntimeError("bad cast")]
+    gateway = launch(auth_code="0000000000000000", appid="simnow_client_test")
+    gateway.ready()
+    assert len(desk.asked(request_)) == 2
+    assert ("md" if "md" in request_ else "td", "lost", "CTP 库出错：bad cast") in gateway.states
+
+
 def test_who_was_logged_in_is_not_shut_out_by_his_own_lost_session(desk: Desk, gateway: Gateway) -> None:
     """A counter counts a session until it has noticed that the line is gone: 60 passes by itself then."""
     desk.errors["onRspUserLogin"] = {"ErrorID": 60, "ErrorMsg": "CTP:用户在线会话超出上限"}
@@ -172,8 +184,9 @@ def test_a_front_that_cannot_be_reached_is_told_once_and_waited_for(
     gateway = launch()
     eventually(lambda: gateway.state("td") == "lost", "told")
     assert ("td", "lost", f"连接不上前置 {FRONTS['td_address']}") in gateway.states
-    for api in (desk.td, desk.md):
-        api.call("onFrontConnected")
+    desk.td.call("onFrontConnected")
+    eventually(lambda: ("md", "lost", f"连接不上前置 {FRONTS['md_address']}") in gateway.states, "told of the other")
+    desk.md.call("onFrontConnected")
     gateway.ready()
 
 
@@ -251,6 +264,147 @@ def test_a_binding_that_cannot_be_loaded_ends_the_login_with_its_remedy(
     eventually(lambda: gateway.state("td") == gateway.state("md") == "refused", "refused")
     assert gateway.bee.trader.refusal.code == "VENDOR_LIBRARY"
     assert "undefined symbol" in gateway.bee.trader.refusal.message and "make ctp" in gateway.bee.trader.refusal.message
+
+
+def refused(error_id: int, text: str = "CTP：不行") -> dict[str, Any]:
+    return {"ErrorID": error_id, "ErrorMsg": text}
+
+
+def lose(desk: Desk, *apis: Any) -> None:
+    """The connections are lost, and the library makes new ones."""
+    for api in apis or (desk.td, desk.md):
+        api.call("onFrontDisconnected", 0x2001)
+        api.call("onFrontConnected")
+
+
+def test_the_market_front_is_dialled_once_the_trading_front_has_logged_in(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.silent = {"reqUserLogin"}
+    gateway = launch()
+    eventually(lambda: gateway.state("td") == "logging_in", "on its way")
+    desk.td.catch_up()
+    gateway.do(lambda: None)
+    assert desk.md is None and gateway.state("md") == "connecting"
+    assert ("md", "connecting", "等交易前置登录") in gateway.states
+    desk.silent = set()
+    lose(desk, desk.td)
+    gateway.ready()
+    assert len(desk.asked("md.reqUserLogin")) == 1
+
+
+def test_a_market_front_whose_trading_front_cannot_be_reached_is_lost_too_until_that_is_in(
+    desk: Desk, launch: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside the hours it then rests with the other."""
+    monkeypatch.setattr(native, "CONNECT_LIMIT", 0.2)
+    desk.reachable = False
+    gateway = launch()
+    eventually(lambda: gateway.state("td") == gateway.state("md") == "lost", "told")
+    moment = datetime(2025, 6, 7, 12, 0, tzinfo=SHANGHAI)
+    dialer = Dialer(gateway.loop, lambda: (gateway.bee.trader, gateway.bee.market), lambda: moment)
+    gateway.do(dialer.look)
+    assert gateway.state("td") == gateway.state("md") == "resting"
+    desk.reachable, moment = True, datetime(2025, 6, 9, 8, 35, tzinfo=SHANGHAI)
+    gateway.do(dialer.look)
+    gateway.ready()
+
+
+def test_a_market_front_that_knows_the_new_login_late_is_asked_again(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.errors["md.onRspUserLogin"] = refused(3, "CTP:不合法的登录")
+    gateway = launch()
+    eventually(lambda: len(desk.asked("md.reqUserLogin")) >= 2, "asked again")
+    assert gateway.state("td") == "ready" and gateway.state("md") == "lost"
+    assert ("md", "lost", "CTP:不合法的登录") in gateway.states
+    desk.errors.clear()
+    gateway.ready()
+
+
+def test_a_market_front_of_a_new_day_waits_for_the_trading_front_where_it_verifies(desk: Desk, gateway: Gateway) -> None:
+    desk.login = desk.login | {"TradingDay": "20250610"}
+    desk.account = as_dict(account(TradingDay="20250610"))
+    desk.td.call("onFrontDisconnected", 0x2001)
+    eventually(lambda: gateway.state("td") == "lost", "lost")
+    lose(desk, desk.md)
+    eventually(lambda: ("md", "lost", "等交易前置登录") in gateway.states, "it waits")
+    assert len(desk.asked("md.reqUserLogin")) == 2
+    desk.td.call("onFrontConnected")
+    gateway.ready(times=2)
+    assert len(desk.asked("md.reqUserLogin")) == 3
+
+
+@pytest.mark.parametrize("front", ["", "md."])
+def test_a_login_that_came_too_soon_is_made_again(desk: Desk, launch: Callable[..., Gateway], front: str) -> None:
+    """LoginFreq (HQLK 2): the guide has its text and no id."""
+    desk.errors[f"{front}onRspUserLogin"] = refused(-1, "CTP: api login over limit freq")
+    gateway = launch()
+    eventually(lambda: len(desk.asked(f"{front}reqUserLogin")) >= 2, "asked again")
+    desk.errors.clear()
+    gateway.ready()
+    assert "refused" not in [state for _, state, _ in gateway.states]
+
+
+def test_a_market_front_that_was_refused_for_good_is_dialled_again_in_the_next_window(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.errors["md.onRspUserLogin"] = refused(75)
+    gateway = launch()
+    eventually(lambda: gateway.state("md") == "refused", "refused")
+    moment = datetime(2025, 6, 9, 14, 0, tzinfo=SHANGHAI)
+    dialer = Dialer(gateway.loop, lambda: (gateway.bee.trader, gateway.bee.market), lambda: moment)
+    gateway.do(dialer.look)
+    moment = datetime(2025, 6, 9, 15, 30, tzinfo=SHANGHAI)
+    gateway.do(dialer.look)
+    assert gateway.state("td") == gateway.state("md") == "resting" and len(desk.asked("md.reqUserLogin")) == 1
+    desk.errors.clear()
+    moment = datetime(2025, 6, 9, 20, 35, tzinfo=SHANGHAI)
+    gateway.do(dialer.look)
+    eventually(lambda: gateway.state("md") == "ready", "it is in")
+
+
+@pytest.mark.parametrize(("front", "error_id"), [("", 2), ("", 4), ("", 5), ("", 6), ("", 5002), ("", 9999), ("md.", 5)])
+def test_who_was_in_is_not_given_up_for_a_refusal_that_says_nothing_of_his_password(
+    desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, front: str, error_id: int
+) -> None:
+    monkeypatch.setattr(native, "LONGEST_PAUSE", 0.2)
+    desk.errors[f"{front}onRspUserLogin"] = refused(error_id)
+    lose(desk, desk.md if front else desk.td)
+    eventually(lambda: len(desk.asked(f"{front}reqUserLogin")) >= 3, "asked again")
+    eventually(lambda: len(gateway.notices) >= 2, "told each time")
+    assert {code for code, _ in gateway.notices} == {f"CTP_{error_id}"} and "CTP：不行" in gateway.notices[0][1]
+    assert gateway.state("md" if front else "td") == "lost"
+    desk.errors.clear()
+    gateway.ready(times=1 if front else 2)
+    assert "refused" not in [state for _, state, _ in gateway.states]
+
+
+def test_such_a_refusal_is_answered_with_the_long_pause_at_once(
+    desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    later = gateway.loop.call_later
+    monkeypatch.setattr(gateway.loop, "call_later", lambda seconds, *args: pauses.append(seconds) or later(seconds, *args))
+    desk.errors["onRspUserLogin"] = refused(5)
+    lose(desk, desk.td)
+    eventually(lambda: gateway.notices, "told")
+    gateway.do(lambda: None)
+    assert native.LONGEST_PAUSE in pauses and native.SHORTEST_PAUSE not in pauses
+    assert gateway.bee.trader.delay.code == "CTP_5"
+
+
+@pytest.mark.parametrize("error_id", [3, 12, 13, 49, 63, 64, 75, 131, 140, 141, 143, 144, 145, 3039, 4040, 4042, 4043, 4060])
+def test_what_locks_or_concerns_the_password_ends_a_relogin_as_it_ends_a_first_one(desk: Desk, gateway: Gateway, error_id: int) -> None:
+    desk.errors["onRspUserLogin"] = refused(error_id)
+    lose(desk, desk.td)
+    eventually(lambda: gateway.state("td") == "refused", "refused")
+    assert gateway.bee.trader.refusal.code == f"CTP_{error_id}"
+
+
+@pytest.mark.parametrize("error_id", [5, 60])
+def test_a_gateway_started_again_with_a_password_that_was_taken_does_not_give_it_up_either(
+    desk: Desk, launch: Callable[..., Gateway], error_id: int
+) -> None:
+    """The session of the one that was killed may still be counted, its login still be under way."""
+    desk.errors["onRspUserLogin"] = refused(error_id)
+    gateway = launch(password_taken=True)
+    eventually(lambda: gateway.state("td") == "lost", "refused for now")
+    assert gateway.bee.trader.delay.code == f"CTP_{error_id}"
 
 
 # ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -238,6 +238,7 @@ def test_a_killed_gateway_is_started_again_with_the_password_in_memory(world: Wo
     world.living_gateway(unlike=old.pid)
     eventually(lambda: state(host) == "ready", "it is logged in again")
     assert [start["password"] for start in world.starts()] == [PASSWORD, PASSWORD]
+    assert [start["password_taken"] for start in world.starts()] == [False, True]
 
 
 def test_a_login_while_the_gateway_is_being_started_again_joins_it(world: World) -> None:

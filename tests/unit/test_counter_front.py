@@ -28,6 +28,10 @@ class Fronts(Counter):
     def enter(self, link: str = "td", user: str = "me", password: str = "secret") -> f.RspUserLogin:
         return self.ask(link, f.ReqUserLogin(front="td", BrokerID="9999", UserID=user, Password=password, native=True))
 
+    def watch(self, native: bool = True) -> f.RspUserLogin:
+        """Log in at the market front."""
+        return self.ask("md", f.ReqUserLogin(front="md", BrokerID="9999", UserID="me", Password="secret", native=native))
+
     def authenticate(self, link: str, code: str) -> int:
         return self.ask(link, f.ReqAuthenticate(BrokerID="9999", UserID="me", AppID="app", AuthCode=code)).ErrorID
 
@@ -94,6 +98,17 @@ def test_wrong_passwords_in_a_row_lock_the_user_and_a_right_one_begins_anew(fron
     fronts.core.desk.rules = Rules(lock_after=2)
     assert fronts.enter().ErrorID == 0
     assert [fronts.enter("x", password=word).ErrorID for word in ("no", "secret", "no", "no", "secret")] == [3, 0, 3, 3, 75]
+
+
+def test_a_market_front_verifies_that_a_user_of_ctps_library_has_logged_in_to_trading_on_this_day(fronts):
+    assert fronts.watch().ErrorID == 3
+    fronts.enter()
+    assert fronts.watch().ErrorID == 0
+    fronts.turn()
+    assert fronts.watch().ErrorID == 3
+    assert fronts.watch(native=False).ErrorID == 0  # the product's own interface
+    fronts.core.desk.rules = Rules(login_verify=False)
+    assert fronts.watch().ErrorID == 0
 
 
 def test_the_number_of_sessions_has_its_bound(fronts):

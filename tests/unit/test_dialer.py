@@ -25,6 +25,7 @@ class Front:
     def __init__(self, week: Week) -> None:
         self._week = week
         self.state = "ready"
+        self.is_given_up = False
 
     def rest(self, until: datetime) -> None:
         self.state = "resting"
@@ -97,8 +98,14 @@ def test_a_login_by_hand_outside_the_hours_is_tried_and_rests_only_when_it_is_lo
 
 def test_a_refused_login_is_neither_let_go_nor_dialled_again() -> None:
     week = Week("2025-06-06T15:00")
-    week.front.state = "refused"
+    week.front.state, week.front.is_given_up = "refused", True
     assert week.until("2025-06-07T00:00") == []
+
+
+def test_a_refused_market_front_is_dialled_again_at_each_window() -> None:
+    week = Week("2025-06-06T15:00")
+    week.front.state = "refused"
+    assert week.until("2025-06-06T21:00") == ["06-06 15:30 rest until 06-06 20:35", "06-06 20:35 dial"]
 
 
 def test_beyond_the_calendar_weekdays_are_dialled_and_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -82,6 +82,7 @@ class Account:
         self.userid = userid
         self.lock = threading.Lock()
         self.login: LogIn | None = None  # with the password: in memory, nowhere else
+        self.is_taken = False  # that password, by the counter
         self.process: Process | None = None
         self.state = "needs_login"
         self.started = 0.0
@@ -95,6 +96,10 @@ class Account:
 
     def needs_login(self) -> None:
         self.login, self.process, self.due, self.state = None, None, None, "needs_login"
+        self.is_taken = False
+
+    def ready(self) -> None:
+        self.state, self.is_taken = "ready", True
 
 
 class Host:
@@ -312,7 +317,7 @@ class Host:
             raise GatewayDown("账户的网关正在启动，请稍后再试") from None
         self._await_login(account, gateway)
         _adopt_password(account)
-        account.state = "ready"
+        account.ready()
         log.info("%s logged in", account.key)
 
     def _log_in_again(self, account: Account, request: LogIn, entry: Entry) -> LoggedIn:
@@ -322,6 +327,7 @@ class Host:
         if account.login is None:
             fronts = {"td_address": request.td_address or entry.td_address, "md_address": request.md_address or entry.md_address}
             account.login = msgspec.structs.replace(request, **fronts)
+            account.is_taken = account.state == "ready"
         if request.new_password:
             account.login = msgspec.structs.replace(account.login, new_password=request.new_password)
             _adopt_password(account)
@@ -391,6 +397,7 @@ class Host:
             "td_address": request.td_address,
             "md_address": request.md_address,
             "new_password": request.new_password,
+            "password_taken": account.is_taken,
             "counter_address": self._known_counter_address() if request.interface == "sim" else "",
         }
         account.process = self._launch(account.gateway, self._gateway_command, orjson.dumps(line) + b"\n")
@@ -511,7 +518,7 @@ class Host:
                 continue
             with account.lock:
                 if account.process is gateway and gateway.alive:
-                    account.state = "ready"
+                    account.ready()
                     log.info("%s is ready", account.key)
             return
 

@@ -20,10 +20,11 @@ from app.counter.frames import DepthField, InstrumentField, PositionDetailField,
 from app.gateway.interfaces import checks, fields, native, words
 from app.gateway.interfaces.market import Market
 from app.gateway.interfaces.queries import Query, QueryLine
-from app.gateway.interfaces.side import NotSent, Refused, Side
+from app.gateway.interfaces.side import LOGGED_IN, NotSent, Refused, Side
 from app.gateway.interfaces.trader import Trader
 from app.gateway.interfaces.wiring import Wiring
 from app.gateway.ledger import Difference
+from app.lib.advice import refusal_text
 from app.lib.calendar import SHANGHAI, parse_day, wall_time
 from app.lib.errors import AppError, LoginDelayed, LoginRefused, NotReady, OrderRefused
 
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 LOGIN_LIMIT = 120.0  # seconds from one answer of the load to the next
 LIST_LIMIT = 100.0  # seconds; over twenty thousand contracts come through a slow line
 MUST_CHANGE_PASSWORD = {131, 140, 141}
-TOO_MANY_SESSIONS = 60
+WAITS_FOR_TRADING = "等交易前置登录"
 NEAR = timedelta(hours=1)
 FAR = timedelta(days=15)  # no holiday is as long
 HALF_DAY = timedelta(hours=12)
@@ -118,17 +119,23 @@ def _settle(future: Future[None] | None, error: AppError | None) -> None:
 class _NativeSide(Side):
     """Common to both: checks first, each connection logged in anew, and the counter's clock, which it tells once a login."""
 
+    title: str  # for the trader
+
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
         self._is_retrying = False
-        self._was_in = False
+        self._is_taken = False  # the password, by this counter: at this front or at the other, in this process or in one before
 
     def connect(self, info: dict[str, Any]) -> None:
+        self.info, self._is_taken = info, info["password_taken"]
         finding = checks.first_problem(info, native.native_classes)
         if finding is None:
-            super().connect(info)
+            self._dial()
         else:
             self._refuse(LoginRefused(_words_of(finding), code=finding.code))
+
+    def _dial(self) -> None:
+        super().connect(self.info)
 
     def _on_open(self) -> None:
         """Each time that the library has connected, or the counter is to be asked again."""
@@ -145,14 +152,19 @@ class _NativeSide(Side):
 
     def _send_word(self, word: words.AnyWord | frames.ReqUserLogin) -> None:
         """Part of the login, which is begun anew should it not have left."""
-        wire = self._front and self._front.connection
+        assert self._front is not None
+        wire = self._front.connection
         assert isinstance(wire, native.NativeWire)
         try:
             wire.send(word)
         except NotSent as error:
             log.warning("%s not sent: %s", type(word).__name__, error.message)
-            if self._front is not None:
-                self._front.drop()
+        except Exception as error:  # the edge of a foreign library: whatever it cannot take, the login goes on
+            log.exception("%s not sent", type(word).__name__)
+            self._say("lost", f"CTP 库出错：{error}")
+        else:
+            return
+        self._front.drop()
 
     def _say_unless_retrying(self, state: str, reason: str = "") -> None:
         """While it is asked again and again, each attempt's steps are no news: the state stays lost, with its reason."""
@@ -160,31 +172,44 @@ class _NativeSide(Side):
             self._say(state, reason)
 
     def _on_login_refused(self, frame: Refused) -> None:
-        self._is_retrying = self._passes(frame.ErrorID)
+        """Where the counter has taken the password before, what does not speak of it ends nothing: positions would be left alone."""
+        self._is_retrying = self._passes(frame)
+        if self._is_retrying and not self._is_ordinary(frame):
+            assert isinstance(self._front, native.NativeLink)
+            self._front.slow_down()
+            code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
+            text = f"{self.title}不受理登录，{native.LONGEST_PAUSE:g} 秒后再试：{refusal_text(code, message)}"
+            self._call(self._wiring.on_notice, code, text)
         super()._on_login_refused(frame)
 
-    def _passes(self, error_id: int) -> bool:
-        """Whoever was in may have the counter still count the session that was lost: that too passes."""
-        return super()._passes(error_id) or (error_id == TOO_MANY_SESSIONS and self._was_in)
+    def _passes(self, frame: Refused) -> bool:
+        return self._is_ordinary(frame) or (self._is_taken and frame.ErrorID not in fields.FINAL_LOGIN_ERRORS)
+
+    def _is_ordinary(self, frame: Refused) -> bool:
+        """Whether it passes, and is no news. Whoever was in may have the counter still count the session that was lost."""
+        return super()._passes(frame) or (self._is_taken and frame.ErrorID == fields.TOO_MANY_SESSIONS)
 
     def rest(self, until: datetime) -> None:
         """Log out, and do not dial before `until`."""
+        self._put_down()
+        self._say("resting", f"不在交易时段，{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M} 再登录")
+
+    def _put_down(self) -> None:
         self._unwatch()
         if isinstance(self._front, native.NativeLink):
             self._front.rest()
         self._front = None
-        self._say("resting", f"不在交易时段，{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M} 再登录")
 
     def wake(self) -> None:
         """Dial again; where something is wrong on this machine by now, rest on: an account is not given up for a full disk."""
         finding = checks.first_problem(self.info, native.native_classes)
         if finding is None:
-            super().connect(self.info)
+            self._dial()
         else:
             self._say("resting", _words_of(finding))
 
     def _hear_clock(self, frame: frames.RspUserLogin) -> None:
-        self._is_retrying, self._was_in = False, True
+        self._is_retrying, self._is_taken = False, True
         self._clock.start(login_moment(frame.TradingDay, frame.now, datetime.now(SHANGHAI)), clocks_ahead(frame))
 
     def _on_RspError(self, frame: words.RspError) -> None:
@@ -194,6 +219,7 @@ class _NativeSide(Side):
 class CtpTrader(_NativeSide, Trader):
     """The trading front."""
 
+    title = "交易前置"
     login_limit = LOGIN_LIMIT
     lists_contracts_once_a_day = True
 
@@ -256,7 +282,7 @@ class CtpTrader(_NativeSide, Trader):
         if frame.ErrorID in MUST_CHANGE_PASSWORD and new:
             self._send_word(words.ReqUserPasswordUpdate(OldPassword=self.info["password"], NewPassword=new))
             return
-        if self._passes(frame.ErrorID):
+        if self._passes(frame):
             code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
             self.delay = LoginDelayed(message, code=code)
         super()._on_login_refused(frame)
@@ -505,7 +531,45 @@ class CtpTrader(_NativeSide, Trader):
 
 
 class CtpMarket(_NativeSide, Market):
-    """The market front."""
+    """The market front. With `LoginVerify` it takes only who has logged in to trading on this day from the same address: it is dialled
+    when that has been done, and again then where it was refused (the guide's HQLK 1)."""
+
+    title = "行情前置"
+    _trading_is_in = False
+
+    @property
+    def is_given_up(self) -> bool:
+        return False
+
+    def follow(self, state: str) -> None:
+        self._trading_is_in = state in LOGGED_IN
+        self._is_taken = self._is_taken or self._trading_is_in
+        if self._front is None and self.state != "resting":
+            if state == "logged_in":
+                self._dial()
+            elif state == "lost" and self.state == "connecting":
+                self._say("lost", WAITS_FOR_TRADING)
+
+    def _dial(self) -> None:
+        if self._trading_is_in:
+            super()._dial()
+        else:
+            self._say("connecting", WAITS_FOR_TRADING)
+
+    def _on_login_refused(self, frame: Refused) -> None:
+        if frame.ErrorID == fields.INVALID_LOGIN and not self._trading_is_in:
+            self._put_down()
+            self._say("lost", WAITS_FOR_TRADING)
+        else:
+            super()._on_login_refused(frame)
+
+    def _is_ordinary(self, frame: Refused) -> bool:
+        """Trading is in: the password is right, and this front has only not heard of it yet."""
+        return super()._is_ordinary(frame) or frame.ErrorID == fields.INVALID_LOGIN
+
+    def _refuse(self, refusal: LoginRefused) -> None:
+        super()._refuse(refusal)
+        self._put_down()
 
     def rest(self, until: datetime) -> None:
         self._stop_streaming()

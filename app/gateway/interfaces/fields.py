@@ -73,7 +73,16 @@ FREEZING = STAGE_OF.keys() - {"b", "c"}
 EXCHANGE_REJECT = "EXCHANGE_REJECT"
 
 PASSING_LOGIN_ERRORS = {1, 7, 8, 35, 90, 154}
-"""Ids of a refused login that waiting mends. Any other is final: a retry would lock the account or the address."""
+"""Ids of a refused login that waiting mends."""
+
+LOGIN_TOO_SOON = "login over limit freq"
+"""In the text of a refused login that was one too many in its second (LoginFreq); the guide has no id of it (HQLK 2)."""
+
+FINAL_LOGIN_ERRORS = {3, 12, 13, 49, 63, 64, 75, 131, 140, 141, 143, 144, 145, 3039, 4040, 4042, 4043, 4060}
+"""Ids that lock, or that concern the password, the authentication or the user: a retry would lock the account or the address."""
+
+INVALID_LOGIN = 3
+TOO_MANY_SESSIONS = 60
 
 
 class Refusal(NamedTuple):

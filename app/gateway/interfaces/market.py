@@ -48,6 +48,9 @@ class Market(Side):
         """Whether its newest tick is what holds now. A front answers a subscription with what there is, then tells each change."""
         return self.ready and symbol in self._live
 
+    def follow(self, state: str) -> None:
+        """Hear of the trading front's state: some market fronts depend on it."""
+
     def subscribe(self, symbol: str) -> int:
         """By `rb2501` or `rb2501.SHFE`; kept over reconnects."""
         self._wanted.add(symbol.partition(".")[0])

@@ -209,6 +209,10 @@ class NativeLink(ABC):
         self._pause = SHORTEST_PAUSE
         self._logged_in = True
 
+    def slow_down(self) -> None:
+        """The next `drop` waits as long as any."""
+        self._pause = LONGEST_PAUSE
+
     def drop(self) -> None:
         """The library keeps its connection: it is asked to log in anew, after a pause. A second login beside the first is refused (5)."""
         if self._logged_in:

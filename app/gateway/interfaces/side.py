@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 LOGIN_LIMIT = 30.0  # seconds from connecting to ready; then the connection is made anew
 NEVER_SENT = "NEVER_SENT"
+LOGGED_IN = {"logged_in", "confirming", "loading", "ready"}
+"""States of a front that has taken the login."""
 
 
 class NotSent(Exception):
@@ -90,6 +92,11 @@ class Side(ABC):
     @property
     def ready(self) -> bool:
         return self.state == "ready"
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it was refused, and is not dialled again by itself."""
+        return self.state == "refused"
 
     def connect(self, info: dict[str, Any]) -> None:
         """Begin to connect, and go on until `close` or a refused login."""
@@ -169,15 +176,15 @@ class Side(ABC):
     def _on_login_refused(self, frame: Refused) -> None:
         assert self._front is not None
         code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
-        if self._passes(frame.ErrorID):
+        if self._passes(frame):
             self._say("lost", message)
             self._front.drop()
             return
         self._refuse(LoginRefused(message, code=code))
 
-    def _passes(self, error_id: int) -> bool:
-        """Whether a login that was refused with it is mended by waiting."""
-        return error_id in fields.PASSING_LOGIN_ERRORS
+    def _passes(self, frame: Refused) -> bool:
+        """Whether a login that was refused so is mended by waiting."""
+        return frame.ErrorID in fields.PASSING_LOGIN_ERRORS or fields.LOGIN_TOO_SOON in frame.ErrorMsg
 
     def _refuse(self, refusal: LoginRefused) -> None:
         """It is not tried again."""
