@@ -241,6 +241,7 @@ def test_a_broker_closes_what_it_wants(counter: CounterProcess, client: NativeCl
     symbol, quote = a_contract(client, "m")
     client.order(symbol, "DCE", BUY, OPEN, quote["UpperLimitPrice"], 2)
     client.wait_status("0")
+    client.wait("onRtnTrade")
     counter.faults.force_close(client.user, symbol, "long", 2)
     row = client.wait("onRtnOrder", lambda called: called.data["CombOffsetFlag"] == "2").data
     assert (row["FrontID"], row["SessionID"]) == (0, 0)
