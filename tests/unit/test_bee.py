@@ -36,6 +36,7 @@ from app.gateway.interfaces.clock import CounterClock
 from app.gateway.ledger import Ledger
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, NotFound, NotReady
+from app.lib.market_orders import market_orders
 from app.model.sqlite import SqliteStore
 from app.model.store import Store
 from tests.fakes.front import DAY, account, detail, instrument, order, trade
@@ -265,7 +266,8 @@ def bee(loop: EventLoop, store: Store) -> Iterator[BackendApp]:
     ledger.begin_day(DAY)
     ledger.set_contracts([instrument(), instrument("si2509", "GFEX")])
     ledger.rebuild(account(), [detail(2)], [order(9, status="0", VolumeTotalOriginal=3)], [trade("t9", 9, Volume=3)])
-    bee = BackendApp("test", loop, store, ledger, "sim", {"brokerid": "9999", "userid": "demo", "password": "x"})
+    info = {"brokerid": "9999", "userid": "demo", "password": "x", "market_orders": market_orders()}
+    bee = BackendApp("test", loop, store, ledger, "sim", info)
     yield bee
     bee.release()
 
