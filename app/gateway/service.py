@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 
@@ -125,6 +125,13 @@ class Login(msgspec.Struct, forbid_unknown_fields=True):
         return f"Login({self.account})"
 
 
+def kind_of_hours(interface: str, settings: Settings) -> Literal["always", "exchange", "open"]:
+    """Which hours the account's bars have, as app/lib/sessions.py names them."""
+    if interface in CTP_INTERFACES:
+        return "open" if settings.ctp_hours == "always" else "exchange"
+    return settings.counter_hours if settings.counter_quotes == "generated" else "exchange"
+
+
 class _Deferred(Future[Any]):
     """A future whose work begins when somebody listens to it: what the work sends comes after the answer."""
 
@@ -200,6 +207,7 @@ class Service:
                 "flow_dir": folder / "flow",
                 "query_interval": settings.ctp_query_interval,
                 "settlement_confirm": settings.settlement_confirm,
+                "never_rests": settings.ctp_hours == "always",
                 "market_orders": market_orders(settings.market_orders),
             },
             on_status=self._on_status,
@@ -215,9 +223,8 @@ class Service:
         self._config.update(self._stored_config())
         self._account = AccountView(self._app, self._fronts, login.interface, login.userid)
         self._publisher = Publisher(self.loop, self._account.lists, store.last_seq())
-        made_up = login.interface == "sim" and settings.counter_quotes == "generated"
-        self._always_open = made_up and settings.counter_hours == "always"
-        hours = hours_named("always" if self._always_open else "exchange")
+        kind = kind_of_hours(login.interface, settings)
+        self._always_open, hours = kind == "always", hours_named(kind)
         self._bars = BarArchive(store, self._trading_day_of, hours.periods, self._on_bars_saved)
         self._journal = Journal(store, self.loop.post, self._publisher.journaled, self._bars.save)
         self._subscriptions = Subscriptions(store, self._account.resolve, lambda: self._app.market)

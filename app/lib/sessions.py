@@ -218,7 +218,14 @@ class AlwaysHours:
         return "continuous"
 
 
-def hours_named(name: Literal["always", "exchange"]) -> ExchangeHours | AlwaysHours:
-    """The hours of the setting `counter_hours`. Real accounts and replays are `exchange`."""
-    kinds: dict[str, Callable[[], ExchangeHours | AlwaysHours]] = {"always": AlwaysHours, "exchange": ExchangeHours}
+class OpenHours(ExchangeHours):
+    """A front that goes on outside the exchanges' hours, as SimNow's 7×24: there each minute is a bar, inside all is as ever."""
+
+    def bar_start(self, product: str, trading_day: str, moment: datetime) -> datetime | None:
+        return bar_start(product, trading_day, moment) or _floor(moment)
+
+
+def hours_named(name: Literal["always", "exchange", "open"]) -> ExchangeHours | AlwaysHours:
+    """The hours of the setting `counter_hours`. Real accounts and replays are `exchange`, fronts that never rest `open`."""
+    kinds: dict[str, Callable[[], ExchangeHours | AlwaysHours]] = {"always": AlwaysHours, "exchange": ExchangeHours, "open": OpenHours}
     return kinds[name]()

@@ -53,7 +53,7 @@ def launch(desk: Desk, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyP
         while running:
             running.pop().stop()
         info = {"auth_code": "", "appid": "", "new_password": "", "password_taken": False}
-        info |= {"query_interval": 0.0, "settlement_confirm": True}
+        info |= {"query_interval": 0.0, "settlement_confirm": True, "never_rests": False}
         info |= FRONTS | {"flow_dir": tmp_path / "flow"} | changes
         running.append(Gateway("", store, tmp_path, "ctp", **info))
         running[0].start()
@@ -479,6 +479,46 @@ def test_orders_and_fills_of_a_night_have_its_natural_date_whatever_the_exchange
     eventually(lambda: gateway.ledger.trades, "both")
     assert gateway.ledger.orders["1_50_5"].datetime == "2025-06-06 21:00:05.000"
     assert gateway.ledger.trades[0].datetime == "2025-06-07 00:30:00.000"
+
+
+@pytest.mark.parametrize(
+    ("written", "clock", "date"),
+    [
+        ("20250607", "11:00:00", "20250607"),  # on a Saturday, on a front that never rests
+        ("20250609", "11:00:00", "20250609"),
+        ("20250606", "21:00:05", "20250606"),  # as SHFE writes Friday's night
+        ("20250609", "21:00:05", "20250606"),  # as DCE does
+        ("20250609", "01:00:00", "20250607"),
+        ("", "21:00:05", "20250606"),
+        ("20250609", "", "20250609"),
+        ("nonsense", "10:00:00", "20250609"),
+    ],
+)
+def test_the_date_that_a_counter_writes_is_told_unless_it_is_a_nights_trading_day(written: str, clock: str, date: str) -> None:
+    assert native.natural_day(written, "20250609", clock, None) == date
+
+
+@pytest.mark.parametrize(
+    ("clock", "now", "date"),
+    [
+        ("21:00:05", "2025-06-06T21:00:06", "20250606"),
+        ("21:00:05", "2025-06-09T14:59:00", "20250606"),
+        ("20:00:00", "2025-06-09T20:00:01", "20250609"),  # its day goes on after 15:00
+        ("01:00:00", "2025-06-09T01:00:01", "20250609"),
+        ("01:00:00", "2025-06-07T01:00:01", "20250607"),
+        ("11:00:00", "2025-06-09T11:00:05", "20250609"),
+    ],
+)
+def test_where_a_front_never_rests_its_clock_says_which_evening_it_was(clock: str, now: str, date: str) -> None:
+    assert native.natural_day("20250609", "20250609", clock, datetime.fromisoformat(now).replace(tzinfo=SHANGHAI)) == date
+
+
+def test_an_order_of_a_saturday_on_a_front_that_never_rests_has_that_date(desk: Desk, gateway: Gateway) -> None:
+    desk.td.call("onRtnOrder", as_dict(order(5, status="3", SessionID=50, InsertDate="20250607", InsertTime="11:00:00")))
+    desk.td.call("onRtnTrade", as_dict(trade("t5", ref=5, TradeDate="20250607", TradeTime="11:00:01")))
+    eventually(lambda: gateway.ears.of("trade"), "the fill")
+    assert gateway.ears.of("order")[0].datetime == "2025-06-07 11:00:00.000"
+    assert gateway.ears.of("trade")[0].datetime == "2025-06-07 11:00:01.000"
 
 
 def test_the_days_limits_come_from_the_quotes_since_the_list_of_contracts_has_none(desk: Desk, launch: Callable[..., Gateway]) -> None:

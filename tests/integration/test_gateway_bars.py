@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.gateway.messages import BARS_SAVED, Counted, ReadBars, ReadLists, ReadStatus, SaveBars, Subscribe, Unsubscribe, Watch
+from app.gateway.service import kind_of_hours
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.model import open_store
@@ -42,6 +44,20 @@ def row(kept: Bar) -> list[float]:
 def told(page: Page) -> list[str]:
     """The contracts of which it was told that bars have been saved."""
     return [push.symbol for push in list(page.pushes) if push.name == BARS_SAVED]
+
+
+@pytest.mark.parametrize(
+    ("interface", "settings", "hours"),
+    [
+        ("ctp", {}, "exchange"),
+        ("ctp", {"ctp_hours": "always", "counter_hours": "exchange"}, "open"),
+        ("sim", {"ctp_hours": "always", "counter_hours": "exchange"}, "exchange"),
+        ("sim", {"counter_hours": "always"}, "always"),
+        ("sim", {"counter_hours": "always", "counter_quotes": "replay", "counter_replay": Path(__file__)}, "exchange"),
+    ],
+)
+def test_an_accounts_bars_have_the_hours_of_its_counter(interface: str, settings: dict[str, Any], hours: str) -> None:
+    assert kind_of_hours(interface, Settings(**settings)) == hours
 
 
 def test_bars_that_are_handed_over_are_served_at_once_and_replace_what_was_there(world: World) -> None:

@@ -152,6 +152,15 @@ def test_an_unknown_product_has_the_longest_hours_so_that_nothing_is_lost() -> N
     assert bar_start("zz", "20250609", at("2025-06-07 01:15:30")) == at("2025-06-07 01:15")
 
 
+def test_where_a_front_never_rests_minutes_out_of_session_are_bars_and_the_sessions_own_are_as_ever() -> None:
+    saturday = datetime(2025, 6, 7, 11, 0, 20, tzinfo=SHANGHAI)
+    never_rests, exchange = hours_named("open"), hours_named("exchange")
+    assert exchange.bar_start("rb", "20250609", saturday) is None
+    assert never_rests.bar_start("rb", "20250609", saturday) == saturday.replace(second=0)
+    for moment in (datetime(2025, 6, 9, 8, 59, 30, tzinfo=SHANGHAI), datetime(2025, 6, 9, 15, 0, 0, 500_000, SHANGHAI)):
+        assert never_rests.bar_start("rb", "20250609", moment) == exchange.bar_start("rb", "20250609", moment) is not None
+
+
 def test_a_market_that_never_pauses_has_a_bar_every_minute() -> None:
     hours = hours_named("always")
     assert isinstance(hours, AlwaysHours)

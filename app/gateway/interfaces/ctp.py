@@ -246,6 +246,10 @@ class CtpTrader(_NativeSide, Trader):
         _, api = native.native_classes()
         return native.NativeTraderLink(api, self.info, self._loop, self._on_open, self._on_frame, self._on_lost)
 
+    def _on_frame(self, frame: Any) -> None:
+        native.set_dates(frame, self._clock.now() if self.info["never_rests"] else None)
+        super()._on_frame(frame)
+
     def rest(self, until: datetime) -> None:
         self._end_session()
         self._load = None

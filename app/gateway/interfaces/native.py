@@ -15,6 +15,8 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,29 +93,49 @@ def row_of(kind: type[T], data: dict[str, Any]) -> T:
     return kind(**{name: clean(data[name]) for name in kind.__struct_fields__ if name in data})
 
 
-def natural_day(trading_day: str, clock: str) -> str:
-    """The date on which `clock` was, of that trading day: exchanges write nights of orders and trades with different dates."""
+def natural_day(written: str, trading_day: str, clock: str, now: datetime | None) -> str:
+    """The date on which `clock` was, of that trading day: some exchanges write a night's orders and trades with its natural date, some
+    with the trading day.
+
+    A date of its own is true, of weekends too. Else it is the calendar's; but where a front never rests its trading day may as well
+    have gone on into the evening: then `now`, the counter's clock, has what is not to come, and is the nearer.
+    """
     try:
-        return compact(wall_time(parse_day(trading_day), clock).date())
+        day = parse_day(trading_day)
+        of_calendar = wall_time(day, clock)
     except ValueError:
         return trading_day
+    with suppress(ValueError):
+        if (own := parse_day(written)) != day:
+            return compact(own)
+    if now is None:
+        return compact(of_calendar.date())
+    latest, moment = now + fields.AHEAD, now
+    of_day = datetime.combine(day, of_calendar.timetz())
+    return compact(min(of_calendar, of_day, key=lambda other: (other > latest, abs(other - moment))).date())
 
 
-def order_of(data: dict[str, Any]) -> OrderField:
-    row = row_of(OrderField, data)
-    row.InsertDate = natural_day(row.TradingDay, row.InsertTime)
-    return row
-
-
-def trade_of(data: dict[str, Any]) -> TradeField:
-    row = row_of(TradeField, data)
-    row.TradeDate = natural_day(row.TradingDay, row.TradeTime)
-    return row
+def set_dates(frame: Any, now: datetime | None) -> None:
+    """Give the orders and trades in it their natural dates; `now` as for `natural_day`."""
+    match frame:
+        case frames.RtnOrder():
+            rows: list[Any] = [frame.order]
+        case frames.RtnTrade():
+            rows = [frame.trade]
+        case frames.RspQry(what="order" | "trade"):
+            rows = frame.rows
+        case _:
+            return
+    for row in rows:
+        if isinstance(row, OrderField):
+            row.InsertDate = natural_day(row.InsertDate, row.TradingDay, row.InsertTime, now)
+        else:
+            row.TradeDate = natural_day(row.TradeDate, row.TradingDay, row.TradeTime, now)
 
 
 ROWS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "order": order_of,
-    "trade": trade_of,
+    "order": functools.partial(row_of, OrderField),
+    "trade": functools.partial(row_of, TradeField),
     "account": functools.partial(row_of, TradingAccountField),
     "instrument": functools.partial(row_of, InstrumentField),
     "position": functools.partial(row_of, PositionField),
@@ -376,15 +398,15 @@ class TraderCallbacks:
 
     @guarded
     def onRtnOrder(self, data: dict[str, Any]) -> None:
-        self.link.hear(frames.RtnOrder(order=order_of(data)))
+        self.link.hear(frames.RtnOrder(order=row_of(OrderField, data)))
 
     @guarded
     def onRtnTrade(self, data: dict[str, Any]) -> None:
-        self.link.hear(frames.RtnTrade(trade=trade_of(data)))
+        self.link.hear(frames.RtnTrade(trade=row_of(TradeField, data)))
 
     @guarded
     def onRtnErrorConditionalOrder(self, data: dict[str, Any]) -> None:
-        self.link.hear(frames.RtnErrorConditionalOrder(order=order_of(data), **said(data)))
+        self.link.hear(frames.RtnErrorConditionalOrder(order=row_of(OrderField, data), **said(data)))
 
     @guarded
     def onRspOrderInsert(self, data: dict[str, Any], error: dict[str, Any], request: int, last: bool) -> None:
