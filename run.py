@@ -85,6 +85,9 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
 @click.pass_context
 def main(ctx: click.Context, **options: Any) -> None:
     """ctpbee 的后台服务。不带命令：启动全部，Ctrl-C 结束全部。"""
+    from app.private import keep_to_itself
+
+    keep_to_itself()
     ctx.obj = options
     if ctx.invoked_subcommand is None:
         sys.exit(_run_all(_ready_settings(ctx, {})))
@@ -114,8 +117,10 @@ def host(ctx: click.Context, **options: Any) -> None:
     from app import logs, supervisor
     from app.gateway.host import host as gateway_host
     from app.gateway.process import AlreadyRunning
+    from app.private import hide_memory
 
     settings = _ready_settings(ctx, options)
+    hide_memory()
     logs.set_up(settings, "host", console=True)
     try:
         gateway_host.run(settings)
@@ -427,7 +432,9 @@ def _run_web(settings: Settings) -> int:
     from app.ext import listening_socket, serve
     from app.gateway.process import AlreadyRunning, Lock
     from app.gateway.registry import Registry
+    from app.private import hide_memory
 
+    hide_memory()
     logs.set_up(settings, settings.web_name, console=True)
     registry = Registry(settings.data_dir)
     try:
@@ -502,8 +509,11 @@ def wsgi_app() -> Flask:
     patch(None)  # uWSGI's own gevent-monkey-patch comes only after this function, when threads of ours run already
     from app import create_app, data_dir, logs
     from app.gateway.process import AlreadyRunning, Lock
+    from app.private import hide_memory, keep_to_itself
     from app.settings import Settings
 
+    keep_to_itself()
+    hide_memory()
     settings = Settings.load()
     data_dir.prepare(settings.data_dir)
     logs.set_up(settings, settings.web_name, console=True)

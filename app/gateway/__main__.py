@@ -23,6 +23,7 @@ from app.gateway.service import Login, Service
 from app.lib import calendar
 from app.lib.errors import AppError
 from app.model import open_store
+from app.private import hide_memory, keep_to_itself
 from app.settings import Settings
 
 END_LIMIT = 1.0
@@ -63,6 +64,8 @@ def run(settings: Settings, login: Login) -> int:
 
 
 def main() -> int:
+    keep_to_itself()
+    hide_memory()
     try:
         settings = Settings.load()
         calendar.keep_in(settings.data_dir)

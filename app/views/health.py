@@ -27,6 +27,7 @@ from app.views.envelope import fail_plainly, ours, succeed
 
 CALENDAR_STATES = ("unknown", "sure", "assumed", "guessed", "broken")
 PATIENCE = 1.0  # seconds for each gateway
+PROXIED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("health", __name__)
@@ -77,7 +78,7 @@ def _check_who_asks(token: str) -> None:
         if not hmac.compare_digest(shown_token()[1].encode(), token.encode()):
             raise NotAllowed("须出示设置 metrics_token 的令牌")
         return
-    forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    forwarded = any(name in request.headers for name in PROXIED)
     try:
         here = ipaddress.ip_address(request.remote_addr or "").is_loopback
     except ValueError:

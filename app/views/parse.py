@@ -20,6 +20,7 @@ from app.lib.truths import truth_of
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+MOST_FIELDS = 200  # 340,000 empty ones in a megabyte took a second of everybody's time
 _SAFE = 2**53  # beyond it JSON numbers are not exact
 
 
@@ -148,11 +149,13 @@ def _as_float(value: int | float) -> float:
 
 
 def read_form(body: bytes) -> Sequence[tuple[str, str]]:
-    """The fields of an urlencoded form, those without a value too. Raises BadInput("body") for one that is not UTF-8."""
+    """The fields of an urlencoded form, those without a value too. Raises BadInput("body") for one that is not UTF-8, or has too many."""
     try:
-        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
+        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except UnicodeDecodeError:
         raise BadInput("body", "请求体不是 UTF-8", code="NOT_UTF8") from None
+    except ValueError:
+        raise BadInput("body", f"请求体的字段多于 {MOST_FIELDS} 个", code="TOO_MANY_FIELDS") from None
 
 
 class _Members(tuple[tuple[str, Any], ...]):

@@ -12,14 +12,14 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def die_with(parent: int, signal: int) -> None:
     """Get `signal` when the process `parent`, which started this one, dies; exits at once if it is dead already."""
-    if _prctl(_PR_SET_PDEATHSIG, signal) and os.getppid() != parent:
+    if prctl(_PR_SET_PDEATHSIG, signal) and os.getppid() != parent:
         sys.exit(1)
 
 
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent dies, whatever session it is in: so that all can be found."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _prctl(option: int, value: int) -> bool:
+def prctl(option: int, value: int) -> bool:
     return sys.platform == "linux" and ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) == 0

@@ -682,6 +682,7 @@ def test_a_gateway_that_does_not_answer_is_left_out_of_the_metrics(auth: Auth, g
     [
         {"environ_overrides": {"REMOTE_ADDR": "10.0.0.7"}},
         {"headers": {"X-Forwarded-For": "10.0.0.7"}},
+        {"headers": {"X-Real-IP": "10.0.0.7"}},
         {"headers": {"Forwarded": "for=10.0.0.7"}},
     ],
 )

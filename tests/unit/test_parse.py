@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.lib.errors import BadInput
-from app.views.parse import Parameters, read_json_object
+from app.views.parse import Parameters, read_form, read_json_object
 
 
 def sent(value: Any) -> Parameters:
@@ -181,3 +181,10 @@ def test_json_that_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(BadInput) as refused:
         read_json_object(body)
     assert refused.value.extra["parameter"] == "body"
+
+
+def test_a_form_of_hundreds_of_fields_is_refused_before_they_are_looked_at() -> None:
+    assert len(read_form(b"&".join([b"a=1"] * 200))) == 200
+    with pytest.raises(BadInput) as refused:
+        read_form(b"&".join([b"="] * 340_000))
+    assert (refused.value.code, refused.value.extra["parameter"]) == ("TOO_MANY_FIELDS", "body")
