@@ -21,8 +21,8 @@ TYPE_TEXT = {"limit": "限价", "market": "市价", "fak": "FAK", "fok": "FOK"}
 _LONGEST = 30
 """Of what is traded here; more of it is not shown in a message."""
 
-_LONGEST_ID = 80
-"""CTP's InstrumentID is char[81]; a spread names two contracts."""
+_ANY_SYMBOL = re.compile(r"[A-Za-z0-9 &_-]{1,80}", re.ASCII)
+"""CTP's InstrumentID is char[81]; a spread names two contracts: SPC a2601&m2601, an option its price: IO2601-C-3900."""
 
 SYMBOL_PATTERN = r"[A-Za-z]{1,6}[0-9]{1,2}(?:0[1-9]|1[0-2])F?"
 """Product, year (CZCE: one digit), month; F: monthly average."""
@@ -57,7 +57,7 @@ def parse_any_symbol(text: Any, exchange: Any = "", parameter: str = "local_symb
     """Like `parse_symbol`, but of any name that CTP may have: of orders in spreads and options, which are met here and not placed."""
     name = _text(text, parameter, "合约名称")
     symbol, dot, suffix = name.partition(".")
-    if not 0 < len(symbol) <= _LONGEST_ID or (dot and not suffix):
+    if not _ANY_SYMBOL.fullmatch(symbol) or (dot and not suffix):
         raise BadInput(parameter, f"合约名称 {_shown(name)} 不合法")
     return _agreed(symbol, suffix, exchange, parameter)
 

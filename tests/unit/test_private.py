@@ -14,15 +14,16 @@ ROOT = Path(__file__).parents[2]
 NOBODY = 65534
 
 KEEPER = """
-import os
-import sys
+import os, resource, sys
+import psutil
 from app import private
+from app.workshop.death import prctl
 os.setgroups([])
 os.setgid(int(sys.argv[2]))
 os.setuid(int(sys.argv[2]))
+prctl(4, 1)  # as a process is that was started by this user: who changes his user is hidden from the start
 private.keep_to_itself()
 private.hide_memory()
-import psutil, resource
 psutil.Process().num_fds(), psutil.Process().memory_info()
 open(sys.argv[1], "w").close()
 print(resource.getrlimit(resource.RLIMIT_CORE), flush=True)
