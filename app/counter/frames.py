@@ -47,6 +47,8 @@ class InstrumentField(Frame, kw_only=True):
     PositionDateType: str  # '1': today and yesterday apart (SHFE, INE), '2': not
     LongMarginRatio: float
     ShortMarginRatio: float
+    LongMarginRatioByVolume: float = 0.0  # yuan a lot, beside the ratio
+    ShortMarginRatioByVolume: float = 0.0
     MaxMarginSideAlgorithm: str = "0"  # '1': the larger side counts
     CombinationType: str = "0"
     OpenRatioByMoney: float = 0.0
@@ -80,6 +82,8 @@ def terms_of(row: InstrumentField) -> Terms:
             row.CloseTodayRatioByMoney,
             row.CloseTodayRatioByVolume,
         ),
+        long_margin_per_lot=row.LongMarginRatioByVolume,
+        short_margin_per_lot=row.ShortMarginRatioByVolume,
     )
 
 

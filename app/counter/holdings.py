@@ -114,7 +114,9 @@ def margin_rate(broker: str, user: str, contract: f.InstrumentField) -> f.Margin
         InstrumentID=contract.InstrumentID,
         ExchangeID=contract.ExchangeID,
         LongMarginRatioByMoney=contract.LongMarginRatio,
+        LongMarginRatioByVolume=contract.LongMarginRatioByVolume,
         ShortMarginRatioByMoney=contract.ShortMarginRatio,
+        ShortMarginRatioByVolume=contract.ShortMarginRatioByVolume,
     )
 
 

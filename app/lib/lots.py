@@ -50,6 +50,8 @@ class Terms(NamedTuple):
     splits_today: bool  # PositionDateType '1': today's and history are closed apart (SHFE, INE)
     max_side: bool  # MaxMarginSideAlgorithm '1': the larger of the product's two sides counts
     fees: Fees
+    long_margin_per_lot: float = 0.0  # yuan, added to the one by ratio
+    short_margin_per_lot: float = 0.0
 
     def fee(self, bucket: str, price: Decimal, volume: int) -> Decimal:
         """Exact fee of a volume in one bucket: open, close (of history) or closetoday."""
@@ -58,8 +60,11 @@ class Terms(NamedTuple):
 
     def margin(self, direction: str, price: float, volume: int) -> Decimal:
         """Margin of one lot or one order, to the cent."""
-        ratio = self.long_margin_ratio if direction == "long" else self.short_margin_ratio
-        return cents(exact(price) * self.multiplier * exact(ratio) * volume)
+        if direction == "long":
+            ratio, per_lot = self.long_margin_ratio, self.long_margin_per_lot
+        else:
+            ratio, per_lot = self.short_margin_ratio, self.short_margin_per_lot
+        return cents((exact(price) * self.multiplier * exact(ratio) + exact(per_lot)) * volume)
 
 
 class Lot(NamedTuple):

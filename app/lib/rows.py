@@ -91,8 +91,9 @@ def contract_row(contract: Any) -> dict[str, Any]:
         for offset, name in (("open", "Open"), ("close", "Close"), ("close_today", "CloseToday"))
         for unit in ("money", "volume")
     }
+    margins = {f"{side}_margin_by_volume": getattr(contract, f"{side.capitalize()}MarginRatioByVolume") for side in ("long", "short")}
     limits = {"limit_up": contract.UpperLimitPrice, "limit_down": contract.LowerLimitPrice}
-    return row | fees | limits | {"pre_settlement_price": contract.PreSettlementPrice, "product_id": contract.ProductID}
+    return row | fees | margins | limits | {"pre_settlement_price": contract.PreSettlementPrice, "product_id": contract.ProductID}
 
 
 def position_row(position: Position) -> dict[str, Any]:

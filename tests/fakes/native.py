@@ -43,6 +43,7 @@ class Desk:
         self.account = as_dict(front.account())
         self.quotes: list[dict[str, Any]] = []
         self.margins: list[dict[str, Any]] = []
+        self.exchange_margins: list[dict[str, Any]] = []
         self.commissions: list[dict[str, Any]] = []
         self.statement: list[bytes] = []
         self.td: Any = None
@@ -177,6 +178,9 @@ class FakeTd(Binding):
 
     def reqQryInstrumentMarginRate(self, request: dict[str, Any], reqid: int) -> int:
         return self._answer("reqQryInstrumentMarginRate", request, "onRspQryInstrumentMarginRate", self.desk.margins, reqid)
+
+    def reqQryExchangeMarginRate(self, request: dict[str, Any], reqid: int) -> int:
+        return self._answer("reqQryExchangeMarginRate", request, "onRspQryExchangeMarginRate", self.desk.exchange_margins, reqid)
 
     def reqQryInstrumentCommissionRate(self, request: dict[str, Any], reqid: int) -> int:
         return self._answer("reqQryInstrumentCommissionRate", request, "onRspQryInstrumentCommissionRate", self.desk.commissions, reqid)

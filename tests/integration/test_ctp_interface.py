@@ -571,20 +571,27 @@ def test_what_is_available_is_what_the_counter_says_and_a_deposit_is_a_remark(de
     assert (gateway.remarks, gateway.differences) == (["入金：0.00 → 50000.00"], [])
 
 
+def margin_rate(long: float, short: float, by_volume: float = 0.0, **more: Any) -> dict[str, Any]:
+    return {
+        "InstrumentID": "rb2510",
+        "LongMarginRatioByMoney": long,
+        "LongMarginRatioByVolume": by_volume,
+        "ShortMarginRatioByMoney": short,
+        "ShortMarginRatioByVolume": by_volume,
+    } | more
+
+
+def commission_rate(**more: Any) -> dict[str, Any]:
+    """By product, as CTP may answer."""
+    fees = {f"{what}RatioBy{how}": 0.0 for what in ("Open", "Close", "CloseToday") for how in ("Money", "Volume")}
+    return fees | {"InstrumentID": "rb"} | more
+
+
 def test_rates_of_what_is_held_are_asked_once_and_kept_for_the_day(desk: Desk, launch: Callable[..., Gateway]) -> None:
     desk.details = [as_dict(detail(1))]
     desk.account = as_dict(account(CurrMargin=3600.0))
-    desk.margins = [
-        {
-            "InstrumentID": "rb2510",
-            "LongMarginRatioByMoney": 0.12,
-            "LongMarginRatioByVolume": 0.0,
-            "ShortMarginRatioByMoney": 0.13,
-            "ShortMarginRatioByVolume": 0.0,
-        }
-    ]
-    fees = {f"{what}RatioBy{how}": 0.0 for what in ("Open", "Close", "CloseToday") for how in ("Money", "Volume")}
-    desk.commissions = [fees | {"InstrumentID": "rb", "OpenRatioByMoney": 0.0001}]  # by product
+    desk.margins = [margin_rate(0.12, 0.13)]
+    desk.commissions = [commission_rate(OpenRatioByMoney=0.0001)]
     gateway = launch()
     gateway.ready()
     eventually(lambda: gateway.ledger.has_rates("rb2510"), "rates")
@@ -594,6 +601,46 @@ def test_rates_of_what_is_held_are_asked_once_and_kept_for_the_day(desk: Desk, l
     again.ready()
     eventually(lambda: again.ledger.has_rates("rb2510"), "from the store")
     assert len(desk.asked("reqQryInstrumentMarginRate")) == 1
+
+
+def test_rates_of_what_is_held_at_the_login_are_those_of_its_margin(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.details = [as_dict(detail(1))]
+    desk.account = as_dict(account(CurrMargin=4100.0))
+    desk.margins, desk.commissions = [margin_rate(0.12, 0.13, by_volume=500.0)], [commission_rate()]
+    gateway = launch()
+    gateway.ready()
+    eventually(lambda: gateway.ledger.has_rates("rb2510"), "rates")
+    assert gateway.do(lambda: (gateway.ledger.book.money().margin, gateway.ledger.money().margin)) == (4100, 4100)
+    contract = gateway.ledger.contracts["rb2510.SHFE"]
+    assert (contract.long_margin_ratio, contract.LongMarginRatioByVolume) == (0.12, 500.0)
+    assert (gateway.differences, gateway.remarks) == ([], [])
+
+
+def test_a_margin_that_is_charged_relative_to_the_exchanges_is_on_top_of_it(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.details = [as_dict(detail(1))]
+    desk.account = as_dict(account(CurrMargin=3700.0))
+    desk.margins, desk.commissions = [margin_rate(0.02, 0.03, by_volume=40.0, IsRelative=1)], [commission_rate()]
+    desk.exchange_margins = [margin_rate(0.1, 0.11, by_volume=60.0)]
+    gateway = launch()
+    gateway.ready()
+    eventually(lambda: gateway.ledger.has_rates("rb2510"), "rates")
+    row = gateway.ledger.instrument("rb2510")
+    assert row is not None and (row.LongMarginRatio, row.ShortMarginRatio) == (pytest.approx(0.12), pytest.approx(0.14))
+    assert (row.LongMarginRatioByVolume, row.ShortMarginRatioByVolume) == (100.0, 100.0)
+    (asked,) = desk.asked("reqQryExchangeMarginRate")
+    assert asked.items() >= {"BrokerID": "9999", "InstrumentID": "rb2510", "HedgeFlag": "1"}.items()
+    assert gateway.do(lambda: gateway.ledger.book.money().margin) == 3700
+
+
+def test_where_the_exchanges_margin_is_not_told_it_is_the_one_of_the_contract_list(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    desk.details = [as_dict(detail(1))]
+    desk.margins, desk.commissions = [margin_rate(0.02, 0.02, IsRelative=1)], [commission_rate()]
+    desk.errors["onRspQryExchangeMarginRate"] = {"ErrorID": 9, "ErrorMsg": "CTP:无权限"}
+    gateway = launch()
+    gateway.ready()
+    eventually(lambda: gateway.ledger.has_rates("rb2510"), "rates")
+    row = gateway.ledger.instrument("rb2510")
+    assert row is not None and row.LongMarginRatio == pytest.approx(0.12)
 
 
 def test_a_statement_in_pieces_is_put_together_before_it_is_decoded(desk: Desk, launch: Callable[..., Gateway], store: Store) -> None:

@@ -102,6 +102,13 @@ def test_history_counts_from_the_last_settlement_and_by_trade_from_the_open():
     assert made.money().margin == yuan("4720.00")  # the base's, whatever the last price
 
 
+def test_margin_by_the_lot_is_added_to_the_one_by_money():
+    lotted = CONTRACTS["rb2510"]._replace(long_margin_per_lot=500.0, short_margin_per_lot=700.0)
+    made = Book(lambda symbol: lotted, DAY, 1_000_000, [lot(2, 2900, 2950)])
+    assert made.money().margin == yuan("5720.00")  # 2950 × 10 × 2 × 8 % and 2 × 500
+    assert made.margin_of("rb2510", "sell", 3000, 3) == yuan("9300.00")
+
+
 def test_a_short_position_gains_when_the_price_falls():
     made = filled(fill(1, "sell", "open", 2, 3000))
     made.set_price("rb2510", 2990)

@@ -38,6 +38,7 @@ NEAR = timedelta(hours=1)
 FAR = timedelta(days=15)  # no holiday is as long
 HALF_DAY = timedelta(hours=12)
 APART = timedelta(minutes=10)  # an exchange's clock that the login shows further from the counter's is not believed
+RATES = ("margin_rate", "exchange_margin_rate", "commission_rate")  # queries, in their order
 RATES_SCOPE = "rates"
 SETTLEMENT_SCOPE = "settlement"
 NEWEST = "newest"  # beside the days in that scope: which of them it is
@@ -101,6 +102,16 @@ def _with_limits(row: InstrumentField, quote: DepthField | None) -> InstrumentFi
         LowerLimitPrice=quote.LowerLimitPrice,
         PreSettlementPrice=quote.PreSettlementPrice,
     )
+
+
+def _margin_of(rate: words.MarginRateField) -> dict[str, float]:
+    """InstrumentField's names for it."""
+    return {
+        "LongMarginRatio": rate.LongMarginRatioByMoney,
+        "ShortMarginRatio": rate.ShortMarginRatioByMoney,
+        "LongMarginRatioByVolume": rate.LongMarginRatioByVolume,
+        "ShortMarginRatioByVolume": rate.ShortMarginRatioByVolume,
+    }
 
 
 def _words_of(finding: checks.Finding) -> str:
@@ -415,16 +426,29 @@ class CtpTrader(_NativeSide, Trader):
             known = self._store.setting(RATES_SCOPE, symbol)
             if known is not None and known["day"] == self.trading_day:
                 self._take_rates(row, known["rates"])
-            elif not self._queue.has("margin_rate", InstrumentID=symbol) and not self._queue.has("commission_rate", InstrumentID=symbol):
+            elif not any(self._queue.has(what, InstrumentID=symbol) for what in RATES):
                 self._ask_rates(row)
 
     def _ask_rates(self, row: InstrumentField) -> None:
         asked = {"InstrumentID": row.InstrumentID, "ExchangeID": row.ExchangeID}
+        speculation = asked | {"HedgeFlag": "1"}
         rates: dict[str, float] = {}
 
         def on_margin(answers: list[words.MarginRateField]) -> None:
             if answers:
-                rates.update(LongMarginRatio=answers[0].LongMarginRatioByMoney, ShortMarginRatio=answers[0].ShortMarginRatioByMoney)
+                rates.update(_margin_of(answers[0]))
+            if answers and answers[0].IsRelative:
+                self._queue.add(Query("exchange_margin_rate", on_exchange, speculation, is_optional=True), urgent=False)
+            else:
+                on_margin_known()
+
+        def on_exchange(answers: list[words.MarginRateField]) -> None:
+            """The guide calls IsRelative "whether charged relative to the exchange" and no more: taken as on top of it."""
+            base = _margin_of(answers[0]) if answers else {name: getattr(row, name) for name in rates}
+            rates.update({name: round(rate + base[name], 10) for name, rate in rates.items()})
+            on_margin_known()
+
+        def on_margin_known() -> None:
             self._queue.add(Query("commission_rate", on_commission, asked), urgent=False)
 
         def on_commission(answers: list[words.CommissionRateField]) -> None:
@@ -433,7 +457,7 @@ class CtpTrader(_NativeSide, Trader):
             self._store.put_setting(RATES_SCOPE, row.InstrumentID, {"day": self.trading_day, "rates": rates})
             self._take_rates(row, rates)
 
-        self._queue.add(Query("margin_rate", on_margin, asked | {"HedgeFlag": "1"}), urgent=False)
+        self._queue.add(Query("margin_rate", on_margin, speculation), urgent=False)
 
     def _take_rates(self, row: InstrumentField, rates: dict[str, float]) -> None:
         self._emit(EVENT_CONTRACT, self._ledger.set_rates(row.InstrumentID, rates))

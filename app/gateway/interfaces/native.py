@@ -58,7 +58,17 @@ LOST = {
     0x2003: "收到错误报文",
 }
 
-OF_THE_ACCOUNT = {"position", "position_detail", "account", "order", "trade", "margin_rate", "commission_rate", "settlement"}
+OF_THE_ACCOUNT = {
+    "position",
+    "position_detail",
+    "account",
+    "order",
+    "trade",
+    "margin_rate",
+    "exchange_margin_rate",
+    "commission_rate",
+    "settlement",
+}
 
 INSERT = {
     "CombHedgeFlag": "1",  # speculation
@@ -142,6 +152,7 @@ ROWS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "position_detail": functools.partial(row_of, PositionDetailField),
     "depth": functools.partial(row_of, DepthField),
     "margin_rate": functools.partial(row_of, words.MarginRateField),
+    "exchange_margin_rate": functools.partial(row_of, words.MarginRateField),
     "commission_rate": functools.partial(row_of, words.CommissionRateField),
     "settlement": functools.partial(row_of, words.SettlementPart),
 }
@@ -459,6 +470,10 @@ class TraderCallbacks:
         self.link.answer("margin_rate", data, error, request, last)
 
     @guarded
+    def onRspQryExchangeMarginRate(self, data: dict[str, Any], error: dict[str, Any], request: int, last: bool) -> None:
+        self.link.answer("exchange_margin_rate", data, error, request, last)
+
+    @guarded
     def onRspQryInstrumentCommissionRate(self, data: dict[str, Any], error: dict[str, Any], request: int, last: bool) -> None:
         self.link.answer("commission_rate", data, error, request, last)
 
@@ -527,6 +542,7 @@ QUERIES = {
     "account": "reqQryTradingAccount",
     "depth": "reqQryDepthMarketData",
     "margin_rate": "reqQryInstrumentMarginRate",
+    "exchange_margin_rate": "reqQryExchangeMarginRate",
     "commission_rate": "reqQryInstrumentCommissionRate",
     "settlement": "reqQrySettlementInfo",
 }

@@ -38,7 +38,7 @@ class ReqUserLogout(msgspec.Struct):
 
 
 class ReqQuery(msgspec.Struct, kw_only=True):
-    """`what` as in frames.ReqQry, and margin_rate, commission_rate, settlement; `asked` are the fields of the query."""
+    """`what` as in frames.ReqQry, and exchange_margin_rate; `asked` are the fields of the query."""
 
     what: str
     RequestID: int
@@ -70,13 +70,14 @@ class RspOrderAction(frames.RspOrderAction, kw_only=True):
 
 
 class MarginRateField(msgspec.Struct, kw_only=True):
-    """Rates of margin of a contract, for speculation, as this account has them."""
+    """Rates of margin of a contract, for speculation, as this account has them, or the exchange's."""
 
     InstrumentID: str
     LongMarginRatioByMoney: float
     LongMarginRatioByVolume: float
     ShortMarginRatioByMoney: float
     ShortMarginRatioByVolume: float
+    IsRelative: int = 0  # 1: charged on top of the exchange's
 
 
 class CommissionRateField(msgspec.Struct, kw_only=True):
