@@ -130,13 +130,13 @@ class Trader(Side):
         What goes wrong once it has left is logged and not raised: it would look like an order that was not sent.
         """
         exchange = self._exchange(req)
-        conditions = fields.conditions_of(req.type, exchange, self.info["market_orders"])
         if req.offset not in fields.OFFSET_CODE or req.direction not in fields.DIRECTION_CODE:
             raise BadInput("offset", f"不支持的报单：{req.direction} {req.offset}")
         with self._sending:
             session = self._session
             if session is None:
                 raise NotReady("交易前置未就绪，报单未发出，请稍后再试")
+            conditions = fields.conditions_of(req.type, exchange, self.info["market_orders"])
             self._order_ref += 1
             row = fields.order_row(
                 req,
