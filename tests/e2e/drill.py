@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 SYMBOLS = ("rb2510.SHFE", "m2509.DCE", "ag2512.SHFE")  # two that split today from yesterday, one that does not
 UNKNOWN = "ORDER_STATE_UNKNOWN"
+OUT_OF_SIGHT = "状态未知"
+RESTARTED = "restart the core from its flow"
 UNSETTLED = ("sending", "sent", "unknown")
 GONE = (requests.RequestException, AttributeError, ValueError)  # no web; AttributeError: none registered; ValueError: half an answer
 DOOR_SHUT = (OSError, ChannelClosed, FaultRefused)  # the counter's test door, while the counter is down
@@ -231,10 +233,11 @@ class Desk:
         return bool(answer["success"] and fronts == ["ready", "ready"])
 
     def settle(self) -> bool:
-        """Ask for all that is unclear once more. True when nothing is."""
+        """Ask for all that is unclear once more. True when nothing is, but for orders that are shown to be out of sight."""
         for attempt in self.unclear():
             self.ask_again(attempt)
-        return not self.unclear()
+        lost = {row["order_id"] for row in self._list("order_list") if row["status"] == OUT_OF_SIGHT}
+        return all((attempt.answers[-1] or {}).get("order_id") in lost for attempt in self.unclear())
 
     def stop(self) -> None:
         self._clicks.shutdown()
@@ -263,6 +266,7 @@ class Chaos:
             self.double: 6,
             self.swap: 6,
             self.hold: 4,
+            self.restart_flow: 2,
             self.refuse: 3,
             self.move: 14,
         }
@@ -340,6 +344,10 @@ class Chaos:
         self._do(f"delay_{kind}")
         self._in(self._random.uniform(0.1, 3.0), lambda: self._do(f"release_{kind}"))
         return f"hold {kind}"
+
+    def restart_flow(self) -> str:
+        self._do("restart_flow")
+        return RESTARTED
 
     def refuse(self) -> str:
         if self._random.random() < 0.5:
@@ -447,6 +455,8 @@ class Audit:
         self._book = book
         self._lists = desk.trader.lists()
         self._page = desk.trader.page
+        self._ids = self._ids_of_the_counters_rows()
+        self._unsure = self._out_of_sight()
         self._events = self._all_events()
         store = SqliteStore(store_path(server.data_dir, desk.trader.key))
         try:
@@ -460,24 +470,49 @@ class Audit:
         checks = (self._orders, self._trades, self._positions, self._money, self._page_lists, self._answers, self._intents_end, self._seqs)
         return [f"{self._desk.trader.userid}: {fault}" for check in checks for fault in check()]
 
+    def _ids_of_the_counters_rows(self) -> list[str]:
+        """What the gateway calls each row: by the numbers that last, since a restart of the core gives out other triples."""
+        shown = self._lists["order_list"]
+        named = {(row["exchange"], row["order_local_id"]): row["order_id"] for row in shown if row.get("order_local_id")}
+        return [
+            named.get(
+                (row["ExchangeID"], f"{row['TraderID']}/{row['OrderLocalID'].strip()}"),
+                f"not shown: {row['ExchangeID']} {row['OrderLocalID']}",
+            )
+            for row in self._book["orders"]
+        ]
+
+    def _out_of_sight(self) -> dict[str, list[str]]:
+        """Orders whose answer was lost with a core that then showed them under another triple, each with those that may be it."""
+        return {
+            row["order_id"]: [
+                other["order_id"]
+                for other in self._lists["order_list"]
+                if not other["is_local"] and all(other[name] == row[name] for name in ("symbol", "direction", "price", "volume"))
+            ]
+            for row in self._lists["order_list"]
+            if row["status"] == OUT_OF_SIGHT
+        }
+
     def _orders(self) -> list[str]:
         counter = {
-            f"{row['FrontID']}_{row['SessionID']}_{row['OrderRef'].strip()}": (
+            order_id: (
                 "拒单" if row["OrderStatus"] == "5" and row["OrderSubmitStatus"] == "4" else COUNTER_STATUS[row["OrderStatus"]],
                 row["VolumeTraded"],
             )
-            for row in self._book["orders"]
+            for order_id, row in zip(self._ids, self._book["orders"], strict=True)
         }
         shown = {row["order_id"]: (row["status"], row["traded"]) for row in self._lists["order_list"]}
         journal = {order_id: (row["status"], row["traded"]) for order_id, row in self._journal.items()}
         refused = {
             row["order_id"] for row in self._lists["order_list"] if row["status"] == "拒单" and row["error_code"] != "EXCHANGE_REJECT"
         }
-        taken = {order_id: state for order_id, state in shown.items() if order_id not in refused}
+        taken = {order_id: state for order_id, state in shown.items() if order_id not in refused | self._unsure.keys()}
         return [
             *_differences("orders, counter and gateway", counter, taken),
             *_differences("orders, gateway and journal", shown, journal),
             *(f"{order_id} is shown as refused, the counter has it" for order_id in refused & counter.keys()),
+            *(f"{order_id} is out of sight, and nothing is like it" for order_id, alike in self._unsure.items() if len(alike) != 1),
         ]
 
     def _trades(self) -> list[str]:
@@ -554,9 +589,9 @@ class Audit:
                 faults.append(f"told as accepted, the counter has it not: {told}")
             if found[key] and attempt.abandoned:
                 faults.append(f"told as not sent, the counter has it: {told}")
-            if attempt.final is None and not attempt.abandoned:
+            if attempt.final is None and not attempt.abandoned and not ids & self._unsure.keys():
                 faults.append(f"unknown for ever: {told}")
-        taken = {f"{row['FrontID']}_{row['SessionID']}_{row['OrderRef'].strip()}" for row in self._book["orders"]}
+        taken = {*self._ids, *self._unsure}
         for answer in self._desk.closes:
             ids = set(answer.get("order_ids", ())) if answer is not None and answer["success"] else set()
             if answer is not None and answer.get("error") == UNKNOWN:
@@ -565,11 +600,15 @@ class Audit:
         return faults
 
     def _intents_end(self) -> list[str]:
-        taken = {f"{row['FrontID']}_{row['SessionID']}_{row['OrderRef'].strip()}" for row in self._book["orders"]}
-        known = {intent.order_id for intent in self._intents}
+        taken = set(self._ids)
+        known = {intent.order_id for intent in self._intents} | {order_id for alike in self._unsure.values() for order_id in alike}
         return [
             *(f"no intent was written for {order_id}" for order_id in taken - known),
-            *(f"intent {intent.order_id} has no end: {intent.state}" for intent in self._intents if intent.state in UNSETTLED),
+            *(
+                f"intent {intent.order_id} has no end: {intent.state}"
+                for intent in self._intents
+                if intent.state in UNSETTLED and intent.code != "ORDER_ALIKE"
+            ),
             *(
                 f"intent {intent.order_id} is {intent.state}, the counter has it"
                 for intent in self._intents

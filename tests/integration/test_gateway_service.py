@@ -262,6 +262,7 @@ def test_a_trader_watches_buys_sells_and_finds_every_event(shared_world: World) 
     closed = shared_world.closes(page, symbol)
     assert [outcome.state for outcome in closed.outcomes] == ["accepted"]
 
+    page.waits_for("trade_update", lambda event: event["data"]["order_id"] == closed.outcomes[0].order_id)  # it comes after the order's row
     lists = page.json(ReadLists())
     assert [order["status"] for order in lists["order_list"]] == ["全部成交", "全部成交"]
     assert [trade["offset"] for trade in lists["trade_list"]] == ["开", "平今"]
@@ -273,7 +274,7 @@ def test_a_trader_watches_buys_sells_and_finds_every_event(shared_world: World) 
         seqs = sorted(event["seq"] for name in ("order_update", "trade_update") for event in page.events(name))
         events: dict[str, Any] = page.json(ReadEvents(0))
         last = events["events"][-1]["data"]
-        is_over = len(page.events("trade_update")) == 2 and (last["order_id"], last.get("status")) == (order_id, "全部成交")
+        is_over = len(page.events("trade_update")) == 2 and last["order_id"] == order_id and "tradeid" in last
         return events if is_over and seqs == [event["seq"] for event in events["events"]] else None
 
     order_id = closed.outcomes[0].order_id
