@@ -24,7 +24,8 @@ from tests.waiting import eventually
 def main(folder: Path, rounds: int) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     store = SqliteStore(folder / "account.db")
-    info = {"auth_code": "", "appid": "", "new_password": "", "query_interval": 0.0, "settlement_confirm": True, "never_rests": False}
+    info = {"auth_code": "", "appid": "", "new_password": "", "password_taken": False}
+    info |= {"query_interval": 0.0, "settlement_confirm": True, "never_rests": False}
     fronts = {"td_address": TD, "md_address": MD, "flow_dir": folder / "flow", "userid": "rester"}
     gateway = Gateway("", store, folder, "ctp", **info, **fronts)
     gateway.start()

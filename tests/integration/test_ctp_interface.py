@@ -968,6 +968,58 @@ def test_ines_yesterday_volume_is_counted_like_shfes(desk: Desk, launch: Callabl
 # ── losses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+NEXT = "20250610"
+
+
+def day_begun(gateway: Gateway, times: int = 2) -> None:
+    gateway.ready(times)
+    eventually(lambda: gateway.bee.trader.trading_day == NEXT, "the new day")
+
+
+def test_a_day_that_turns_without_a_disconnect_is_seen_in_the_money_and_everything_is_loaded_anew(desk: Desk, gateway: Gateway) -> None:
+    gateway.do(lambda: gateway.bee.subscribe("rb2510"))
+    order_id, _ = sent(desk, gateway)
+    desk.td.call("onRtnOrder", as_dict(order(status="3")))
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.NOTTRADED, "taken")
+    desk.account = as_dict(account(TradingDay=NEXT, PreBalance=990_000.0, Balance=990_000.0))
+    gateway.do(gateway.bee.trader.query_account)
+    day_begun(gateway)
+    assert gateway.ledger.orders == {} and ("td", "loading", f"新交易日 {NEXT}") in gateway.states
+    assert gateway.ledger.money().balance == 990_000
+    assert len(desk.asked("reqUserLogin")) == 1 and len(desk.asked("reqQryInstrument")) == 2
+    order_id, _ = sent(desk, gateway)
+    desk.td.call("onRtnOrder", as_dict(order(2, status="3", TradingDay=NEXT)))
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.NOTTRADED, "an order of the new day is heard of")
+    assert told_quote(desk, gateway, TradingDay=NEXT).trading_day == NEXT
+    desk.account = as_dict(account())  # an answer that is late says nothing
+    gateway.do(gateway.bee.trader.query_account)
+    eventually(lambda: len(desk.asked("reqQryTradingAccount")) >= 4, "asked")
+    desk.td.catch_up()
+    gateway.do(lambda: None)
+    assert gateway.bee.trader.trading_day == NEXT and gateway.ready() is None
+
+
+@pytest.mark.parametrize("account_is_late", [False, True])
+def test_an_order_of_ours_that_comes_back_of_a_newer_day_turns_it_and_stays_ours(
+    desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, account_is_late: bool
+) -> None:
+    """The counter may answer queries of the day before for a moment."""
+    monkeypatch.setattr(trader, "QUERY_AGAIN", 0.05)
+    order_id, _ = sent(desk, gateway)
+    row = order(status="3", TradingDay=NEXT, InsertDate=NEXT)
+    if not account_is_late:
+        desk.account = as_dict(account(TradingDay=NEXT))
+    before = len(desk.asked("reqQryTradingAccount"))
+    desk.td.call("onRtnOrder", as_dict(row))
+    if account_is_late:
+        eventually(lambda: len(desk.asked("reqQryTradingAccount")) >= before + 2, "asked again")
+        desk.account = as_dict(account(TradingDay=NEXT))
+    day_begun(gateway)
+    told = gateway.ledger.orders[order_id]
+    assert (told.status, told.is_local, told.trading_day) == (Status.NOTTRADED, True, NEXT)
+    assert gateway.bee.trader.cancel_order(told.create_cancel_request()) == 0
+
+
 def test_with_the_trading_front_lost_orders_are_refused_at_once_while_quotes_go_on(desk: Desk, gateway: Gateway) -> None:
     gateway.do(lambda: gateway.bee.subscribe("rb2510"))
     eventually(lambda: desk.asked("subscribeMarketData"), "subscribed")

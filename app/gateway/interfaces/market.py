@@ -44,6 +44,11 @@ class Market(Side):
     def md_status(self) -> bool:
         return self.ready
 
+    @property
+    def _day(self) -> str:
+        """The counter's trading day, of which ticks are: the trading front hears of one that begins without a new login."""
+        return max(self._trading_day, self._ledger.trading_day)
+
     def is_live(self, symbol: str) -> bool:
         """Whether its newest tick is what holds now. A front answers a subscription with what there is, then tells each change."""
         return self.ready and symbol in self._live
@@ -151,12 +156,12 @@ class Market(Side):
             row,
             name=instrument.InstrumentName if instrument else row.InstrumentID,
             exchange=fields.EXCHANGES[row.ExchangeID],
-            trading_day=self._trading_day,
+            trading_day=self._day,
             now=self._clock.now(row.ExchangeID),
             gateway_name=self.gateway_name,
         )
         self._clock.advance(tick.datetime, row.ExchangeID)
         tick.datetime = self._clock.believed(tick.datetime, row.ExchangeID)
-        if row.InstrumentID not in self._live and fields.is_of_day(row, self._trading_day):
+        if row.InstrumentID not in self._live and fields.is_of_day(row, self._day):
             self._live.add(row.InstrumentID)
         self._emit(EVENT_TICK, tick)

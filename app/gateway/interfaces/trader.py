@@ -324,6 +324,9 @@ class Trader(Side):
     def _finish_load(self, account: TradingAccountField) -> None:
         load = self._load
         assert load is not None and self._front is not None and self._front.connection is not None
+        if account.TradingDay < self._ledger.trading_day and load.tries < MOST_RELOADS:  # queries may be of the day before for a moment
+            self._loop.call_later(QUERY_AGAIN, self._load_again, load)
+            return
         if account.TradingDay != self._ledger.trading_day:
             self._begin_load(account.TradingDay, f"新交易日 {account.TradingDay}")
             return
@@ -432,10 +435,16 @@ class Trader(Side):
     def _on_RtnOrder(self, frame: frames.RtnOrder) -> None:
         if frame.order.CombOffsetFlag[:1] in fields.FORCED_OFFSETS:
             self._tell_forced(frame.order)
+        self._look_at_day(frame.order.TradingDay)
         if self._load is not None:
             self._load.orders.append(frame.order)
         else:
             self._hear_order(frame.order)
+
+    def _look_at_day(self, trading_day: str) -> None:
+        """A front that is not restarted goes on to its next day without a word: what is of a newer one says so, and all is loaded anew."""
+        if self._load is None and self.ready and trading_day > self.trading_day:
+            self._begin_load(trading_day, f"新交易日 {trading_day}")
 
     def _tell_forced(self, row: OrderField) -> None:
         """The broker or the exchange closes what the account holds: the trader has to hear of it, once."""
@@ -507,6 +516,9 @@ class Trader(Side):
 
     def _on_account(self, rows: list[TradingAccountField]) -> None:
         if not rows:
+            return
+        self._look_at_day(rows[0].TradingDay)
+        if self._load is not None:
             return
         if rows[0].TradingDay == self.trading_day:
             self._remark(self._ledger.hear_account(rows[0]))
