@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.gateway import channel
+from app.gateway import channel, entities
 from app.gateway.messages import (
     AwaitLogin,
     CancelAll,
@@ -28,6 +28,7 @@ from app.gateway.messages import (
     Counted,
     DescribeContract,
     Done,
+    FindOrder,
     ListAccounts,
     OrderOutcome,
     PlaceOrder,
@@ -569,6 +570,11 @@ def test_a_killed_gateway_sends_no_order_twice(world: World) -> None:
     eventually(lambda: again.ask(order).state == "accepted", "the order is accepted")
     assert first.order_id == again.ask(order).order_id
     assert len(again.json(ReadLists())["order_list"]) == 1
+    found = again.ask(FindOrder("once"))
+    shown = entities.decode(found.order)
+    assert (found.order_id, shown.client_order_id, shown.status.value) == (first.order_id, "once", "未成交") and found.book
+    with pytest.raises(NotFound):
+        again.ask(FindOrder("never"))
 
 
 def test_a_lost_counter_is_told_and_comes_back(world: World) -> None:

@@ -25,6 +25,7 @@ from app.gateway.messages import (
     WriteConfig,
 )
 from app.gateway.rpc import RpcClient
+from app.lib.errors import BadInput
 from tests.integration.strategy_world import Strategy
 from tests.integration.test_gateway_service import ROOT, Page, World, a_contract, buy, held
 from tests.waiting import eventually
@@ -471,7 +472,8 @@ ext = Limited("limited", "{symbol}")
 def test_its_limits_hold_and_what_it_has_outlives_gateway_and_day(world: World) -> None:
     gateway, page = world.log_in()
     symbol, tick = a_contract(page)
-    page.ask(buy(symbol, tick["limit_up"], 1))
+    manual = buy(symbol, tick["limit_up"], 1, client_order_id="morning-entry")
+    bought = page.ask(manual)
     assert page.ask(SetStrategyLimits("限", {"max_order_volume": 4, "max_position": 1, "contracts": [symbol]})) == Done()
     strategy = Strategy(world, "demo", "限", LIMITED.replace("{symbol}", symbol)).runs()
     strategy.says("sent [False, True, False]")
@@ -498,5 +500,10 @@ def test_its_limits_hold_and_what_it_has_outlives_gateway_and_day(world: World) 
     world.fault("turn_day", prices={}, new_day="20250609")
     eventually(lambda: mine(page)["orders"] == [] and held(page)[0]["yd_volume"] == 2, "the next day")
     assert [(lot["volume"], lot["open_date"]) for lot in mine(page)["positions"]] == [(1, "20250606")]
+    with pytest.raises(BadInput) as reused:
+        page.ask(manual)
+    assert reused.value.code == "CLIENT_ORDER_ID_REUSED" and page.json(ReadLists())["order_list"] == []
+    told = {name: reused.value.extra[name] for name in ("order_id", "trading_day", "end")}
+    assert told == {"order_id": bought.order_id, "trading_day": "20250606", "end": "全部成交，成交 1/1 手"}
     assert mine(page)["profit"]["commission"] == row["profit"]["commission"]
     assert strategy.child.poll() is None and strategy.error() == {}
