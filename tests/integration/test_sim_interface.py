@@ -603,6 +603,7 @@ def test_a_killed_gateway_finds_its_orders_and_its_refusals_again(
     front.send(frames.RspOrderInsert(order=order(2), ErrorID=31, ErrorMsg="CTP:资金不足"))
     eventually(lambda: Status.REJECTED in gateway.ears.statuses(refused), "refused")
     store.settle_intent(refused, "refused", "CTP_31", "CTP:资金不足")  # what the gateway's journal does with a refusal
+    before = row_of(gateway.ledger.orders[refused])
     front.orders = [order(status="3")]
     again = launch()
     again.ready()
@@ -610,6 +611,7 @@ def test_a_killed_gateway_finds_its_orders_and_its_refusals_again(
     assert again.ledger.orders[alive].client_order_id == "alive"
     assert again.ledger.orders[alive].is_local
     assert (again.ledger.orders[refused].status, again.ledger.orders[refused].error_code) == (Status.REJECTED, "CTP_31")
+    assert row_of(again.ledger.orders[refused]) == before  # the journal has it so: no news
     assert len(front.inserted()) == 2
 
 
