@@ -135,10 +135,10 @@ def _copies(settings: Settings, folder: Path, say: Say) -> Iterator[tuple[str, P
     if not settings.strategies_dir.is_dir():
         return
     owners = {owner, settings.strategies_dir.stat().st_uid}
-    for path in sorted(settings.strategies_dir.glob("*.py")):
-        copy = folder / f"strategy-{path.name}"
+    for number, path in enumerate(_strategies(settings.strategies_dir)):
+        copy = folder / f"strategy-{number}"
         if _copy(path, copy, owners, MAX_BYTES, say):
-            yield f"{STRATEGIES}/{path.name}", copy
+            yield f"{STRATEGIES}/{path.relative_to(settings.strategies_dir).as_posix()}", copy
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -148,6 +148,13 @@ def _files(root: Path) -> Iterator[Path]:
             path = (Path(folder) / name).relative_to(root)
             if _is_kept(path.parts[0]) and not name.endswith(("-wal", "-shm", "-journal", ".lock")) and not name.startswith("."):
                 yield path
+
+
+def _strategies(root: Path) -> list[Path]:
+    """The shared files and those of each account; a link to a folder among them, so that it is told of."""
+    folders = [path for path in root.iterdir() if path.is_dir()]
+    own = [path for folder in folders if not folder.is_symlink() for path in folder.glob("*.py")]
+    return sorted({*root.glob("*.py"), *own, *(folder for folder in folders if folder.is_symlink())})
 
 
 def _is_kept(top: str) -> bool:
@@ -294,7 +301,7 @@ def _is_ours(member: str) -> bool:
     if len(parts) < 2 or ".." in parts or "\0" in member or member != "/".join(parts):
         return False
     if parts[0] == STRATEGIES:
-        return len(parts) == 2 and parts[1].endswith(".py")
+        return len(parts) in (2, 3) and parts[-1].endswith(".py") and not any(part.startswith(".") for part in parts)
     return parts[0] == DATA and _is_kept(parts[1])
 
 
@@ -327,9 +334,9 @@ def _check_database(path: Path, member: str) -> None:
 def _put_strategies_back(source: Path, target: Path, stamp: str, say: Say) -> None:
     if not source.is_dir():
         return
-    target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(source.iterdir()):
-        there = target / path.name
+    for path in _strategies(source):
+        there = target / path.relative_to(source)
+        there.parent.mkdir(parents=True, exist_ok=True)
         if there.exists():
             if _digest(there) == _digest(path):
                 continue

@@ -41,6 +41,7 @@ class Settings(BaseModel):
     data_dir: Path = Field(Path("data"), validate_default=True, description="数据目录：数据库、密钥、日志、运行中进程的登记")
     strategies_dir: Path = Field(Path("strategies"), validate_default=True, description="策略文件的目录；相对路径从本项目的目录算起")
     strategy_memory: int = Field(1024, ge=64, le=1024 * 1024, description="每个策略（含它的子进程）的内存上限，MB；超过即结束并标为异常")
+    max_strategies: int = Field(50, ge=1, le=1000, description="每个账户至多多少个自己的策略；同时运行的也至多这么多")
     run_code: bool = Field(True, description="提供 /run_code：在沙箱里试运行贴进来的代码；public 时总是关闭")
     interface: Literal["sim", "ctp", "ctp_se"] = Field("sim", description="登录未给 interface 时用哪个接口；sim 为内置柜台")
     public: bool = Field(False, description="对外服务：拒绝默认授权码，须写明 origins")

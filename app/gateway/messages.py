@@ -54,8 +54,8 @@ class ShutDown(Message):
 
 
 class ListStrategies(Message):
-    """Reply: Json `[row, …]`, all files and what this account makes of them, by name; with `name` that one's row alone, which then
-    has `versions` too. Errors: NotFound."""
+    """Reply: Json `[row, …]`, the account's files and the shared ones, and what it makes of them, by name; with `name` that one's row
+    alone, which then has `versions` too. Errors: NotFound."""
 
     account: str
     name: str = ""
@@ -86,14 +86,17 @@ class RestartStrategy(Message):
 
 
 class DeleteStrategy(Message):
-    """Remove the file; its versions stay. Reply: Done. Errors: NotFound, StrategyRuns (of any account)."""
+    """Remove the file; its versions stay. Reply: Done, with a `note` where a shared one of that name is seen now.
+
+    Errors: NotFound, StrategyRuns, NotAllowed (a shared file, and there are other accounts), BadInput (no file that could be removed)."""
 
     account: str
     name: str
 
 
 class SaveCode(Message):
-    """Make this text the strategy's newest version. Reply: CodeSaved. Errors: BadCode; what was stored stays then."""
+    """Make this text the newest version of the account's strategy. Reply: CodeSaved. Errors: BadCode, BadInput (too many); what was stored
+    stays then."""
 
     account: str
     text: str
@@ -104,6 +107,7 @@ class ReadCode(Message):
 
     name: str
     version: int = 0
+    account: str = ""  # whose; a web of before accounts had folders of their own says none, and is answered NotFound
 
 
 class ReadStrategyLog(Message):
@@ -368,7 +372,7 @@ class LoggedOut(Message):
 class CodeSaved(Message):
     name: str
     version: int
-    running: bool  # it runs with an earlier version, on whatever account, until it is restarted
+    running: bool  # it runs with an earlier version until it is restarted
 
 
 class AccountInfo(Message):

@@ -144,6 +144,8 @@ OWN: dict[str, Own] = {
     "STRATEGY_NOT_STARTED": Own(US, "策略的进程起不来，原因在文字里"),
     "CODE_NOT_WRITTEN": Own(US, "策略文件写不进磁盘，没有保存"),
     "UNREADABLE_FILE": Own(US, "策略文件读不出来"),
+    "TOO_MANY_STRATEGIES": Own(US, "账户自己的策略，或同时运行的，已到上限 `max_strategies`"),
+    "SHARED_STRATEGY": Own(US, "共享的策略各账户都能运行，只能由管理员在服务器上删除；要改，存一份自己的"),
     "UNSAFE_FILE": Own(US, "策略文件不是策略目录里的普通文件"),
 }
 """Codes of our own. What belongs to one route alone may stand in docs/api.md instead."""

@@ -22,7 +22,7 @@ from app.lib.errors import AppError
 
 MAX_BYTES = 256 * 1024  # of a text in UTF-8
 LONGEST_NAME = 64
-SAFE_NAME = re.compile(r"[A-Za-z0-9_\u3400-\u4dbf\u4e00-\u9fff][A-Za-z0-9_\-\u3400-\u4dbf\u4e00-\u9fff]{0,63}")
+SAFE_NAME = re.compile(r"(?!__)[A-Za-z0-9_\u3400-\u4dbf\u4e00-\u9fff][A-Za-z0-9_\-\u3400-\u4dbf\u4e00-\u9fff]{0,63}")
 BASE = "CtpbeeApi"
 
 _DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)  # on Windows these are no file names
@@ -55,7 +55,7 @@ class StrategyText(NamedTuple):
 
 
 def is_safe_name(name: str) -> bool:
-    """Whether a strategy may be called that: 1 to 64 of ASCII letters, digits, _ - and Chinese characters, not beginning with -;
+    """Whether a strategy may be called that: 1 to 64 of ASCII letters, digits, _ - and Chinese characters, not beginning with - or __;
     no keyword of Python, no device of Windows. It is a file name as it stands, in every directory."""
     return SAFE_NAME.fullmatch(name) is not None and not keyword.iskeyword(name) and _DEVICES.fullmatch(name) is None
 
@@ -80,7 +80,7 @@ def parse(text: str) -> StrategyText:
     if not isinstance(name, str):
         raise BadCode(f"第 {line} 行 ext 的第一个参数应为策略名，写成文字", line, code="NO_NAME")
     if not is_safe_name(name):
-        rule = f"应为 1 至 {LONGEST_NAME} 个字母、数字、_、-（不在开头）或汉字，且不是 Python 关键字或 Windows 设备名"
+        rule = f"应为 1 至 {LONGEST_NAME} 个字母、数字、_、-（不在开头）或汉字，不以 __ 开头，且不是 Python 关键字或 Windows 设备名"
         raise BadCode(f"第 {line} 行的策略名不合法：{rule}", line, code="BAD_NAME")
     return StrategyText(name, call.func.id, line, args[1:], keywords)
 

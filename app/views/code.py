@@ -32,7 +32,7 @@ def read_code() -> Response:
         raise BadInput("name", "unknown name")
     version = sent.integer("version", 0, least=0, most=MOST_VERSIONS)
     with failing_as("unknown name", NotFound):
-        return succeed(ask_host(ReadCode(name, version)))
+        return succeed(ask_host(ReadCode(name, version, g.identity.account)))
 
 
 @blueprint.post("/code")

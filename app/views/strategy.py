@@ -85,8 +85,8 @@ def delete() -> Response:
     """DELETE /strategy: name. Token."""
     name = _name(parameters())
     with failing_as(f"删除{name}失败", why=True):
-        ask_host(DeleteStrategy(g.identity.account, name))
-    return succeed(msg=f"删除{name}成功")
+        done: Done = ask_host(DeleteStrategy(g.identity.account, name))
+    return succeed(msg=done.note or f"删除{name}成功")
 
 
 @blueprint.get("/strategy/log")

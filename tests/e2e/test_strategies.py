@@ -52,9 +52,9 @@ BOMB = BUYER.replace("买入", "炸弹").replace("self.sent = True", "import os,
 HIDER = BUYER.replace("买入", "躲藏").replace("self.sent = True", "import os; os.system('setsid sleep 4711 & setsid setsid sleep 4711 &')")
 
 
-def keep(server: BackendServer, name: str, text: str) -> None:
-    """The trader puts a file into the folder."""
-    folder = Path(str(server.settings["strategies_dir"]))
+def keep(server: BackendServer, trader: Trader, name: str, text: str) -> None:
+    """The trader puts a file into his folder."""
+    folder = Path(str(server.settings["strategies_dir"])) / trader.key
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.py").write_text(text, "utf-8")
 
@@ -140,7 +140,7 @@ def test_code_is_checked_although_connections_have_just_gone(shared_server: Back
 
 def test_an_endless_loop_is_stopped_within_two_seconds_and_hurts_nobody(shared_server: BackendServer, own: Trader) -> None:
     server, trader = shared_server, own
-    keep(server, "死循环", LOOPER)
+    keep(server, trader, "死循环", LOOPER)
     start(trader, "死循环")
     looping = psutil.Process(entry(server, trader, "死循环").pid)
     used = looping.cpu_times().user
@@ -168,7 +168,7 @@ def test_one_that_fails_as_it_starts_is_said_at_once_with_its_line(shared_server
 def test_an_exception_in_a_callback_is_shown_with_its_line(shared_server: BackendServer, own: Trader) -> None:
     server, trader = shared_server, own
     page = trader.open_page()
-    keep(server, "坏的", BROKEN)
+    keep(server, trader, "坏的", BROKEN)
     trader.do("PUT", "/strategy", name="坏的", operation="开启")
     row = wait_for(trader, "坏的", "异常")
     assert (row["error"]["message"], row["error"]["line"]) == ("ZeroDivisionError: division by zero", 14)
@@ -181,7 +181,7 @@ def test_strategies_live_through_the_deaths_of_host_gateway_and_web_and_come_bac
     server: BackendServer, trader: Trader
 ) -> None:
     trader.do("POST", "/market", symbol=RB)
-    keep(server, "买入", BUYER)
+    keep(server, trader, "买入", BUYER)
     start(trader, "买入")
     running = entry(server, trader, "买入")
     server.wait_replaced(server.kill("host"))
@@ -208,10 +208,10 @@ def test_what_takes_too_much_or_hides_is_ended_with_all_that_it_started(make_ser
     trader = Trader(server).log_in()
     trader.do("POST", "/market", symbol=RB)
     for name, text, why in (("吃内存", HOG, "超过上限 512 MB"), ("炸弹", BOMB, "超过上限")):
-        keep(server, name, text)
+        keep(server, trader, name, text)
         trader.do("PUT", "/strategy", name=name, operation="开启")
         assert why in wait_for(trader, name, "异常")["error"]["message"]
-    keep(server, "躲藏", HIDER)
+    keep(server, trader, "躲藏", HIDER)
     start(trader, "躲藏")
     eventually(lambda: len(sleepers()) == 2, "its children hide")
     trader.do("PUT", "/strategy", name="躲藏", operation="关闭")

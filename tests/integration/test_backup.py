@@ -50,6 +50,8 @@ def settings(tmp_path: Path) -> Settings:
         (made.data_dir / name).write_text(name)
     made.strategies_dir.mkdir()
     (made.strategies_dir / "双均线.py").write_text("# one", "utf-8")
+    (made.strategies_dir / ACCOUNT).mkdir()
+    (made.strategies_dir / ACCOUNT / "双均线.py").write_text("# my own", "utf-8")
     return made
 
 
@@ -76,6 +78,7 @@ def test_what_is_restored_is_what_was_backed_up_and_nothing_of_what_ran(settings
     assert (elsewhere.data_dir / "secret.key").read_bytes() == b"k" * 64
     assert (elsewhere.data_dir / "accounts" / ACCOUNT / "strategies" / "双均线" / "strategy.log").exists()
     assert (elsewhere.strategies_dir / "双均线.py").read_text("utf-8") == "# one"
+    assert (elsewhere.strategies_dir / ACCOUNT / "双均线.py").read_text("utf-8") == "# my own"
     assert not (elsewhere.data_dir / "logs").exists() and not (elsewhere.data_dir / "run" / "host.sock").exists()
     assert data_dir.version_of(elsewhere.data_dir) == data_dir.VERSION
     data_dir.prepare(elsewhere.data_dir)
@@ -237,7 +240,8 @@ def _entry(name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE) -> tuple
         _entry("data/before-1/x", b"x"),
         _entry("data/../x", b"x"),
         _entry("data//x", b"x"),
-        _entry("strategies/sub/x.py", b"x"),
+        _entry("strategies/sub/sub/x.py", b"x"),
+        _entry("strategies/.sub/x.py", b"x"),
         _entry("strategies/x.so", b"x"),
         _entry("strategies/x.py", b"x" * (256 * 1024 + 1)),
     ],
@@ -284,6 +288,7 @@ def test_a_backup_takes_plain_files_of_the_owner_alone_and_says_what_it_left(
         strategies / "dangling.py": tmp_path / "none",
         strategies / "zero.py": Path("/dev/zero"),
         strategies / "link.py": tmp_path / "another's",
+        strategies / "sim-9999-link": tmp_path,
         settings.data_dir / "accounts" / "elsewhere": tmp_path,
     }
     for path, target in links.items():
@@ -301,7 +306,10 @@ def test_a_backup_takes_plain_files_of_the_owner_alone_and_says_what_it_left(
     left = [*links, *pipes, strategies / "folder.py", strategies / "long.py", running / "socket"]
     assert sorted(line.partition(" 没有备份")[0] for line in said) == sorted(map(str, left))
     with tarfile.open(made) as members:
-        assert {entry.name for entry in members if entry.name.startswith("strategies/")} == {"strategies/双均线.py"}
+        assert {entry.name for entry in members if entry.name.startswith("strategies/")} == {
+            "strategies/双均线.py",
+            f"strategies/{ACCOUNT}/双均线.py",
+        }
 
 
 def test_what_is_no_data_directory_is_not_backed_up(tmp_path: Path) -> None:

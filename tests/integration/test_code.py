@@ -70,7 +70,7 @@ def test_code_is_read_by_name_and_version(trader: Auth, gateways: FakeGateways) 
     assert trader.ask("GET", "/code", query_string={"name": "双均线"}).json["data"] == {"双均线": "source"}
     gateways.answers[ReadCode] = Json(b'{"a":"old"}')
     assert trader.ask("GET", "/code?name=a&version=2").json["data"] == {"a": "old"}
-    assert gateways.asked(ReadCode) == [ReadCode("双均线", 0), ReadCode("a", 2)]
+    assert gateways.asked(ReadCode) == [ReadCode("双均线", 0, ACCOUNT), ReadCode("a", 2, ACCOUNT)]
 
 
 @pytest.mark.parametrize("query", ["", "?name=", "?name=%20"])

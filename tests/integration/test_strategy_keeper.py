@@ -37,7 +37,7 @@ from app.gateway.messages import (
 from app.gateway.process import Process, end
 from app.gateway.registry import Entry, Registry, strategy_name
 from app.gateway.rpc import RpcClient
-from app.lib.errors import AppError, BadInput, GatewayDown, NeedsLogin, NotFound, StoreDown, StrategyFailed, StrategyRuns
+from app.lib.errors import AppError, BadInput, GatewayDown, NeedsLogin, NotAllowed, NotFound, StoreDown, StrategyFailed, StrategyRuns
 from app.model.sqlite import SqliteStore
 from app.model.store import StoreFailed
 from app.settings import Settings
@@ -61,7 +61,9 @@ class World:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.folder = data_dir / "策略"
-        self.settings = Settings.load(environment={}, data_dir=data_dir, strategies_dir=self.folder, login_timeout=5, strategy_memory=128)
+        self.settings = Settings.load(
+            environment={}, data_dir=data_dir, strategies_dir=self.folder, login_timeout=5, strategy_memory=128, max_strategies=3
+        )
         self.registry = Registry(data_dir)
         self.host: Host | None = None
         self.child: subprocess.Popen[bytes] | None = None
@@ -164,10 +166,10 @@ class World:
 
     def forget(self) -> None:
         """As new, but for the versions of what was saved."""
-        for name in self.rows():
-            for account in (ACCOUNT, OTHER):
+        for account in (ACCOUNT, OTHER):
+            for name in self.rows(account):
                 self.ask(StopStrategy(account, name))
-            self.ask(DeleteStrategy(ACCOUNT, name))
+                self.ask(DeleteStrategy(account, name))
         eventually(lambda: self.registry.living("strategy") == [], "no strategy runs")
         self.save(LAST)
         self.ask(DeleteStrategy(ACCOUNT, LAST))  # news comes later than answers, and in order
@@ -229,10 +231,10 @@ def test_a_strategy_is_saved_started_stopped_and_deleted(world: World) -> None:
     assert not entry.alive
     assert (world.row()["state"], world.row()["pid"]) == ("停止", 0)
     world.ask(DeleteStrategy(ACCOUNT, "均线"))
-    assert world.rows() == {} and not (world.folder / "均线.py").exists()
+    assert world.rows() == {} and not (world.folder / ACCOUNT / "均线.py").exists()
     with pytest.raises(NotFound):
         world.row()
-    assert json.loads(world.ask(ReadCode("均线", saved.version)).payload) == {"均线": code()}  # what it was stays
+    assert json.loads(world.ask(ReadCode("均线", saved.version, ACCOUNT)).payload) == {"均线": code()}  # what it was stays
 
 
 def test_every_change_of_state_is_told_to_the_accounts_gateway_alone(world: World) -> None:
@@ -243,14 +245,55 @@ def test_every_change_of_state_is_told_to_the_accounts_gateway_alone(world: Worl
     assert world.told(OTHER) == []
 
 
-def test_two_accounts_run_the_same_file_each_in_a_process_of_its_own(world: World) -> None:
-    world.save()
+def test_two_accounts_run_a_shared_file_each_in_a_process_of_its_own_and_neither_deletes_it(world: World) -> None:
+    world.folder.mkdir(exist_ok=True)
+    shared = world.folder / "均线.py"
+    shared.write_text(code(), "utf-8")
     first, second = world.run(), world.run(account=OTHER)
-    assert first.pid != second.pid
+    assert first.pid != second.pid and world.row()["shared"]
     world.ask(StopStrategy(ACCOUNT, "均线"))
     assert (world.row()["state"], world.row(account=OTHER)["state"]) == ("停止", "运行中")
-    with pytest.raises(StrategyRuns, match="另一个账户"):
+    with pytest.raises(NotAllowed, match="共享"):
         world.ask(DeleteStrategy(ACCOUNT, "均线"))
+    assert shared.exists()
+    world.ask(StopStrategy(OTHER, "均线"))
+    shared.unlink()
+
+
+def test_one_account_neither_changes_nor_stops_what_runs_on_another(world: World) -> None:
+    world.save(remark="mine")
+    entry = world.run()
+    theirs = world.ask(SaveCode(OTHER, code(remark="theirs")))
+    assert not theirs.running
+    world.ask(RestartStrategy(ACCOUNT, "均线"))  # what runs is what its own account has saved
+    assert world.starts()[-1]["text"] == code(remark="mine") and not entry.alive
+    world.ask(DeleteStrategy(OTHER, "均线"))
+    assert world.row()["state"] == "运行中" and world.rows(OTHER) == {}
+
+
+def test_an_account_runs_so_many_at_once_and_no_more(world: World) -> None:
+    for name in ("甲", "乙", "丙"):
+        world.save(name)
+        world.run(name)
+    world.folder.joinpath("丁.py").write_text(code("丁"), "utf-8")
+    with pytest.raises(BadInput, match="至多同时运行 3 个"):
+        world.run("丁")
+    world.ask(RestartStrategy(ACCOUNT, "甲"))
+    world.ask(StopStrategy(ACCOUNT, "乙"))
+    world.run("丁")
+    world.ask(StopStrategy(ACCOUNT, "丁"))
+    world.folder.joinpath("丁.py").unlink()
+
+
+def test_the_only_account_of_a_server_of_ones_own_deletes_shared_files_too(cold: World) -> None:
+    cold.start()
+    cold.folder.mkdir()
+    cold.folder.joinpath("均线.py").write_text(code(), "utf-8")
+    cold.save(remark="mine")
+    assert "同名的共享策略仍在" in cold.ask(DeleteStrategy(ACCOUNT, "均线")).note
+    assert cold.row()["shared"]
+    cold.ask(DeleteStrategy(ACCOUNT, "均线"))
+    assert cold.rows() == {} and json.loads(cold.ask(ReadCode("均线", 2, ACCOUNT)).payload) == {"均线": code(remark="mine")}
 
 
 def test_one_that_is_just_being_started_is_not_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,7 +341,7 @@ def test_a_name_that_is_none_is_not_found_and_reaches_no_path(world: World, name
         with pytest.raises(NotFound):
             world.ask(kind(ACCOUNT, name))
     with pytest.raises(NotFound):
-        world.ask(ReadCode(name))
+        world.ask(ReadCode(name, 0, ACCOUNT))
     assert world.rows() == {} and world.starts() == []
 
 
@@ -319,7 +362,7 @@ def test_new_code_of_a_running_strategy_runs_when_it_is_restarted_and_not_before
 def test_a_restart_of_a_broken_file_leaves_the_running_one_alone(world: World) -> None:
     world.save()
     entry = world.run()
-    (world.folder / "均线.py").write_text("def (")
+    (world.folder / ACCOUNT / "均线.py").write_text("def (")
     with pytest.raises(BadInput, match="语法错误"):
         world.ask(RestartStrategy(ACCOUNT, "均线"))
     assert entry.alive and world.row()["state"] == "运行中"
@@ -405,7 +448,7 @@ def test_on_a_full_disk_what_runs_can_be_stopped_and_nothing_half_is_saved(world
             world.save(remark="never kept")
         world.ask(StopStrategy(ACCOUNT, "均线"))
         assert not entry.alive and world.row()["state"] == "停止"
-    assert json.loads(world.ask(ReadCode("均线")).payload) == {"均线": code()}
+    assert json.loads(world.ask(ReadCode("均线", 0, ACCOUNT)).payload) == {"均线": code()}
 
 
 def test_one_that_hears_nothing_is_stopped_within_two_seconds(world: World) -> None:

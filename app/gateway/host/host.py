@@ -203,7 +203,7 @@ class Host:
             case SaveCode():
                 return lambda: keeper.save_code(request.account, request.text)
             case ReadCode():
-                return lambda: keeper.read_code(request.name, request.version)
+                return lambda: keeper.read_code(request.account, request.name, request.version)
             case ReadStrategyLog():
                 return lambda: keeper.read_log(request.account, request.name, request.before, request.limit)
         return None

@@ -7,7 +7,6 @@ a crash, a login or a new host brings it back. Calls come in the host's threads,
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import queue
 import signal
@@ -25,13 +24,13 @@ import psutil
 
 from app.gateway import family, process
 from app.gateway.host import strategy_log
-from app.gateway.host.strategy_files import CodeFile, StrategyFiles, write_whole
+from app.gateway.host.strategy_files import CodeFile, StrategyFiles, Version, write_whole
 from app.gateway.messages import CodeSaved, Done, Json, StrategyChanged
 from app.gateway.process import AlreadyRunning, Backoff, Process
 from app.gateway.registry import Entry, Registry, boot_id, start_ticks, strategy_name
 from app.gateway.rpc import RpcClient
 from app.lib.calendar import SHANGHAI
-from app.lib.errors import AppError, BadInput, GatewayDown, NeedsLogin, NotReady, StrategyFailed, StrategyRuns
+from app.lib.errors import AppError, BadInput, GatewayDown, NeedsLogin, NotAllowed, NotFound, NotReady, StrategyFailed, StrategyRuns
 from app.lib.strategy_lib import is_safe_name
 from app.model import HOST, open_store, store_path
 from app.model.store import Store, StoreFailed
@@ -116,7 +115,7 @@ class Keeper:
         self._ready = ready
         self._command = command
         self._clock = clock
-        self._files = StrategyFiles(settings.strategies_dir, store)
+        self._files = StrategyFiles(settings.strategies_dir, store, settings.max_strategies, in_use=self._versions_in_use)
         self._strategies: dict[tuple[str, str], Strategy] = {}
         self._told: Mapping[str, int] = {}  # account → pid of its gateway when last looked
         self._sampled = 0.0
@@ -131,6 +130,7 @@ class Keeper:
             for name, record in self._store.settings(_scope(account)).items():
                 strategy = Strategy(account, name, msgspec.convert(record, Record))
                 self._strategies[account, name] = strategy
+                self._files.go_on(account, name)
                 with strategy.lock:
                     self._find_again(strategy)
         self.adopt_the_living()
@@ -190,9 +190,9 @@ class Keeper:
         """See ListStrategies."""
         if name:
             strategy = self._known(account, name)
-            versions = [msgspec.to_builtins(version) for version in self._files.versions(name)]
-            return Json(orjson.dumps(self._row(strategy, self._file_of(name)) | {"versions": versions}))
-        files = {file.name: file for file in self._files.listed()}
+            versions = [_version_row(version) for version in self._files.versions(account, name)]
+            return Json(orjson.dumps(self._row(strategy, self._file_of(account, name)) | {"versions": versions}))
+        files = {file.name: file for file in self._files.listed(account)}
         running = {strategy.name for strategy in list(self._strategies.values()) if strategy.account == account and strategy.runs}
         rows = [self._row(self._seen(account, each), files.get(each)) for each in sorted(files.keys() | running)]
         return Json(orjson.dumps(rows))
@@ -227,33 +227,32 @@ class Keeper:
 
     def delete(self, account: str, name: str) -> Done:
         """See DeleteStrategy."""
-        self._files.find(name)
-        self._strategy(account, name)
-        with contextlib.ExitStack() as nobody_starts_one:
-            called = self._called(name)
-            for strategy in called:
-                nobody_starts_one.enter_context(strategy.lock)
-            if any(strategy.runs for strategy in called):
-                mine = self._strategies.get((account, name))
-                whose = "" if mine is not None and mine.runs else "（在另一个账户上）"
-                raise StrategyRuns(f"运行中的策略{whose}请先停止", name=name)
-            self._files.delete(name)
-            for strategy in called:
-                self._strategies.pop((strategy.account, name), None)
-                self._store.delete_setting(_scope(strategy.account), name)
-        self._tell(Strategy(account, name, Record()), deleted=True)
-        return Done()
+        file = self._files.find(account, name)
+        if file.shared and (self._settings.is_public or self._others(account)):
+            raise NotAllowed(f"{name} 是各账户共享的策略，只能由管理员在服务器的策略目录中删除", code="SHARED_STRATEGY")
+        strategy = self._strategy(account, name)
+        with strategy.lock:  # nobody starts it meanwhile
+            if strategy.runs:
+                raise StrategyRuns("运行中的策略请先停止", name=name)
+            self._files.delete(account, name)
+            self._strategies.pop((account, name), None)
+            self._store.delete_setting(_scope(account), name)
+        left = self._file_of(account, name)
+        self._tell(Strategy(account, name, Record()), deleted=left is None)
+        return Done(f"删除{name}成功，同名的共享策略仍在" if left is not None else "")
 
     def save_code(self, account: str, text: str) -> CodeSaved:
         """See SaveCode."""
-        name, version = self._files.save(text)
-        self._tell(self._seen(account, name))
-        older = [strategy for strategy in self._called(name) if strategy.runs and strategy.record.version != version.version]
-        return CodeSaved(name, version.version, bool(older))
+        name, version = self._files.save(account, text)
+        strategy = self._seen(account, name)
+        self._tell(strategy)
+        return CodeSaved(name, version.version, strategy.runs and strategy.record.version != version.version)
 
-    def read_code(self, name: str, version: int) -> Json:
+    def read_code(self, account: str, name: str, version: int) -> Json:
         """See ReadCode."""
-        return Json(orjson.dumps({name: self._files.source(name, version)}))
+        if not account:
+            raise NotFound("网页进程的版本较旧，请重启网页服务", code="VERSION_MISMATCH")
+        return Json(orjson.dumps({name: self._files.source(account, name, version)}))
 
     def read_log(self, account: str, name: str, before: str, limit: int) -> Json:
         """See ReadStrategyLog."""
@@ -265,7 +264,7 @@ class Keeper:
     def _run_the_file(self, strategy: Strategy) -> None:
         """Start it by hand: with the file as it stands now, and as if it had never failed."""
         self._check_startable(strategy)
-        version = self._files.take(strategy.name).version
+        version = self._files.take(strategy.account, strategy.name).version
         strategy.backoff = Backoff(first=0.2, last=2.0)
         strategy.record = msgspec.structs.replace(strategy.record, wanted=True, version=version, error=None, restarts=[])
         try:
@@ -276,9 +275,13 @@ class Keeper:
             raise AppError(f"策略不能启动：{error.strerror}", code="STRATEGY_NOT_STARTED") from error
 
     def _check_startable(self, strategy: Strategy) -> None:
-        file = self._files.find(strategy.name)
+        file = self._files.find(strategy.account, strategy.name)
         if file.problem:
             raise BadInput("name", f"策略不能启动：{file.problem}", code="BAD_CODE", line=file.line)
+        most = self._settings.max_strategies
+        running = [each for each in list(self._strategies.values()) if each.account == strategy.account and each.runs]
+        if strategy not in running and len(running) >= most:
+            raise BadInput("name", f"策略不能启动：每个账户至多同时运行 {most} 个", code="TOO_MANY_STRATEGIES")
         if strategy.account in self._ready():
             return
         if self._registry.find(_gateway_of(strategy.account)) is None:
@@ -290,7 +293,7 @@ class Keeper:
         record, folder = strategy.record, self._folder(strategy.account, strategy.name)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{strategy.name}.py"
-        write_whole(path, self._files.source(strategy.name, record.version).encode())
+        write_whole(path, self._files.source(strategy.account, strategy.name, record.version).encode())
         (folder / "error.json").unlink(missing_ok=True)
         line = {
             "account": strategy.account,
@@ -468,15 +471,20 @@ class Keeper:
         """Raises NotFound when there is neither such a file nor such a process."""
         strategy = self._strategies.get((account, name))
         if strategy is None or not strategy.runs:
-            self._files.find(name)
+            self._files.find(account, name)
         return strategy or self._strategy(account, name)
 
-    def _called(self, name: str) -> list[Strategy]:
-        return [strategy for strategy in list(self._strategies.values()) if strategy.name == name]
+    def _versions_in_use(self, account: str, name: str) -> set[int]:
+        strategy = self._strategies.get((account, name))
+        return {strategy.record.version} if strategy is not None else set()
 
-    def _file_of(self, name: str) -> CodeFile | None:
+    def _others(self, account: str) -> list[str]:
+        """The other accounts that this server has ever had."""
+        return [path.name for path in (self._settings.data_dir / "accounts").glob("*") if path.name != account]
+
+    def _file_of(self, account: str, name: str) -> CodeFile | None:
         try:
-            return self._files.find(name)
+            return self._files.find(account, name)
         except AppError:
             return None
 
@@ -488,7 +496,7 @@ class Keeper:
             error = error or self._error("策略文件已不在")
         elif file.problem and not strategy.runs:
             state, error = FAILED, {"message": file.problem, "line": file.line, "traceback": "", "time": file.updated}
-        versions = self._files.versions(strategy.name)
+        versions = self._files.versions(strategy.account, strategy.name)
         return {
             "name": strategy.name,
             "status": STATUS[state],
@@ -500,6 +508,7 @@ class Keeper:
             "started": record.started,
             "updated": record.updated or (file.updated if file is not None else ""),
             "restarts": len([moment for moment in record.restarts if self._clock() - moment < RESTART_WINDOW]),
+            "shared": file is not None and file.shared,
             "error": error,
         }
 
@@ -520,7 +529,7 @@ class Keeper:
             log.error("the state of strategy %s of %s is not kept: %s", strategy.name, strategy.account, error)
 
     def _tell(self, strategy: Strategy, deleted: bool = False) -> None:
-        row = self._row(strategy, self._file_of(strategy.name)) | ({"deleted": True} if deleted else {})
+        row = self._row(strategy, self._file_of(strategy.account, strategy.name)) | ({"deleted": True} if deleted else {})
         news = StrategyChanged(strategy.name, orjson.dumps({"type": "strategy", "data": row}), deleted)
         self._news.put((strategy.account, news))
 
@@ -593,6 +602,10 @@ def _scope(account: str) -> str:
 
 def _gateway_of(account: str) -> str:
     return f"gateway-{account}"
+
+
+def _version_row(version: Version) -> dict[str, Any]:
+    return {"version": version.version, "sha": version.sha, "time": version.time, "source": version.source}
 
 
 def _start_of(pid: int) -> float:
