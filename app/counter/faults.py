@@ -309,7 +309,7 @@ class FaultyCore(Core):
                 "broker": account.stored.broker,
                 "user": account.stored.user,
                 "trading_day": self._trading_day,
-                "money": msgspec.to_builtins(self._money_row(account)),
+                "money": msgspec.to_builtins(self._money_row(account, native=bool(self.links(account.stored.user, native=True)))),
                 "lots": [lot._asdict() for lot in account.book.open_lots()],
                 "orders": [msgspec.to_builtins(order.row) for order in account.orders.values()],
                 "fills": [msgspec.to_builtins(trade) for trade in account.trades],
