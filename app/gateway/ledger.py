@@ -22,7 +22,7 @@ from app.counter.frames import InstrumentField, OrderField, PositionDetailField,
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
 from app.lib.book import Book, Fill, Lot, Money, Position, Terms, WorkingOrder
-from app.lib.lots import ZERO, cents
+from app.lib.lots import cents
 from app.lib.prices import exact, is_absent
 from app.lib.rows import WORKING
 
@@ -559,13 +559,15 @@ class Ledger:
     def money(self) -> Money:
         """The account's money: the counter's as it told it last, and what the book has seen change since."""
         money = self.book.money()
-        if self._beside is not None:
-            money = money._replace(**self._beside._asdict())
-        elif not self._corrections:
+        if self._beside is None and not self._corrections:
             return money
-        amounts = {name: getattr(money, name) + amount for name, amount in self._corrections.items()}
-        money = money._replace(**amounts).summed()
-        return money._replace(withdraw_quota=min(money.withdraw_quota, max(ZERO, money.available)))
+        amounts = money._asdict()
+        del amounts["balance"], amounts["available"]
+        if self._beside is not None:
+            amounts.update(self._beside._asdict())
+        for name, amount in self._corrections.items():
+            amounts[name] += amount
+        return Money.of(**amounts)
 
     def last_price(self, symbol: str) -> float:
         """Of the newest quote, before the first one the last settlement; 0 where neither is known."""

@@ -96,12 +96,42 @@ class Money(NamedTuple):
     withheld: Decimal = ZERO  # there and not available: funds frozen by the broker, margin of deliveries, frozen premiums, a reserve
     withdraw_quota: Decimal = ZERO  # what may be taken out
 
-    def summed(self) -> Money:
-        """With the two sums of what it is made of."""
-        profit = self.close_profit + self.position_profit
-        balance = self.pre_balance + self.deposit - self.withdraw + profit - self.commission + self.other_funds
-        available = balance - self.margin - self.frozen_margin - self.frozen_commission - self.withheld
-        return self._replace(balance=balance, available=available)
+    @classmethod
+    def of(
+        cls,
+        *,
+        pre_balance: Decimal,
+        deposit: Decimal,
+        withdraw: Decimal,
+        margin: Decimal,
+        frozen_margin: Decimal,
+        frozen_commission: Decimal,
+        commission: Decimal,
+        close_profit: Decimal,
+        position_profit: Decimal,
+        other_funds: Decimal = ZERO,
+        withheld: Decimal = ZERO,
+        withdraw_quota: Decimal = ZERO,
+    ) -> Money:
+        """With the two sums; nothing may be taken out that is not available."""
+        balance = pre_balance + deposit - withdraw + close_profit + position_profit - commission + other_funds
+        available = balance - margin - frozen_margin - frozen_commission - withheld
+        return cls(
+            pre_balance=pre_balance,
+            deposit=deposit,
+            withdraw=withdraw,
+            margin=margin,
+            frozen_margin=frozen_margin,
+            frozen_commission=frozen_commission,
+            commission=commission,
+            close_profit=close_profit,
+            position_profit=position_profit,
+            balance=balance,
+            available=available,
+            other_funds=other_funds,
+            withheld=withheld,
+            withdraw_quota=min(withdraw_quota, max(ZERO, available)),
+        )
 
 
 class _Frozen(NamedTuple):
@@ -337,7 +367,7 @@ class Book:
                 price = prices.get(count.terms.symbol)
                 position_profit += count.profit(None if price is None else exact(price))[0]
         margin, frozen = self._margin(), self._freezes()
-        return Money(
+        return Money.of(
             pre_balance=self._pre_balance,
             deposit=self._deposit,
             withdraw=self._withdraw,
@@ -347,9 +377,7 @@ class Book:
             commission=commission,
             close_profit=close_profit,
             position_profit=position_profit,
-            balance=ZERO,
-            available=ZERO,
-        ).summed()
+        )
 
     def _margin(self) -> Decimal:
         """All lots' margin; of a product under the max side rule only the larger of its two sides."""
