@@ -157,7 +157,8 @@ class RelayTrader:
         return self._app.know(order)
 
     def cancel_order(self, req: CancelRequest, **_more: Any) -> int:
-        """0 once the cancel has left, or will leave as soon as the order is found; -1 when it has not (logged)."""
+        """0 once the cancel has left, or will leave as soon as the order is found; -1 when it has not, or nobody knows (logged): then
+        it may be asked for again, a second cancel does no harm."""
         order_id = req.order_id.rpartition(".")[2]
         unanswered = self.unanswered.open.get(order_id)
         if unanswered is not None:
@@ -167,7 +168,8 @@ class RelayTrader:
         try:
             self._app.call(CancelOrder(self.unanswered.real_id(order_id), wait=False), CALL_LIMIT)
         except AppError as error:
-            log.error("撤单 %s 未发出：%s", req.order_id, error.message)
+            left = "可能已发出，可以再撤" if _may_have_left(error) else "未发出"
+            log.error("撤单 %s %s：%s", req.order_id, left, error.message)
             return -1
         return 0
 

@@ -474,12 +474,18 @@ def test_what_no_order_can_be_never_leaves(run: Callable[..., Any], gateway: Gat
     assert gateway.orders() == []
 
 
-def test_a_cancel_goes_by_the_id_that_send_order_gave(run: Callable[..., Any], gateway: Gateway) -> None:
+def test_a_cancel_goes_by_the_id_that_send_order_gave(
+    run: Callable[..., Any], gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
     strategy = run(NOTES, orders=[order(1)])
     assert strategy.action.cancel("sim.1_7_1") == 0
     assert gateway.asked[-1] == CancelOrder("1_7_1", wait=False)
     gateway.answers[CancelOrder] = OrderRefused("已成交")
     assert strategy.action.cancel("sim.1_7_1") == -1
+    assert "撤单 1_7_1 未发出：已成交" in caplog.text
+    gateway.answers[CancelOrder] = GatewayDown("网关未在限定时间内应答", asked=True)
+    assert strategy.action.cancel("sim.1_7_1") == -1
+    assert "撤单 1_7_1 可能已发出，可以再撤" in caplog.text
 
 
 def test_closing_goes_by_the_accounts_position_todays_and_history_apart(run: Callable[..., Any], gateway: Gateway) -> None:
