@@ -137,6 +137,7 @@ OWN: dict[str, Own] = {
     "GATEWAY_TIMEOUT": Own(US, "网关没有在限定时间内应答：读列表可再试，报单与撤单先核对委托列表"),
     "COUNTER_FAILED": Own(US, "内置柜台没能启动，原因在日志 counter 里"),
     "BAD_JSON": Own(US, "请求体不是一个 JSON 对象"),
+    "TOO_MANY_FIELDS": Own(US, "表单的字段太多"),
     "BAD_CODE": Own(US, "策略代码有错，不能启动；`line` 是行号"),
     "NO_NAME": Own(US, "策略代码里 ext 的第一个参数不是文字"),
     "UNKNOWN_STRATEGY": Own(US, "没有这个策略"),
