@@ -171,7 +171,7 @@ def end(api: Any) -> None:
     exit() waits for the binding's own thread while it holds the lock, and that thread may need the lock to get out of a callback: then
     both wait for ever. The same function called through ctypes lets the lock go. `id(api) + 16` is where pybind11 keeps the object.
     """
-    bound = next(kind for kind in type(api).__mro__ if kind.__name__ in ("TdApi", "MdApi"))
+    bound = type(api).__mro__[-3]
     library = ctypes.CDLL(sys.modules[bound.__module__].__file__)
     getattr(library, f"_ZN5{bound.__name__}4exitEv")(ctypes.c_void_p.from_address(id(api) + object.__basicsize__))
 

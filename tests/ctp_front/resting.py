@@ -1,6 +1,9 @@
 """A gateway over the real binding that rests and wakes again and again, in a process of its own: `python -m tests.ctp_front.resting`.
 
-Arguments: a folder, and how often. Prints a JSON line a round: threads and open files once all is quiet.
+Arguments: a folder, and how often. Prints a JSON line a round: threads, open files and library objects once all is quiet. What is
+logged as an error goes to stderr, and nothing else does.
+
+The binding's threads are never idle when the libraries are let go: each is within a callback, and needs Python's lock to get out.
 """
 
 from __future__ import annotations
@@ -9,20 +12,44 @@ import json
 import logging
 import os
 import sys
+import threading
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from app.gateway.interfaces import native
 from app.lib.calendar import SHANGHAI
 from app.model.sqlite import SqliteStore
 from tests.ctp_front.build import MD, TD
 from tests.fakes.app import Gateway
 from tests.waiting import eventually
 
+alive: set[int] = set()  # library objects that have not been freed
+
+
+def begin(link: Any, api: Any, own: Callable[[Any, Any], None]) -> None:
+    alive.add(id(api))
+    own(link, api)
+
+
+def busy(_api: object, *_args: object) -> None:
+    """The answer to a logout: not read to its end before the library is being let go, and so held up for good should that hold the lock."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and not any(thread.name == "library-exit" for thread in threading.enumerate()):
+        time.sleep(0.01)
+
 
 def main(folder: Path, rounds: int) -> None:
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    for link in (native.NativeTraderLink, native.NativeMarketLink):
+        link._begin = partialmethod(begin, own=link._begin)  # type: ignore[method-assign, assignment]
+        link._callbacks.onRspUserLogout = busy  # type: ignore[attr-defined]
+        link._callbacks.__del__ = lambda api: alive.discard(id(api))  # type: ignore[attr-defined]
     store = SqliteStore(folder / "account.db")
     info = {"auth_code": "", "appid": "", "new_password": "", "password_taken": False}
     info |= {"query_interval": 0.0, "settlement_confirm": True, "never_rests": False}
@@ -36,11 +63,13 @@ def main(folder: Path, rounds: int) -> None:
         gateway.do(lambda: [side.rest(datetime.now(SHANGHAI) + timedelta(hours=1)) for side in sides])
         assert gateway.state("td") == gateway.state("md") == "resting"
         eventually(lambda: process.num_threads() < awake - 2, "the library's threads have ended")
+        eventually(lambda: not alive, "the library's objects are freed")
         resting = process.num_threads()
         gateway.do(lambda: [side.wake() for side in sides])
         gateway.ready(times=number + 1)
         eventually(lambda: gateway.state("md") == "ready", "market ready")
-        sys.stdout.write(json.dumps({"resting": resting, "awake": process.num_threads(), "files": process.num_fds()}) + "\n")
+        used = {"threads": process.num_threads(), "files": process.num_fds(), "objects": len(alive)}
+        sys.stdout.write(json.dumps({"resting": resting, **used}) + "\n")
         sys.stdout.flush()
     gateway.stop()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import types
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -1156,6 +1158,29 @@ def test_who_rests_logs_out_and_lets_the_library_go_and_who_wakes_logs_in_with_a
     gateway.ready(times=2)
     assert desk.td is not first and gateway.bee.trader.trading_day == "20250610"
     eventually(lambda: len(desk.asked("subscribeMarketData")) == 2, "subscribed again")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the library is left alone there")
+def test_the_bindings_own_library_is_asked_to_let_go_whatever_our_class_over_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of it is tried on the real binding: test_ctp_resting.py."""
+    called: list[tuple[str, str]] = []
+    done = threading.Event()
+
+    class Library:
+        def __init__(self, path: str) -> None:
+            self.path = path
+
+        def __getattr__(self, symbol: str) -> Callable[[object], None]:
+            return lambda _address: (called.append((self.path, symbol)), done.set())[1]
+
+    binding = types.ModuleType("binding")
+    binding.__file__ = "/there/binding.so"
+    monkeypatch.setitem(sys.modules, "binding", binding)
+    monkeypatch.setattr(native.ctypes, "CDLL", Library)
+    foreign = type("pybind11_object", (), {"__slots__": ("held",)})
+    bound = type("TdApi", (foreign,), {"__module__": "binding"})
+    native._let_go(type("TdApi", (native.TraderCallbacks, bound), {})())
+    assert done.wait(5) and called == [("/there/binding.so", "_ZN5TdApi4exitEv")]
 
 
 def test_what_is_wrong_on_the_machine_when_it_is_time_to_dial_is_looked_at_again_and_again(

@@ -356,22 +356,24 @@ class NativeLink(ABC):
 def _let_go(api: Any) -> None:
     """Take the library apart, which ends its threads and sockets. In a thread of its own: it waits for the binding's.
 
-    The binding's `exit` waits for its calling thread with Python's lock held, which that thread may be waiting for. The same C++
-    function, called through ctypes, is called without that lock. Where its name is another (Windows), the library is left alone:
-    logged out, it goes on dialling.
+    The binding's `exit` waits for its calling thread with Python's lock held, which that thread may be waiting for; freeing an object
+    that has not exited calls it too. The same C++ function, called through ctypes, is called without that lock, and once it has been,
+    the object is freed without ado. Where its name is another (Windows), the library is left alone: logged out, it goes on dialling.
     """
-    bound = next(kind for kind in type(api).__mro__ if kind.__name__ in ("TdApi", "MdApi"))
     if sys.platform == "win32":
+        _LEFT.append(api)
         return
-    library = ctypes.CDLL(sys.modules[bound.__module__].__file__)
-    leave = getattr(library, f"_ZN5{bound.__name__}4exitEv")
-    address = ctypes.c_void_p.from_address(id(api) + object.__basicsize__)  # where pybind11 keeps the C++ object's
-    threading.Thread(target=leave, args=(address,), name="library-exit", daemon=True).start()
-    _GONE.append(api)  # not to be freed while that goes on
+    bound = type(api).__mro__[-3]  # the binding's own class: behind it are pybind11's and Python's objects
+    leave = getattr(ctypes.CDLL(sys.modules[bound.__module__].__file__), f"_ZN5{bound.__name__}4exitEv")
+
+    def run() -> None:
+        leave(ctypes.c_void_p.from_address(id(api) + object.__basicsize__))  # where pybind11 keeps the C++ object's address
+
+    threading.Thread(target=run, name="library-exit", daemon=True).start()
 
 
-_GONE: list[Any] = []
-"""Library objects that were taken apart: two a session of trading."""
+_LEFT: list[Any] = []
+"""Library objects that were not taken apart, and so must not be freed."""
 
 
 class TraderCallbacks:
