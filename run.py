@@ -146,7 +146,7 @@ def stop(ctx: click.Context, **options: Any) -> None:
 
 @main.command()
 @settings_options
-@click.option("--td-address", metavar="ADDRESS", help="要试连的交易前置，形如 tcp://180.168.146.187:10201")
+@click.option("--td-address", metavar="ADDRESS", help="要试连的交易前置，形如 tcp://180.168.146.187:10201，几个用逗号隔开")
 @click.option("--md-address", metavar="ADDRESS", help="要试连的行情前置")
 @click.pass_context
 def doctor(ctx: click.Context, td_address: str | None, md_address: str | None, **options: Any) -> None:

@@ -20,6 +20,8 @@ from app.lib.errors import LoginRefused, RateLimited
 from app.model.store import StoreFailed
 
 LOCK_TIMEOUT = 2.0  # seconds
+WRONG_PASSWORD = {"CTP_3", "PASSWORD_DIFFERS", LoginRefused.default_code}
+"""Codes of a LoginRefused that is for the password, or may be: the last one's reason was lost with the gateway."""
 _SCHEMA = "CREATE TABLE IF NOT EXISTS attempts (kind TEXT NOT NULL, who TEXT NOT NULL, at REAL NOT NULL)"
 
 
@@ -48,17 +50,16 @@ class LoginAttempts:
 
     @contextmanager
     def count_if_refused(self, account: str) -> Iterator[None]:
-        """Around a check of the account's password: a LoginRefused counts, nothing else does. Raises RateLimited.
+        """Around a check of the account's password: one that is wrong counts, nothing else does. Raises RateLimited.
 
         An attempt still under way counts as if it were refused, or a burst of parallel guesses would slip through.
         """
         attempt = self._take(self._per_account, account)
         try:
             yield
-        except LoginRefused:
-            raise
-        except BaseException:
-            self._give_back(attempt)
+        except BaseException as error:
+            if not (isinstance(error, LoginRefused) and error.code in WRONG_PASSWORD):
+                self._give_back(attempt)
             raise
         self._give_back(attempt)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import shutil
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
@@ -17,6 +19,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from app.gateway.interfaces import checks
+from app.lib import fronts
 from app.lib.calendar import SHANGHAI, outlook, use_overrides
 from app.lib.errors import AppError
 from app.model import open_store, store_path
@@ -24,6 +27,8 @@ from app.model.store import StoreFailed
 from app.settings import Settings
 
 PATIENCE = 3.0  # seconds for a front
+LOAD = "import ctpbee_api.ctp"
+LOAD_LIMIT = 60.0  # seconds
 LEAST_SPACE = 1 << 30  # bytes
 CALENDAR_AHEAD = timedelta(days=45)
 EARLIEST = datetime(2026, 1, 1, tzinfo=SHANGHAI)  # no clock that is right is before this
@@ -38,12 +43,12 @@ class Line(NamedTuple):
     text: str
 
 
-def examine(settings: Settings, fronts: Mapping[str, str] = MappingProxyType({}), now: Callable[[], float] = time.time) -> list[Line]:
-    """Everything, in the order in which it is shown. `fronts`: addresses to try, by what they are."""
+def examine(settings: Settings, given: Mapping[str, str] = MappingProxyType({}), now: Callable[[], float] = time.time) -> list[Line]:
+    """Everything, in the order in which it is shown. `given`: lists of fronts to try, by what they are."""
     moment = datetime.fromtimestamp(now(), SHANGHAI)
     lines = [_calendar(settings, moment.date()), _clock(moment), *_data(settings), _store(settings)]
-    lines += [_of(finding, needed=settings.interface != "sim") for finding in checks.of_this_machine()]
-    return lines + [_front(word, address) for word, address in fronts.items()]
+    lines += [_of(finding, needed=settings.interface != "sim") for finding in _native(list(checks.of_this_machine()))]
+    return lines + list(fronts_tried(given))
 
 
 def table(lines: list[Line]) -> Iterator[str]:
@@ -62,6 +67,27 @@ def _of(finding: checks.Finding, needed: bool) -> Line:
         return Line(OK, finding.name, finding.detail)
     text = f"{finding.problem}。{finding.remedy}"
     return Line(FAILED if needed else WARNING, finding.name, text if needed else f"{text}（只有 interface=ctp 需要）")
+
+
+def _native(findings: list[checks.Finding]) -> Iterator[checks.Finding]:
+    """What the interface `ctp` needs; where all of it is there, whether it can be loaded: a file says nothing of what is in it."""
+    is_there = not any(finding.problem for finding in findings)
+    for finding in findings:
+        if is_there and finding.name == "ctpbee_api":
+            yield next(checks.of_loading(_load_apart), finding._replace(detail=f"{finding.detail}，可以载入"))
+        else:
+            yield finding
+
+
+def _load_apart() -> None:
+    """Load binding and libraries in a process of their own, which a bad one may end. Raises ImportError."""
+    try:
+        done = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, timeout=LOAD_LIMIT)
+    except subprocess.TimeoutExpired:
+        raise ImportError(f"{LOAD_LIMIT:g} 秒内没有载入") from None
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise ImportError(said[-1] if said else f"载入它的进程意外结束（{done.returncode}）")
 
 
 def _calendar(settings: Settings, today: date) -> Line:
@@ -107,6 +133,12 @@ def _store(settings: Settings) -> Line:
     except (AppError, StoreFailed, OSError, sqlite3.Error) as error:
         return Line(FAILED, "存储", f"打不开：{error}")
     return Line(OK, "存储", kind)
+
+
+def fronts_tried(given: Mapping[str, str]) -> Iterator[Line]:
+    """A line for each address; `given` are lists of them, by what they are."""
+    for word, text in given.items():
+        yield from (_front(word, address) for address in fronts.split(text))
 
 
 def _front(word: str, address: str) -> Line:

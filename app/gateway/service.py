@@ -80,7 +80,7 @@ from app.gateway.registry import Registry
 from app.gateway.rpc import Last, RpcServer
 from app.gateway.strategies import Strategies, StrategyFeed, said_rows
 from app.gateway.subscriptions import Subscriptions
-from app.lib import account_config, calendar, rows
+from app.lib import account_config, calendar, fronts, rows
 from app.lib.advice import refusal_text, refused_by
 from app.lib.bars import CUTS, INTERVALS, BarBuilder
 from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
@@ -589,7 +589,7 @@ class Service:
             raise LoginRefused("账户已登录，密码与登录时不同", code="PASSWORD_DIFFERS")
         for name in ("td_address", "md_address"):
             asked, ours = getattr(request, name), getattr(self._login, name)
-            if asked and ours and asked != ours:
+            if asked and ours and not fronts.same(asked, ours):
                 raise LoginRefused("账户已登录在另一组前置上，请先注销", code="FRONT_DIFFERS")
         return Done()
 

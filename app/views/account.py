@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 from flask import Blueprint, Response, g, request
 
@@ -12,6 +10,7 @@ from app.auth import LONGEST_CODE, auth_required
 from app.gateway.messages import CheckPassword, LogIn
 from app.gateway.registry import PAPER_BROKER, account_key
 from app.global_var import G
+from app.lib import fronts
 from app.lib.errors import BadInput, NotFound
 from app.views.asking import ask, parameters
 from app.views.envelope import failing_as, ours, succeed
@@ -19,7 +18,6 @@ from app.views.parse import REQUIRED, Parameters
 
 REAL_INTERFACES = ("ctp", "ctp_se")
 INTERFACES = ("sim", *REAL_INTERFACES)
-_FRONT = re.compile(r"tcp://[A-Za-z0-9.\-]{1,253}:([0-9]{1,5})", re.ASCII)
 
 blueprint = Blueprint("account", __name__)
 
@@ -102,8 +100,7 @@ def _login_of(sent: Parameters, interface: str) -> LogIn:
 
 
 def _front(sent: Parameters, name: str) -> str:
-    text = sent.text(name, longest=300)
-    match = _FRONT.fullmatch(text)
-    if match is None or not 0 < int(match[1]) < 65536:
-        raise BadInput(name, f"参数 {name} 应形如 tcp://180.168.146.187:10201")
-    return text
+    addresses = fronts.split(sent.text(name, longest=fronts.LONGEST))
+    if not all(map(fronts.is_address, addresses)):
+        raise BadInput(name, f"参数 {name} 应形如 {fronts.EXAMPLE}")
+    return ",".join(addresses)

@@ -12,6 +12,7 @@ import orjson
 from flask import Blueprint, Response
 
 from app.auth import LONGEST_CODE, SHORTEST_CODE
+from app.lib import fronts
 from app.lib.account_config import MAX_REFRESH, MAX_SLIPPAGE
 from app.lib.bars import CUTS, INTERVALS
 from app.lib.strategy_lib import LONGEST_NAME, MAX_BYTES, SAFE_NAME
@@ -77,7 +78,7 @@ SYMBOL = {"type": "string", "pattern": f"^{_CONTRACT}$", "examples": ["rb2510.SH
 SEVERAL = {"type": "string", "pattern": f"^{_CONTRACT}(?:,{_CONTRACT})*$", "maxLength": MOST_SYMBOLS * 40}
 CODE = text(LONGEST_CODE, 1)
 FLAG = {"type": "boolean"}
-FRONT = {"type": "string", "maxLength": 300, "pattern": r"^tcp://[A-Za-z0-9.\-]{1,253}:[0-9]{1,5}$"}
+FRONT = {"type": "string", "maxLength": fronts.LONGEST, "pattern": f"^{fronts.PATTERN}(,{fronts.PATTERN})*$"}
 
 EXCHANGE = Parameter("exchange", words(*EXCHANGES), "合约名称未带交易所时给出；都给出时须一致")
 LOCAL_SYMBOL = Parameter("local_symbol", SYMBOL, "合约，rb2510.SHFE 或 rb2510", True)
@@ -106,8 +107,8 @@ OPERATIONS = (
             Parameter("interface", words(*INTERFACES), "接口；不给则用服务器的设置"),
             Parameter("auth_code", text(), "终端认证码"),
             Parameter("appid", text(), "终端标识"),
-            Parameter("td_address", FRONT, "交易前置，实盘必填"),
-            Parameter("md_address", FRONT, "行情前置，实盘必填"),
+            Parameter("td_address", FRONT, "交易前置，实盘必填；几个用逗号隔开，连不上时由 CTP 的库换用"),
+            Parameter("md_address", FRONT, "行情前置，实盘必填；几个用逗号隔开"),
         ),
         open=True,
     ),

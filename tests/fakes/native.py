@@ -61,6 +61,7 @@ class Binding:
     """A queue and the one thread that calls back."""
 
     desk: Desk
+    front: str
 
     def __init__(self) -> None:
         self._calls: queue.Queue[tuple[str, tuple[Any, ...]] | None] = queue.Queue()
@@ -81,7 +82,7 @@ class Binding:
         done.set()
 
     def registerFront(self, address: str) -> None:
-        self.desk.heard.append((f"{type(self).__name__}.registerFront", {"address": address}))
+        self.desk.heard.append((f"{self.front}.registerFront", {"address": address}))
 
     def init(self) -> None:
         self._thread.start()
@@ -124,6 +125,8 @@ class Binding:
 
 
 class FakeTd(Binding):
+    front = "td"
+
     def __init__(self) -> None:
         super().__init__()
         self.desk.td = self
@@ -198,6 +201,8 @@ class FakeTd(Binding):
 
 class FakeMd(Binding):
     """It verifies: who has not logged in to trading on this day is refused, as the guide has it (HQLK 1)."""
+
+    front = "md"
 
     def __init__(self) -> None:
         super().__init__()

@@ -83,6 +83,8 @@ FRONT = TEXT | {
     "ssl": "ssl://1.2.3.4:5",
     "no port": "tcp://1.2.3.4",
     "port out of range": "tcp://1.2.3.4:70000",
+    "a second that is none": "tcp://1.2.3.4:5,1.2.3.5:6",
+    "nothing behind the comma": "tcp://1.2.3.4:5,",
 }
 LOGIN = {
     "authorization": "000000",

@@ -105,6 +105,15 @@ def test_each_account_has_a_flow_directory_of_its_own_for_each_front(desk: Desk,
     assert all(Path(flow).is_dir() for flow in flows)
 
 
+def test_each_front_of_a_side_is_registered_in_turn_before_the_library_connects(desk: Desk, launch: Callable[..., Gateway]) -> None:
+    td, md = ["tcp://a:1", "tcp://b:2"], ["tcp://c:3", "tcp://d:4"]
+    gateway = launch(td_address=", ".join(td), md_address=",".join(md))
+    gateway.ready()
+    assert [request["address"] for request in desk.asked("td.registerFront")] == td
+    assert [request["address"] for request in desk.asked("md.registerFront")] == md
+    assert ("td", "connected", "tcp://a:1, tcp://b:2") in gateway.states
+
+
 @pytest.mark.parametrize("error_id", [3, 12, 60, 75, 131, 140, 141, 143, 144, 145, 4060])
 def test_a_refused_login_is_told_with_its_id_and_never_tried_again(desk: Desk, launch: Callable[..., Gateway], error_id: int) -> None:
     desk.errors["onRspUserLogin"] = {"ErrorID": error_id, "ErrorMsg": "CTP：不行"}

@@ -121,7 +121,7 @@ class World:
             "brokerid": "9999",
             "userid": userid,
             "password": password,
-            "td_address": "tcp://td:1",
+            "td_address": "tcp://td:1,tcp://td2:1",
             "counter_address": self._address("counter"),
         }
         child = self._start("app.gateway", json.dumps(line).encode() + b"\n")
@@ -512,8 +512,8 @@ def test_a_bad_question_is_refused_and_the_gateway_goes_on(shared_world: World, 
 
 def test_another_password_or_other_fronts_are_refused(shared_world: World) -> None:
     _, page = shared_world.log_in("doorman")
-    assert page.ask(CheckPassword(PASSWORD, "tcp://td:1")) == Done()
-    for wrong in (CheckPassword("wrong"), CheckPassword(""), CheckPassword("密码"), CheckPassword(PASSWORD, "tcp://other:1")):
+    assert page.ask(CheckPassword(PASSWORD, "tcp://td2:1, tcp://td:1")) == Done()  # the same fronts in another order
+    for wrong in (CheckPassword("wrong"), CheckPassword(""), CheckPassword("密码"), CheckPassword(PASSWORD, "tcp://td:1")):
         with pytest.raises(LoginRefused):
             page.ask(wrong)
 

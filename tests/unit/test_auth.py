@@ -301,6 +301,23 @@ def test_wrong_passwords_of_an_account_are_limited_and_right_ones_are_not_counte
         pass
 
 
+@pytest.mark.parametrize("code", ["AUTH_FIELDS", "FRONT_DIFFERS", "FRONT_ADDRESS", "VENDOR_LIBRARY", "CTP_63", "CTP_60", "CTP_140"])
+def test_a_login_that_is_refused_for_another_reason_than_its_password_is_not_counted(tmp_path: Path, code: str) -> None:
+    attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=1)
+    for _ in range(3):
+        with pytest.raises(LoginRefused), attempts.count_if_refused(ACCOUNT):
+            raise LoginRefused("不是密码的错", code=code)
+
+
+@pytest.mark.parametrize("code", ["CTP_3", "PASSWORD_DIFFERS", ""])
+def test_a_wrong_password_and_a_refusal_that_does_not_say_why_are_counted(tmp_path: Path, code: str) -> None:
+    attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=1)
+    with pytest.raises(LoginRefused), attempts.count_if_refused(ACCOUNT):
+        raise LoginRefused("登录被拒", code=code)
+    with pytest.raises(RateLimited), attempts.count_if_refused(ACCOUNT):
+        raise AssertionError("it must not get as far as the counter")
+
+
 def test_a_front_that_cannot_be_reached_is_not_the_traders_fault(tmp_path: Path) -> None:
     attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=1)
     for _ in range(3):

@@ -87,6 +87,25 @@ def test_fronts_are_tried(examine: Examine) -> None:
     assert "不合规" in examine(fronts={"行情前置": "ssl://127.0.0.1:1"})["行情前置"].text
 
 
+def test_each_front_of_a_list_is_tried() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        lines = list(doctor.fronts_tried({"交易前置": f"{there}, ssl://127.0.0.1:1"}))
+    assert [(line.state, line.name) for line in lines] == [(OK, "交易前置"), (FAILED, "交易前置")]
+    assert there in lines[0].text and "ssl://127.0.0.1:1" in lines[1].text
+
+
+def test_a_library_that_cannot_be_loaded_is_a_failure_though_it_is_there(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "of_this_machine", lambda: iter([checks.Finding("ctpbee_api", "/there")]))
+    monkeypatch.setattr(doctor, "LOAD", "raise ImportError('libthosttraderapi_se.so: invalid ELF header')")
+    line = examine(interface="ctp")["ctpbee_api"]
+    assert line.state == FAILED and "invalid ELF header" in line.text and "make ctp" in line.text
+    monkeypatch.setattr(doctor, "LOAD", "import os; os.abort()")  # an empty library ends the process that loads it
+    assert examine(interface="ctp")["ctpbee_api"].state == FAILED
+    monkeypatch.setattr(doctor, "LOAD", "pass")
+    assert examine(interface="ctp")["ctpbee_api"] == Line(OK, "ctpbee_api", "/there，可以载入")
+
+
 def test_the_table_is_even_with_chinese_and_latin_names() -> None:
     assert list(doctor.table([Line(OK, "磁盘", "a"), Line(FAILED, "locale", "b")])) == ["正常  磁盘    a", "异常  locale  b"]
 
@@ -107,6 +126,8 @@ def info(tmp_path: Path, **changes: Any) -> dict[str, Any]:
         ({"md_address": "tcp://127.0.0.1"}, "FRONT_ADDRESS"),
         ({"md_address": "ssl://127.0.0.1:41213"}, "FRONT_ADDRESS"),
         ({"td_address": "tcp://127.0.0.1:70000"}, "FRONT_ADDRESS"),
+        ({"td_address": "tcp://127.0.0.1:41205,127.0.0.1:41206"}, "FRONT_ADDRESS"),
+        ({"td_address": "tcp://127.0.0.1:41205,"}, "FRONT_ADDRESS"),
         ({"password": "x" * 41}, "FIELD_TOO_LONG"),
         ({"userid": "密" * 6}, "FIELD_TOO_LONG"),
         ({"auth_code": "0" * 17, "appid": "a"}, "FIELD_TOO_LONG"),

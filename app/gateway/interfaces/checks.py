@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,9 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from app.lib import fronts
+
 LOCALE = "zh_CN.GB18030"
 LIBRARIES = ("libthosttraderapi_se.so", "libthostmduserapi_se.so")
-FRONT = re.compile(r"tcp://[A-Za-z0-9.\-]{1,253}:([0-9]{1,5})", re.ASCII)
 LONGEST = {"brokerid": 10, "userid": 15, "password": 40, "new_password": 40, "appid": 32, "auth_code": 16}
 """Bytes that the library's fields hold: the binding copies without looking."""
 WORDS = {
@@ -52,7 +52,7 @@ def of_this_machine() -> Iterator[Finding]:
 def of_login(info: dict[str, Any]) -> Iterator[Finding]:
     """Addresses, lengths, authentication, flow directory. `info` as BackendApp has it."""
     for side, word in (("td", "交易前置"), ("md", "行情前置")):
-        yield address(word, info[f"{side}_address"])
+        yield from (address(word, part) for part in fronts.split(info[f"{side}_address"]))
     for name, longest in LONGEST.items():
         if len(info.get(name, "").encode()) > longest:
             yield Finding(WORDS[name], "", f"超过 {longest} 字节", "请核对：CTP 的这一项没有这么长", "FIELD_TOO_LONG")
@@ -129,10 +129,9 @@ def _libraries() -> Iterator[Finding]:
 
 def address(word: str, text: str) -> Finding:
     """Whether this is a front's address; `word` says which front's."""
-    match = FRONT.fullmatch(text)
-    if match is None or not 0 < int(match[1]) < 65536:
-        return Finding(word, text, f"地址 {text!r} 不合规", "应形如 tcp://180.168.146.187:10201", "FRONT_ADDRESS")
-    return Finding(word, text)
+    if fronts.is_address(text):
+        return Finding(word, text)
+    return Finding(word, text, f"地址 {text!r} 不合规", f"应形如 {fronts.EXAMPLE}", "FRONT_ADDRESS")
 
 
 def writable(folder: Path, name: str = "流文件目录") -> Finding:

@@ -35,6 +35,7 @@ from app.counter.frames import (
 from app.gateway.interfaces import fields, words
 from app.gateway.interfaces.side import NotSent
 from app.gateway.loop import EventLoop, Timer
+from app.lib import fronts
 from app.lib.calendar import compact, parse_day, wall_time
 
 log = logging.getLogger(__name__)
@@ -329,6 +330,11 @@ class NativeLink(ABC):
     def _identity(self) -> dict[str, Any]:
         return {"BrokerID": self._info["brokerid"], "UserID": self._info["userid"]}
 
+    def _register_fronts(self, api: Any) -> None:
+        """All of the side's: the library takes another one where it cannot connect."""
+        for address in fronts.split(self._address):
+            api.registerFront(address)
+
     def _flow(self, side: str) -> str:
         folder = Path(self._info["flow_dir"]) / side
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -497,7 +503,7 @@ class NativeTraderLink(NativeLink):
         api.createFtdcTraderApi(self._flow("td"))
         api.subscribePrivateTopic(0)  # THOST_TERT_RESTART
         api.subscribePublicTopic(2)  # THOST_TERT_QUICK: what the exchanges said before does not matter
-        api.registerFront(self._address)
+        self._register_fronts(api)
         api.init()
 
     def _ask(self, frame: Any) -> int:
@@ -596,7 +602,7 @@ class NativeMarketLink(NativeLink):
 
     def _begin(self, api: Any) -> None:
         api.createFtdcMdApi(self._flow("md"))
-        api.registerFront(self._address)
+        self._register_fronts(api)
         api.init()
 
     def _ask(self, frame: Any) -> int:
