@@ -201,7 +201,7 @@ def test_whoever_comes_by_plain_http_is_sent_to_https_and_metrics_stay_inside(se
 
 def test_pages_of_other_origins_are_refused_and_addresses_are_the_real_ones(served: Stack) -> None:
     url = f"{served.url}/socket.io/?EIO=4&transport=polling"
-    assert requests.get(url, headers={"Origin": "https://evil.example"}, timeout=10).status_code == 400
+    assert requests.get(url, headers={"Origin": "https://evil.example"}, timeout=10).status_code == 403
     assert requests.get(url, headers={"Origin": served.url}, timeout=10).status_code == 200
     forged = {"X-Test-Address": "10.99.98.97", "X-Forwarded-For": "1.2.3.4"}
     requests.get(f"{served.url}/config", headers=forged, timeout=10)
