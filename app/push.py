@@ -278,6 +278,10 @@ class Room:
     def connected(self) -> bool:
         return self.gateway is not None and self.gateway["state"] == "connected"
 
+    @property
+    def frozen(self) -> bool:
+        return self.gateway is not None and self.gateway["state"] == "frozen"
+
 
 class Member(NamedTuple):
     """A page that has shown a token."""
@@ -446,7 +450,7 @@ class Hub:
         with self._lock:
             room = self._room(account)
             room.fronts = self._unwrapped(members["status"]) if "status" in members else {}
-            if not room.connected:
+            if not (room.connected or room.frozen):  # of a frozen one it is `frozen` that says when it is over: to every page
                 room.gateway = self._gateway_state("connected", "")
             pages = [page for page in room.pages.values() if page.awaiting]
             if not pages:
@@ -479,6 +483,14 @@ class Hub:
                 self._unlist(page)
                 page.awaiting = True
             self._offer(pages, self._status(room))
+
+    def frozen(self, account: str, reason: str) -> None:
+        """The gateway is connected and does not answer; "": it does again, and nothing is missing."""
+        with self._lock:
+            room = self._room(account)
+            if reason or room.frozen:
+                room.gateway = self._gateway_state("frozen" if reason else "connected", reason)
+                self._offer(list(room.pages.values()), self._status(room))
 
     # ── the way out ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -14,6 +14,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+import msgspec
+
+from app.gateway import deadlines
 from app.gateway.messages import (
     BARS_SAVED,
     Accounts,
@@ -30,6 +33,7 @@ from app.gateway.messages import (
     PlaceOrder,
     Push,
     ReadBars,
+    ReadStatus,
     Watch,
 )
 from app.gateway.recent_bars import RecentBars
@@ -48,7 +52,10 @@ HOST_TIMEOUT = 3.0  # for asking the host how an account stands
 GRACE = 2.0  # how long a call waits for the link to a gateway that runs
 HOST_GRACE = 5.0  # how long a login waits for a host that is being started
 DEFAULT_TIMEOUT = 10.0
-MARGIN = 2.0  # on top of what the gateway itself waits for the counter
+MARGIN = deadlines.HAND_OVER  # on top of what the gateway itself waits for the counter
+BEAT = 1.0  # seconds between two questions whether a gateway is there
+MOST_MISSED = 3  # beats without an answer: it is stopped, or so busy that it amounts to the same
+FROZEN_TEXT = "网关没有应答：停顿或过忙"
 LOGIN_MARGIN = 35.0  # on top of login_timeout: starting the counter and the gateway's process on a busy machine
 PUSHES_PER_TURN = 128  # green threads: after so many pushes in a row the writers get their turn
 
@@ -62,6 +69,7 @@ class Link:
         self.account = account
         self.client: RpcClient | None = None  # set while connected, even before the first snapshot is there
         self.ready = threading.Event()
+        self.is_frozen = False
         self._owner = owner
         self._stopped = False
         self._wake = threading.Event()
@@ -135,18 +143,42 @@ class Link:
             if not watched.wait(CONNECT_TIMEOUT) or not self.ready.is_set():
                 return False
             log.info("connected to the gateway of %s, pid %d", self.account, entry.pid)
-            while not closed.wait(1.0) and not client.closed:
-                pass
+            self._listen_for_beats(client, closed)
         except GatewayDown:
             return False
         finally:
             self.client = None
+            self.is_frozen = False
             self.ready.clear()
             self._owner.recent_bars.forget(self.account)
             client.close()
         if not self._stopped:
             self._report("与网关的连接中断" if entry.alive else "网关进程已退出")
         return True
+
+    def _listen_for_beats(self, client: RpcClient, closed: threading.Event) -> None:
+        """Ask every second, until the connection breaks; the answer comes from the gateway's event thread, through which orders go.
+
+        What is counted is turns without an answer and not seconds: a web that was stopped itself has missed one turn when it wakes.
+        """
+        answered, missed = threading.Event(), 0
+        answered.set()
+        while not closed.wait(BEAT) and not client.closed:
+            if not answered.is_set():
+                missed += 1
+                if missed >= MOST_MISSED and not self.is_frozen:
+                    self._freeze(True)
+                continue
+            missed = 0
+            if self.is_frozen:
+                self._freeze(False)
+            answered.clear()
+            client.ask(ReadStatus(), lambda _answer: answered.set())
+
+    def _freeze(self, is_frozen: bool) -> None:
+        self.is_frozen = is_frozen
+        log.warning("the gateway of %s %s", self.account, "does not answer" if is_frozen else "answers again")
+        self._owner.on_frozen(self.account, FROZEN_TEXT if is_frozen else "")
 
     def _on_watched(self, answer: Future[Any]) -> None:
         """In the reader thread: pushes that follow are newer than this snapshot."""
@@ -181,7 +213,8 @@ class Gateways:
 
     `on_push(account, push)` and `on_snapshot(account, json)` run in the connection's reader thread, in the gateway's order: what
     is pushed after a snapshot is newer than it. `on_lost(account, reason)` is called once per loss, and once more with
-    NEEDS_LOGIN when the host says that the gateway will not come back. None of them may call back into `call`.
+    NEEDS_LOGIN when the host says that the gateway will not come back. `on_frozen(account, reason)` is called when a gateway that is
+    connected has not answered for some seconds, and with "" when it does again. None of them may call back into `call`.
     """
 
     def __init__(
@@ -190,12 +223,14 @@ class Gateways:
         on_push: Callable[[str, Push], None],
         on_snapshot: Callable[[str, bytes], None],
         on_lost: Callable[[str, str], None],
+        on_frozen: Callable[[str, str], None] = lambda _account, _reason: None,
     ) -> None:
         self.registry = Registry(settings.data_dir)
         self.recent_bars = RecentBars()
         self.on_push = on_push
         self.on_snapshot = on_snapshot
         self.on_lost = on_lost
+        self.on_frozen = on_frozen
         order = settings.order_timeout + MARGIN
         self._login_timeout = settings.login_timeout + LOGIN_MARGIN
         self._timeouts: dict[type[Any], float] = {
@@ -232,8 +267,11 @@ class Gateways:
     def call(self, account: str, request: AnyRequest, timeout: float | None = None) -> Any:
         """Ask the account's gateway. Raises what it raised, NeedsLogin, or GatewayDown. Recent bars may be those of a moment ago.
 
-        GatewayDown with `extra["asked"]` True: the request had left, its outcome is unknown.
+        GatewayDown with `extra["asked"]` True: the request had left, its outcome is unknown. An order is given its deadline here, and is
+        not handed to a gateway that does not answer; a cancel is: it is as good later as now.
         """
+        if isinstance(request, PlaceOrder | ClosePosition):
+            return self._call(account, msgspec.structs.replace(request, deadline=deadlines.from_now()), timeout)
         if isinstance(request, ReadBars):
             wanted = request
             return self.recent_bars.read(account, wanted, lambda: self._call(account, wanted, timeout))
@@ -243,6 +281,8 @@ class Gateways:
         client = self._client(account)
         if client is None:
             raise self._why_not(account)
+        if isinstance(request, PlaceOrder | ClosePosition) and self._is_frozen(account):
+            raise GatewayDown(f"{FROZEN_TEXT}，报单未发出，请稍后再试", code="GATEWAY_FROZEN", asked=False)
         return client.call(request, self._timeouts.get(type(request), DEFAULT_TIMEOUT) if timeout is None else timeout)
 
     def request_snapshot(self, account: str) -> None:
@@ -322,6 +362,11 @@ class Gateways:
             link.hurry()
             link.ready.wait(GRACE)
         return link.client if link.ready.is_set() else None
+
+    def _is_frozen(self, account: str) -> bool:
+        with self._lock:
+            link = self._links.get(account)
+        return link is not None and link.is_frozen
 
     def _why_not(self, account: str) -> AppError:
         entry = self.registry.find(gateway_name(account))

@@ -179,6 +179,7 @@ class PlaceOrder(Message):
     client_order_id: str = ""
     strategy: str = ""  # who sends it, "" for a page; that of a joined connection wins
     wait: bool = True  # False: the answer comes as soon as it has left, with state sent
+    deadline: float = 0.0  # of app/gateway/deadlines.py: later it is not sent; 0: whenever the gateway gets to it
 
 
 class CancelOrder(Message):
@@ -199,6 +200,7 @@ class ClosePosition(Message):
     local_symbol: str
     direction: str  # long or short, of the position
     volume: int
+    deadline: float = 0.0  # as of PlaceOrder, of each leg
 
 
 class Subscribe(Message):

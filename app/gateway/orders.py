@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from ctpbee.constant import ContractData, OrderData, OrderRequest, TickData
 
+from app.gateway import deadlines
 from app.gateway.journal import Journal
 from app.gateway.loop import EventLoop
 from app.gateway.messages import CancelOrder, CloseOutcome, ClosePosition, Counted, Done, OrderOutcome, PlaceOrder
@@ -131,6 +132,9 @@ class OrderDesk:
 
     def place(self, request: PlaceOrder) -> Future[OrderOutcome]:
         """Send the order and wait. Raises BadInput and NotReady: then nothing was sent."""
+        return self._told_if_late(request.deadline, lambda: self._place(request))
+
+    def _place(self, request: PlaceOrder) -> Future[OrderOutcome]:
         client_order_id = checked_client_order_id(request.client_order_id)
         contract = self._account.contract(request.local_symbol)
         if client_order_id:
@@ -138,7 +142,17 @@ class OrderDesk:
             if intent is not None:
                 return self._again(intent, request)
         self._check_ready()
-        return self._send(self._checked(request, contract), client_order_id, request.strategy, request.wait)
+        order = self._checked(request, contract)
+        return self._send(order, client_order_id, request.strategy, request.wait, request.deadline)
+
+    def _told_if_late(self, deadline: float, answer: Callable[[], T]) -> T:
+        """Who asked has stopped waiting by its deadline, with the word not to send it again: what was not sent, is told to all."""
+        try:
+            return answer()
+        except AppError as error:
+            if deadlines.is_over(deadline):
+                self._refused_unheard(OrderOutcome("", "refused", error.code, error.message))
+            raise
 
     def _checked(self, request: PlaceOrder, contract: ContractData | None) -> OrderRequest:
         contract = checked_contract(contract, self._trader().trading_day)
@@ -151,19 +165,24 @@ class OrderDesk:
             return DayLimits(tick.limit_up, tick.limit_down)
         return DayLimits(contract.UpperLimitPrice, contract.LowerLimitPrice)
 
-    def _send(self, request: OrderRequest, client_order_id: str = "", strategy: str = "", wait: bool = True) -> Future[OrderOutcome]:
+    def _send(
+        self, request: OrderRequest, client_order_id: str = "", strategy: str = "", wait: bool = True, deadline: float = 0.0
+    ) -> Future[OrderOutcome]:
         text = (
             f"{request.local_symbol} {request.direction.value}{request.offset.value} {request.volume} 手 "
             f"{request.type.value} {request.price:g}"
         )
         try:
-            order_id = self._trader().send_order(request, client_order_id=client_order_id, strategy=strategy)
+            order_id = self._trader().send_order(request, client_order_id=client_order_id, strategy=strategy, deadline=deadline)
         except OrderRefused as refusal:
             log.error("报单未发出：%s：%s", text, refusal.message)
-            return done(OrderOutcome(str(refusal.extra.get("order_id", "")), "refused", refusal.code, refusal.message))
+            outcome = OrderOutcome(str(refusal.extra.get("order_id", "")), "refused", refusal.code, refusal.message)
+            if refusal.code == deadlines.TOO_LATE:
+                self._refused_unheard(outcome)
+            return done(outcome)
         log.info("报单已发出：%s，编号 %s", text, order_id, extra={"owner": strategy} if strategy else None)
-        outcome = self._outcome(order_id)
-        return outcome if wait else done(OrderOutcome(order_id, "sent"))
+        answer = self._outcome(order_id)
+        return answer if wait else done(OrderOutcome(order_id, "sent"))
 
     def _outcome(self, order_id: str) -> Future[OrderOutcome]:
         """What has become of a sent order, as soon as that is known, or that it is not known."""
@@ -306,6 +325,9 @@ class OrderDesk:
         reach, so what is refused to one says nothing of the other, and who wants to get out should not hold the rest of the
         position while the first leg's answer is awaited. Nothing is taken back either. The outcome has every leg, sent or not.
         """
+        return self._told_if_late(request.deadline, lambda: self._close(request))
+
+    def _close(self, request: ClosePosition) -> Future[CloseOutcome]:
         self._check_ready()
         contract = checked_contract(self._account.contract(request.local_symbol), self._trader().trading_day)
         if request.direction not in ("long", "short"):
@@ -320,7 +342,7 @@ class OrderDesk:
             checked_order(PlaceOrder(contract.local_symbol, direction, leg.offset, "limit", price, leg.volume), contract, limits)
             for leg in legs
         ]
-        return _all_of([self._send_leg(order) for order in orders])
+        return _all_of([self._send_leg(order, request.deadline) for order in orders])
 
     def _closable(self, symbol: str, direction: str, volume: int) -> Closable:
         """What a close of so many lots may take. Lots that other sessions' orders hold count as free where the rest is not enough:
@@ -333,10 +355,10 @@ class OrderDesk:
         freed: Closable = book.closable(symbol, direction, apart_from=others)
         return freed if volume <= sum(freed) else closable
 
-    def _send_leg(self, order: OrderRequest) -> Future[OrderOutcome]:
+    def _send_leg(self, order: OrderRequest, deadline: float) -> Future[OrderOutcome]:
         """Like `_send`, but what did not leave is an outcome: another leg may have."""
         try:
-            return self._send(order)
+            return self._send(order, deadline=deadline)
         except AppError as error:
             log.error("平仓报单未发出：%s", error.message)
             return done(OrderOutcome("", "refused", error.code, error.message))

@@ -20,7 +20,7 @@ from ctpbee import CtpBee, CtpbeeApi
 from ctpbee.constant import EVENT_TICK, CancelRequest, Event, OrderData, OrderRequest, OrderType, Status, TradeData
 from ctpbee.signals import common_signals
 
-from app.gateway import entities
+from app.gateway import deadlines, entities
 from app.gateway.bee_logger import BeeLogger
 from app.gateway.interfaces import fields
 from app.gateway.messages import AnyRequest, CancelOrder, FindOrder, OrderOutcome, PlaceOrder, Subscribe, WatchTicks
@@ -486,6 +486,7 @@ def _placed(req: OrderRequest, client_order_id: str) -> PlaceOrder:
             volume=volume,
             client_order_id=client_order_id,
             wait=False,
+            deadline=deadlines.from_now(),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInput("request", f"不支持的报单：{error!r}") from None

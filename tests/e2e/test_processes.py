@@ -84,6 +84,33 @@ def test_kill_a_gateway_while_an_order_is_on_its_way_and_it_is_found_again_not_s
     assert trader.position(RB, "long")["volume"] == 1  # type: ignore[index]
 
 
+def test_stop_a_gateway_and_pages_know_what_was_on_its_way_is_not_sent_late_and_cancels_leave_when_it_wakes(
+    server: BackendServer, trader: Trader
+) -> None:
+    page = trader.open_page()
+    quote = trader.fix_quote(RB)
+    low = quote.bid - 5 * quote.tick
+    resting = trader.order(RB, "long", "open", low, 1)["order_id"]
+    gateway = server.entry(f"gateway-{trader.key}")
+    assert gateway is not None
+    psutil.Process(gateway.pid).suspend()
+    handed_over = trader.order(RB, "long", "open", low, 1, client_order_id="on-its-way")
+    assert (handed_over["success"], handed_over["error"]) == (True, "ORDER_STATE_UNKNOWN")
+    page.wait("status", lambda status: status["gateway"]["state"] == "frozen")
+    turned_away = trader.order(RB, "long", "open", low, 1)
+    assert (turned_away["success"], turned_away["error"], turned_away["status"]) == (False, "GATEWAY_FROZEN", 503)
+    cancel = trader.ask("DELETE", "/order_solve", order_id=resting, local_symbol=RB, exchange="SHFE")
+    assert cancel["error"] == "CANCEL_STATE_UNKNOWN"
+
+    psutil.Process(gateway.pid).resume()
+    page.settles("status", lambda status: status["gateway"]["state"] == "connected")
+    told = page.wait("error", lambda error: error["error"] == "NEVER_SENT_TOO_LATE")
+    again = trader.order(RB, "long", "open", low, 1, client_order_id="on-its-way")
+    assert (again["success"], again["error"], again["order_id"]) == (False, "NEVER_SENT_TOO_LATE", told["order_id"])
+    eventually(lambda: trader.order_row(resting)["status"] == "已撤销", "the cancel has left")
+    assert len(server.faults().books()[trader.userid]["orders"]) == 1
+
+
 def test_kill_the_counter_and_paper_money_and_orders_are_as_they_were(server: BackendServer, trader: Trader) -> None:
     quote = trader.fix_quote(RB)
     trader.order(RB, "short", "open", quote.bid, 2)

@@ -63,6 +63,8 @@ class FakeGateway:
         self.account = account
         self.seq = seq
         self.bars = 1
+        self.is_frozen = False
+        self._beats: list[Future[AnyReply]] = []
         self.requests: list[AnyRequest] = []
         self.unanswered: Future[AnyReply] = Future()  # PlaceOrder waits for it
         self._watchers: list[Connection] = []
@@ -101,6 +103,12 @@ class FakeGateway:
             for connection in self._watchers:
                 connection.close()
 
+    def thaw(self) -> None:
+        """Answer what was asked while it was frozen, and what is asked from now on."""
+        self.is_frozen = False
+        for beat in self._beats:
+            beat.set_result(Json(b"{}"))
+
     def die(self) -> None:
         """Gone, as after a kill: nothing listens, no living entry."""
         self._registry.unregister(self._name)
@@ -124,6 +132,9 @@ class FakeGateway:
             return Counted(3)
         if isinstance(request, ReadBars):
             return Json(orjson.dumps([[number] for number in range(self.bars)]))
+        if isinstance(request, ReadStatus) and self.is_frozen:
+            self._beats.append(Future())
+            return self._beats[-1]
         if isinstance(request, ReadStatus):
             raise NotReady("账户正在加载")
         raise NotFound(f"no such request: {request}")

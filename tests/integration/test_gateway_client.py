@@ -10,9 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.gateway import client, recent_bars
+from app.gateway import client, deadlines, recent_bars
 from app.gateway.client import NEEDS_LOGIN, Gateways
-from app.gateway.messages import Counted, Done, Json, LogIn, PlaceOrder, Push, PushContracts, ReadBars, ReadStatus
+from app.gateway.messages import Counted, Done, Json, LogIn, OrderOutcome, PlaceOrder, Push, PushContracts, ReadBars, ReadStatus
 from app.gateway.registry import PROTOCOL
 from app.lib.errors import GatewayDown, LoginRefused, NeedsLogin, NotFound, NotReady
 from app.settings import Settings
@@ -37,6 +37,9 @@ class Heard:
     def lost(self, account: str, reason: str) -> None:
         self.all.append((account, "lost", reason))
 
+    def frozen(self, account: str, reason: str) -> None:
+        self.all.append((account, "frozen", reason))
+
     def of(self, name: str, account: str = ACCOUNT) -> list[object]:
         return [value for who, what, value in list(self.all) if (who, what) == (account, name)]
 
@@ -54,7 +57,7 @@ def heard() -> Heard:
 @pytest.fixture
 def gateways(data_dir: Path, heard: Heard) -> Iterator[Gateways]:
     settings = Settings(data_dir=data_dir, order_timeout=0.1)
-    made = Gateways(settings, heard.push, heard.snapshot, heard.lost)
+    made = Gateways(settings, heard.push, heard.snapshot, heard.lost, heard.frozen)
     yield made
     made.stop()
 
@@ -136,6 +139,30 @@ def test_recent_bars_are_not_shown_while_the_gateway_is_away(holding: Gateways, 
     eventually(lambda: heard.of("lost"), "that it is gone")
     with pytest.raises(NeedsLogin):
         holding.call(ACCOUNT, ReadBars("rb2510"))
+
+
+def test_an_order_takes_its_deadline_along_and_a_frozen_gateway_is_told_of_and_gets_none(
+    gateways: Gateways, gateway: FakeGateway, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "BEAT", 0.05)
+    gateways.start()
+    gateway.unanswered.set_result(OrderOutcome("1_1_1", "accepted"))
+    before = deadlines.now()
+    gateways.call(ACCOUNT, order())
+    [taken] = [request for request in gateway.requests if isinstance(request, PlaceOrder)]
+    assert before + 1.0 < taken.deadline <= deadlines.now() + deadlines.HAND_OVER
+
+    gateway.is_frozen = True
+    eventually(lambda: heard.of("frozen"), "that it does not answer")
+    with pytest.raises(GatewayDown) as down:
+        gateways.call(ACCOUNT, order(2))
+    assert down.value.code == "GATEWAY_FROZEN" and not down.value.extra["asked"]
+    assert gateways.call(ACCOUNT, PushContracts()) == Counted(3)  # all else is handed over, cancels too
+    gateway.thaw()
+    eventually(lambda: heard.of("frozen")[-1] == "", "that it does again")
+    assert heard.of("frozen")[1:] == [""] and heard.of("lost") == []
+    gateways.call(ACCOUNT, order(3))
+    assert [request.volume for request in gateway.requests if isinstance(request, PlaceOrder)] == [1, 3]
 
 
 def test_what_is_pushed_after_a_snapshot_is_newer_and_nothing_is_missing(gateways: Gateways, gateway: FakeGateway, heard: Heard) -> None:
@@ -289,7 +316,7 @@ def test_an_order_whose_gateway_dies_or_is_silent_has_been_asked(gateways: Gatew
 
     caller = threading.Thread(target=place)
     caller.start()
-    eventually(lambda: order(2) in gateway.requests, "the order has left")
+    eventually(lambda: any(isinstance(asked, PlaceOrder) and asked.volume == 2 for asked in gateway.requests), "the order has left")
     gateway.hang_up()
     caller.join(5)
     assert outcome[0].extra["asked"] is True

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.gateway import channel, entities
+from app.gateway import channel, deadlines, entities
 from app.gateway.messages import (
     AwaitLogin,
     CancelAll,
@@ -49,7 +49,7 @@ from app.gateway.messages import (
 from app.gateway.registry import Registry
 from app.gateway.rpc import RpcClient
 from app.lib.calendar import SHANGHAI
-from app.lib.errors import BadInput, FrontUnreachable, LoginRefused, NotFound, NotReady, OrderRefused
+from app.lib.errors import BadInput, FrontUnreachable, GatewayDown, LoginRefused, NotFound, NotReady, OrderRefused
 from app.model import open_store
 from app.settings import Settings
 from tests.kept_calendar import keep_calendar
@@ -373,6 +373,32 @@ def test_a_bad_order_is_named_and_the_counter_never_hears_of_it(shared_world: Wo
             page.ask(order)
         assert bad.value.extra["parameter"] == parameter
     assert page.json(ReadLists())["order_list"] == [] and page.json(ReadEvents(0))["seq"] == 0
+
+
+def test_an_order_that_its_gateway_gets_to_too_late_is_not_sent_and_everybody_is_told(shared_world: World) -> None:
+    child, page = shared_world.log_in("late")
+    other = shared_world.open_page("late")
+    other.ask(Watch())
+    symbol, tick = a_contract(page)
+    child.send_signal(signal.SIGSTOP)
+    order = buy(symbol, tick["limit_down"], client_order_id="late-1", deadline=deadlines.from_now(0.2))
+    close = ClosePosition(symbol, "long", 1, deadline=order.deadline)
+    for request in (order, close):
+        with pytest.raises(GatewayDown) as down:
+            page.ask(request, 0.2)
+        assert down.value.extra["asked"]  # it may leave yet: who asked has to take it for sent
+    eventually(lambda: deadlines.is_over(order.deadline), "the deadline has passed")
+    child.send_signal(signal.SIGCONT)
+
+    told = other.waits_for("error", lambda event: event["error"] == "NEVER_SENT_TOO_LATE")
+    assert told["refused_by"] == "us" and "未发出" in told["msg"]
+    assert len(eventually(lambda: (events := other.events("error"))[1:] and events, "the close is told of too")) == 2
+    again = page.ask(msgspec.structs.replace(order, deadline=deadlines.from_now()))
+    assert (again.state, again.code, again.order_id) == ("refused", "NEVER_SENT_TOO_LATE", told["order_id"])
+    assert page.json(ReadLists())["order_list"] == [] and page.json(ReadEvents(0))["seq"] == 0
+    assert [book["orders"] for book in shared_world.fault("books") if book["user"] == "late"] == [[]]
+    assert page.ask(buy(symbol, tick["limit_down"], deadline=deadlines.from_now())).state == "accepted"
+    page.ask(CancelAll())
 
 
 def test_an_order_that_the_counter_does_not_answer_is_unknown_then_found(shared_world: World) -> None:

@@ -13,6 +13,7 @@ from ctpbee.constant import CancelRequest, ContractData, Direction, Exchange, Of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.gateway import deadlines
 from app.gateway.interfaces.fields import request_words
 from app.gateway.loop import EventLoop
 from app.gateway.messages import CancelOrder, ClosePosition, Done, OrderOutcome, PlaceOrder
@@ -156,7 +157,7 @@ class Desk:
     def counter_now(self) -> datetime:
         return NOW
 
-    def send_order(self, request: OrderRequest, client_order_id: str = "", strategy: str = "") -> str:
+    def send_order(self, request: OrderRequest, client_order_id: str = "", strategy: str = "", deadline: float = 0.0) -> str:
         order_id = f"1_2_{len(self.sent) + 1}"
         self.intents[order_id] = Intent(order_id, client_order_id, DAY, NOW.isoformat(), request_words(request))
         if len(self.intents) > self.room:
@@ -165,6 +166,10 @@ class Desk:
         if self.line_is_down:
             self.intents[order_id] = self.intents[order_id]._replace(state="never_sent", code="NEVER_SENT", message="连接已断开，未发出")
             raise OrderRefused("连接已断开，未发出", code="NEVER_SENT", order_id=order_id)
+        if deadlines.is_over(deadline):
+            text = "报单迟到，未发出"
+            self.intents[order_id] = self.intents[order_id]._replace(state="never_sent", code=deadlines.TOO_LATE, message=text)
+            raise OrderRefused(text, code=deadlines.TOO_LATE, order_id=order_id)
         self.sent.append(request)
         return order_id
 
@@ -330,6 +335,32 @@ def test_an_order_that_never_left_is_refused_and_says_so(house: Desk) -> None:
     house.line_is_down = True
     outcome = house.desk.place(an_order()).result(0)
     assert (outcome.state, outcome.code) == ("refused", "NEVER_SENT")
+
+
+def test_an_order_that_comes_too_late_is_not_sent_and_pages_hear_of_it_since_who_asked_has_left(house: Desk) -> None:
+    late = an_order(client_order_id="a-1", deadline=deadlines.now() - 0.001)
+    outcome = house.desk.place(late).result(0)
+    assert (outcome.state, outcome.code) == ("refused", "NEVER_SENT_TOO_LATE") and "未发出" in outcome.message
+    assert house.unheard == [outcome]
+    assert house.desk.place(an_order(client_order_id="a-1")).result(0) == outcome  # asked again: what became of it, and none is sent
+    assert house.sent == []
+    house.desk.place(an_order(client_order_id="a-2", deadline=deadlines.from_now()))
+    assert len(house.sent) == 1
+
+
+def test_whatever_else_is_wrong_with_an_order_that_comes_too_late_pages_hear_that_it_was_not_sent(house: Desk) -> None:
+    house.ready = False
+    with pytest.raises(NotReady):
+        house.desk.place(an_order(deadline=deadlines.now() - 0.001))
+    with pytest.raises(NotReady):
+        house.desk.close_position(ClosePosition("rb2501.SHFE", "long", 1, deadline=deadlines.now() - 0.001))
+    assert [outcome.code for outcome in house.unheard] == ["NOT_READY", "NOT_READY"] and house.sent == []
+
+
+def test_no_leg_of_a_close_that_comes_too_late_is_sent(house: Desk) -> None:
+    closed = house.desk.close_position(ClosePosition("rb2501.SHFE", "long", 5, deadline=deadlines.now() - 0.001)).result(0)
+    assert [leg.code for leg in closed.outcomes] == ["NEVER_SENT_TOO_LATE"] * 2 and house.sent == []
+    assert house.unheard == closed.outcomes
 
 
 def test_nothing_is_sent_while_the_front_is_not_ready(house: Desk) -> None:

@@ -573,6 +573,27 @@ def test_a_gateway_that_is_back_gives_every_page_its_status_and_a_fresh_snapshot
         assert line.all("order_update") == []
 
 
+def test_every_page_is_told_of_a_gateway_that_does_not_answer_and_when_it_does_again_and_misses_nothing(hub: Hub) -> None:
+    line, late = page(hub), page(hub, sid="p2", snap=False)
+    hub.frozen("a", "网关没有应答")
+    for each in (line, late):
+        assert each.all("status")[-1]["gateway"]["state"] == "frozen"
+    hub.push("a", update(1))
+    hub.snapshot("a", snapshot(2))  # the answer to the late page is the first that it says
+    hub.frozen("a", "")
+    for each in (line, late):
+        assert each.all("status")[-1]["gateway"] == {"state": "connected", "reason": "", "since": "2025-06-05 10:00:00.250"}
+    assert len(line.all("order_update")) == 1 and line.all("snapshot") == [] and late.all("snapshot") == [{"seq": 2}]
+
+
+def test_a_gateway_that_is_lost_is_not_said_to_be_there_by_its_last_beat(hub: Hub) -> None:
+    line = page(hub)
+    hub.frozen("a", "网关没有应答")
+    hub.lost("a", "网关进程已退出")
+    hub.frozen("a", "")
+    assert line.all("status")[-1]["gateway"]["state"] == "lost"
+
+
 def test_a_page_that_comes_while_the_gateway_is_lost_is_told_so(hub: Hub) -> None:
     hub.lost("a", NEEDS_LOGIN)
     line = page(hub, snap=False)

@@ -30,6 +30,7 @@ from ctpbee.constant import (
 
 from app.counter import frames
 from app.counter.frames import InstrumentField, OrderField, PositionDetailField, PositionField, TradeField, TradingAccountField
+from app.gateway import deadlines
 from app.gateway.interfaces import fields
 from app.gateway.interfaces.fields import Refusal
 from app.gateway.interfaces.side import NEVER_SENT, NotSent, Side, Wire
@@ -123,10 +124,12 @@ class Trader(Side):
         """The counter's clock, aware."""
         return self._clock.now()
 
-    def send_order(self, req: OrderRequest, client_order_id: str = "", strategy: str = "", **_more: Any) -> str:
+    def send_order(
+        self, req: OrderRequest, client_order_id: str = "", strategy: str = "", deadline: float = 0.0, **_more: Any
+    ) -> str:
         """Journal the intent, then send; returns the order id, whose 提交中 is told after this call.
 
-        Raises NotReady and BadInput (nothing journalled, nothing sent), DuplicateIntent (nothing sent), OrderRefused NEVER_SENT.
+        Raises NotReady and BadInput (nothing journalled, nothing sent), DuplicateIntent (nothing sent), OrderRefused NEVER_SENT…
         What goes wrong once it has left is logged and not raised: it would look like an order that was not sent.
         """
         exchange = self._exchange(req)
@@ -157,9 +160,11 @@ class Trader(Side):
                 raise NotReady("报单日志写入失败，报单未发出：请检查磁盘空间", code="JOURNAL_FAILED") from error
             self._ledger.own(order_id, client_order_id, strategy, row)
             try:
+                if deadlines.is_over(deadline):  # looked at last: the disk may have been what took so long
+                    raise NotSent(deadlines.TOO_LATE_TEXT, deadlines.TOO_LATE)
                 session.connection.send(_insert_of(row))
             except NotSent as error:
-                message = f"{error.message}，报单未发出"
+                message = error.message if error.code == deadlines.TOO_LATE else f"{error.message}，报单未发出"
                 self._call(self._store.settle_intent, order_id, "never_sent", error.code, message)
                 raise OrderRefused(message, code=error.code, order_id=order_id) from None
         if self._loop.is_current:
