@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctpbee.constant import ContractData, OrderData, TickData
 
@@ -60,6 +60,15 @@ class Fronts:
         return rows.time_text(datetime.now(SHANGHAI))
 
 
+class Past(NamedTuple):
+    """The lists as an earlier process showed them last."""
+
+    money: dict[str, Any]
+    positions: list[dict[str, Any]]
+    orders: list[dict[str, Any]]
+    trades: list[dict[str, Any]]
+
+
 class AccountView:
     """Reads the app's ledger; rows are made once per entity, since a change makes a new one."""
 
@@ -70,6 +79,8 @@ class AccountView:
         self._interface = interface
         self._userid = userid
         self._rows: dict[str, tuple[Any, dict[str, Any]]] = {}
+        self._past: Past | None = None
+        self.as_of = ""  # when the lists were so, as on the wire; "" while they are of now
         self.lists = {
             "account": lambda: rows.account_pairs(self.money()),
             "account_detail": lambda: rows.account_detail(self.money()),
@@ -137,19 +148,39 @@ class AccountView:
 
     # ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def is_past(self) -> bool:
+        """Whether the lists are those of an earlier process: this one has loaded none."""
+        return self._past is not None
+
+    def recall(self, past: Past, as_of: str) -> None:
+        """Show these until the account has loaded."""
+        self._past, self.as_of = past, as_of
+
+    def is_loaded(self) -> None:
+        self._past, self.as_of = None, ""
+
     def money(self) -> dict[str, Any]:
+        if self._past is not None:
+            return self._past.money
         return rows.account_row(self._ledger.money(), self._userid, self._interface, self._ledger.trading_day)
 
     def positions(self) -> list[dict[str, Any]]:
+        if self._past is not None:
+            return self._past.positions
         return [rows.position_row(position) for position in (*self._ledger.book.positions(), *self._ledger.untraded)]
 
     def orders(self) -> list[dict[str, Any]]:
+        if self._past is not None:
+            return self._past.orders
         return [self.row(f"order {order_id}", order) for order_id, order in self._ledger.orders.items()]
 
     def active_orders(self) -> list[dict[str, Any]]:
         return [row for row in self.orders() if rows.is_working(row)]
 
     def trades(self) -> list[dict[str, Any]]:
+        if self._past is not None:
+            return self._past.trades
         return [self.row(f"trade {trade.trade_key}", trade) for trade in self._ledger.trades]
 
     def contracts(self) -> list[str]:

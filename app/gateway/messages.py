@@ -164,7 +164,8 @@ class Watch(Message):
 
 
 class ReadLists(Message):
-    """Reply: Json `{position_list, active_order_list, trade_list, order_list, log_history}`."""
+    """Reply: Json `{position_list, active_order_list, trade_list, order_list, log_history, as_of}`; `as_of`: when the lists were so, ""
+    while they are of now."""
 
 
 class PlaceOrder(Message):
@@ -350,6 +351,7 @@ class Done(Message):
 class Counted(Message):
     count: int
     waiting: int = 0  # rows that are not at MongoDB yet
+    note: str = ""  # what else is to be said of them
 
 
 class Symbols(Message):

@@ -245,7 +245,7 @@ class OrderDesk:
             return True
         trading_day = self._trader().trading_day
         if not trading_day:  # the gateway has just started
-            text = f"正在载入，还不能确定 client_order_id {intent.client_order_id} 是哪个交易日的"
+            text = f"{self._account.front_reason() or '正在载入'}，还不能确定 client_order_id {intent.client_order_id} 是哪个交易日的"
             raise NotReady(f"{text}；这次没有发出，请稍后以同一编号再试")
         return bool(intent.trading_day == trading_day)
 

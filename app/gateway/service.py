@@ -20,7 +20,7 @@ import msgspec
 
 from app.default_settings import AccountApi
 from app.gateway import channel
-from app.gateway.account import STATE_TEXT, AccountView, Fronts
+from app.gateway.account import STATE_TEXT, AccountView, Fronts, Past
 from app.gateway.bar_archive import BarArchive, Range
 from app.gateway.bee import BackendApp
 from app.gateway.channel import Connection
@@ -29,6 +29,7 @@ from app.gateway.interfaces import CTP_INTERFACES
 from app.gateway.interfaces.ctp import NEWEST, SETTLEMENT_SCOPE
 from app.gateway.interfaces.side import LOGGED_IN
 from app.gateway.journal import Journal
+from app.gateway.last_known import LastKnown, Lists
 from app.gateway.ledger import Ledger
 from app.gateway.logbook import LogBook
 from app.gateway.loop import EventLoop, Timer
@@ -92,6 +93,7 @@ from app.model.store import Store, StoreFailed, StoreState
 from app.settings import Settings
 
 CALENDAR_SECONDS = 1.0
+KEEP_SECONDS = 60.0  # between two times that what is shown is kept
 CONFIG_SCOPE = "config"
 DEFAULT_RANGE = timedelta(days=3)
 LATEST = 1 << 53
@@ -222,6 +224,7 @@ class Service:
         self._config.update(account_config.DEFAULTS)
         self._config.update(self._stored_config())
         self._account = AccountView(self._app, self._fronts, login.interface, login.userid)
+        self._last_known = LastKnown(store)
         self._publisher = Publisher(self.loop, self._account.lists, store.last_seq())
         kind = kind_of_hours(login.interface, settings)
         self._always_open, hours = kind == "always", hours_named(kind)
@@ -281,7 +284,7 @@ class Service:
             CancelOrder: self._desk.cancel,
             CancelAll: lambda _request: self._desk.cancel_all(),
             ClosePosition: self._desk.close_position,
-            Subscribe: lambda request: Symbols(self._subscriptions.add(request.symbols)),
+            Subscribe: lambda request: self._once_shown(lambda: Symbols(self._subscriptions.add(request.symbols))),
             Unsubscribe: self._unsubscribe,
             ReadBars: self._read_bars,
             PushContracts: self._push_contracts,
@@ -309,6 +312,7 @@ class Service:
         if self._login.interface in CTP_INTERFACES and self._settings.ctp_hours == "exchange":
             self.loop.post(Dialer(self.loop, lambda: (self._app.trader, self._app.market)).start)
         self.loop.every(lambda: CALENDAR_SECONDS, self.look_at_calendar)
+        self.loop.every(lambda: KEEP_SECONDS, self._keep_lists)
         self._server.start()
         self._registry.register(
             name=self._name,
@@ -324,6 +328,8 @@ class Service:
 
     def stop(self) -> None:
         """Let go of everything; working orders stay at the counter. The event loop has stopped."""
+        if self._account.is_ready():
+            self._keep_lists()
         self._registry.unregister(self._name)
         self._app.release()
         self._server.close(flush=0.3)
@@ -424,13 +430,51 @@ class Service:
             log.info("清理了早于 %s 的流水，%d 行", before, removed)
 
     def _read_lists(self, _request: ReadLists) -> Json | Future[Any]:
-        return self._once_loaded(self._lists)
+        return self._once_shown(self._lists)
 
     def _once_loaded(self, answer: Callable[[], Any]) -> Any:
-        """Half lists would be half the truth: after a login or at a day's turn this takes a moment."""
-        if self._publisher.muted:
-            return self._when_loaded(answer, LOADING_LIMIT, _still_loading)
-        return answer()
+        """Half lists would be half the truth: after a login or at a day's turn this takes a moment, while the counter rests until it
+        is back: nobody waits for that. Raises NotReady."""
+        if not self._publisher.muted and not self._account.is_past:
+            return answer()
+        if self._fronts.state("td") == "resting":
+            raise NotReady(f"休市：{self._account.front_reason()}", code="OUT_OF_HOURS")
+        return self._when_loaded(answer, LOADING_LIMIT, _still_loading)
+
+    def _once_shown(self, answer: Callable[[], Any]) -> Any:
+        """For those who look: what was known last will do, since it is marked."""
+        return answer() if self._account.is_past and not self._publisher.muted else self._once_loaded(answer)
+
+    # ── what was known last ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _keep_lists(self) -> str:
+        """For the process that comes after this one; returns the moment that they are of."""
+        now = rows.time_text(self._app.trader.counter_now())
+        if self._account.is_ready():
+            self._last_known.keep(Lists(now, self._app.ledger.trading_day, self._account.money(), self._account.positions()))
+        return now
+
+    def _recall(self) -> None:
+        """Show what an earlier process showed last: this one comes up while the counter rests."""
+        lists = self._last_known.lists()
+        if lists is None:
+            return
+        self._app.ledger.set_contracts(self._last_known.instruments())
+        orders, trades = self._last_known.orders(lists.trading_day), self._last_known.trades(lists.trading_day)
+        self._account.recall(Past(lists.money, lists.positions, orders, trades), lists.as_of)
+
+    def _mark_past(self, front: str, was: str, state: str, reason: str) -> str:
+        """The reason, with the moment that the lists are of while the trading front rests."""
+        if front != "td":
+            return reason
+        if was == "ready" and state not in ("ready", "loading"):
+            self._account.as_of = self._keep_lists()
+        if state != "resting":
+            return reason
+        if not self._app.ledger.trading_day and not self._account.is_past:
+            self._recall()
+        as_of = self._account.as_of
+        return f"{reason}；列表是 {as_of[:16]} 的" if as_of else reason
 
     def _lists(self) -> Json:
         return Json(
@@ -441,24 +485,33 @@ class Service:
                     "trade_list": self._account.trades(),
                     "order_list": self._account.orders(),
                     "log_history": list(self.log_book.lines),
+                    "as_of": self._account.as_of,
                 }
             )
         )
 
-    def _push_contracts(self, _request: PushContracts) -> Counted:
-        contracts = self._account.contracts()
-        self._publisher.push("contract", rows.to_json(contracts))
-        return Counted(len(contracts))
+    def _push_contracts(self, _request: PushContracts) -> Counted | Future[Any]:
+        def push() -> Counted:
+            contracts = self._account.contracts()
+            self._publisher.push("contract", rows.to_json(contracts))
+            as_of = self._account.as_of
+            return Counted(len(contracts), note=f"休市或断线，合约是 {as_of[:16]} 的" if as_of else "")
+
+        return self._once_shown(push)
 
     def _push_strategy(self, request: StrategyChanged) -> Done:
         self._publisher.strategy(request.name, request.payload, request.deleted)
         return Done()
 
-    def _describe_contract(self, request: DescribeContract) -> Json:
-        contract = self._account.contract(request.symbol)
-        if contract is None:
-            raise NotFound("不认识的合约", code="UNKNOWN_SYMBOL")
-        return Json(rows.to_json(rows.contract_row(contract)))
+    def _describe_contract(self, request: DescribeContract) -> Json | Future[Any]:
+        def describe() -> Json:
+            contract = self._account.contract(request.symbol)
+            if contract is None:
+                raise NotFound("不认识的合约", code="UNKNOWN_SYMBOL")
+            marked = {"as_of": self._account.as_of} if self._account.as_of else {}
+            return Json(rows.to_json(rows.contract_row(contract) | marked))
+
+        return self._once_shown(describe)
 
     # ── strategies ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -513,10 +566,13 @@ class Service:
     def _on_bars_saved(self, local_symbol: str) -> None:
         self.loop.post(self._publisher.push, BARS_SAVED, b"{}", local_symbol)
 
-    def _unsubscribe(self, request: Unsubscribe) -> Symbols:
-        removed = self._subscriptions.remove(request.symbols)
-        self._api.on_unsubscribed(removed)
-        return Symbols(removed)
+    def _unsubscribe(self, request: Unsubscribe) -> Symbols | Future[Any]:
+        def remove() -> Symbols:
+            removed = self._subscriptions.remove(request.symbols)
+            self._api.on_unsubscribed(removed)
+            return Symbols(removed)
+
+        return self._once_shown(remove)
 
     def _trading_day_of(self, timestamp: int) -> str:
         moment = datetime.fromtimestamp(timestamp / 1000, SHANGHAI)
@@ -613,6 +669,7 @@ class Service:
 
     def _on_status(self, front: str, state: str, reason: str) -> None:
         was = self._fronts.state(front)
+        reason = self._mark_past(front, was, state, reason)
         if not self._fronts.update(front, state, reason):
             return
         self._publisher.push("status", rows.event("status", self._fronts.data()))
@@ -630,6 +687,9 @@ class Service:
                 self._on_ready()
             elif state == "loading":
                 self._publisher.mute(True)
+            if state == "resting" and self._account.is_past:
+                self._publisher.mute(False)
+                self._publisher.changed("contract")
         if front == "md" and state == "ready" and self._account.contracts():
             self._subscriptions.restore()
 
@@ -639,6 +699,8 @@ class Service:
             self._publisher.push("status", rows.event("status", self._fronts.data()))
 
     def _on_ready(self) -> None:
+        self._account.is_loaded()
+        self._archive.submit(self._last_known.keep_contracts, self._app.ledger.trading_day, self._app.ledger.instruments())
         self._publisher.mute(False)
         self._publisher.changed("contract")
         self._strategies.loaded()

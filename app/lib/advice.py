@@ -121,7 +121,7 @@ OWN: dict[str, Own] = {
     "NO_LAST_PRICE": Own(US, "没有买卖盘，也没有最新价，定不出平仓价，没有发出：请自己报限价"),
     "NO_FRESH_PRICE": Own(US, "没有这个合约当日的行情，没有发出：行情前置就绪、合约已订阅并收到行情之后再试，或自己报限价"),
     "FRONT_UNREACHABLE": Own(US, "限定时间内前置没有应答：核对地址与网络，`python run.py doctor` 可试连"),
-    "OUT_OF_HOURS": Own(US, "不在交易时段，前置连不上：网关留着，到点自动登录"),
+    "OUT_OF_HOURS": Own(US, "不在交易时段，前置不可用：网关留着，到点自动登录"),
     "FRONT_ADDRESS": Own(US, "前置地址不是 tcp://主机:端口"),
     "FIELD_TOO_LONG": Own(US, "登录的某一项比 CTP 的字段长"),
     "AUTH_FIELDS": Own(US, "appid 与 auth_code 只给了一个"),

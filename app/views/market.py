@@ -43,8 +43,8 @@ def unsubscribe() -> Response:
 def push_contracts() -> Response:
     """PUT /market: the contract list comes by the event `contract`. Token."""
     with failing_as("更新合约失败"):
-        ask(PushContracts())
-    return succeed(msg="更新合约列表完成")
+        note = ask(PushContracts()).note
+    return succeed(msg=f"更新合约列表完成{f'（{note}）' if note else ''}")
 
 
 @blueprint.get("/contract")
