@@ -1253,6 +1253,24 @@ def test_a_difference_counts_when_it_is_there_twice_since_a_fill_and_an_answer_m
     assert position is not None and position.volume == 3
 
 
+def test_a_lot_of_the_night_that_is_dated_by_the_natural_day_is_asked_about_once_and_is_no_difference(desk: Desk, gateway: Gateway) -> None:
+    sent(desk, gateway, volume=1)
+    desk.td.call("onRtnOrder", as_dict(order(status="0", VolumeTotalOriginal=1, VolumeTraded=1)))
+    desk.td.call("onRtnTrade", as_dict(trade("t1")))
+    eventually(lambda: gateway.ledger.trades and gateway.ledger.has_rates("rb2510"), "the fill")
+    desk.details = [as_dict(detail(1, open_date="20250606", TradeID="t1", OpenPrice=3000.0))]
+    desk.positions = [as_dict(row) for row in position(1, 0)]
+    desk.account = as_dict(account(CurrMargin=3000.0, Commission=2.0))
+    for _ in range(3):
+        eventually(lambda: not gateway.do(lambda: [w for w in ("position", "account") if gateway.bee.trader._queue.has(w)]), "all answered")
+        told = len(gateway.ears.of("account"))
+        assert gateway.do(lambda: gateway.bee.trader.query_position()) == gateway.do(lambda: gateway.bee.trader.query_account()) == 0
+        eventually(lambda told=told: len(gateway.ears.of("account")) > told, "compared")
+    held = gateway.do(lambda: gateway.ledger.book.position("rb2510", "long"))
+    assert (held.today_volume, held.yd_volume) == (1, 0)
+    assert (len(desk.asked("reqQryInvestorPosition")), gateway.differences, gateway.remarks) == (1, [], [])
+
+
 @pytest.mark.parametrize("open_date", ["20250609", "20250607"])
 def test_a_friday_night_is_mondays_and_its_lots_are_yesterdays_on_monday_evening(
     desk: Desk, launch: Callable[..., Gateway], store: Store, open_date: str
