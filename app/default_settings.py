@@ -21,6 +21,7 @@ from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher
 from app.lib import rows
 from app.lib.bars import BarBuilder, ClosedBar
+from app.lib.prices import has_multiplier
 
 
 class AccountApi(CtpbeeApi):
@@ -68,15 +69,14 @@ class AccountApi(CtpbeeApi):
             self._share(row)
 
     def _share(self, row: dict[str, Any]) -> None:
-        """Once per contract and minute, at its first tick. The average is a price here: CTP's has the multiplier in it but for CZCE."""
+        """Once per contract and minute, at its first tick. The average is a price here: CTP's has the multiplier in it, but for CZCE."""
         local_symbol, minute = row["local_symbol"], row["datetime"][:16]
         if self._shared_minutes.get(local_symbol) == minute:
             return
         self._shared_minutes[local_symbol] = minute
-        contract = self._account.contract(local_symbol)
-        size = contract.size if contract is not None and row["exchange"] != "CZCE" else 1
+        size, average = self._account.size_of(local_symbol), row["average_price"]
         shared = {name: row[name] for name in ("local_symbol", "datetime", "open_interest", "volume", "last_price")}
-        shared["average_price"] = round(row["average_price"] / size, 4)
+        shared["average_price"] = round(average / size if has_multiplier(average, row["last_price"], size) else average, 4)
         self._publisher.push("shared", rows.event("shared", shared), local_symbol)
 
     def on_realtime(self) -> None:

@@ -48,7 +48,8 @@ class _Day(NamedTuple):
     pause: int  # slots from one snapshot to the next, on average
     last_hour: int  # the slot from which the settlement price counts, where it is the last hour's; else 0
     scale: tuple[int, int]  # a price is ticks × first ÷ second: exact, and the float next to what is printed
-    turnover_size: int  # lots × this × price is the reported turnover
+    multiplier: int  # lots × this × price is the turnover
+    average_size: int  # a price × this is the reported average: CZCE's own average is a price, CTP makes the others' of the turnover
     prices: DayPrices
     pre_close: float
 
@@ -186,7 +187,7 @@ class GeneratedMarket:
     def _depth(self, contract: Contract, walk: Walk, stamp: _Stamp) -> DepthField:
         day = self._day_of(contract)
         scale, per = day.scale
-        turnover = walk.turnover * scale * day.turnover_size / per
+        turnover = walk.turnover * scale * day.multiplier / per
         return DepthField(
             InstrumentID=contract.instrument,
             ExchangeID=contract.product.exchange,
@@ -210,7 +211,7 @@ class GeneratedMarket:
             BidVolume1=walk.bid_volume,
             AskPrice1=walk.ask * scale / per,
             AskVolume1=walk.ask_volume,
-            AveragePrice=round(turnover / walk.volume, 4) if walk.volume else 0.0,
+            AveragePrice=round(turnover * day.average_size / day.multiplier / walk.volume, 4) if walk.volume else 0.0,
         )
 
     def _stamp(self, exchange: str, moment: datetime) -> _Stamp:
@@ -260,7 +261,8 @@ class GeneratedMarket:
                 STILL if ahead > 12 else 1,
                 last_hour,
                 exact(product.price_tick).as_integer_ratio(),
-                1 if product.exchange == "CZCE" else product.multiplier,  # CZCE leaves the multiplier out, of the average too
+                product.multiplier,
+                1 if product.exchange == "CZCE" else product.multiplier,
                 self._prices(contract, lower, upper),
                 _price(walk.pre_close if (walk := self._walks.get(contract.instrument)) else pre_settlement, contract),
             )

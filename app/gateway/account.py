@@ -116,10 +116,10 @@ class AccountView:
         contract = self.contract(symbol)
         return None if contract is None else contract.local_symbol
 
-    def turnover_unit(self, local_symbol: str) -> float:
-        """How many yuan one unit of its ticks' turnover is: CZCE leaves the multiplier out of it."""
+    def size_of(self, local_symbol: str) -> float:
+        """The contract's multiplier; 1 of one that is not known."""
         contract = self.contract(local_symbol)
-        return float(contract.size) if contract is not None and contract.exchange.value == "CZCE" else 1.0
+        return 1.0 if contract is None else float(contract.size)
 
     def tick(self, local_symbol: str) -> TickData | None:
         return self._app.recorder.get_tick(local_symbol)

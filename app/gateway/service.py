@@ -249,7 +249,7 @@ class Service:
             account=self._account,
             publisher=self._publisher,
             journal=self._journal,
-            bars=BarBuilder(hours, product_of, self._account.turnover_unit),
+            bars=BarBuilder(hours, product_of, self._account.size_of),
             desk=self._desk,
             on_bar=lambda closed: self._strategies.bar(closed),
             folder=folder,

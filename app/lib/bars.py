@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import NamedTuple, Protocol
 
 from app.lib.calendar import SHANGHAI, compact, parse_day
+from app.lib.prices import has_multiplier
 from app.model.store import Bar
 
 MINUTE = timedelta(minutes=1)
@@ -79,16 +80,16 @@ class BarBuilder:
     """1-minute bars of many contracts, from one thread."""
 
     def __init__(
-        self, hours: Hours, product_of: Callable[[str], str], turnover_unit: Callable[[str], float] = lambda _local_symbol: 1.0
+        self, hours: Hours, product_of: Callable[[str], str], size_of: Callable[[str], float] = lambda _local_symbol: 1.0
     ) -> None:
-        """`turnover_unit(local_symbol)`: how many yuan one unit of a contract's tick turnover is.
+        """`size_of(local_symbol)` is a contract's multiplier: a bar's turnover is yuan, whether or not the counter has it in its own.
 
-        CZCE leaves the multiplier out, and counts the day's average in whole yuan times the volume: there a day's turnover is right,
-        a minute's only about right.
+        What CTP computes for CZCE counts the day's average in whole yuan times the volume: there a day's turnover is right, a minute's
+        only about right.
         """
         self._hours = hours
         self._product_of = product_of
-        self._turnover_unit = turnover_unit
+        self._size_of = size_of
         self._series: dict[str, _Series] = {}
 
     def on_tick(self, tick: Tick, now: datetime | None = None) -> list[ClosedBar]:
@@ -140,7 +141,8 @@ class BarBuilder:
 
     def _begin_day(self, product: str, tick: Tick, start: datetime, watched: bool) -> _Series:
         """The day's volume before this print is counted into its bar only where it can be nobody else's."""
-        unit = self._turnover_unit(tick.local_symbol)
+        size = self._size_of(tick.local_symbol)
+        unit = 1.0 if has_multiplier(tick.turnover / tick.volume, tick.last_price, size) else size
         if watched or start == self._hours.day_open(product, tick.trading_day):
             return _Series(product, tick.trading_day, unit, volume=0.0, turnover=0.0, missed=False)
         return _Series(product, tick.trading_day, unit, volume=tick.volume, turnover=tick.turnover, missed=True)

@@ -7,6 +7,7 @@ noise of somebody's float sums (5806.2 + 0.2 is 5806.400000000001 in recorded fi
 
 from __future__ import annotations
 
+import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Literal, NamedTuple
 
@@ -39,6 +40,15 @@ class Limits(NamedTuple):
 def is_absent(price: float) -> bool:
     """True where a price field has no value: 0, NaN, CTP's 1.79769e+308, infinity, anything below zero."""
     return not 0 < price < HIGHEST  # NaN compares false
+
+
+def has_multiplier(lot: float, price: float, size: float) -> bool:
+    """Whether what a lot is said to be worth on average has the multiplier in it, rather than being a price: by which it is nearer to.
+
+    That is the counter's habit and not the exchange's: of CZCE, CTP's turnover has it since 6.7.1 and had not before, its multicast
+    front's has not, and its average price never (docs/domain.md, Prices).
+    """
+    return lot > price * math.sqrt(size)
 
 
 def exact(number: float | Decimal | str) -> Decimal:

@@ -227,13 +227,28 @@ def test_one_contract_unsubscribed_marks_its_own_bars_alone() -> None:
     assert {symbol: bar.complete for symbol, bar in forming.items() if bar is not None} == {"ru1901.SHFE": False, "ru1905.SHFE": True}
 
 
-def test_turnover_is_yuan_also_where_the_exchange_leaves_the_multiplier_out() -> None:
-    made = BarBuilder(RubberHours(), lambda _symbol: "ru", lambda symbol: 10.0 if symbol.endswith(".CZCE") else 1.0)
-    for symbol in ("AP010.CZCE", "ru1901.SHFE"):
-        made.on_tick(at("09:00:01", volume=2, turnover=14_338.0, local_symbol=symbol))
-        made.on_tick(at("09:00:02", volume=3, turnover=21_507.0, local_symbol=symbol))
-    turnover = {symbol: bar.turnover for symbol in ("AP010.CZCE", "ru1901.SHFE") if (bar := made.forming(symbol)) is not None}
-    assert turnover == {"AP010.CZCE": 215_070.0, "ru1901.SHFE": 21_507.0}
+@pytest.mark.parametrize(
+    ("symbol", "lot"),
+    [
+        ("AP010.CZCE", 12_480.0),  # a backend before 6.7.1, or the multicast front: average price × lots
+        ("AP010.CZCE", 124_800.0),  # since 6.7.1: × multiplier
+        ("ru1901.SHFE", 124_800.0),
+    ],
+)
+def test_turnover_is_yuan_whether_or_not_the_counter_has_the_multiplier_in_it(symbol: str, lot: float) -> None:
+    made = BarBuilder(RubberHours(), lambda _symbol: "ru", lambda _symbol: 10.0)
+    made.on_tick(at("09:00:01", volume=2, turnover=2 * lot, local_symbol=symbol))
+    made.on_tick(at("09:00:02", 12_300, volume=3, turnover=3 * lot, local_symbol=symbol))
+    forming = made.forming(symbol)
+    assert forming is not None and forming.turnover == 3 * 124_800.0
+
+
+def test_turnover_that_a_front_does_not_tell_is_none_and_a_multiplier_of_one_changes_nothing() -> None:
+    for size, turnover in ((10.0, 0.0), (1.0, 24_960.0)):
+        made = BarBuilder(RubberHours(), lambda _symbol: "ru", lambda _symbol, size=size: size)  # type: ignore[misc]
+        made.on_tick(at("09:00:01", volume=2, turnover=turnover))
+        forming = made.forming("ru1901.SHFE")
+        assert forming is not None and forming.turnover == turnover
 
 
 # ── recorded ticks, through the readers and the real hours ───────────────────────────────────────────────────────────
@@ -253,8 +268,8 @@ def recorded_ticks(rows: Iterable[Row]) -> Iterable[Print]:
         )
 
 
-def turnover_unit(local_symbol: str) -> float:
-    return products()[product_of(local_symbol)].multiplier if local_symbol.endswith(".CZCE") else 1.0
+def size_of(local_symbol: str) -> float:
+    return float(products()[product_of(local_symbol)].multiplier)
 
 
 @lru_cache
@@ -264,7 +279,7 @@ def rows_of(path: Path) -> list[Row]:
 
 def bars_by(hours: Hours, path: Path) -> list[ClosedBar]:
     """Every row of the file, login rows and settlement snapshots too, into a builder such as the gateway has."""
-    made = BarBuilder(hours, product_of, turnover_unit)
+    made = BarBuilder(hours, product_of, size_of)
     closed = [closed for tick in recorded_ticks(rows_of(path)) for closed in made.on_tick(tick)]
     return closed + made.on_clock(rows_of(path)[-1].moment + timedelta(minutes=5))
 

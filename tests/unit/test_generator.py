@@ -92,12 +92,12 @@ def test_figures_of_a_day_add_up_and_stay_inside_the_limits() -> None:
         series.setdefault(depth.InstrumentID, []).append(depth)
     for name, depths in series.items():
         field, tick = terms[name], terms[name].PriceTick
-        size = 1 if field.ExchangeID == "CZCE" else field.VolumeMultiple
+        size = 1 if field.ExchangeID == "CZCE" else field.VolumeMultiple  # of the average alone
         turnover = depths[0].Turnover
         for before, after in pairwise(depths):
             traded = after.Volume - before.Volume
             assert traded >= 0 and after.OpenInterest > 0
-            turnover += traded * after.LastPrice * size
+            turnover += traded * after.LastPrice * field.VolumeMultiple
             assert after.Turnover == pytest.approx(turnover)
             assert (traded > 0) or after.LastPrice == before.LastPrice
         for depth in depths:
