@@ -1,7 +1,7 @@
 """Who is asking: the signing key, tokens, the server's authorization code, and the decorator of every protected view. Web process.
 
-A token names an account and that account's session. The session stands in the server's store: while it is there, tokens
-outlive a restart of the server; with logout it goes, and every token of the account with it.
+A token names an account and that account's session (app/model/sessions.py). While it stands, tokens outlive a restart of the web;
+it goes, and every token of the account with it, with a logout and when the account is logged in no more.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import hmac
 import logging
 import os
 import secrets
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from flask import g, request
 
 from app.global_var import G
 from app.lib.errors import AuthCodeWrong, BadInput, SettingsError, TokenError
+from app.model.sessions import Sessions
 from app.model.store import Store
 
 ALGORITHM = "HS256"
@@ -33,7 +33,6 @@ KEY_BYTES = 64
 MAX_TOKEN = 2048  # characters; ours have about 350
 MOST_KNOWN = 1024
 CLOCK_STEP = 300  # seconds; a clock that is set right by so much makes no token of a moment ago one of the future
-SESSIONS = "session"  # scope in the server's store: account → id of its session
 DEFAULT_CODE = "000000"
 SHORTEST_CODE = 6
 LONGEST_CODE = 128
@@ -87,10 +86,9 @@ class Tokens:
 
     def __init__(self, key: bytes, store: Store, hours: float, clock: Callable[[], float] = time.time) -> None:
         self._key = key
-        self._store = store
+        self._sessions = Sessions(store)
         self._seconds = hours * 3600
         self._clock = clock
-        self._lock = threading.Lock()
         self._known: dict[str, dict[str, Any]] = {}  # tokens whose signature has been found good: that never changes
 
     def issue(self, account: str) -> str:
@@ -98,7 +96,7 @@ class Tokens:
         now = self._clock()
         claims = {
             "sub": account,
-            "sid": self._session(account),
+            "sid": self._sessions.join(account),
             "jti": uuid.uuid4().hex,
             "iat": int(now),
             "exp": int(now + self._seconds),
@@ -122,22 +120,13 @@ class Tokens:
             self._known[text] = claims
         elif claims["exp"] <= time.time():
             raise TokenError()
-        if self._store.setting(SESSIONS, claims["sub"]) != claims["sid"]:
+        if self._sessions.current(claims["sub"]) != claims["sid"]:
             raise TokenError()
         return Identity(claims["sub"], claims["jti"])
 
     def revoke_account(self, account: str) -> None:
         """End the account's session: none of its tokens is good any more."""
-        with self._lock:
-            self._store.delete_setting(SESSIONS, account)
-
-    def _session(self, account: str) -> str:
-        with self._lock:
-            session = self._store.setting(SESSIONS, account)
-            if session is None:
-                session = uuid.uuid4().hex
-                self._store.put_setting(SESSIONS, account, session)
-            return session
+        self._sessions.end(account)
 
 
 def shown_token() -> tuple[str, str]:

@@ -41,11 +41,7 @@ class Crowd:
     def enter(self, address: str) -> bool:
         """A new connection, a stranger; False, and it is not counted, when there is no place for it."""
         places = self._places
-        if (
-            self._total >= places.total
-            or self._all[address] >= places.per_address
-            or self._strangers[address] >= places.strangers
-        ):
+        if self._total >= places.total or self._all[address] >= places.per_address or self._strangers[address] >= places.strangers:
             return False
         self._total += 1
         self._all[address] += 1

@@ -24,7 +24,7 @@ from app.lib.calendar import SHANGHAI, outlook, use_overrides
 from app.lib.errors import AppError
 from app.model import open_store, store_path
 from app.model.store import StoreFailed
-from app.settings import Settings
+from app.settings import FRONTS_UNSET, Settings
 
 PATIENCE = 3.0  # seconds for a front
 LOAD = "import ctpbee_api.ctp"
@@ -47,6 +47,7 @@ def examine(settings: Settings, given: Mapping[str, str] = MappingProxyType({}),
     """Everything, in the order in which it is shown. `given`: lists of fronts to try, by what they are."""
     moment = datetime.fromtimestamp(now(), SHANGHAI)
     lines = [_calendar(settings, moment.date()), _clock(moment), *_data(settings), _store(settings)]
+    lines += _listed_fronts(settings)
     lines += [_of(finding, needed=settings.interface != "sim") for finding in _native(list(checks.of_this_machine()))]
     return lines + list(fronts_tried(given))
 
@@ -139,6 +140,15 @@ def fronts_tried(given: Mapping[str, str]) -> Iterator[Line]:
     """A line for each address; `given` are lists of them, by what they are."""
     for word, text in given.items():
         yield from (_front(word, address) for address in fronts.split(text))
+
+
+def _listed_fronts(settings: Settings) -> Iterator[Line]:
+    """The list of brokers that a public server has to have before it takes a login with CTP."""
+    if settings.fronts:
+        yield Line(OK, "前置名单", "、".join(settings.fronts))
+    elif settings.is_public:
+        needed = settings.interface != "sim"
+        yield Line(FAILED if needed else WARNING, "前置名单", f"对外服务{FRONTS_UNSET}{'' if needed else '；未写明时只能登录模拟账户'}")
 
 
 def _front(word: str, address: str) -> Line:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from app.lib.brokers import listed
 from app.lib.errors import SettingsError
 from app.lib.market_orders import market_orders
 
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 PREFIX = "CTPBEE_BACKEND_"
 CONFIG = PREFIX + "CONFIG"  # the one name in the environment that is not a setting: where the file is
 LISTS = ("origins", "market_orders")  # settings of several values: in the environment they stand with commas between
+FRONTS_UNSET = "须写明可登录的期货公司前置（设置 fronts，见 docs/ctp.md）：前置由登录的人任填，就能用他自己的前置冒充别人的账户"
 MONGO = "MONGO_URI"  # the reference's name for mongo_uri, which goes before it
 
 
@@ -45,6 +47,9 @@ class Settings(BaseModel):
     run_code: bool = Field(True, description="提供 /run_code：在沙箱里试运行贴进来的代码；public 时总是关闭")
     interface: Literal["sim", "ctp", "ctp_se"] = Field("sim", description="登录未给 interface 时用哪个接口；sim 为内置柜台")
     public: bool = Field(False, description="对外服务：拒绝默认授权码，须写明 origins")
+    fronts: dict[str, str] = Field(
+        {}, description="可登录的期货公司前置，按名字（见 docs/ctp.md）；写了就只能登录这些，public 而用 CTP 时必须写；空为不限"
+    )
     origins: list[str] = Field([], description="允许跨域的来源；空为同源与本机，写了就只有同源与所写的（要本机的也须写上）")
     proxies: int = Field(0, ge=0, le=5, description="前面有几层可信反向代理（X-Forwarded-*）")
     async_mode: Literal["eventlet", "gevent", "gevent_uwsgi", "threading"] = Field("eventlet", description="Socket.IO 的运行方式")
@@ -112,6 +117,11 @@ class Settings(BaseModel):
                 raise ValueError(f"{origin!r} 应形如 https://example.com 或 http://192.168.1.5:8080")
         return origins
 
+    @field_validator("fronts", mode="before")
+    @classmethod
+    def _fronts_are_brokers_by_name(cls, value: Any) -> dict[str, str]:
+        return listed(value)
+
     @field_validator("market_orders")
     @classmethod
     def _a_market_order_is_said_in_a_known_way(cls, rows: list[str]) -> list[str]:
@@ -159,6 +169,8 @@ class Settings(BaseModel):
             )
         if not self.origins or "*" in self.origins:
             raise SettingsError('对外服务须写明允许的网页来源，如 origins = ["https://example.com"]', parameter="origins")
+        if self.interface != "sim" and not self.fronts:
+            raise SettingsError(f"对外服务而用 CTP，{FRONTS_UNSET}", parameter="fronts")
 
     @classmethod
     def load(cls, config: Path | None = None, environment: Mapping[str, str] | None = None, **options: Any) -> Settings:
@@ -203,7 +215,7 @@ class Settings(BaseModel):
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         for key, value in self.model_dump().items():
             if value is not None:
-                environment[PREFIX + key.upper()] = ",".join(value) if isinstance(value, list) else str(value)
+                environment[PREFIX + key.upper()] = _as_text(value)
         return environment
 
 
@@ -225,6 +237,13 @@ _REASONS = {
     "greater_than_equal": "应不小于 {ge}",
     "less_than_equal": "应不大于 {le}",
 }
+
+
+def _as_text(value: Any) -> str:
+    """A value as the environment has it."""
+    if isinstance(value, dict):
+        return ";".join(f"{name}={text}" for name, text in value.items())
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def _reason(error: ErrorDetails) -> str:

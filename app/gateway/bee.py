@@ -75,8 +75,8 @@ class BackendApp(CtpBee):
 
     `connect_info`: brokerid, userid, password; for `sim` counter_address, a channel address or a function that finds it; for `ctp`
     td_address, md_address, appid, auth_code, new_password ("": none), password_taken (whether the counter has taken this password
-    before), flow_dir, query_interval (seconds), settlement_confirm, never_rests (the fronts go on outside the exchanges' hours); for
-    both market_orders (app/lib/market_orders.py).
+    before), flow_dir, query_interval (seconds), settlement_confirm, never_rests (the fronts go on outside the exchanges' hours),
+    barred ("" unless this front is not the account's); for both market_orders (app/lib/market_orders.py).
     The callbacks are those of interfaces/wiring.py and are called in the event thread, like every signal of ctpbee's.
     """
 

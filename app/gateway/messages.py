@@ -34,6 +34,7 @@ class LogIn(Message):
     td_address: str = ""
     md_address: str = ""
     new_password: str = ""  # to be set at the counter, in place of `password`
+    front: str = ""  # the name of a listed broker: its addresses, whatever the two above say
 
 
 class LogOut(Message):
@@ -366,7 +367,7 @@ class Json(Message):
 
 class LoggedIn(Message):
     account: str  # the account's key, e.g. sim-9999-demo: names its gateway, its room and its files
-    fresh: bool  # a gateway was started for this login
+    fresh: bool  # the account was not logged in before: it is a new session
 
 
 class LoggedOut(Message):

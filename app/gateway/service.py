@@ -25,6 +25,7 @@ from app.gateway.bar_archive import BarArchive, Range
 from app.gateway.bee import BackendApp
 from app.gateway.channel import Connection
 from app.gateway.dialer import Dialer
+from app.gateway.identity import Identity
 from app.gateway.interfaces import CTP_INTERFACES
 from app.gateway.interfaces.ctp import NEWEST, SETTLEMENT_SCOPE
 from app.gateway.interfaces.side import LOGGED_IN
@@ -81,9 +82,10 @@ from app.gateway.registry import Registry
 from app.gateway.rpc import Last, RpcServer
 from app.gateway.strategies import Strategies, StrategyFeed, said_rows
 from app.gateway.subscriptions import Subscriptions
-from app.lib import account_config, calendar, fronts, rows
+from app.lib import account_config, calendar, rows
 from app.lib.advice import refusal_text, refused_by
 from app.lib.bars import CUTS, INTERVALS, BarBuilder
+from app.lib.brokers import Brokers, Front, addresses
 from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
 from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, NotFound, NotReady, SettingsError
 from app.lib.market_orders import market_orders
@@ -147,6 +149,14 @@ class _Deferred(Future[Any]):
         begin()
 
 
+def _front_of(named: Login | CheckPassword) -> Front | None:
+    """The front that is named there; None for none, and for what is no address: the interface says so before it dials."""
+    try:
+        return Front(addresses(named.td_address), addresses(named.md_address))
+    except ValueError:
+        return None
+
+
 def _still_loading() -> NoReturn:
     raise NotReady("账户正在载入，请稍候", code="LOADING")
 
@@ -186,6 +196,9 @@ class Service:
         self._archive = ThreadPoolExecutor(1, "archive")
         self._awaiting: list[_Awaiting] = []
         self._refused: LoginRefused | None = None
+        self._identity = Identity(store)
+        self._brokers = Brokers(settings.fronts)
+        self._front = _front_of(login)
 
         ledger = Ledger(login.interface)
         self._fronts = Fronts()
@@ -203,6 +216,7 @@ class Service:
                 "appid": login.appid,
                 "td_address": login.td_address,
                 "md_address": login.md_address,
+                "barred": self._why_barred(),
                 "new_password": login.new_password,
                 "password_taken": login.password_taken,
                 "counter_address": self._counter_address,
@@ -643,10 +657,9 @@ class Service:
     def _check_password(self, request: CheckPassword) -> Done:
         if not hmac.compare_digest(request.password.encode(), self._login.password.encode()):
             raise LoginRefused("账户已登录，密码与登录时不同", code="PASSWORD_DIFFERS")
-        for name in ("td_address", "md_address"):
-            asked, ours = getattr(request, name), getattr(self._login, name)
-            if asked and ours and not fronts.same(asked, ours):
-                raise LoginRefused("账户已登录在另一组前置上，请先注销", code="FRONT_DIFFERS")
+        asked = _front_of(request)
+        if asked is not None and self._front is not None and not self._brokers.are_same(str(self._front), asked):
+            raise LoginRefused("账户已登录在另一组前置上，请先注销", code="FRONT_DIFFERS")
         return Done()
 
     def _change_password(self, request: ChangePassword) -> Future[Any]:
@@ -679,6 +692,8 @@ class Service:
         if front == "md" and state == "lost" and was != "lost":
             self._api.on_market_lost()
         if front == "td":
+            if state in LOGGED_IN:
+                self._keep_identity()
             if state in ("lost", "resting") and self._app.trader.delay is not None:
                 self._on_login_delayed(self._app.trader.delay)
             elif state == "refused":
@@ -692,6 +707,21 @@ class Service:
                 self._publisher.changed("contract")
         if front == "md" and state == "ready" and self._account.contracts():
             self._subscriptions.restore()
+
+    def _why_barred(self) -> str:
+        """What to do about a front that is not the account's; "" for one that may be dialled."""
+        if self._front is None or self._identity.may_use(self._front, self._brokers):
+            return ""
+        front = self._brokers.text_of(self._front)
+        return f'确要换，请在服务器上运行：python run.py fronts allow {self._login.account} "{front}"'
+
+    def _keep_identity(self) -> None:
+        """The front has taken the login: this is whose data it is, and its front."""
+        login = self._login
+        try:
+            self._identity.logged_in(login.interface, login.brokerid, login.userid, self._front, self._brokers)
+        except StoreFailed as error:
+            log.error("账户的前置没能记下：%s", error)
 
     def _on_store(self, store: StoreState) -> None:
         """The store is there, or what is written waits on this disk: the log says so already."""

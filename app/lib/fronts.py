@@ -19,8 +19,3 @@ def is_address(text: str) -> bool:
     """Whether it is one front's address."""
     match = _PORT.fullmatch(text)
     return match is not None and 0 < int(match[1]) < 65536
-
-
-def same(one: str, other: str) -> bool:
-    """Whether two lists have the same fronts, in whatever order."""
-    return set(split(one)) == set(split(other))

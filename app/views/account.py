@@ -24,7 +24,8 @@ blueprint = Blueprint("account", __name__)
 
 @blueprint.post("/login")
 def log_in() -> Response:
-    """POST /login: authorization, userid, password, brokerid, auth_code, appid, interface, td_address, md_address → a token. Open."""
+    """POST /login: authorization, userid, password, brokerid, auth_code, appid, interface, and td_address and
+    md_address or the name of a listed `front` → a token. Open."""
     G.attempts.count_address(request.remote_addr or "")
     sent = parameters()
     G.authorization.check(sent.text("authorization", longest=LONGEST_CODE, strip=False))
@@ -87,6 +88,8 @@ def change_authorization() -> Response:
 def _login_of(sent: Parameters, interface: str) -> LogIn:
     real = interface != "sim"
     interface = REAL_INTERFACES[0] if real else interface  # two names, one account
+    front = sent.text("front", "", longest=64)
+    dials = real and not front
     return LogIn(
         interface=interface,
         brokerid=sent.text("brokerid", REQUIRED if real else PAPER_BROKER, longest=32),
@@ -94,8 +97,9 @@ def _login_of(sent: Parameters, interface: str) -> LogIn:
         password=sent.text("password", longest=128, strip=False),
         auth_code=sent.text("auth_code", ""),
         appid=sent.text("appid", ""),
-        td_address=_front(sent, "td_address") if real else "",
-        md_address=_front(sent, "md_address") if real else "",
+        td_address=_front(sent, "td_address") if dials else "",
+        md_address=_front(sent, "md_address") if dials else "",
+        front=front if real else "",
     )
 
 

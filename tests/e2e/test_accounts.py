@@ -99,14 +99,19 @@ def test_logout_revokes_every_token_tells_the_sockets_and_leaves_the_orders(shar
     page.close()
 
 
-def test_tokens_survive_a_restart_and_the_key_is_the_owners_alone(server: BackendServer, trader: Trader) -> None:
+def test_tokens_survive_their_web_and_end_with_their_accounts_login(server: BackendServer, trader: Trader) -> None:
     assert stat.S_IMODE((server.data_dir / "secret.key").stat().st_mode) == 0o600
-    server.stop()
-    server.start()
-    old = trader.token
-    trader.log_in()
-    trader.token = old
+    server.wait_replaced(server.kill("web"))
+    eventually(lambda: server._answers(), "the next web answers")
     assert trader.ask("GET", "/config")["success"]
+    old = trader.token
+    server.stop()  # and with it the gateway, whose password nobody knows then
+    server.start()
+    assert trader.ask("GET", "/config")["error"] == "TOKEN_ERROR"
+    trader.log_in()
+    assert trader.ask("GET", "/config")["success"]
+    trader.token = old
+    assert trader.ask("GET", "/config")["error"] == "TOKEN_ERROR"
 
 
 def test_the_authorization_code_can_be_changed_and_holds_after_a_restart(server: BackendServer, trader: Trader) -> None:

@@ -27,7 +27,7 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
 DATABASE = "ctpbee_backend"
-STRATEGY = "from ctpbee import CtpbeeApi\n\n\nclass Still(CtpbeeApi):\n    pass\n\n\next = Still(\"still\")\n"
+STRATEGY = 'from ctpbee import CtpbeeApi\n\n\nclass Still(CtpbeeApi):\n    pass\n\n\next = Still("still")\n'
 SYMBOL = "rb2510.SHFE"
 OTHER = "rb2601.SHFE"  # not subscribed to: its bars are those that the test brings
 
@@ -247,9 +247,7 @@ def test_a_server_that_answers_slowly_slows_no_order(mongo: FerretDB, enter: Cal
         line.close()
 
 
-def test_a_refused_password_is_said_clearly_not_tried_again_soon_and_stands_nowhere(
-    tmp_path: Path, enter: Callable[[str], World]
-) -> None:
+def test_a_refused_password_is_said_clearly_not_tried_again_soon_and_stands_nowhere(tmp_path: Path, enter: Callable[[str], World]) -> None:
     mongo = FerretDB(tmp_path / "locked", password="right-one")
     mongo.start()
     try:

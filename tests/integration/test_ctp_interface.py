@@ -164,9 +164,7 @@ def test_a_login_whose_requests_the_library_does_not_take_is_begun_anew_after_a_
 
 
 @pytest.mark.parametrize("request_", ["reqAuthenticate", "reqUserLogin", "md.reqUserLogin"])
-def test_a_login_in_which_the_library_fails_is_begun_anew_after_a_pause(
-    desk: Desk, launch: Callable[..., Gateway], request_: str
-) -> None:
+def test_a_login_in_which_the_library_fails_is_begun_anew_after_a_pause(desk: Desk, launch: Callable[..., Gateway], request_: str) -> None:
     desk.returns[request_] = [RuntimeError("bad cast")]
     gateway = launch(auth_code="0000000000000000", appid="simnow_client_test")
     gateway.ready()
@@ -385,9 +383,7 @@ def test_who_was_in_is_not_given_up_for_a_refusal_that_says_nothing_of_his_passw
     assert "refused" not in [state for _, state, _ in gateway.states]
 
 
-def test_such_a_refusal_is_answered_with_the_long_pause_at_once(
-    desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_such_a_refusal_is_answered_with_the_long_pause_at_once(desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     later = gateway.loop.call_later
     monkeypatch.setattr(gateway.loop, "call_later", lambda seconds, *args: pauses.append(seconds) or later(seconds, *args))

@@ -22,6 +22,9 @@ from app.gateway.process import Lock, Process, end
 from app.gateway.registry import Entry, Registry
 from app.gateway.rpc import RpcClient
 from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginRefused, NotFound
+from app.model import SERVER, open_store
+from app.model.sessions import Sessions
+from app.model.store import Store
 from app.settings import Settings
 from tests.fakes.host import COUNTER, GATEWAY
 from tests.waiting import eventually
@@ -39,6 +42,17 @@ class World:
         self.registry = Registry(data_dir)
         self.hosts: list[Host] = []
         self.children: list[subprocess.Popen[bytes]] = []
+        self.stores: list[Store] = []
+
+    def set(self, **options: Any) -> None:
+        """What the next host's settings are."""
+        self.settings = Settings.load(environment={}, data_dir=self.data_dir, login_timeout=5, **options)
+
+    def sessions(self) -> Sessions:
+        """Those of the web, read anew."""
+        store = open_store(self.settings, SERVER)
+        self.stores.append(store)
+        return Sessions(store)
 
     def host(self) -> Host:
         """A host in this process: it adopts and watches as any, and a test can ask it directly."""
@@ -90,6 +104,8 @@ class World:
     def clean(self) -> None:
         for host in self.hosts:
             host.stop()
+        for store in self.stores:
+            store.close()
         for child in self.children:
             if child.poll() is None:
                 child.terminate()
@@ -109,6 +125,10 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def log_in(userid: str = "demo", password: str = PASSWORD, **more: str) -> LogIn:
     return LogIn(interface="sim", brokerid="9999", userid=userid, password=password, **more)
+
+
+def log_in_at(front: str = "", td: str = "", md: str = "", userid: str = "demo") -> LogIn:
+    return LogIn("ctp", "9999", userid, PASSWORD, td_address=td, md_address=md, front=front)
 
 
 def state(world_or_host: Host, userid: str = "demo") -> str:
@@ -383,3 +403,100 @@ def test_an_interface_that_nobody_knows_is_refused_before_anything_starts(world:
     with pytest.raises(BadInput, match="ctp_se"):
         world.ask(LogIn("nonesuch", "9999", "real", PASSWORD))
     assert not world.starts("real")
+
+
+# ── whose front checks the password ──────────────────────────────────────────────────────────────────────────────────
+
+A, B, C = "tcp://a.example:1", "tcp://b.example:2", "tcp://c.example:3"
+
+
+@pytest.fixture
+def ctp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.gateway.host.host.check_interface", lambda _name: None)  # its library is no matter here
+
+
+@pytest.mark.usefixtures("ctp")
+@pytest.mark.parametrize(
+    "named",
+    [log_in_at(td=A, md="tcp://evil.example:1"), log_in_at(td="tcp://evil.example:1", md=C), log_in_at("nobody"), log_in_at("two", A, C)],
+)
+def test_a_login_at_a_front_that_is_not_listed_is_refused_before_anything_is_started(world: World, named: LogIn) -> None:
+    world.set(fronts={"one": {"td": [A, B], "md": C}})
+    host = world.host()
+    with pytest.raises(LoginRefused, match="one") as refused:
+        host.log_in(named)
+    assert refused.value.code == "FRONT_NOT_LISTED"
+    assert host.list_accounts() == Accounts([]) and world.registry.living("gateway") == []
+
+
+@pytest.mark.usefixtures("ctp")
+@pytest.mark.parametrize(
+    ("named", "td"), [(log_in_at("one"), f"{A},{B}"), (log_in_at(td=B, md=C), B), (log_in_at("one", "tcp://evil.example:1", C), f"{A},{B}")]
+)
+def test_a_listed_front_is_dialled_by_its_name_or_by_any_of_its_addresses(world: World, named: LogIn, td: str) -> None:
+    world.set(fronts={"one": {"td": [A, B], "md": C}}, public=True, origins=["https://desk.example"])
+    assert world.host().log_in(named).account == "ctp-9999-demo"
+    (start,) = [json.loads(line) for line in (world.data_dir / "starts-ctp-9999-demo").read_text().splitlines()]
+    assert (start["td_address"], start["md_address"]) == (td, C)
+
+
+@pytest.mark.usefixtures("ctp")
+def test_a_public_server_without_listed_fronts_takes_no_real_login_but_paper(world: World) -> None:
+    world.set(public=True, origins=["https://desk.example"])
+    host = world.host()
+    with pytest.raises(LoginRefused) as refused:
+        host.log_in(log_in_at(td=A, md=C))
+    assert refused.value.code == "FRONTS_UNSET" and world.registry.living("gateway") == []
+    assert host.log_in(log_in()).fresh
+
+
+# ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_login_that_starts_an_account_anew_ends_its_older_tokens_and_a_second_page_ends_none(world: World) -> None:
+    sessions = world.sessions()
+    host = world.host()
+    old = sessions.join("sim-9999-demo")
+    host.log_in(log_in())
+    assert sessions.current("sim-9999-demo") is None
+    new = sessions.join("sim-9999-demo")
+    assert new != old and not host.log_in(log_in()).fresh
+    assert sessions.current("sim-9999-demo") == new
+
+
+def test_a_gateway_that_is_started_again_by_the_host_keeps_the_tokens(world: World) -> None:
+    host = world.host()
+    host.log_in(log_in())
+    session = world.sessions().join("sim-9999-demo")
+    old = world.living_gateway()
+    kill(old)
+    world.living_gateway(unlike=old.pid)
+    eventually(lambda: state(host) == "ready", "it is logged in again")
+    kill(world.living_gateway())
+    assert not host.log_in(log_in()).fresh  # by hand, a little earlier than by itself
+    assert world.sessions().current("sim-9999-demo") == session
+
+
+def test_an_account_that_is_refused_later_has_no_tokens_any_more(world: World) -> None:
+    host = world.host()
+    host.log_in(log_in())
+    sessions = world.sessions()
+    sessions.join("sim-9999-demo")
+    (world.data_dir / "refuse").touch()
+    kill(world.living_gateway())
+    eventually(lambda: state(host) == "needs_login", "the account needs a login")
+    eventually(lambda: sessions.current("sim-9999-demo") is None, "its tokens have ended")
+
+
+def test_a_new_host_ends_the_sessions_of_accounts_that_nobody_runs_and_no_others(world: World) -> None:
+    """As after a restart of the machine. One whose gateway is just starting, its lock held, is not among them."""
+    first = world.host_process()
+    world.ask(log_in())
+    sessions = world.sessions()
+    kept = {account: sessions.join(account) for account in ("sim-9999-demo", "sim-9999-starting", "ctp-9999-gone")}
+    starting = Lock(world.data_dir, "gateway-sim-9999-starting")
+    kill(first)
+    world.host()
+    assert sessions.accounts() == ["sim-9999-demo", "sim-9999-starting"]
+    assert sessions.current("sim-9999-demo") == kept["sim-9999-demo"]
+    starting.close()

@@ -102,6 +102,16 @@ def test_the_paper_counter_needs_no_fronts_and_whatever_stands_there_is_ignored(
     assert gateways.asked(LogIn)[0].td_address == ""
 
 
+def test_a_front_is_named_by_its_addresses_one_or_several_a_side_or_by_its_brokers_name(client: Any, gateways: FakeGateways) -> None:
+    fields = {"authorization": "000000", "userid": "1", "password": "p", "brokerid": "9999", "interface": "ctp"}
+    assert client.post("/login", data=fields | {"td_address": "tcp://a:1, tcp://b:2", "md_address": "tcp://c:3"}).json["success"]
+    assert client.post("/login", data=fields | {"front": "simnow"} | FRONTS).json["success"]
+    shown = [(asked.front, asked.td_address, asked.md_address) for asked in gateways.asked(LogIn)]
+    assert shown == [("", "tcp://a:1,tcp://b:2", "tcp://c:3"), ("simnow", "", "")]
+    bad = client.post("/login", data=fields | {"td_address": "tcp://a:1,b:2", "md_address": "tcp://c:3"})
+    assert (bad.json["error"], bad.json["parameter"]) == ("BAD_INPUT", "td_address") and "tcp://" in bad.json["msg"]
+
+
 def test_a_second_page_with_the_same_password_gets_a_token_of_its_own(client: Any) -> None:
     first, second = Auth(client).log_in(), Auth(client).log_in()
     assert first.token != second.token

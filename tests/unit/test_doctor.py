@@ -23,9 +23,9 @@ Examine = Callable[..., dict[str, Line]]
 
 @pytest.fixture
 def examine(tmp_path: Path) -> Iterator[Examine]:
-    def run(at: str = "2026-06-01T10:00", fronts: dict[str, str] | None = None, **settings: Any) -> dict[str, Line]:
+    def run(at: str = "2026-06-01T10:00", tried: dict[str, str] | None = None, **settings: Any) -> dict[str, Line]:
         moment = datetime.fromisoformat(at).replace(tzinfo=SHANGHAI)
-        lines = doctor.examine(Settings(data_dir=tmp_path / "data", **settings), fronts or {}, moment.timestamp)
+        lines = doctor.examine(Settings(data_dir=tmp_path / "data", **settings), tried or {}, moment.timestamp)
         return {line.name: line for line in lines}
 
     yield run
@@ -82,9 +82,21 @@ def test_a_store_that_is_no_store_is_told(examine: Examine, tmp_path: Path) -> N
 def test_fronts_are_tried(examine: Examine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        assert examine(fronts={"交易前置": address})["交易前置"] == Line(OK, "交易前置", f"{address} 可连接")
-    assert "连不上" in examine(fronts={"交易前置": address})["交易前置"].text
-    assert "不合规" in examine(fronts={"行情前置": "ssl://127.0.0.1:1"})["行情前置"].text
+        assert examine(tried={"交易前置": address})["交易前置"] == Line(OK, "交易前置", f"{address} 可连接")
+    assert "连不上" in examine(tried={"交易前置": address})["交易前置"].text
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        both = f"tcp://127.0.0.1:{server.getsockname()[1]},tcp://127.0.0.1:1"
+        assert "127.0.0.1:1 连不上" in examine(tried={"交易前置": both})["交易前置"].text
+    assert "不合规" in examine(tried={"行情前置": "ssl://127.0.0.1:1"})["行情前置"].text
+
+
+def test_a_public_server_is_told_that_it_lacks_the_list_of_fronts(examine: Examine) -> None:
+    public: dict[str, Any] = {"public": True, "origins": ["https://desk.example"]}
+    listed = {"simnow": "tcp://127.0.0.1:1 tcp://127.0.0.1:2"}
+    assert "前置名单" not in examine()
+    assert examine(**public)["前置名单"].state == WARNING
+    assert examine(**public, interface="ctp")["前置名单"].state == FAILED
+    assert examine(**public, interface="ctp", fronts=listed)["前置名单"] == Line(OK, "前置名单", "simnow")
 
 
 def test_each_front_of_a_list_is_tried() -> None:

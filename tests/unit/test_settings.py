@@ -53,6 +53,8 @@ def test_the_environment_may_name_the_file_and_the_command_line_another(tmp_path
         ({"environment": {"PUBLIC": "perhaps"}}, "public"),
         ({"environment": {"ORIGINS": "https://a.example, b.example"}}, "origins"),
         ({"environment": {"ORIGINS": "https://a.example/page"}}, "origins"),
+        ({"environment": {"FRONTS": "simnow=tcp://a:1"}}, "fronts"),
+        ({"file": '[fronts]\nsimnow = { td = "tcp://a:1", md = "a:2" }'}, "fronts 的值"),
         ({"environment": {"MARKET_ORDERS": "SHFE"}}, "market_orders"),
         ({"environment": {"MARKET_ORDERS": "SHFE=any, NYSE=any"}}, "market_orders"),
         ({"environment": {"COUNTER_CAPITAL": "nan"}}, "counter_capital"),
@@ -104,6 +106,7 @@ def test_a_child_gets_exactly_these_settings(tmp_path: Path, monkeypatch: pytest
         public=True,
         origins=["https://a.example", "http://10.0.0.1:8080"],
         token_hours=0.1,
+        fronts={"某期货": {"td": ["tcp://a:1", "tcp://b:2"], "md": "tcp://c:3"}, "simnow": {"td": "tcp://d:4", "md": "tcp://e:5"}},
         counter_quotes="replay",
         counter_replay=replay,
         counter_clock="2025-06-06T21:00:00",
@@ -141,6 +144,14 @@ def test_a_public_server_wants_a_code_of_its_own_and_origins_by_name() -> None:
             load(host="0.0.0.0", origins=origins).check_public(default_code=False)
     load(host="0.0.0.0", origins=["https://a.example"]).check_public(default_code=False)
     load().check_public(default_code=True)
+
+
+def test_a_public_server_for_ctp_lists_its_fronts() -> None:
+    public: dict[str, Any] = {"public": True, "origins": ["https://a.example"], "interface": "ctp"}
+    with pytest.raises(SettingsError, match="fronts"):
+        load(**public).check_public(default_code=False)
+    load(environment={"FRONTS": "simnow=tcp://a:1 tcp://b:2"}, **public).check_public(default_code=False)
+    load(interface="ctp").check_public(default_code=True)
 
 
 def test_the_example_file_shows_every_setting_with_its_default() -> None:

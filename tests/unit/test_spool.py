@@ -77,9 +77,7 @@ class FakeMongo:
         self._answer()
         return sorted({(key[0], key[1]) for key in self.tables.get(BARS, {})})
 
-    def read_bars(
-        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0, seconds: float = 1.0
-    ) -> list[Bar]:
+    def read_bars(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0, seconds: float = 1.0) -> list[Bar]:
         self._answer()
         rows = [row for (symbol, span, at), row in sorted(self.tables.get(BARS, {}).items()) if (symbol, span) == (local_symbol, interval)]
         bars = [Bar._make((*list(row.values())[2:10], bool(row["complete"]))) for row in rows]

@@ -474,9 +474,7 @@ def test_what_no_order_can_be_never_leaves(run: Callable[..., Any], gateway: Gat
     assert gateway.orders() == []
 
 
-def test_a_cancel_goes_by_the_id_that_send_order_gave(
-    run: Callable[..., Any], gateway: Gateway, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_cancel_goes_by_the_id_that_send_order_gave(run: Callable[..., Any], gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
     strategy = run(NOTES, orders=[order(1)])
     assert strategy.action.cancel("sim.1_7_1") == 0
     assert gateway.asked[-1] == CancelOrder("1_7_1", wait=False)

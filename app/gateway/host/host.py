@@ -55,9 +55,11 @@ from app.gateway.messages import (
 from app.gateway.process import AlreadyRunning, Backoff, Kept, Lock, Process
 from app.gateway.registry import PROTOCOL, Entry, Registry, account_key, other_version
 from app.gateway.rpc import Last, RpcClient, RpcServer
+from app.lib.brokers import Brokers, Front, addresses
 from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginDelayed, LoginRefused, NotFound
 from app.model import HOST, SERVER, open_store
-from app.settings import Settings
+from app.model.sessions import Sessions
+from app.settings import FRONTS_UNSET, Settings
 
 GATEWAY = (sys.executable, "-m", "app.gateway")
 COUNTER = (sys.executable, "-m", "app.counter")
@@ -121,7 +123,10 @@ class Host:
         self._counter_lock = threading.Lock()
         self._stopping = threading.Event()
         self._launching = threading.Lock()  # no child is started once stop() has begun
+        self._brokers = Brokers(settings.fronts)
         self._store = open_store(settings, HOST)
+        self._server_store = open_store(settings, SERVER, ship=False)
+        self._sessions = Sessions(self._server_store)
         self._strategies = Keeper(settings, self._registry, self._store, self._launch, self._ready_accounts, strategy)
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._registry.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -133,6 +138,7 @@ class Host:
         """Adopt what an earlier host left, watch, and listen."""
         self._remember_the_dead()
         self._adopt_the_living()
+        self._end_sessions_of_the_dead()
         self._strategies.start()
         self._watcher.start()
         self._server.start()
@@ -167,6 +173,7 @@ class Host:
         self._server.close()
         self._registry.unregister("host")
         self._store.close()
+        self._server_store.close()
         log.info("host ends")
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -210,6 +217,7 @@ class Host:
 
     def log_in(self, request: LogIn) -> LoggedIn:
         check_interface(request.interface)
+        request = self._at_a_listed_front(request)
         key = account_key(request.interface, request.brokerid, request.userid)
         while True:
             account = self._accounts.setdefault(key, Account(key, request.interface, request.brokerid, request.userid))
@@ -223,6 +231,23 @@ class Host:
                     return self._log_in_early(account, request)
                 return self._log_in_fresh(account, request)
 
+    def _at_a_listed_front(self, request: LogIn) -> LogIn:
+        """The login with its front's addresses. Who names the front names who checks the password: not everybody may name any."""
+        if request.interface == "sim":
+            return request
+        if not self._brokers and self._settings.is_public:
+            log.error("no login with ctp: a public server has to have the setting fronts")
+            raise LoginRefused(f"对外服务{FRONTS_UNSET}", code="FRONTS_UNSET")
+        if request.front in self._brokers:
+            front = self._brokers.front(request.front)
+            return msgspec.structs.replace(request, td_address=",".join(front.td), md_address=",".join(front.md))
+        named = None if request.front else Front(addresses(request.td_address), addresses(request.md_address))
+        if named is None or (self._brokers and not self._brokers.name_of(named)):
+            log.warning("a login of %s names a front that is not listed: %s", request.userid, named or request.front)
+            known = f"名单上有：{'、'.join(self._brokers.names)}" if self._brokers else "没有设置 fronts"
+            raise LoginRefused(f"这组前置不在本服务的名单里（{known}），没有连接它", code="FRONT_NOT_LISTED")
+        return request
+
     def log_out(self, request: LogOut) -> LoggedOut:
         account = self._accounts.get(request.account)
         if account is None:
@@ -234,7 +259,7 @@ class Host:
             self._strategies.log_out(account.key)
             entry = self._running(account)
             working = self._say_good_bye(account, entry) if entry is not None else 0
-            account.needs_login()
+            self._needs_login(account)
             del self._accounts[account.key]
             self._forget_entry(account)
         log.info("%s logged out", account.key)
@@ -269,6 +294,7 @@ class Host:
         return None
 
     def _log_in_fresh(self, account: Account, request: LogIn) -> LoggedIn:
+        self._sessions.end(account.key)  # before anything starts: no older token is to speak to the new gateway
         account.login, account.backoff = request, Backoff()
         try:
             self._bring_up(account)
@@ -280,7 +306,7 @@ class Host:
         except Exception:
             if account.process is not None:
                 process.end([account.process], GRACE_GATEWAY)
-            account.needs_login()
+            self._needs_login(account)
             del self._accounts[account.key]
             self._forget_entry(account)
             raise
@@ -295,7 +321,7 @@ class Host:
         try:
             self._bring_up(account)
         except LoginRefused:
-            account.needs_login()
+            self._needs_login(account)
             raise
         except AppError:
             account.state = "restarting"
@@ -304,7 +330,12 @@ class Host:
             else:
                 self._follow(account, account.process)
             raise
-        return LoggedIn(account.key, fresh=True)
+        return LoggedIn(account.key, fresh=False)
+
+    def _needs_login(self, account: Account) -> None:
+        """Nobody brings its gateway back before the next login, and no token is good for it."""
+        account.needs_login()
+        self._sessions.end(account.key)
 
     def _bring_up(self, account: Account) -> None:
         """Start the account's gateway, and the counter if that is what it needs, and wait until it is logged in."""
@@ -479,7 +510,7 @@ class Host:
         refused = gateway.exit_code == EXIT_LOGIN_REFUSED
         ended_itself = gateway.adopted and self._registry.find(account.gateway, only_living=False) is None
         if account.login is None or refused or ended_itself:
-            account.needs_login()
+            self._needs_login(account)
             return
         pause = account.backoff.after(time.monotonic() - account.started)
         account.process, account.state, account.due = None, "restarting", time.monotonic() + pause
@@ -508,7 +539,7 @@ class Host:
                 process.end([gateway], GRACE_GATEWAY)
                 with account.lock:
                     if account.process is gateway:
-                        account.needs_login()
+                        self._needs_login(account)
                 return
             except AppError as error:
                 if error.message != told:
@@ -540,6 +571,22 @@ class Host:
             entry = self._registry.find(path.stem, only_living=False)
             if entry is not None and not entry.alive and entry.account:
                 self._accounts.setdefault(entry.account, Account(entry.account, entry.interface, entry.brokerid, entry.userid))
+
+    def _end_sessions_of_the_dead(self) -> None:
+        """No token outlives its account's gateway, as after a restart of the machine: their passwords are known to nobody any more."""
+        for account in self._sessions.accounts():
+            if not self._lives(f"gateway-{account}"):
+                self._sessions.end(account)
+
+    def _lives(self, name: str) -> bool:
+        """Whether it runs, or is just being started: it holds its lock from the first moment."""
+        if self._registry.find(name) is not None:
+            return True
+        try:
+            Lock(self._settings.data_dir, name).close()
+        except AlreadyRunning:
+            return True
+        return False
 
     def _forget_entry(self, account: Account) -> None:
         """Remove what a killed gateway left, lest the next host takes the account for one that needs a login."""

@@ -50,7 +50,9 @@ def of_this_machine() -> Iterator[Finding]:
 
 
 def of_login(info: dict[str, Any]) -> Iterator[Finding]:
-    """Addresses, lengths, authentication, flow directory. `info` as BackendApp has it."""
+    """The account's front, addresses, lengths, authentication, flow directory. `info` as BackendApp has it."""
+    if info.get("barred"):
+        yield Finding("前置", "", "账户以前登录的是另一组前置，没有连接这一组", info["barred"], "FRONT_NOT_ALLOWED")
     for side, word in (("td", "交易前置"), ("md", "行情前置")):
         yield from (address(word, part) for part in fronts.split(info[f"{side}_address"]))
     for name, longest in LONGEST.items():

@@ -124,9 +124,7 @@ class Trader(Side):
         """The counter's clock, aware."""
         return self._clock.now()
 
-    def send_order(
-        self, req: OrderRequest, client_order_id: str = "", strategy: str = "", deadline: float = 0.0, **_more: Any
-    ) -> str:
+    def send_order(self, req: OrderRequest, client_order_id: str = "", strategy: str = "", deadline: float = 0.0, **_more: Any) -> str:
         """Journal the intent, then send; returns the order id, whose 提交中 is told after this call.
 
         Raises NotReady and BadInput (nothing journalled, nothing sent), DuplicateIntent (nothing sent), OrderRefused NEVER_SENT…

@@ -1,0 +1,170 @@
+"""Whose data an account's folder is and at which front it may log in: fixed by the first good login, changed on the server alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import run
+from app.gateway.identity import Identity
+from app.gateway.interfaces import checks, native
+from app.gateway.messages import CheckPassword
+from app.gateway.rpc import RpcClient
+from app.gateway.service import Login, Service
+from app.lib.brokers import Brokers, Front
+from app.lib.errors import AppError, LoginRefused
+from app.model import open_store
+from app.model.sqlite import SqliteStore
+from app.settings import Settings
+from tests.fakes.native import Desk
+from tests.kept_calendar import keep_calendar
+from tests.waiting import eventually
+
+ACCOUNT = "ctp-9999-demo"
+HOME, OTHER = ("tcp://home.example:1", "tcp://home.example:2"), ("tcp://evil.example:1", "tcp://evil.example:2")
+
+
+class Running:
+    """A gateway's service in this process, over a binding written by hand."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def ask(self, request: Any) -> Any:
+        client = RpcClient(self.service._server.address)
+        try:
+            return client.call(request, 5)
+        finally:
+            client.close()
+
+    @property
+    def refused(self) -> LoginRefused | None:
+        return self.service._refused
+
+    @property
+    def state(self) -> str:
+        return self.service._fronts.state("td")
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+    desk = Desk()
+    monkeypatch.setattr(native, "native_classes", desk.classes)
+    monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))
+    monkeypatch.setattr(native, "_let_go", lambda api: api.exit())
+    monkeypatch.setattr("app.gateway.interfaces.find_spec", lambda _name: object())
+    return desk
+
+
+@pytest.fixture
+def start(desk: Desk, tmp_path: Path) -> Start:
+    keep_calendar(tmp_path)
+
+    @contextmanager
+    def run_gateway(td: str, md: str, **settings: Any) -> Iterator[Running]:
+        desk.heard.clear()
+        made = Settings.load(environment={}, data_dir=tmp_path, ctp_hours="always", ctp_query_interval=0, **settings)
+        store = open_store(made, ACCOUNT)
+        login = Login(ACCOUNT, "ctp", "9999", "demo", "secret", td_address=td, md_address=md)
+        service = Service(made, login, store, tmp_path / "accounts" / ACCOUNT, lambda _code: None)
+        events = threading.Thread(target=service.loop.run, daemon=True)
+        events.start()
+        service.start()
+        yield Running(service)
+        service.loop.stop()
+        events.join(5)
+        service.stop()
+        store.close()
+
+    return run_gateway
+
+
+def dialled(desk: Desk) -> set[str]:
+    return {request["address"] for what, request in desk.heard if what.endswith(".registerFront")}
+
+
+def test_the_front_of_the_first_good_login_is_kept_and_another_is_not_dialled(start: Start, desk: Desk, tmp_path: Path) -> None:
+    with start(*HOME) as gateway:
+        eventually(lambda: gateway.state == "ready", "it is logged in")
+    with start(*OTHER) as gateway:
+        refused = eventually(lambda: gateway.refused, "it is refused")
+        assert refused.code == "FRONT_NOT_ALLOWED"
+        assert f'run.py fronts allow {ACCOUNT} "{" ".join(OTHER)}"' in refused.message
+        assert dialled(desk) == set()
+    with start(*HOME) as gateway:
+        eventually(lambda: gateway.state == "ready", "it is logged in as ever")
+    store = SqliteStore(tmp_path / "accounts" / ACCOUNT / "account.db")
+    assert Identity(store).owner == ("ctp", "9999", "demo")
+    store.close()
+
+
+def test_a_front_that_refuses_is_not_kept(start: Start, desk: Desk) -> None:
+    desk.errors["onRspUserLogin"] = {"ErrorID": 3, "ErrorMsg": "CTP:不合法的登录"}
+    with start(*OTHER) as gateway:
+        assert eventually(lambda: gateway.refused, "it is refused").code == "CTP_3"
+    desk.errors.clear()
+    with start(*HOME) as gateway:
+        eventually(lambda: gateway.state == "ready", "the front of the first good login is the true one")
+
+
+def test_a_listed_broker_is_kept_by_its_name_and_may_change_its_addresses(start: Start, desk: Desk) -> None:
+    with start(*HOME, fronts={"home": " ".join(HOME)}) as gateway:
+        eventually(lambda: gateway.state == "ready", "it is logged in")
+    moved = "tcp://new.example:1,tcp://new.example:3", "tcp://new.example:2"
+    with start(*moved, fronts={"home": " ".join(moved)}) as gateway:
+        eventually(lambda: gateway.state == "ready", "it is logged in where the broker is now")
+        assert dialled(desk) == {"tcp://new.example:1", "tcp://new.example:3", "tcp://new.example:2"}
+    with start(*OTHER, fronts={"home": " ".join(moved), "other": " ".join(OTHER)}) as gateway:
+        assert 'fronts allow ctp-9999-demo "other"' in eventually(lambda: gateway.refused, "another listed broker is another front").message
+
+
+def test_a_second_page_may_write_the_brokers_addresses_in_another_order_but_no_others(start: Start) -> None:
+    td = "tcp://home.example:1,tcp://home.example:3"
+    with start(td, HOME[1]) as gateway:
+        gateway.ask(CheckPassword("secret", "tcp://home.example:3,tcp://home.example:1", HOME[1]))
+        gateway.ask(CheckPassword("secret"))
+        with pytest.raises(AppError) as refused:
+            gateway.ask(CheckPassword("secret", *OTHER))
+        assert refused.value.code == "FRONT_DIFFERS"
+
+
+def test_on_the_server_another_front_is_allowed_listed_and_forgotten(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    settings = Settings.load(environment={}, data_dir=data)
+    (data / "accounts" / ACCOUNT).mkdir(parents=True)
+
+    def command(*arguments: str, **environment: str) -> Any:
+        return CliRunner().invoke(run.main, ["fronts", *arguments, "--data-dir", str(data)], env=environment)
+
+    def allowed(front: Front) -> bool:
+        store = open_store(settings, ACCOUNT)
+        try:
+            return Identity(store).may_use(front, Brokers({}))
+        finally:
+            store.close()
+
+    home, other = Front((HOME[0],), (HOME[1],)), Front((OTHER[0],), (OTHER[1],))
+    store = open_store(settings, ACCOUNT)
+    Identity(store).logged_in("ctp", "9999", "demo", home, Brokers({}))
+    store.close()
+    assert not allowed(other)
+    shown = command()
+    assert shown.exit_code == 0 and ACCOUNT in shown.output and str(home) in shown.output
+    done = command("allow", ACCOUNT, str(other))
+    assert done.exit_code == 0 and allowed(other) and allowed(home)
+    assert str(other) in command("list").output
+    assert command("forget", ACCOUNT).exit_code == 0 and allowed(Front(("tcp://any:1",), ("tcp://any:2",)))
+    for wrong in (["allow", ACCOUNT, "nobody"], ["allow", "ctp-9999-nobody", str(other)], ["allow", ACCOUNT]):
+        failed = command(*wrong)
+        assert failed.exit_code != 0 and failed.stderr, wrong
+    assert command("allow", ACCOUNT, "home", CTPBEE_BACKEND_FRONTS=f"home={home}").exit_code == 0
+    assert "home" in command("list", CTPBEE_BACKEND_FRONTS=f"home={home}").output
