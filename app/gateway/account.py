@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ctpbee.constant import ContractData, OrderData, TickData
 
 from app.gateway.bee import BackendApp
+from app.gateway.interfaces.side import LOGGED_IN
 from app.lib import rows
 from app.lib.calendar import SHANGHAI
 
@@ -98,6 +99,10 @@ class AccountView:
     def is_ready(self) -> bool:
         """Whether orders can be sent."""
         return self._fronts.state("td") == "ready"
+
+    def is_logged_in(self) -> bool:
+        """Whether the counter takes cancels."""
+        return self._fronts.state("td") in LOGGED_IN
 
     def front_reason(self) -> str:
         """What the trading front is in, in words; "" where there is nothing to say."""

@@ -48,6 +48,8 @@ class Account(Protocol):
 
     def is_ready(self) -> bool: ...
 
+    def is_logged_in(self) -> bool: ...
+
     def front_reason(self) -> str: ...
 
     def contract(self, symbol: str) -> ContractData | None: ...
@@ -289,7 +291,7 @@ class OrderDesk:
             raise OrderRefused(f"报单已经结束（{order.status.value}），不能再撤，未发出", code="ORDER_ENDED", order_id=order_id)
         waiting = self._cancelling.get(order_id)
         if waiting is None:  # else one is under way: a second would be refused (CTP_24) and take the first's answer with it
-            self._check_ready("撤单")
+            self._check_logged_in()
             self._trader().cancel_order(order.create_cancel_request())
             log.info("撤单已发出：%s", order_id)
             waiting = self._cancelling[order_id] = _Wait(
@@ -303,7 +305,7 @@ class OrderDesk:
 
     def cancel_all(self) -> Counted:
         """Send a cancel for every working order. Raises NotReady."""
-        self._check_ready("撤单")
+        self._check_logged_in()
         count = 0
         for order in self._account.working_orders():
             try:
@@ -418,10 +420,18 @@ class OrderDesk:
             else:
                 future.set_result(answer)
 
-    def _check_ready(self, what: str = "报单") -> None:
+    def _check_ready(self) -> None:
         if not self._account.is_ready():
-            reason = self._account.front_reason()
-            raise NotReady(f"交易前置未就绪{f'（{reason}）' if reason else ''}，{what}未发出，请稍后再试")
+            raise self._not_ready("报单")
+
+    def _check_logged_in(self) -> None:
+        """What a cancel needs: it does not wait until the account has loaded."""
+        if not self._account.is_logged_in():
+            raise self._not_ready("撤单")
+
+    def _not_ready(self, what: str) -> NotReady:
+        reason = self._account.front_reason()
+        return NotReady(f"交易前置未就绪{f'（{reason}）' if reason else ''}，{what}未发出，请稍后再试")
 
 
 def _end_of(row: dict[str, Any]) -> str:

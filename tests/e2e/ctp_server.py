@@ -20,7 +20,7 @@ from tests.waiting import eventually
 class CtpServer(BackendServer):
     """`python run.py`, and beside it the counter that stands behind CTP's fronts; queries are not held back unless said so."""
 
-    login = {"interface": "ctp", "td_address": TD, "md_address": MD}
+    login = {"interface": "ctp", "td_address": f"tcp://127.0.0.1:1,{TD}", "md_address": MD}  # nobody listens at the first of two
 
     def __init__(self, data_dir: Path, queries: int = 0, **settings: object) -> None:
         super().__init__(data_dir, **{"ctp_query_interval": 0.01, "ctp_hours": "always"} | settings)

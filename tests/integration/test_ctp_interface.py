@@ -321,7 +321,8 @@ def test_a_market_front_that_knows_the_new_login_late_is_asked_again(desk: Desk,
     desk.errors["md.onRspUserLogin"] = refused(3, "CTP:不合法的登录")
     gateway = launch()
     eventually(lambda: len(desk.asked("md.reqUserLogin")) >= 2, "asked again")
-    assert gateway.state("td") == "ready" and gateway.state("md") == "lost"
+    eventually(lambda: gateway.state("td") == "ready", "trading is in")
+    assert gateway.state("md") == "lost"
     assert ("md", "lost", "CTP:不合法的登录") in gateway.states
     desk.errors.clear()
     gateway.ready()
@@ -920,6 +921,48 @@ def test_an_order_without_a_number_is_cancelled_by_its_triple(desk: Desk, gatewa
     (asked,) = desk.asked("reqOrderAction")
     assert (asked["FrontID"], asked["SessionID"], asked["OrderRef"]) == (1, 7, "1")
     assert "OrderSysID" not in asked
+
+
+def test_after_a_blip_a_cancel_leaves_as_soon_as_the_login_is_taken_and_an_order_when_all_is_loaded(desk: Desk, gateway: Gateway) -> None:
+    order_id, _ = sent(desk, gateway)
+    unnumbered, _ = sent(desk, gateway)
+    desk.orders = [order(status="3")]
+    desk.td.call("onRtnOrder", as_dict(desk.orders[0]))
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.NOTTRADED, "taken")
+
+    def cancel(order_id: str) -> int:
+        request = CancelRequest(order_id=order_id, symbol="rb2510", exchange=Exchange.SHFE)
+        return int(gateway.do(lambda: gateway.bee.trader.cancel_order(request)))
+
+    desk.td.call("onFrontDisconnected", 0x2001)
+    eventually(lambda: gateway.state("td") == "lost", "lost")
+    with pytest.raises(NotReady):
+        cancel(order_id)
+    desk.silent = {"reqQryOrder"}
+    desk.td.call("onFrontConnected")
+    eventually(lambda: gateway.state("td") == "loading", "it loads")
+    assert cancel(order_id) == 0
+    assert [asked["OrderSysID"] for asked in desk.asked("reqOrderAction")] == [f"{1:>12}"]
+    with pytest.raises(NotReady):
+        cancel(unnumbered)  # its triple may be another order's by now
+    with pytest.raises(NotReady):
+        gateway.send()
+    echo = {"OrderRef": "", "FrontID": 0, "SessionID": 0} | desk.asked("reqOrderAction")[0]
+    desk.td.call("onRspOrderAction", echo, refused(26), 1, True)
+    eventually(lambda: gateway.cancel_refusals, "its refusal is told meanwhile")
+
+
+def test_a_cancel_of_the_day_before_does_not_leave_after_the_login_of_a_new_day(desk: Desk, gateway: Gateway) -> None:
+    """Numbers begin anew each day: it would cancel another order."""
+    order_id, _ = sent(desk, gateway)
+    desk.td.call("onRtnOrder", as_dict(order(status="3")))
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.NOTTRADED, "taken")
+    desk.login, desk.silent = desk.login | {"TradingDay": "20250610"}, {"reqSettlementInfoConfirm"}
+    lose(desk, desk.td)
+    eventually(lambda: gateway.state("td") == "confirming", "logged in, and not yet loading")
+    with pytest.raises(NotReady):
+        gateway.do(lambda: gateway.bee.trader.cancel_order(CancelRequest(order_id=order_id, symbol="rb2510", exchange=Exchange.SHFE)))
+    assert desk.asked("reqOrderAction") == []
 
 
 def test_a_cancel_that_the_library_did_not_send_says_so(desk: Desk, gateway: Gateway) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from app.gateway import deadlines
 from app.gateway.interfaces.fields import request_words
 from app.gateway.loop import EventLoop
-from app.gateway.messages import CancelOrder, ClosePosition, Done, OrderOutcome, PlaceOrder
+from app.gateway.messages import CancelOrder, ClosePosition, Counted, Done, OrderOutcome, PlaceOrder
 from app.gateway.order_check import DayLimits, checked_price
 from app.gateway.orders import CANCEL_SENT_TEXT, UNKNOWN_TEXT, OrderDesk
 from app.lib import rows
@@ -98,6 +98,7 @@ class Desk:
         self.clock = Clock()
         self.loop = EventLoop(self.clock)
         self.ready = True
+        self.loading = False  # after a login
         self.contracts = {"rb2501.SHFE": a_contract()}
         self.ticks: dict[str, TickData] = {"rb2501.SHFE": a_tick()}
         self.orders_by_id: dict[str, OrderData] = {}
@@ -131,6 +132,9 @@ class Desk:
     # account
     def is_ready(self) -> bool:
         return self.ready
+
+    def is_logged_in(self) -> bool:
+        return self.ready or self.loading
 
     def front_reason(self) -> str:
         return "" if self.ready else "网络读失败"
@@ -801,3 +805,14 @@ def test_nothing_is_closed_or_cancelled_while_the_front_is_not_ready(house: Desk
         with pytest.raises(NotReady):
             ask()
     assert len(house.sent) == 1 and house.cancels == []
+
+
+def test_while_the_account_is_loading_after_a_login_cancels_leave_and_orders_do_not(house: Desk) -> None:
+    house.desk.place(an_order())
+    house.hear("1_2_1", Status.NOTTRADED)
+    house.ready, house.loading = False, True
+    with pytest.raises(NotReady):
+        house.desk.close_position(ClosePosition("rb2501", "long", 1))
+    house.desk.cancel(CancelOrder("1_2_1"))
+    assert house.desk.cancel_all() == Counted(1)
+    assert len(house.cancels) == 2

@@ -97,6 +97,7 @@ class Trader(Side):
         self.delay: LoginDelayed | None = None  # set while the counter cannot take logins, and is asked again by itself
         self._sending = threading.Lock()
         self._session: _Session | None = None  # None: not ready, nothing can be sent
+        self._wire: Wire | None = None  # that has logged in, while the ledger's orders are of its day
         self._logged_in = (0, 0)
         self._order_ref = 0
         self._request_id = 0
@@ -177,12 +178,12 @@ class Trader(Side):
         row = self._ledger.order_row(order_id)
         if row is None:
             raise NotFound("本账户没有这张报单", code="ORDER_NOT_FOUND")
-        session = self._session
-        if session is None:
+        wire = self._wire_for_cancel(row)
+        if wire is None:
             raise NotReady("交易前置未就绪，撤单未发出，请稍后再试")
         self._cancels.add(order_id)
         try:
-            session.connection.send(
+            wire.send(
                 frames.ReqOrderAction(
                     InstrumentID=row.InstrumentID,
                     ExchangeID=row.ExchangeID,
@@ -196,6 +197,13 @@ class Trader(Side):
             self._cancels.discard(order_id)
             raise NotReady(f"{error.message}，撤单未发出，请稍后再试", code=error.code if error.code != NEVER_SENT else "") from None
         return 0
+
+    def _wire_for_cancel(self, row: OrderField) -> Wire | None:
+        """The counter takes cancels from the login on. Until the account has loaded, those by the exchange's number alone: what the
+        order's triple means by now is not known yet."""
+        if self._session is not None:
+            return self._session.connection
+        return self._wire if row.OrderSysID.strip() else None
 
     def query_account(self) -> int:
         """Ask the counter; the answer is compared with the book and told as ctpbee's account event. -1: not now."""
@@ -223,6 +231,7 @@ class Trader(Side):
         return self.info["password"]
 
     def _on_lost(self, reason: str) -> None:
+        self._wire = None
         self._end_session()
         self._load = None
         super()._on_lost(reason)
@@ -242,6 +251,7 @@ class Trader(Side):
         self._hear_clock(frame)
         self._logged_in = (frame.FrontID, frame.SessionID)
         self._order_ref = max(self._order_ref, self._store.max_order_ref(), int(frame.MaxOrderRef.strip() or 0))
+        self._wire = self._front.connection if frame.TradingDay == self._ledger.trading_day else None
         self._say("logged_in")
         self._on_logged_in(frame.TradingDay)
 
