@@ -50,7 +50,6 @@ SCAN_SECONDS = 1.0  # how often the registry is looked at for gateways that some
 CONNECT_TIMEOUT = 3.0
 HOST_TIMEOUT = 3.0  # for asking the host how an account stands
 GRACE = 2.0  # how long a call waits for the link to a gateway that runs
-HOST_GRACE = 5.0  # how long a login waits for a host that is being started
 DEFAULT_TIMEOUT = 10.0
 MARGIN = deadlines.HAND_OVER  # on top of what the gateway itself waits for the counter
 BEAT = 1.0  # seconds between two questions whether a gateway is there
@@ -233,6 +232,7 @@ class Gateways:
         self.on_frozen = on_frozen
         order = settings.order_timeout + MARGIN
         self._login_timeout = settings.login_timeout + LOGIN_MARGIN
+        self._host_limit = settings.login_timeout
         self._timeouts: dict[type[Any], float] = {
             PlaceOrder: order,
             ClosePosition: order,
@@ -388,8 +388,9 @@ class Gateways:
         return next((known.state for known in accounts.accounts if known.account == account), "")
 
     def _await_host(self) -> None:
-        """A host that is just being started, or started again, is given a moment: who logs in would only try once more."""
-        deadline = time.monotonic() + HOST_GRACE
+        """A host that is just being started, or started again, is waited for: who logs in would only try once more. With a MongoDB that
+        does not answer it takes some seconds."""
+        deadline = time.monotonic() + self._host_limit
         while self.registry.find("host") is None and time.monotonic() < deadline:
             if self._stopped.wait(0.05):
                 return

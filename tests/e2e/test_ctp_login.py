@@ -147,7 +147,8 @@ def test_outside_the_hours_a_login_by_hand_is_tried_and_what_cannot_be_reached_r
     holiday.write_text(f"closed = [{', '.join(str(today + timedelta(days=days)) for days in range(-3, 10))}]")
     server = make_ctp(ctp_hours="exchange", calendar_file=holiday)
     trader = Trader(server, "early").log_in()
-    assert trader.lists()["order_list"] == []  # what is reached stays
+    lists = trader.lists()
+    assert (lists["order_list"], lists["as_of"]) == ([], "")  # what is reached stays
     trader.do("POST", "/logout", authorization="000000")
     server.reach(td=False, md=False)
     body = refused(trader)
@@ -157,6 +158,10 @@ def test_outside_the_hours_a_login_by_hand_is_tried_and_what_cannot_be_reached_r
     assert "不在交易时段" in status["td"]["reason"]
     answer = trader.order("rb2510.SHFE", "long", "open", 3000, 1)
     assert answer["error"] == "NOT_READY" and "不在交易时段" in answer["msg"]
+    lists = trader.lists()  # as they were when this account was in, and marked
+    assert lists["order_list"] == [] and lists["as_of"]
+    assert trader.contract("rb2510.SHFE")["as_of"] == lists["as_of"]
+    assert lists["as_of"][:16] in trader.ask("PUT", "/market")["msg"]
     trader.close_page()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -252,10 +252,47 @@ def test_a_login_waits_for_a_host_that_is_just_being_started(gateways: Gateways,
             host.die()
 
 
+class Strides:
+    """A clock that goes on by a second with each look at it; `waited` is told of each."""
+
+    def __init__(self, waited: Callable[[float], None]) -> None:
+        self.now, self._waited = 0.0, waited
+
+    def sleep(self, _seconds: float) -> None: ...
+
+    def monotonic(self) -> float:
+        self.now += 1.0
+        self._waited(self.now)
+        return self.now
+
+
+@pytest.mark.parametrize(("login_timeout", "comes_after", "comes_in_time"), [(20.0, 8.0, True), (20.0, 60.0, False), (2.0, 8.0, False)])
+def test_a_login_waits_for_a_host_that_starts_slowly_as_long_as_a_login_may_take(
+    data_dir: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch, login_timeout: float, comes_after: float, comes_in_time: bool
+) -> None:
+    """With a MongoDB that does not answer a host takes seven seconds before it listens."""
+    hosts: list[FakeHost] = []
+    monkeypatch.setattr(client, "time", Strides(lambda now: None if hosts or now < comes_after else hosts.append(FakeHost(data_dir))))
+    made = Gateways(Settings(data_dir=data_dir, login_timeout=login_timeout), heard.push, heard.snapshot, heard.lost, heard.frozen)
+    try:
+        if comes_in_time:
+            assert log_in(made) == ACCOUNT
+        else:
+            with pytest.raises(GatewayDown) as down:
+                log_in(made)
+            assert down.value.code == "HOST_DOWN"
+    finally:
+        made.stop()
+        for host in hosts:
+            for gateway in host.gateways.values():
+                gateway.die()
+            host.die()
+
+
 def test_with_neither_host_nor_gateway_an_account_needs_a_login_and_a_login_says_that_the_host_is_down(
     gateways: Gateways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "HOST_GRACE", 0.2)
+    monkeypatch.setattr(gateways, "_host_limit", 0.2)
     gateways.start()
     with pytest.raises(NeedsLogin):
         gateways.call(ACCOUNT, PushContracts())
