@@ -21,7 +21,10 @@ class Known(NamedTuple):
 
 COUNTER: dict[int, Known] = {
     1: Known("柜台未同步，请稍后再试", LOGIN, "柜台正在同步数据，请稍后再试"),
+    2: Known("会话信息不一致", LOGIN, "与密码无关；登录过的账户会自动再试"),
     3: Known("不合法的登录：用户名或密码错误", LOGIN, "请核对用户名和密码；多次输错账户会被锁定"),
+    4: Known("用户不活跃", LOGIN, "与密码无关；登录过的账户会自动再试"),
+    5: Known("重复的登录", LOGIN, "前置还没有收到柜台对上一次登录的答复；登录过的账户会自动再试"),
     6: Known("还没有登录", ANY, "会话已失效，请等待重新登录"),
     7: Known("柜台还没有初始化，请稍后再试", LOGIN, "柜台还没有初始化（结算中或未开市），请稍后再试"),
     8: Known("前置不活跃", LOGIN, "交易前置不活跃，请稍后再试或更换前置"),
@@ -80,6 +83,7 @@ COUNTER: dict[int, Known] = {
     4042: Known("客户端未授权", LOGIN, "终端授权不正确，请联系期货公司"),
     4043: Known("客户端未授权", LOGIN, "终端授权不正确，请联系期货公司"),
     4060: Known("认证失败次数过多", LOGIN, "认证失败次数过多，已被锁定，请联系期货公司，不要再试"),
+    5002: Known("系统忙", LOGIN, "柜台忙；登录过的账户会自动再试"),
 }
 
 LOCKED = {75, 143, 144, 4060}
@@ -122,7 +126,7 @@ OWN: dict[str, Own] = {
     "NO_FRESH_PRICE": Own(US, "没有这个合约当日的行情，没有发出：行情前置就绪、合约已订阅并收到行情之后再试，或自己报限价"),
     "FRONT_UNREACHABLE": Own(US, "限定时间内前置没有应答：核对地址与网络，`python run.py doctor` 可试连"),
     "OUT_OF_HOURS": Own(US, "不在交易时段，前置不可用：网关留着，到点自动登录"),
-    "FRONT_ADDRESS": Own(US, "前置地址不是 tcp://主机:端口"),
+    "FRONT_ADDRESS": Own(US, "前置地址不是 tcp://主机:端口（几个用逗号隔开）"),
     "FIELD_TOO_LONG": Own(US, "登录的某一项比 CTP 的字段长"),
     "AUTH_FIELDS": Own(US, "appid 与 auth_code 只给了一个"),
     "FLOW_DIRECTORY": Own(US, "流文件目录不能写"),
