@@ -1,8 +1,10 @@
-"""What a trader's text may see and use while it is tried out: the command that confines it. The keeper's process, and the web's probe.
+"""What a trader's text may see and use while it is tried out or runs: the command that confines it. The keeper's process, the web's
+probe, and the host, which starts strategies.
 
 With bubblewrap: no network, no other process, no file but the system's, Python's and an empty /tmp, and as root a user number that is
 nobody's. Without it, never as root: Landlock, which forbids the same files, and the network and signals as far as the kernel's version
-of it can. docs/code.md says what that does and does not contain.
+of it can. Both ways system calls are filtered too (syscalls.py). docs/code.md says what that does and does not contain, docs/strategies.md
+what there is for a strategy that runs.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from app.gateway.process import ROOT
+from app.workshop import syscalls
 
 BUBBLEWRAP = "bubblewrap"
 LANDLOCK = "landlock"
@@ -27,6 +30,10 @@ PROCESSES = 64
 NOBODYS = 64_777  # a user number without an account: the limit of processes means nothing to root, and counts per user
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 _ETC = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
+_ETC_OF_THE_NETWORK = (
+    *("/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/services", "/etc/protocols"),
+    *("/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/ca-certificates"),
+)
 
 
 def python() -> str:
@@ -48,13 +55,40 @@ def environment(home: str) -> dict[str, str]:
 
 
 def bubblewrap(program: str, hidden: Iterable[Path]) -> list[str]:
-    """The beginning of a command line that confines what follows; its working directory and HOME is /tmp."""
-    arguments = [program, "--die-with-parent", "--new-session"]
+    """The beginning of a command line that confines what follows, for a short while; its working directory and HOME is /tmp."""
+    arguments = [program, "--die-with-parent", "--new-session", *_namespaces(network=False)]
     if os.getuid() == 0:  # in a user namespace of one's own one cannot become another user
-        arguments += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-        arguments += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    else:
-        arguments += ["--unshare-all"]
+        arguments += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    return [*arguments, *_view(_ETC, [], hidden), "--remount-ro", "/", "--chdir", "/tmp", "--"]
+
+
+def bubblewrap_of_a_strategy(
+    program: str, *, folder: Path, seen: Iterable[Path], readable: Iterable[Path], hidden: Iterable[Path], network: bool
+) -> list[str]:
+    """The same for a strategy: it outlives who started it, is the first process of its namespace and leads its session.
+
+    It writes into `folder` alone and sees of ours the package and `seen`, whatever is `hidden`; `readable` is what else of the machine it may
+    read. The working directory is the project's.
+    """
+    arguments = [program, "--new-session", "--as-pid-1", *_namespaces(network)]
+    arguments += _view((*_ETC, *_ETC_OF_THE_NETWORK) if network else _ETC, readable, hidden)
+    for path in (ROOT / "app", *seen):
+        arguments += _show(path)
+    for parent in reversed(folder.parents[:-1]):
+        arguments += ["--perms", "0755", "--dir", str(parent)]
+    return [*arguments, "--bind", str(folder), str(folder), "--remount-ro", "/", "--chdir", str(ROOT)]
+
+
+def _namespaces(network: bool) -> list[str]:
+    if os.getuid() == 0:
+        arguments = ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL"]
+        return arguments if network else [*arguments, "--unshare-net"]
+    return ["--unshare-all", "--share-net"] if network else ["--unshare-all"]
+
+
+def _view(etc: Iterable[str], readable: Iterable[Path], hidden: Iterable[Path]) -> list[str]:
+    """The files: the system's, Python's, and what is `readable`, but for what is `hidden`; nothing of ours."""
+    arguments: list[str] = []
     for name in _SYSTEM:
         path = Path(name)
         if path.is_symlink():
@@ -62,13 +96,14 @@ def bubblewrap(program: str, hidden: Iterable[Path]) -> list[str]:
         elif path.exists():
             arguments += ["--ro-bind", name, name]
     arguments += ["--perms", "0755", "--dir", "/etc"]
-    for name in _ETC:
+    for name in etc:
         arguments += ["--ro-bind-try", name, name]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", *_empty("/dev/shm"), *_empty("/tmp")]
     ours = [Path(prefix) for prefix in _prefixes()]
-    shown = [Path("/usr"), *(prefix for prefix in ours if not _is_below(prefix, [Path("/usr"), ROOT]))]
-    for prefix in shown[1:]:
+    others = [*(prefix for prefix in ours if not _is_below(prefix, [Path("/usr"), ROOT])), *(path for path in readable if path.exists())]
+    for prefix in others:
         arguments += _show(prefix)
+    shown = [Path("/usr"), *others]
     arguments += _hide(ROOT, shown)
     for prefix in ours:
         if _is_below(prefix, [ROOT]):
@@ -76,7 +111,7 @@ def bubblewrap(program: str, hidden: Iterable[Path]) -> list[str]:
             shown.append(prefix)
     for folder in hidden:
         arguments += _hide(folder, shown)
-    return [*arguments, "--remount-ro", "/", "--chdir", "/tmp", "--"]
+    return arguments
 
 
 def launch(source: str, confinement: str) -> list[str]:
@@ -91,7 +126,8 @@ def launch(source: str, confinement: str) -> list[str]:
     }
     user = NOBODYS if confined and os.getuid() == 0 else 0
     readable = [] if confined else [name for name in (*_SYSTEM, *_ETC, *_prefixes()) if os.path.exists(name)]
-    return [python(), "-I", "-c", source, json.dumps({"limits": limits, "user": user, "readable": readable})]
+    argument = {"limits": limits, "user": user, "calls": syscalls.program().hex(), "readable": readable}
+    return [python(), "-I", "-c", source, json.dumps(argument)]
 
 
 def landlock_hides(folders: Iterable[Path]) -> bool:

@@ -73,6 +73,24 @@ if os.fork() == 0:
 print('bye')
 """
 
+OUTSIDE = """
+import ctypes, os, socket, threading
+libc = ctypes.CDLL(None, use_errno=True)
+for flags in (0x10000000, 0x10000000 | 0x20000):
+    print(libc.unshare(flags), ctypes.get_errno())
+print(libc.syscall(56 if os.uname().machine == "x86_64" else 220, 0x10000000 | 17, 0, 0, 0, 0), ctypes.get_errno())
+for family in (40, 17, 38, 2, 1):
+    try:
+        print(family, socket.socket(family, socket.SOCK_STREAM if family != 38 else 5).fileno() > 0)
+    except OSError as error:
+        print(family, error.errno)
+thread = threading.Thread(target=print, args=("a thread",))
+thread.start()
+thread.join()
+os._exit(0 if os.fork() else 1)
+"""
+NOT_OUTSIDE = ["-1 1", "-1 1", "-1 1", "40 97", "17 97", "38 97", "2 True", "1 True", "a thread"]
+
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
@@ -270,6 +288,10 @@ print(os.getuid() == 0)
             shutil.rmtree(below)
         assert ran.output == "[]\n"
 
+    def test_no_user_namespace_is_made_and_no_socket_leaves_by_another_family(self, shop: Workshop) -> None:
+        ran = shop.run(ACCOUNT, OUTSIDE)
+        assert ran.output.splitlines() == NOT_OUTSIDE
+
     def test_an_endless_loop_is_ended_and_that_is_said(self, shop: Workshop, short: None) -> None:
         ran = shop.run(ACCOUNT, "print('on it', flush=True)\nwhile True:\n    pass")
         assert ran.limit == "time" and ran.output.startswith("on it\n[运行超过") and ran.msg in ran.output
@@ -314,6 +336,11 @@ class TestWithoutBubblewrap:
         made = Workshop(settings)
         monkeypatch.setattr(made, "_confinement", lambda: "")
         return made
+
+    def test_no_user_namespace_is_made_and_no_socket_leaves_by_another_family(self, shop: Workshop) -> None:
+        assert [line for line in shop.run(ACCOUNT, OUTSIDE).output.splitlines() if not line.startswith("2 ")] == [
+            line for line in NOT_OUTSIDE if not line.startswith("2 ")
+        ]
 
     def test_everything_is_ended_too(self, shop: Workshop, short: None) -> None:
         ran = shop.run(ACCOUNT, "import os\nprint(os.getcwd() == os.environ['HOME'], flush=True)\n" + ESCAPES + "time.sleep(60)")
