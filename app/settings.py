@@ -27,7 +27,7 @@ from app.lib.market_orders import market_orders
 ROOT = Path(__file__).parents[1]
 PREFIX = "CTPBEE_BACKEND_"
 CONFIG = PREFIX + "CONFIG"  # the one name in the environment that is not a setting: where the file is
-LISTS = ("origins", "market_orders")  # settings of several values: in the environment they stand with commas between
+LISTS = ("origins", "market_orders", "strategy_paths")  # settings of several values: in the environment they stand with commas between
 FRONTS_UNSET = "须写明可登录的期货公司前置（设置 fronts，见 docs/ctp.md）：前置由登录的人任填，就能用他自己的前置冒充别人的账户"
 MONGO = "MONGO_URI"  # the reference's name for mongo_uri, which goes before it
 
@@ -43,6 +43,11 @@ class Settings(BaseModel):
     data_dir: Path = Field(Path("data"), validate_default=True, description="数据目录：数据库、密钥、日志、运行中进程的登记")
     strategies_dir: Path = Field(Path("strategies"), validate_default=True, description="策略文件的目录；相对路径从本项目的目录算起")
     strategy_memory: int = Field(1024, ge=64, le=1024 * 1024, description="每个策略（含它的子进程）的内存上限，MB；超过即结束并标为异常")
+    strategies: Literal["auto", "contained", "uncontained", "off"] = Field(
+        "auto", description="策略怎样运行：auto 为有 bubblewrap 就关在里面，没有时 public 不运行、否则照跑；见 docs/strategies.md"
+    )
+    strategy_network: Literal["auto", "on", "off"] = Field("auto", description="关在里面的策略能否访问网络；auto 为 public 时不能，否则能")
+    strategy_paths: list[Path] = Field([], description="关在里面的策略还可以读哪些目录与文件；缺省只有系统的、Python 的与它自己的")
     max_strategies: int = Field(50, ge=1, le=1000, description="每个账户至多多少个自己的策略；同时运行的也至多这么多")
     run_code: bool = Field(True, description="提供 /run_code：在沙箱里试运行贴进来的代码；public 时总是关闭")
     interface: Literal["sim", "ctp", "ctp_se"] = Field("sim", description="登录未给 interface 时用哪个接口；sim 为内置柜台")
@@ -96,6 +101,14 @@ class Settings(BaseModel):
         if path == Path():
             raise ValueError("不能为空")
         return (ROOT / path.expanduser()).resolve()
+
+    @field_validator("strategy_paths")
+    @classmethod
+    def _what_strategies_may_read_is_absolute(cls, paths: list[Path]) -> list[Path]:
+        absolute = [path.expanduser() for path in paths]
+        if not all(path.is_absolute() for path in absolute):
+            raise ValueError("应为绝对路径")
+        return absolute
 
     @field_validator("counter_replay", "calendar_file")
     @classmethod
@@ -243,7 +256,7 @@ def _as_text(value: Any) -> str:
     """A value as the environment has it."""
     if isinstance(value, dict):
         return ";".join(f"{name}={text}" for name, text in value.items())
-    return ",".join(value) if isinstance(value, list) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _reason(error: ErrorDetails) -> str:

@@ -17,7 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.gateway.registry import Registry, strategy_name
+from app.gateway import door, process
+from app.gateway.host.containment import Containment
+from app.gateway.process import Process
+from app.gateway.registry import Registry
 from app.settings import Settings
 from benchmarks.hand_fed import ACCOUNT
 from benchmarks.report import machine, percentile, table
@@ -88,25 +91,42 @@ class Stage:
         )
         self.gateway = Part.module("strategy_gateway", str(folder), core=None)
 
-    def start(self, name: str, text: str) -> tuple[subprocess.Popen[bytes], float]:
-        """A running strategy, and how many seconds it took from its process's start until on_init had returned."""
-        path = self.settings.data_dir / f"{name}.py"
+    def start(self, name: str, text: str) -> tuple[Process, float]:
+        """A strategy that runs as the host has it run, and how many seconds it took from its process's start until on_init had returned."""
+        folder = self.folder(name)
+        folder.mkdir(parents=True)
+        path = folder / f"{name}.py"
         path.write_text(text, "utf-8")
-        line = {"account": ACCOUNT, "name": name, "path": str(path), "gateway": f"gateway-{ACCOUNT}"}
+        address = door.address(self.registry.run_dir, ACCOUNT)
+        seen, containment = door.folder(address), Containment(self.settings)
+        contained = containment.check() and seen is not None
+        line = {
+            "account": ACCOUNT,
+            "name": name,
+            "path": str(path),
+            "gateway": f"gateway-{ACCOUNT}",
+            "secret": door.secret(self.registry.run_dir, ACCOUNT, name),
+            "door": address,
+        }
         began = time.monotonic()
-        child = subprocess.Popen(
-            [sys.executable, "-m", "app.strategy"], cwd=ROOT, env=self.settings.to_environment(), stdin=subprocess.PIPE
+        child = process.start(
+            [sys.executable, "-m", "app.strategy"],
+            self.settings,
+            name,
+            stdin=json.dumps(line).encode() + b"\n",
+            environment=containment.environment(folder, contained),
+            cage=containment.cage(folder, [seen]) if contained and seen is not None else None,
         )
-        assert child.stdin is not None
-        child.stdin.write(json.dumps(line).encode() + b"\n")
-        child.stdin.close()
-        until(lambda: self.registry.find(strategy_name(ACCOUNT, name)), f"{name} runs")
+        until(lambda: (folder / "ready").exists(), f"{name} runs")
         return child, time.monotonic() - began
+
+    def folder(self, name: str) -> Path:
+        return self.settings.data_dir / "accounts" / ACCOUNT / "strategies" / name
 
     def result(self, name: str, fits: Any = bool) -> Any:
         def read() -> Any:
             try:
-                found = json.loads((self.settings.data_dir / f"{name}.json").read_text())
+                found = json.loads(Path(self.file(name)).read_text())
             except (FileNotFoundError, json.JSONDecodeError):
                 return None
             return found if fits(found) else None
@@ -114,7 +134,7 @@ class Stage:
         return until(read, f"{name} has its figures")
 
     def file(self, name: str) -> str:
-        return str(self.settings.data_dir / f"{name}.json")
+        return str(self.folder(name) / f"{name}.json")
 
     @contextmanager
     def hearing(self, count: int) -> Iterator[tuple[list[str], list[float]]]:

@@ -290,11 +290,14 @@ class JoinStrategy(Message):
     """This connection is the strategy's from now on. Reply: StrategyState, from the same cut as the first push that follows.
 
     Pushes to a strategy are `tick` `bar` `order` `trade` `position` `account` `contract` (msgpack of the entity, app/gateway/entities.py),
-    `book` (`{"positions", "account"}`, before the order or trade that changed it), `day`, `config`, `fronts`. Errors: NotReady.
+    `book` (`{"positions", "account"}`, before the order or trade that changed it), `day`, `config`, `fronts`. Errors: NotReady;
+    NotAllowed where the secret is not that of this account's strategy of that name (app/gateway/door.py).
     """
 
     name: str
     version: int = 0
+    secret: str = ""
+    protocol: int = 1  # of the strategy's process: registry.PROTOCOL
 
 
 class WatchTicks(Message):

@@ -8,15 +8,17 @@ apart (written to be portable, not tried).
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import IO
+from typing import IO, NamedTuple
 
 import psutil
 
@@ -31,6 +33,7 @@ except ImportError:  # not POSIX
 
 ROOT = Path(__file__).parents[2]  # where `python -m app.…` finds the package
 POLL = 0.02
+CAGE_LIMIT = 5.0  # seconds that bubblewrap may take to start what is inside
 OUT_LIMIT = 5 * 1024 * 1024
 
 log = logging.getLogger(__name__)
@@ -81,14 +84,23 @@ class StopSignal:
         self.asked = True
 
 
-class Process:
-    """A running process: `child` when we started it, else as the registry has it."""
+class Cage(NamedTuple):
+    """bubblewrap around a command: its own command line without the `--`, and the calls that it is to filter (syscalls.py)."""
 
-    def __init__(self, name: str, child: subprocess.Popen[bytes] | None = None, entry: Entry | None = None) -> None:
+    arguments: Sequence[str]
+    calls: bytes
+
+
+class Process:
+    """A running process: `child` when we started it, else as the registry has it. In a cage the process is the one `inside`, known by its
+    pid out here, and the child is bubblewrap, which waits for it and ends as it did."""
+
+    def __init__(self, name: str, child: subprocess.Popen[bytes] | None = None, entry: Entry | None = None, inside: int = 0) -> None:
         assert child is not None or entry is not None
         self.name = name
-        self.pid = child.pid if child is not None else entry.pid if entry is not None else 0
+        self.pid = inside or (child.pid if child is not None else entry.pid if entry is not None else 0)
         self._child = child
+        self._inside = inside
         self._entry = entry
 
     @property
@@ -104,16 +116,17 @@ class Process:
     @property
     def exit_code(self) -> int | None:
         """None while it lives, and always for an adopted one: only a parent is told."""
-        return self._child.poll() if self._child is not None else None
+        code = self._child.poll() if self._child is not None else None
+        return 128 - code if self._inside and code is not None and code > 128 else code  # bubblewrap's way to tell of a signal
 
     def terminate(self) -> None:
-        if self._child is not None:
+        if self._child is not None and not self._inside:
             self._child.terminate()
         else:
             self._signal(psutil.Process.terminate)
 
     def kill(self) -> None:
-        if self._child is not None:
+        if self._child is not None and not self._inside:
             self._child.kill()
         else:
             self._signal(psutil.Process.kill)
@@ -146,16 +159,21 @@ def start(
     stdin: bytes = b"",
     lock: Lock | None = None,
     console: bool = False,
+    environment: Mapping[str, str] | None = None,
+    cage: Cage | None = None,
 ) -> Process:
     """Start a child. `stdin` is all that it reads there; `lock` becomes its own. Its output goes to `<data>/logs/<name>.out.log`,
-    or with `console`, and where logs go to stdout, to where ours goes."""
+    or with `console`, and where logs go to stdout, to where ours goes. `environment`: all of it; left out, ours and the settings."""
     pass_fds = lock.handles if lock is not None else ()
+    around = _Around(cage) if cage is not None else None
+    if around is not None:
+        command, pass_fds = [*around.arguments, "--", *command], (*pass_fds, *around.handles)
     output = None if console or settings.log_to == "stdout" else _output(settings.data_dir, name)
     try:
         child = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=settings.to_environment(),
+            env=settings.to_environment() if environment is None else environment,
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -168,14 +186,49 @@ def start(
             output.close()
         if lock is not None:
             lock.close()  # the child has it now
+        inside = around.pid() if around is not None else 0
     if child.stdin is not None:
         try:
             child.stdin.write(stdin)
             child.stdin.close()
         except OSError:
             log.warning("%s ended before it read its input", name)
-    log.info("%s started, pid %d", name, child.pid)
-    return Process(name, child=child)
+    log.info("%s started, pid %d", name, inside or child.pid)
+    return Process(name, child=child, inside=inside)
+
+
+class _Around:
+    """What bubblewrap is told, and tells, by descriptors of its own while it starts."""
+
+    def __init__(self, cage: Cage) -> None:
+        self._told, tell = os.pipe()
+        self.handles = [tell]
+        self.arguments = [*cage.arguments, "--info-fd", str(tell)]
+        if cage.calls:
+            calls, write = os.pipe()  # it holds far more than such a program
+            os.write(write, cage.calls)
+            os.close(write)
+            self.handles.append(calls)
+            self.arguments += ["--seccomp", str(calls)]
+
+    def pid(self) -> int:
+        """Of the process inside, once it has been started; 0 when it was not. To be asked once, and in any case."""
+        for handle in self.handles:
+            os.close(handle)
+        text, deadline = b"", time.monotonic() + CAGE_LIMIT
+        try:
+            while select.select([self._told], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                chunk = os.read(self._told, 4096)
+                text += chunk
+                if not chunk or b"}" in text:
+                    break
+        finally:
+            os.close(self._told)
+        try:
+            return int(json.loads(text)["child-pid"])
+        except (ValueError, KeyError, TypeError):
+            log.error("bubblewrap did not say what it started")
+            return 0
 
 
 def end(processes: Iterable[Process], grace: float) -> list[Process]:

@@ -51,6 +51,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     started: float  # psutil create_time
     address: str = ""
+    door: str = ""  # where a gateway listens for strategies
     account: str = ""
     interface: str = ""
     brokerid: str = ""
@@ -88,6 +89,12 @@ class Registry:
         ticks = start_ticks(entry.pid)
         if ticks:
             entry = msgspec.structs.replace(entry, boot=boot_id(), ticks=ticks)
+        return self.write(entry)
+
+    def write(self, entry: Entry) -> Entry:
+        """Write an entry, of this process or of one that cannot do so itself, whole or not at all."""
+        self.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = entry.name
         target = self.run_dir / f"{name}.json"
         temporary = target.with_suffix(f".{os.getpid()}.tmp")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -101,6 +108,10 @@ class Registry:
         entry = self.find(name, only_living=False)
         if entry is not None and entry.pid == os.getpid():
             (self.run_dir / f"{name}.json").unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        """Remove the entry of a process that has ended."""
+        (self.run_dir / f"{name}.json").unlink(missing_ok=True)
 
     def find(self, name: str, only_living: bool = True) -> Entry | None:
         """The entry called `name`, if its process lives."""

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 import msgspec
 
 from app.default_settings import AccountApi
-from app.gateway import channel
+from app.gateway import channel, door
 from app.gateway.account import STATE_TEXT, AccountView, Fronts, Past
 from app.gateway.bar_archive import BarArchive, Range
 from app.gateway.bee import BackendApp
@@ -78,7 +78,7 @@ from app.gateway.messages import (
 from app.gateway.meters import Meters
 from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher
-from app.gateway.registry import Registry
+from app.gateway.registry import PROTOCOL, Registry, other_version
 from app.gateway.rpc import Last, RpcServer
 from app.gateway.strategies import Strategies, StrategyFeed, said_rows
 from app.gateway.subscriptions import Subscriptions
@@ -87,7 +87,7 @@ from app.lib.advice import refusal_text, refused_by
 from app.lib.bars import CUTS, INTERVALS, BarBuilder
 from app.lib.brokers import Brokers, Front, addresses
 from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
-from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, NotFound, NotReady, SettingsError
+from app.lib.errors import AppError, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, NotAllowed, NotFound, NotReady, SettingsError
 from app.lib.market_orders import market_orders
 from app.lib.sessions import hours_named
 from app.lib.symbols import parse_symbol, product_of
@@ -95,6 +95,8 @@ from app.model.store import Store, StoreFailed, StoreState
 from app.settings import Settings
 
 CALENDAR_SECONDS = 1.0
+OF_STRATEGIES = (PlaceOrder, CancelOrder, FindOrder, Subscribe, WatchTicks, StrategySaid)
+"""What a strategy may ask."""
 KEEP_SECONDS = 60.0  # between two times that what is shown is kept
 CONFIG_SCOPE = "config"
 DEFAULT_RANGE = timedelta(days=3)
@@ -317,6 +319,9 @@ class Service:
         store.on_state(lambda state: self.loop.post(self._on_store, state))
         name = f"gw-{hashlib.sha256(login.account.encode()).hexdigest()[:12]}.sock"
         self._server = RpcServer(channel.new_address(self._registry.run_dir, name), self._handle, self._on_close)
+        door_address = door.address(self._registry.run_dir, login.account)
+        self._came_by_door: dict[Connection, str] = {}  # the name of the strategy that each has proved to be
+        self._door = RpcServer(door_address, self._handle_strategy, self._on_close)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -328,10 +333,12 @@ class Service:
         self.loop.every(lambda: CALENDAR_SECONDS, self.look_at_calendar)
         self.loop.every(lambda: KEEP_SECONDS, self._keep_lists)
         self._server.start()
+        self._door.start()
         self._registry.register(
             name=self._name,
             kind="gateway",
             address=self._server.address,
+            door=self._door.address,
             account=self._login.account,
             interface=self._login.interface,
             brokerid=self._login.brokerid,
@@ -346,6 +353,7 @@ class Service:
             self._keep_lists()
         self._registry.unregister(self._name)
         self._app.release()
+        self._door.close(flush=0.3)
         self._server.close(flush=0.3)
         self._archive.shutdown(wait=False, cancel_futures=True)
         if not self._journal.close(1.0):
@@ -383,6 +391,26 @@ class Service:
             raise BadInput("request", f"网关不答 {type(request).__name__}")
         return self._in_event_thread(lambda: answer(request))
 
+    def _handle_strategy(self, connection: Connection, request: AnyRequest) -> AnyReply | Future[Any] | Last:
+        """By the door: nobody but a strategy of this account comes in, and it asks in its own name for what a strategy needs."""
+        if isinstance(request, JoinStrategy):
+            if request.protocol != PROTOCOL:
+                raise other_version("策略")
+            known = door.secret(self._registry.run_dir, self._login.account, request.name)
+            if not hmac.compare_digest(known.encode(), request.secret.encode()):
+                log.error("有进程以策略 %s 的名义连接，而密钥不对", request.name)
+                raise NotAllowed("这不是该策略的密钥", code="NOT_THIS_STRATEGY")
+            self._came_by_door[connection] = request.name
+            return self._handle(connection, request)
+        name = self._came_by_door.get(connection)
+        if name is None or not isinstance(request, OF_STRATEGIES):
+            raise NotAllowed(f"策略不能向网关要求 {type(request).__name__}", code="NOT_FOR_STRATEGIES")
+        if isinstance(request, PlaceOrder):
+            request = msgspec.structs.replace(request, strategy=name)
+        elif isinstance(request, StrategySaid):
+            request = msgspec.structs.replace(request, name=name)
+        return self._handle(connection, request)
+
     def _in_event_thread(self, answer: Callable[[], Any]) -> Future[Any]:
         """The answer, made in the event thread; one that is itself a future is waited for without holding anything up."""
 
@@ -409,6 +437,7 @@ class Service:
         return outer
 
     def _on_close(self, connection: Connection) -> None:
+        self._came_by_door.pop(connection, None)
         self.loop.post(self._publisher.forget, connection)
         self.loop.post(self._strategies.forget, connection)
 

@@ -1,8 +1,9 @@
 """`python -m app.strategy`: one strategy of one account, a process of its own, started by the host.
 
 Who it is comes as one JSON line on stdin, everything else by environment. It joins its account's gateway, hears how things stand,
-runs on_init, registers, and goes on until SIGTERM; when the gateway restarts it joins again. The first exception in a callback ends
-it; what went wrong is in error.json beside its log. Its working orders stay at the counter however it ends.
+runs on_init, says so by a file in its folder (it may be confined, and cannot register itself), and goes on until SIGTERM; when the
+gateway restarts it joins again. The first exception in a callback ends it; what went wrong is in error.json beside its log. Its
+working orders stay at the counter however it ends.
 Exit codes: 0 asked to end, 2 not startable, 5 the strategy failed.
 Threads: the main one waits for the end, so that a signal is heard whatever the strategy does; the event thread runs the strategy, from
 its import on; the relay's and the channel's have their own.
@@ -28,8 +29,8 @@ from app.gateway import entities
 from app.gateway.end_signal import EndSignal
 from app.gateway.family import end_descendants
 from app.gateway.loop import EventLoop
-from app.gateway.messages import StrategySaid
-from app.gateway.registry import Registry, strategy_name
+from app.gateway.messages import JoinStrategy, StrategySaid
+from app.gateway.registry import PROTOCOL, Registry
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError
 from app.settings import Settings
@@ -43,7 +44,7 @@ EXIT_NOT_STARTABLE, EXIT_FAILED = 2, 5
 GATEWAY_LIMIT = 30.0
 """Seconds within which the gateway has to be found at the start."""
 NICENESS = 5
-ERROR_FILE = "error.json"
+ERROR_FILE, READY_FILE = "error.json", "ready"
 MEGABYTE = 1024 * 1024
 
 log = logging.getLogger("strategy")
@@ -56,6 +57,8 @@ class Start(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     path: str
     gateway: str  # its name in the registry
+    secret: str = ""  # proves to the gateway that it is this strategy
+    door: str = ""  # where the gateway listens for strategies; empty: the registry says
     version: int = 0
     address_space: int = 0  # MB, 0 for no limit
 
@@ -63,15 +66,14 @@ class Start(msgspec.Struct, forbid_unknown_fields=True):
 class Runner:
     """The strategy in its event thread. `on_end(exit code)` is called once, when it has failed."""
 
-    def __init__(self, start: Start, registry: Registry, folder: Path, on_end: Callable[[int], None]) -> None:
+    def __init__(self, start: Start, find: Callable[[], str], folder: Path, on_end: Callable[[int], None]) -> None:
         self._start = start
-        self._registry = registry
         self._folder = folder
         self._on_end = on_end
         self._failed = False
         self._app: StrategyApp | None = None
         self.loop = EventLoop()
-        self.relay = Relay(registry, start.gateway, start.name, start.version, self)
+        self.relay = Relay(find, JoinStrategy(start.name, start.version, start.secret, PROTOCOL), self)
 
     def say(self, level: str, created: str, message: str) -> None:
         """A line for the page. Any thread."""
@@ -138,13 +140,7 @@ class Runner:
         app.tell_found()
         app.begin()
         self.loop.every(lambda: float(app.config["TIMER_INTERVAL"]), lambda: self._run(app.on_timer))
-        self._registry.register(
-            name=strategy_name(self._start.account, self._start.name),
-            kind="strategy",
-            account=self._start.account,
-            strategy=self._start.name,
-            version=self._start.version,
-        )
+        (self._folder / READY_FILE).touch()
         log.info("策略 %s（版本 %d）已启动", self._start.name, self._start.version)
 
     def _run(self, function: Callable[..., Any], *args: Any) -> None:
@@ -164,12 +160,13 @@ def run(settings: Settings, start: Start) -> int:
         signal.signal(number, lambda _number, _frame: end.set(0))
     folder = settings.data_dir / "accounts" / start.account / "strategies" / start.name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / ERROR_FILE).unlink(missing_ok=True)
+    for name in (ERROR_FILE, READY_FILE):
+        (folder / name).unlink(missing_ok=True)
     if not Path(start.path).is_file():
         sys.stderr.write(f"没有策略文件 {start.path}\n")
         return EXIT_NOT_STARTABLE
     registry = Registry(settings.data_dir)
-    runner = Runner(start, registry, folder, end.set)
+    runner = Runner(start, lambda: start.door or _door(registry, start.gateway), folder, end.set)
     faulthandler.enable(os.dup(2))  # the process's own stderr: a crash is not caught by what follows
     output = Output(folder, runner.say)
     output.begin(settings.log_level)
@@ -181,8 +178,12 @@ def run(settings: Settings, start: Start) -> int:
         log.info("策略 %s 停止", start.name)
     output.end()
     runner.relay.stop(flush=0.2)
-    registry.unregister(strategy_name(start.account, start.name))
     return code
+
+
+def _door(registry: Registry, gateway: str) -> str:
+    entry = registry.find(gateway)
+    return entry.door if entry is not None and entry.protocol == PROTOCOL else ""
 
 
 def _await_gateway(relay: Relay, start: Start, end: EndSignal) -> None:

@@ -1,6 +1,6 @@
 """The strategy's connection to its account's gateway: made again as often as it breaks. Strategy process.
 
-A thread of its own looks for the gateway in the registry and joins it; what the gateway pushes arrives in the connection's reader
+A thread of its own looks for the gateway and joins it; what the gateway pushes arrives in the connection's reader
 thread and is handed on in order. Ticks wait here per contract, the newest alone, while the strategy is busy: a strategy in an endless
 loop costs its gateway nothing and this process no memory.
 """
@@ -17,7 +17,6 @@ import msgspec
 
 from app.gateway import entities
 from app.gateway.messages import AnyRequest, JoinStrategy, Push, StrategyState
-from app.gateway.registry import PROTOCOL, Registry
 from app.gateway.rpc import RpcClient
 from app.lib.errors import AppError, GatewayDown
 
@@ -42,12 +41,11 @@ class Listener(Protocol):
 
 
 class Relay:
-    """`call` from any thread but the reader's."""
+    """`find` says where the gateway listens for strategies, "" while it does not; `call` from any thread but the reader's."""
 
-    def __init__(self, registry: Registry, gateway: str, name: str, version: int, listener: Listener) -> None:
-        self._registry = registry
-        self._gateway = gateway
-        self._request = JoinStrategy(name, version)
+    def __init__(self, find: Callable[[], str], request: JoinStrategy, listener: Listener) -> None:
+        self._find = find
+        self._request = request
         self._listener = listener
         self._client: RpcClient | None = None  # while joined
         self._ticks: dict[str, bytes] = {}  # by contract, waiting
@@ -99,19 +97,19 @@ class Relay:
             try:
                 stayed = self._stay_joined()
             except Exception:  # the edge of this thread: it has to go on looking
-                log.exception("the connection to %s failed", self._gateway)
+                log.exception("the connection to the gateway failed")
                 stayed = False
             pause = FIRST_RETRY if stayed else min(pause * 2, LAST_RETRY)
             self._stopped.wait(pause)
 
     def _stay_joined(self) -> bool:
         """Connect, join and stay until the connection breaks; False when there was nothing to join."""
-        entry = self._registry.find(self._gateway)
-        if entry is None or not entry.address or entry.protocol != PROTOCOL:
+        address = self._find()
+        if not address:
             return False
         closed, answered = threading.Event(), threading.Event()
         try:
-            client = RpcClient(entry.address, self._on_push, closed.set, CONNECT_TIMEOUT)
+            client = RpcClient(address, self._on_push, closed.set, CONNECT_TIMEOUT)
         except OSError:
             return False
 
@@ -121,7 +119,7 @@ class Relay:
                 self._client = client
                 self._on_joined(answer.result())
             else:
-                log.info("joining %s failed: %s", self._gateway, error.message if isinstance(error, AppError) else error)
+                log.info("joining the gateway failed: %s", error.message if isinstance(error, AppError) else error)
             answered.set()
 
         try:

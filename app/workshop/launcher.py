@@ -1,8 +1,8 @@
 """The last step into the confinement: take the text from stdin, take on the limits, become `python strategy.py`.
 
 The keeper hands this file's source to an interpreter that is inside already, where nothing of ours can be imported: standard
-library only. Its argument is JSON: `limits` (by the names of resource), the `user` to become (0: stay), the `calls` that are filtered (a BPF
-program in hexadecimal), and where there is no bubblewrap around it what is `readable`: Landlock then forbids every other file, and
+library only. Its argument is JSON: `limits` (by the names of resource), the `user` to become (0: stay), the `calls` that are filtered (a
+BPF program in hexadecimal), and where there is no bubblewrap around it what is `readable`: Landlock then forbids every other file, and
 what else the kernel's Landlock knows.
 """
 

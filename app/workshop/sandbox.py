@@ -67,8 +67,8 @@ def bubblewrap_of_a_strategy(
 ) -> list[str]:
     """The same for a strategy: it outlives who started it, is the first process of its namespace and leads its session.
 
-    It writes into `folder` alone and sees of ours the package and `seen`, whatever is `hidden`; `readable` is what else of the machine it may
-    read. The working directory is the project's.
+    It writes into `folder` alone and sees of ours the package and `seen`, whatever is `hidden`; `readable` is what else of the machine
+    it may read. The working directory is the project's.
     """
     arguments = [program, "--new-session", "--as-pid-1", *_namespaces(network)]
     arguments += _view((*_ETC, *_ETC_OF_THE_NETWORK) if network else _ETC, readable, hidden)
@@ -98,7 +98,7 @@ def _view(etc: Iterable[str], readable: Iterable[Path], hidden: Iterable[Path]) 
     arguments += ["--perms", "0755", "--dir", "/etc"]
     for name in etc:
         arguments += ["--ro-bind-try", name, name]
-    arguments += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", *_empty("/dev/shm"), *_empty("/tmp")]
+    arguments += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--remount-ro", "/dev", *_empty("/dev/shm"), *_empty("/tmp")]
     ours = [Path(prefix) for prefix in _prefixes()]
     others = [*(prefix for prefix in ours if not _is_below(prefix, [Path("/usr"), ROOT])), *(path for path in readable if path.exists())]
     for prefix in others:

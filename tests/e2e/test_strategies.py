@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import time
@@ -15,6 +16,7 @@ import pytest
 import requests
 
 from app.gateway.registry import Entry, strategy_name
+from tests.confinement import confined
 from tests.e2e.server import BackendServer, Page, Trader
 from tests.waiting import eventually
 
@@ -81,6 +83,61 @@ def start(trader: Trader, name: str) -> None:
 
 def states(page: Page, name: str) -> list[str]:
     return [event["data"]["state"] for event in page.all("strategy") if event["data"]["name"] == name]
+
+
+PROBE = """\
+import glob, json, os
+from pathlib import Path
+from ctpbee import CtpbeeApi
+from app.gateway import door
+from app.gateway.messages import CancelAll, JoinStrategy, PlaceOrder, ReadLists, StrategySaid
+from app.gateway.rpc import RpcClient
+
+RUN = DATA / "run"
+
+
+def asked(client, request):
+    try:
+        return type(client.call(request, 5)).__name__
+    except Exception as error:
+        return getattr(error, "code", type(error).__name__)
+
+
+class Probe(CtpbeeApi):
+    def on_init(self, init):
+        secret = (DATA / "secret.key", DATA / "server.db", DATA / "host.db", RUN / "strategies.key", RUN / "host.json")
+        seen = {str(path): path.exists() for path in secret}
+        others = [path for path in glob.glob(str(RUN / "*")) if not path.startswith(str(RUN / "strategies-"))]
+        ours = glob.glob(str(RUN / "strategies-*" / "*"))
+        client = RpcClient("unix:" + ours[0])
+        facts = {
+            "files": sorted(path for path, there in seen.items() if there),
+            "others": others,
+            "doors": len(ours),
+            "accounts": os.listdir(DATA / "accounts"),
+            "strategies": Path(STRATEGIES).exists(),
+            "environment": sorted(name for name in os.environ if name.startswith(("CTPBEE_BACKEND", "MONGO", "SECRET"))),
+            "processes": [name for name in os.listdir("/proc") if name.isdigit() and name != str(os.getpid())],
+            "before joining": asked(client, ReadLists()),
+            "as another": asked(client, JoinStrategy("another", 1, "0" * 64)),
+            "without": asked(client, JoinStrategy("probe")),
+            "as a page": asked(client, PlaceOrder("rb2510.SHFE", "long", "open", "limit", 3000.0, 1)),
+            "cancel all": asked(client, CancelAll()),
+            "said": asked(client, StrategySaid("another", "INFO", "2026-01-01 00:00:00", "not mine")),
+        }
+        (DATA / "accounts" / "x").write_text("in its own /tmp") if str(DATA).startswith("/tmp/") else None
+        for path in ("/x", "/usr/x", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"):
+            try:
+                open(path, "w")
+                facts["wrote"] = path
+            except OSError:
+                pass
+        (Path(os.environ["HOME"]) / "mine").write_text("x")
+        self.info("FACTS " + json.dumps(facts))
+
+
+ext = Probe("probe")
+"""
 
 
 @pytest.fixture
@@ -174,6 +231,45 @@ def test_an_exception_in_a_callback_is_shown_with_its_line(shared_server: Backen
     assert (row["error"]["message"], row["error"]["line"]) == ("ZeroDivisionError: division by zero", 14)
     assert "if 1 / 0:" in row["error"]["traceback"]
     eventually(lambda: states(page, "坏的")[-1:] == ["异常"], "the page hears of it")
+
+
+@confined
+def test_a_strategy_reads_nothing_of_the_server_and_speaks_for_nobody_but_itself(shared_server: BackendServer, own: Trader) -> None:
+    """It read the keys, forged tokens, and placed an order through another account's gateway."""
+    data_dir = shared_server.data_dir
+    places = f"DATA, STRATEGIES = Path({str(data_dir)!r}), {str(shared_server.settings['strategies_dir'])!r}"
+    assert own.do("POST", "/code", text=PROBE.replace("RUN = DATA", f"{places}\nRUN = DATA")) == ""
+    own.do("PUT", "/strategy", name="probe", operation="开启")
+    line = eventually(
+        lambda: next((line for line in own.do("GET", "/strategy/log", name="probe")["lines"] if "FACTS" in line["message"]), None),
+        "it has looked around",
+        30,
+    )
+    facts = json.loads(line["message"].removeprefix("FACTS "))
+    assert facts == {
+        "files": [],
+        "others": [],
+        "doors": 1,
+        "accounts": [own.key],
+        "strategies": False,
+        "environment": ["CTPBEE_BACKEND_DATA_DIR", "CTPBEE_BACKEND_LOG_LEVEL"],
+        "processes": [],
+        "before joining": "NOT_FOR_STRATEGIES",
+        "as another": "NOT_THIS_STRATEGY",
+        "without": "NOT_THIS_STRATEGY",
+        "as a page": "NOT_FOR_STRATEGIES",
+        "cancel all": "NOT_FOR_STRATEGIES",
+        "said": "NOT_FOR_STRATEGIES",
+    }
+    assert not (data_dir / "accounts" / "x").exists()
+    row = own.do("GET", "/strategy", name="probe")
+    assert row["contained"] and psutil.Process(row["pid"]).name().startswith("python")
+    assert (data_dir / "accounts" / own.key / "strategies" / "probe" / "mine").read_text() == "x"
+    began = time.monotonic()
+    own.do("PUT", "/strategy", name="probe", operation="关闭")
+    assert time.monotonic() - began < 2.0 and not psutil.pid_exists(row["pid"])
+    lines = own.do("GET", "/strategy/log", name="probe")["lines"]
+    assert "停止" in lines[0]["message"]  # it was asked to end, and had the time to say so
 
 
 @pytest.mark.full

@@ -74,6 +74,7 @@ def main() -> None:
     server = RpcServer(channel.new_address(registry.run_dir, f"gw-{os.getpid()}"), handle, on_close)
     server.start()
     registry.register(
+        door=f"{server.address}-door",
         name=name,
         kind="gateway",
         address=server.address,

@@ -1,7 +1,7 @@
 """A strategy without ctpbee: what the host starts, watches and ends, and nothing more.
 
 A comment `# does: …` in its file says how it behaves: `fails` in on_init, `quits` like one that fails and cannot say why, `crashes` once
-it runs, `loops` and hears no SIGTERM, `eats` 200 MB, `breeds` 40 children, `waits` to register until there is a file `<data>/go`,
+it runs, `loops` and hears no SIGTERM, `eats` 200 MB, `breeds` 40 children, `waits` to be ready until there is a file `<data>/go`,
 `parents` one child in a session of its own.
 """
 
@@ -16,7 +16,6 @@ import sys
 import threading
 from pathlib import Path
 
-from app.gateway.registry import Registry, strategy_name
 from app.settings import Settings
 from tests.waiting import eventually
 
@@ -40,9 +39,7 @@ def main() -> None:
         sys.exit(5)
     if does == "waits":
         eventually(lambda: (settings.data_dir / "go").exists(), "it may go on", 60)
-    registry = Registry(settings.data_dir)
-    name = strategy_name(start["account"], start["name"])
-    registry.register(name=name, kind="strategy", account=start["account"], strategy=start["name"], version=start["version"])
+    (folder / "ready").touch()
     eaten = bytearray(200 * 1024 * 1024) if does == "eats" else b""
     if does == "crashes":
         os._exit(9)
@@ -54,7 +51,6 @@ def main() -> None:
         threading.Event().wait()
     finally:
         del eaten
-        registry.unregister(name)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.gateway.registry import Entry, strategy_name
+from app.gateway import door
 from tests.integration.test_gateway_service import ROOT, World
 from tests.waiting import eventually
 
@@ -26,6 +26,7 @@ class Strategy:
         self.path = world.settings.data_dir / f"{userid}-{name}.py"
         self.path.write_text(HEAD + text, "utf-8")
         self.line = {"account": self.account, "name": name, "path": str(self.path), "gateway": f"gateway-{self.account}"} | line
+        self.line = {"secret": door.secret(world.registry.run_dir, self.account, name)} | self.line
         self.child = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -44,17 +45,14 @@ class Strategy:
         self.child = child
         return child
 
-    def entry(self) -> Entry | None:
-        return self.world.registry.find(strategy_name(self.account, self.name))
-
     def runs(self) -> Strategy:
-        """Once it is registered, that is once on_init has returned."""
+        """Once on_init has returned."""
 
-        def registered() -> Entry | None:
+        def ready() -> bool:
             assert self.child.poll() is None, f"ended with {self.child.poll()}: {self.error()}"
-            return self.entry()
+            return (self.folder / "ready").exists()
 
-        eventually(registered, f"strategy {self.name} runs", 30.0)
+        eventually(ready, f"strategy {self.name} runs", 30.0)
         return self
 
     def ends(self, seconds: float = 20.0) -> int:

@@ -62,7 +62,13 @@ class World:
         self.data_dir = data_dir
         self.folder = data_dir / "策略"
         self.settings = Settings.load(
-            environment={}, data_dir=data_dir, strategies_dir=self.folder, login_timeout=5, strategy_memory=128, max_strategies=3
+            environment={},
+            data_dir=data_dir,
+            strategies_dir=self.folder,
+            login_timeout=5,
+            strategy_memory=128,
+            max_strategies=3,
+            strategies="uncontained",
         )
         self.registry = Registry(data_dir)
         self.host: Host | None = None

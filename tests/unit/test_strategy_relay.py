@@ -12,8 +12,7 @@ import pytest
 from app.gateway import channel
 from app.gateway.channel import Connection
 from app.gateway.loop import EventLoop
-from app.gateway.messages import CancelAll, Push, StrategySaid
-from app.gateway.registry import Registry
+from app.gateway.messages import CancelAll, JoinStrategy, Push, StrategySaid
 from app.gateway.rpc import RpcClient, RpcServer, encode_push
 from app.lib.errors import GatewayDown, OrderRefused
 from app.strategy.relay import Relay
@@ -47,8 +46,8 @@ def listener() -> Listener:
 
 
 @pytest.fixture
-def relay(listener: Listener, tmp_path: Path) -> Relay:
-    return Relay(Registry(tmp_path), "gateway-x", "a", 1, listener)
+def relay(listener: Listener) -> Relay:
+    return Relay(lambda: "", JoinStrategy("a", 1), listener)
 
 
 def tick(symbol: str, payload: bytes) -> Push:

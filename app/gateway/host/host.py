@@ -15,7 +15,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -52,7 +52,7 @@ from app.gateway.messages import (
     StartStrategy,
     StopStrategy,
 )
-from app.gateway.process import AlreadyRunning, Backoff, Kept, Lock, Process
+from app.gateway.process import AlreadyRunning, Backoff, Cage, Kept, Lock, Process
 from app.gateway.registry import PROTOCOL, Entry, Registry, account_key, other_version
 from app.gateway.rpc import Last, RpcClient, RpcServer
 from app.lib.brokers import Brokers, Front, addresses
@@ -440,12 +440,19 @@ class Host:
         accounts = [account for account in list(self._accounts.values()) if account.state == "ready"]
         return {account.key: gateway.pid for account in accounts if (gateway := account.process) is not None}
 
-    def _launch(self, name: str, command: Sequence[str], stdin: bytes = b"") -> Process:
+    def _launch(
+        self,
+        name: str,
+        command: Sequence[str],
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        cage: Cage | None = None,
+    ) -> Process:
         with self._launching:
             if self._stopping.is_set():
                 raise GatewayDown("服务正在停止")
             lock = Lock(self._settings.data_dir, name)
-            return process.start(command, self._settings, name, stdin=stdin, lock=lock)
+            return process.start(command, self._settings, name, stdin=stdin, lock=lock, environment=environment, cage=cage)
 
     # ── the counter ──────────────────────────────────────────────────────────────────────────────────────────────────
 

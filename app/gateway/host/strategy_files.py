@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import secrets
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -289,9 +290,9 @@ def _python_files(folder: Path) -> list[Path]:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that whoever reads it finds all of it or what was there before, after a power cut too."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "xb") as file:  # what is there already may be a link that a strategy has laid
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -16,17 +16,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import orjson
 import psutil
 
-from app.gateway import family, process
-from app.gateway.host import strategy_log
+from app.gateway import door, family, process
+from app.gateway.host import left_behind, strategy_log
+from app.gateway.host.containment import Containment
 from app.gateway.host.strategy_files import CodeFile, StrategyFiles, Version, write_whole
 from app.gateway.messages import CodeSaved, Done, Json, StrategyChanged
-from app.gateway.process import AlreadyRunning, Backoff, Process
+from app.gateway.process import AlreadyRunning, Backoff, Cage, Process
 from app.gateway.registry import Entry, Registry, boot_id, start_ticks, strategy_name
 from app.gateway.rpc import RpcClient
 from app.lib.calendar import SHANGHAI
@@ -47,6 +48,8 @@ START_WAIT = 5.0  # how long a start waits to be able to say what came of it
 GRACE = 0.8  # between SIGTERM and SIGKILL; an end takes 2 s at most, on a busy machine too
 MOST_PROCESSES = 32  # that a strategy may have started
 SAMPLE_EVERY = 0.5
+ERROR_FILE, READY_FILE = "error.json", "ready"  # what a strategy says in its folder
+MOST_REPORT = 1024 * 1024  # bytes
 ADDRESS_SPACE = 4  # times the memory that is allowed: a backstop, since virtual memory is not what a strategy uses
 MEGABYTE = 1024 * 1024
 
@@ -67,6 +70,22 @@ class Record(msgspec.Struct):
     pid_started: float = 0.0
     boot: str = ""
     ticks: int = 0
+    contained: bool = False  # it runs in bubblewrap, or ran last
+
+
+class Report(msgspec.Struct):
+    """Why a strategy failed, as it has left word of it: its own words, whatever they are."""
+
+    message: str
+    line: int
+    traceback: str
+    time: str
+
+
+class Launch(Protocol):
+    """Start a process as the host does. Raises GatewayDown when the host is ending, AlreadyRunning, OSError."""
+
+    def __call__(self, name: str, command: Sequence[str], stdin: bytes, environment: Mapping[str, str], cage: Cage | None) -> Process: ...
 
 
 class Strategy:
@@ -93,7 +112,7 @@ class Strategy:
 
 
 class Keeper:
-    """`launch(name, command, stdin)` starts a process as the host does; `command` is the one that is a strategy.
+    """`command` is the one that is a strategy.
 
     `ready()` are the accounts that are logged in, each with the pid of its gateway.
     """
@@ -103,7 +122,7 @@ class Keeper:
         settings: Settings,
         registry: Registry,
         store: Store,
-        launch: Callable[[str, Sequence[str], bytes], Process],
+        launch: Launch,
         ready: Callable[[], Mapping[str, int]],
         command: Sequence[str] = STRATEGY,
         clock: Callable[[], float] = time.time,
@@ -115,6 +134,7 @@ class Keeper:
         self._ready = ready
         self._command = command
         self._clock = clock
+        self._containment = Containment(settings)
         self._files = StrategyFiles(settings.strategies_dir, store, settings.max_strategies, in_use=self._versions_in_use)
         self._strategies: dict[tuple[str, str], Strategy] = {}
         self._told: Mapping[str, int] = {}  # account → pid of its gateway when last looked
@@ -278,6 +298,7 @@ class Keeper:
         file = self._files.find(strategy.account, strategy.name)
         if file.problem:
             raise BadInput("name", f"策略不能启动：{file.problem}", code="BAD_CODE", line=file.line)
+        self._containment.check()
         most = self._settings.max_strategies
         running = [each for each in list(self._strategies.values()) if each.account == strategy.account and each.runs]
         if strategy not in running and len(running) >= most:
@@ -289,26 +310,44 @@ class Keeper:
         raise NotReady("账户的网关尚未就绪，请稍后再启动策略")
 
     def _launch(self, strategy: Strategy) -> None:
-        """Start its process with the version in its record. Raises GatewayDown when the host is ending, AlreadyRunning, OSError."""
+        """Start its process with the version in its record. Raises GatewayDown when the host is ending or the gateway has no door,
+        NotAllowed when none may run, AlreadyRunning, OSError."""
         record, folder = strategy.record, self._folder(strategy.account, strategy.name)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{strategy.name}.py"
         write_whole(path, self._files.source(strategy.account, strategy.name, record.version).encode())
-        (folder / "error.json").unlink(missing_ok=True)
+        for left in (ERROR_FILE, READY_FILE):
+            (folder / left).unlink(missing_ok=True)
+        contained = self._containment.check()
+        address = self._door(strategy.account)
+        seen = door.folder(address)
+        cage = self._containment.cage(folder, [seen] if seen is not None else []) if contained else None
         line = {
             "account": strategy.account,
             "name": strategy.name,
             "path": str(path),
             "version": record.version,
             "gateway": _gateway_of(strategy.account),
+            "secret": door.secret(self._registry.run_dir, strategy.account, strategy.name),
+            "door": address if contained else "",
             "address_space": ADDRESS_SPACE * self._settings.strategy_memory,
         }
         strategy.due = None
-        strategy.process = self._launch_process(strategy.entry_name, self._command, orjson.dumps(line) + b"\n")
+        environment = self._containment.environment(folder, contained)
+        strategy.process = self._launch_process(strategy.entry_name, self._command, orjson.dumps(line) + b"\n", environment, cage)
         pid = strategy.process.pid
         ticks = start_ticks(pid)
         who = {"pid": pid, "pid_started": _start_of(pid), "boot": boot_id() if ticks else "", "ticks": ticks}
-        self._set(strategy, STARTING, started=self._now(), **who)
+        self._set(strategy, STARTING, started=self._now(), contained=contained, **who)
+
+    def _door(self, account: str) -> str:
+        """Where its gateway listens for strategies. Raises GatewayDown."""
+        entry = self._registry.find(_gateway_of(account))
+        if entry is None:
+            raise GatewayDown("账户的网关没有在运行")
+        if not entry.door:
+            raise GatewayDown("账户的网关由较旧的程序启动，请注销后重新登录", code="VERSION_MISMATCH")
+        return entry.door
 
     def _await_start(self, strategy: Strategy) -> Done:
         """Wait for what comes of a start, for as long as a caller does. Raises StrategyFailed."""
@@ -348,7 +387,8 @@ class Keeper:
         if strategy.process is not None:
             if not strategy.process.alive:
                 self._found_dead(strategy, strategy.process)
-            elif strategy.record.state == STARTING and self._has_registered(strategy):
+            elif strategy.record.state == STARTING and (self._folder(strategy.account, strategy.name) / READY_FILE).exists():
+                self._registry.write(_entry_of(strategy.account, strategy.name, strategy.record))
                 self._set(strategy, RUNNING)
         elif strategy.due is not None and time.monotonic() >= strategy.due and strategy.account in self._ready():
             try:
@@ -360,15 +400,11 @@ class Keeper:
                 strategy.due = None
                 self._fail(strategy, f"策略不能再启动：{error.message}")
 
-    def _has_registered(self, strategy: Strategy) -> bool:
-        entry = self._registry.find(strategy.entry_name)
-        return entry is not None and strategy.process is not None and entry.pid == strategy.process.pid
-
     def _found_dead(self, strategy: Strategy, dead: Process) -> None:
         """It has ended by itself: its own code was at fault, or it is to run again."""
         log.warning("strategy %s of %s (pid %d) is dead, exit code %s", strategy.name, strategy.account, dead.pid, dead.exit_code)
         family.kill(dead.pid, strategy.family)  # what it had started
-        strategy.process, strategy.family = None, []
+        self._let_go(strategy)
         if self._take_report(strategy):
             return
         if dead.exit_code == EXIT_FAILED:
@@ -386,13 +422,14 @@ class Keeper:
 
     def _take_report(self, strategy: Strategy) -> bool:
         """Whether it has left word of why it failed; that is what becomes of it then."""
-        path = self._folder(strategy.account, strategy.name) / "error.json"
+        path = self._folder(strategy.account, strategy.name) / ERROR_FILE
         try:
-            report = orjson.loads(path.read_bytes())
-            error = {key: report[key] for key in ("message", "line", "traceback", "time")}
-        except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+            with left_behind.opened(path) as file:
+                report = msgspec.json.decode(file.read(MOST_REPORT), type=Report)
+            path.unlink(missing_ok=True)
+        except (OSError, msgspec.DecodeError):
             return False
-        path.unlink(missing_ok=True)
+        error = msgspec.to_builtins(report)
         self._set(strategy, FAILED, wanted=False, error=error)
         return True
 
@@ -423,10 +460,15 @@ class Keeper:
                         log.warning("strategy %s of %s (pid %d): %s", strategy.name, strategy.account, its.pid, excess)
                         family.kill(its.pid, strategy.family)
                         its.wait(1.0)
-                        strategy.process, strategy.family = None, []
+                        self._let_go(strategy)
                         self._fail(strategy, excess)
                 finally:
                     strategy.lock.release()
+
+    def _let_go(self, strategy: Strategy) -> None:
+        """Its process has ended."""
+        strategy.process, strategy.family = None, []
+        self._registry.remove(strategy.entry_name)
 
     # ── ending ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -451,7 +493,7 @@ class Keeper:
                 ended, strategy.due = strategy.runs, None
                 if strategy.process is not None:
                     strategy.process.wait(1.0)
-                    strategy.process, strategy.family = None, []
+                    self._let_go(strategy)
                 if ended and not self._take_report(strategy):
                     self._set(strategy, STOPPED)
         finally:
@@ -504,6 +546,7 @@ class Keeper:
             "version": versions[-1].version if versions else 0,
             "running_version": record.version if strategy.runs else 0,
             "pid": strategy.process.pid if strategy.process is not None else 0,
+            "contained": strategy.record.contained and strategy.runs,
             "memory": strategy.memory // MEGABYTE if strategy.process is not None else 0,
             "started": record.started,
             "updated": record.updated or (file.updated if file is not None else ""),

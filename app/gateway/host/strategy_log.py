@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from app.gateway.host import left_behind
 from app.lib.errors import BadInput
 
 FILE = "strategy.log"
@@ -57,7 +58,7 @@ def _backwards(folder: Path, before: Place | None) -> Iterator[tuple[Place, byte
     reached = before is None
     for path in _files(folder):
         try:
-            with open(path, "rb") as file:
+            with left_behind.opened(path) as file:
                 status = os.fstat(file.fileno())
                 end = status.st_size
                 if not reached and before is not None:
@@ -66,7 +67,7 @@ def _backwards(folder: Path, before: Place | None) -> Iterator[tuple[Place, byte
                     reached, end = True, min(before.offset, end)
                 for offset, line in _lines_backwards(file, end):
                     yield Place(status.st_ino, offset), line
-        except FileNotFoundError:
+        except OSError:  # it was rotated away, or is no log
             continue
 
 
