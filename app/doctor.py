@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from app.gateway.host.containment import Containment
 from app.gateway.interfaces import checks
 from app.lib import fronts
 from app.lib.calendar import SHANGHAI, outlook, use_overrides
@@ -46,7 +47,7 @@ class Line(NamedTuple):
 def examine(settings: Settings, given: Mapping[str, str] = MappingProxyType({}), now: Callable[[], float] = time.time) -> list[Line]:
     """Everything, in the order in which it is shown. `given`: lists of fronts to try, by what they are."""
     moment = datetime.fromtimestamp(now(), SHANGHAI)
-    lines = [_calendar(settings, moment.date()), _clock(moment), *_data(settings), _store(settings)]
+    lines = [_calendar(settings, moment.date()), _clock(moment), *_data(settings), _store(settings), _strategies(settings)]
     lines += _listed_fronts(settings)
     lines += [_of(finding, needed=settings.interface != "sim") for finding in _native(list(checks.of_this_machine()))]
     return lines + list(fronts_tried(given))
@@ -149,6 +150,11 @@ def _listed_fronts(settings: Settings) -> Iterator[Line]:
     elif settings.is_public:
         needed = settings.interface != "sim"
         yield Line(FAILED if needed else WARNING, "前置名单", f"对外服务{FRONTS_UNSET}{'' if needed else '；未写明时只能登录模拟账户'}")
+
+
+def _strategies(settings: Settings) -> Line:
+    well, text = Containment(settings).said()
+    return Line(OK if well else WARNING, "策略", text)
 
 
 def _front(word: str, address: str) -> Line:

@@ -34,9 +34,10 @@ def examine(tmp_path: Path) -> Iterator[Examine]:
 
 def test_a_machine_that_is_well_has_nothing_but_rows_that_say_so(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "of_this_machine", lambda: iter([checks.Finding("locale", "zh_CN.GB18030")]))
+    monkeypatch.setattr(doctor.Containment, "said", lambda _self: (True, "关在 bubblewrap 里"))
     lines = examine()
     assert {line.state for line in lines.values()} == {OK}
-    assert {"交易日历", "系统时钟", "数据目录", "磁盘", "存储", "locale"} == lines.keys()
+    assert {"交易日历", "系统时钟", "数据目录", "磁盘", "存储", "策略", "locale"} == lines.keys()
     assert not doctor.failed(list(lines.values()))
 
 
@@ -182,3 +183,8 @@ def test_without_the_binding_or_the_locale_the_command_that_mends_it_is_named(tm
     monkeypatch.setattr(checks, "has_locale", lambda: False)
     finding = checks.first_problem(info(tmp_path))
     assert finding is not None and finding.code == "LOCALE_MISSING" and "localedef" in finding.remedy
+
+
+def test_strategies_that_are_not_closed_in_are_warned_of(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = examine(strategies="uncontained")["策略"]
+    assert line.state == WARNING and "没有关住" in line.text

@@ -546,12 +546,12 @@ class Keeper:
             "version": versions[-1].version if versions else 0,
             "running_version": record.version if strategy.runs else 0,
             "pid": strategy.process.pid if strategy.process is not None else 0,
-            "contained": strategy.record.contained and strategy.runs,
             "memory": strategy.memory // MEGABYTE if strategy.process is not None else 0,
             "started": record.started,
             "updated": record.updated or (file.updated if file is not None else ""),
             "restarts": len([moment for moment in record.restarts if self._clock() - moment < RESTART_WINDOW]),
             "shared": file is not None and file.shared,
+            "contained": strategy.record.contained and strategy.runs,
             "error": error,
         }
 
