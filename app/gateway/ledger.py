@@ -133,7 +133,7 @@ class _Order:
 
     @property
     def remaining(self) -> int:
-        """Lots that may still be filled: what is frozen for, unless the order was refused."""
+        """Lots that may still be filled: what is frozen for, unless the order was refused or is out of sight."""
         expected = self.row.VolumeTraded if self.row.OrderStatus == "5" else self.row.VolumeTotalOriginal
         return max(0, expected - self.counted)
 
@@ -252,11 +252,13 @@ class Ledger:
         return [order for order in self.orders.values() if order.status.value in WORKING]
 
     def opening(self, strategy: str, symbol: str) -> int:
-        """Lots by which this strategy's orders may still add to what it holds: those to come, and those whose trade is to come."""
+        """Lots by which this strategy's orders may still add to what it holds: those to come, of orders out of sight too, since they may
+        live, and those whose trade is to come."""
+        sent = (self._states.get(order_id) for order_id, origin in self._own.items() if origin.strategy == strategy)
         return sum(
-            order.remaining
-            for order in self.book.working_orders()
-            if order.symbol == symbol and order.offset == "open" and self._own.get(order.order_id, Origin()).strategy == strategy
+            state.remaining
+            for state in sent
+            if state is not None and state.refusal is None and (state.row.InstrumentID, state.row.CombOffsetFlag[:1]) == (symbol, "0")
         )
 
     def order_row(self, order_id: str) -> OrderField | None:

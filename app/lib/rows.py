@@ -20,11 +20,12 @@ from app.lib.calendar import SHANGHAI
 
 
 class OtherStatus(Enum):
-    """States of an order for which ctpbee has no word; only orders of other terminals come to them."""
+    """States of an order for which ctpbee has no word. To the first two only orders of other terminals come."""
 
     UNTRIGGERED = "未触发"  # a conditional order that waits for its price: it freezes nothing, and can be cancelled
     TRIGGERED = "已触发"  # one that has ended so: what it triggered is an order of its own
-    UNKNOWN = "状态未知"  # the counter has it, in a state that says nothing of it: it freezes nothing, and can be cancelled
+    UNKNOWN = "状态未知"
+    """The counter has it, in a state that says nothing of it, or shows it no more: it freezes nothing, and can be cancelled."""
 
 
 WORKING = ("提交中", OtherStatus.UNKNOWN.value, OtherStatus.UNTRIGGERED.value, "未成交", "部分成交")

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 from ctpbee import CtpBee, CtpbeeApi
-from ctpbee.constant import EVENT_TICK, CancelRequest, Event, OrderData, OrderRequest, OrderType, Status, TradeData
+from ctpbee.constant import EVENT_TICK, CancelRequest, Event, Offset, OrderData, OrderRequest, OrderType, Status, TradeData
 from ctpbee.signals import common_signals
 
 from app.gateway import deadlines, entities
@@ -27,7 +27,7 @@ from app.gateway.messages import AnyRequest, CancelOrder, FindOrder, OrderOutcom
 from app.gateway.positions import BookPositions, position_data
 from app.lib.book import Position
 from app.lib.errors import AppError, BadInput, GatewayDown, NotFound, OrderRefused
-from app.lib.rows import WORKING
+from app.lib.rows import WORKING, OtherStatus
 from app.strategy.unanswered import Unanswered, UnansweredOrders, changed, submitted
 
 ARRIVAL_LIMIT = 5.0
@@ -78,12 +78,12 @@ class _Watching(BookPositions):
     app: StrategyApp
 
     def update_order(self, order: OrderData) -> None:
-        if _is_under_way(order):
+        if self.app.is_under_way(order):
             self.app.recorder.active_orders[order.local_order_id] = order
 
     def update_trade(self, trade: TradeData) -> None:
         order = self.app.recorder.orders.get(trade.local_order_id)
-        if order is not None and not _is_under_way(order) and not self.app.awaits_fills(order):
+        if order is not None and not self.app.is_under_way(order) and not self.app.awaits_fills(order):
             self.app.recorder.active_orders.pop(order.local_order_id, None)
 
 
@@ -212,9 +212,14 @@ class RelayTrader:
                 return  # again in a second
 
     def _check_unanswered(self, request: PlaceOrder) -> None:
-        unanswered = self.unanswered.of(request.local_symbol.partition(".")[0]) if request.offset == "open" else None
-        if unanswered is not None:
-            raise OrderRefused(f"报单 {unanswered.words} 去向未明，弄清之前不再开仓这个合约", code="ORDER_STATE_UNKNOWN")
+        """Raises OrderRefused for an open beside one that may live although nobody has answered for it, or the counter shows it no more."""
+        if request.offset != "open":
+            return
+        symbol = request.local_symbol.partition(".")[0]
+        unanswered = self.unanswered.of(symbol)
+        named = unanswered.words if unanswered is not None else self._app.open_out_of_sight(symbol)
+        if named:
+            raise OrderRefused(f"报单 {named} 去向未明，弄清之前不再开仓这个合约", code="ORDER_STATE_UNKNOWN")
 
     def _answered_late(self, client_order_id: str, answer: Any) -> None:
         """What the gateway said after this strategy had given up waiting for it."""
@@ -359,7 +364,7 @@ class StrategyApp(CtpBee):
 
     def _record_order(self, order: Any) -> None:
         self.recorder.orders[order.local_order_id] = order
-        if _is_under_way(order):
+        if self.is_under_way(order):
             self.recorder.active_orders[order.local_order_id] = order
 
     # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -383,11 +388,28 @@ class StrategyApp(CtpBee):
 
     def _hear_order(self, order: OrderData, found: Unanswered | None) -> None:
         self.hear("order", order)
-        if not _is_under_way(order) and self.awaits_fills(order):
+        if not self.is_under_way(order) and self.awaits_fills(order):
             # The row that says filled comes before the fill: who looks for orders and positions in between must not find neither.
             self.recorder.active_orders[order.local_order_id] = order
-        if found is not None and found.is_unwanted and _is_under_way(order):
+        if found is not None and found.is_unwanted and self.is_under_way(order):
             self.trader.cancel_order(order.create_cancel_request())
+
+    def is_under_way(self, order: OrderData) -> bool:
+        """What ctpbee calls active, 提交中, and an order of this strategy's that is out of the counter's sight: it may be filled any
+        moment."""
+        is_lost = order.status is OtherStatus.UNKNOWN and order.strategy == self.name
+        return is_lost or order.status is Status.SUBMITTING or order._is_active()
+
+    def open_out_of_sight(self, symbol: str) -> str:
+        """The local_order_id of one of this strategy's own that opens this contract; "" for none."""
+        return next(
+            (
+                str(order.local_order_id)
+                for order in list(self.recorder.active_orders.values())
+                if order.status is OtherStatus.UNKNOWN and (order.symbol, order.offset) == (symbol, Offset.OPEN)
+            ),
+            "",
+        )
 
     def awaits_fills(self, order: OrderData) -> bool:
         """Whether this strategy's order has fills that are not in the book yet."""
@@ -459,11 +481,6 @@ class StrategyApp(CtpBee):
             except GatewayDown:
                 return
             self._watched = wanted
-
-
-def _is_under_way(order: OrderData) -> bool:
-    """What ctpbee calls active, and 提交中: it may be filled any moment."""
-    return order.status is Status.SUBMITTING or order._is_active()
 
 
 def _may_have_left(error: AppError) -> bool:

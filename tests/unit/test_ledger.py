@@ -313,6 +313,19 @@ def test_an_order_out_of_sight_freezes_nothing_and_the_next_row_counts_whatever_
     assert told.status is Status.SUBMITTING and ledger.money().frozen_margin > 0
 
 
+def test_an_order_out_of_sight_may_still_open_what_its_strategy_may_not_exceed(ledger: Ledger) -> None:
+    ledger.own(ID, "mine", "pair")
+    ledger.apply_order(order(status="1", VolumeTraded=1))
+    assert ledger.opening("pair", "rb2510") == 2, "the fill that the row tells is not in the book yet"
+    ledger.apply_trade(trade("t1", 1))
+    assert ledger.opening("pair", "rb2510") == 1
+    ledger.lose_sight(ID, order(), "柜台不再有这张报单")
+    assert ledger.opening("pair", "rb2510") == 1, "it may live"
+    assert ledger.opening("other", "rb2510") == ledger.opening("pair", "m2509") == 0
+    ledger.apply_order(order(status="5", VolumeTraded=1))
+    assert ledger.opening("pair", "rb2510") == 0
+
+
 def test_an_order_out_of_sight_that_nobody_ever_answered_is_still_unanswered(ledger: Ledger) -> None:
     ledger.lose_sight(ID, order(), "柜台没有这张报单")
     assert ledger.is_unconfirmed(ID)

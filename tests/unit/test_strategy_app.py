@@ -38,6 +38,7 @@ from app.gateway.messages import AnyRequest, CancelOrder, Done, FindOrder, Order
 from app.lib.book import Position
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput, GatewayDown, NotFound, NotReady, OrderRefused
+from app.lib.rows import OtherStatus
 from app.strategy.bee import StrategyApp
 from app.strategy.loader import NotAStrategy, failure, load, prepare
 
@@ -125,7 +126,7 @@ def tick(symbol: str = "rb2510", price: float = 3000.0) -> TickData:
     )
 
 
-def order(ref: int = 1, status: Status = Status.NOTTRADED, client_order_id: str = "", traded: int = 0) -> OrderData:
+def order(ref: int = 1, status: Status | OtherStatus = Status.NOTTRADED, client_order_id: str = "", traded: int = 0) -> OrderData:
     return OrderData(
         symbol="rb2510", exchange=Exchange.SHFE, order_id=f"1_7_{ref}", type=OrderType.LIMIT, direction=Direction.LONG, offset=Offset.OPEN,
         price=3000.0, volume=2, traded=traded, status=status, time="", gateway_name="sim", is_local=True, trading_day=DAY,
@@ -707,6 +708,28 @@ def test_an_order_that_may_have_left_has_an_id_is_under_way_and_nothing_more_is_
     assert strategy.action.buy_close(2990.0, 1, tick()) == ["sim.1_7_2"], "who wants to get out can"
     strategy.app.forget_day("20250609")
     assert [one.local_order_id for one in strategy.center.active_orders] == [order_id], "it may be the new day's"
+
+
+def test_an_order_out_of_the_counters_sight_is_under_way_and_nothing_more_is_opened_in_its_contract(
+    run: Callable[..., Any], slow: Slow, caplog: pytest.LogCaptureFixture
+) -> None:
+    strategy = run(NOTES)
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    strategy.app.hear_own("order", slow.event(status=OtherStatus.UNKNOWN, status_msg="柜台没有这个编号的报单，但有一张同样的"))
+    assert [one.local_order_id for one in strategy.center.active_orders] == [order_id], "it may be filled any moment"
+    assert strategy.action.buy_open(3000.0, 1, tick()) == "" and len(slow.orders()) == 1
+    assert f"报单 {order_id} 去向未明，弄清之前不再开仓这个合约" in caplog.text
+    assert strategy.action.buy_open(3000.0, 1, tick("rb2601")), "another contract"
+    strategy.app.hear_own("order", slow.event(status=Status.CANCELLED))
+    assert strategy.action.buy_open(3000.0, 1, tick()) == "sim.1_7_3", "it is known now what became of it"
+
+
+def test_somebody_elses_order_in_a_state_that_says_nothing_keeps_no_strategy_from_opening(run: Callable[..., Any], slow: Slow) -> None:
+    strategy = run(NOTES)
+    vars(theirs := order(9, OtherStatus.UNKNOWN, "")).update(strategy="")
+    strategy.app.hear_own("order", theirs)
+    assert strategy.center.active_orders == []
+    assert strategy.action.buy_open(3000.0, 1, tick())
 
 
 def test_it_keeps_the_id_that_send_order_gave_whatever_the_order_is_called_elsewhere(run: Callable[..., Any], slow: Slow) -> None:
