@@ -79,7 +79,7 @@ class Gateway:
 
     def start(self) -> None:
         self._thread.start()
-        self.bee.start()
+        self.do(self.bee.start)  # as the service does: both sides are connected before either has heard a word
 
     def stop(self) -> None:
         self.bee.release()
