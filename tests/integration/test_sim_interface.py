@@ -339,6 +339,23 @@ def test_refusals_of_cancels_that_did_not_leave_from_here_are_no_news_and_the_da
     assert len(gateway.cancel_refusals) == 1
 
 
+def test_a_refused_cancel_of_the_night_is_no_news_once_a_later_one_has_cancelled_the_order(front: FakeFront, gateway: Gateway) -> None:
+    order_id = gateway.send()
+    cancel(gateway, order_id)
+    front.send(frames.RspOrderAction(**CANCEL_REFUSED))
+    eventually(lambda: gateway.cancel_refusals, "the refusal")
+    cancel(gateway, order_id)
+    front.orders = [order(status="5")]
+    front.send(frames.RtnOrder(order=order(status="5")))
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.CANCELLED], "cancelled")
+    front.drop("td")
+    gateway.ready(times=2)
+    front.send(frames.RspOrderAction(**CANCEL_REFUSED))  # RESTART: the login tells the day again
+    front.send(frames.RtnOrder(order=order(2, status="3")))
+    eventually(lambda: gateway.ears.statuses("1_7_2") == [Status.NOTTRADED], "all is heard")
+    assert len(gateway.cancel_refusals) == 1
+
+
 def test_a_cancel_of_an_unknown_order_is_not_sent(gateway: Gateway) -> None:
     unknown = CancelRequest(order_id="9_9_9", symbol="rb2510", exchange=Exchange.SHFE)
     with pytest.raises(NotFound):

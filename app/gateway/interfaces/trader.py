@@ -26,6 +26,7 @@ from ctpbee.constant import (
     CancelRequest,
     OrderData,
     OrderRequest,
+    Status,
 )
 
 from app.counter import frames
@@ -496,12 +497,13 @@ class Trader(Side):
 
     def _on_RspOrderAction(self, frame: frames.RspOrderAction) -> None:
         """The private flow tells refusals of the whole day at each login, and those of other terminals' cancels: news is what answers a
-        cancel that left from here."""
+        cancel that left from here, while the order is not cancelled."""
         code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
         triple = f"{frame.FrontID}_{frame.SessionID}_{frame.OrderRef.strip()}"
         ledger = self._ledger
         order_id = ledger.order_of_sys_id(frame.ExchangeID, frame.OrderSysID) or ledger.order_of_triple(triple) or triple
-        if order_id not in self._cancels:
+        order = ledger.orders.get(order_id)
+        if order_id not in self._cancels or (order is not None and order.status is Status.CANCELLED):
             log.info("refusal %s of a cancel of order %s is old, or another session's", code, order_id)
             return
         self._cancels.discard(order_id)
