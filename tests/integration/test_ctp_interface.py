@@ -1109,6 +1109,12 @@ def test_a_contract_is_live_once_a_quote_of_the_day_has_come_and_until_the_front
     assert not front.is_live("rb2510")  # what it told before it was lost says nothing of now
     told_quote(desk, gateway)
     assert front.is_live("rb2510")
+    gateway.do(lambda: gateway.ledger.begin_day("20250610"))  # the trading front has heard of the next day; there is no new login
+    assert not front.is_live("rb2510")  # its newest quote is of the day that is over
+    told_quote(desk, gateway)  # the last of that day, which was on its way
+    assert not front.is_live("rb2510")
+    told_quote(desk, gateway, TradingDay="20250610")
+    assert front.is_live("rb2510")
     gateway.do(lambda: front.unsubscribe("rb2510"))
     eventually(lambda: not front.is_live("rb2510"), "unsubscribed")
 

@@ -36,7 +36,7 @@ class Market(Side):
         self._wanted: set[str] = set()
         self._held: set[str] = set()
         self._streaming: set[str] = set()
-        self._live: set[str] = set()  # of those, the ones that a quote of this day has come of
+        self._live: dict[str, str] = {}  # of those, the trading day that a quote has come of
         self._ticks: deque[DepthField] = deque()
         self._ticks_lock = threading.Lock()
 
@@ -51,7 +51,7 @@ class Market(Side):
 
     def is_live(self, symbol: str) -> bool:
         """Whether its newest tick is what holds now. A front answers a subscription with what there is, then tells each change."""
-        return self.ready and symbol in self._live
+        return self.ready and self._live.get(symbol) == self._day
 
     def follow(self, state: str) -> None:
         """Hear of the trading front's state: some market fronts depend on it."""
@@ -78,7 +78,8 @@ class Market(Side):
         target = self._wanted | self._held
         new, gone = target - self._streaming, self._streaming - target
         self._streaming = target
-        self._live &= target
+        for symbol in gone:
+            self._live.pop(symbol, None)
         if gone:
             self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(gone), subscribe=False))
         if new and not self._send(frames.ReqSubMarketData(InstrumentIDs=sorted(new))):
@@ -90,7 +91,7 @@ class Market(Side):
         super()._on_lost(reason)
 
     def _stop_streaming(self) -> None:
-        self._streaming, self._live = set(), set()
+        self._streaming, self._live = set(), {}
 
     def _on_RspUserLogin(self, frame: frames.RspUserLogin) -> None:
         if frame.ErrorID:
@@ -115,7 +116,7 @@ class Market(Side):
         log.warning("subscription of %s refused: %s %s", frame.InstrumentID, code, message)
         self._wanted.discard(frame.InstrumentID)
         self._streaming.discard(frame.InstrumentID)
-        self._live.discard(frame.InstrumentID)
+        self._live.pop(frame.InstrumentID, None)
         self._emit(EVENT_ERROR, {"ErrorID": frame.ErrorID, "ErrorMsg": message, "detail": f"行情订阅失败 {frame.InstrumentID}"})
 
     def _intake(self, frame: frames.AnyCallbackFrame) -> bool:
@@ -162,6 +163,6 @@ class Market(Side):
         )
         self._clock.advance(tick.datetime, row.ExchangeID)
         tick.datetime = self._clock.believed(tick.datetime, row.ExchangeID)
-        if row.InstrumentID not in self._live and fields.is_of_day(row, self._day):
-            self._live.add(row.InstrumentID)
+        if self._live.get(row.InstrumentID) != self._day and fields.is_of_day(row, self._day):
+            self._live[row.InstrumentID] = self._day
         self._emit(EVENT_TICK, tick)
