@@ -266,7 +266,8 @@ def import_bars(
     ctx: click.Context, files: tuple[Path, ...], account: str, brokerid: str, userid: str, symbol: str, label: str | None, **options: Any
 ) -> None:
     """导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。可重复执行：相同时刻的以文件为准；有坏行的文件整个不导入。"""
-    from app.gateway.registry import PAPER_BROKER, account_key
+    from app.gateway.identity import account_of
+    from app.gateway.registry import PAPER_BROKER
     from app.gateway.transfer import bar_import
     from app.lib import calendar
 
@@ -274,7 +275,7 @@ def import_bars(
     calendar.use_overrides(settings.calendar_file)
     if not account and (brokerid or userid):
         paper = settings.interface == "sim"
-        account = account_key("sim" if paper else "ctp", brokerid or (PAPER_BROKER if paper else ""), userid)
+        account = account_of(settings, "sim" if paper else "ctp", brokerid or (PAPER_BROKER if paper else ""), userid)
     account = bar_import.find_account(settings, account)
     if not all([_import_file(settings, account, path, symbol, label or "") for path in files]):
         sys.exit(1)

@@ -150,10 +150,18 @@ PAPER_BROKER = "9999"
 
 
 def account_key(interface: str, brokerid: str, userid: str) -> str:
-    """The account's name in files, rooms and tokens: readable, unambiguous, safe as a file name."""
+    """The account's name in files, rooms and tokens: readable, one account's alone, safe as a file name."""
+    return _key(interface, brokerid, userid, digits=32)
 
-    plain = [re.sub(r"[^A-Za-z0-9_]", "_", part)[:24] for part in (interface, brokerid, userid)]
+
+def old_account_key(interface: str, brokerid: str, userid: str) -> str:
+    """Its name before it had 128 bits: others' names with the same 40 can be found in seconds."""
+    return _key(interface, brokerid, userid, digits=10)
+
+
+def _key(*parts: str, digits: int) -> str:
+    plain = [re.sub(r"[^A-Za-z0-9_]", "_", part)[:24] for part in parts]
     key = "-".join(plain)
-    if plain != [interface, brokerid, userid]:
-        key += "-" + hashlib.sha256(f"{interface}\0{brokerid}\0{userid}".encode()).hexdigest()[:10]
+    if plain != list(parts):
+        key += "-" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
     return key

@@ -138,6 +138,7 @@ OWN: dict[str, Own] = {
     "FRONT_NOT_LISTED": Own(US, "这组前置不在本服务的名单（设置 `fronts`）里，没有连接它"),
     "FRONT_NOT_ALLOWED": Own(US, "账户以前登录的是另一组前置，没有连接这一组：确要换，在服务器上 `python run.py fronts allow`"),
     "FRONTS_UNSET": Own(US, "对外服务没有写明可登录的期货公司前置（设置 `fronts`），没有连接任何前置"),
+    "ACCOUNT_KEY_TAKEN": Own(US, "另一账户正以同一个旧名字的目录登录，没有连接前置；等它登录完再试"),
     "AUTH_CODE_UNSET": Own(US, "对外服务还没有授权码：在服务器上 `python run.py auth-code`"),
     "NO_SETTLEMENT": Own(COUNTER_SIDE, "柜台没有（这一天的）结算单"),
     "HOST_DOWN": Own(US, "网关管理进程没有应答；稍后再试"),

@@ -19,7 +19,7 @@ import pytest
 from app.gateway.host.host import Host
 from app.gateway.messages import Accounts, ListAccounts, LoggedIn, LogIn, LogOut, ShutDown
 from app.gateway.process import Lock, Process, end
-from app.gateway.registry import Entry, Registry
+from app.gateway.registry import Entry, Registry, old_account_key
 from app.gateway.rpc import RpcClient
 from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginRefused, NotFound
 from app.model import SERVER, open_store
@@ -27,6 +27,7 @@ from app.model.sessions import Sessions
 from app.model.store import Store
 from app.settings import Settings
 from tests.fakes.host import COUNTER, GATEWAY
+from tests.unit.test_registry import COLLIDING
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -448,6 +449,17 @@ def test_a_public_server_without_listed_fronts_takes_no_real_login_but_paper(wor
         host.log_in(log_in_at(td=A, md=C))
     assert refused.value.code == "FRONTS_UNSET" and world.registry.living("gateway") == []
     assert host.log_in(log_in()).fresh
+
+
+def test_two_accounts_that_would_share_a_folder_of_old_do_not_share_a_gateway(world: World) -> None:
+    """Neither name stands in it yet, and the built-in counter is none that knows: nobody may come in by the other's gateway."""
+    first, second = (("sim", "9999", user) for user in COLLIDING)
+    open_store(world.settings, old_account_key(*first)).close()
+    host = world.host()
+    assert host.log_in(log_in(first[2])).account == old_account_key(*first)
+    with pytest.raises(LoginRefused) as refused:
+        host.log_in(log_in(second[2]))
+    assert refused.value.code == "ACCOUNT_KEY_TAKEN"
 
 
 # ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────

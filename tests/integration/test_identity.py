@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +14,14 @@ import pytest
 from click.testing import CliRunner
 
 import run
-from app.gateway.identity import Identity
+from app import backup, data_dir
+from app.gateway.identity import Identity, account_of
 from app.gateway.interfaces import checks, native
 from app.gateway.messages import CheckPassword
+from app.gateway.registry import account_key, old_account_key
 from app.gateway.rpc import RpcClient
 from app.gateway.service import Login, Service
+from app.gateway.transfer import moving
 from app.lib.brokers import Brokers, Front
 from app.lib.errors import AppError, LoginRefused
 from app.model import open_store
@@ -24,6 +29,7 @@ from app.model.sqlite import SqliteStore
 from app.settings import Settings
 from tests.fakes.native import Desk
 from tests.kept_calendar import keep_calendar
+from tests.unit.test_registry import COLLIDING
 from tests.waiting import eventually
 
 ACCOUNT = "ctp-9999-demo"
@@ -168,3 +174,64 @@ def test_on_the_server_another_front_is_allowed_listed_and_forgotten(tmp_path: P
         assert failed.exit_code != 0 and failed.stderr, wrong
     assert command("allow", ACCOUNT, "home", CTPBEE_BACKEND_FRONTS=f"home={home}").exit_code == 0
     assert "home" in command("list", CTPBEE_BACKEND_FRONTS=f"home={home}").output
+
+
+# ── folders of old, whose names have 40 bits ─────────────────────────────────────────────────────────────────────────
+
+
+def old_folder(settings: Settings, who: tuple[str, str, str], owner: tuple[str, str, str] | None) -> str:
+    old = old_account_key(*who)
+    store = open_store(settings, old)
+    store.put_setting("config", "CLOSE_PATTERN", "yesterday")
+    if owner is not None:
+        Identity(store).logged_in(*owner, None, Brokers({}))
+    store.close()
+    return old
+
+
+FIRST, SECOND = (("sim", "9999", user) for user in COLLIDING)
+
+
+def test_a_folder_of_old_is_his_whose_name_stands_in_it(tmp_path: Path) -> None:
+    settings = Settings.load(environment={}, data_dir=tmp_path)
+    assert account_of(settings, *FIRST) == account_key(*FIRST)
+    old = old_folder(settings, FIRST, FIRST)
+    assert account_of(settings, *FIRST) == old
+    assert account_of(settings, *SECOND) == account_key(*SECOND)
+
+
+def test_a_folder_that_names_nobody_is_the_first_accounts_that_the_counter_knows_by_it(tmp_path: Path) -> None:
+    """Whoever finds a name with the same 40 bits can have an account there too: the built-in counter lets in everybody."""
+    settings = Settings.load(environment={}, data_dir=tmp_path)
+    old = old_folder(settings, FIRST, None)
+    (tmp_path / "counter").mkdir()
+    counter = sqlite3.connect(tmp_path / "counter" / "counter.db")
+    with contextlib.closing(counter), counter:
+        counter.execute("CREATE TABLE accounts (id INTEGER PRIMARY KEY, broker TEXT, user TEXT)")
+        counter.executemany("INSERT INTO accounts (broker, user) VALUES (?, ?)", [("9999", "other"), FIRST[1:], SECOND[1:]])
+    assert account_of(settings, *SECOND) == account_key(*SECOND)
+    assert account_of(settings, *FIRST) == old
+
+
+def test_a_real_accounts_folder_that_names_nobody_is_his_whom_a_front_lets_in(tmp_path: Path) -> None:
+    settings = Settings.load(environment={}, data_dir=tmp_path)
+    who = ("ctp", "9999", "a.trader")
+    old = old_folder(settings, who, None)
+    assert account_of(settings, *who) == old
+
+
+def test_a_folder_of_old_keeps_its_name_through_export_and_backup(tmp_path: Path) -> None:
+    settings = Settings.load(environment={}, data_dir=tmp_path / "a", strategies_dir=tmp_path / "strategies")
+    data_dir.prepare(settings.data_dir)
+    old = old_folder(settings, FIRST, FIRST)
+    moving.export(settings, tmp_path / "export", "csv", lambda _rows: None)
+    moved = Settings.load(environment={}, data_dir=tmp_path / "b")
+    moving.load(moved, tmp_path / "export", lambda _rows: None)
+    backup.restore(
+        restored := Settings.load(environment={}, data_dir=tmp_path / "c", strategies_dir=tmp_path / "more"),
+        backup.back_up(settings, tmp_path / "one.tar.gz", lambda _text: None),
+        False,
+        lambda _text: None,
+    )
+    for there in (moved, restored):
+        assert account_of(there, *FIRST) == old and account_of(there, *SECOND) == account_key(*SECOND)

@@ -26,6 +26,7 @@ from app.gateway import channel, process
 from app.gateway.channel import Connection
 from app.gateway.host.leftovers import Leftovers
 from app.gateway.host.strategy_keeper import STRATEGY, Keeper
+from app.gateway.identity import account_of
 from app.gateway.interfaces import check_interface
 from app.gateway.messages import (
     AccountInfo,
@@ -53,7 +54,7 @@ from app.gateway.messages import (
     StopStrategy,
 )
 from app.gateway.process import AlreadyRunning, Backoff, Cage, Kept, Lock, Process
-from app.gateway.registry import PROTOCOL, Entry, Registry, account_key, other_version
+from app.gateway.registry import PROTOCOL, Entry, Registry, other_version
 from app.gateway.rpc import Last, RpcClient, RpcServer
 from app.lib.brokers import Brokers, Front, addresses
 from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginDelayed, LoginRefused, NotFound
@@ -218,9 +219,11 @@ class Host:
     def log_in(self, request: LogIn) -> LoggedIn:
         check_interface(request.interface)
         request = self._at_a_listed_front(request)
-        key = account_key(request.interface, request.brokerid, request.userid)
+        key = account_of(self._settings, request.interface, request.brokerid, request.userid)
         while True:
             account = self._accounts.setdefault(key, Account(key, request.interface, request.brokerid, request.userid))
+            if (account.brokerid, account.userid) != (request.brokerid, request.userid):  # an older key, whose folder says no owner yet
+                raise LoginRefused("另一账户正以同一目录登录，请稍后再试", code="ACCOUNT_KEY_TAKEN")
             with account.lock:
                 if self._accounts.get(key) is not account:
                     continue  # it was forgotten while we waited for our turn
