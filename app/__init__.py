@@ -29,7 +29,7 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = open_store(settings, SERVER, ship=False)
     hub = ext.init_app(app, settings)
-    found = gateways or Gateways(settings, hub.push, hub.snapshot, ext.loss_handler(app), hub.frozen)
+    found = gateways or Gateways(settings, hub.push, hub.snapshot, ext.loss_handler(app), hub.frozen, hub.accounts)
     app.config.update(
         WORKSHOP=Workshop(settings),
         MAX_CONTENT_LENGTH=settings.max_body,

@@ -411,6 +411,10 @@ class Hub:
         with self._lock:
             return [Member(page.sid, page.account, page.token) for page in self._pages.values() if page.account]
 
+    def accounts(self) -> set[str]:
+        """Those that have a page."""
+        return {member.account for member in self.members()}
+
     def send(self, sid: str, name: str, data: Any) -> None:
         """One event to one page, whether anonymous or not."""
         with self._lock:

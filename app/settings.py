@@ -74,6 +74,11 @@ class Settings(BaseModel):
     max_body: int = Field(1024 * 1024, ge=1024, description="请求体上限，字节")
     login_per_address: int = Field(20, ge=1, description="每个地址每分钟登录次数上限")
     login_per_account: int = Field(5, ge=1, description="每个账户每 10 分钟密码错误次数上限")
+    max_accounts: int = Field(20, ge=1, le=10_000, description="同时登录的账户数上限，真实的与模拟的合计；每个是一个约 60 MB 的进程")
+    max_paper_accounts: int = Field(10, ge=0, le=10_000, description="其中模拟账户的上限")
+    paper_idle_hours: float = Field(
+        12.0, ge=0, le=24 * 366, description="模拟账户无人过问（页面、请求）且无持仓、挂单、运行中的策略，多少小时后登出；0 为不登出"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="日志级别")
     log_format: Literal["text", "json"] = Field("text", description="日志的每一行：文字，或一个 JSON 对象")
     log_to: Literal["files", "stdout"] = Field("files", description="日志写到数据目录的轮转文件，或各进程的标准输出")

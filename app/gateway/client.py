@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
@@ -33,7 +33,9 @@ from app.gateway.messages import (
     PlaceOrder,
     Push,
     ReadBars,
+    ReadMetrics,
     ReadStatus,
+    Visited,
     Watch,
 )
 from app.gateway.recent_bars import RecentBars
@@ -46,6 +48,7 @@ NEEDS_LOGIN = "needs_login"
 """The reason given to `on_lost` when nobody will bring the gateway back: the account has to log in again."""
 
 FIRST_RETRY, LAST_RETRY = 0.1, 1.0
+VISITED_SECONDS = 60.0  # how often the host is told which accounts somebody looks at
 SCAN_SECONDS = 1.0  # how often the registry is looked at for gateways that somebody else started
 CONNECT_TIMEOUT = 3.0
 HOST_TIMEOUT = 3.0  # for asking the host how an account stands
@@ -213,7 +216,8 @@ class Gateways:
     `on_push(account, push)` and `on_snapshot(account, json)` run in the connection's reader thread, in the gateway's order: what
     is pushed after a snapshot is newer than it. `on_lost(account, reason)` is called once per loss, and once more with
     NEEDS_LOGIN when the host says that the gateway will not come back. `on_frozen(account, reason)` is called when a gateway that is
-    connected has not answered for some seconds, and with "" when it does again. None of them may call back into `call`.
+    connected has not answered for some seconds, and with "" when it does again. `pages` says which accounts have
+    a page open. None of them may call back into `call`.
     """
 
     def __init__(
@@ -223,7 +227,10 @@ class Gateways:
         on_snapshot: Callable[[str, bytes], None],
         on_lost: Callable[[str, str], None],
         on_frozen: Callable[[str, str], None] = lambda _account, _reason: None,
+        pages: Callable[[], Iterable[str]] = tuple,
     ) -> None:
+        self._pages = pages
+        self._asked: set[str] = set()  # accounts, since the host was last told
         self.registry = Registry(settings.data_dir)
         self.recent_bars = RecentBars()
         self.on_push = on_push
@@ -278,6 +285,8 @@ class Gateways:
         return self._call(account, request, timeout)
 
     def _call(self, account: str, request: AnyRequest, timeout: float | None) -> Any:
+        if not isinstance(request, ReadStatus | ReadMetrics):  # machines ask for these
+            self._asked.add(account)
         client = self._client(account)
         if client is None:
             raise self._why_not(account)
@@ -331,11 +340,27 @@ class Gateways:
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _scan_forever(self) -> None:
+        told = time.monotonic()
         while not self._stopped.wait(SCAN_SECONDS):
             try:
                 self._scan()
+                if time.monotonic() - told > VISITED_SECONDS:
+                    told = time.monotonic()
+                    self.tell_visited()
             except Exception:  # the edge of this thread
                 log.exception("looking for gateways failed")
+
+    def tell_visited(self) -> None:
+        """Tell the host which accounts have pages or were asked for: it ends paper ones at which nobody looks."""
+        asked, self._asked = self._asked, set()
+        accounts = sorted(asked | set(self._pages()))
+        if not accounts:
+            return
+        try:
+            self.ask_host(Visited(accounts))
+        except AppError as error:
+            self._asked |= asked
+            log.info("the host was not told who is looked at: %s", error.message)
 
     def _scan(self) -> None:
         for entry in self.accounts():

@@ -37,6 +37,12 @@ class LogIn(Message):
     front: str = ""  # the name of a listed broker: its addresses, whatever the two above say
 
 
+class Visited(Message):
+    """These accounts have a page open, or were asked for, since this web last said so. Reply: Done."""
+
+    accounts: list[str]
+
+
 class LogOut(Message):
     """End the account's gateway. Reply: LoggedOut. Errors: NotFound when it is not logged in."""
 
@@ -423,6 +429,7 @@ class CloseOutcome(Message):
 AnyRequest = (
     LogIn
     | LogOut
+    | Visited
     | ListAccounts
     | ShutDown
     | ListStrategies

@@ -158,6 +158,13 @@ class NeedsLogin(AppError):
     default_code = "NEEDS_LOGIN"
 
 
+class TooManyAccounts(AppError):
+    """As many accounts are logged in as this server takes: log one out, or have the setting raised. Nothing was started."""
+
+    status = 503
+    default_code = "TOO_MANY_ACCOUNTS"
+
+
 class NotReady(AppError):
     """The front is lost, or the account is still loading: quotes may move, orders cannot be sent. Nothing was sent."""
 

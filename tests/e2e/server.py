@@ -51,6 +51,8 @@ class BackendServer:
             "order_timeout": 2,
             "login_per_address": 1000,
             "login_per_account": 1000,
+            "max_accounts": 1000,
+            "max_paper_accounts": 1000,
             "strategies_dir": data_dir / "strategies",
             "counter_clock": "2025-06-05T10:00:00",  # a Thursday on which rb2510 is alive
         } | settings

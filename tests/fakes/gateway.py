@@ -1,8 +1,8 @@
 """A gateway without trading: what the host starts, watches and asks, and nothing more.
 
 Its userid says how it behaves: `refused` and `silent` are its front's answers to the login, `broken` ends before it listens,
-`stubborn` does not end when it is asked to, `newer` speaks another version's protocol. A file `<data>/refuse` has every login
-refused from then on. What it is told of strategies goes to a file `<data>/told-<account>`.
+`stubborn` does not end when it is asked to, `newer` speaks another version's protocol, `idle` has no orders. A
+file `<data>/refuse` has every login refused from then on. What it is told of strategies goes to a file `<data>/told-<account>`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
                     raise LoginRefused("密码与登录时不同", code="PASSWORD_DIFFERS")
                 return Done()
             case ReadLists():
-                return Json(orjson.dumps({"active_order_list": [{}, {}]}))
+                return Json(orjson.dumps({"active_order_list": [] if who["userid"] == "idle" else [{}, {}], "position_list": []}))
             case StrategyChanged():
                 with open(settings.data_dir / f"told-{who['account']}", "ab") as told_file:
                     told_file.write(request.payload + b"\n")

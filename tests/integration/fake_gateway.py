@@ -19,6 +19,7 @@ from app.gateway.messages import (
     AnyReply,
     AnyRequest,
     Counted,
+    Done,
     Json,
     ListAccounts,
     LoggedIn,
@@ -30,6 +31,7 @@ from app.gateway.messages import (
     PushContracts,
     ReadBars,
     ReadStatus,
+    Visited,
     Watch,
 )
 from app.gateway.registry import Registry, account_key
@@ -156,6 +158,7 @@ class FakeHost:
 
     def __init__(self, data_dir: Path) -> None:
         self.states: dict[str, str] = {}
+        self.visited: list[list[str]] = []
         self.gateways: dict[str, FakeGateway] = {}
         self._data_dir = data_dir
         self._registry = Registry(data_dir)
@@ -170,6 +173,9 @@ class FakeHost:
     def _handle(self, _connection: Connection, request: AnyRequest) -> AnyReply:
         if isinstance(request, ListAccounts):
             return Accounts([AccountInfo(account, "sim", "9999", "x", state) for account, state in self.states.items()])
+        if isinstance(request, Visited):
+            self.visited.append(request.accounts)
+            return Done()
         if isinstance(request, LogIn):
             if request.password != "right":
                 raise LoginRefused("CTP:不合法的登录", code="CTP_3")

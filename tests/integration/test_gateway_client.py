@@ -421,3 +421,23 @@ def test_a_web_of_another_version_than_host_and_gateways_says_that_they_must_be_
             ask()
         assert refused.value.code == "VERSION_MISMATCH"
     assert heard.of("snapshot") == []
+
+
+def test_the_host_is_told_which_accounts_have_pages_or_were_asked_for_but_not_of_machines(data_dir: Path, gateway: FakeGateway) -> None:
+    heard = Heard()
+    with_pages = ["sim-9999-page"]
+    made = Gateways(Settings(data_dir=data_dir), heard.push, heard.snapshot, heard.lost, pages=lambda: with_pages)
+    made.tell_visited()  # without a host: it is told later
+    host = FakeHost(data_dir)
+    try:
+        with pytest.raises(NotReady):
+            made.call(ACCOUNT, ReadStatus())
+        made.tell_visited()
+        made.call(ACCOUNT, PushContracts())
+        made.tell_visited()
+        with_pages.clear()
+        made.tell_visited()
+        assert host.visited == [["sim-9999-page"], [ACCOUNT, "sim-9999-page"]]
+    finally:
+        made.stop()
+        host.die()

@@ -17,11 +17,11 @@ import psutil
 import pytest
 
 from app.gateway.host.host import Host
-from app.gateway.messages import Accounts, ListAccounts, LoggedIn, LogIn, LogOut, ShutDown
+from app.gateway.messages import Accounts, ListAccounts, LoggedIn, LogIn, LogOut, ShutDown, Visited
 from app.gateway.process import Lock, Process, end
 from app.gateway.registry import Entry, Registry, old_account_key
 from app.gateway.rpc import RpcClient
-from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginRefused, NotFound
+from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginRefused, NotFound, TooManyAccounts
 from app.model import SERVER, open_store
 from app.model.sessions import Sessions
 from app.model.store import Store
@@ -512,3 +512,85 @@ def test_a_new_host_ends_the_sessions_of_accounts_that_nobody_runs_and_no_others
     assert sessions.accounts() == ["sim-9999-demo", "sim-9999-starting"]
     assert sessions.current("sim-9999-demo") == kept["sim-9999-demo"]
     starting.close()
+
+
+# ── how many, and for how long ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("ctp")
+def test_beyond_the_limits_nothing_is_started_and_paper_accounts_leave_room_for_real_ones(world: World) -> None:
+    world.set(max_accounts=3, max_paper_accounts=2)
+    host = world.host()
+    host.log_in(log_in("one"))
+    host.log_in(log_in("two"))
+    with pytest.raises(TooManyAccounts, match="模拟账户 2 个.*max_paper_accounts"):
+        host.log_in(log_in("three"))
+    assert world.starts("three") == [] and len(host.list_accounts().accounts) == 2
+    assert not host.log_in(log_in("one")).fresh  # who is in is not kept out
+    host.log_in(log_in_at(td=A, md=C, userid="real"))
+    with pytest.raises(TooManyAccounts, match="账户 3 个"):
+        host.log_in(log_in_at(td=A, md=C, userid="more"))
+    host.log_out(LogOut("sim-9999-one"))
+    assert host.log_in(log_in("three")).fresh
+
+
+def test_many_logins_at_once_do_not_slip_through_the_limit(world: World) -> None:
+    world.set(max_paper_accounts=2)
+    host = world.host()
+    refused: list[AppError] = []
+
+    def try_one(userid: str) -> None:
+        try:
+            host.log_in(log_in(userid))
+        except TooManyAccounts as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=try_one, args=(f"user{number}",)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(refused) == 3 and len(world.registry.living("gateway")) == 2
+
+
+def test_a_login_that_fails_gives_its_place_back(world: World) -> None:
+    world.set(max_paper_accounts=1)
+    host = world.host()
+    with pytest.raises(LoginRefused):
+        host.log_in(log_in("refused"))
+    assert host.log_in(log_in()).fresh
+
+
+def test_a_paper_account_at_which_nobody_looks_ends_and_comes_back_at_its_login(world: World) -> None:
+    world.set(paper_idle_hours=0.3 / 3600)
+    host = world.host()
+    host.log_in(log_in("idle"))
+    session = world.sessions()
+    session.join("sim-9999-idle")
+    eventually(lambda: world.gateway("idle") is None and host.list_accounts() == Accounts([]), "it has ended")
+    assert session.current("sim-9999-idle") is None  # its token says so: the page goes to its login
+    assert host.log_in(log_in("idle")).fresh
+
+
+@pytest.mark.usefixtures("ctp")
+def test_an_account_with_orders_a_real_one_and_one_that_is_looked_at_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    end_if_idle = Host._end_if_idle
+
+    def look(host: Host, account: Any, visited: float) -> None:
+        end_if_idle(host, account, visited)
+        looks.append(account.userid)
+
+    monkeypatch.setattr(Host, "_end_if_idle", look)
+    world.set(paper_idle_hours=2 / 3600)
+    host = world.host()
+    host.log_in(log_in_at(td=A, md=C, userid="idle"))
+    host.log_in(log_in("demo"))
+    host.log_in(log_in("idle"))
+
+    def visit() -> bool:
+        host.visited(Visited(["sim-9999-idle", "sim-9999-nobody"]))
+        return looks == ["demo"]
+
+    eventually(visit, "the one with orders was looked at and goes on")
+    assert len(host.list_accounts().accounts) == 3 and len(world.registry.living("gateway")) == 3

@@ -52,12 +52,13 @@ from app.gateway.messages import (
     ShutDown,
     StartStrategy,
     StopStrategy,
+    Visited,
 )
 from app.gateway.process import AlreadyRunning, Backoff, Cage, Kept, Lock, Process
 from app.gateway.registry import PROTOCOL, Entry, Registry, other_version
 from app.gateway.rpc import Last, RpcClient, RpcServer
 from app.lib.brokers import Brokers, Front, addresses
-from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginDelayed, LoginRefused, NotFound
+from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginDelayed, LoginRefused, NotFound, TooManyAccounts
 from app.model import HOST, SERVER, open_store
 from app.model.sessions import Sessions
 from app.settings import FRONTS_UNSET, Settings
@@ -70,6 +71,7 @@ LOOK_EVERY = 0.2
 ADOPT_EVERY = 5  # looks
 GRACE_GATEWAY = 2.0
 GRACE_COUNTER = 1.0
+IDLE_LOOK = 600.0  # seconds between two looks at what an account lives for that nobody looks at
 UNKNOWN = -1  # LoggedOut.working_orders when the gateway did not say
 
 log = logging.getLogger(__name__)
@@ -91,6 +93,8 @@ class Account:
         self.started = 0.0
         self.due: float | None = None  # when to start it again
         self.backoff = Backoff()
+        self.visited = time.monotonic()  # when somebody last looked at it
+        self.idle_look = 0.0  # when it was last asked whether it may be ended
 
     @property
     def gateway(self) -> str:
@@ -122,6 +126,7 @@ class Host:
         self._accounts: dict[str, Account] = {}
         self._counter = Kept(self._registry, "counter", self._launch_counter)
         self._counter_lock = threading.Lock()
+        self._counting = threading.Lock()  # accounts, while one more is let in
         self._stopping = threading.Event()
         self._launching = threading.Lock()  # no child is started once stop() has begun
         self._brokers = Brokers(settings.fronts)
@@ -187,6 +192,8 @@ class Host:
                 return _in_a_thread(lambda: self.log_out(request))
             case ListAccounts():
                 return self.list_accounts()
+            case Visited():
+                return self.visited(request)
             case ShutDown():
                 return Last(Done(), self.ask_to_stop)
         answer = self._about_strategies(request)
@@ -227,6 +234,7 @@ class Host:
             with account.lock:
                 if self._accounts.get(key) is not account:
                     continue  # it was forgotten while we waited for our turn
+                account.visited = time.monotonic()
                 entry = self._running(account)
                 if entry is not None:
                     return self._log_in_again(account, request, entry)
@@ -268,6 +276,13 @@ class Host:
         log.info("%s logged out", account.key)
         return LoggedOut(working)
 
+    def visited(self, request: Visited) -> Done:
+        for key in request.accounts:
+            account = self._accounts.get(key)
+            if account is not None:
+                account.visited = time.monotonic()
+        return Done()
+
     def list_accounts(self) -> Accounts:
         return Accounts([self._describe(account) for _, account in sorted(self._accounts.items())])
 
@@ -297,6 +312,7 @@ class Host:
         return None
 
     def _log_in_fresh(self, account: Account, request: LogIn) -> LoggedIn:
+        self._let_in(account)
         self._sessions.end(account.key)  # before anything starts: no older token is to speak to the new gateway
         account.login, account.backoff = request, Backoff()
         try:
@@ -334,6 +350,20 @@ class Host:
                 self._follow(account, account.process)
             raise
         return LoggedIn(account.key, fresh=False)
+
+    def _let_in(self, account: Account) -> None:
+        """Give it one of the places that there are. Raises TooManyAccounts."""
+        with self._counting:
+            others = [other for other in list(self._accounts.values()) if other is not account and other.state != "needs_login"]
+            paper = [other for other in others if other.interface == "sim"]
+            is_paper = account.interface == "sim"
+            if len(others) < self._settings.max_accounts and not (is_paper and len(paper) >= self._settings.max_paper_accounts):
+                account.state = "starting"
+                return
+            del self._accounts[account.key]
+        most = f"模拟账户 {len(paper)} 个" if is_paper and len(others) < self._settings.max_accounts else f"账户 {len(others)} 个"
+        log.warning("%s is not let in: there are %d accounts, %d of them paper", account.key, len(others), len(paper))
+        raise TooManyAccounts(f"本服务已登录{most}，到了上限：请先注销一个，或请管理者调高设置 max_accounts、max_paper_accounts")
 
     def _needs_login(self, account: Account) -> None:
         """Nobody brings its gateway back before the next login, and no token is good for it."""
@@ -498,6 +528,7 @@ class Host:
                             self._look_at(account)
                         finally:
                             account.lock.release()
+                self._look_for_the_idle()
                 if any(account.interface == "sim" and account.state != "needs_login" for account in list(self._accounts.values())):
                     with self._counter_lock:
                         self._counter.look()
@@ -512,6 +543,33 @@ class Host:
             self._found_dead(account, account.process)
         elif account.due is not None and time.monotonic() >= account.due:
             self._start_again(account)
+
+    def _look_for_the_idle(self) -> None:
+        """Paper accounts at which nobody has looked for long are ended: a gateway costs as much as a trader's."""
+        now, patience = time.monotonic(), self._settings.paper_idle_hours * 3600
+        for account in list(self._accounts.values()):
+            is_idle = account.interface == "sim" and account.state == "ready" and now - account.visited > patience > 0
+            if is_idle and now - account.idle_look > IDLE_LOOK:
+                account.idle_look = now
+                threading.Thread(target=self._end_if_idle, args=(account, account.visited), name=f"idle-{account.key}", daemon=True).start()
+
+    def _end_if_idle(self, account: Account, visited: float) -> None:
+        """End its gateway, as a logout does, unless there is something that it lives for. A thread of its own."""
+        try:
+            with account.lock:
+                entry = self._running(account)
+                if self._accounts.get(account.key) is not account or entry is None or self._strategies.has_running(account.key):
+                    return
+                lists = orjson.loads(_call(entry, ReadLists(), timeout=10.0).payload)
+                if lists["position_list"] or lists["active_order_list"] or account.visited != visited:
+                    return
+                log.info("%s is idle and ends", account.key)
+                self._say_good_bye(account, entry)
+                self._needs_login(account)
+                del self._accounts[account.key]
+                self._forget_entry(account)
+        except AppError as error:
+            log.warning("%s may be idle, but does not say so: %s", account.key, error.message)
 
     def _found_dead(self, account: Account, gateway: Process) -> None:
         log.warning("%s (pid %d) is dead, exit code %s", account.gateway, gateway.pid, gateway.exit_code)

@@ -204,6 +204,10 @@ class Keeper:
         self._end(list(self._strategies.values()))
         self._news.put(None)
 
+    def has_running(self, account: str) -> bool:
+        """Whether a strategy of the account runs, or is to."""
+        return any(strategy.account == account and strategy.runs for strategy in list(self._strategies.values()))
+
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def rows(self, account: str, name: str = "") -> Json:
