@@ -73,7 +73,7 @@ class Settings(BaseModel):
     settlement_confirm: bool = Field(True, description="CTP 登录后自动确认结算单；false 则须 POST /settlement，之前报单被拒（42）")
     max_body: int = Field(1024 * 1024, ge=1024, description="请求体上限，字节")
     login_per_address: int = Field(20, ge=1, description="每个地址每分钟登录次数上限")
-    login_per_account: int = Field(5, ge=1, description="每个账户每 10 分钟密码错误次数上限")
+    login_per_account: int = Field(5, ge=1, description="每个账户在每个地址每 10 分钟密码错误次数上限；近 30 天没有登录过的地址合计两倍")
     max_accounts: int = Field(20, ge=1, le=10_000, description="同时登录的账户数上限，真实的与模拟的合计；每个是一个约 60 MB 的进程")
     max_paper_accounts: int = Field(10, ge=0, le=10_000, description="其中模拟账户的上限")
     paper_idle_hours: float = Field(

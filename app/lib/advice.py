@@ -140,6 +140,7 @@ OWN: dict[str, Own] = {
     "FRONTS_UNSET": Own(US, "对外服务没有写明可登录的期货公司前置（设置 `fronts`），没有连接任何前置"),
     "ACCOUNT_KEY_TAKEN": Own(US, "另一账户正以同一个旧名字的目录登录，没有连接前置；等它登录完再试"),
     "AUTH_CODE_UNSET": Own(US, "对外服务还没有授权码：在服务器上 `python run.py auth-code`"),
+    "AUTH_CODE_BY_COMMAND": Own(US, "对外服务的授权码不能从网页修改：在服务器上 `python run.py auth-code`"),
     "NO_SETTLEMENT": Own(COUNTER_SIDE, "柜台没有（这一天的）结算单"),
     "HOST_DOWN": Own(US, "网关管理进程没有应答；稍后再试"),
     "GATEWAY_FAILED": Own(US, "账户的网关没能启动，原因在它的日志里"),

@@ -11,7 +11,7 @@ from app.gateway.messages import CheckPassword, LogIn
 from app.gateway.registry import PAPER_BROKER, account_key
 from app.global_var import G
 from app.lib import fronts
-from app.lib.errors import BadInput, NotFound
+from app.lib.errors import BadInput, NotAllowed, NotFound
 from app.views.asking import ask, parameters
 from app.views.envelope import failing_as, ours, succeed
 from app.views.parse import REQUIRED, Parameters
@@ -30,7 +30,7 @@ def log_in() -> Response:
     sent = parameters()
     G.authorization.check(sent.text("authorization", longest=LONGEST_CODE, strip=False))
     command = _login_of(sent, sent.choice("interface", INTERFACES, G.settings.interface))
-    with G.attempts.count_if_refused(account_key(command.interface, command.brokerid, command.userid)):
+    with G.attempts.count_if_refused(*_who(command)):
         logged_in = G.gateways.log_in(command)
     return succeed(G.tokens.issue(logged_in.account), msg="登录成功")
 
@@ -47,7 +47,7 @@ def change_password() -> Response:
     G.authorization.check(sent.text("authorization", longest=LONGEST_CODE, strip=False))
     command = _login_of(sent, sent.choice("interface", REAL_INTERFACES, REAL_INTERFACES[0]))
     command = msgspec.structs.replace(command, new_password=sent.text("new_password", longest=40, strip=False))
-    with G.attempts.count_if_refused(account_key(command.interface, command.brokerid, command.userid)):
+    with G.attempts.count_if_refused(*_who(command)):
         logged_in = G.gateways.log_in(command)
     return succeed(G.tokens.issue(logged_in.account), msg="密码已修改")
 
@@ -73,16 +73,26 @@ def log_out() -> Response:
 @blueprint.route("/auth_code", methods=["POST", "PUT"])
 @auth_required
 def change_authorization() -> Response:
-    """POST or PUT /auth_code: password (the account's, checked at its gateway), authorization (the new code). Token."""
+    """POST or PUT /auth_code: password (the account's, checked at its gateway), authorization (the new code). Token.
+
+    Not on a public server, where it would let any trader, with his own password, change the code of all. Raises NotAllowed.
+    """
+    if G.settings.is_public:
+        raise NotAllowed("对外服务的授权码只能在服务器上修改：python run.py auth-code", code="AUTH_CODE_BY_COMMAND")
     sent = parameters()
     password = sent.text("password", longest=128, strip=False)
     code = sent.text("authorization", longest=LONGEST_CODE, strip=False)
     G.authorization.check_new(code)
     with failing_as("修改失败"):
-        with G.attempts.count_if_refused(g.identity.account):
+        with G.attempts.count_if_refused(g.identity.account, request.remote_addr or ""):
             ask(CheckPassword(password))
         G.authorization.change(code)
     return succeed(msg="修改成功")
+
+
+def _who(command: LogIn) -> tuple[str, str]:
+    """Whose password is tried, and from where."""
+    return account_key(command.interface, command.brokerid, command.userid), request.remote_addr or ""
 
 
 def _login_of(sent: Parameters, interface: str) -> LogIn:

@@ -69,20 +69,24 @@ def test_on_a_full_disk_no_order_leaves_and_everybody_is_told_and_with_room_agai
     page = trader.open_page()
     quote = trader.fix_quote(RB)
     resting = trader.order(RB, "long", "open", quote.bid - 5 * quote.tick, 1)["order_id"]
-    page.wait("order_update", lambda event: event["data"]["order_id"] == resting)
+    other = trader.order(RB, "long", "open", quote.bid - 6 * quote.tick, 1)["order_id"]
+    page.wait("order_update", lambda event: event["data"]["order_id"] == other and event["data"]["status"] == "未成交")
     disk.fill()
     answer = trader.order(RB, "long", "open", quote.ask, 1)
     assert (answer["success"], answer["error"]) == (False, "JOURNAL_FAILED") and "磁盘" in answer["msg"]
     for path, fields in (("/config", {"SLIPPAGE_COVER": 2}), ("/auth_code", {"password": "secret-9", "authorization": "new-code"})):
         refused = trader.ask("PUT", path, **fields)
         assert (refused["success"], refused["error"]) == (False, "STORE_FAILED"), refused
-    assert [row["order_id"] for row in trader.lists()["active_order_list"]] == [resting]  # what there is can be seen
+    assert [row["order_id"] for row in trader.lists()["active_order_list"]] == [resting, other]  # what there is can be seen
     assert store_of(server) == (503, "full")
+    trader.log_in()  # to cancel what there is, with the disk as it is
+    trader.do("DELETE", "/order_solve", order_id=other, local_symbol=RB, exchange="SHFE")
+    assert trader.order_row(other)["status"] == "已撤销"
     disk.free()
     filled = eventually(lambda: (answer := trader.order(RB, "long", "open", quote.ask, 1))["success"] and answer, "orders leave again")
     eventually(lambda: store_of(server) == (200, "up"), "ready again")
     page.wait("order_update", lambda event: event["data"]["order_id"] == filled["order_id"] and event["data"]["status"] == "全部成交")
-    assert {row["order_id"] for row in trader.lists()["order_list"]} == {resting, filled["order_id"]}
+    assert {row["order_id"] for row in trader.lists()["order_list"]} == {resting, other, filled["order_id"]}
     trader.close_page()
 
 

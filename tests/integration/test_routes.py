@@ -248,6 +248,30 @@ def test_the_code_is_changed_by_who_knows_the_accounts_password(auth: Auth, meth
     auth.log_in(authorization="new-code")
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_on_a_public_server_no_trader_changes_the_code_of_all(make_app: Callable[..., Flask], gateways: FakeGateways, method: str) -> None:
+    app = make_app(public=True, origins=["https://desk.example"])
+    app.config["AUTHORIZATION"].change("our-own-code")
+    auth = Auth(app.test_client()).log_in(authorization="our-own-code")
+    answer = auth.ask(method, "/auth_code", data={"password": "secret-pass", "authorization": "mine-alone"})
+    assert (answer.status_code, answer.json["error"]) == (403, "AUTH_CODE_BY_COMMAND") and "run.py auth-code" in answer.json["msg"]
+    assert gateways.asked(CheckPassword) == []
+    auth.log_in(authorization="our-own-code")
+
+
+def test_guesses_at_an_account_from_elsewhere_do_not_keep_it_out(make_app: Callable[..., Flask]) -> None:
+    client: Any = make_app(login_per_account=2, proxies=1).test_client()
+    fields = {"authorization": "000000", "userid": "demo", "brokerid": "9999", "interface": "sim"}
+
+    def tried(address: str, password: str) -> str:
+        sent = client.post("/login", data=fields | {"password": password}, headers={"X-Forwarded-For": address})
+        return sent.json.get("error", "")
+
+    assert tried("10.0.0.1", "right") == ""
+    assert [tried("6.6.6.6", "guess") for _ in range(3)] == ["CTP_3", "CTP_3", "RATE_LIMITED"]
+    assert tried("10.0.0.1", "right") == "" and tried("10.0.0.2", "right") == ""
+
+
 def test_a_wrong_password_changes_nothing_and_counts(make_app: Callable[..., Flask], gateways: FakeGateways) -> None:
     auth = Auth(make_app(login_per_account=2).test_client()).log_in()
     answers = [auth.ask("POST", "/auth_code", data={"password": "guess", "authorization": "new-code"}) for _ in range(3)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from app.attempts import LoginAttempts
 from app.auth import CLOCK_STEP, AuthorizationCode, Tokens, signing_key
 from app.lib.errors import AuthCodeWrong, BadInput, FrontUnreachable, LoginRefused, RateLimited, SettingsError, TokenError
+from app.model.store import StoreFailed
 
 KEY = b"k" * 64
 ACCOUNT = "sim-9999-demo"
@@ -218,6 +220,26 @@ def test_the_header_of_a_token_cannot_choose_another_key(tokens: Tokens, store: 
     assert refused(tokens, f"{parts[0]}.{parts[1]}.c2ln")
 
 
+def test_on_a_full_disk_a_login_has_a_token_and_a_logout_ends_it(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = Tokens(KEY, store, hours=1)
+    older = tokens.issue(ACCOUNT)
+
+    def fail(*_args: object) -> None:
+        raise StoreFailed("database or disk is full")
+
+    monkeypatch.setattr(store, "put_setting", fail)
+    monkeypatch.setattr(store, "delete_setting", fail)
+    first = tokens.issue("sim-9999-other")
+    assert tokens.verify(first).account == "sim-9999-other"
+    tokens.revoke_account(ACCOUNT)
+    assert refused(tokens, older)
+    again = tokens.issue(ACCOUNT)
+    assert tokens.verify(again).account == ACCOUNT and refused(tokens, older)
+    monkeypatch.undo()
+    tokens.revoke_account(ACCOUNT)
+    assert refused(tokens, again) and refused(tokens, older)
+
+
 # ── the authorization code ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -272,8 +294,11 @@ def test_the_default_code_set_on_purpose_is_still_the_default_when_the_server_go
 # ── attempts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def wrong_password(attempts: LoginAttempts, account: str = ACCOUNT) -> None:
-    with pytest.raises(LoginRefused), attempts.count_if_refused(account):
+HOME = "10.0.0.1"
+
+
+def wrong_password(attempts: LoginAttempts, account: str = ACCOUNT, address: str = HOME) -> None:
+    with pytest.raises(LoginRefused), attempts.count_if_refused(account, address):
         raise LoginRefused("不合法的登录", code="CTP_3")
 
 
@@ -290,14 +315,14 @@ def test_an_address_may_try_so_often_a_minute_and_another_is_free(tmp_path: Path
 def test_wrong_passwords_of_an_account_are_limited_and_right_ones_are_not_counted(tmp_path: Path) -> None:
     attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=2)
     for _ in range(5):
-        with attempts.count_if_refused(ACCOUNT):
+        with attempts.count_if_refused(ACCOUNT, HOME):
             pass
     wrong_password(attempts)
     wrong_password(attempts)
-    with pytest.raises(RateLimited) as limited, attempts.count_if_refused(ACCOUNT):
+    with pytest.raises(RateLimited) as limited, attempts.count_if_refused(ACCOUNT, HOME):
         raise AssertionError("it must not get as far as the counter")
     assert 540 < limited.value.extra["retry_after"] <= 600
-    with attempts.count_if_refused("sim-9999-other"):
+    with attempts.count_if_refused("sim-9999-other", HOME):
         pass
 
 
@@ -305,35 +330,95 @@ def test_wrong_passwords_of_an_account_are_limited_and_right_ones_are_not_counte
 def test_a_login_that_is_refused_for_another_reason_than_its_password_is_not_counted(tmp_path: Path, code: str) -> None:
     attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=1)
     for _ in range(3):
-        with pytest.raises(LoginRefused), attempts.count_if_refused(ACCOUNT):
+        with pytest.raises(LoginRefused), attempts.count_if_refused(ACCOUNT, HOME):
             raise LoginRefused("不是密码的错", code=code)
 
 
 @pytest.mark.parametrize("code", ["CTP_3", "PASSWORD_DIFFERS", ""])
 def test_a_wrong_password_and_a_refusal_that_does_not_say_why_are_counted(tmp_path: Path, code: str) -> None:
     attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=1)
-    with pytest.raises(LoginRefused), attempts.count_if_refused(ACCOUNT):
+    with pytest.raises(LoginRefused), attempts.count_if_refused(ACCOUNT, HOME):
         raise LoginRefused("登录被拒", code=code)
-    with pytest.raises(RateLimited), attempts.count_if_refused(ACCOUNT):
+    with pytest.raises(RateLimited), attempts.count_if_refused(ACCOUNT, HOME):
         raise AssertionError("it must not get as far as the counter")
 
 
 def test_a_front_that_cannot_be_reached_is_not_the_traders_fault(tmp_path: Path) -> None:
     attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=1)
     for _ in range(3):
-        with pytest.raises(FrontUnreachable), attempts.count_if_refused(ACCOUNT):
+        with pytest.raises(FrontUnreachable), attempts.count_if_refused(ACCOUNT, HOME):
             raise FrontUnreachable("前置不可达")
-    with attempts.count_if_refused(ACCOUNT):
+    with attempts.count_if_refused(ACCOUNT, HOME):
         pass
 
 
 def test_a_burst_of_parallel_guesses_does_not_slip_through(tmp_path: Path) -> None:
     attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=2)
-    with attempts.count_if_refused(ACCOUNT), attempts.count_if_refused(ACCOUNT):
-        with pytest.raises(RateLimited), attempts.count_if_refused(ACCOUNT):
+    with attempts.count_if_refused(ACCOUNT, HOME), attempts.count_if_refused(ACCOUNT, HOME):
+        with pytest.raises(RateLimited), attempts.count_if_refused(ACCOUNT, HOME):
             raise AssertionError("two are under way already")
-    with attempts.count_if_refused(ACCOUNT):
+    with attempts.count_if_refused(ACCOUNT, HOME):
         pass  # neither was refused, so the account is free again
+
+
+def locked(attempts: LoginAttempts, address: str) -> bool:
+    try:
+        with attempts.count_if_refused(ACCOUNT, address):
+            pass
+    except RateLimited:
+        return True
+    return False
+
+
+def test_guesses_from_elsewhere_do_not_keep_the_trader_out(tmp_path: Path) -> None:
+    attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=3)
+    for _ in range(3):
+        wrong_password(attempts, address="6.6.6.6")
+    assert locked(attempts, "6.6.6.6") and not locked(attempts, HOME)
+
+
+def test_many_strange_addresses_share_a_limit_and_one_that_was_in_lately_is_let_through(tmp_path: Path) -> None:
+    now = 1_000_000.0
+    attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=3, clock=lambda: now)
+    assert not locked(attempts, HOME)  # he has been in
+    for number in range(6):
+        wrong_password(attempts, address=f"6.6.6.{number}")
+    assert locked(attempts, "6.6.6.6") and locked(attempts, "10.0.0.2")
+    assert not locked(attempts, HOME)
+    for _ in range(3):
+        wrong_password(attempts, address=HOME)
+    assert locked(attempts, HOME)  # there too no more than anywhere
+    now += 31 * 86400
+    for number in range(6):
+        wrong_password(attempts, address=f"6.6.6.{number}")
+    assert locked(attempts, HOME)  # that was long ago
+
+
+@pytest.mark.parametrize("how", ["full", "broken"])
+def test_where_the_file_cannot_be_written_the_limits_hold_in_memory_and_nobody_is_kept_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    path = tmp_path / "attempts.db"
+    attempts = LoginAttempts(path, per_address=2, per_account=1)
+    if how == "broken":
+        path.write_bytes(b"this is no database at all" * 100)
+    else:
+        monkeypatch.setattr(attempts, "_in_file", _full)
+    attempts.count_address(HOME)
+    assert not locked(attempts, HOME)
+    wrong_password(attempts)
+    assert locked(attempts, HOME)
+    attempts.count_address(HOME)
+    with pytest.raises(RateLimited):
+        attempts.count_address(HOME)
+    monkeypatch.undo()
+    path.unlink(missing_ok=True)
+    attempts.count_address(HOME)  # the file is there again
+    assert attempts._memory is None and path.exists()
+
+
+def _full(_work: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 def test_two_webs_count_together(tmp_path: Path) -> None:
@@ -343,10 +428,10 @@ def test_two_webs_count_together(tmp_path: Path) -> None:
     with pytest.raises(RateLimited):
         other.count_address("10.0.0.1")
     wrong_password(one)
-    with one.count_if_refused(ACCOUNT), pytest.raises(RateLimited), other.count_if_refused(ACCOUNT):
+    with one.count_if_refused(ACCOUNT, HOME), pytest.raises(RateLimited), other.count_if_refused(ACCOUNT, HOME):
         raise AssertionError("one was refused, one is under way at the other web")
     wrong_password(other)
-    with pytest.raises(RateLimited), one.count_if_refused(ACCOUNT):
+    with pytest.raises(RateLimited), one.count_if_refused(ACCOUNT, HOME):
         raise AssertionError("it must not get as far as the counter")
 
 
@@ -357,7 +442,7 @@ def test_a_clock_that_is_set_back_locks_nobody_out_for_longer(tmp_path: Path) ->
     wrong_password(attempts)
     now -= 86400
     attempts.count_address("10.0.0.1")
-    with attempts.count_if_refused(ACCOUNT):
+    with attempts.count_if_refused(ACCOUNT, HOME):
         pass
     now += 86400 * 7
     attempts.count_address("10.0.0.1")
