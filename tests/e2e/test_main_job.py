@@ -160,7 +160,7 @@ def test_everything_is_there_after_a_restart(make_server: Callable[..., BackendS
     assert server.leftovers() == []
 
     server.start()
-    assert trader.ask("GET", "/order_solve")["status"] == 503  # the token is good, the account has to log in again
+    assert trader.ask("GET", "/order_solve")["status"] == 401  # no token outlives the login that it came from
     trader.log_in()
     after = trader.lists()
     assert {row["order_id"]: row["status"] for row in after["order_list"]} == {filled: "全部成交", resting: "未成交"}

@@ -122,6 +122,7 @@ class World:
             "userid": userid,
             "password": password,
             "td_address": "tcp://td:1,tcp://td2:1",
+            "md_address": "tcp://md:1",
             "counter_address": self._address("counter"),
         }
         child = self._start("app.gateway", json.dumps(line).encode() + b"\n")
@@ -538,8 +539,10 @@ def test_a_bad_question_is_refused_and_the_gateway_goes_on(shared_world: World, 
 
 def test_another_password_or_other_fronts_are_refused(shared_world: World) -> None:
     _, page = shared_world.log_in("doorman")
-    assert page.ask(CheckPassword(PASSWORD, "tcp://td2:1, tcp://td:1")) == Done()  # the same fronts in another order
-    for wrong in (CheckPassword("wrong"), CheckPassword(""), CheckPassword("密码"), CheckPassword(PASSWORD, "tcp://td:1")):
+    for same in ("tcp://td2:1, tcp://td:1", "tcp://td:1"):  # in another order, and one of them
+        assert page.ask(CheckPassword(PASSWORD, same, "tcp://md:1")) == Done()
+    other = CheckPassword(PASSWORD, "tcp://td:1,tcp://other:1", "tcp://md:1")
+    for wrong in (CheckPassword("wrong"), CheckPassword(""), CheckPassword("密码"), other):
         with pytest.raises(LoginRefused):
             page.ask(wrong)
 
