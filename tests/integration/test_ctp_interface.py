@@ -988,6 +988,23 @@ def test_a_refused_cancel_is_told_once_though_counter_and_exchange_both_refuse(d
     assert gateway.cancel_refusals == [(order_id, "CTP_26", "CTP:报单已全成交或已撤销，不能再撤")]
 
 
+def test_a_refused_cancel_is_told_although_the_night_has_had_one_of_the_same_number(desk: Desk, gateway: Gateway) -> None:
+    """A gateway that logs in again counts its cancels from one; the login tells those of the night once more."""
+    order_id, _ = sent(desk, gateway)
+    desk.td.call("onRtnOrder", as_dict(order(status="3")))
+    eventually(lambda: gateway.ledger.orders[order_id].status is Status.NOTTRADED, "taken")
+    echo = {"InstrumentID": "rb2510", "ExchangeID": "SHFE", "OrderSysID": f"{1:>12}", "OrderRef": "", "FrontID": 0, "SessionID": 0}
+    desk.td.call("onErrRtnOrderAction", echo | {"OrderActionRef": 1}, refused(26))
+    desk.td.catch_up()
+    gateway.do(lambda: None)
+    assert not gateway.cancel_refusals
+    gateway.do(lambda: gateway.bee.trader.cancel_order(CancelRequest(order_id=order_id, symbol="rb2510", exchange=Exchange.SHFE)))
+    (asked,) = desk.asked("reqOrderAction")
+    assert asked["OrderActionRef"] == 1
+    desk.td.call("onErrRtnOrderAction", echo | asked, refused(26))
+    eventually(lambda: [told[0] for told in gateway.cancel_refusals] == [order_id], "the refusal")
+
+
 def test_two_exchanges_may_use_one_number_for_orders_and_for_fills(desk: Desk, launch: Callable[..., Gateway]) -> None:
     desk.instruments += [as_dict(instrument("a2509", "DCE"))]
     gateway = launch()

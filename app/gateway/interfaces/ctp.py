@@ -238,7 +238,6 @@ class CtpTrader(_NativeSide, Trader):
         super().__init__(wiring)
         self._line: QueryLine | None = None
         self._ledger.rates_come_apart = True
-        self._refused_actions: set[tuple[int, str, str]] = set()
         self._is_authenticated = False  # on this connection
         self._suspected: list[Difference] = []  # that were seen once
         self._login_day = ""
@@ -362,7 +361,6 @@ class CtpTrader(_NativeSide, Trader):
     def _end_session(self) -> None:
         super()._end_session()
         self._queue.clear()
-        self._refused_actions.clear()
         fetching, self._fetching = self._fetching, set()
         for future in fetching:
             future.set_exception(NotReady("交易前置已断开，请稍后再试"))
@@ -545,17 +543,6 @@ class CtpTrader(_NativeSide, Trader):
     def _give_up_waiting(self, future: Future[None]) -> None:
         self._confirming = None if future is self._confirming else self._confirming
         _settle(future, NotReady("柜台未应答，请稍后查看结果"))
-
-    # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _on_RspOrderAction(self, frame: frames.RspOrderAction) -> None:
-        """The counter's refusal and the exchange's may both come: the first one counts."""
-        if isinstance(frame, words.RspOrderAction):
-            action = frame.OrderActionRef, frame.OrderRef.strip(), frame.OrderSysID.strip()
-            if action in self._refused_actions:
-                return
-            self._refused_actions.add(action)
-        super()._on_RspOrderAction(frame)
 
 
 class CtpMarket(_NativeSide, Market):

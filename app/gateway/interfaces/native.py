@@ -438,12 +438,12 @@ class TraderCallbacks:
     @guarded
     def onRspOrderAction(self, data: dict[str, Any], error: dict[str, Any], request: int, last: bool) -> None:
         if data and error.get("ErrorID"):
-            self.link.hear(row_of(words.RspOrderAction, data | said(error)))
+            self.link.hear(row_of(frames.RspOrderAction, data | said(error)))
 
     @guarded
     def onErrRtnOrderAction(self, data: dict[str, Any], error: dict[str, Any]) -> None:
         if data and error.get("ErrorID"):
-            self.link.hear(row_of(words.RspOrderAction, data | said(error)))
+            self.link.hear(row_of(frames.RspOrderAction, data | said(error)))
 
     @guarded
     def onRspQryInstrument(self, data: dict[str, Any], error: dict[str, Any], request: int, last: bool) -> None:

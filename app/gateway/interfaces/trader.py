@@ -497,7 +497,7 @@ class Trader(Side):
 
     def _on_RspOrderAction(self, frame: frames.RspOrderAction) -> None:
         """The private flow tells refusals of the whole day at each login, and those of other terminals' cancels: news is what answers a
-        cancel that left from here, while the order is not cancelled."""
+        cancel that left from here, while the order is not cancelled. The counter's and the exchange's may both come: the first counts."""
         code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
         triple = f"{frame.FrontID}_{frame.SessionID}_{frame.OrderRef.strip()}"
         ledger = self._ledger

@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 
-from app.counter import frames
-
 
 class Said(msgspec.Struct, kw_only=True):
     """Base of what a front answers; ErrorID 0: it went well."""
@@ -61,12 +59,6 @@ class RspError(Said, kw_only=True):
     """A request that the front could not even hand on."""
 
     RequestID: int
-
-
-class RspOrderAction(frames.RspOrderAction, kw_only=True):
-    """A cancel refused, by the counter or by the exchange (`ErrRtnOrderAction`). Both may come for one cancel."""
-
-    OrderActionRef: int = 0
 
 
 class MarginRateField(msgspec.Struct, kw_only=True):
