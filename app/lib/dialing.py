@@ -1,8 +1,9 @@
 """When a real account is to be connected: from shortly before the night's or the morning's first auction to shortly after the last close.
 
 Pure: the moment is passed in. A counter outside these hours is settling or switched off: dialling it fills logs and, after a wrong
-answer, locks accounts. Beyond the calendar's bound weekdays are taken for trading days, nights included, and `sure` says no: a
-front that is not there then costs some attempts, a night session missed costs money. Rules: docs/domain.md, Time 2, 3, 6 and 7.
+answer, locks accounts. Of a year whose closures are assumed these are kept, and beyond that weekdays are taken for trading days, nights
+included; `sure` says no to both: a front that is not there then costs some attempts, a night session missed costs money. Rules:
+docs/domain.md, Time 2, 3, 6 and 7.
 """
 
 from __future__ import annotations
