@@ -272,7 +272,8 @@ class Ledger:
 
     def order_of_triple(self, triple: str) -> str:
         """The order that the counter's newest row shows under this FrontID_SessionID_OrderRef; "" when there is none."""
-        return next((order_id for order_id, state in self._states.items() if fields.order_id_of(state.row) == triple), "")
+        shown = ((order_id, state) for order_id, state in self._states.items() if fields.order_id_of(state.row) == triple)
+        return next((order_id for order_id, state in shown if state.row.OrderStatus and state.rank[0] != fields.UNSENT), "")
 
     def known_as(self, order_id: str, exchange: str, sys_id: str, local_id: str) -> None:
         """An earlier process has heard what this order of the day is called: OrderData's order_sys_id and order_local_id."""

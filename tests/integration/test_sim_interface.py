@@ -543,6 +543,23 @@ def test_an_unanswered_order_is_never_refused_while_the_counter_shows_one_like_i
     assert len(front.inserted()) == 1
 
 
+def test_an_order_out_of_sight_is_not_cancelled_by_a_triple_that_is_another_orders_by_now(
+    front: FakeFront, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
+    order_id = gateway.send()
+    eventually(front.inserted, "sent")
+    front.orders = [order(status="3", **ANEW), order(status="3", OrderSysID="2", TraderID="seat1", OrderLocalID="9", LimitPrice=2900.0)]
+    front.drop("td")
+    eventually(lambda: gateway.notices, "told")
+    assert gateway.ledger.orders[order_id].status.value == "状态未知"
+    with pytest.raises(NotFound, match="另一张"):
+        cancel(gateway, order_id)
+    cancel(gateway, f"{order_id}-SHFE-9")
+    asked = eventually(lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel")
+    assert [frame.OrderSysID for frame in asked] == ["2"]
+
+
 @pytest.mark.parametrize("looks_without_it", [1, 2])
 def test_one_answer_that_lacks_an_order_decides_nothing(
     front: FakeFront, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, looks_without_it: int

@@ -179,6 +179,8 @@ class Trader(Side):
         row = self._ledger.order_row(order_id)
         if row is None:
             raise NotFound("本账户没有这张报单", code="ORDER_NOT_FOUND")
+        if not row.OrderSysID.strip() and self._ledger.order_of_triple(fields.order_id_of(row)) not in ("", order_id):
+            raise NotFound("柜台没有这张报单，它的编号现在是另一张的，撤单未发出", code="ORDER_NOT_FOUND")
         wire = self._wire_for_cancel(row)
         if wire is None:
             raise NotReady("交易前置未就绪，撤单未发出，请稍后再试")
