@@ -94,7 +94,8 @@ class Stage:
     def start(self, name: str, text: str) -> tuple[Process, float]:
         """A strategy that runs as the host has it run, and how many seconds it took from its process's start until on_init had returned."""
         folder = self.folder(name)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "ready").unlink(missing_ok=True)
         path = folder / f"{name}.py"
         path.write_text(text, "utf-8")
         address = door.address(self.registry.run_dir, ACCOUNT)
