@@ -395,9 +395,10 @@ class StrategyApp(CtpBee):
             self.trader.cancel_order(order.create_cancel_request())
 
     def is_under_way(self, order: OrderData) -> bool:
-        """What ctpbee calls active, 提交中, and an order of this strategy's that is out of the counter's sight: it may be filled any
-        moment."""
-        is_lost = order.status is OtherStatus.UNKNOWN and order.strategy == self.name
+        """What ctpbee calls active, 提交中, and an open of this strategy's that is out of the counter's sight: it may be filled any
+        moment. A close like that is not, perhaps for all of the day: it must keep nobody from getting out, and the counter sees to it
+        that a second one takes no more than the account has."""
+        is_lost = order.status is OtherStatus.UNKNOWN and order.strategy == self.name and order.offset is Offset.OPEN
         return is_lost or order.status is Status.SUBMITTING or order._is_active()
 
     def open_out_of_sight(self, symbol: str) -> str:
@@ -406,7 +407,7 @@ class StrategyApp(CtpBee):
             (
                 str(order.local_order_id)
                 for order in list(self.recorder.active_orders.values())
-                if order.status is OtherStatus.UNKNOWN and (order.symbol, order.offset) == (symbol, Offset.OPEN)
+                if order.status is OtherStatus.UNKNOWN and order.symbol == symbol
             ),
             "",
         )

@@ -724,6 +724,17 @@ def test_an_order_out_of_the_counters_sight_is_under_way_and_nothing_more_is_ope
     assert strategy.action.buy_open(3000.0, 1, tick()) == "sim.1_7_3", "it is known now what became of it"
 
 
+def test_a_close_out_of_the_counters_sight_keeps_no_strategy_from_getting_out(run: Callable[..., Any], slow: Slow) -> None:
+    strategy = run(NOTES)
+    strategy.app.take_book(Book([position("rb2510", "long", 1)], None, 1))
+    (order_id,) = strategy.action.buy_close(2990.0, 1, tick())
+    assert [one.local_order_id for one in strategy.center.active_orders] == [order_id]
+    strategy.app.hear_own("order", slow.event(status=OtherStatus.UNKNOWN))
+    assert strategy.center.active_orders == [], "a second close takes no more than there is, as the counter sees to"
+    strategy.app.take_book(Book([position("rb2510", "long", 1)], None, slow.cut))
+    assert strategy.action.buy_close(2990.0, 1, tick()) == ["sim.1_7_2"]
+
+
 def test_somebody_elses_order_in_a_state_that_says_nothing_keeps_no_strategy_from_opening(run: Callable[..., Any], slow: Slow) -> None:
     strategy = run(NOTES)
     vars(theirs := order(9, OtherStatus.UNKNOWN, "")).update(strategy="")
