@@ -212,12 +212,12 @@ class Desk:
 
     def _note(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Every answer is one that a trader can use: no 500, no 4xx for what is right; and who is logged out logs in."""
-        if answer.get("error") == "NEEDS_LOGIN":
+        if answer.get("error") in ("NEEDS_LOGIN", "TOKEN_ERROR"):
             try:
                 self.trader.log_in()
             except (*GONE, Refused) as error:
                 log.debug("login: %r", error)
-        if answer["status"] not in (200, 202, 404, 503):
+        if answer["status"] not in (200, 202, 404, 503) and answer.get("error") != "TOKEN_ERROR":
             self.strange.append(str(answer))
         return answer
 

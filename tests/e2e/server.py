@@ -193,6 +193,8 @@ class Trader:
         if not answer["success"]:
             raise Refused(answer, 200)
         self.token = answer["data"]
+        if self.page is not None:  # as a page does: its token may have ended with the login before
+            self.page.show(self.token)
         return self
 
     def ask(self, method: str, path: str, **fields: Any) -> dict[str, Any]:
@@ -292,6 +294,12 @@ class Page:
         if identify:
             self.client.on("connect", lambda: self.client.emit("identify", {"token": self.token}))
         self.client.connect(url, headers=dict(headers), transports=[transport], wait_timeout=10, retry=True, **connect)
+
+    def show(self, token: str) -> None:
+        """Another token, now where it is connected and at each connect from here on."""
+        self.token = token
+        if self.client.connected:
+            self.client.emit("identify", {"token": token})
 
     def _remember(self, event: str, data: Any = None) -> None:
         self.events.append((event, data))

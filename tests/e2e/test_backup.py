@@ -40,7 +40,7 @@ def test_a_backup_made_while_trading_brings_account_orders_and_config_back(
     second.start()
     again = Trader(second)
     again.token = trader.token  # the key and the session are the same
-    assert again.ask("GET", "/order_solve")["error"] == "NEEDS_LOGIN"
+    assert again.ask("GET", "/order_solve")["error"] == "TOKEN_ERROR"
     again.log_in()
     eventually(lambda: again.lists()["position_list"], "the position")
     assert {row["order_id"]: row["status"] for row in again.lists()["order_list"]} == {filled: "全部成交", resting: "未成交"}

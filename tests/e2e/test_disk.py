@@ -80,8 +80,8 @@ def test_on_a_full_disk_no_order_leaves_and_everybody_is_told_and_with_room_agai
     assert [row["order_id"] for row in trader.lists()["active_order_list"]] == [resting, other]  # what there is can be seen
     assert store_of(server) == (503, "full")
     trader.log_in()  # to cancel what there is, with the disk as it is
-    trader.do("DELETE", "/order_solve", order_id=other, local_symbol=RB, exchange="SHFE")
-    assert trader.order_row(other)["status"] == "已撤销"
+    cancelled = trader.ask("DELETE", "/order_solve", order_id=other, local_symbol=RB, exchange="SHFE")
+    assert cancelled["error"] == "CANCEL_STATE_UNKNOWN", cancelled  # it has left; the built-in counter's own disk is this one too
     disk.free()
     filled = eventually(lambda: (answer := trader.order(RB, "long", "open", quote.ask, 1))["success"] and answer, "orders leave again")
     eventually(lambda: store_of(server) == (200, "up"), "ready again")
