@@ -44,11 +44,13 @@ def test_an_anonymous_socket_hears_nothing(shared_server: BackendServer) -> None
     trader.close_page()
 
 
-def test_a_socket_with_a_bad_token_is_told_and_cut(shared_server: BackendServer) -> None:
-    Trader(shared_server, "badtoken").log_in()
+def test_a_socket_with_a_bad_token_is_told_stays_anonymous_and_may_show_a_better_one(shared_server: BackendServer) -> None:
+    trader = Trader(shared_server, "badtoken").log_in()
     page = Page(shared_server.url, "not.a.token")
     assert page.wait("error")["error"] == "TOKEN_ERROR"
-    eventually(lambda: not page.client.connected, "the socket is closed")
+    assert page.client.connected and not page.all("status")
+    page.show(trader.token)
+    page.wait("status")
     page.close()
 
 
