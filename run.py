@@ -86,9 +86,6 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
 @click.pass_context
 def main(ctx: click.Context, **options: Any) -> None:
     """ctpbee 的后台服务。不带命令：启动全部，Ctrl-C 结束全部。"""
-    from app.private import keep_to_itself
-
-    keep_to_itself()
     ctx.obj = options
     if ctx.invoked_subcommand is None:
         sys.exit(_run_all(_ready_settings(ctx, {})))
@@ -578,4 +575,7 @@ def wsgi_app() -> Flask:
 
 
 if __name__ == "__main__":
+    from app.private import keep_to_itself
+
+    keep_to_itself()
     main()

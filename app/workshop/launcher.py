@@ -26,6 +26,7 @@ _NO_NEW_PRIVILEGES, _SET_SECCOMP, _FILTER = 38, 22, 2
 
 
 def main(limits: dict[str, int], user: int, calls: str, readable: list[str]) -> None:
+    os.umask(0o022)  # the web's is for what is the owner's alone; this text is read by whom we become
     with open("strategy.py", "wb") as file:
         file.write(sys.stdin.buffer.read())
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,14 @@ sys.stdin.read()
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="becomes another user")
-def test_another_process_of_the_user_cannot_read_its_memory_and_it_still_reads_its_own_figures(tmp_path: Path) -> None:
+def test_another_process_of_the_user_cannot_read_its_memory_and_it_still_reads_its_own_figures() -> None:
     """A strategy found every password in the memory of host and gateway."""
-    os.chown(tmp_path, NOBODY, NOBODY)
-    for part in (tmp_path, *tmp_path.parents[:2]):
-        os.chmod(part, 0o755)
-    written = tmp_path / "written"
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are below what another user may not enter
+        os.chown(folder, NOBODY, NOBODY)
+        _keep(Path(folder) / "written")
+
+
+def _keep(written: Path) -> None:
     keeper = subprocess.Popen(
         [sys.executable, "-c", KEEPER, str(written), str(NOBODY)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
