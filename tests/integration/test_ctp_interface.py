@@ -1136,6 +1136,16 @@ def test_a_contract_is_live_once_a_quote_of_the_day_has_come_and_until_the_front
     eventually(lambda: not front.is_live("rb2510"), "unsubscribed")
 
 
+def test_a_quote_of_the_day_before_keeps_its_day_so_that_neither_limits_nor_bars_take_it_for_todays(desk: Desk, gateway: Gateway) -> None:
+    gateway.do(lambda: gateway.bee.subscribe("rb2510"))
+    eventually(lambda: desk.asked("subscribeMarketData"), "subscribed")
+    assert told_quote(desk, gateway, TradingDay="20250606", UpdateTime="15:00:00").trading_day == "20250606"
+    assert told_quote(desk, gateway).trading_day == DAY
+    assert told_quote(desk, gateway, TradingDay="").trading_day == DAY, "real market fronts may leave it out"
+    gateway.do(lambda: gateway.ledger.begin_day("20250610"))
+    assert told_quote(desk, gateway).trading_day == DAY, "on its way as the day turned"
+
+
 def test_a_quote_whose_stamp_is_far_ahead_is_told_with_the_moment_at_which_it_came(desk: Desk, gateway: Gateway) -> None:
     gateway.do(lambda: gateway.bee.subscribe("rb2510"))
     eventually(lambda: desk.asked("subscribeMarketData"), "subscribed")

@@ -184,7 +184,7 @@ def test_a_snapshot_of_the_day_before_is_known_by_its_trading_day_or_czces_natur
     exchange: str, trading_day: str, clock: str, is_of_day: bool
 ) -> None:
     row = depth("m2509", exchange, TradingDay=trading_day, UpdateTime=clock)
-    assert fields.is_of_day(row, "20250609") is is_of_day
+    assert fields.day_of(row, "20250609") == ("20250609" if is_of_day else trading_day)
 
 
 @pytest.mark.parametrize("absent", [1.7976931348623157e308, float("nan"), float("inf")])

@@ -356,21 +356,23 @@ def tick_time(row: DepthField, trading_day: str, now: datetime) -> datetime:
     return stamp
 
 
-def is_of_day(row: DepthField, trading_day: str) -> bool:
-    """Whether the snapshot is of this trading day, the counter's: the first answer to a subscription may be of the day before.
+def day_of(row: DepthField, trading_day: str) -> str:
+    """The snapshot's own trading day where it is of an earlier one than the counter's, `trading_day`, as the first answer to a
+    subscription may be: its limits and its volume are not this day's.
 
     CZCE writes the natural date (docs/domain.md, Time 1): there the evening before belongs to the day.
     """
     if not row.TradingDay or row.TradingDay >= trading_day:
-        return True
-    if row.ExchangeID != "CZCE":
-        return False
-    day_before = compact(previous_trading_day(parse_day(trading_day)))
-    return (row.TradingDay, row.UpdateTime) >= (day_before, "19:00:00")
+        return trading_day
+    if row.ExchangeID == "CZCE":
+        day_before = compact(previous_trading_day(parse_day(trading_day)))
+        if (row.TradingDay, row.UpdateTime) >= (day_before, "19:00:00"):
+            return trading_day
+    return row.TradingDay
 
 
 def tick_of(row: DepthField, *, name: str, exchange: Exchange, trading_day: str, now: datetime, gateway_name: str) -> TickData:
-    """The snapshot as ctpbee has it. The trading day is the counter's: CZCE stamps its night with the natural date."""
+    """The snapshot as ctpbee has it; `trading_day` is its true one, `day_of`."""
     values: dict[str, Any] = {
         "last_price": row.LastPrice,
         "limit_up": row.UpperLimitPrice,

@@ -36,7 +36,7 @@ class Market(Side):
         self._wanted: set[str] = set()
         self._held: set[str] = set()
         self._streaming: set[str] = set()
-        self._live: dict[str, str] = {}  # of those, the trading day that a quote has come of
+        self._live: dict[str, str] = {}  # of those, the trading day of the newest quote
         self._ticks: deque[DepthField] = deque()
         self._ticks_lock = threading.Lock()
 
@@ -46,7 +46,7 @@ class Market(Side):
 
     @property
     def _day(self) -> str:
-        """The counter's trading day, of which ticks are: the trading front hears of one that begins without a new login."""
+        """The counter's trading day: the trading front hears of one that begins without a new login."""
         return max(self._trading_day, self._ledger.trading_day)
 
     def is_live(self, symbol: str) -> bool:
@@ -157,12 +157,11 @@ class Market(Side):
             row,
             name=instrument.InstrumentName if instrument else row.InstrumentID,
             exchange=fields.EXCHANGES[row.ExchangeID],
-            trading_day=self._day,
+            trading_day=fields.day_of(row, self._day),
             now=self._clock.now(row.ExchangeID),
             gateway_name=self.gateway_name,
         )
         self._clock.advance(tick.datetime, row.ExchangeID)
         tick.datetime = self._clock.believed(tick.datetime, row.ExchangeID)
-        if self._live.get(row.InstrumentID) != self._day and fields.is_of_day(row, self._day):
-            self._live[row.InstrumentID] = self._day
+        self._live[row.InstrumentID] = tick.trading_day
         self._emit(EVENT_TICK, tick)
