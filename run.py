@@ -574,8 +574,13 @@ def wsgi_app() -> Flask:
     return app
 
 
-if __name__ == "__main__":
+def _as_a_program() -> None:
+    """What it writes is its owner's alone; who imports this module keeps the habits of his own process."""
     from app.private import keep_to_itself
 
     keep_to_itself()
     main()
+
+
+if __name__ == "__main__":
+    _as_a_program()
