@@ -266,8 +266,9 @@ def import_bars(
     from app.gateway.identity import account_of
     from app.gateway.registry import PAPER_BROKER
     from app.gateway.transfer import bar_import
-    from app.lib import calendar
+    from app.lib import calendar, memory
 
+    memory.bound()
     settings = _ready_settings(ctx, options)
     calendar.use_overrides(settings.calendar_file)
     if not account and (brokerid or userid):

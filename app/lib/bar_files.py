@@ -7,7 +7,8 @@ labelled with its start or its end: where nobody says which, milliseconds are st
 of trading sections tell. Where a recorder kept an auction's print, or one at a section's end, as a bar of its own, it is merged into
 the minute that it belongs to (docs/domain.md, Time 4 and 5), as bars of ticks have it; milliseconds are taken as they are.
 
-Either the whole file is sound or nothing of it is given: BadBarFile names the bad rows by file and line.
+Either the whole file is sound or nothing of it is given: BadBarFile names the bad rows by file and line. A file may come from anybody:
+lines, rows and what is unpacked are bounded, and so is what is said of them.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from app.lib.bars import merge
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
@@ -31,6 +33,10 @@ from app.model.store import Bar
 
 MINUTE = 60_000
 MOST_NAMED = 20
+MOST_SAID = 200  # characters of each
+MOST_LINE = 4096  # characters
+MOST_ROWS = 1_000_000  # of a file: a year of ten contracts; about 1 GB of memory
+MOST_BYTES = 1 << 30  # unpacked
 GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 LABELS = ("start", "end")
 NOTHING = ("", "N/A", "nan", "NaN", "None")
@@ -50,6 +56,10 @@ NAMES = {
 """What a column may be called."""
 NEEDED = ("time", "open", "high", "low", "close", "volume")
 OLDEST = 10**11  # ms, 1973: what is below was meant in another unit
+YEARS = range(1990, 2101)  # there were futures in China, and calendars go no further
+NEWEST = int(datetime(YEARS.stop, 1, 1, tzinfo=SHANGHAI).timestamp() * 1000)
+OUT_OF_YEARS = f"时间 {{}} 不在 {YEARS.start} 至 {YEARS.stop - 1} 年"
+MOST_FIGURE = 1e15  # yuan, lots: what a double tells exactly, and a store holds
 
 
 class BadBarFile(AppError):
@@ -85,15 +95,17 @@ def read_bar_file(
         found = _sound_rows(path, given, on_row)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise BadBarFile(f"{path.name}: 读不了：{error}") from None
+    except MemoryError:
+        raise BadBarFile(f"{path.name}: 内存不够，请分成几个文件") from None
     shift = MINUTE if _is_end(path.name, found, label) else 0
     labelled: dict[str, dict[int, _Labelled]] = {}
-    problems: list[str] = []
+    problems = _Problems()
     for row in found:
         rows = labelled.setdefault(row.local_symbol, {})
         if row.bar.timestamp in rows:
-            problems.append(f"{path.name}:{row.line}: {row.local_symbol} 的这一分钟出现了两次")
+            problems.add(f"{path.name}:{row.line}: {row.local_symbol} 的这一分钟出现了两次")
         rows[row.bar.timestamp] = row
-    _raise_if(problems)
+    problems.raise_if_any()
     return {local_symbol: _in_their_minutes(rows, shift) for local_symbol, rows in sorted(labelled.items())}
 
 
@@ -146,6 +158,8 @@ def _in_their_minutes(rows: Mapping[int, _Labelled], shift: int) -> list[Bar]:
 
 
 def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list[_Labelled]:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise BadBarFile(f"{path.name}: 不是普通文件")
     with path.open("rb") as file:
         magic = file.read(len(PARQUET_MAGIC))
     table = _parquet(path) if magic == PARQUET_MAGIC else _csv(path, packed=magic.startswith(GZIP_MAGIC))
@@ -156,7 +170,7 @@ def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list
     said = path.name.partition(".")[0]
     exchange = said if said in EXCHANGES else ""
     found: list[_Labelled] = []
-    problems: list[str] = []
+    problems = _Problems()
     for line, values in table:
         on_row(1)
         try:
@@ -167,17 +181,29 @@ def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list
             timestamp, is_date = _time(row["time"])
             found.append(_Labelled(line, local_symbol, _bar_of(row, timestamp), is_date))
         except (_Bad, ValueError) as error:
-            problems.append(f"{path.name}:{line}: {error}")
-    _raise_if(problems)
+            problems.add(f"{path.name}:{line}: {error}")
+    problems.raise_if_any()
     if not found:
         raise BadBarFile(f"{path.name}: 没有 K 线")
     return found
 
 
-def _raise_if(problems: Sequence[str]) -> None:
-    if problems:
-        rest = [f"…… 共 {len(problems)} 处"] if len(problems) > MOST_NAMED else []
-        raise BadBarFile("\n".join([*problems[:MOST_NAMED], *rest]))
+class _Problems:
+    """What is wrong with rows: the first few, and how many there are."""
+
+    def __init__(self) -> None:
+        self._named: list[str] = []
+        self._count = 0
+
+    def add(self, problem: str) -> None:
+        self._count += 1
+        if self._count <= MOST_NAMED:
+            self._named.append(problem if len(problem) <= MOST_SAID else f"{problem[:MOST_SAID]}…")
+
+    def raise_if_any(self) -> None:
+        if self._count:
+            rest = [f"…… 共 {self._count} 处"] if self._count > MOST_NAMED else []
+            raise BadBarFile("\n".join([*self._named, *rest]))
 
 
 # ── tables: the header, then every row with its number ───────────────────────────────────────────────────────────────
@@ -185,7 +211,7 @@ def _raise_if(problems: Sequence[str]) -> None:
 
 def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
     with gzip.open(path, "rt", encoding="utf-8-sig", newline="") if packed else path.open(encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text)
+        reader = csv.reader(_lines(path, text))
         header = next(reader, None)
         if not header:
             raise BadBarFile(f"{path.name}: 空文件")
@@ -193,6 +219,29 @@ def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
         for line in reader:
             if line:
                 yield reader.line_num, line
+
+
+def _lines(path: Path, text: TextIO) -> Iterator[str]:
+    """As they come, none longer, no more and altogether no larger than a file of bars has them."""
+    size = number = 0
+    while line := text.readline(MOST_LINE + 1):
+        number += 1
+        size += len(line)
+        if len(line) > MOST_LINE:
+            raise BadBarFile(f"{path.name}:{number}: 这一行超过 {MOST_LINE} 个字符")
+        if number > MOST_ROWS + 1:
+            raise _too_many(path)
+        if size > MOST_BYTES:
+            raise _too_large(path)
+        yield line
+
+
+def _too_many(path: Path) -> BadBarFile:
+    return BadBarFile(f"{path.name}: 超过 {MOST_ROWS} 行，请分成几个文件")
+
+
+def _too_large(path: Path) -> BadBarFile:
+    return BadBarFile(f"{path.name}: 解开后超过 {MOST_BYTES >> 20} MB，请分成几个文件")
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
@@ -203,6 +252,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
         try:
             file = ParquetFile(str(path), open_with=lambda name, mode="rb": opened.enter_context(open(name, mode)))
             names = [name for name in file.columns if any(name in known for known in NAMES.values())]
+            _check_size(path, file.row_groups)
             groups = file.iter_row_groups(columns=names, index=False)
             yield 0, names
             number = 0
@@ -210,10 +260,22 @@ def _parquet(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
                 for values in frame.itertuples(index=False, name=None):
                     number += 1
                     yield number, values
-        except (AppError, OSError):
+        except (AppError, OSError, MemoryError):
             raise
         except Exception as error:  # whatever that library meets in a damaged file
             raise BadBarFile(f"{path.name}: 不是可读的 Parquet 文件：{error}") from None
+
+
+def _check_size(path: Path, groups: Iterable[Any]) -> None:
+    """By what the file says of itself; one that lies ends where memory does (app/lib/memory.py)."""
+    rows = size = 0
+    for group in groups:
+        rows += group.num_rows
+        size += sum(column.meta_data.total_uncompressed_size for column in group.columns)
+    if rows > MOST_ROWS:
+        raise _too_many(path)
+    if size > MOST_BYTES:
+        raise _too_large(path)
 
 
 def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
@@ -257,6 +319,8 @@ def _bar_of(row: Mapping[str, Any], timestamp: int) -> Bar:
     volume, turnover, interest = (_number(row, name) if name in row else 0.0 for name in ("volume", "turnover", "open_interest"))
     if volume < 0 or volume != int(volume) or interest < 0:
         raise _Bad(f"成交量 {volume} 或持仓量 {interest} 不合法")
+    if max(high, volume, abs(turnover), interest) > MOST_FIGURE:
+        raise _Bad(f"数不合法：超过 {MOST_FIGURE:g}")
     complete = str(row.get("complete", True)).lower() not in ("false", "0", "0.0")
     return Bar(timestamp, first, high, low, last, int(volume), turnover, interest, complete)
 
@@ -283,11 +347,15 @@ def _time(value: Any) -> tuple[int, bool]:
         timestamp = int(text)
         if timestamp < OLDEST:
             raise _Bad(f"时间 {text} 不是毫秒")
+        if timestamp > NEWEST:
+            raise _Bad(OUT_OF_YEARS.format(text))
     else:
         try:
             moment = value if isinstance(value, datetime) and value == value else datetime.fromisoformat(text)
         except ValueError:
             raise _Bad(f"时间不合法：{text}") from None
+        if moment.year not in YEARS:
+            raise _Bad(OUT_OF_YEARS.format(text))
         timestamp = round((moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)).timestamp() * 1000)
     if timestamp % MINUTE:
         raise _Bad(f"时间 {text} 不是整分钟：只收 1 分钟 K 线")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
+import resource
+import subprocess
+import sys
 import warnings
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from app.lib.bar_files import MOST_NAMED, BadBarFile, read_bar_file
+from app.lib import bar_files
+from app.lib.bar_files import MOST_LINE, MOST_NAMED, BadBarFile, read_bar_file
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.model.store import Bar
@@ -244,3 +249,97 @@ def test_the_recorded_bars_of_both_layouts_are_read_with_the_right_labels(record
     # No night before the holiday; the auction's print, which was recorded as a bar of its own.
     assert (clock(following), following.open) == ("2023-10-09 09:00", float(auction["open_price"]))
     assert auction["datetime"] == "2023-10-09 09:00:00"
+
+
+# ── files that are meant to harm ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("when", "reason"),
+    [
+        ("9999-12-31 23:59:00", "不在 1990 至 2100 年"),
+        ("9999-12-31T23:59:00-14:00", "不在 1990 至 2100 年"),
+        ("0001-01-01T00:00:00+14:00", "不在 1990 至 2100 年"),
+        ("1989-06-09 09:00:00", "不在 1990 至 2100 年"),
+        (f"{253_402_300_740_000}", "不在 1990 至 2100 年"),
+        ("9" * 40, "不在 1990 至 2100 年"),
+        ("9" * 4_000, "时间 999"),
+        ("x" * 4_000, "时间不合法：xxx"),
+    ],
+)
+def test_a_time_of_no_exchange_is_named_by_file_and_line(tmp_path: Path, when: str, reason: str) -> None:
+    path = written(tmp_path, line("2025-06-09 09:00:00"), line(when))
+    with pytest.raises(BadBarFile) as bad:
+        read_bar_file(path, label="end")
+    assert bad.value.message.startswith("bars.csv:3: ") and reason in bad.value.message
+    assert len(bad.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    "figures", [{"volume": 10**19}, {"volume": "1e300"}, {"turnover": "1e300"}, {"open_interest": "1e300"}, {"high": "1e300"}]
+)
+def test_figures_that_no_store_holds_are_named(tmp_path: Path, figures: dict[str, Any]) -> None:
+    with pytest.raises(BadBarFile, match="bars.csv:2: .*不合法"):
+        read_bar_file(written(tmp_path, line("2025-06-09 09:00:00", **figures)))
+
+
+BOMBS = {"no end": b"\0" * (64 << 20), "row": PLAIN.encode() + b"\n" + b"1" * (64 << 20), "blank": b"\n" * (3 << 20)}
+
+
+@pytest.mark.parametrize("content", BOMBS.values(), ids=list(BOMBS))
+def test_what_a_small_packed_file_unpacks_to_is_not_taken_into_memory(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(content, 1))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BadBarFile, match=r"bomb\.csv\.gz"):
+        read_bar_file(path, "rb2510")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024  # KB
+
+
+def test_a_line_may_be_as_long_as_a_line_is_and_no_longer(tmp_path: Path) -> None:
+    row = line("2025-06-09 09:00:00")
+    path = written(tmp_path, row + "," + "x" * (MOST_LINE - len(row) - 2), header=PLAIN + ",note")
+    assert read_bar_file(path)
+    path = written(tmp_path, row, row + "," + "x" * MOST_LINE, header=PLAIN + ",note")
+    with pytest.raises(BadBarFile, match="bars.csv:3: 这一行超过"):
+        read_bar_file(path)
+
+
+def test_more_rows_than_are_read_at_a_time_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bar_files, "MOST_ROWS", 3)
+    path = written(tmp_path, *(line(f"2025-06-09 09:0{minute}:00") for minute in range(3)))
+    assert read_bar_file(path, label="start")
+    monkeypatch.setattr(bar_files, "MOST_ROWS", 1)
+    for more in (path, parquet(tmp_path)):
+        with pytest.raises(BadBarFile, match="超过 1 行.*分成几个"):
+            read_bar_file(more, label="start")
+
+
+def test_what_a_parquet_would_unpack_to_is_looked_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bar_files, "MOST_BYTES", 100)
+    with pytest.raises(BadBarFile, match="解开后"):
+        read_bar_file(parquet(tmp_path))
+
+
+def test_only_a_plain_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("zero", "pipe", "folder"):
+        with pytest.raises(BadBarFile, match=f"{name}.csv: 不是普通文件"):
+            read_bar_file(tmp_path / f"{name}.csv")
+
+
+def test_when_memory_ends_it_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    with path.open("w") as file:
+        print(OURS, file=file)
+        file.writelines(f"rb2510.SHFE,{1_700_000_040_000 + minute * 60_000},1,1,1,1,1,1,1,True\n" for minute in range(200_000))
+    code = (
+        "import sys, pathlib\nfrom app.lib import bar_files\n"
+        "from app.lib.memory import bound\nbound(20 << 20)\n"
+        "try: bar_files.read_bar_file(pathlib.Path(sys.argv[1]))\n"
+        "except bar_files.BadBarFile as error: print(error.message)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("large.csv: 内存不够，请分成几个文件\n", "")
