@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import logging
 import struct
+import threading
+import time
+import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import socketio
 from engineio.exceptions import EngineIOError
-from engineio.packet import CLOSE, MESSAGE, Packet
+from engineio.packet import CLOSE, MESSAGE, PING, Packet
 from engineio.socket import Socket
 
 from app.inbound import MAX_PACKET, BadPacket, Inbound
@@ -116,11 +120,56 @@ class _Joining:
         self._websocket.close()
 
 
+class _Pings:
+    """Who is to be pinged when, in one thread. The library has one for each client, which keeps what it knew of a client that has gone
+    for the 25 seconds until it would have pinged it: 11 KB, and a stranger can come and go a thousand times in each of them."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._due: deque[tuple[float, weakref.ref[_Socket]]] = deque()  # in their order: the interval is the same for all
+        self._lock = threading.Lock()
+        self._runs = False
+
+    def schedule(self, client: _Socket) -> None:
+        with self._lock:
+            self._due.append((time.monotonic() + self._server.ping_interval, weakref.ref(client)))
+            if self._runs:
+                return
+            self._runs = True
+        self._server.start_background_task(self._run)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._due:
+                    self._runs = False
+                    return
+                at, waiting = self._due[0]
+                pause = at - time.monotonic()
+                if pause <= 0:
+                    self._due.popleft()
+            if pause > 0:
+                self._server.sleep(pause)
+            else:
+                self._ping(waiting())
+
+    @staticmethod
+    def _ping(client: _Socket | None) -> None:
+        if client is None or client.closing or client.closed:
+            return
+        client.last_ping = time.time()
+        try:
+            client.send(Packet(PING))
+        except Exception:  # the edge of this client: the others want theirs
+            log.exception("a client could not be pinged")
+
+
 class _Socket(Socket):  # type: ignore[misc]
     """Engine.IO's socket with its ears guarded. Those that the library makes become one when they are opened: `guard` sees to it."""
 
     inbound: Inbound
     address: str
+    pings: _Pings
     joining: _Joining | None = None
 
     def poll(self) -> Any:
@@ -135,6 +184,11 @@ class _Socket(Socket):  # type: ignore[misc]
     def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002
         """Never waits for what is queued to be taken: who is closed for what he said may take nothing, and a thread of ours with him."""
         super().close(wait=False, abort=abort, reason=reason)
+
+    def schedule_ping(self) -> None:
+        if self.last_ping:  # the one before has been answered, or this is the first
+            self.last_ping = None
+            self.pings.schedule(self)
 
     def cut(self, why: object) -> None:
         """For what it said. Drops what is queued."""
@@ -317,12 +371,13 @@ class Engine:
     def guard(self, on_open: Callable[[str, dict[str, Any]], None], on_close: Callable[[str], None]) -> None:
         """`on_open(engine id, environ)` hears of each client, `on_close(engine id)` when it has gone; in between it is judged."""
         eio = self._server.eio
+        pings = _Pings(eio)
         opened, closed, heard = eio.handlers["connect"], eio.handlers["disconnect"], eio.handlers["message"]
 
         def connect(engine_id: str, environ: dict[str, Any]) -> Any:
             socket = eio.sockets[engine_id]
             socket.__class__ = _Socket
-            socket.inbound, socket.address = Inbound(), environ.get("REMOTE_ADDR", "")
+            socket.inbound, socket.address, socket.pings = Inbound(), environ.get("REMOTE_ADDR", ""), pings
             on_open(engine_id, environ)
             return opened(engine_id, environ)
 

@@ -77,6 +77,19 @@ class _Listener:
                 eventlet.sleep(PAUSE)
 
 
+class _Headers:
+    """The lines of a request's head. `ended`: the peer went before the empty one."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.ended = False
+
+    def readline(self, size: int = -1) -> bytes:
+        line: bytes = self._file.readline(size)
+        self.ended = self.ended or not line
+        return line
+
+
 def _protocol(crowd: Crowd) -> type:
     """The server's reader of one connection, with deadlines for all that it reads."""
 
@@ -96,6 +109,13 @@ def _protocol(crowd: Crowd) -> type:
                 super().handle_one_request()
             finally:
                 self._no_deadline()
+
+        def parse_request(self) -> bool:
+            """A head that was cut off is none: the library takes what has come for a whole request, and works on it."""
+            headers = self.rfile = _Headers(self.rfile)
+            is_one = bool(super().parse_request()) and not headers.ended
+            self.close_connection = self.close_connection or not is_one
+            return is_one
 
         def handle_one_response(self) -> None:
             """The headers are whole."""

@@ -217,6 +217,21 @@ def test_whoever_was_cut_has_left_nothing(web: WebProcess) -> None:
     eventually(lambda: descriptors(web) <= before, "every descriptor is back", 10)
 
 
+def test_a_stranger_who_comes_and_goes_leaves_no_memory(web: WebProcess) -> None:
+    """Each left 11 KB for the 25 seconds until it would have been pinged, and a thread with them."""
+    url = f"{web.url}/socket.io/?EIO=4&transport=polling"
+    with requests.Session() as session:
+
+        def come_and_go(times: int) -> int:
+            for _ in range(times):
+                sid = session.get(url, timeout=5).text.partition('"sid":"')[2].partition('"')[0]
+                assert session.post(f"{url}&sid={sid}", data=b"9x", timeout=5).status_code == 400
+            return resident(web)
+
+        before = come_and_go(200)
+        assert come_and_go(1_200) - before < 5 * 2**20
+
+
 def test_an_old_websocket_without_a_version_is_not_spoken(web: WebProcess) -> None:
     """Those before RFC 6455 have no bound on what they keep."""
     with socket.create_connection(("127.0.0.1", web.port), timeout=5) as old:
@@ -299,6 +314,15 @@ def test_a_request_that_comes_a_byte_at_a_time_has_a_deadline(small_web: WebProc
         ended.set()
         dripping.join()
         assert time.monotonic() - began < 6
+
+
+def test_a_request_that_is_cut_off_in_its_head_is_none(small_web: WebProcess) -> None:
+    """What had come was taken for a whole request: hundreds of half connections were as many requests when they went."""
+    for said in (HEAD, HEAD[:-5], b"GET /healthz HTTP/1.1\r\n"):
+        with socket.create_connection(("127.0.0.1", small_web.port), timeout=10) as sock:
+            sock.sendall(said)
+            sock.shutdown(socket.SHUT_WR)
+            assert sock.recv(1024) == b""
 
 
 def test_a_request_that_is_whole_may_take_its_time(small_web: WebProcess) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from wsproto.frame_protocol import FrameProtocol
 
-from app.engine import EngineLine, Joined, _Joining, encode
+from app.engine import EngineLine, Joined, _Joining, _Pings, encode
+from tests.waiting import eventually
 
 
 class FakeWebSocket:
@@ -80,3 +84,41 @@ def test_joined_packets_are_their_frames_one_after_the_other_made_once() -> None
 @pytest.mark.parametrize(("upgraded", "eventlet", "joins"), [(True, True, True), (False, True, False), (True, False, False)])
 def test_only_a_websocket_under_eventlet_takes_joined_packets(upgraded: bool, eventlet: bool, joins: bool) -> None:
     assert EngineLine(SimpleNamespace(upgraded=upgraded), eventlet).joins is joins
+
+
+class Client:
+    """As far as it is pinged."""
+
+    def __init__(self, breaks: bool = False) -> None:
+        self.closing = self.closed = False
+        self.last_ping: float | None = None
+        self.sent: list[str] = []
+        self._breaks = breaks
+
+    def send(self, packet: Any) -> None:
+        if self._breaks:
+            raise OSError("gone")
+        self.sent.append(packet.encode())
+
+
+def test_every_client_is_pinged_in_its_time_by_one_thread_which_keeps_none_that_has_gone() -> None:
+    started: list[threading.Thread] = []
+
+    def start(target: Any) -> None:
+        started.append(threading.Thread(target=target, daemon=True))
+        started[-1].start()
+
+    pings = _Pings(SimpleNamespace(ping_interval=0.05, sleep=time.sleep, start_background_task=start))
+    broken, closed, good, gone = Client(breaks=True), Client(), Client(), Client()
+    closed.closed = True
+    for client in (broken, closed, good, gone):
+        pings.schedule(client)  # type: ignore[arg-type]
+    kept = weakref.ref(gone)
+    del client, gone
+    assert kept() is None
+    assert good.sent == []
+    eventually(lambda: good.sent == ["2"] and good.last_ping, "it is pinged")
+    assert closed.sent == [] and len(started) == 1
+    eventually(lambda: not started[0].is_alive(), "nobody waits any more")
+    pings.schedule(good)  # type: ignore[arg-type]
+    eventually(lambda: good.sent == ["2", "2"], "it is pinged again")
