@@ -103,6 +103,16 @@ def _protocol(crowd: Crowd) -> type:
             finally:
                 crowd.leave(self._address, self._is_stranger)
 
+        def finish(self) -> None:
+            """Its files hold the descriptor: with what cannot be sent any more the library leaves one open, until the garbage collector
+            comes by."""
+            try:
+                super().finish()
+            finally:
+                for held in (self.wfile, self.rfile, self.connection):
+                    with contextlib.suppress(OSError):
+                        held.close()
+
         def handle_one_request(self) -> None:
             self._within(HEADER_SECONDS if self._is_stranger else IDLE_SECONDS + HEADER_SECONDS)
             try:

@@ -244,14 +244,14 @@ def test_an_old_websocket_without_a_version_is_not_spoken(web: WebProcess) -> No
 
 # ── connections, under eventlet ──────────────────────────────────────────────────────────────────────────────────────
 
-HASTY = "from app import eventlet_server as s; s.HEADER_SECONDS, s.BODY_SECONDS, s.IDLE_SECONDS = 1.0, 1.0, 1.0"
+HASTY = "import gc; gc.disable(); from app import eventlet_server as s; s.HEADER_SECONDS, s.BODY_SECONDS, s.IDLE_SECONDS = 1.0, 1.0, 1.0"
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
 
 @pytest.fixture(scope="module")
 def small_web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
-    """It has 400 descriptors, and gives a request a second to arrive."""
+    """It has 400 descriptors, gives a request a second to arrive, and has no garbage collector that would close what was left open."""
     made = WebProcess(tmp_path_factory.mktemp("small"), "eventlet", HASTY, descriptors=400)
     yield made
     made.close()
@@ -316,13 +316,24 @@ def test_a_request_that_comes_a_byte_at_a_time_has_a_deadline(small_web: WebProc
         assert time.monotonic() - began < 6
 
 
+def test_a_connection_that_takes_no_answer_gives_its_descriptor_back(small_web: WebProcess) -> None:
+    """Of 2,000 that were closed 321 stayed for minutes."""
+    before = descriptors(small_web)
+    for _ in range(60):
+        with socket.create_connection(("127.0.0.1", small_web.port), timeout=10) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closed with a reset
+            sock.sendall((HEAD + b"\r\n") * 3)
+    eventually(lambda: descriptors(small_web) <= before + 1, "every descriptor is back", 10)
+
+
 def test_a_request_that_is_cut_off_in_its_head_is_none(small_web: WebProcess) -> None:
     """What had come was taken for a whole request: hundreds of half connections were as many requests when they went."""
     for said in (HEAD, HEAD[:-5], b"GET /healthz HTTP/1.1\r\n"):
         with socket.create_connection(("127.0.0.1", small_web.port), timeout=10) as sock:
             sock.sendall(said)
             sock.shutdown(socket.SHUT_WR)
-            assert sock.recv(1024) == b""
+            with contextlib.suppress(ConnectionResetError):
+                assert sock.recv(1024) == b""
 
 
 def test_a_request_that_is_whole_may_take_its_time(small_web: WebProcess) -> None:
