@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ def prepare(data_dir: Path) -> None:
     """Make it, or bring it up to this program's version. Raises SettingsError where it cannot be used, and says why."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close_to_others(data_dir)
         version = version_of(data_dir)
         if version > VERSION:
             raise SettingsError(
@@ -35,6 +37,18 @@ def prepare(data_dir: Path) -> None:
         _write_whole(data_dir / FILE, f"{VERSION}\n")  # each time: whether it can be written is what has to be known
     except OSError as error:
         raise SettingsError(f"数据目录 {data_dir} 不能用：{reason(error)}", parameter="data_dir") from None
+
+
+def _close_to_others(data_dir: Path) -> None:
+    """One that was made beforehand is mostly open to all, and what lies in it may be older than our umask."""
+    mode = stat.S_IMODE(data_dir.stat().st_mode)
+    if os.name != "posix" or not mode & 0o077:
+        return
+    try:
+        data_dir.chmod(mode & ~0o077)
+    except PermissionError:
+        text = f"数据目录 {data_dir} 对别的用户开放（{mode:04o}），又不归本用户，改不了：请由属主 chmod 700，或另选数据目录"
+        raise SettingsError(text, parameter="data_dir") from None
 
 
 def version_of(data_dir: Path) -> int:

@@ -170,6 +170,7 @@ class _Socket(Socket):  # type: ignore[misc]
     inbound: Inbound
     address: str
     pings: _Pings
+    last_ping: float | None
     joining: _Joining | None = None
 
     def poll(self) -> Any:

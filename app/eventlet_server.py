@@ -94,6 +94,9 @@ def _protocol(crowd: Crowd) -> type:
     """The server's reader of one connection, with deadlines for all that it reads."""
 
     class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
+        rfile: Any
+        close_connection: Any
+
         def __init__(self, conn_state: Any, server: Any) -> None:
             self._address = _host(conn_state[0])
             self._is_stranger = True

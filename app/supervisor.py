@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app.gateway import family, process
+from app.gateway import channel, family, process
 from app.gateway.host.strategy_keeper import starting
 from app.gateway.process import Kept, Lock, Process
 from app.gateway.registry import Entry, Registry
@@ -148,6 +148,7 @@ class Supervisor:
         left = [Process(entry.name, entry=entry) for entry in self._registry.living() if entry.kind != "supervisor"]
         process.end([*left, *starting(self._settings)], 0.0)
         self._registry.forget_the_dead()
+        channel.forget_addresses(self._registry.run_dir)
 
 
 def end_all(settings: Settings) -> list[Entry]:
@@ -163,6 +164,7 @@ def end_all(settings: Settings) -> list[Entry]:
         for strategy in left if kind == "strategy" else []:
             family.kill(strategy.pid)
     registry.forget_the_dead()
+    channel.forget_addresses(registry.run_dir)
     return ended
 
 

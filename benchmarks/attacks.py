@@ -41,6 +41,7 @@ REFERENCE_SECONDS = 8.0
 ATTACK_LIMIT = 100.0  # seconds
 SETTLE_LIMIT = 20.0  # seconds that descriptors get to come back
 HALF_WAVE = 500
+ORDER_PAUSE = 0.3  # seconds: each of them makes the day's list longer, which goes to every page and would be what is measured
 MB = 1024 * 1024
 
 
@@ -343,7 +344,7 @@ class Others:
         """Orders that the exchange takes and ends at once: far from the market, and only for now."""
         fields = {"local_symbol": RB, "exchange": "SHFE", "direction": "long", "offset": "open", "type": "fak", "price": self._low}
         with self._session() as session:
-            while not self._ended.wait(0.05):
+            while not self._ended.wait(ORDER_PAUSE):
                 began = time.monotonic()
                 answer = session.post(f"{self._target.url}/order_solve", json=fields | {"volume": 1}, timeout=30).json()
                 assert answer["success"] and "error" not in answer, answer

@@ -12,11 +12,13 @@ bytes of those pile up is cut and finds the snapshot when it is back.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import secrets
 import socket
+import stat
 import struct
 import tempfile
 import threading
@@ -181,14 +183,45 @@ def new_address(run_dir: Path, name: str) -> str:
     """
     if not HAS_UNIX:
         return f"tcp://127.0.0.1:0#{secrets.token_hex(16)}"
-    folder = run_dir
-    if len(os.fsencode(str(run_dir / name))) > 90:
-        digest = hashlib.sha1(os.fsencode(str(run_dir.resolve()))).hexdigest()[:16]
-        folder = Path(tempfile.gettempdir()) / f"ctpbee-{os.getuid()}-{digest}"
+    folder = run_dir if len(os.fsencode(str(run_dir / name))) <= 90 else _short_folder(run_dir)
+    _make_own(folder)
+    return f"unix:{folder / name}"
+
+
+def _short_folder(run_dir: Path) -> Path:
+    digest = hashlib.sha1(os.fsencode(str(run_dir.resolve()))).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"ctpbee-{os.getuid()}-{digest}"
+
+
+def _make_own(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to somebody else")
-    return f"unix:{folder / name}"
+
+
+def forget_addresses(run_dir: Path) -> None:
+    """Remove the folder in the temp directory, if `run_dir` has one and nobody listens in it. To be called when all have ended; who is
+    just starting makes it again."""
+    if not HAS_UNIX:
+        return
+    folder = _short_folder(run_dir)
+    with contextlib.suppress(OSError):  # none, or not empty: somebody listens
+        for path in folder.iterdir():
+            if stat.S_ISSOCK(path.lstat().st_mode) and not _listens(path):
+                path.unlink()
+        folder.rmdir()
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True  # busy, or gone meanwhile: not ours to remove
+        return True
 
 
 def listen(address: str) -> tuple[socket.socket, str]:
@@ -198,7 +231,11 @@ def listen(address: str) -> tuple[socket.socket, str]:
         if os.path.exists(path):
             os.unlink(path)  # left by a kill -9; a living owner is known by the registry, not by the file
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.bind(path)
+        try:
+            sock.bind(path)
+        except FileNotFoundError:  # whoever ended last has just removed the folder
+            _make_own(Path(path).parent)
+            sock.bind(path)
         os.chmod(path, 0o600)
         sock.listen(64)
         return sock, address

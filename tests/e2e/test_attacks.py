@@ -39,7 +39,7 @@ def test_the_other_client_is_served_and_nothing_is_left(scene: tuple[Scene, list
     under = stage.under(attack)
     figures.append(under)
     assert under.failed == []
-    assert under.refused > 0
+    assert under.refused > 0 or attack.run is attacks.half_connections  # nginx holds as many as it likes, and hands on none
     assert max(under.health, under.order, under.join) < LONGEST * 1000 + figures[0].join
     assert under.order_p99 > 0 and under.join > 0 and under.ticks > 0
     assert under.memory[1] - under.memory[0] < MEMORY

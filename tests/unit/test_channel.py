@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.gateway.channel import Connection, Server, new_address
+from app.gateway import channel
+from app.gateway.channel import Connection, Server, forget_addresses, new_address
 from tests.waiting import eventually
 
 try:
@@ -108,3 +109,28 @@ def test_a_socket_is_closed_by_the_last_thread_that_waits_on_it() -> None:
     reader.join(10)
     eventually(lambda: ours.fileno() < 0, "the reader has closed it")
     theirs.close()
+
+
+@pytest.mark.skipif(not channel.HAS_UNIX, reason="no Unix sockets")
+def test_the_folder_in_the_temp_directory_goes_with_the_last_process_and_never_under_one_that_starts(tmp_path: Path) -> None:
+    """They stayed for ever: about ninety on a machine."""
+    run_dir = tmp_path / ("deep" * 25) / "run"
+    address = new_address(run_dir, "one.sock")
+    folder = Path(address.removeprefix("unix:")).parent
+    assert folder.name.startswith("ctpbee-") and folder.is_dir()
+    server = Server(address, lambda _connection, _frame: None)
+    server.start()
+    forget_addresses(run_dir)
+    assert channel.connect(address)  # somebody listens: it stays
+    server.close()
+    left, _ = channel.listen(f"unix:{folder / 'killed.sock'}")
+    left.close()  # as after kill -9: the file is there, and nobody listens
+    assert list(folder.iterdir())
+    starting = new_address(run_dir, "two.sock")
+    forget_addresses(run_dir)
+    assert not folder.exists()
+    late, _ = channel.listen(starting)  # it had its address already
+    late.close()
+    forget_addresses(run_dir)
+    assert not folder.exists()
+    forget_addresses(run_dir)

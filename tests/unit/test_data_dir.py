@@ -19,6 +19,23 @@ def test_a_new_directory_is_its_owners_and_has_a_version(tmp_path: Path) -> None
     assert stat.S_IMODE((tmp_path / "数据" / "dir").stat().st_mode) == 0o700
 
 
+def test_one_that_was_made_beforehand_is_closed_to_others(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    data_dir.prepare(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+def test_one_of_somebody_else_that_is_open_to_all_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path, _mode: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    data_dir.prepare(tmp_path / "closed")
+    os.chmod(tmp_path, 0o755)
+    with pytest.raises(SettingsError, match="0755.*chmod 700"):
+        data_dir.prepare(tmp_path)
+
+
 def test_one_from_before_there_were_versions_is_brought_up_to_date(tmp_path: Path) -> None:
     (tmp_path / "server.db").write_bytes(b"")
     assert data_dir.version_of(tmp_path) == 0
