@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import psutil
@@ -260,6 +260,9 @@ def lobby(target: Target) -> Tried:
     return Tried(600, refused)
 
 
+T = TypeVar("T")
+
+
 class Attack(NamedTuple):
     name: str
     run: Callable[[Target], Tried]
@@ -304,6 +307,7 @@ class Others:
         self.orders: list[float] = []
         self.joins: list[float] = []
         self.ticks = 0
+        self.lost = 0  # pages that had to connect again, as a browser's does by itself
         self.failed: list[str] = []
         self._ended = threading.Event()
         parts = (self._ask_health, self._order, self._join, self._listen)
@@ -353,18 +357,31 @@ class Others:
     def _join(self) -> None:
         while not self._ended.wait(0.5):
             began = time.monotonic()
-            self._page().close()
+            self._again_and_again(self._page).close()
             self.joins.append(time.monotonic() - began)
 
     def _listen(self) -> None:
+        while not self._ended.is_set():
+            self._again_and_again(self._hear)
+
+    def _hear(self) -> None:
         page = self._page()
         page.settimeout(5.0)
         while not self._ended.is_set():
             heard = str(page.recv())
-            self.ticks += heard.count('"tick"') // 2 or heard.count('["tick"')
+            self.ticks += heard.count('["tick"')
             if heard == "2":
                 page.send("3")
         page.close()
+
+    def _again_and_again(self, attempt: Callable[[], T]) -> T:
+        while True:
+            try:
+                return attempt()
+            except (websocket.WebSocketException, OSError):
+                self.lost += 1
+                if self._ended.is_set():
+                    raise
 
     def _page(self) -> websocket.WebSocket:
         """One that has its snapshot."""
@@ -392,6 +409,7 @@ class Figures(NamedTuple):
     order_p99: float
     order: float  # the longest
     join: float  # the longest
+    lost: int  # pages that had to connect again
     ticks: float  # a second
     memory: tuple[float, float]
     descriptors: tuple[int, int]
@@ -445,6 +463,7 @@ class Scene:
             order_p99=percentile(others.orders, 0.99) * 1000,
             order=max(others.orders, default=0.0) * 1000,
             join=max(others.joins, default=0.0) * 1000,
+            lost=others.lost,
             ticks=others.ticks / others.seconds,
             memory=(before[0], self._memory()),
             descriptors=(before[1], self._descriptors()),
@@ -459,7 +478,20 @@ class Scene:
         return sum(process.num_fds() for process in self._webs())
 
 
-HEAD = ("攻击", "次数", "被拒、被断", "/healthz 最长 ms", "报单 p99 ms", "报单最长", "新页面最长", "行情/秒", "内存 MB", "描述符", "归还 s")
+HEAD = (
+    "攻击",
+    "次数",
+    "被拒、被断",
+    "/healthz 最长 ms",
+    "报单 p99 ms",
+    "报单最长",
+    "新页面最长",
+    "重连",
+    "行情/秒",
+    "内存 MB",
+    "描述符",
+    "归还 s",
+)
 
 
 def shown(title: str, figures: Sequence[Figures]) -> str:
@@ -473,6 +505,7 @@ def shown(title: str, figures: Sequence[Figures]) -> str:
             f"{one.order_p99:.0f}",
             f"{one.order:.0f}",
             f"{one.join:.0f}",
+            f"{one.lost}",
             f"{one.ticks:.0f}",
             f"{one.memory[0]:.0f} → {one.memory[1]:.0f}",
             f"{one.descriptors[0]} → {one.descriptors[1]}",
