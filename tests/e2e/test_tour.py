@@ -19,5 +19,5 @@ def test_the_tour_of_the_readme_works_as_printed(shared_server: BackendServer) -
     ).stdout
     assert '"success":false' not in printed, printed
     assert printed.count('"success":true') == 5
-    assert "'direction': 'long', 'volume': 2" in printed
-    assert re.search(r"^2025-06-05 10:\d\d:\d\d\.\d{3} 多 开 2 ", printed, re.M)
+    assert "'direction': 'long', 'volume': 1" in printed
+    assert re.search(r"^2025-06-05 10:\d\d:\d\d\.\d{3} 多 开 1 ", printed, re.M)
