@@ -29,7 +29,7 @@ class Commands:
         self.environment |= {"CTPBEE_BACKEND_DATA_DIR": str(self.data_dir), "PYTHONWARNINGS": "ignore"}
 
     def run(self, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        """A command that ends by itself."""
+        """A command that ends by itself, without our terminal: a password is asked for there, whatever stdin is."""
         return subprocess.run(
             [sys.executable, RUN, *arguments],
             cwd=self.output.parent,
@@ -38,6 +38,7 @@ class Commands:
             capture_output=True,
             text=True,
             timeout=60,
+            start_new_session=True,
         )
 
     def python(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
