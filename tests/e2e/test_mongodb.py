@@ -278,6 +278,6 @@ def test_the_right_password_lets_us_in(tmp_path: Path, enter: Callable[[str], Wo
         world.wait_store("up")
         world.check_both_have_the_same()
         assert world.trader.ask("POST", "/code", text=STRATEGY)["msg"] == "添加成功"
-        eventually(lambda: world.settings("host", "code:") and world.settings("server", "session"), "code and session are there, too")
+        eventually(lambda: world.settings("host", "code/") and world.settings("server", "session"), "code and session are there, too")
     finally:
         mongo.kill()
