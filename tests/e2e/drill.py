@@ -88,8 +88,8 @@ class Attempt:
 
 
 def is_final(answer: dict[str, Any] | None) -> bool:
-    """Accepted or refused. Not: no answer, unknown, or 'not sent, try again'."""
-    return answer is not None and answer["status"] != 503 and not (answer["success"] and answer.get("error") == UNKNOWN)
+    """Accepted or refused. Not: no answer, unknown, 'not sent, try again', or 'log in first', which says nothing of the order."""
+    return answer is not None and answer["status"] not in (401, 503) and not (answer["success"] and answer.get("error") == UNKNOWN)
 
 
 class Prices:
