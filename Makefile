@@ -34,7 +34,7 @@ test-full: $(VENV)/.ready-test $(VENV)/.ready-uwsgi ctp
 	@for tool in npm chromium chromedriver go; do command -v $$tool >/dev/null || { \
 	    echo "缺少 $$tool（Debian：apt-get install npm chromium chromium-driver golang-go）" >&2; exit 1; }; done
 	@echo "== FerretDB：首次编译一两分钟"
-	@$(PY) -m tests.mongodb
+	@$(PY) -m tests.support.mongodb
 	$(PY) -m pytest -m full $(ARGS)
 
 # The environment. Each stamp depends on what it installs from: a second run has nothing to do.

@@ -1,7 +1,7 @@
 """The commands. `python run.py` alone is all in one; `python run.py --help` lists the parts.
 
-Nothing but click is imported up here: the web replaces parts of the standard library as the first thing it does, and
-that is only safe before other modules have taken hold of them.
+Nothing but click is imported up here: the web replaces parts of the standard library as the first thing it
+does, and that is only safe before other modules have taken hold of them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.auth import AuthorizationCode
-    from app.gateway.transfer.bar_import import Save
-    from app.gateway.transfer.mongo_import import Notes, Source
-    from app.gateway.transfer.moving import Moved
+    from app.commands.export import Moved
+    from app.commands.import_bars import Save
+    from app.commands.import_mongo import Notes, Source
     from app.lib.brokers import Brokers
     from app.settings import Settings
 
@@ -44,19 +44,35 @@ class Commands(click.Group):
             click.echo(error.message, err=True)
             sys.exit(1)
         except PermissionError as error:
-            click.echo(f"没有权限：{error.filename or error}。请以数据目录属主的身份执行（如 sudo -u ctpbee …）", err=True)
+            click.echo(
+                f"没有权限：{error.filename or error}。请以数据目录属主的身份执行（如 sudo -u ctpbee …）",
+                err=True,
+            )
             sys.exit(1)
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that every command takes, before or after its name. What they accept is for Settings to say."""
+    """The options that every command takes, before or after its name. What they accept is for Settings to
+    say.
+    """
     for option in reversed(
         [
-            click.option("--host", metavar="ADDRESS", help="监听地址，缺省 127.0.0.1；不是回环地址即视为对外服务"),
+            click.option(
+                "--host", metavar="ADDRESS", help="监听地址，缺省 127.0.0.1；不是回环地址即视为对外服务"
+            ),
             click.option("--port", metavar="PORT", help="监听端口，缺省 5000；0 为任选空闲端口"),
             click.option("--data-dir", metavar="DIR", help="数据目录，缺省 data"),
-            click.option("--interface", metavar="NAME", help="登录未给 interface 时用哪个：sim（内置柜台，缺省）、ctp、ctp_se"),
-            click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="TOML 设置文件，见 config.example.toml"),
+            click.option(
+                "--interface",
+                metavar="NAME",
+                help="登录未给 interface 时用哪个：sim（内置柜台，缺省）、ctp、ctp_se",
+            ),
+            click.option(
+                "--config",
+                metavar="FILE",
+                type=click.Path(path_type=Path),
+                help="TOML 设置文件，见 config.example.toml",
+            ),
         ]
     ):
         command = option(command)
@@ -82,7 +98,9 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
     epilog="每一项设置也可用环境变量 CTPBEE_BACKEND_<大写名> 或 TOML 文件给出；命令行优先，其次环境变量。",
 )
 @settings_options
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="显示版本")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="显示版本"
+)
 @click.pass_context
 def main(ctx: click.Context, **options: Any) -> None:
     """ctpbee 的后台服务。不带命令：启动全部，Ctrl-C 结束全部。"""
@@ -97,7 +115,7 @@ def main(ctx: click.Context, **options: Any) -> None:
 @click.pass_context
 def web(ctx: click.Context, **options: Any) -> None:
     """只运行网页服务（REST 与 Socket.IO）；重启它不影响已登录的账户。"""
-    from app.async_mode import patch
+    from app.web.async_mode import patch
 
     patch(_merged(ctx, options)["config"])
     try:
@@ -112,10 +130,11 @@ def web(ctx: click.Context, **options: Any) -> None:
 @click.pass_context
 def host(ctx: click.Context, **options: Any) -> None:
     """只运行网关主机：启动并看护各账户的网关与内置柜台。"""
-    from app import logs, supervisor
-    from app.gateway.host import host as gateway_host
-    from app.gateway.process import AlreadyRunning
-    from app.private import hide_memory
+    from app import logs
+    from app.commands import supervisor
+    from app.host import host as gateway_host
+    from app.process.child import AlreadyRunning
+    from app.process.private import hide_memory
 
     settings = _ready_settings(ctx, options)
     hide_memory()
@@ -132,7 +151,7 @@ def host(ctx: click.Context, **options: Any) -> None:
 @click.pass_context
 def stop(ctx: click.Context, **options: Any) -> None:
     """结束这个数据目录仍在运行的全部进程，不论由谁启动。"""
-    from app import supervisor
+    from app.commands import supervisor
 
     settings = _settings(ctx, options)
     ended = supervisor.end_all(settings)
@@ -144,15 +163,21 @@ def stop(ctx: click.Context, **options: Any) -> None:
 
 @main.command()
 @settings_options
-@click.option("--td-address", metavar="ADDRESS", help="要试连的交易前置，形如 tcp://180.168.146.187:10201，几个用逗号隔开")
+@click.option(
+    "--td-address",
+    metavar="ADDRESS",
+    help="要试连的交易前置，形如 tcp://180.168.146.187:10201，几个用逗号隔开",
+)
 @click.option("--md-address", metavar="ADDRESS", help="要试连的行情前置")
 @click.pass_context
 def doctor(ctx: click.Context, td_address: str | None, md_address: str | None, **options: Any) -> None:
     """检查本机与数据目录：交易日历、时钟、磁盘、存储、CTP 所需的库与 locale。有异常则退出码为 1。"""
-    from app import doctor as examination
+    from app.commands import doctor as examination
 
     given = {"交易前置": td_address, "行情前置": md_address}
-    lines = examination.examine(_settings(ctx, options), {word: address for word, address in given.items() if address})
+    lines = examination.examine(
+        _settings(ctx, options), {word: address for word, address in given.items() if address}
+    )
     for line in examination.table(lines):
         click.echo(line)
     sys.exit(1 if examination.failed(lines) else 0)
@@ -164,7 +189,7 @@ def doctor(ctx: click.Context, td_address: str | None, md_address: str | None, *
 @click.pass_context
 def backup(ctx: click.Context, target: Path, **options: Any) -> None:
     """把数据目录与策略备份成一个文件；不必停机。给目录则在其中新建一个。"""
-    from app.backup import back_up
+    from app.commands.backup import back_up
 
     written = back_up(_settings(ctx, options), target, click.echo)
     click.echo(f"已备份到 {written}（{written.stat().st_size / 1e6:.1f} MB）")
@@ -178,8 +203,8 @@ def backup(ctx: click.Context, target: Path, **options: Any) -> None:
 @click.pass_context
 def restore(ctx: click.Context, source: Path, replace: bool, stop_first: bool, **options: Any) -> None:
     """从备份恢复数据目录与策略；之后各账户须重新登录。"""
-    from app import backup as backups
-    from app import supervisor
+    from app.commands import backup as backups
+    from app.commands import supervisor
 
     settings = _settings(ctx, options)
     if stop_first:
@@ -203,16 +228,20 @@ def auth_code(ctx: click.Context, code: str | None, **options: Any) -> None:
 
 @main.command("fronts")
 @settings_options
-@click.argument("action", metavar="[list|allow|forget]", type=click.Choice(["list", "allow", "forget"]), default="list")
+@click.argument(
+    "action", metavar="[list|allow|forget]", type=click.Choice(["list", "allow", "forget"]), default="list"
+)
 @click.argument("account", metavar="[账户]", default="")
 @click.argument("front", metavar="[前置]", default="")
 @click.pass_context
 def fronts(ctx: click.Context, action: str, account: str, front: str, **options: Any) -> None:
-    """各账户可登录的期货公司前置。缺省列出；allow 再许一组（名单上的名字，或“交易前置 行情前置”）；forget 忘掉，以下次登录成功的为准。"""
+    """各账户可登录的期货公司前置。缺省列出；allow 再许一组（名单上的名字，或“交易前置 行情前置”）；forget
+    忘掉，以下次登录成功的为准。
+    """
     from contextlib import closing
 
+    from app.commands.import_bars import find_account
     from app.gateway.identity import Identity
-    from app.gateway.transfer.bar_import import find_account
     from app.lib.brokers import Brokers, front_of
     from app.model import open_store
 
@@ -247,33 +276,52 @@ def _list_fronts(settings: Settings, brokers: Brokers) -> None:
     for folder in sorted(settings.data_dir.glob("accounts/ctp*")):
         if store_path(settings.data_dir, folder.name).exists():
             with closing(open_store(settings, folder.name, ship=False)) as store:
-                click.echo(f"账户  {folder.name}  {'；'.join(Identity(store).fronts) or '尚未登录成功，或已忘掉'}")
+                click.echo(
+                    f"账户  {folder.name}  {'；'.join(Identity(store).fronts) or '尚未登录成功，或已忘掉'}"
+                )
 
 
 @main.command("import-bars")
 @settings_options
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--account", metavar="KEY", default="", help="账户，如 sim-9999-demo；或用后两项；只有一个账户时可省")
+@click.option(
+    "--account", metavar="KEY", default="", help="账户，如 sim-9999-demo；或用后两项；只有一个账户时可省"
+)
 @click.option("--brokerid", metavar="ID", default="", help="经纪商代码；模拟账户可省")
 @click.option("--userid", metavar="ID", default="", help="用户代码")
 @click.option("--symbol", metavar="SYMBOL", default="", help="文件中没有合约列时，是哪个合约，如 rb2401.SHFE")
-@click.option("--label", type=click.Choice(["start", "end"]), help="时间是 K 线的开始还是结束；不给则由交易节首尾的 K 线判断")
+@click.option(
+    "--label",
+    type=click.Choice(["start", "end"]),
+    help="时间是 K 线的开始还是结束；不给则由交易节首尾的 K 线判断",
+)
 @click.pass_context
 def import_bars(
-    ctx: click.Context, files: tuple[Path, ...], account: str, brokerid: str, userid: str, symbol: str, label: str | None, **options: Any
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    account: str,
+    brokerid: str,
+    userid: str,
+    symbol: str,
+    label: str | None,
+    **options: Any,
 ) -> None:
-    """导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。可重复执行：相同时刻的以文件为准；有坏行的文件整个不导入。"""
+    """导入 1 分钟 K 线：CSV（可压缩为 gz）与
+    Parquet。可重复执行：相同时刻的以文件为准；有坏行的文件整个不导入。
+    """
+    from app.commands import import_bars as bar_import
     from app.gateway.identity import account_of
-    from app.gateway.registry import PAPER_BROKER
-    from app.gateway.transfer import bar_import
     from app.lib import calendar, memory
+    from app.wire.registry import PAPER_BROKER
 
     memory.bound()
     settings = _ready_settings(ctx, options)
     calendar.use_overrides(settings.calendar_file)
     if not account and (brokerid or userid):
         paper = settings.interface == "sim"
-        account = account_of(settings, "sim" if paper else "ctp", brokerid or (PAPER_BROKER if paper else ""), userid)
+        account = account_of(
+            settings, "sim" if paper else "ctp", brokerid or (PAPER_BROKER if paper else ""), userid
+        )
     account = bar_import.find_account(settings, account)
     if not all([_import_file(settings, account, path, symbol, label or "") for path in files]):
         sys.exit(1)
@@ -283,7 +331,7 @@ def _import_file(settings: Settings, account: str, path: Path, symbol: str, labe
     """One file, its progress on stderr where that is a terminal. Returns whether it went well."""
     from tqdm import tqdm
 
-    from app.gateway.transfer.bar_import import account_writer, save_in_chunks
+    from app.commands.import_bars import account_writer, save_in_chunks
     from app.lib.bar_files import read_bar_file
 
     try:
@@ -300,23 +348,41 @@ def _import_file(settings: Settings, account: str, path: Path, symbol: str, labe
         click.echo(f"{path}：未导入", err=True)
         return False
     for local_symbol, bars in series.items():
-        click.echo(f"{path}：{local_symbol} {len(bars)} 根，{_minute(bars[0].timestamp)} 至 {_minute(bars[-1].timestamp)}")
+        click.echo(
+            f"{path}：{local_symbol} {len(bars)} 根，{_minute(bars[0].timestamp)} 至 "
+            f"{_minute(bars[-1].timestamp)}"
+        )
     return True
 
 
 @main.command("import-mongo")
 @settings_options
-@click.option("--uri", metavar="URI", envvar="SOURCE_MONGO_URI", help="来源；含密码时写在环境变量 SOURCE_MONGO_URI；缺省为 mongo_uri")
-@click.option("--database", metavar="NAME", default="ctp_bar", show_default=True, help="来源的库：每个合约一个集合")
+@click.option(
+    "--uri",
+    metavar="URI",
+    envvar="SOURCE_MONGO_URI",
+    help="来源；含密码时写在环境变量 SOURCE_MONGO_URI；缺省为 mongo_uri",
+)
+@click.option(
+    "--database", metavar="NAME", default="ctp_bar", show_default=True, help="来源的库：每个合约一个集合"
+)
 @click.option("--account", metavar="KEY", default="", help="账户，如 sim-9999-demo；只有一个账户时可省")
-@click.option("--label", type=click.Choice(["start", "end"]), help="时间是 K 线的开始还是结束；不给则由交易节首尾的 K 线判断")
+@click.option(
+    "--label",
+    type=click.Choice(["start", "end"]),
+    help="时间是 K 线的开始还是结束；不给则由交易节首尾的 K 线判断",
+)
 @click.pass_context
-def import_mongo(ctx: click.Context, uri: str | None, database: str, account: str, label: str | None, **options: Any) -> None:
-    """导入原后端存在 MongoDB 里的 1 分钟 K 线（不改动来源）。中断后再次执行即接着导入；没有变化的合约不再读。"""
+def import_mongo(
+    ctx: click.Context, uri: str | None, database: str, account: str, label: str | None, **options: Any
+) -> None:
+    """导入原后端存在 MongoDB 里的 1 分钟 K
+    线（不改动来源）。中断后再次执行即接着导入；没有变化的合约不再读。
+    """
     from contextlib import closing
 
-    from app.gateway.transfer.bar_import import account_writer, find_account
-    from app.gateway.transfer.mongo_import import Notes, Source
+    from app.commands.import_bars import account_writer, find_account
+    from app.commands.import_mongo import Notes, Source
     from app.lib import calendar
 
     settings = _ready_settings(ctx, options)
@@ -324,20 +390,27 @@ def import_mongo(ctx: click.Context, uri: str | None, database: str, account: st
     account = find_account(settings, account)
     if not (uri or settings.mongo_uri):
         raise SettingsError("请用 --uri 指明来源", parameter="uri")
-    with closing(Source(uri or settings.mongo_uri, database)) as source, account_writer(settings, account) as save:
+    with (
+        closing(Source(uri or settings.mongo_uri, database)) as source,
+        account_writer(settings, account) as save,
+    ):
         notes = Notes(settings.data_dir / "accounts" / account, source.name)
-        results = [_import_collection(source, name, label or "", save, notes) for name in source.collections()]
+        results = [
+            _import_collection(source, name, label or "", save, notes) for name in source.collections()
+        ]
     click.echo(f"{source.name}：{len(results)} 个集合，导入 {sum(count for _, count in results)} 根")
     if not all(good for good, _ in results):
         sys.exit(1)
 
 
 def _import_collection(source: Source, name: str, label: str, save: Save, notes: Notes) -> tuple[bool, int]:
-    """One collection, its progress on stderr where that is a terminal. Returns whether all of it is here now, and how many bars came in."""
+    """One collection, its progress on stderr where that is a terminal. Returns whether all of it is here now,
+    and how many bars came in.
+    """
     from tqdm import tqdm
 
-    from app.gateway.transfer.bar_import import CannotSave
-    from app.gateway.transfer.mongo_import import SourceFailed, import_collection
+    from app.commands.import_bars import CannotSave
+    from app.commands.import_mongo import SourceFailed, import_collection
 
     extent = source.extent(name)
     if notes.has(name, extent):
@@ -370,17 +443,29 @@ def _import_collection(source: Source, name: str, label: str, save: Save, notes:
 
 @main.command("export")
 @settings_options
-@click.option("--to", "target", metavar="DIR", required=True, type=click.Path(path_type=Path), help="写到哪里：空目录，或尚不存在")
-@click.option("--bars", type=click.Choice(["csv", "parquet"]), default="parquet", show_default=True, help="K 线的格式")
+@click.option(
+    "--to",
+    "target",
+    metavar="DIR",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="写到哪里：空目录，或尚不存在",
+)
+@click.option(
+    "--bars", type=click.Choice(["csv", "parquet"]), default="parquet", show_default=True, help="K 线的格式"
+)
 @click.pass_context
 def export(ctx: click.Context, target: Path, bars: str, **options: Any) -> None:
     """导出全部账户的 K 线、流水、设置与策略（须先停止服务）；用于备份、换机器、换存储。"""
     from tqdm import tqdm
 
-    from app.gateway.transfer import moving
+    from app.commands import export as moving
 
     settings = _ready_settings(ctx, options)
-    with moving.stopped_server(settings), tqdm(desc="导出", unit=" 行", leave=False, disable=None) as progress:
+    with (
+        moving.stopped_server(settings),
+        tqdm(desc="导出", unit=" 行", leave=False, disable=None) as progress,
+    ):
         moved = moving.export(settings, target, bars, progress.update)
     _say_moved(moved)
     click.echo(f"已导出到 {target}")
@@ -394,11 +479,14 @@ def import_(ctx: click.Context, source: Path, **options: Any) -> None:
     """导入 export 写的目录（须先停止服务）：已有的同键行以导入的为准，其余不动。可重复执行。"""
     from tqdm import tqdm
 
-    from app.gateway.transfer import moving
+    from app.commands import export as moving
 
     settings = _ready_settings(ctx, options)
     total = sum(entry.rows for entry in moving.read_manifest(source))
-    with moving.stopped_server(settings), tqdm(desc="导入", unit=" 行", total=total, leave=False, disable=None) as progress:
+    with (
+        moving.stopped_server(settings),
+        tqdm(desc="导入", unit=" 行", total=total, leave=False, disable=None) as progress,
+    ):
         moved = moving.load(settings, source, progress.update)
     _say_moved(moved)
     click.echo(f"已导入 {source}")
@@ -459,15 +547,22 @@ def _check_public(settings: Settings, ship: bool = False) -> bool:
 
 
 def _run_all(settings: Settings) -> int:
-    from app import logs, supervisor
-    from app.gateway.process import AlreadyRunning
+    from app import logs
+    from app.commands import supervisor
+    from app.process.child import AlreadyRunning
 
-    _check_public(settings, ship=True)  # here already, lest the web is started only to be told so; a new directory learns of the code
+    _check_public(
+        settings, ship=True
+    )  # here already, lest the web is started only to be told so; a new directory learns of the code
     logs.set_up(settings, "supervisor", console=True)
     try:
         code = supervisor.Supervisor(settings, PROGRAM).run()
         if code:
-            click.echo(f"网页服务没能启动（退出码 {code}），原因见上面，或日志 {settings.data_dir / 'logs' / 'web.log'}", err=True)
+            click.echo(
+                f"网页服务没能启动（退出码 {code}），原因见上面，或日志 "
+                f"{settings.data_dir / 'logs' / 'web.log'}",
+                err=True,
+            )
         return code
     except AlreadyRunning:
         click.echo(supervisor.who_runs(settings), err=True)
@@ -477,11 +572,12 @@ def _run_all(settings: Settings) -> int:
 def _run_web(settings: Settings) -> int:
     import logging
 
-    from app import create_app, logs, supervisor
+    from app import create_app, logs
+    from app.commands import supervisor
     from app.ext import listening_socket, serve
-    from app.gateway.process import AlreadyRunning, Lock
-    from app.gateway.registry import Registry
-    from app.private import hide_memory
+    from app.process.child import AlreadyRunning, Lock
+    from app.process.private import hide_memory
+    from app.wire.registry import Registry
 
     hide_memory()
     logs.set_up(settings, settings.web_name, console=True)
@@ -494,7 +590,10 @@ def _run_web(settings: Settings) -> int:
     try:
         sock = listening_socket(settings.host, settings.port)
     except OSError as error:
-        click.echo(f"无法监听 {settings.host}:{settings.port}：{error.strerror or error}。换一个端口（--port）试试", err=True)
+        click.echo(
+            f"无法监听 {settings.host}:{settings.port}：{error.strerror or error}。换一个端口（--port）试试",
+            err=True,
+        )
         return supervisor.EXIT_CANNOT_BIND
     try:
         _end_on_signals()
@@ -502,7 +601,9 @@ def _run_web(settings: Settings) -> int:
         app = create_app(settings)
         address = _address(settings.host, sock.getsockname()[1])
         registry.register(name=settings.web_name, kind="web", address=address)
-        say = logging.getLogger("app.web").info if settings.log_to == "stdout" else click.echo  # there are lines of the log alone there
+        say = (
+            logging.getLogger("app.web").info if settings.log_to == "stdout" else click.echo
+        )  # there are lines of the log alone there
         say(f"ctpbee_backend {_version()} 已启动：{address}")
         say(f"数据目录：{settings.data_dir}")
         if default_code:
@@ -523,7 +624,9 @@ def _address(host: str, port: int) -> str:
 
 
 def _leave(code: int) -> NoReturn:
-    """End now: all is said and closed, and taking a web's interpreter apart takes longer than a user should wait."""
+    """End now: all is said and closed, and taking a web's interpreter apart takes longer than a user should
+    wait.
+    """
     import logging
     import os
 
@@ -534,7 +637,9 @@ def _leave(code: int) -> NoReturn:
 
 
 def _end_on_signals() -> None:
-    """End the web by SystemExit, and hard when something has swallowed that: it holds no state that would be lost."""
+    """End the web by SystemExit, and hard when something has swallowed that: it holds no state that would be
+    lost.
+    """
     import os
     import signal
 
@@ -553,12 +658,14 @@ def _end_on_signals() -> None:
 
 def wsgi_app() -> Flask:
     """The web for uWSGI (uwsgi.ini) or gunicorn, which listens and ends it; settings by environment."""
-    from app.async_mode import patch
+    from app.web.async_mode import patch
 
-    patch(None)  # uWSGI's own gevent-monkey-patch comes only after this function, when threads of ours run already
+    patch(
+        None
+    )  # uWSGI's own gevent-monkey-patch comes only after this function, when threads of ours run already
     from app import create_app, data_dir, logs
-    from app.gateway.process import AlreadyRunning, Lock
-    from app.private import hide_memory, keep_to_itself
+    from app.process.child import AlreadyRunning, Lock
+    from app.process.private import hide_memory, keep_to_itself
     from app.settings import Settings
 
     keep_to_itself()
@@ -569,7 +676,9 @@ def wsgi_app() -> Flask:
     _check_public(settings)
     app = create_app(settings)
     try:
-        app.extensions["claim"] = Lock(settings.data_dir, settings.web_name)  # held while this process lives: a restore asks for it
+        app.extensions["claim"] = Lock(
+            settings.data_dir, settings.web_name
+        )  # held while this process lives: a restore asks for it
     except AlreadyRunning:  # gunicorn starts a new worker before it ends the old one
         app.logger.warning("another web has the number %d: each needs one of its own", settings.instance)
     return app
@@ -577,7 +686,7 @@ def wsgi_app() -> Flask:
 
 def _as_a_program() -> None:
     """What it writes is its owner's alone; who imports this module keeps the habits of his own process."""
-    from app.private import keep_to_itself
+    from app.process.private import keep_to_itself
 
     keep_to_itself()
     main()

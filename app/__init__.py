@@ -1,4 +1,6 @@
-"""ctpbee_backend. `create_app` is the web's factory; nothing heavy is imported here, gateways import this package too."""
+"""ctpbee_backend. `create_app` is the web's factory; nothing heavy is imported here, gateways import this
+package too.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +9,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from app.gateway.client import Gateways
     from app.settings import Settings
+    from app.web.gateways import Gateways
 
 
 def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
-    """The web as these settings want it. Without `gateways` it connects to those that run, and goes on looking for new ones."""
+    """The web as these settings want it. Without `gateways` it connects to those that run, and goes on
+    looking for new ones.
+    """
     from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from app import ext, views
-    from app.attempts import LoginAttempts
     from app.auth import AuthorizationCode, Tokens, signing_key
-    from app.gateway.client import Gateways
-    from app.metrics import Metrics
     from app.model import SERVER, open_store
+    from app.web.attempts import LoginAttempts
+    from app.web.gateways import Gateways
+    from app.web.metrics import Metrics
     from app.workshop.workshop import Workshop
 
     app = Flask(__name__, static_folder=None)
@@ -29,7 +33,9 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = open_store(settings, SERVER, ship=False)
     hub = ext.init_app(app, settings)
-    found = gateways or Gateways(settings, hub.push, hub.snapshot, ext.loss_handler(app), hub.frozen, hub.accounts)
+    found = gateways or Gateways(
+        settings, hub.push, hub.snapshot, ext.loss_handler(app), hub.frozen, hub.accounts
+    )
     app.config.update(
         WORKSHOP=Workshop(settings),
         MAX_CONTENT_LENGTH=settings.max_body,
@@ -40,7 +46,9 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
         TOKENS=Tokens(signing_key(settings.data_dir / "secret.key"), store, settings.token_hours),
         AUTHORIZATION=AuthorizationCode(store, settings.is_public),
         METRICS=Metrics(),
-        ATTEMPTS=LoginAttempts(settings.data_dir / "attempts.db", settings.login_per_address, settings.login_per_account),
+        ATTEMPTS=LoginAttempts(
+            settings.data_dir / "attempts.db", settings.login_per_address, settings.login_per_account
+        ),
     )
     views.register(app)
     if settings.proxies:  # outermost, so that Socket.IO sees the right address too

@@ -1,7 +1,9 @@
-"""Who is asking: the signing key, tokens, the server's authorization code, and the decorator of every protected view. Web process.
+"""Who is asking: the signing key, tokens, the server's authorization code, and the decorator of every
+protected view. Web process.
 
-A token names an account and that account's session (app/model/sessions.py). While it stands, tokens outlive a restart of the web;
-it goes, and every token of the account with it, with a logout and when the account is logged in no more.
+A token names an account and that account's session (app/model/sessions.py). While it stands, tokens outlive a
+restart of the web; it goes, and every token of the account with it, with a logout and when the account is
+logged in no more.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ CLAIMS = ["exp", "iat", "jti", "sub", "sid"]
 KEY_BYTES = 64
 MAX_TOKEN = 2048  # characters; ours have about 350
 MOST_KNOWN = 1024
-CLOCK_STEP = 300  # seconds; a clock that is set right by so much makes no token of a moment ago one of the future
+CLOCK_STEP = (
+    300  # seconds; a clock that is set right by so much makes no token of a moment ago one of the future
+)
 DEFAULT_CODE = "000000"
 SHORTEST_CODE = 6
 LONGEST_CODE = 128
@@ -40,11 +44,14 @@ LONGEST_CODE = 128
 log = logging.getLogger(__name__)
 
 
-# ── the signing key ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the signing key
+# ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def signing_key(path: Path) -> bytes:
-    """The key at `path`, made there if there is none: owner-only, whole or not at all, one for all processes that ask at once."""
+    """The key at `path`, made there if there is none: owner-only, whole or not at all, one for all processes
+    that ask at once.
+    """
     if not path.exists():
         _make_key(path)
     if os.name == "posix" and path.stat().st_mode & 0o077:
@@ -52,7 +59,10 @@ def signing_key(path: Path) -> bytes:
         path.chmod(0o600)
     key = path.read_bytes()
     if len(key) < KEY_BYTES:
-        raise SettingsError(f"令牌密钥 {path} 已损坏：删除后重新启动即可生成新的，已登录的页面须重新登录", parameter="data_dir")
+        raise SettingsError(
+            f"令牌密钥 {path} 已损坏：删除后重新启动即可生成新的，已登录的页面须重新登录",
+            parameter="data_dir",
+        )
     return key
 
 
@@ -64,14 +74,17 @@ def _make_key(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     try:
-        os.link(temporary, path)  # unlike a rename it never replaces the key that another process has just made
+        os.link(
+            temporary, path
+        )  # unlike a rename it never replaces the key that another process has just made
     except FileExistsError:
         log.info("another process made the signing key first")
     finally:
         temporary.unlink()
 
 
-# ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── tokens
+# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Identity(NamedTuple):
@@ -84,12 +97,16 @@ class Identity(NamedTuple):
 class Tokens:
     """Issues, verifies and revokes. `clock` is the wall's, in epoch seconds; it stamps what is issued."""
 
-    def __init__(self, key: bytes, store: Store, hours: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, key: bytes, store: Store, hours: float, clock: Callable[[], float] = time.time
+    ) -> None:
         self._key = key
         self._sessions = Sessions(store)
         self._seconds = hours * 3600
         self._clock = clock
-        self._known: dict[str, dict[str, Any]] = {}  # tokens whose signature has been found good: that never changes
+        self._known: dict[
+            str, dict[str, Any]
+        ] = {}  # tokens whose signature has been found good: that never changes
 
     def issue(self, account: str) -> str:
         """A new token of the account; earlier ones stay good."""
@@ -104,13 +121,17 @@ class Tokens:
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
     def verify(self, text: Any) -> Identity:
-        """Who showed this token. Raises TokenError for whatever is not a living token of ours, of any type and shape."""
+        """Who showed this token. Raises TokenError for whatever is not a living token of ours, of any type
+        and shape.
+        """
         if not isinstance(text, str) or not text.isascii() or len(text) > MAX_TOKEN:
             raise TokenError()
         claims = self._known.get(text)
         if claims is None:
             try:
-                claims = jwt.decode(text, self._key, algorithms=[ALGORITHM], options={"require": CLAIMS, "verify_iat": False})
+                claims = jwt.decode(
+                    text, self._key, algorithms=[ALGORITHM], options={"require": CLAIMS, "verify_iat": False}
+                )
                 if claims["iat"] > time.time() + CLOCK_STEP:
                     raise TokenError()
             except (jwt.PyJWTError, ValueError, RecursionError):  # the latter two out of hostile headers
@@ -149,11 +170,14 @@ def auth_required(view: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-# ── the authorization code ───────────────────────────────────────────────────────────────────────────────────────────
+# ── the authorization code
+# ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 class AuthorizationCode:
-    """One code per server: whoever logs in or out has to know it. Kept as a hash; the documented default until it is set."""
+    """One code per server: whoever logs in or out has to know it. Kept as a hash; the documented default
+    until it is set.
+    """
 
     _SCOPE, _KEY = "server", "authorization"
 
@@ -170,7 +194,9 @@ class AuthorizationCode:
     def check(self, code: str) -> None:
         """Raises AuthCodeWrong. A public server takes no code at all before it has one of its own."""
         if self._public and self.is_default:
-            raise AuthCodeWrong("对外服务须先设置授权码，请在服务器上运行：python run.py auth-code", code="AUTH_CODE_UNSET")
+            raise AuthCodeWrong(
+                "对外服务须先设置授权码，请在服务器上运行：python run.py auth-code", code="AUTH_CODE_UNSET"
+            )
         if not self._is_ours(code):
             raise AuthCodeWrong("授权码错误")
 

@@ -1,7 +1,9 @@
-"""The data directory as a whole: made, found writable, and of a version that this program knows. Any process that is about to use it.
+"""The data directory as a whole: made, found writable, and of a version that this program knows. Any process
+that is about to use it.
 
-`<data>/version` says by which layout its files lie; a directory without that file is of version 0, from before there was one. What
-is inside a database has a version of its own, which its store brings up to date when it opens it.
+`<data>/version` says by which layout its files lie; a directory without that file is of version 0, from
+before there was one. What is inside a database has a version of its own, which its store brings up to date
+when it opens it.
 """
 
 from __future__ import annotations
@@ -22,19 +24,24 @@ VERSION = len(MIGRATIONS)
 
 
 def prepare(data_dir: Path) -> None:
-    """Make it, or bring it up to this program's version. Raises SettingsError where it cannot be used, and says why."""
+    """Make it, or bring it up to this program's version. Raises SettingsError where it cannot be used, and
+    says why.
+    """
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _close_to_others(data_dir)
         version = version_of(data_dir)
         if version > VERSION:
             raise SettingsError(
-                f"数据目录 {data_dir} 的版本为 {version}，由更新的程序写成，本程序只认识到 {VERSION}：请用那个版本，或另选数据目录",
+                f"数据目录 {data_dir} 的版本为 {version}，由更新的程序写成，本程序只认识到 {VERSION}："
+                "请用那个版本，或另选数据目录",
                 parameter="data_dir",
             )
         for migrate in MIGRATIONS[version:]:
             migrate(data_dir)
-        _write_whole(data_dir / FILE, f"{VERSION}\n")  # each time: whether it can be written is what has to be known
+        _write_whole(
+            data_dir / FILE, f"{VERSION}\n"
+        )  # each time: whether it can be written is what has to be known
     except OSError as error:
         raise SettingsError(f"数据目录 {data_dir} 不能用：{reason(error)}", parameter="data_dir") from None
 
@@ -47,7 +54,10 @@ def _close_to_others(data_dir: Path) -> None:
     try:
         data_dir.chmod(mode & ~0o077)
     except PermissionError:
-        text = f"数据目录 {data_dir} 对别的用户开放（{mode:04o}），又不归本用户，改不了：请由属主 chmod 700，或另选数据目录"
+        text = (
+            f"数据目录 {data_dir} 对别的用户开放（{mode:04o}），又不归本用户，改不了：请由属主 chmod "
+            "700，或另选数据目录"
+        )
         raise SettingsError(text, parameter="data_dir") from None
 
 
@@ -58,7 +68,9 @@ def version_of(data_dir: Path) -> int:
     except FileNotFoundError:
         return 0
     if not text.isascii() or not text.isdecimal():
-        raise SettingsError(f"{data_dir / FILE} 已损坏：应为一个整数，本程序的版本是 {VERSION}", parameter="data_dir")
+        raise SettingsError(
+            f"{data_dir / FILE} 已损坏：应为一个整数，本程序的版本是 {VERSION}", parameter="data_dir"
+        )
     return int(text)
 
 
@@ -76,5 +88,10 @@ def _write_whole(path: Path, text: str) -> None:
 
 def reason(error: OSError) -> str:
     """Why the system refused, as the user is told."""
-    reasons = {errno.ENOSPC: "磁盘已满", errno.EDQUOT: "超出磁盘配额", errno.EROFS: "文件系统只读", errno.EACCES: "没有写的权限"}
+    reasons = {
+        errno.ENOSPC: "磁盘已满",
+        errno.EDQUOT: "超出磁盘配额",
+        errno.EROFS: "文件系统只读",
+        errno.EACCES: "没有写的权限",
+    }
     return reasons.get(error.errno or 0, error.strerror or str(error))

@@ -1,7 +1,7 @@
 """AccountApi: what ctpbee calls back, turned into the account's events. Gateway process, event thread only.
 
-It is an extension of ctpbee like a strategy, hears every contract whatever INSTRUMENT_INDEPEND says, and never changes what it
-hears. Payload shapes are those of the reference, with what docs/architecture.md adds.
+It is an extension of ctpbee like a strategy, hears every contract whatever INSTRUMENT_INDEPEND says, and
+never changes what it hears. Payload shapes are those of the reference, with what docs/architecture.md adds.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from ctpbee import CtpbeeApi
 from ctpbee.constant import AccountData, BarData, ContractData, OrderData, PositionData, TickData, TradeData
 
 from app.gateway.account import AccountView
-from app.gateway.bar_archive import bar_row
-from app.gateway.bee import BackendApp, Everything
+from app.gateway.app import BackendApp, Everything
+from app.gateway.bars import bar_row
 from app.gateway.journal import Journal
 from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher
@@ -55,7 +55,8 @@ class AccountApi(CtpbeeApi):
         """ctpbee makes a folder for every extension; this one keeps nothing there."""
         return path
 
-    # ── quotes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── quotes
+    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def on_tick(self, tick: TickData) -> None:
         row = rows.row_of(tick)
@@ -69,14 +70,20 @@ class AccountApi(CtpbeeApi):
             self._share(row)
 
     def _share(self, row: dict[str, Any]) -> None:
-        """Once per contract and minute, at its first tick. The average is a price here: CTP's has the multiplier in it, but for CZCE."""
+        """Once per contract and minute, at its first tick. The average is a price here: CTP's has the
+        multiplier in it, but for CZCE.
+        """
         local_symbol, minute = row["local_symbol"], row["datetime"][:16]
         if self._shared_minutes.get(local_symbol) == minute:
             return
         self._shared_minutes[local_symbol] = minute
         size, average = self._account.size_of(local_symbol), row["average_price"]
-        shared = {name: row[name] for name in ("local_symbol", "datetime", "open_interest", "volume", "last_price")}
-        shared["average_price"] = round(average / size if has_multiplier(average, row["last_price"], size) else average, 4)
+        shared = {
+            name: row[name] for name in ("local_symbol", "datetime", "open_interest", "volume", "last_price")
+        }
+        shared["average_price"] = round(
+            average / size if has_multiplier(average, row["last_price"], size) else average, 4
+        )
         self._publisher.push("shared", rows.event("shared", shared), local_symbol)
 
     def on_realtime(self) -> None:
@@ -96,16 +103,22 @@ class AccountApi(CtpbeeApi):
             local_symbol, _trading_day, bar = one
             self._on_bar(one)
             self._journal.bars(local_symbol, [bar])
-            self._publisher.push("bar", rows.to_json({"local_symbol": local_symbol, "data": bar_row(bar)}), local_symbol)
+            self._publisher.push(
+                "bar", rows.to_json({"local_symbol": local_symbol, "data": bar_row(bar)}), local_symbol
+            )
 
     def _forming_bar(self, local_symbol: str) -> bytes | None:
         bar = self._bars.forming(local_symbol)
         if bar is None:
             return None  # closed meanwhile
         told = {"local_symbol": local_symbol, "interval": "1m", "data": bar_row(bar)}
-        return rows.to_json(told | {"trading_day": self._bars.trading_day(local_symbol), "starts": self._bars.starts(local_symbol)})
+        return rows.to_json(
+            told
+            | {"trading_day": self._bars.trading_day(local_symbol), "starts": self._bars.starts(local_symbol)}
+        )
 
-    # ── the account ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the account
+    # ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def on_order(self, order: OrderData) -> None:
         row = self._account.row(f"order {order.order_id}", order)
@@ -114,7 +127,9 @@ class AccountApi(CtpbeeApi):
         self._desk.on_order(row, is_news)
 
     def on_trade(self, trade: TradeData) -> None:
-        self._journal.trade(trade.trading_day, trade.trade_key, self._account.row(f"trade {trade.trade_key}", trade))
+        self._journal.trade(
+            trade.trading_day, trade.trade_key, self._account.row(f"trade {trade.trade_key}", trade)
+        )
         self._publisher.changed("trade", "position", "account")
 
     def on_position(self, position: PositionData) -> None:

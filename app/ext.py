@@ -1,7 +1,8 @@
-"""What the web adds to Flask: Socket.IO with the fan-out behind it, CORS, and the server that runs it all. Web process.
+"""What the web adds to Flask: Socket.IO with the fan-out behind it, CORS, and the server that runs it all.
+Web process.
 
-`init_app` wires an app; `listening_socket` and `serve` run it. Only `serve` and the setting `async_mode` know which concurrency
-that is.
+`init_app` wires an app; `listening_socket` and `serve` run it. Only `serve` and the setting `async_mode` know
+which concurrency that is.
 """
 
 from __future__ import annotations
@@ -18,18 +19,23 @@ from flask import Flask, Response, current_app
 from flask_cors import CORS
 from flask_socketio import SocketIO
 
-from app.doorway import LOCAL_ORIGIN, Doorway, is_ours
-from app.engine import Joined, encode
-from app.gateway.client import NEEDS_LOGIN
-from app.inbound import MAX_PACKET
 from app.lib.errors import SettingsError
-from app.push import Hub, Limits
 from app.settings import Settings
-from app.sockets import Sockets
+from app.web.doorway import LOCAL_ORIGIN, Doorway, is_ours
+from app.web.engine import Joined, encode
+from app.web.gateways import NEEDS_LOGIN
+from app.web.hub import Hub, Limits
+from app.web.inbound import MAX_PACKET
+from app.web.sockets import Sockets
 
 OLD_ENGINES = ("1", "2", "3")  # of Engine.IO, as clients before socket.io-client 3 say
-OLD_CLIENT = "这个 socket.io-client 太旧（EIO={}，2.x 或更早）：本服务是 Socket.IO 5，请换成 socket.io-client 4，换法见 README 的“接上网页”"
-BACKLOG = 4096  # with 512, a burst of strangers made a page's connection wait for TCP's second try, a second later
+OLD_CLIENT = (
+    "这个 socket.io-client 太旧（EIO={}，2.x 或更早）：本服务是 Socket.IO 5，请换成 "
+    "socket.io-client 4，换法见 README 的“接上网页”"
+)
+BACKLOG = (
+    4096  # with 512, a burst of strangers made a page's connection wait for TCP's second try, a second later
+)
 MOST_DESCRIPTORS = 65536
 UNREAD_SECONDS = 60  # a connection whose peer takes nothing for so long is closed by the system
 
@@ -39,7 +45,9 @@ log = logging.getLogger(__name__)
 def init_app(app: Flask, settings: Settings, limits: Limits = Limits()) -> Hub:  # noqa: B008 - immutable
     """Put Socket.IO and CORS around the app. The hub is where the gateways' events go in."""
     for name in ("socketio.server", "engineio.server"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # at INFO every message, tokens included; at WARNING what any stranger says
+        logging.getLogger(name).setLevel(
+            logging.ERROR
+        )  # at INFO every message, tokens included; at WARNING what any stranger says
     CORS(app, origins=settings.origins or [LOCAL_ORIGIN], expose_headers=["Retry-After"])
     socketio = SocketIO(
         app,
@@ -62,12 +70,16 @@ def init_app(app: Flask, settings: Settings, limits: Limits = Limits()) -> Hub: 
 
 
 def disconnect_account(account: str) -> None:
-    """Tell the account's pages that their tokens are no longer good; they hear nothing more. Inside an application context."""
+    """Tell the account's pages that their tokens are no longer good; they hear nothing more. Inside an
+    application context.
+    """
     current_app.extensions["sockets"].disconnect_account(account)
 
 
 def loss_handler(app: Flask) -> Callable[[str, str], None]:
-    """What is to be done when an account's gateway is lost: its pages are told, and those whose token went with it sent away."""
+    """What is to be done when an account's gateway is lost: its pages are told, and those whose token went
+    with it sent away.
+    """
     hub, sockets = app.extensions["hub"], app.extensions["sockets"]
 
     def lost(account: str, reason: str) -> None:
@@ -79,7 +91,9 @@ def loss_handler(app: Flask) -> Callable[[str, str], None]:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A listening socket whose connections send at once (TCP_NODELAY) and give up on a peer that takes nothing."""
+    """A listening socket whose connections send at once (TCP_NODELAY) and give up on a peer that takes
+    nothing.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -96,7 +110,9 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 def raise_descriptor_limit() -> int:
-    """As many descriptors as this process may give itself, and how many that is: 1,024, as most systems begin with, is 1,000 pages."""
+    """As many descriptors as this process may give itself, and how many that is: 1,024, as most systems begin
+    with, is 1,000 pages.
+    """
     try:
         import resource
     except ImportError:  # not POSIX
@@ -104,22 +120,29 @@ def raise_descriptor_limit() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(ValueError, OSError):  # a system that has a bound of its own below its hard limit
+        with contextlib.suppress(
+            ValueError, OSError
+        ):  # a system that has a bound of its own below its hard limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
     return MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else min(soft, MOST_DESCRIPTORS)
 
 
 def serve(app: Flask, settings: Settings, sock: socket.socket) -> None:
-    """Serve until SystemExit or KeyboardInterrupt; pages are closed then, and nothing is waited for longer than a second."""
+    """Serve until SystemExit or KeyboardInterrupt; pages are closed then, and nothing is waited for longer
+    than a second.
+    """
     servers = {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threading}
     if settings.async_mode not in servers:
-        raise SettingsError(f"async_mode 为 {settings.async_mode} 时由 uWSGI 提供服务：uwsgi --ini uwsgi.ini", parameter="async_mode")
+        raise SettingsError(
+            f"async_mode 为 {settings.async_mode} 时由 uWSGI 提供服务：uwsgi --ini uwsgi.ini",
+            parameter="async_mode",
+        )
     servers[settings.async_mode](app, settings, sock)
 
 
 def _serve_eventlet(app: Flask, settings: Settings, sock: socket.socket) -> None:
-    from app import eventlet_server  # imports eventlet
+    from app.web import eventlet_server  # imports eventlet
 
     eventlet_server.serve(app, sock, raise_descriptor_limit(), settings.proxies > 0)
 
@@ -129,7 +152,9 @@ def _serve_gevent(app: Flask, _settings: Settings, sock: socket.socket) -> None:
     from gevent import socket as gevent_socket
 
     class WholeSocket(gevent_socket.socket):  # type: ignore[misc]
-        """`send` sends all, as simple-websocket takes for granted; gevent's sends what fits, which cuts frames short (tried)."""
+        """`send` sends all, as simple-websocket takes for granted; gevent's sends what fits, which cuts
+        frames short (tried).
+        """
 
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
@@ -176,9 +201,13 @@ def _serve_threading(app: Flask, _settings: Settings, sock: socket.socket) -> No
         server.server_close()
 
 
-def _refusing_old_clients(wsgi_app: Callable[..., Iterable[bytes]], settings: Settings) -> Callable[..., Iterable[bytes]]:
-    """Say to a Socket.IO 2 client (EIO=3) what is wrong, so that its page can read it: the library's own answer lacks the CORS header,
-    and the browser then blames that. Not before it was asked whether the page may send its header `token`."""
+def _refusing_old_clients(
+    wsgi_app: Callable[..., Iterable[bytes]], settings: Settings
+) -> Callable[..., Iterable[bytes]]:
+    """Say to a Socket.IO 2 client (EIO=3) what is wrong, so that its page can read it: the library's own
+    answer lacks the CORS header, and the browser then blames that. Not before it was asked whether the page
+    may send its header `token`.
+    """
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         version = parse_qs(environ.get("QUERY_STRING", "")).get("EIO", [""])[0]
@@ -191,8 +220,15 @@ def _refusing_old_clients(wsgi_app: Callable[..., Iterable[bytes]], settings: Se
         if environ["REQUEST_METHOD"] == "OPTIONS":
             headers["Access-Control-Allow-Headers"] = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
             return Response(status=204, headers=headers)(environ, start_response)
-        envelope = {"success": False, "msg": OLD_CLIENT.format(version), "data": "", "error": "SOCKET_CLIENT_TOO_OLD"}
-        return Response(orjson.dumps(envelope), 400, headers, mimetype="application/json")(environ, start_response)
+        envelope = {
+            "success": False,
+            "msg": OLD_CLIENT.format(version),
+            "data": "",
+            "error": "SOCKET_CLIENT_TOO_OLD",
+        }
+        return Response(orjson.dumps(envelope), 400, headers, mimetype="application/json")(
+            environ, start_response
+        )
 
     return application
 

@@ -1,4 +1,6 @@
-"""`G`: what the web's views share, as a typed view of `Flask.config`. Web process, inside an application context."""
+"""`G`: what the web's views share, as a typed view of `Flask.config`. Web process, inside an application
+context.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app
 
 if TYPE_CHECKING:
-    from app.attempts import LoginAttempts
     from app.auth import AuthorizationCode, Tokens
-    from app.gateway.client import Gateways
-    from app.metrics import Metrics
     from app.model.store import Store
     from app.settings import Settings
+    from app.web.attempts import LoginAttempts
+    from app.web.gateways import Gateways
+    from app.web.metrics import Metrics
     from app.workshop.workshop import Workshop
 
 

@@ -1,12 +1,15 @@
-"""Logging of every process: a rotating file `<data>/logs/<name>.log`, and the console where somebody looks at it. Any process.
+"""Logging of every process: a rotating file `<data>/logs/<name>.log`, and the console where somebody looks at
+it. Any process.
 
-With the setting `log_to = "stdout"` there are no files: every process writes to its stdout, which those that we start share with
-us. `log_format = "json"` makes each line one object. A line that is written while a request is worked on has the request's id,
-in whichever process: the id travels with the call (app/gateway/rpc.py).
+With the setting `log_to = "stdout"` there are no files: every process writes to its stdout, which those that
+we start share with us. `log_format = "json"` makes each line one object. A line that is written while a
+request is worked on has the request's id, in whichever process: the id travels with the call
+(app/wire/rpc.py).
 
-No password, authorization code or token reaches a log: what looks like one is masked in the finished line, wherever it came
-from. What bypasses logging altogether (a crash of the interpreter or of a native library) goes to the process's stderr, which
-for processes that we start is `<data>/logs/<name>.out.log` (app/gateway/process.py).
+No password, authorization code or token reaches a log: what looks like one is masked in the finished line,
+wherever it came from. What bypasses logging altogether (a crash of the interpreter or of a native library)
+goes to the process's stderr, which for processes that we start is `<data>/logs/<name>.out.log`
+(app/process/child.py).
 """
 
 from __future__ import annotations
@@ -45,7 +48,15 @@ _SECRET = re.compile(
     | (?P<channel> tcp://[\w.:]+\# ) [0-9a-f]+
     """
 )
-_SECRET_NAMES = ("passw", "auth", "token", "secret", "jwt", "bearer", "tcp://")  # a line without any of them has none
+_SECRET_NAMES = (
+    "passw",
+    "auth",
+    "token",
+    "secret",
+    "jwt",
+    "bearer",
+    "tcp://",
+)  # a line without any of them has none
 
 
 class MaskingFormatter(logging.Formatter):
@@ -58,8 +69,9 @@ class MaskingFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time (UTC), level, logger, process, thread, message, and request_id, exception, and `extra={"fields": …}`
-    where there are any. Secrets are masked before they are encoded."""
+    """One object a line: time (UTC), level, logger, process, thread, message, and request_id, exception, and
+    `extra={"fields": …}` where there are any. Secrets are masked before they are encoded.
+    """
 
     def __init__(self, process: str) -> None:
         super().__init__()
@@ -86,9 +98,11 @@ class JsonFormatter(logging.Formatter):
 
 
 class Rotating(logging.handlers.RotatingFileHandler):
-    """The library's asks three times about the file and formats the line once more before each line; one look at its size is enough."""
+    """The library's asks three times about the file and formats the line once more before each line; one look
+    at its size is enough.
+    """
 
-    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: ARG002
+    def shouldRollover(self, record: logging.LogRecord) -> bool:
         """Once the file has its size, after the line that brought it there."""
         if self.stream is None:
             self.stream = self._open()
@@ -96,9 +110,13 @@ class Rotating(logging.handlers.RotatingFileHandler):
 
 
 class Seldom:
-    """Warnings that a stranger can bring about: one line in `seconds`, which says how many went before it unsaid. Any thread."""
+    """Warnings that a stranger can bring about: one line in `seconds`, which says how many went before it
+    unsaid. Any thread.
+    """
 
-    def __init__(self, log: logging.Logger, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, log: logging.Logger, seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._log = log
         self._seconds = seconds
         self._clock = clock
@@ -113,7 +131,9 @@ class Seldom:
                 self._unsaid += 1
                 return
             unsaid, self._unsaid, self._quiet_until = self._unsaid, 0, now + self._seconds
-        self._log.warning(text + (" (and %d more like it before)" if unsaid else ""), *args, *([unsaid] if unsaid else []))
+        self._log.warning(
+            text + (" (and %d more like it before)" if unsaid else ""), *args, *([unsaid] if unsaid else [])
+        )
 
 
 def mask(text: str) -> str:
@@ -125,7 +145,9 @@ def mask(text: str) -> str:
 
 
 def set_up(settings: Settings, name: str, console: bool | None = None) -> None:
-    """Send everything that is logged to where the settings say. `console`: to stderr beside the file; by default when it is a terminal."""
+    """Send everything that is logged to where the settings say. `console`: to stderr beside the file; by
+    default when it is a terminal.
+    """
     formatter = JsonFormatter(name) if settings.log_format == "json" else MaskingFormatter(FORMAT)
     handlers: list[logging.Handler]
     if settings.log_to == "stdout":
@@ -145,7 +167,8 @@ def set_up(settings: Settings, name: str, console: bool | None = None) -> None:
         handler.setFormatter(formatter)
         root.addHandler(handler)
     root.setLevel(settings.log_level)
-    logging._srcfile = None  # no line of ours names its source, and looking for it is a sixth of a line's cost (logging's HOWTO)
+    # no line of ours names its source, and looking for it is a sixth of a line's cost (logging's HOWTO)
+    logging._srcfile = None
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
@@ -159,10 +182,14 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: Tr
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, traceback)
         return
-    logging.getLogger("uncaught").critical("the process ends with an error", exc_info=(kind, error, traceback))
+    logging.getLogger("uncaught").critical(
+        "the process ends with an error", exc_info=(kind, error, traceback)
+    )
 
 
 def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is not None and not issubclass(args.exc_type, SystemExit):
         name = args.thread.name if args.thread is not None else "?"
-        logging.getLogger("uncaught").error("thread %s died", name, exc_info=(args.exc_type, args.exc_value, args.exc_traceback))
+        logging.getLogger("uncaught").error(
+            "thread %s died", name, exc_info=(args.exc_type, args.exc_value, args.exc_traceback)
+        )

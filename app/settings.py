@@ -1,8 +1,10 @@
-"""What can be set, and where it is read from: defaults, then a TOML file, then the environment, then the command line. Any process.
+"""What can be set, and where it is read from: defaults, then a TOML file, then the environment, then the
+command line. Any process.
 
-One flat table of keys, the same in all three places: `port = 5000` in the file, `CTPBEE_BACKEND_PORT=5000` in the environment,
-`--port 5000` for those that have an option. The file is the one given, or the one that `CTPBEE_BACKEND_CONFIG` names. An unknown
-key or a bad value is a SettingsError that names it. A process hands its settings to those it starts by `to_environment()`.
+One flat table of keys, the same in all three places: `port = 5000` in the file, `CTPBEE_BACKEND_PORT=5000` in
+the environment, `--port 5000` for those that have an option. The file is the one given, or the one that
+`CTPBEE_BACKEND_CONFIG` names. An unknown key or a bad value is a SettingsError that names it. A process hands
+its settings to those it starts by `to_environment()`.
 """
 
 from __future__ import annotations
@@ -27,8 +29,15 @@ from app.lib.market_orders import market_orders
 ROOT = Path(__file__).parents[1]
 PREFIX = "CTPBEE_BACKEND_"
 CONFIG = PREFIX + "CONFIG"  # the one name in the environment that is not a setting: where the file is
-LISTS = ("origins", "market_orders", "strategy_paths")  # settings of several values: in the environment they stand with commas between
-FRONTS_UNSET = "须写明可登录的期货公司前置（设置 fronts，见 docs/ctp.md）：前置由登录的人任填，就能用他自己的前置冒充别人的账户"
+LISTS = (
+    "origins",
+    "market_orders",
+    "strategy_paths",
+)  # settings of several values: in the environment they stand with commas between
+FRONTS_UNSET = (
+    "须写明可登录的期货公司前置（设置 fronts，见 docs/ctp.md）：前置由登录的人任填，"
+    "就能用他自己的前置冒充别人的账户"
+)
 MONGO = "MONGO_URI"  # the reference's name for mongo_uri, which goes before it
 
 
@@ -39,55 +48,110 @@ class Settings(BaseModel):
 
     host: str = Field("127.0.0.1", description="监听地址；不是回环地址即视为 public")
     port: int = Field(5000, ge=0, le=65535, description="监听端口；0 为任选空闲端口")
-    instance: int = Field(0, ge=0, le=99, description="几个网页进程同用一个数据目录时各自的编号；0 为唯一的一个")
-    data_dir: Path = Field(Path("data"), validate_default=True, description="数据目录：数据库、密钥、日志、运行中进程的登记")
-    strategies_dir: Path = Field(Path("strategies"), validate_default=True, description="策略文件的目录；相对路径从本项目的目录算起")
-    strategy_memory: int = Field(1024, ge=64, le=1024 * 1024, description="每个策略（含它的子进程）的内存上限，MB；超过即结束并标为异常")
-    strategies: Literal["auto", "contained", "uncontained", "off"] = Field(
-        "auto", description="策略怎样运行：auto 为有 bubblewrap 就关在里面，没有时 public 不运行、否则照跑；见 docs/strategies.md"
+    instance: int = Field(
+        0, ge=0, le=99, description="几个网页进程同用一个数据目录时各自的编号；0 为唯一的一个"
     )
-    strategy_network: Literal["auto", "on", "off"] = Field("auto", description="关在里面的策略能否访问网络；auto 为 public 时不能，否则能")
-    strategy_paths: list[Path] = Field([], description="关在里面的策略还可以读哪些目录与文件；缺省只有系统的、Python 的与它自己的")
-    max_strategies: int = Field(50, ge=1, le=1000, description="每个账户至多多少个自己的策略；同时运行的也至多这么多")
+    data_dir: Path = Field(
+        Path("data"), validate_default=True, description="数据目录：数据库、密钥、日志、运行中进程的登记"
+    )
+    strategies_dir: Path = Field(
+        Path("strategies"), validate_default=True, description="策略文件的目录；相对路径从本项目的目录算起"
+    )
+    strategy_memory: int = Field(
+        1024,
+        ge=64,
+        le=1024 * 1024,
+        description="每个策略（含它的子进程）的内存上限，MB；超过即结束并标为异常",
+    )
+    strategies: Literal["auto", "contained", "uncontained", "off"] = Field(
+        "auto",
+        description="策略怎样运行：auto 为有 bubblewrap 就关在里面，没有时 public 不运行、否则照跑；见 "
+        "docs/strategies.md",
+    )
+    strategy_network: Literal["auto", "on", "off"] = Field(
+        "auto", description="关在里面的策略能否访问网络；auto 为 public 时不能，否则能"
+    )
+    strategy_paths: list[Path] = Field(
+        [], description="关在里面的策略还可以读哪些目录与文件；缺省只有系统的、Python 的与它自己的"
+    )
+    max_strategies: int = Field(
+        50, ge=1, le=1000, description="每个账户至多多少个自己的策略；同时运行的也至多这么多"
+    )
     run_code: bool = Field(True, description="提供 /run_code：在沙箱里试运行贴进来的代码；public 时总是关闭")
-    interface: Literal["sim", "ctp", "ctp_se"] = Field("sim", description="登录未给 interface 时用哪个接口；sim 为内置柜台")
+    interface: Literal["sim", "ctp", "ctp_se"] = Field(
+        "sim", description="登录未给 interface 时用哪个接口；sim 为内置柜台"
+    )
     public: bool = Field(False, description="对外服务：拒绝默认授权码，须写明 origins")
     fronts: dict[str, str] = Field(
-        {}, description="可登录的期货公司前置，按名字（见 docs/ctp.md）；写了就只能登录这些，public 而用 CTP 时必须写；空为不限"
+        {},
+        description="可登录的期货公司前置，按名字（见 docs/ctp.md）；写了就只能登录这些，public 而用 CTP "
+        "时必须写；空为不限",
     )
-    origins: list[str] = Field([], description="允许跨域的来源；空为同源与本机，写了就只有同源与所写的（要本机的也须写上）")
+    origins: list[str] = Field(
+        [], description="允许跨域的来源；空为同源与本机，写了就只有同源与所写的（要本机的也须写上）"
+    )
     proxies: int = Field(0, ge=0, le=5, description="前面有几层可信反向代理（X-Forwarded-*）")
-    async_mode: Literal["eventlet", "gevent", "gevent_uwsgi", "threading"] = Field("eventlet", description="Socket.IO 的运行方式")
+    async_mode: Literal["eventlet", "gevent", "gevent_uwsgi", "threading"] = Field(
+        "eventlet", description="Socket.IO 的运行方式"
+    )
     journal_days: int = Field(400, ge=0, le=36500, description="报单、成交与事件流水保留多少天；0 为一直保留")
     token_hours: float = Field(168.0, gt=0, le=24 * 366, description="令牌有效小时数")
     login_timeout: float = Field(20.0, gt=0, le=600, description="登录时等前置应答的秒数")
     order_timeout: float = Field(3.0, gt=0, le=60, description="下单后等柜台应答的秒数，过后答“未确认”")
-    mongo_uri: str = Field("", repr=False, description="MongoDB 的连接串，也可写在环境变量 MONGO_URI；空为 SQLite")
-    mongo_database: str = Field("ctpbee_backend", min_length=1, max_length=38, description="MongoDB 的库名；每个数据目录一个")
-    calendar_file: Path | None = Field(None, description="交易日历的更正（TOML，见 docs/ctp.md）；改了几秒内生效")
-    ctp_query_interval: float = Field(1.0, ge=0, le=60, description="CTP 两次查询之间的秒数（前置一般每秒只受理一次）")
-    ctp_hours: Literal["exchange", "always"] = Field(
-        "exchange", description="CTP 何时在线：按交易日历在交易时段前后在线，或一直在线（如 SimNow 的 7×24 前置）"
+    mongo_uri: str = Field(
+        "", repr=False, description="MongoDB 的连接串，也可写在环境变量 MONGO_URI；空为 SQLite"
     )
-    market_orders: list[str] = Field([], description="市价单的写法与缺省不同的交易所，如 SHFE=any（见 docs/ctp.md）；空为都用缺省")
-    settlement_confirm: bool = Field(True, description="CTP 登录后自动确认结算单；false 则须 POST /settlement，之前报单被拒（42）")
+    mongo_database: str = Field(
+        "ctpbee_backend", min_length=1, max_length=38, description="MongoDB 的库名；每个数据目录一个"
+    )
+    calendar_file: Path | None = Field(
+        None, description="交易日历的更正（TOML，见 docs/ctp.md）；改了几秒内生效"
+    )
+    ctp_query_interval: float = Field(
+        1.0, ge=0, le=60, description="CTP 两次查询之间的秒数（前置一般每秒只受理一次）"
+    )
+    ctp_hours: Literal["exchange", "always"] = Field(
+        "exchange",
+        description="CTP 何时在线：按交易日历在交易时段前后在线，或一直在线（如 SimNow 的 7×24 前置）",
+    )
+    market_orders: list[str] = Field(
+        [], description="市价单的写法与缺省不同的交易所，如 SHFE=any（见 docs/ctp.md）；空为都用缺省"
+    )
+    settlement_confirm: bool = Field(
+        True, description="CTP 登录后自动确认结算单；false 则须 POST /settlement，之前报单被拒（42）"
+    )
     max_body: int = Field(1024 * 1024, ge=1024, description="请求体上限，字节")
     login_per_address: int = Field(20, ge=1, description="每个地址每分钟登录次数上限")
-    login_per_account: int = Field(5, ge=1, description="每个账户在每个地址每 10 分钟密码错误次数上限；近 30 天没有登录过的地址合计两倍")
-    max_accounts: int = Field(20, ge=1, le=10_000, description="同时登录的账户数上限，真实的与模拟的合计；每个是一个约 60 MB 的进程")
+    login_per_account: int = Field(
+        5, ge=1, description="每个账户在每个地址每 10 分钟密码错误次数上限；近 30 天没有登录过的地址合计两倍"
+    )
+    max_accounts: int = Field(
+        20, ge=1, le=10_000, description="同时登录的账户数上限，真实的与模拟的合计；每个是一个约 60 MB 的进程"
+    )
     max_paper_accounts: int = Field(10, ge=0, le=10_000, description="其中模拟账户的上限")
     paper_idle_hours: float = Field(
-        12.0, ge=0, le=24 * 366, description="模拟账户无人过问（页面、请求）且无持仓、挂单、运行中的策略，多少小时后登出；0 为不登出"
+        12.0,
+        ge=0,
+        le=24 * 366,
+        description="模拟账户无人过问（页面、请求）且无持仓、挂单、运行中的策略，多少小时后登出；0 为不登出",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="日志级别")
     log_format: Literal["text", "json"] = Field("text", description="日志的每一行：文字，或一个 JSON 对象")
-    log_to: Literal["files", "stdout"] = Field("files", description="日志写到数据目录的轮转文件，或各进程的标准输出")
+    log_to: Literal["files", "stdout"] = Field(
+        "files", description="日志写到数据目录的轮转文件，或各进程的标准输出"
+    )
     metrics_token: str = Field("", description="取 /metrics 要出示的 Bearer 令牌；空为只许本机直接取")
     counter_capital: float = Field(1_000_000.0, gt=0, le=1e12, description="模拟账户的初始资金，元")
-    counter_hours: Literal["always", "exchange"] = Field("always", description="内置柜台的交易时段：全天，或按交易所")
-    counter_quotes: Literal["generated", "replay"] = Field("generated", description="内置柜台的行情：生成，或回放 counter_replay")
+    counter_hours: Literal["always", "exchange"] = Field(
+        "always", description="内置柜台的交易时段：全天，或按交易所"
+    )
+    counter_quotes: Literal["generated", "replay"] = Field(
+        "generated", description="内置柜台的行情：生成，或回放 counter_replay"
+    )
     counter_seed: int = Field(1, description="生成行情的随机种子")
-    counter_replay: Path | None = Field(None, description="要回放的行情文件（CTP 原始 tick、wt tick、1 分钟 K 线 csv，可 .gz）")
+    counter_replay: Path | None = Field(
+        None, description="要回放的行情文件（CTP 原始 tick、wt tick、1 分钟 K 线 csv，可 .gz）"
+    )
     counter_speed: float = Field(1.0, gt=0, le=1e6, description="回放速度，1 为原速")
     counter_clock: str = Field("", description="内置柜台时钟的起点，如 2025-06-06T21:00:00；空为当前时间")
 
@@ -122,8 +186,12 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _a_replay_needs_its_file(self) -> Settings:
-        if self.counter_quotes == "replay" and (self.counter_replay is None or not self.counter_replay.exists()):
-            raise ValueError(f"回放需要 counter_replay 指明已有的行情文件，现在是 {self.counter_replay or '空'}")
+        if self.counter_quotes == "replay" and (
+            self.counter_replay is None or not self.counter_replay.exists()
+        ):
+            raise ValueError(
+                f"回放需要 counter_replay 指明已有的行情文件，现在是 {self.counter_replay or '空'}"
+            )
         return self
 
     @field_validator("origins")
@@ -131,7 +199,9 @@ class Settings(BaseModel):
     def _an_origin_is_scheme_and_host(cls, origins: list[str]) -> list[str]:
         for origin in origins:
             parts = urlsplit(origin)
-            if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query):
+            if origin != "*" and (
+                parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query
+            ):
                 raise ValueError(f"{origin!r} 应形如 https://example.com 或 http://192.168.1.5:8080")
         return origins
 
@@ -178,21 +248,31 @@ class Settings(BaseModel):
         return f"web-{self.instance}" if self.instance else "web"
 
     def check_public(self, default_code: bool) -> None:
-        """Refuse to serve others unsafely. `default_code`: whether the authorization code is still the documented one."""
+        """Refuse to serve others unsafely. `default_code`: whether the authorization code is still the
+        documented one.
+        """
         if not self.is_public:
             return
         if default_code:
             raise SettingsError(
-                "对外服务不能使用默认授权码 000000：请先运行 python run.py auth-code 修改，或只监听 127.0.0.1", parameter="public"
+                "对外服务不能使用默认授权码 000000：请先运行 python run.py auth-code 修改，或只监听 "
+                "127.0.0.1",
+                parameter="public",
             )
         if not self.origins or "*" in self.origins:
-            raise SettingsError('对外服务须写明允许的网页来源，如 origins = ["https://example.com"]', parameter="origins")
+            raise SettingsError(
+                '对外服务须写明允许的网页来源，如 origins = ["https://example.com"]', parameter="origins"
+            )
         if self.interface != "sim" and not self.fronts:
             raise SettingsError(f"对外服务而用 CTP，{FRONTS_UNSET}", parameter="fronts")
 
     @classmethod
-    def load(cls, config: Path | None = None, environment: Mapping[str, str] | None = None, **options: Any) -> Settings:
-        """The settings in force. `options` are the command line's; None there means not given. Raises SettingsError."""
+    def load(
+        cls, config: Path | None = None, environment: Mapping[str, str] | None = None, **options: Any
+    ) -> Settings:
+        """The settings in force. `options` are the command line's; None there means not given. Raises
+        SettingsError.
+        """
         environment = os.environ if environment is None else environment
         if config is None and environment.get(CONFIG):
             config = Path(environment[CONFIG])
@@ -204,7 +284,9 @@ class Settings(BaseModel):
                 key = name.removeprefix(PREFIX).lower()
                 if key not in cls.model_fields:
                     raise SettingsError(f"不认识的环境变量 {name}", parameter=name)
-                values[key] = [part.strip() for part in text.split(",") if part.strip()] if key in LISTS else text
+                values[key] = (
+                    [part.strip() for part in text.split(",") if part.strip()] if key in LISTS else text
+                )
         values |= {key: value for key, value in options.items() if value is not None}
         try:
             return cls.model_validate(values)

@@ -1,8 +1,10 @@
-"""Attacks on a server that somebody works with: `python -m benchmarks.attacks`. Our own server, on loopback, bounded in count and time.
+"""Attacks on a server that somebody works with: `python -m benchmarks.attacks`. Our own server, on loopback,
+bounded in count and time.
 
-Each attack is a process of its own and comes from an address of its own (127.0.0.66; the flood of the lobby from the trader's). Meanwhile
-another client goes on: /healthz, orders, new pages with a token, and a page that counts its ticks. The first line is the same client
-without an attack, in the same run. `tests/e2e/test_attacks.py` asserts what docs/security.md promises; the table there is printed here.
+Each attack is a process of its own and comes from an address of its own (127.0.0.66; the flood of the lobby
+from the trader's). Meanwhile another client goes on: /healthz, orders, new pages with a token, and a page
+that counts its ticks. The first line is the same client without an attack, in the same run.
+`tests/e2e/test_attacks.py` asserts what docs/security.md promises; the table there is printed here.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ import psutil
 import requests
 import websocket
 
-from benchmarks.report import machine, percentile, table
+from benchmarks.parts.report import machine, percentile, table
 
 ROOT = Path(__file__).parents[1]
 STRANGER = "127.0.0.66"
@@ -41,11 +43,13 @@ REFERENCE_SECONDS = 8.0
 ATTACK_LIMIT = 100.0  # seconds
 SETTLE_LIMIT = 20.0  # seconds that descriptors get to come back
 HALF_WAVE = 500
-ORDER_PAUSE = 0.3  # seconds: each of them makes the day's list longer, which goes to every page and would be what is measured
+# seconds: each of them makes the day's list longer, which goes to every page and would be what is measured
+ORDER_PAUSE = 0.3
 MB = 1024 * 1024
 
 
-# ── the attacker's side, in a process of its own ─────────────────────────────────────────────────────────────────────
+# ── the attacker's side, in a process of its own
+# ─────────────────────────────────────────────────────────────────────
 
 
 class Target(NamedTuple):
@@ -57,14 +61,18 @@ class Target(NamedTuple):
 
     def dial(self, timeout: float = 10.0) -> socket.socket:
         place = urlsplit(self.url)
-        sock = socket.create_connection(("127.0.0.1", place.port or 80), timeout, source_address=(self.source, 0))
+        sock = socket.create_connection(
+            ("127.0.0.1", place.port or 80), timeout, source_address=(self.source, 0)
+        )
         return self._context().wrap_socket(sock, server_hostname="localhost") if self.certificate else sock
 
     def http(self) -> http.client.HTTPConnection:
         """One that is kept alive."""
         port = urlsplit(self.url).port
         if self.certificate:
-            return http.client.HTTPSConnection("localhost", port, timeout=30, source_address=(self.source, 0), context=self._context())
+            return http.client.HTTPSConnection(
+                "localhost", port, timeout=30, source_address=(self.source, 0), context=self._context()
+            )
         return http.client.HTTPConnection("127.0.0.1", port, timeout=30, source_address=(self.source, 0))
 
     def _context(self) -> ssl.SSLContext:
@@ -94,7 +102,8 @@ def upgraded(target: Target, connect: bool = True) -> socket.socket:
     """A WebSocket, after its first frames."""
     sock = target.dial()
     sock.sendall(
-        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: "
+        b"websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     _until(sock, b'"sid"')
@@ -129,7 +138,9 @@ def is_cut(sock: socket.socket, seconds: float = 10.0) -> bool:
 
 
 def said(target: Target, connections: int, data: Sequence[bytes], count: int) -> Tried:
-    """On each of so many connections the same, until the server has had enough of it. `count`: messages in `data`."""
+    """On each of so many connections the same, until the server has had enough of it. `count`: messages in
+    `data`.
+    """
     cut = tries = 0
     for _ in range(connections):
         try:
@@ -152,7 +163,10 @@ def bad_polls(target: Target) -> Tried:
 
 def together(attack: Callable[[Target, int], Tried], target: Target, threads: int, count: int) -> Tried:
     results: list[Tried] = []
-    running = [threading.Thread(target=lambda: results.append(attack(target, count // threads))) for _ in range(threads)]
+    running = [
+        threading.Thread(target=lambda: results.append(attack(target, count // threads)))
+        for _ in range(threads)
+    ]
     for thread in running:
         thread.start()
     for thread in running:
@@ -172,7 +186,9 @@ def _bad_polls(target: Target, count: int) -> Tried:
     return Tried(count, refused)
 
 
-def _ask(connection: http.client.HTTPConnection, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
+def _ask(
+    connection: http.client.HTTPConnection, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, bytes]:
     connection.request(method, path, body or None, {"Host": "localhost"} | headers)
     answer = connection.getresponse()
     return answer.status, answer.read()
@@ -196,7 +212,12 @@ def large_messages(target: Target) -> Tried:
 
 
 def endless_fragments(target: Target) -> Tried:
-    return said(target, 10, [frame(b"4" * 60_000, final=False), *[frame(b"x" * 60_000, opcode=0, final=False)] * 500], 500)
+    return said(
+        target,
+        10,
+        [frame(b"4" * 60_000, final=False), *[frame(b"x" * 60_000, opcode=0, final=False)] * 500],
+        500,
+    )
 
 
 def endless_attachments(target: Target) -> Tried:
@@ -241,7 +262,9 @@ FOREIGN: list[dict[str, str]] = [
 
 
 def foreign_logins(target: Target) -> Tried:
-    """What the browser of somebody who visits a foreign page sends for it: logins, each of which would start a gateway."""
+    """What the browser of somebody who visits a foreign page sends for it: logins, each of which would start
+    a gateway.
+    """
     connection, refused = target.http(), 0
     for number in range(400):
         body = f"userid=csrf{number}&password=x&authorization=000000&interface=sim".encode()
@@ -252,10 +275,14 @@ def foreign_logins(target: Target) -> Tried:
 
 
 def lobby(target: Target) -> Tried:
-    """Images of a page, from the trader's own address: of browsers that say so, and of older ones that do not."""
+    """Images of a page, from the trader's own address: of browsers that say so, and of older ones that do
+    not.
+    """
     connection, refused = target.http(), 0
     for number in range(600):
-        status, _ = _ask(connection, "GET", POLLING, **({"Sec-Fetch-Site": "cross-site"} if number % 2 else {}))
+        status, _ = _ask(
+            connection, "GET", POLLING, **({"Sec-Fetch-Site": "cross-site"} if number % 2 else {})
+        )
         refused += status in (400, 403, 429)
     return Tried(600, refused)
 
@@ -283,7 +310,8 @@ ATTACKS = [
 ]
 
 
-# ── the other client ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the other client
+# ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Trader(Protocol):
@@ -328,7 +356,7 @@ class Others:
     def _guarded(self, part: Callable[[], None]) -> None:
         try:
             part()
-        except Exception as error:  # noqa: BLE001 - whatever a client meets is what is being looked for
+        except Exception as error:
             self.failed.append(f"{part.__name__}: {error!r}")
 
     def _session(self) -> requests.Session:
@@ -346,11 +374,20 @@ class Others:
 
     def _order(self) -> None:
         """Orders that the exchange takes and ends at once: far from the market, and only for now."""
-        fields = {"local_symbol": RB, "exchange": "SHFE", "direction": "long", "offset": "open", "type": "fak", "price": self._low}
+        fields = {
+            "local_symbol": RB,
+            "exchange": "SHFE",
+            "direction": "long",
+            "offset": "open",
+            "type": "fak",
+            "price": self._low,
+        }
         with self._session() as session:
             while not self._ended.wait(ORDER_PAUSE):
                 began = time.monotonic()
-                answer = session.post(f"{self._target.url}/order_solve", json=fields | {"volume": 1}, timeout=30).json()
+                answer = session.post(
+                    f"{self._target.url}/order_solve", json=fields | {"volume": 1}, timeout=30
+                ).json()
                 assert answer["success"] and "error" not in answer, answer
                 self.orders.append(time.monotonic() - began)
 
@@ -395,7 +432,8 @@ class Others:
         return page
 
 
-# ── a run ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── a run
+# ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Figures(NamedTuple):
@@ -420,7 +458,9 @@ class Figures(NamedTuple):
 class Scene:
     """A server that runs, and a trader who is logged in at it."""
 
-    def __init__(self, url: str, trader: Trader, webs: Callable[[], list[psutil.Process]], certificate: str = "") -> None:
+    def __init__(
+        self, url: str, trader: Trader, webs: Callable[[], list[psutil.Process]], certificate: str = ""
+    ) -> None:
         self._target = Target(url, certificate)
         self._trader = trader
         self._webs = webs
@@ -441,7 +481,9 @@ class Scene:
     def _attack(self, attack: Attack) -> Tried:
         target = json.dumps(self._target._replace(source=attack.source))
         command = [sys.executable, "-m", "benchmarks.attacks", "--attack", attack.name, "--target", target]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=ATTACK_LIMIT, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=ATTACK_LIMIT, check=False
+        )
         if done.returncode:
             raise RuntimeError(done.stderr)
         time.sleep(1.0)  # the others have to be served after it too
@@ -542,7 +584,10 @@ def deployed() -> Iterator[Scene]:
 
     with stack.stack(1) as made:
         before = dict(os.environ)
-        os.environ |= {"REQUESTS_CA_BUNDLE": str(made.certificate), "WEBSOCKET_CLIENT_CA_BUNDLE": str(made.certificate)}
+        os.environ |= {
+            "REQUESTS_CA_BUNDLE": str(made.certificate),
+            "WEBSOCKET_CLIENT_CA_BUNDLE": str(made.certificate),
+        }
         try:
             trader = real.Trader(made, "attacked").log_in(authorization=stack.CODE)
 

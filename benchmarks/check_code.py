@@ -1,7 +1,8 @@
-"""Checking and trying out code: `python -m benchmarks.check_code`. POST /check_code beside bare `pylint`, /run_code beside `python -c`.
+"""Checking and trying out code: `python -m benchmarks.check_code`. POST /check_code beside bare `pylint`,
+/run_code beside `python -c`.
 
-The reference is pylint as it is installed, started once for each text with the reference server's own options (`--disable=R,C`). The
-target is an answer in less than 2 seconds.
+The reference is pylint as it is installed, started once for each text with the reference server's own options
+(`--disable=R,C`). The target is an answer in less than 2 seconds.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.report import machine, ms, percentile, ratio, table
-from benchmarks.stage import SERVER_CORE, Caller, Server, on_core, token_of
+from benchmarks.parts.report import machine, ms, percentile, ratio, table
+from benchmarks.parts.stage import SERVER_CORE, Caller, Server, on_core, token_of
 
 ACCOUNT = "sim-9999-benchmark"
 HEAD = """from ctpbee import CtpbeeApi
@@ -76,7 +77,9 @@ def timed(act: Callable[[], object], times: int) -> list[float]:
 
 
 def asked(server: Server, token: str, path: str, text: str, times: int) -> list[float]:
-    """µs of each answer, over a connection of its own: while the reference runs, the server would close one that idles."""
+    """µs of each answer, over a connection of its own: while the reference runs, the server would close one
+    that idles.
+    """
     caller = Caller(server.port, token)
     try:
         return timed(lambda: caller.ask("POST", path, text=text), times)
@@ -86,7 +89,10 @@ def asked(server: Server, token: str, path: str, text: str, times: int) -> list[
 
 def bare_pylint(path: Path) -> None:
     with on_core(SERVER_CORE):
-        done = subprocess.run([sys.executable, "-m", "pylint", "--disable=R,C", "--output-format=json", str(path)], capture_output=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "pylint", "--disable=R,C", "--output-format=json", str(path)],
+            capture_output=True,
+        )
     if done.returncode & 32:
         raise RuntimeError(done.stderr.decode())
 
@@ -114,7 +120,10 @@ def main() -> None:
             for name, text in RUNS.items():
                 ours = asked(server, token, "/run_code", text, options.times)
                 plain = timed(
-                    lambda text=text: subprocess.run([sys.executable, "-c", text], capture_output=True, check=True), options.times
+                    lambda text=text: subprocess.run(
+                        [sys.executable, "-c", text], capture_output=True, check=True
+                    ),
+                    options.times,
                 )  # type: ignore[misc]
                 pair = percentile(ours, 0.5), percentile(plain, 0.5)
                 rows.append((name, ms(pair[0]), ms(max(ours)), ms(pair[1]), ratio(pair[0], pair[1])))

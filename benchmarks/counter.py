@@ -1,7 +1,9 @@
-"""What the counter does around each request: `python -m benchmarks.counter`. With few and with many orders of the day, resting or ended.
+"""What the counter does around each request: `python -m benchmarks.counter`. With few and with many orders of
+the day, resting or ended.
 
-After each request and each moment of the market the counter tells the market whose stream is needed. The reference is the walk through
-all of the day's orders and lots that this was; both are measured in the same call.
+After each request and each moment of the market the counter tells the market whose stream is needed. The
+reference is the walk through all of the day's orders and lots that this was; both are measured in the same
+call.
 """
 
 from __future__ import annotations
@@ -14,15 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.counter import frames as f
 from app.counter.core import Core
 from app.counter.state import State
-from benchmarks.report import machine, percentile, ratio, table
-from tests.fake_market import FakeMarket
+from app.wire import frames as f
+from benchmarks.parts.report import machine, percentile, ratio, table
+from tests.fakes.market import FakeMarket
 
 SYMBOL = "rb2510"
 MOST_RESTING = 1000
-"""More resting orders take minutes to place: what is frozen is counted anew for each open, over all that rest."""
+"""More resting orders take minutes to place: what is frozen is counted anew for each open, over all that
+rest.
+"""
 
 
 class Desk:
@@ -40,7 +44,12 @@ class Desk:
         for ref in range(1, orders + 1):
             self._place(str(ref))
             if ended:
-                self._ask(f.ReqOrderAction(InstrumentID=SYMBOL, ExchangeID="SHFE", OrderRef=str(ref), FrontID=1, SessionID=1), "td")
+                self._ask(
+                    f.ReqOrderAction(
+                        InstrumentID=SYMBOL, ExchangeID="SHFE", OrderRef=str(ref), FrontID=1, SessionID=1
+                    ),
+                    "td",
+                )
 
     def close(self) -> None:
         self._state.close()
@@ -102,7 +111,15 @@ def main() -> None:
                 desk = Desk(Path(folder), orders, ended)
                 assert [len(account.orders) for account in desk.core._accounts.values()] == [orders]
                 ours, walk = measure(desk.core._watch, options.times), measure(desk.walk, options.times)
-                rows.append([f"{orders}", "已撤" if ended else "挂着", f"{ours:.1f}", f"{walk:.1f}", ratio(walk, ours)])
+                rows.append(
+                    [
+                        f"{orders}",
+                        "已撤" if ended else "挂着",
+                        f"{ours:.1f}",
+                        f"{walk:.1f}",
+                        ratio(walk, ours),
+                    ]
+                )
                 desk.close()
     head = ["当日委托", "状态", "现在 p50 µs", "逐笔走一遍 p50 µs（参照）", "参照是我们的"]
     sys.stdout.write(table("柜台每次请求之后看要哪些合约的行情", head, rows) + "\n")

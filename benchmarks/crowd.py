@@ -1,8 +1,10 @@
-"""Slow and many: `python -m benchmarks.crowd`. 200 pages of 20 contracts at 2 ticks a second on the real server, for 10 minutes.
+"""Slow and many: `python -m benchmarks.crowd`. 200 pages of 20 contracts at 2 ticks a second on the real
+server, for 10 minutes.
 
-Memory and descriptors of every process are sampled, orders go through all the while and every page has to hear every order event.
-Order times stand beside those of the same server before the pages came. Then a page that stops reading, among ten that read: the
-others' latency and the web's memory, beside Flask-SocketIO's plain emit with the same page.
+Memory and descriptors of every process are sampled, orders go through all the while and every page has to
+hear every order event. Order times stand beside those of the same server before the pages came. Then a page
+that stops reading, among ten that read: the others' latency and the web's memory, beside Flask-SocketIO's
+plain emit with the same page.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from app.gateway.messages import ReadEvents
+from app.wire.messages import ReadEvents
 from benchmarks.orders import Desk
-from benchmarks.report import machine, ms, percentile, slope, table
-from benchmarks.stage import Caller, Part, Server
+from benchmarks.parts.report import machine, ms, percentile, slope, table
+from benchmarks.parts.stage import Caller, Part, Server
 from benchmarks.ticks import Stage, Target, run_load
 
 USER = "crowd"
@@ -31,7 +33,9 @@ class Sampler:
     """Memory and descriptors of the server's processes over time."""
 
     def __init__(self, server: Server) -> None:
-        self._processes = {name: server.process(name) for name in ("web", "host", "counter", f"gateway-sim-9999-{USER}")}
+        self._processes = {
+            name: server.process(name) for name in ("web", "host", "counter", f"gateway-sim-9999-{USER}")
+        }
         self._samples: dict[str, list[tuple[float, float, float]]] = {name: [] for name in self._processes}
         self._began = time.monotonic()
 
@@ -106,18 +110,29 @@ def crowd(folder: Path, pages_count: int, contracts: int, minutes: float, orders
             newest = json.loads(gateway.call(ReadEvents(0, 1)).payload)["seq"]
         got = pages.ask("end", expected=10**9, seconds=1.0)
         seqs = pages.ask("seqs")
-    print(table(f"{pages_count} 页 × {contracts} 个合约，{minutes:g} 分钟：内存与描述符（前 {WARM_SHARE:.0%} 不计）",
+    print(table(f"{pages_count} 页 × {contracts} 个合约，{minutes:g} 分钟：内存与描述符（前 {WARM_SHARE:.0%} "
+                "不计）",
                 ("进程", "内存 MB", "每分钟", "其后半", "描述符", "每分钟"), sampler.rows()))  # fmt: skip
     if busy:
         calm, loaded = percentile(idle, 0.99), percentile(busy, 0.99)
         rows = [
             ("无页面（参照）", str(len(idle)), f"{ms(percentile(idle, 0.5))} / {ms(calm)}", "1.00"),
-            (f"{pages_count} 页", str(len(busy)), f"{ms(percentile(busy, 0.5))} / {ms(loaded)}", f"{loaded / calm:.2f}"),
+            (
+                f"{pages_count} 页",
+                str(len(busy)),
+                f"{ms(percentile(busy, 0.5))} / {ms(loaded)}",
+                f"{loaded / calm:.2f}",
+            ),
         ]
         print(table("其间的报单", ("情形", "笔", "p50 / p99 ms", "p99 与参照"), rows))
         whole = not seqs["differ"] and seqs["ordered"] and seqs["newest"] == newest and not seqs["closed"]
-        print(f"每页委托事件 {seqs['events']} 条，流水最后一号 {newest}，{'每页都完整、同序' if whole else f'有缺失：{seqs}'}。")
-    print(f"送达行情 {got['ticks']:,} 笔，{got['ticks'] / took_seconds:,.0f} 笔/s；web 占用 {share:.0%} 核。\n")
+        print(
+            f"每页委托事件 {seqs['events']} 条，流水最后一号 {newest}，"
+            f"{'每页都完整、同序' if whole else f'有缺失：{seqs}'}。"
+        )
+    print(
+        f"送达行情 {got['ticks']:,} 笔，{got['ticks'] / took_seconds:,.0f} 笔/s；web 占用 {share:.0%} 核。\n"
+    )
 
 
 def _orders(desk: Desk, count: int) -> list[float]:
@@ -175,7 +190,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--pages", type=int, default=200)
     parser.add_argument("--contracts", type=int, default=20)
-    parser.add_argument("--orders", type=float, default=1.0, help="a second; 0: none, so that what grows does not grow by them")
+    parser.add_argument(
+        "--orders",
+        type=float,
+        default=1.0,
+        help="a second; 0: none, so that what grows does not grow by them",
+    )
     parser.add_argument("--stall-seconds", type=float, default=30.0)
     parser.add_argument("--stall-rate", type=float, default=1000.0)
     options = parser.parse_args()

@@ -1,7 +1,9 @@
-"""Login to first tick: `python -m benchmarks.login`. POST /login, connect, POST /market, and the first `tick` is there.
+"""Login to first tick: `python -m benchmarks.login`. POST /login, connect, POST /market, and the first `tick`
+is there.
 
-The first login of a fresh server starts the counter and the account's gateway; a later account finds the counter running; a second
-page of an account finds everything. The counter quotes a contract every half second: that much of each figure is waiting for it.
+The first login of a fresh server starts the counter and the account's gateway; a later account finds the
+counter running; a second page of an account finds everything. The counter quotes a contract every half
+second: that much of each figure is waiting for it.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.report import machine, ms, percentile, table
-from benchmarks.stage import Caller, Part, Server
+from benchmarks.parts.report import machine, ms, percentile, table
+from benchmarks.parts.stage import Caller, Part, Server
 
 CONTRACT = re.compile(r"rb\d{4}\.SHFE")
 
@@ -59,10 +61,22 @@ def main() -> None:
                 server.close()
     rows = []
     reference = percentile([took for _, took in cold], 0.5)
-    for name, times in (("全新服务的首次登录（参照）", cold), ("柜台已在运行的新账户", warm), ("账户已登录，再开一页", again)):
+    for name, times in (
+        ("全新服务的首次登录（参照）", cold),
+        ("柜台已在运行的新账户", warm),
+        ("账户已登录，再开一页", again),
+    ):
         answered, took = (percentile([pair[at] for pair in times], 0.5) for at in (0, 1))
-        rows.append((name, ms(answered), ms(took), ms(max(pair[1] for pair in times)), f"{took / reference:.2f}"))
-    print(table(f"登录到第一笔行情，各 {len(cold)} 次", ("情形", "登录应答 p50 ms", "首笔 p50 ms", "首笔最长 ms", "与参照"), rows))
+        rows.append(
+            (name, ms(answered), ms(took), ms(max(pair[1] for pair in times)), f"{took / reference:.2f}")
+        )
+    print(
+        table(
+            f"登录到第一笔行情，各 {len(cold)} 次",
+            ("情形", "登录应答 p50 ms", "首笔 p50 ms", "首笔最长 ms", "与参照"),
+            rows,
+        )
+    )
 
 
 def next_symbol(server: Server, userid: str) -> Callable[[], str]:

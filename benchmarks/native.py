@@ -1,9 +1,11 @@
-"""CTP's binding over the stand-in for the vendor's libraries: `python -m benchmarks.native`. Needs g++ and ctpbee_api.
+"""CTP's binding over the stand-in for the vendor's libraries: `python -m benchmarks.native`. Needs g++ and
+ctpbee_api.
 
-Snapshots that come at once: how long the gateway's callback takes for each, in the binding's thread, and until the event thread has had
-the last one; beside it the same way with a callback that does nothing. What the ledger and the pages do with them is not in it.
-Logins and logouts: threads, descriptors and memory of a client's process, each with a new API object. The front is ours and on this
-machine: what a real one adds is not in these figures.
+Snapshots that come at once: how long the gateway's callback takes for each, in the binding's thread, and
+until the event thread has had the last one; beside it the same way with a callback that does nothing. What
+the ledger and the pages do with them is not in it. Logins and logouts: threads, descriptors and memory of a
+client's process, each with a new API object. The front is ours and on this machine: what a real one adds is
+not in these figures.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.report import machine, percentile, table, thousands
+from benchmarks.parts.report import machine, percentile, table, thousands
 from tests.ctp_front.build import environment
 from tests.ctp_front.native import NativeClient
 from tests.integration.test_counter_process import CounterProcess, Session
@@ -48,7 +50,13 @@ def burst(counter: CounterProcess, ticks: int) -> str:
     for name, kind in (("空回调（参照）", "nothing"), ("网关的回调", "gateway")):
         heard = snapshots(counter, kind, ticks)
         times = heard["times"]
-        figures = (percentile(times, 0.5), percentile(times, 0.99), max(times), sum(times) / 1000, heard["drained"])
+        figures = (
+            percentile(times, 0.5),
+            percentile(times, 0.99),
+            max(times),
+            sum(times) / 1000,
+            heard["drained"],
+        )
         rows.append((name, thousands(heard["heard"]), *(f"{figure:.1f}" for figure in figures)))
     head = ("回调", "收到", "每笔 p50 µs", "p99 µs", "最长 µs", "回调合计 ms", "首笔到全部处理完 ms")
     return table(f"同时到来的 {thousands(ticks)} 笔行情", head, rows)
@@ -56,12 +64,17 @@ def burst(counter: CounterProcess, ticks: int) -> str:
 
 def snapshots(counter: CounterProcess, kind: str, ticks: int) -> dict[str, Any]:
     """Start a client, send it the burst once it has its first snapshot, and take what it counted."""
-    symbol = next(row.InstrumentID for row in Session(counter.address).query("instrument") if row.ProductID == "rb")
+    symbol = next(
+        row.InstrumentID for row in Session(counter.address).query("instrument") if row.ProductID == "rb"
+    )
     counter.faults.set_quote(symbol, 3000, 1, 3001, 1, 3000)
-    command = [sys.executable, "-m", "benchmarks.native_client", kind, str(ticks)]
+    command = [sys.executable, "-m", "benchmarks.parts.native_client", kind, str(ticks)]
     environ = os.environ | environment(counter.address)
-    with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
-        assert client.stdin is not None and client.stdout is not None
+    with subprocess.Popen(
+        command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
         print(symbol, file=client.stdin, flush=True)
         if client.stdout.readline() != "ready\n":
             raise RuntimeError("no snapshot came")
@@ -80,8 +93,15 @@ def logins(counter: CounterProcess, folder: Path, count: int) -> str:
         after = used(client)
     finally:
         client.close()
-    rows = [(when, *(thousands(figure) for figure in figures)) for when, figures in (("之前", before), ("之后", after))]
-    return table(f"{thousands(count)} 次登录、确认、登出（先热身 {WARM_UP} 次）", ("", "线程", "文件描述符", "内存 KB"), rows)
+    rows = [
+        (when, *(thousands(figure) for figure in figures))
+        for when, figures in (("之前", before), ("之后", after))
+    ]
+    return table(
+        f"{thousands(count)} 次登录、确认、登出（先热身 {WARM_UP} 次）",
+        ("", "线程", "文件描述符", "内存 KB"),
+        rows,
+    )
 
 
 def come_and_go(client: NativeClient) -> None:

@@ -1,7 +1,9 @@
-"""Order round trip: `python -m benchmarks.orders`. POST until accepted, on the real server with the built-in counter.
+"""Order round trip: `python -m benchmarks.orders`. POST until accepted, on the real server with the built-in
+counter.
 
-The reference slept 200 ms before it answered, whatever had become of the order: a server that does so is asked in between. What of a
-round trip is work, and whose, is told by the processes' own time; the rest is waiting: for the disk, and for each other.
+The reference slept 200 ms before it answered, whatever had become of the order: a server that does so is
+asked in between. What of a round trip is work, and whose, is told by the processes' own time; the rest is
+waiting: for the disk, and for each other.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from typing import Any
 import jwt
 
 from benchmarks.bars import KEY
-from benchmarks.report import machine, ms, percentile, ratio, table
-from benchmarks.stage import SERVER_CORE, Caller, Part, Server, free_port
+from benchmarks.parts.report import machine, ms, percentile, ratio, table
+from benchmarks.parts.stage import SERVER_CORE, Caller, Part, Server, free_port
 
 USER = "orders"
 PROCESSES = {"web": "web", f"gateway-sim-9999-{USER}": "网关", "counter": "柜台"}
@@ -93,17 +95,33 @@ def main() -> None:
         spent = {name: (after - before[name]) / options.orders for name, after in work(server).items()}
     limit = percentile(slept, 0.99)
     rows = []
-    for name, times in (("参照：睡 200 ms 再答", slept), ("本项目：报单 → 已报", placed), ("本项目：撤单 → 已撤", cancelled)):
+    for name, times in (
+        ("参照：睡 200 ms 再答", slept),
+        ("本项目：报单 → 已报", placed),
+        ("本项目：撤单 → 已撤", cancelled),
+    ):
         p99 = percentile(times, 0.99)
         rows.append((name, str(len(times)), f"{ms(percentile(times, 0.5))} / {ms(p99)}", ratio(limit, p99)))
     print(table("报单往返，内置柜台", ("方式", "次数", "p50 / p99 ms", "p99 快"), rows))
-    print("一笔报单加一笔撤单用去的处理器时间：" + "、".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in spent.items()))
+    print(
+        "一笔报单加一笔撤单用去的处理器时间："
+        + "、".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in spent.items())
+    )
 
 
 def reference(caller: Caller, symbol: str) -> float:
     """µs until it has answered."""
     began = time.perf_counter()
-    caller.ask("POST", "/order_solve", local_symbol=symbol, direction="long", offset="open", type="limit", price=1, volume=1)
+    caller.ask(
+        "POST",
+        "/order_solve",
+        local_symbol=symbol,
+        direction="long",
+        offset="open",
+        type="limit",
+        price=1,
+        volume=1,
+    )
     return (time.perf_counter() - began) * 1e6
 
 

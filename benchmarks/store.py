@@ -1,9 +1,11 @@
-"""The store on a MongoDB server: `python -m benchmarks.store [--uri URI]`, by default on a FerretDB of its own. Beside the reference's way.
+"""The store on a MongoDB server: `python -m benchmarks.store [--uri URI]`, by default on a FerretDB of its
+own. Beside the reference's way.
 
-Writes: bars that arrive at the server, through the spool as the gateway does it and in bare batches, beside one insert for each bar.
-Reads: three days of one contract out of `--contracts` with `--days` each, beside a find by time without an index in the contract's
-collection, as the reference does, and beside one collection for all bars (`--one-for-all`), which we do not have. All on one server in
-one run, in turns. FerretDB over SQLite scans a collection for whatever is not one `_id`: its reads say nothing about MongoDB's.
+Writes: bars that arrive at the server, through the spool as the gateway does it and in bare batches, beside
+one insert for each bar. Reads: three days of one contract out of `--contracts` with `--days` each, beside a
+find by time without an index in the contract's collection, as the reference does, and beside one collection
+for all bars (`--one-for-all`), which we do not have. All on one server in one run, in turns. FerretDB over
+SQLite scans a collection for whatever is not one `_id`: its reads say nothing about MongoDB's.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ from app.model.mongo import MongoTables
 from app.model.sqlite import SqliteStore
 from app.model.store import Bar
 from app.model.tables import BARS, Row
-from benchmarks.report import machine, percentile, ratio, table, thousands
-from tests.mongodb import any_server
+from benchmarks.parts.report import machine, percentile, ratio, table, thousands
+from tests.support.mongodb import any_server
 
 MINUTES = 555  # of a trading day with a night of six hours less the breaks
 FIRST = 1_700_000_040_000  # a whole minute
@@ -45,7 +47,10 @@ def made_up(days: int) -> list[Bar]:
 
 
 def rows_of(symbol: str, bars: list[Bar]) -> list[Row]:
-    return [{"local_symbol": symbol, "interval": "1m", **bar._asdict(), "complete": int(bar.complete)} for bar in bars]
+    return [
+        {"local_symbol": symbol, "interval": "1m", **bar._asdict(), "complete": int(bar.complete)}
+        for bar in bars
+    ]
 
 
 def documents_of(bars: list[Bar]) -> list[dict[str, Any]]:
@@ -60,19 +65,30 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def writes(uri: str, database: str, client: MongoClient[dict[str, Any]], bars: list[Bar], folder: Path) -> str:
+def writes(
+    uri: str, database: str, client: MongoClient[dict[str, Any]], bars: list[Bar], folder: Path
+) -> str:
     """Bars per second, the middle of `ROUNDS` in turns."""
     speeds: dict[str, list[float]] = {"reference": [], "batches": [], "spool": []}
     bar_table = _bar_table(folder)
     settings = SimpleNamespace(data_dir=folder, mongo_uri=uri, mongo_database=database)
     few = bars[: max(200, len(bars) // 20)]  # one by one takes so much longer
-    with closing(MongoTables(uri, database, ACCOUNT)) as tables, closing(open_store(settings, ACCOUNT)) as store:
+    with (
+        closing(MongoTables(uri, database, ACCOUNT)) as tables,
+        closing(open_store(settings, ACCOUNT)) as store,
+    ):
         for number in range(ROUNDS):
             theirs = client[database][f"ref{number}.SHFE"]
-            speeds["reference"].append(len(few) / seconds(lambda theirs=theirs: [theirs.insert_one(one) for one in documents_of(few)]))
+            speeds["reference"].append(
+                len(few)
+                / seconds(lambda theirs=theirs: [theirs.insert_one(one) for one in documents_of(few)])
+            )
             rows = rows_of(f"batch{number}.SHFE", bars)
             batches = [rows[at : at + 2000] for at in range(0, len(rows), 2000)]
-            speeds["batches"].append(len(bars) / seconds(lambda batches=batches: [tables.load(bar_table, batch) for batch in batches]))
+            speeds["batches"].append(
+                len(bars)
+                / seconds(lambda batches=batches: [tables.load(bar_table, batch) for batch in batches])
+            )
 
             def through_the_spool(symbol: str = f"spool{number}.SHFE") -> None:
                 for at in range(0, len(bars), 1000):
@@ -83,10 +99,16 @@ def writes(uri: str, database: str, client: MongoClient[dict[str, Any]], bars: l
     middle = {name: percentile(found, 0.5) for name, found in speeds.items()}
     lines = [
         ["参考的办法：逐根 insert_one", thousands(middle["reference"]), "1"],
-        ["经本机暂存到达（网关的办法）", thousands(middle["spool"]), ratio(middle["spool"], middle["reference"])],
+        [
+            "经本机暂存到达（网关的办法）",
+            thousands(middle["spool"]),
+            ratio(middle["spool"], middle["reference"]),
+        ],
         ["成批直写", thousands(middle["batches"]), ratio(middle["batches"], middle["reference"])],
     ]
-    return table(f"写入，{len(bars)} 根（逐根的 {len(few)} 根），{ROUNDS} 次的中位", ["办法", "根/秒", "比"], lines)
+    return table(
+        f"写入，{len(bars)} 根（逐根的 {len(few)} 根），{ROUNDS} 次的中位", ["办法", "根/秒", "比"], lines
+    )
 
 
 def _bar_table(folder: Path) -> Any:
@@ -95,7 +117,13 @@ def _bar_table(folder: Path) -> Any:
 
 
 def reads(
-    uri: str, database: str, client: MongoClient[dict[str, Any]], contracts: int, days: int, one_for_all: bool, folder: Path
+    uri: str,
+    database: str,
+    client: MongoClient[dict[str, Any]],
+    contracts: int,
+    days: int,
+    one_for_all: bool,
+    folder: Path,
 ) -> str:
     """Milliseconds for three days of one contract; every way has all contracts with all their days."""
     bars, bar_table = made_up(days), _bar_table(folder)
@@ -112,19 +140,34 @@ def reads(
                 tables.load(bar_table, rows_of(symbol, part))
                 reference[symbol].insert_many(documents_of(part), ordered=False)
                 if one_for_all:
-                    one.insert_many([{"_id": _one_id(symbol, row["timestamp"]), **row} for row in rows_of(symbol, part)], ordered=False)
+                    one.insert_many(
+                        [{"_id": _one_id(symbol, row["timestamp"]), **row} for row in rows_of(symbol, part)],
+                        ordered=False,
+                    )
         filled = time.perf_counter() - began
         for number in range(READS):
             name = f"c{number * 7 % contracts:03d}.SHFE"
             asked = {"timestamp": {"$gte": start, "$lt": end}}
-            times["reference"].append(seconds(lambda name=name, asked=asked: list(reference[name].find(asked))))
-            times["ours"].append(seconds(lambda name=name: tables.read_bars(name, "1m", start, end, 0, 600.0)))
+            times["reference"].append(
+                seconds(lambda name=name, asked=asked: list(reference[name].find(asked)))
+            )
+            times["ours"].append(
+                seconds(lambda name=name: tables.read_bars(name, "1m", start, end, 0, 600.0))
+            )
             if one_for_all:
                 between = {"_id": {"$gte": _one_id(name, start), "$lt": _one_id(name, end)}}
                 times["one"].append(seconds(lambda between=between: list(one.find(between).sort("_id", 1))))
     middle = {way: percentile(found, 0.5) * 1000 for way, found in times.items()}
-    ways = {"reference": "参考的办法：每合约一个集合，无索引", "ours": "我们：每合约一个集合，_id 为时间", "one": "全部合约一个集合"}
-    lines = [[ways[way], f"{middle[way]:.1f}", ratio(middle["reference"], middle[way])] for way, found in times.items() if found]
+    ways = {
+        "reference": "参考的办法：每合约一个集合，无索引",
+        "ours": "我们：每合约一个集合，_id 为时间",
+        "one": "全部合约一个集合",
+    }
+    lines = [
+        [ways[way], f"{middle[way]:.1f}", ratio(middle["reference"], middle[way])]
+        for way, found in times.items()
+        if found
+    ]
     title = f"读 3 天，{contracts} 个合约各 {days} 个交易日（填入用了 {filled:.0f} 秒），{READS} 次的中位"
     return table(title, ["办法", "毫秒", "快几倍"], lines)
 
@@ -135,7 +178,9 @@ def _one_id(symbol: str, timestamp: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--uri", default="", help="a server to measure on; a new database is made there and dropped again")
+    parser.add_argument(
+        "--uri", default="", help="a server to measure on; a new database is made there and dropped again"
+    )
     parser.add_argument("--contracts", type=int, default=100)
     parser.add_argument("--days", type=int, default=245, help="trading days of each contract")
     parser.add_argument("--one-for-all", action="store_true", help="measure one collection for all bars, too")

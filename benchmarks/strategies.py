@@ -1,7 +1,9 @@
-"""Strategies: `python -m benchmarks.strategies`. From the gateway's callback to on_tick, from on_tick to the counter, and a start.
+"""Strategies: `python -m benchmarks.strategies`. From the gateway's callback to on_tick, from on_tick to the
+counter, and a start.
 
-Ticks of 100 contracts, two a second each, spread evenly or all at one moment, to 1 and to 10 strategies that hear them all. Beside it
-the same tick in an in-process ctpbee extension of the gateway, behind everything that the gateway itself does with it.
+Ticks of 100 contracts, two a second each, spread evenly or all at one moment, to 1 and to 10 strategies that
+hear them all. Beside it the same tick in an in-process ctpbee extension of the gateway, behind everything
+that the gateway itself does with it.
 """
 
 from __future__ import annotations
@@ -17,14 +19,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.gateway import door, process
-from app.gateway.host.containment import Containment
-from app.gateway.process import Process
-from app.gateway.registry import Registry
+from app.gateway.strategies import door
+from app.host.containment import Containment
+from app.process import child as process
+from app.process.child import Process
 from app.settings import Settings
-from benchmarks.hand_fed import ACCOUNT
-from benchmarks.report import machine, percentile, table
-from benchmarks.stage import ROOT, Part, until
+from app.wire.registry import Registry
+from benchmarks.parts.hand_fed import ACCOUNT
+from benchmarks.parts.report import machine, percentile, table
+from benchmarks.parts.stage import ROOT, Part, until
 
 RATE = 2.0
 
@@ -87,12 +90,17 @@ class Stage:
         self.settings = Settings.load(environment={}, data_dir=folder)
         self.registry = Registry(folder)
         self._counter = subprocess.Popen(
-            [sys.executable, "-m", "app.counter"], cwd=ROOT, env=self.settings.to_environment(), stdin=subprocess.DEVNULL
+            [sys.executable, "-m", "app.counter"],
+            cwd=ROOT,
+            env=self.settings.to_environment(),
+            stdin=subprocess.DEVNULL,
         )
         self.gateway = Part.module("strategy_gateway", str(folder), core=None)
 
     def start(self, name: str, text: str) -> tuple[Process, float]:
-        """A strategy that runs as the host has it run, and how many seconds it took from its process's start until on_init had returned."""
+        """A strategy that runs as the host has it run, and how many seconds it took from its process's start
+        until on_init had returned.
+        """
         folder = self.folder(name)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "ready").unlink(missing_ok=True)
@@ -158,7 +166,11 @@ class Stage:
 def measure(stage: Stage, count: int, burst: bool, contracts: list[str], seconds: float) -> list[str]:
     with stage.hearing(count) as (names, started):
         fed = stage.gateway.ask("feed", contracts=contracts, rate=RATE, seconds=seconds, burst=burst)
-        taken = [nanoseconds / 1e6 for name in names for nanoseconds in stage.result(name, lambda found: len(found) >= 0.99 * fed["sent"])]
+        taken = [
+            nanoseconds / 1e6
+            for name in names
+            for nanoseconds in stage.result(name, lambda found: len(found) >= 0.99 * fed["sent"])
+        ]
         for name in names:
             Path(stage.file(name)).unlink()
     whole = len(taken) / (fed["sent"] * count)
@@ -183,7 +195,10 @@ def measure_orders(stage: Stage, orders: int, contract: str) -> list[str]:
         child.terminate()
         child.wait(5)
     sent, heard = ([nanoseconds / 1e6 for nanoseconds in values] for values in taken)
-    return [*(f"{percentile(values, share):.2f}" for values in (sent, heard) for share in (0.5, 0.99)), str(orders)]
+    return [
+        *(f"{percentile(values, share):.2f}" for values in (sent, heard) for share in (0.5, 0.99)),
+        str(orders),
+    ]
 
 
 def main() -> None:
@@ -198,12 +213,19 @@ def main() -> None:
         stage = Stage(Path(folder))
         try:
             contracts = stage.gateway.ask("contracts", count=options.contracts)
-            rows = [measure(stage, count, burst, contracts, options.seconds) for burst in (False, True) for count in options.strategies]
+            rows = [
+                measure(stage, count, burst, contracts, options.seconds)
+                for burst in (False, True)
+                for count in options.strategies
+            ]
             orders = measure_orders(stage, options.orders, contracts[0])
         finally:
             stage.close()
     head = ["策略", "来法", "p50", "p99", "最大", "送达", "参照：网关内扩展 p50 / p99", "启动 s"]
-    sys.stdout.write(table(f"网关回调 → on_tick，毫秒（{options.contracts} 个合约，每个每秒 {RATE:g} 笔）", head, rows) + "\n")
+    sys.stdout.write(
+        table(f"网关回调 → on_tick，毫秒（{options.contracts} 个合约，每个每秒 {RATE:g} 笔）", head, rows)
+        + "\n"
+    )
     head = ["send_order 返回 p50", "p99", "柜台回报到 on_order p50", "p99", "报单"]
     sys.stdout.write(table("on_tick → 报单，毫秒（返回时已落盘并发出）", head, [orders]) + "\n")
 

@@ -1,9 +1,10 @@
 """Tick fan-out: `python -m benchmarks.ticks`. From a gateway, through the web, to lean WebSocket pages.
 
-Ours (`tick` and `ticks`) beside Flask-SocketIO's plain emit, and vnpy_webtrader where `--vnpy` names a Python that has it. What is
-searched is the highest load at which every tick reaches every page with p99 below 100 ms; then latency at 1,000 ticks a second. Here
-the gateway is a stand-in that only pushes, or it would be what is measured. The second table begins where the counter calls a real
-gateway back: latency at 1,000 ticks a second, of both ways through the same gateway.
+Ours (`tick` and `ticks`) beside Flask-SocketIO's plain emit, and vnpy_webtrader where `--vnpy` names a Python
+that has it. What is searched is the highest load at which every tick reaches every page with p99 below 100
+ms; then latency at 1,000 ticks a second. Here the gateway is a stand-in that only pushes, or it would be what
+is measured. The second table begins where the counter calls a real gateway back: latency at 1,000 ticks a
+second, of both ways through the same gateway.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from app.settings import Settings
-from benchmarks.hand_fed import ACCOUNT
-from benchmarks.report import machine, ms, ratio, table, thousands
-from benchmarks.stage import LOAD_CORE, SERVER_CORE, Part, Server, free_port, token_of, until
+from benchmarks.parts.hand_fed import ACCOUNT
+from benchmarks.parts.report import machine, ms, ratio, table, thousands
+from benchmarks.parts.stage import LOAD_CORE, SERVER_CORE, Part, Server, free_port, token_of, until
 
 P99_LIMIT = 100_000  # µs
 STEADY_RATE = 1000
 STEP = 1.35
-SETUP = "uv venv -p 3.11 DIR && uv pip install --python DIR/bin/python vnpy_webtrader，再加 --vnpy DIR/bin/python"
+SETUP = (
+    "uv venv -p 3.11 DIR && uv pip install --python DIR/bin/python vnpy_webtrader，再加 --vnpy DIR/bin/python"
+)
 
 
 class Serving(Protocol):
@@ -78,16 +81,28 @@ def run_load(target: Target, pages: Part, count: int, rate: float, seconds: floa
     got = pages.ask("end", expected=fed["sent"])
     used, feed_used = target.server.seconds_used() - before, target.feed.seconds_used() - fed_before
     whole = got["least"] == fed["sent"] and got["ticks"] == fed["sent"] * count and not got["closed"]
-    return Load(got["ticks"] / fed["seconds"], whole, got["p50"], got["p99"], used / fed["seconds"], feed_used / fed["seconds"])
+    return Load(
+        got["ticks"] / fed["seconds"],
+        whole,
+        got["p50"],
+        got["p99"],
+        used / fed["seconds"],
+        feed_used / fed["seconds"],
+    )
 
 
-def highest(target: Target, pages: Part, count: int, start: float, seconds: float, tell: Callable[[str], None]) -> Load:
+def highest(
+    target: Target, pages: Part, count: int, start: float, seconds: float, tell: Callable[[str], None]
+) -> Load:
     """Raise the load until it is too much, then halve the gap three times."""
 
     def good(rate: float) -> Load | None:
         for _ in range(3):  # a hiccup of the machine is no limit of the server
             load = run_load(target, pages, count, rate, seconds)
-            tell(f"{target.name} {count} 页 {rate:.0f} 笔/s: 送达 {load.delivered:.0f} p99 {load.p99 / 1000:.0f} ms 全 {load.whole}")
+            tell(
+                f"{target.name} {count} 页 {rate:.0f} 笔/s: 送达 {load.delivered:.0f} p99 "
+                f"{load.p99 / 1000:.0f} ms 全 {load.whole}"
+            )
             if load.whole and load.p99 < P99_LIMIT and load.delivered > 0.95 * rate * count:
                 return load
         return None
@@ -128,7 +143,9 @@ class Stage:
         if name == "vnpy":
             return self._open_vnpy(data_dir, stack)
         if called_back:
-            counter = Part([sys.executable, "-m", "app.counter"], LOAD_CORE, settings=Settings(data_dir=data_dir))
+            counter = Part(
+                [sys.executable, "-m", "app.counter"], LOAD_CORE, settings=Settings(data_dir=data_dir)
+            )
             stack.callback(counter.close)
             feed = Part.module("callback_feeder", str(data_dir))
         else:
@@ -149,7 +166,12 @@ class Stage:
     def _open_vnpy(self, data_dir: Path, stack: ExitStack) -> Target:
         python, port, rep, pub = str(self._vnpy), free_port(), free_port(), free_port()
         addresses = [f"tcp://127.0.0.1:{rep}", f"tcp://127.0.0.1:{pub}"]
-        names = {"username": "vnpy", "password": "vnpy", "req_address": addresses[0], "sub_address": addresses[1]}
+        names = {
+            "username": "vnpy",
+            "password": "vnpy",
+            "req_address": addresses[0],
+            "sub_address": addresses[1],
+        }
         (data_dir / ".vntrader").mkdir()
         (data_dir / ".vntrader" / "web_trader_setting.json").write_text(json.dumps(names), "utf-8")
         feed = Part([python, str(Path(__file__).with_name("vnpy_feeder.py")), *addresses], LOAD_CORE)
@@ -158,8 +180,16 @@ class Stage:
         server = Part(command, SERVER_CORE, listens=port, folder=data_dir)
         stack.callback(server.close)
         claim = "from jose import jwt; print(jwt.encode({'sub': 'vnpy'}, 'test', algorithm='HS256'))"
-        token = subprocess.run([python, "-c", claim], capture_output=True, text=True, check=True).stdout.strip()
-        opening = {"port": port, "path": f"/ws/?token={token}", "say": [], "until": "", "tick_head": '{"topic": "eTick.'}
+        token = subprocess.run(
+            [python, "-c", claim], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        opening = {
+            "port": port,
+            "path": f"/ws/?token={token}",
+            "say": [],
+            "until": "",
+            "tick_head": '{"topic": "eTick.',
+        }
         return Target(LABELS["vnpy"], server, feed, opening)
 
 
@@ -192,13 +222,21 @@ def main() -> None:
         names = [name for name in stage.names() if not options.only or name in options.only]
         called_back = [name for name in CALLED_BACK if name in names]
         for count in options.clients:
-            for name in names:  # next to each other in time: whatever else the machine does is the same for all
+            for (
+                name
+            ) in names:  # next to each other in time: whatever else the machine does is the same for all
                 with ExitStack() as stack:
-                    target, pages, steady[name, count] = calm(stage.open(name, stack), stack, count, options.seconds)
-                    most[name, count] = highest(target, pages, count, FIRST_RATE.get(count, 1000.0), options.seconds, tell)
+                    target, pages, steady[name, count] = calm(
+                        stage.open(name, stack), stack, count, options.seconds
+                    )
+                    most[name, count] = highest(
+                        target, pages, count, FIRST_RATE.get(count, 1000.0), options.seconds, tell
+                    )
             for name in called_back:
                 with ExitStack() as stack:
-                    _, _, whole[name, count] = calm(stage.open(name, stack, called_back=True), stack, count, options.seconds)
+                    _, _, whole[name, count] = calm(
+                        stage.open(name, stack, called_back=True), stack, count, options.seconds
+                    )
     rows = []
     for count in options.clients:
         for name in names:
@@ -213,10 +251,24 @@ def main() -> None:
                     *latency(steady[name, count], steady.get(("plain", count))),
                 )
             )
-    head = ("页数", "服务", "最高送达 笔/s", "与参照", "当时 CPU", "1,000 笔/s 时 p50 / p99 ms", "p99 与参照", "当时 CPU")
+    head = (
+        "页数",
+        "服务",
+        "最高送达 笔/s",
+        "与参照",
+        "当时 CPU",
+        "1,000 笔/s 时 p50 / p99 ms",
+        "p99 与参照",
+        "当时 CPU",
+    )
     print(table("行情扇出：每页每笔都送达且 p99 < 100 ms 的最高负载，与每秒 1,000 笔时的延迟", head, rows))
     rows = [
-        (str(count), LABELS[name], *latency(whole[name, count], whole.get(("plain", count))), f"{whole[name, count].feed:.0%}")
+        (
+            str(count),
+            LABELS[name],
+            *latency(whole[name, count], whole.get(("plain", count))),
+            f"{whole[name, count].feed:.0%}",
+        )
         for count in options.clients
         for name in called_back
     ]

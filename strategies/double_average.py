@@ -1,8 +1,8 @@
 """双均线：一个可以在内置柜台上直接运行的示例，也是写自己策略的起点。
 
-做什么：选定品种次近月的合约，看每根收盘的 1 分钟 K 线。快线上穿慢线，平掉空头，买开 1 手；下穿则平掉多头，卖开 1 手。
-平与开一起报出，每个方向至多 1 手。
-不做什么：不追单，不加仓。一根 K 线内没有成交的报单，到下一根 K 线时撤掉再说。
+做什么：选定品种次近月的合约，看每根收盘的 1 分钟 K 线。快线上穿慢线，平掉空头，买开 1
+手；下穿则平掉多头，卖开 1 手。 平与开一起报出，每个方向至多 1 手。 不做什么：不追单，不加仓。一根 K
+线内没有成交的报单，到下一根 K 线时撤掉再说。
 
 这是示例，不是投资建议。持仓看的是账户里这个合约的仓位，所以不要在同一合约上手工交易。
 """
@@ -57,7 +57,8 @@ class DoubleAverage(CtpbeeApi):
         price = bar.close_price + COUNTER_TICKS * self.contract.pricetick
         position = self.center.get_position(bar.local_symbol)
         if position is not None and position.short_volume:
-            self.action.sell_close(price, position.short_volume, bar)  # ctpbee 里 sell_close 平空，buy_close 平多
+            # ctpbee 里 sell_close 平空，buy_close 平多
+            self.action.sell_close(price, position.short_volume, bar)
         if position is None or not position.long_volume:
             self.action.buy_open(price, VOLUME, bar)
 
@@ -72,7 +73,8 @@ class DoubleAverage(CtpbeeApi):
     def on_order(self, order: OrderData) -> None:
         """账户里每张报单的变化都会来，别的策略和手工的也在内。"""
         if order.strategy == self.extension_name:
-            self.info(f"报单 {order.order_id} {order.direction.value}{order.offset.value} {order.price:g} {order.status.value}")
+            self.info(f"报单 {order.order_id} {order.direction.value}{order.offset.value} {order.price:g} "
+                      f"{order.status.value}")
 
     def on_trade(self, trade: TradeData) -> None:
         if trade.strategy == self.extension_name:

@@ -13,15 +13,15 @@ import sys
 
 from app import logs
 from app.counter.core import Core
-from app.counter.market import Market, open_market
+from app.counter.markets.market import Market, open_market
 from app.counter.server import CounterServer, Outgoing
 from app.counter.state import State, StateTooNew
-from app.gateway.channel import new_address
-from app.gateway.registry import Registry
 from app.lib import calendar
 from app.lib.errors import SettingsError
 from app.lib.market_orders import market_orders
 from app.settings import Settings
+from app.wire.channel import new_address
+from app.wire.registry import Registry
 
 TEST_SOCKET = "COUNTER_TEST_SOCKET"
 
@@ -82,4 +82,6 @@ def _server(settings: Settings, state: State, market: Market) -> CounterServer:
 if __name__ == "__main__":
     code = main()
     logging.shutdown()
-    os._exit(code)  # all is on disk and closed; taking the interpreter apart costs most of a second on a busy machine
+    os._exit(
+        code
+    )  # all is on disk and closed; taking the interpreter apart costs most of a second on a busy machine

@@ -1,9 +1,10 @@
-"""Which contracts are listed on a day: months, opening and expiry by each product's rule. Counter process, tests. Pure.
+"""Which contracts are listed on a day: months, opening and expiry by each product's rule. Counter process,
+tests. Pure.
 
-A contract opens on the trading day after the one that makes room for it has expired (table: `months`), at the earliest when its
-product was listed, and its last day is its expiry. Years beyond the calendar's bound are computed with weekdays. Codes repeat
-where the exchange's do: AP010 is October 2020 and 2030 (CZCE writes one digit of the year), so a code means something only
-together with a day.
+A contract opens on the trading day after the one that makes room for it has expired (table: `months`), at the
+earliest when its product was listed, and its last day is its expiry. Years beyond the calendar's bound are
+computed with weekdays. Codes repeat where the exchange's do: AP010 is October 2020 and 2030 (CZCE writes one
+digit of the year), so a code means something only together with a day.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Contract(NamedTuple):
 
     @property
     def delivery(self) -> tuple[date, date]:
-        """First and last day of delivery: cash on the last day for the indices, else the trading days after it."""
+        """First and last day of delivery: cash on the last day for the indices, else the trading days after
+        it.
+        """
         if self.product.expiry in ("fri3", "monday"):
             return self.last_day, self.last_day
         first = end = next_trading_day(self.last_day)
@@ -63,11 +66,15 @@ def contract_of(product: Product, year: int, month: int) -> Contract:
     before = year * 12 + month - 1 - max(ahead)
     room_made = expiry_of(product, before // 12, before % 12 + 1)
     opened = max(next_trading_day(room_made), sessions.listed_since(product.code))
-    return Contract(code_of(product, year, month), product, year, month, opened, expiry_of(product, year, month))
+    return Contract(
+        code_of(product, year, month), product, year, month, opened, expiry_of(product, year, month)
+    )
 
 
 def contract_named(instrument: str, day: date) -> Contract | None:
-    """The contract that this code meant on `day`: the one of that decade. None for a product not in the table or no such month."""
+    """The contract that this code meant on `day`: the one of that decade. None for a product not in the table
+    or no such month.
+    """
     product = products().get(product_code_of(instrument))
     if product is None:
         return None
@@ -76,13 +83,18 @@ def contract_named(instrument: str, day: date) -> Contract | None:
         return None
     span = 10 if product.exchange == "CZCE" else 100
     year = day.year - day.year % span + int(month_code[:-2])
-    candidates = [contract_of(product, candidate, int(month_code[-2:])) for candidate in (year, year + span, year - span)]
+    candidates = [
+        contract_of(product, candidate, int(month_code[-2:]))
+        for candidate in (year, year + span, year - span)
+    ]
     alive = [contract for contract in candidates if contract.open_day <= day <= contract.last_day]
     return alive[0] if alive else min(candidates, key=lambda contract: abs((contract.last_day - day).days))
 
 
 def listed_on(day: date) -> list[Contract]:
-    """What is listed on `day`, in the table's order, near months first. A day without trading lists what the next one does."""
+    """What is listed on `day`, in the table's order, near months first. A day without trading lists what the
+    next one does.
+    """
     return list(_listed_on(day if is_trading_day(day) else next_trading_day(day)))
 
 

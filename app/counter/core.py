@@ -1,11 +1,14 @@
-"""The built-in counter's front and core: logins, checks, the life of orders, positions and money, the trading day. Counter process.
+"""The built-in counter's front and core: logins, checks, the life of orders, positions and money, the trading
+day. Counter process.
 
-Requests and moments of the market go in, (link, callback frame) pairs come out; clock and quotes are the market's. A link is
-whatever names a connection. One thread calls; when a call returns, what it did is on disk, so its frames may leave. When a call
-raises, nothing of it is on disk and memory has been brought back to what is.
+Requests and moments of the market go in, (link, callback frame) pairs come out; clock and quotes are the
+market's. A link is whatever names a connection. One thread calls; when a call returns, what it did is on
+disk, so its frames may leave. When a call raises, nothing of it is on disk and memory has been brought back
+to what is.
 
-Rules and error ids: docs/domain.md. What the counter refuses (fields, contract, position, money) has no OrderField row and freezes
-nothing; what the exchange refuses (price, phase) was accepted first and ends as status '5', submit status '4'.
+Rules and error ids: docs/domain.md. What the counter refuses (fields, contract, position, money) has no
+OrderField row and freezes nothing; what the exchange refuses (price, phase) was accepted first and ends as
+status '5', submit status '4'.
 """
 
 from __future__ import annotations
@@ -25,11 +28,10 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from app.counter import frames as f
 from app.counter import holdings
 from app.counter.desk import Desk
 from app.counter.exchange import ANY_VOLUME, COMPLETE, GFD, IOC, LIMIT_PRICE, Exchange, ends_at_once
-from app.counter.market import DayTurn, Market
+from app.counter.markets.market import DayTurn, Market
 from app.counter.matching import Deal
 from app.counter.state import State, StoredAccount, StoredOrder, StoredTrade
 from app.counter.statement import Settled, pieces, statement_of
@@ -37,6 +39,7 @@ from app.lib.book import Book, Fill, Lot, Terms, WorkingOrder
 from app.lib.market_orders import WAYS, MarketOrders
 from app.lib.market_orders import market_orders as usual_market_orders
 from app.lib.prices import HIGHEST, is_absent
+from app.wire import frames as f
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +85,10 @@ FORCED = {"2", "5", "6"}  # closes by the broker or the exchange
 WAITING = "b"  # a conditional order whose price has not come
 FINISHED = {"0", "5", "c"}
 TELL_AT_ONCE = {"SHFE", "INE", "CFFEX"}
-"""Exchanges whose first word about an order is what became of it at its arrival: filled, or, of a FAK, how it ended. The others first
-say that it queues, then each step. Everywhere the order's row comes before the trade (the vendor's guide, 单笔回报, scenes 1-10)."""
+"""Exchanges whose first word about an order is what became of it at its arrival: filled, or, of a FAK, how it
+ended. The others first say that it queues, then each step. Everywhere the order's row comes before the trade
+(the vendor's guide, 单笔回报, scenes 1-10).
+"""
 
 Link = Hashable
 Out = list[tuple[Link, f.Frame]]
@@ -111,7 +116,9 @@ class Session:
 
 @dataclass(slots=True)
 class Order:
-    """An order that the counter accepted. `row` is replaced, never changed: frames on their way out hold older ones."""
+    """An order that the counter accepted. `row` is replaced, never changed: frames on their way out hold
+    older ones.
+    """
 
     place: int
     account: Account
@@ -151,15 +158,21 @@ class Account:
     lots: list[Lot]  # at the start of the day
     confirmed: Confirmation
     orders: dict[tuple[int, int, str], Order] = field(default_factory=dict)
-    working: dict[str, dict[int, Order]] = field(default_factory=dict)  # those of `orders` that still work, by contract and place
+    working: dict[str, dict[int, Order]] = field(
+        default_factory=dict
+    )  # those of `orders` that still work, by contract and place
     trades: list[f.TradeField] = field(default_factory=list)
-    refusals: list[f.Frame] = field(default_factory=list)  # of orders and cancels of the day, as CTP's private flow keeps them
+    refusals: list[f.Frame] = field(
+        default_factory=list
+    )  # of orders and cancels of the day, as CTP's private flow keeps them
 
 
 class Core:
     """See the module's docstring."""
 
-    def __init__(self, state: State, market: Market, capital: float, market_orders: MarketOrders | None = None) -> None:
+    def __init__(
+        self, state: State, market: Market, capital: float, market_orders: MarketOrders | None = None
+    ) -> None:
         """`market_orders`: what the exchanges take, the usual where it is None."""
         self._market_orders = usual_market_orders() if market_orders is None else market_orders
         self._state = state
@@ -181,7 +194,8 @@ class Core:
         self._out.clear()
         self._watch()
 
-    # ── the doors ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the doors
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def handle(self, link: Link, request: f.AnyRequestFrame) -> Out:
         """A request of a connection."""
@@ -228,7 +242,9 @@ class Core:
                         self._leave_auction(event.InstrumentID)
                 self._publish(ticks)
         except BaseException:
-            self._pending = [event for event in self._pending if isinstance(event, DayTurn)]  # a settlement must happen, ticks go on
+            self._pending = [
+                event for event in self._pending if isinstance(event, DayTurn)
+            ]  # a settlement must happen, ticks go on
             raise
         self._pending = []
         self._watch()
@@ -245,7 +261,9 @@ class Core:
         return out
 
     def keep_market(self) -> None:
-        """Write down where the market is, so that a restart goes on from here. To be called once a second and at the end."""
+        """Write down where the market is, so that a restart goes on from here. To be called once a second and
+        at the end.
+        """
         with self._transaction():
             self._turned = True
 
@@ -263,10 +281,13 @@ class Core:
             if user in ("", session.user) and front in ("", session.front) and (session.native or not native)
         ]
 
-    # ── seams for the tests' faults (app/counter/faults.py); in production they say no ───────────────────────────────
+    # ── seams for the tests' faults (app/counter/faults.py); in production they say no
+    # ───────────────────────────────
 
     def _forced_refusal(self, kind: str) -> Refusal | None:
-        """Refuse this request (login, authenticate, password, confirm, order, cancel, query) whatever it says."""
+        """Refuse this request (login, authenticate, password, confirm, order, cancel, query) whatever it
+        says.
+        """
         return None
 
     def _forced_rejection(self) -> str:
@@ -277,11 +298,14 @@ class Core:
         """Leave this order, or this cancel, on its way to the exchange."""
         return False
 
-    # ── memory and disk ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── memory and disk
+    # ──────────────────────────────────────────────────────────────────────────────────────────────
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All of a request or a moment, on disk when the block is left; or none of it, and memory as the disk has it."""
+        """All of a request or a moment, on disk when the block is left; or none of it, and memory as the disk
+        has it.
+        """
         self._touched = self._turned = False
         self._out = []
         try:
@@ -305,14 +329,18 @@ class Core:
         self._last_number = state.last_order_number()
         self._last_trade_number = state.last_trade_number()
         self._known_contracts = state.contracts()
-        self._exchange = Exchange(self._market, msgspec.convert(state.get("day_before", {}), dict[str, f.DepthField]))
+        self._exchange = Exchange(
+            self._market, msgspec.convert(state.get("day_before", {}), dict[str, f.DepthField])
+        )
         self._accounts: dict[tuple[str, str], Account] = {}
         self._by_number: dict[int, Order] = {}
         self._in_auction: set[int] = set()
         self._last_place = self._last_trade_place = 0
         by_id: dict[int, Account] = {}
         for stored in state.accounts():
-            by_id[stored.id] = self._accounts[stored.broker, stored.user] = self._open_account(stored, state.lots(stored.id))
+            by_id[stored.id] = self._accounts[stored.broker, stored.user] = self._open_account(
+                stored, state.lots(stored.id)
+            )
         for order in state.orders(self._day):
             self._load_order(by_id[order.account], order)
         for trade in state.trades(self._day):
@@ -321,7 +349,9 @@ class Core:
             account.book.apply_fill(self._fill_of(row, self._by_number[int(row.OrderSysID)]))
             self._last_trade_place = trade.place
         for session in self._sessions.values():
-            session.account = self._accounts.get((session.broker, session.user)) if session.front == "td" else None
+            session.account = (
+                self._accounts.get((session.broker, session.user)) if session.front == "td" else None
+            )
 
     def _load_order(self, account: Account, stored: StoredOrder) -> None:
         row = stored.row
@@ -345,7 +375,9 @@ class Core:
 
     @staticmethod
     def _index(order: Order) -> None:
-        """Among those that work, or not any more: nobody has to go through all of the day's orders for them."""
+        """Among those that work, or not any more: nobody has to go through all of the day's orders for
+        them.
+        """
         working, symbol = order.account.working, order.row.InstrumentID
         if order.working:
             working.setdefault(symbol, {})[order.place] = order
@@ -356,7 +388,10 @@ class Core:
 
     def _save(self, order: Order) -> None:
         self._index(order)
-        self._state.save_order(self._day, StoredOrder(order.place, order.account.stored.id, order.number, order.from_auction, order.row))
+        self._state.save_order(
+            self._day,
+            StoredOrder(order.place, order.account.stored.id, order.number, order.from_auction, order.row),
+        )
         self._touched = True
 
     def _taken(self) -> Out:
@@ -369,13 +404,20 @@ class Core:
             if session.account is account:
                 self._out += [(link, callback) for callback in callbacks]
 
-    # ── login ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── login
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _log_in(self, link: Link, request: f.ReqUserLogin) -> None:
         self._sessions.pop(link, None)
         account, refusal = self._let_in(link, request)
         if refusal is not None:
-            log.info("login refused: %s/%s at %s: %s", request.BrokerID, request.UserID, request.front, refusal.text)
+            log.info(
+                "login refused: %s/%s at %s: %s",
+                request.BrokerID,
+                request.UserID,
+                request.front,
+                refusal.text,
+            )
             answer = f.RspUserLogin(
                 front=request.front,
                 ErrorID=refusal.error_id,
@@ -389,7 +431,9 @@ class Core:
         self._last_session += 1
         self._state.put("session", self._last_session)
         self._touched = True
-        self._sessions[link] = Session(request.front, request.BrokerID, request.UserID, self._last_session, account, request.native)
+        self._sessions[link] = Session(
+            request.front, request.BrokerID, request.UserID, self._last_session, account, request.native
+        )
         refs = [int(ref) for _, _, ref in account.orders] if account is not None else []
         answer = f.RspUserLogin(
             front=request.front,
@@ -403,7 +447,13 @@ class Core:
             RequestID=request.RequestID,
         )
         self._out.append((link, answer))
-        log.info("login: %s/%s at %s, session %d", request.BrokerID, request.UserID, request.front, self._last_session)
+        log.info(
+            "login: %s/%s at %s, session %d",
+            request.BrokerID,
+            request.UserID,
+            request.front,
+            self._last_session,
+        )
         if account is None:
             return
         if request.replay:
@@ -446,7 +496,9 @@ class Core:
         if account is not None:
             return account if password_fits(request.Password, account.stored.password) else None
         capital = str(Decimal(str(self._capital)))
-        stored = self._state.add_account(request.BrokerID, request.UserID, hash_password(request.Password), capital)
+        stored = self._state.add_account(
+            request.BrokerID, request.UserID, hash_password(request.Password), capital
+        )
         account = self._accounts[stored.broker, stored.user] = self._open_account(stored, [])
         log.info("paper account made: %s/%s", stored.broker, stored.user)
         return account
@@ -483,7 +535,11 @@ class Core:
             self.desk.password_changed(request.UserID)
         error_id, text = refusal or (0, "")
         answer = f.RspUserPasswordUpdate(
-            BrokerID=request.BrokerID, UserID=request.UserID, ErrorID=error_id, ErrorMsg=text, RequestID=request.RequestID
+            BrokerID=request.BrokerID,
+            UserID=request.UserID,
+            ErrorID=error_id,
+            ErrorMsg=text,
+            RequestID=request.RequestID,
         )
         self._out.append((link, answer))
 
@@ -492,7 +548,12 @@ class Core:
         error_id, text = (0, "") if session is not None else self._refusal(6)
         broker, user = (session.broker, session.user) if session is not None else ("", "")
         self._out.append(
-            (link, f.RspUserLogout(BrokerID=broker, UserID=user, ErrorID=error_id, ErrorMsg=text, RequestID=request.RequestID))
+            (
+                link,
+                f.RspUserLogout(
+                    BrokerID=broker, UserID=user, ErrorID=error_id, ErrorMsg=text, RequestID=request.RequestID
+                ),
+            )
         )
 
     def _confirm(self, link: Link, session: Session | None, request: f.ReqSettlementInfoConfirm) -> None:
@@ -516,7 +577,8 @@ class Core:
         )
         self._out.append((link, answer))
 
-    # ── orders: the counter ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── orders: the counter
+    # ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _insert(self, link: Link, session: Session | None, request: f.ReqOrderInsert) -> None:
         row = self._order_row(session, request)
@@ -524,7 +586,12 @@ class Core:
         if refusal is not None or session is None or session.account is None:
             error_id, text = refusal or self._refusal(6)
             row = replace(row, OrderStatus="5", OrderSubmitStatus="4", StatusMsg=text)
-            self._out.append((link, f.RspOrderInsert(order=row, ErrorID=error_id, ErrorMsg=text, RequestID=request.RequestID)))
+            self._out.append(
+                (
+                    link,
+                    f.RspOrderInsert(order=row, ErrorID=error_id, ErrorMsg=text, RequestID=request.RequestID),
+                )
+            )
             if session is not None and session.account is not None:
                 refused = f.ErrRtnOrderInsert(order=row, ErrorID=error_id, ErrorMsg=text)
                 session.account.refusals.append(refused)
@@ -546,7 +613,11 @@ class Core:
     def _order_row(self, session: Session | None, request: f.ReqOrderInsert) -> f.OrderField:
         contract = self._exchange.contracts.get(request.InstrumentID)
         offset = request.CombOffsetFlag
-        if contract is not None and contract.PositionDateType != "1" and offset in (CLOSE_TODAY, CLOSE_YESTERDAY):
+        if (
+            contract is not None
+            and contract.PositionDateType != "1"
+            and offset in (CLOSE_TODAY, CLOSE_YESTERDAY)
+        ):
             offset = CLOSE  # where lots are not split the counter makes one of the three
         now = self._market.now()
         return f.OrderField(
@@ -594,7 +665,11 @@ class Core:
             return forced
         if self._is_too_fast(session):
             return self._refusal(116)
-        return self._check_contract(row) or self._check_position(session.account, row) or self._check_money(session.account, row)
+        return (
+            self._check_contract(row)
+            or self._check_position(session.account, row)
+            or self._check_money(session.account, row)
+        )
 
     def _is_too_fast(self, session: Session) -> bool:
         return self.desk.is_too_fast(session.asked, self._market.now().timestamp())
@@ -634,7 +709,9 @@ class Core:
             return None
         closable = account.book.closable(row.InstrumentID, "short" if row.Direction == "0" else "long")
         if self._exchange.contracts[row.InstrumentID].PositionDateType != "1":
-            return self._refusal(30) if row.VolumeTotalOriginal > closable.today + closable.yesterday else None
+            return (
+                self._refusal(30) if row.VolumeTotalOriginal > closable.today + closable.yesterday else None
+            )
         if row.CombOffsetFlag == CLOSE_TODAY:
             return self._refusal(50) if row.VolumeTotalOriginal > closable.today else None
         return self._refusal(51) if row.VolumeTotalOriginal > closable.yesterday else None
@@ -647,14 +724,17 @@ class Core:
         if is_absent(price):
             return None  # no such price: the exchange's to refuse
         side = "buy" if row.Direction == "0" else "sell"
-        needed = book.margin_of(row.InstrumentID, side, price, volume) + book.fee_of(row.InstrumentID, "open", price, volume)
+        needed = book.margin_of(row.InstrumentID, side, price, volume) + book.fee_of(
+            row.InstrumentID, "open", price, volume
+        )
         return self._refusal(31) if needed > book.money().available else None
 
     @staticmethod
     def _refusal(error_id: int) -> Refusal:
         return Refusal(error_id, ERRORS[error_id])
 
-    # ── orders: to the exchange and back ─────────────────────────────────────────────────────────────────────────────
+    # ── orders: to the exchange and back
+    # ─────────────────────────────────────────────────────────────────────────────
 
     def _send_to_exchange(self, order: Order) -> None:
         row = order.row
@@ -672,7 +752,13 @@ class Core:
         if order.from_auction:
             self._in_auction.add(order.number)
         deals = self._exchange.insert(order.number, order.row)
-        order.row = replace(order.row, OrderStatus="3", OrderSubmitStatus="3", OrderSysID=f"{order.number:>12}", StatusMsg="未成交")
+        order.row = replace(
+            order.row,
+            OrderStatus="3",
+            OrderSubmitStatus="3",
+            OrderSysID=f"{order.number:>12}",
+            StatusMsg="未成交",
+        )
         if row.ExchangeID in TELL_AT_ONCE:
             self._advance(order, sum(deal.volume for deal in deals), ends_at_once(row))
             self._apply_deals(row.InstrumentID, deals, told=order)
@@ -691,7 +777,9 @@ class Core:
                     order = self._by_number[number]
                     if order is not told:
                         self._advance(order, deal.volume)
-                    self._trade(order, self._exchange.price(symbol, deal.price), deal.volume, self._last_trade_number)
+                    self._trade(
+                        order, self._exchange.price(symbol, deal.price), deal.volume, self._last_trade_number
+                    )
 
     def _advance(self, order: Order, volume: int, ends: bool = False) -> None:
         """The row of an order that has filled so many lots more; with `ends`, what is left of it is gone."""
@@ -740,7 +828,9 @@ class Core:
         account.trades.append(trade)
         account.book.apply_fill(self._fill_of(trade, order))
         self._last_trade_place += 1
-        self._state.save_trade(self._day, StoredTrade(self._last_trade_place, account.stored.id, trade_number, trade))
+        self._state.save_trade(
+            self._day, StoredTrade(self._last_trade_place, account.stored.id, trade_number, trade)
+        )
         self._tell(account, f.RtnTrade(trade=trade))
 
     def _update(self, order: Order, **changes: str | int) -> None:
@@ -750,7 +840,8 @@ class Core:
         self._save(order)
         self._tell(order.account, f.RtnOrder(order=order.row))
 
-    # ── cancels ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── cancels
+    # ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _cancel(self, link: Link, session: Session | None, request: f.ReqOrderAction) -> None:
         order = self._find(session, request)
@@ -793,7 +884,9 @@ class Core:
         )
 
     def _tell_cancel_refused(self, account: Account, request: f.ReqOrderAction, refusal: Refusal) -> None:
-        """To all sessions of the user, as CTP's library hears it: of the counter's refusals too, and again at each login."""
+        """To all sessions of the user, as CTP's library hears it: of the counter's refusals too, and again at
+        each login.
+        """
         refused = f.ErrRtnOrderAction(
             InstrumentID=request.InstrumentID,
             ExchangeID=request.ExchangeID,
@@ -817,16 +910,26 @@ class Core:
             key = (request.FrontID or FRONT_ID, request.SessionID or session.number, request.OrderRef)
             return session.account.orders.get(key)
         for order in session.account.orders.values():
-            if order.row.OrderSysID.strip() == request.OrderSysID.strip() and order.row.ExchangeID == request.ExchangeID:
+            if (
+                order.row.OrderSysID.strip() == request.OrderSysID.strip()
+                and order.row.ExchangeID == request.ExchangeID
+            ):
                 return order
         return None
 
     def _finish_cancelled(self, order: Order) -> None:
         self._exchange.cancel(order.number, order.row.InstrumentID)
         order.cancelling = False
-        self._update(order, OrderStatus="5", OrderSubmitStatus="3", StatusMsg="已撤单", CancelTime=f"{self._market.now():%H:%M:%S}")
+        self._update(
+            order,
+            OrderStatus="5",
+            OrderSubmitStatus="3",
+            StatusMsg="已撤单",
+            CancelTime=f"{self._market.now():%H:%M:%S}",
+        )
 
-    # ── queries and subscriptions ────────────────────────────────────────────────────────────────────────────────────
+    # ── queries and subscriptions
+    # ────────────────────────────────────────────────────────────────────────────────────
 
     def _query(self, link: Link, session: Session | None, request: f.ReqQry) -> None:
         refusal = self._forced_refusal("query")
@@ -840,7 +943,14 @@ class Core:
         for start in range(0, max(len(rows), 1), QUERY_CHUNK):
             chunk: list[f.Row] = list(rows[start : start + QUERY_CHUNK])
             last = start + QUERY_CHUNK >= len(rows)
-            answer = f.RspQry(what=request.what, RequestID=request.RequestID, rows=chunk, last=last, ErrorID=error_id, ErrorMsg=text)
+            answer = f.RspQry(
+                what=request.what,
+                RequestID=request.RequestID,
+                rows=chunk,
+                last=last,
+                ErrorID=error_id,
+                ErrorMsg=text,
+            )
             self._out.append((link, answer))
 
     def _rows(self, account: Account, request: f.ReqQry, native: bool) -> Sequence[f.Row] | None:
@@ -857,13 +967,23 @@ class Core:
                 quotes = (self._exchange.newest(contract.InstrumentID) for contract in self._asked(request))
                 return [quote for quote in quotes if quote is not None]
             case "order":
-                return [order.row for order in account.orders.values() if request.InstrumentID in ("", order.row.InstrumentID)]
+                return [
+                    order.row
+                    for order in account.orders.values()
+                    if request.InstrumentID in ("", order.row.InstrumentID)
+                ]
             case "trade":
                 return [trade for trade in account.trades if request.InstrumentID in ("", trade.InstrumentID)]
             case "position":
-                return [row for row in self._positions(account) if request.InstrumentID in ("", row.InstrumentID)]
+                return [
+                    row for row in self._positions(account) if request.InstrumentID in ("", row.InstrumentID)
+                ]
             case "position_detail":
-                return [row for row in self._position_details(account) if request.InstrumentID in ("", row.InstrumentID)]
+                return [
+                    row
+                    for row in self._position_details(account)
+                    if request.InstrumentID in ("", row.InstrumentID)
+                ]
             case "account":
                 return [self._money_row(account, native)]
             case "settlement":
@@ -872,7 +992,11 @@ class Core:
                 if not account.confirmed.date:
                     return []
                 _, date, time = account.confirmed
-                return [f.SettlementConfirmField(BrokerID=broker, InvestorID=user, ConfirmDate=date, ConfirmTime=time)]
+                return [
+                    f.SettlementConfirmField(
+                        BrokerID=broker, InvestorID=user, ConfirmDate=date, ConfirmTime=time
+                    )
+                ]
         return None
 
     def _asked(self, request: f.ReqQry) -> list[f.InstrumentField]:
@@ -882,7 +1006,11 @@ class Core:
             found = [contract] if contract is not None else []
         else:
             found = list(self._exchange.contracts.values())
-        return [contract for contract in found if contract.ProductClass == "1" and request.ExchangeID in ("", contract.ExchangeID)]
+        return [
+            contract
+            for contract in found
+            if contract.ProductClass == "1" and request.ExchangeID in ("", contract.ExchangeID)
+        ]
 
     def _positions(self, account: Account) -> list[f.PositionField]:
         held = holdings.Account(
@@ -892,7 +1020,9 @@ class Core:
             before=account.lots,
             trades=account.trades,
             lots=account.book.open_lots(),
-            working=[order.row for orders in account.working.values() for order in orders.values() if order.freezes],
+            working=[
+                order.row for orders in account.working.values() for order in orders.values() if order.freezes
+            ],
         )
         return holdings.position_rows(held, self._terms, self._exchange.last_price)
 
@@ -906,7 +1036,17 @@ class Core:
             if trade.OffsetFlag == OPEN:
                 direction = "long" if trade.Direction == "0" else "short"
                 base = self._contract(trade.InstrumentID).PreSettlementPrice
-                lots.append(Lot(trade.InstrumentID, direction, self._trading_day, trade.TradeID, trade.Volume, trade.Price, base))
+                lots.append(
+                    Lot(
+                        trade.InstrumentID,
+                        direction,
+                        self._trading_day,
+                        trade.TradeID,
+                        trade.Volume,
+                        trade.Price,
+                        base,
+                    )
+                )
         rows = []
         for lot in lots:
             volume = left.get((lot.symbol, lot.direction, lot.open_date, lot.trade_id), 0)
@@ -928,7 +1068,9 @@ class Core:
         return rows
 
     def _money_row(self, account: Account, native: bool = False) -> f.TradingAccountField:
-        """To the cent, as this counter counts; to a `native` client with fees as CTP sums them, which rounds none."""
+        """To the cent, as this counter counts; to a `native` client with fees as CTP sums them, which rounds
+        none.
+        """
         self._value(account)
         money = account.book.money()
         commission = account.book.exact_commission() if native else money.commission
@@ -956,8 +1098,15 @@ class Core:
         if session is None or session.front != "md":
             refused, refusal = request.InstrumentIDs, self._refusal(6)
         else:
-            refused, refusal = [symbol for symbol in request.InstrumentIDs if symbol not in self._exchange.contracts], self._refusal(16)
-            known = [symbol for symbol in dict.fromkeys(request.InstrumentIDs) if symbol in self._exchange.contracts]
+            refused, refusal = (
+                [symbol for symbol in request.InstrumentIDs if symbol not in self._exchange.contracts],
+                self._refusal(16),
+            )
+            known = [
+                symbol
+                for symbol in dict.fromkeys(request.InstrumentIDs)
+                if symbol in self._exchange.contracts
+            ]
             if request.subscribe:
                 new = [symbol for symbol in known if symbol not in session.subscribed]
                 session.subscribed.update(new)
@@ -969,7 +1118,12 @@ class Core:
                 session.subscribed.difference_update(request.InstrumentIDs)
                 refused = []
         for symbol in refused:
-            self._out.append((link, f.RspSubMarketData(InstrumentID=symbol, ErrorID=refusal.error_id, ErrorMsg=refusal.text)))
+            self._out.append(
+                (
+                    link,
+                    f.RspSubMarketData(InstrumentID=symbol, ErrorID=refusal.error_id, ErrorMsg=refusal.text),
+                )
+            )
 
     def _publish(self, ticks: list[f.DepthField]) -> None:
         """The snapshots of one moment, to each market connection what it subscribed."""
@@ -983,15 +1137,22 @@ class Core:
         return self.links(front="td", native=True)
 
     def _changed_statuses(self) -> list[f.InstrumentStatusField]:
-        """What the exchanges do with the products now, where it is not what they did when this was asked last."""
+        """What the exchanges do with the products now, where it is not what they did when this was asked
+        last.
+        """
         changed: list[f.InstrumentStatusField] = []
         now = f"{self._market.now():%H:%M:%S}"
-        products = {(contract.ExchangeID, contract.ProductID): symbol for symbol, contract in self._exchange.contracts.items()}
+        products = {
+            (contract.ExchangeID, contract.ProductID): symbol
+            for symbol, contract in self._exchange.contracts.items()
+        }
         for (exchange, product), symbol in products.items():
             status = {"auction": "3", "continuous": "2", "closed": "1"}[self._market.phase(symbol)]
             before = self._statuses.get((exchange, product))
             if before is None or before.InstrumentStatus != status:
-                row = f.InstrumentStatusField(ExchangeID=exchange, InstrumentID=product, InstrumentStatus=status, EnterTime=now)
+                row = f.InstrumentStatusField(
+                    ExchangeID=exchange, InstrumentID=product, InstrumentStatus=status, EnterTime=now
+                )
                 self._statuses[exchange, product] = row
                 changed.append(row)
         return changed
@@ -1007,7 +1168,8 @@ class Core:
             self._watched = wanted
             self._market.watch(wanted)
 
-    # ── the trading day ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the trading day
+    # ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _catch_up(self) -> None:
         """At start: the day may have turned, or another market been chosen, while nobody was there."""
@@ -1026,7 +1188,9 @@ class Core:
         for account in self._accounts.values():
             for order in account.orders.values():
                 if order.working:  # only for the file's history
-                    order.row = replace(order.row, OrderStatus="5", OrderSubmitStatus="3", StatusMsg="交易日结束")
+                    order.row = replace(
+                        order.row, OrderStatus="5", OrderSubmitStatus="3", StatusMsg="交易日结束"
+                    )
                     self._save(order)
             prices = {symbol: self._settlement_price(symbol, settlement) for symbol in account.book.held()}
             book = account.book.settle(prices, new_day)
@@ -1034,9 +1198,18 @@ class Core:
             settled.append((account, book))
         self._state.put("day_before", self._exchange.begin_day())
         for account, book in settled:
-            lots = [self._dated_before(lot, new_day) for lot in book.open_lots() if lot.symbol in self._exchange.contracts]
+            lots = [
+                self._dated_before(lot, new_day)
+                for lot in book.open_lots()
+                if lot.symbol in self._exchange.contracts
+            ]
             for symbol in sorted({lot.symbol for lot in book.open_lots()} - self._exchange.contracts.keys()):
-                log.info("%s/%s: %s is not listed any more, closed at settlement", account.stored.broker, account.stored.user, symbol)
+                log.info(
+                    "%s/%s: %s is not listed any more, closed at settlement",
+                    account.stored.broker,
+                    account.stored.user,
+                    symbol,
+                )
             self._state.begin_day(account.stored.id, str(book.money().pre_balance), lots)
         self._begin_day(new_day)
         self._reload_accounts()
@@ -1064,7 +1237,9 @@ class Core:
         day, text = self._state.statement(account.stored.id, trading_day)
         broker, user = account.stored.broker, account.stored.user
         return [
-            f.SettlementInfoField(TradingDay=day, BrokerID=broker, InvestorID=user, SequenceNo=number, Content=content)
+            f.SettlementInfoField(
+                TradingDay=day, BrokerID=broker, InvestorID=user, SequenceNo=number, Content=content
+            )
             for number, content in enumerate(pieces(text), 1)
         ]
 
@@ -1103,7 +1278,8 @@ class Core:
             return lot
         return lot._replace(open_date=f"{datetime.strptime(day, '%Y%m%d') - timedelta(days=1):%Y%m%d}")
 
-    # ── contracts and prices ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── contracts and prices
+    # ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _contract(self, symbol: str) -> f.InstrumentField:
         return self._exchange.contracts.get(symbol) or self._known_contracts[symbol]
@@ -1120,30 +1296,48 @@ class Core:
     def _value(self, account: Account) -> None:
         """Value the account's positions at the newest prices."""
         for symbol in account.book.held():
-            account.book.set_price(symbol, self._exchange.last_price(symbol), self._contract(symbol).PreSettlementPrice)
+            account.book.set_price(
+                symbol, self._exchange.last_price(symbol), self._contract(symbol).PreSettlementPrice
+            )
 
     def _freeze_price(self, row: f.OrderField) -> float:
-        """What an open freezes by: its limit; a market order to buy the upper limit, to sell the newest price."""
+        """What an open freezes by: its limit; a market order to buy the upper limit, to sell the newest
+        price.
+        """
         if row.OrderPriceType == LIMIT_PRICE:
             return row.LimitPrice
         _, upper = self._exchange.limits(row.InstrumentID)
-        last = self._exchange.last_price(row.InstrumentID) or self._contract(row.InstrumentID).PreSettlementPrice
+        last = (
+            self._exchange.last_price(row.InstrumentID) or self._contract(row.InstrumentID).PreSettlementPrice
+        )
         return upper or last if row.Direction == "0" else last
 
     def _working_order(self, order: Order) -> WorkingOrder:
         row = order.row
         side = "buy" if row.Direction == "0" else "sell"
         remaining = row.VolumeTotal if order.freezes else 0
-        return WorkingOrder(order.id, row.InstrumentID, side, self._offset(row), order.freeze_price, remaining, row.VolumeTotalOriginal)
+        return WorkingOrder(
+            order.id,
+            row.InstrumentID,
+            side,
+            self._offset(row),
+            order.freeze_price,
+            remaining,
+            row.VolumeTotalOriginal,
+        )
 
     def _offset(self, row: f.OrderField) -> str:
-        """The book's word. Where lots are split, a plain close is of yesterday's, and a forced one takes what there is."""
+        """The book's word. Where lots are split, a plain close is of yesterday's, and a forced one takes what
+        there is.
+        """
         offset = row.CombOffsetFlag
         if offset in FORCED:
             return "forced"
         if offset == CLOSE and self._contract(row.InstrumentID).PositionDateType == "1":
             return "closeyesterday"
-        return {OPEN: "open", CLOSE: "close", CLOSE_TODAY: "closetoday", CLOSE_YESTERDAY: "closeyesterday"}[offset]
+        return {OPEN: "open", CLOSE: "close", CLOSE_TODAY: "closetoday", CLOSE_YESTERDAY: "closeyesterday"}[
+            offset
+        ]
 
     def _fill_of(self, trade: f.TradeField, order: Order) -> Fill:
         return Fill(

@@ -1,8 +1,9 @@
-"""The front's desk: which terminals and users may log in, and how fast they may ask. Counter process, core thread.
+"""The front's desk: which terminals and users may log in, and how fast they may ask. Counter process, core
+thread.
 
-Paper accounts know no brokers' policies, but a client of CTP has to live with them. Every rule here is off unless somebody sets it; what
-a real market front is right to insist on is on, for clients that come through CTP's library.
-Error ids: docs/domain.md. Passwords themselves are the core's.
+Paper accounts know no brokers' policies, but a client of CTP has to live with them. Every rule here is off
+unless somebody sets it; what a real market front is right to insist on is on, for clients that come through
+CTP's library. Error ids: docs/domain.md. Passwords themselves are the core's.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ import msgspec
 
 
 class Rules(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What the broker and the counter insist on. Passwords' age and the number of sessions are those of trading fronts."""
+    """What the broker and the counter insist on. Passwords' age and the number of sessions are those of
+    trading fronts.
+    """
 
     app_ids: dict[str, str] = {}  # AppID to AuthCode: only these terminals (63, 64); none: all
     login_verify: bool = True  # CTP's market fronts take only who has logged in to trading on this day (3)
     lock_after: int = 0  # wrong passwords in a row until the user is locked (75); 0: never
     max_sessions: int = 0  # trading sessions of a user (60); 0: any number
     uninitialised: int = 0  # so many logins from now on are answered 7: settlement is not done yet
-    must_change: dict[str, int] = {}  # user to 131 or 140: the password has to be changed before anything else
+    must_change: dict[
+        str, int
+    ] = {}  # user to 131 or 140: the password has to be changed before anything else
     requests_a_second: int = 0  # orders and cancels of a session (116); 0: any number
 
 
@@ -73,7 +78,9 @@ class Desk:
         self.rules.must_change.pop(user, None)
 
     def is_too_fast(self, asked: deque[float], now: float) -> bool:
-        """Whether one more order or cancel of a session at `now` (seconds) is one too many; if not, it is added to `asked`."""
+        """Whether one more order or cancel of a session at `now` (seconds) is one too many; if not, it is
+        added to `asked`.
+        """
         if self.rules.requests_a_second <= 0:
             return False
         while asked and asked[0] <= now - 1:

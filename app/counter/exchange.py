@@ -1,17 +1,19 @@
-"""The exchange's side of the counter: what it refuses, and its books for all contracts. Counter process, core thread.
+"""The exchange's side of the counter: what it refuses, and its books for all contracts. Counter process, core
+thread.
 
-It takes prices as they are on the wire and hands deals back in ticks; the matching itself is app/counter/matching.py. docs/domain.md's
-split of judgement: limits, tick, phase and order types in auctions belong to the exchange, everything about accounts to the counter.
+It takes prices as they are on the wire and hands deals back in ticks; the matching itself is
+app/counter/matching.py. docs/domain.md's split of judgement: limits, tick, phase and order types in auctions
+belong to the exchange, everything about accounts to the counter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.counter.frames import DepthField, InstrumentField, OrderField
-from app.counter.market import Market
+from app.counter.markets.market import Market
 from app.counter.matching import Deal, OrderBook, Quote, Resting, Side
 from app.lib.prices import exact, is_absent, on_tick
+from app.wire.frames import DepthField, InstrumentField, OrderField
 
 LIMIT_PRICE = "2"  # any other: a market order
 IOC, GFD = "1", "3"
@@ -19,7 +21,9 @@ ANY_VOLUME, COMPLETE = "1", "3"
 
 
 class Exchange:
-    """All six exchanges: their contracts of the day, the newest snapshots, and a book for each contract that has had an order."""
+    """All six exchanges: their contracts of the day, the newest snapshots, and a book for each contract that
+    has had an order.
+    """
 
     def __init__(self, market: Market, day_before: Mapping[str, DepthField]) -> None:
         """`day_before` is what `begin_day` returned when this day began."""
@@ -30,21 +34,28 @@ class Exchange:
         self.contracts: dict[str, InstrumentField] = market.instruments()
 
     def begin_day(self) -> dict[str, DepthField]:
-        """The contracts of a new day; whatever rested is gone. Returns the last snapshots of the days before, to be kept over a restart."""
+        """The contracts of a new day; whatever rested is gone. Returns the last snapshots of the days before,
+        to be kept over a restart.
+        """
         self._books.clear()
         self.contracts = self._market.instruments()
         seen, self._snapshots = self._of_the_day_before | self._snapshots, {}
-        self._of_the_day_before = {symbol: depth for symbol, depth in seen.items() if symbol in self.contracts}
+        self._of_the_day_before = {
+            symbol: depth for symbol, depth in seen.items() if symbol in self.contracts
+        }
         return self._of_the_day_before
 
-    # ── quotes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── quotes
+    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def newest(self, symbol: str) -> DepthField | None:
         """The newest snapshot there is, asked of the market."""
         return self._market.quote(symbol) or self._snapshots.get(symbol)
 
     def _current(self, symbol: str) -> DepthField | None:
-        """The newest snapshot of this day: the day before's last one, shown until the next comes, is no depth and no price any more."""
+        """The newest snapshot of this day: the day before's last one, shown until the next comes, is no depth
+        and no price any more.
+        """
         snapshot = self.newest(symbol)
         return snapshot if snapshot != self._of_the_day_before.get(symbol) else None
 
@@ -60,7 +71,9 @@ class Exchange:
     def limits(self, symbol: str) -> tuple[float, float]:
         """Lower and upper price limit of the day; 0 where not known."""
         contract, snapshot = self.contracts[symbol], self._current(symbol)
-        lower, upper = (snapshot.LowerLimitPrice, snapshot.UpperLimitPrice) if snapshot is not None else (0.0, 0.0)
+        lower, upper = (
+            (snapshot.LowerLimitPrice, snapshot.UpperLimitPrice) if snapshot is not None else (0.0, 0.0)
+        )
         return (
             contract.LowerLimitPrice if is_absent(lower) else lower,
             contract.UpperLimitPrice if is_absent(upper) else upper,
@@ -78,7 +91,9 @@ class Exchange:
             return []
         traded = max(0, depth.Volume - before.Volume) if before is not None else 0
         phase = self._market.phase(symbol)
-        if phase == "auction" or phase == "closed" and not traded:  # a print with volume shows that the exchange was matching
+        if (
+            phase == "auction" or phase == "closed" and not traded
+        ):  # a print with volume shows that the exchange was matching
             return []
         return book.on_quote(self._in_ticks(depth, traded))
 
@@ -89,7 +104,8 @@ class Exchange:
         )
         return Quote(bid, depth.BidVolume1, ask, depth.AskVolume1, last, traded)
 
-    # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── orders
+    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def refusal(self, order: OrderField) -> str:
         """Why the exchange does not take this order, in its words; empty when it does."""
@@ -108,7 +124,9 @@ class Exchange:
         return ""
 
     def insert(self, number: int, order: OrderField) -> list[Deal]:
-        """An order that `refusal` let pass; the deals it made. What is left of one that ends at once does not rest."""
+        """An order that `refusal` let pass; the deals it made. What is left of one that ends at once does not
+        rest.
+        """
         symbol = order.InstrumentID
         limit = self._ticks(symbol, order.LimitPrice) if order.OrderPriceType == LIMIT_PRICE else None
         if self._market.phase(symbol) == "auction":
@@ -139,7 +157,9 @@ class Exchange:
     def rest(self, number: int, order: OrderField, from_auction: bool) -> None:
         """An order that rests without being matched: in an auction, or again after a restart."""
         limit = self._ticks(order.InstrumentID, order.LimitPrice)
-        self._book(order.InstrumentID).rest(Resting(number, _side(order), limit, order.VolumeTotal, from_auction))
+        self._book(order.InstrumentID).rest(
+            Resting(number, _side(order), limit, order.VolumeTotal, from_auction)
+        )
 
     def is_in_auction(self, number: int, symbol: str) -> bool:
         """Whether the order still waits for the snapshot that ends its auction."""
@@ -161,7 +181,9 @@ class Exchange:
 
 
 def ends_at_once(order: OrderField) -> bool:
-    """Whether what it does not fill at once is cancelled: also of a market order for the day, as CZCE has it."""
+    """Whether what it does not fill at once is cancelled: also of a market order for the day, as CZCE has
+    it.
+    """
     return order.TimeCondition == IOC or order.OrderPriceType != LIMIT_PRICE
 
 

@@ -1,7 +1,9 @@
-"""Faults on command, for tests: only there when the environment names an address in COUNTER_TEST_SOCKET. Counter process.
+"""Faults on command, for tests: only there when the environment names an address in COUNTER_TEST_SOCKET.
+Counter process.
 
-A listener takes msgpack maps `{"do": <name>, …}` and answers each with `{"ok": true, "result": …}` or `{"ok": false, "error": text}`.
-Commands are done in the core's thread, between two requests. `user` "" means every user.
+A listener takes msgpack maps `{"do": <name>, …}` and answers each with `{"ok": true, "result": …}` or `{"ok":
+false, "error": text}`. Commands are done in the core's thread, between two requests. `user` "" means every
+user.
 
 | do | arguments | |
 | --- | --- | --- |
@@ -38,13 +40,25 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from app.counter import frames as f
-from app.counter.core import CLOSE_TODAY, FORCED, FRONT_ID, WAITING, Account, Core, Link, Order, Out, Refusal, Session
+from app.counter.core import (
+    CLOSE_TODAY,
+    FORCED,
+    FRONT_ID,
+    WAITING,
+    Account,
+    Core,
+    Link,
+    Order,
+    Out,
+    Refusal,
+    Session,
+)
 from app.counter.desk import Rules
-from app.counter.market import DayTurn, Market, Phase
+from app.counter.markets.market import DayTurn, Market, Phase
 from app.counter.server import CounterServer, Outgoing
-from app.gateway.channel import Connection, Server
 from app.lib.market_orders import MarketOrders
+from app.wire import frames as f
+from app.wire.channel import Connection, Server
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +67,9 @@ CONDITIONAL = "TJBD_"  # what the numbers of conditional orders begin with
 
 
 class FaultyMarket:
-    """A market whose quotes can be fixed and whose day can be turned by hand. A Market itself; survives a restart."""
+    """A market whose quotes can be fixed and whose day can be turned by hand. A Market itself; survives a
+    restart.
+    """
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -88,7 +104,9 @@ class FaultyMarket:
 
     def instruments(self) -> dict[str, f.InstrumentField]:
         return {
-            symbol: replace(contract, PreSettlementPrice=self._settled.get(symbol, contract.PreSettlementPrice))
+            symbol: replace(
+                contract, PreSettlementPrice=self._settled.get(symbol, contract.PreSettlementPrice)
+            )
             for symbol, contract in self._market.instruments().items()
         }
 
@@ -97,17 +115,33 @@ class FaultyMarket:
 
     def state(self) -> dict[str, Any]:
         fixed = {symbol: msgspec.to_builtins(quote) for symbol, quote in self._fixed.items()}
-        return {"market": self._market.state(), "fixed": fixed, "forced_day": self._forced_day, "settled": self._settled}
+        return {
+            "market": self._market.state(),
+            "fixed": fixed,
+            "forced_day": self._forced_day,
+            "settled": self._settled,
+        }
 
     def progress(self) -> int:
         return self._market.progress()
 
     def resume(self, state: dict[str, Any], progress: int = 0) -> None:
         self._market.resume(state.get("market", {}), progress)
-        self._fixed = {symbol: msgspec.convert(quote, f.DepthField) for symbol, quote in state.get("fixed", {}).items()}
+        self._fixed = {
+            symbol: msgspec.convert(quote, f.DepthField) for symbol, quote in state.get("fixed", {}).items()
+        }
         self._forced_day, self._settled = state.get("forced_day", ""), state.get("settled", {})
 
-    def set_quote(self, symbol: str, bid: float, bid_volume: int, ask: float, ask_volume: int, last: float, traded: int = 0) -> None:
+    def set_quote(
+        self,
+        symbol: str,
+        bid: float,
+        bid_volume: int,
+        ask: float,
+        ask_volume: int,
+        last: float,
+        traded: int = 0,
+    ) -> None:
         template = self.quote(symbol)
         if template is None:
             raise ValueError(f"no quote of {symbol} to start from")
@@ -198,7 +232,9 @@ class FaultyCore(Core):
         return self._taken()
 
     def release_cancels(self) -> Out:
-        """Let the cancels that were held back arrive: what was filled meanwhile cannot be cancelled any more."""
+        """Let the cancels that were held back arrive: what was filled meanwhile cannot be cancelled any
+        more.
+        """
         with self._transaction():
             for link, request in self._held_cancels:
                 session = self._sessions.get(link)
@@ -216,15 +252,19 @@ class FaultyCore(Core):
         return self._taken()
 
     def restart_flow(self) -> None:
-        """What a restart of the core from its flow does to the day's orders: each gets the triple that another one had, the last a new
-        one; refusals are in no exchange's flow, so they are gone, and so are cancels on their way. Sessions have to be ended before."""
+        """What a restart of the core from its flow does to the day's orders: each gets the triple that
+        another one had, the last a new one; refusals are in no exchange's flow, so they are gone, and so are
+        cancels on their way. Sessions have to be ended before.
+        """
         with self._transaction():
             self._last_session += 1
             self._state.put("session", self._last_session)
             for account in self._accounts.values():
                 orders = list(account.orders.values())
                 triples = [(order.row.FrontID, order.row.SessionID, order.row.OrderRef) for order in orders]
-                for order, (front, session, ref) in zip(orders, [*triples[1:], (FRONT_ID, self._last_session, "1")], strict=False):
+                for order, (front, session, ref) in zip(
+                    orders, [*triples[1:], (FRONT_ID, self._last_session, "1")], strict=False
+                ):
                     order.row = replace(order.row, FrontID=front, SessionID=session, OrderRef=ref)
                     self._save(order)
         self._held_cancels.clear()
@@ -236,35 +276,57 @@ class FaultyCore(Core):
         if quote is None:
             raise ValueError(f"no quote of {symbol} to start from")
         with self._transaction():
-            self._publish([replace(quote, Volume=quote.Volume + n, UpdateMillisec=n % 1000) for n in range(1, count + 1)])
+            self._publish(
+                [
+                    replace(quote, Volume=quote.Volume + n, UpdateMillisec=n % 1000)
+                    for n in range(1, count + 1)
+                ]
+            )
         return self._taken()
 
     def force_close(self, user: str, symbol: str, direction: str, volume: int, offset: str) -> Out:
-        """An order of the broker's, of no session: by its price it takes what is quoted, what is left is gone."""
+        """An order of the broker's, of no session: by its price it takes what is quoted, what is left is
+        gone.
+        """
         if offset not in FORCED:
             raise ValueError(f"not a forced offset: {offset}")
         lower, upper = self._exchange.limits(symbol)
         with self._transaction():
-            account, row = self._close_row(user, symbol, direction, volume, lower if direction == "long" else upper)
+            account, row = self._close_row(
+                user, symbol, direction, volume, lower if direction == "long" else upper
+            )
             self._accept(account, replace(row, CombOffsetFlag=offset, TimeCondition="1"))
         return self._taken()
 
-    def place_conditional(self, user: str, symbol: str, direction: str, volume: int, price: float) -> tuple[str, Out]:
-        """A stop of another terminal's: it waits in the counter, known to no exchange, under a number of the counter's own."""
+    def place_conditional(
+        self, user: str, symbol: str, direction: str, volume: int, price: float
+    ) -> tuple[str, Out]:
+        """A stop of another terminal's: it waits in the counter, known to no exchange, under a number of the
+        counter's own.
+        """
         with self._transaction():
             account, row = self._close_row(user, symbol, direction, volume, price)
             waiting = sum(order.row.OrderSysID.startswith(CONDITIONAL) for order in account.orders.values())
             row = replace(
-                row, FrontID=9, SessionID=99, OrderStatus=WAITING, OrderSubmitStatus="0", OrderSysID=f"{CONDITIONAL}{waiting + 1}"
+                row,
+                FrontID=9,
+                SessionID=99,
+                OrderStatus=WAITING,
+                OrderSubmitStatus="0",
+                OrderSysID=f"{CONDITIONAL}{waiting + 1}",
             )
             self._last_place += 1
-            order = account.orders[row.FrontID, row.SessionID, row.OrderRef] = Order(self._last_place, account, row, price)
+            order = account.orders[row.FrontID, row.SessionID, row.OrderRef] = Order(
+                self._last_place, account, row, price
+            )
             self._remember_contract(symbol)
             self._update(order, StatusMsg="尚未触发")
         return row.OrderSysID, self._taken()
 
     def trigger(self, user: str, number: str) -> Out:
-        """Its price has come: the conditional order is over, and what it was for is checked and sent as an order of its own."""
+        """Its price has come: the conditional order is over, and what it was for is checked and sent as an
+        order of its own.
+        """
         account = self._account_named(user)
         order = next(order for order in account.orders.values() if order.row.OrderSysID == number)
         if order.row.OrderStatus != WAITING:
@@ -274,10 +336,17 @@ class FaultyCore(Core):
             row = order.row
             refusal = self._check_position(account, row) or self._check_money(account, row)
             if refusal is not None:
-                self._tell(account, f.RtnErrorConditionalOrder(order=row, ErrorID=refusal.error_id, ErrorMsg=refusal.text))
+                self._tell(
+                    account,
+                    f.RtnErrorConditionalOrder(order=row, ErrorID=refusal.error_id, ErrorMsg=refusal.text),
+                )
             else:
                 account, row = self._close_row(
-                    user, row.InstrumentID, "long" if row.Direction == "1" else "short", row.VolumeTotalOriginal, row.LimitPrice
+                    user,
+                    row.InstrumentID,
+                    "long" if row.Direction == "1" else "short",
+                    row.VolumeTotalOriginal,
+                    row.LimitPrice,
                 )
                 self._accept(account, row)
         return self._taken()
@@ -285,7 +354,9 @@ class FaultyCore(Core):
     def _account_named(self, user: str) -> Account:
         return next(account for account in self._accounts.values() if account.stored.user == user)
 
-    def _close_row(self, user: str, symbol: str, direction: str, volume: int, price: float) -> tuple[Account, f.OrderField]:
+    def _close_row(
+        self, user: str, symbol: str, direction: str, volume: int, price: float
+    ) -> tuple[Account, f.OrderField]:
         """An order of no session that closes a position: of today's lots where these are apart."""
         account = self._account_named(user)
         request = f.ReqOrderInsert(
@@ -300,7 +371,9 @@ class FaultyCore(Core):
             LimitPrice=price,
             VolumeTotalOriginal=volume,
         )
-        return account, replace(self._order_row(None, request), BrokerID=account.stored.broker, InvestorID=user, FrontID=0)
+        return account, replace(
+            self._order_row(None, request), BrokerID=account.stored.broker, InvestorID=user, FrontID=0
+        )
 
     def books(self) -> list[dict[str, Any]]:
         """Every account as it stands."""
@@ -309,7 +382,9 @@ class FaultyCore(Core):
                 "broker": account.stored.broker,
                 "user": account.stored.user,
                 "trading_day": self._trading_day,
-                "money": msgspec.to_builtins(self._money_row(account, native=bool(self.links(account.stored.user, native=True)))),
+                "money": msgspec.to_builtins(
+                    self._money_row(account, native=bool(self.links(account.stored.user, native=True)))
+                ),
                 "lots": [lot._asdict() for lot in account.book.open_lots()],
                 "orders": [msgspec.to_builtins(order.row) for order in account.orders.values()],
                 "fills": [msgspec.to_builtins(trade) for trade in account.trades],
@@ -377,7 +452,9 @@ class FaultyOutgoing(Outgoing):
 class FaultListener:
     """The test's door. See the module's docstring for the commands."""
 
-    def __init__(self, address: str, server: CounterServer, core: FaultyCore, outgoing: FaultyOutgoing) -> None:
+    def __init__(
+        self, address: str, server: CounterServer, core: FaultyCore, outgoing: FaultyOutgoing
+    ) -> None:
         self._server, self._core, self._outgoing = server, core, outgoing
         self._channel = Server(address, self._on_frame)
 
@@ -388,13 +465,17 @@ class FaultListener:
         try:
             arguments = msgspec.msgpack.decode(data)
             command: Callable[..., Any] = getattr(self, "do_" + arguments.pop("do"))
-            answer = {"ok": True, "result": self._server.call(lambda: command(**arguments)).result(CALL_SECONDS)}
+            answer = {
+                "ok": True,
+                "result": self._server.call(lambda: command(**arguments)).result(CALL_SECONDS),
+            }
         except Exception as error:  # the edge of a test's command: its sender is told
             log.exception("fault command failed")
             answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
         connection.send(msgspec.msgpack.encode(answer))
 
-    # ── each in the core's thread ────────────────────────────────────────────────────────────────────────────────────
+    # ── each in the core's thread
+    # ────────────────────────────────────────────────────────────────────────────────────
 
     def do_drop(self, user: str = "", front: str = "") -> int:
         links = self._core.links(user, front)
@@ -438,7 +519,9 @@ class FaultListener:
     def do_disconnect(self, reason: int, user: str = "", front: str = "") -> int:
         return self._control(f.FrontControl(reason=reason), user, front)
 
-    def do_refuse_sends(self, request: str, code: int, count: int = 1, user: str = "", front: str = "") -> int:
+    def do_refuse_sends(
+        self, request: str, code: int, count: int = 1, user: str = "", front: str = ""
+    ) -> int:
         return self._control(f.FrontControl(request=request, code=code, count=count), user, front)
 
     def _control(self, control: f.FrontControl, user: str, front: str) -> int:

@@ -1,7 +1,8 @@
 """Positions and rates as CTP's queries show them. Pure; counter process.
 
-Where lots are split by day (SHFE, INE) a position is two rows, today's and history's; elsewhere one. YdPosition is what there was at the
-start of the day and never falls. Sources: docs/domain.md, Close today 2 and 3.
+Where lots are split by day (SHFE, INE) a position is two rows, today's and history's; elsewhere one.
+YdPosition is what there was at the start of the day and never falls. Sources: docs/domain.md, Close today 2
+and 3.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from app.counter import frames as f
 from app.lib.book import Lot, Terms
 from app.lib.prices import exact
+from app.wire import frames as f
 
 TODAY, HISTORY = "1", "2"
 OPEN, CLOSE_TODAY = "0", "3"
@@ -50,8 +51,12 @@ class Account(NamedTuple):
     working: Iterable[f.OrderField]
 
 
-def position_rows(account: Account, terms: Callable[[str], Terms], last_price: Callable[[str], float]) -> list[f.PositionField]:
-    """By contract, long before short, today's before history's. A row stays until the day ends, also when it is empty."""
+def position_rows(
+    account: Account, terms: Callable[[str], Terms], last_price: Callable[[str], float]
+) -> list[f.PositionField]:
+    """By contract, long before short, today's before history's. A row stays until the day ends, also when it
+    is empty.
+    """
 
     def key(symbol: str, direction: str, of_today: bool) -> Key:
         return Key(symbol, direction, TODAY if of_today or not terms(symbol).splits_today else HISTORY)
@@ -70,10 +75,15 @@ def position_rows(account: Account, terms: Callable[[str], Terms], last_price: C
     for order in account.working:
         if order.CombOffsetFlag != OPEN:
             direction = "short" if order.Direction == "0" else "long"
-            holdings[key(order.InstrumentID, direction, order.CombOffsetFlag == CLOSE_TODAY)].frozen += order.VolumeTotal
+            holdings[
+                key(order.InstrumentID, direction, order.CombOffsetFlag == CLOSE_TODAY)
+            ].frozen += order.VolumeTotal
     for lot in account.lots:
         holdings[key(lot.symbol, lot.direction, lot.open_date >= account.trading_day)].lots.append(lot)
-    return [_row(account, key, holding, terms(key.symbol), last_price(key.symbol)) for key, holding in sorted(holdings.items(), key=_place)]
+    return [
+        _row(account, key, holding, terms(key.symbol), last_price(key.symbol))
+        for key, holding in sorted(holdings.items(), key=_place)
+    ]
 
 
 def _place(item: tuple[Key, Holding]) -> Key:

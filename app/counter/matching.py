@@ -1,13 +1,16 @@
-"""The exchange behind the counter: one contract's paper orders against the quoted depth and against each other.
+"""The exchange behind the counter: one contract's paper orders against the quoted depth and against each
+other.
 
-Pure; prices are integer ticks, orders are known by their number, which is also their time: a lower number came earlier. Price comes
-first, then time; a fill is at the resting side's price. The quoted market ("outside") counts as an order like any other:
+Pure; prices are integer ticks, orders are known by their number, which is also their time: a lower number
+came earlier. Price comes first, then time; a fill is at the resting side's price. The quoted market
+("outside") counts as an order like any other:
 
-- An order that comes in takes what is quoted at its price or better, up to the quoted volume. What it took stays taken until the
-  contract's next snapshot.
-- An order that rests is filled at its own price when a later snapshot quotes its price or better on the other side, up to the
-  volume quoted, or when trades are printed beyond its price, up to the volume printed.
-- At one price an order that rested before the outside came to that price goes first, otherwise the outside does.
+- An order that comes in takes what is quoted at its price or better, up to the quoted volume. What it took
+  stays taken until the contract's next snapshot.
+- An order that rests is filled at its own price when a later snapshot quotes its price or better on the other
+  side, up to the volume quoted, or when trades are printed beyond its price, up to the volume printed.
+- At one price an order that rested before the outside came to that price goes first, otherwise the outside
+  does.
 - What was entered in an auction comes in anew, in order of time, with the first snapshot after it.
 """
 
@@ -21,7 +24,9 @@ Side = Literal["buy", "sell"]
 
 
 class Quote(NamedTuple):
-    """What a snapshot says, in ticks; None where a side is absent. `traded` is the volume since the snapshot before."""
+    """What a snapshot says, in ticks; None where a side is absent. `traded` is the volume since the snapshot
+    before.
+    """
 
     bid: int | None = None
     bid_volume: int = 0
@@ -32,7 +37,9 @@ class Quote(NamedTuple):
 
 
 class Deal(NamedTuple):
-    """One trade. A side that is None was the outside market; both given: two paper orders, or one account's own two."""
+    """One trade. A side that is None was the outside market; both given: two paper orders, or one account's
+    own two.
+    """
 
     price: int
     volume: int
@@ -85,8 +92,18 @@ class OrderBook:
     def cancel(self, number: int) -> None:
         self._orders.pop(number, None)
 
-    def insert(self, number: int, side: Side, limit: int | None, volume: int, *, rests: bool = True, complete: bool = False) -> list[Deal]:
-        """An order comes in. `limit` None: at any price. What is not filled rests, or is dropped where `rests` is False.
+    def insert(
+        self,
+        number: int,
+        side: Side,
+        limit: int | None,
+        volume: int,
+        *,
+        rests: bool = True,
+        complete: bool = False,
+    ) -> list[Deal]:
+        """An order comes in. `limit` None: at any price. What is not filled rests, or is dropped where
+        `rests` is False.
 
         `complete`: all of it at once or nothing.
         """
@@ -104,7 +121,9 @@ class OrderBook:
         self._renew("buy", quote.bid, quote.bid_volume)
         self._renew("sell", quote.ask, quote.ask_volume)
         deals: list[Deal] = []
-        for order in sorted((order for order in self._orders.values() if order.from_auction), key=lambda order: order.number):
+        for order in sorted(
+            (order for order in self._orders.values() if order.from_auction), key=lambda order: order.number
+        ):
             del self._orders[order.number]
             deals += self.insert(order.number, order.side, order.price, order.remaining)
         deals += self._fill_crossed("buy")
@@ -114,7 +133,8 @@ class OrderBook:
             deals += self._fill_traded_through("sell", quote.last, quote.traded)
         return deals
 
-    # ── an order that comes in ───────────────────────────────────────────────────────────────────────────────────────
+    # ── an order that comes in
+    # ───────────────────────────────────────────────────────────────────────────────────────
 
     def _take(self, number: int, side: Side, limit: int | None, volume: int) -> list[Deal]:
         deals = []
@@ -140,19 +160,28 @@ class OrderBook:
         for order in self._queue(other):
             if not _crosses(side, limit, order.price):
                 break
-            if level is not None and (_better(other, level.price, order.price) or level.price == order.price and level.goes_before(order)):
+            if level is not None and (
+                _better(other, level.price, order.price)
+                or level.price == order.price
+                and level.goes_before(order)
+            ):
                 yield level, level.volume
                 level = None
             yield order, order.remaining
         if level is not None:
             yield level, level.volume
 
-    # ── orders that rest ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── orders that rest
+    # ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _queue(self, side: Side) -> list[Resting]:
-        """The resting orders of a side, best price first, then the earliest. Those of an auction do not trade yet."""
+        """The resting orders of a side, best price first, then the earliest. Those of an auction do not trade
+        yet.
+        """
         orders = [order for order in self._orders.values() if order.side == side and not order.from_auction]
-        return sorted(orders, key=lambda order: (-order.price if side == "buy" else order.price, order.number))
+        return sorted(
+            orders, key=lambda order: (-order.price if side == "buy" else order.price, order.number)
+        )
 
     def _fill_crossed(self, side: Side) -> list[Deal]:
         level = self._outside["sell" if side == "buy" else "buy"]
@@ -203,4 +232,8 @@ def _better(side: Side, price: int, other: int) -> bool:
 
 
 def _deal(side: Side, price: int, volume: int, number: int, counterpart: int | None) -> Deal:
-    return Deal(price, volume, number, counterpart) if side == "buy" else Deal(price, volume, counterpart, number)
+    return (
+        Deal(price, volume, number, counterpart)
+        if side == "buy"
+        else Deal(price, volume, counterpart, number)
+    )

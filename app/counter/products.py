@@ -1,7 +1,9 @@
-"""The contract table: every futures product of the six exchanges, with its terms and default rates. Counter process, tests.
+"""The contract table: every futures product of the six exchanges, with its terms and default rates. Counter
+process, tests.
 
-The facts lie in products.csv beside this file, whose head says their date and where they are from; trading hours lie in
-app/lib/sessions.toml, since bars need them too. Real accounts do not use this: their counter tells them.
+The facts lie in products.csv beside this file, whose head says their date and where they are from; trading
+hours lie in app/lib/sessions.toml, since bars need them too. Real accounts do not use this: their counter
+tells them.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ MONTH_SETS = {
 
 
 class Listing(NamedTuple):
-    """Contracts of these delivery months, `first` to `last` (yyyymm), are listed when the one `ahead` months earlier has expired."""
+    """Contracts of these delivery months, `first` to `last` (yyyymm), are listed when the one `ahead` months
+    earlier has expired.
+    """
 
     months: frozenset[int]
     ahead: int
@@ -37,7 +41,9 @@ class Listing(NamedTuple):
 
 
 class Product(NamedTuple):
-    """One line of the table. Ratios are fractions (0.09 is nine per cent), fees are in yuan or of the turnover."""
+    """One line of the table. Ratios are fractions (0.09 is nine per cent), fees are in yuan or of the
+    turnover.
+    """
 
     exchange: str
     code: str

@@ -1,8 +1,9 @@
 """The counter's process around its core: connections in, callbacks out, the market polled. Counter process.
 
-One thread, the core's, does everything that touches state. The channel's reader threads decode requests and put them into one
-queue; it is bounded, and a full queue makes readers, and so their peers, wait. Requests are handled as they come, the market is
-polled beside them. A request that fails is logged and costs its connection: the peer logs in again and hears the day as it is.
+One thread, the core's, does everything that touches state. The channel's reader threads decode requests and
+put them into one queue; it is bounded, and a full queue makes readers, and so their peers, wait. Requests are
+handled as they come, the market is polled beside them. A request that fails is logged and costs its
+connection: the peer logs in again and hears the day as it is.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Any
 
 import msgspec
 
-from app.counter import frames
 from app.counter.core import Core, Out
-from app.gateway.channel import ChannelClosed, Connection, Server
 from app.lib import calendar
 from app.lib.errors import SettingsError
+from app.wire import frames
+from app.wire.channel import ChannelClosed, Connection, Server
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,9 @@ class CounterServer:
         self._channel.close(flush=0.2)
 
     def stop(self) -> None:
-        """From any thread, and from a signal handler: it only sets a flag, which the loop sees within a poll."""
+        """From any thread, and from a signal handler: it only sets a flag, which the loop sees within a
+        poll.
+        """
         self._stopping = True
 
     def call(self, function: Callable[[], Any]) -> Future[Any]:
@@ -128,7 +131,8 @@ class CounterServer:
             return False
         return True
 
-    # ── in the reader threads ────────────────────────────────────────────────────────────────────────────────────────
+    # ── in the reader threads
+    # ────────────────────────────────────────────────────────────────────────────────────────
 
     def _on_frame(self, connection: Connection, data: bytes) -> None:
         try:
@@ -142,7 +146,8 @@ class CounterServer:
     def _on_close(self, connection: Connection) -> None:
         self._queue.put(lambda: self._core.disconnected(connection))
 
-    # ── in the core's thread ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── in the core's thread
+    # ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _handle(self, connection: Connection, request: frames.AnyRequestFrame) -> None:
         if connection.closed:

@@ -1,10 +1,12 @@
-"""What the counter must never lose: accounts, lots, orders, trades, sequence numbers, trading day, the market's state. Counter process.
+"""What the counter must never lose: accounts, lots, orders, trades, sequence numbers, trading day, the
+market's state. Counter process.
 
-One SQLite file (WAL, synchronous=FULL) with one writer, the counter's core thread. The core works inside `transaction()`: all that a
-request or a moment of the market did is in the file, or none of it, before any callback leaves.
+One SQLite file (WAL, synchronous=FULL) with one writer, the counter's core thread. The core works inside
+`transaction()`: all that a request or a moment of the market did is in the file, or none of it, before any
+callback leaves.
 
-A trading day is known by its number (`day`), which only rises, since a replay may visit the same date twice. Lots are those of the
-day's start: with the day's trades they make the account's book.
+A trading day is known by its number (`day`), which only rises, since a replay may visit the same date twice.
+Lots are those of the day's start: with the day's trades they make the account's book.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.counter.frames import InstrumentField, OrderField, TradeField
 from app.lib.book import Lot
+from app.wire.frames import InstrumentField, OrderField, TradeField
 
 fcntl: ModuleType | None
 try:
@@ -91,7 +93,9 @@ class StoredTrade(NamedTuple):
 
 
 class StateTooNew(Exception):
-    """The file was written by a newer version of this program: run that one, or use another data directory."""
+    """The file was written by a newer version of this program: run that one, or use another data
+    directory.
+    """
 
 
 class State:
@@ -114,7 +118,8 @@ class State:
             self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _claim(self, path: Path) -> Callable[[], object]:
-        """A second counter on this file cannot even start; a backup may read it. Returns what lets go of it again.
+        """A second counter on this file cannot even start; a backup may read it. Returns what lets go of it
+        again.
 
         Raises sqlite3.OperationalError.
         """
@@ -146,7 +151,8 @@ class State:
                 self._db.execute("ROLLBACK")
             raise
 
-    # ── single values ────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── single values
+    # ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def put(self, key: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, msgspec.json.encode(value)))
@@ -155,11 +161,13 @@ class State:
         found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return default if found is None else msgspec.json.decode(found[0])
 
-    # ── accounts, and their lots at the start of the day ─────────────────────────────────────────────────────────────
+    # ── accounts, and their lots at the start of the day
+    # ─────────────────────────────────────────────────────────────
 
     def add_account(self, broker: str, user: str, password: str, pre_balance: str) -> StoredAccount:
         cursor = self._db.execute(
-            "INSERT INTO accounts (broker, user, password, pre_balance) VALUES (?,?,?,?)", (broker, user, password, pre_balance)
+            "INSERT INTO accounts (broker, user, password, pre_balance) VALUES (?,?,?,?)",
+            (broker, user, password, pre_balance),
         )
         assert cursor.lastrowid is not None
         return StoredAccount(cursor.lastrowid, broker, user, password, pre_balance)
@@ -169,7 +177,12 @@ class State:
         self._db.execute("UPDATE accounts SET password = ? WHERE id = ?", (password, account))
 
     def accounts(self) -> list[StoredAccount]:
-        return [StoredAccount(*row) for row in self._db.execute("SELECT id, broker, user, password, pre_balance FROM accounts ORDER BY id")]
+        return [
+            StoredAccount(*row)
+            for row in self._db.execute(
+                "SELECT id, broker, user, password, pre_balance FROM accounts ORDER BY id"
+            )
+        ]
 
     def lots(self, account: int) -> list[Lot]:
         columns = "symbol, direction, open_date, trade_id, volume, open_price, base_price"
@@ -182,15 +195,22 @@ class State:
         self._db.execute("DELETE FROM lots WHERE account = ?", (account,))
         self._db.executemany("INSERT INTO lots VALUES (?,?,?,?,?,?,?,?)", [(account, *lot) for lot in lots])
 
-    # ── contracts that were ever traded: held lots need their terms even where the market lists them no more ──────────
+    # ── contracts that were ever traded: held lots need their terms even where the market lists them no more
+    # ──────────
 
     def save_contract(self, contract: InstrumentField) -> None:
-        self._db.execute("INSERT OR REPLACE INTO contracts VALUES (?, ?)", (contract.InstrumentID, _encode_row(contract)))
+        self._db.execute(
+            "INSERT OR REPLACE INTO contracts VALUES (?, ?)", (contract.InstrumentID, _encode_row(contract))
+        )
 
     def contracts(self) -> dict[str, InstrumentField]:
-        return {symbol: _decode_contract(row) for symbol, row in self._db.execute("SELECT symbol, row FROM contracts")}
+        return {
+            symbol: _decode_contract(row)
+            for symbol, row in self._db.execute("SELECT symbol, row FROM contracts")
+        }
 
-    # ── settlement statements ────────────────────────────────────────────────────────────────────────────────────────
+    # ── settlement statements
+    # ────────────────────────────────────────────────────────────────────────────────────────
 
     def save_statement(self, account: int, trading_day: str, text: str) -> None:
         """A day that a replay visits again has the newer one."""
@@ -202,22 +222,43 @@ class State:
         query = f"SELECT trading_day, text FROM statements WHERE account = ? {of_day}"
         return self._db.execute(query, (account, trading_day)).fetchone() or ("", "")
 
-    # ── orders and trades ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── orders and trades
+    # ────────────────────────────────────────────────────────────────────────────────────────────
 
     def save_order(self, day: int, order: StoredOrder) -> None:
-        values = (day, order.place, order.account, order.number, int(order.from_auction), _encode_row(order.row))
+        values = (
+            day,
+            order.place,
+            order.account,
+            order.number,
+            int(order.from_auction),
+            _encode_row(order.row),
+        )
         self._db.execute("INSERT OR REPLACE INTO orders VALUES (?,?,?,?,?,?)", values)
 
     def save_trade(self, day: int, trade: StoredTrade) -> None:
-        self._db.execute("INSERT INTO trades VALUES (?,?,?,?,?)", (day, trade.place, trade.account, trade.number, _encode_row(trade.row)))
+        self._db.execute(
+            "INSERT INTO trades VALUES (?,?,?,?,?)",
+            (day, trade.place, trade.account, trade.number, _encode_row(trade.row)),
+        )
 
     def orders(self, day: int) -> list[StoredOrder]:
-        rows = self._db.execute("SELECT place, account, number, from_auction, row FROM orders WHERE day = ? ORDER BY place", (day,))
-        return [StoredOrder(place, account, number, bool(auction), _decode_order(row)) for place, account, number, auction, row in rows]
+        rows = self._db.execute(
+            "SELECT place, account, number, from_auction, row FROM orders WHERE day = ? ORDER BY place",
+            (day,),
+        )
+        return [
+            StoredOrder(place, account, number, bool(auction), _decode_order(row))
+            for place, account, number, auction, row in rows
+        ]
 
     def trades(self, day: int) -> list[StoredTrade]:
-        rows = self._db.execute("SELECT place, account, number, row FROM trades WHERE day = ? ORDER BY place", (day,))
-        return [StoredTrade(place, account, number, _decode_trade(row)) for place, account, number, row in rows]
+        rows = self._db.execute(
+            "SELECT place, account, number, row FROM trades WHERE day = ? ORDER BY place", (day,)
+        )
+        return [
+            StoredTrade(place, account, number, _decode_trade(row)) for place, account, number, row in rows
+        ]
 
     def last_order_number(self) -> int:
         """The highest number the exchange ever gave, so that none is given twice, whatever the day."""

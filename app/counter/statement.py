@@ -1,6 +1,8 @@
-"""The settlement statement (结算单) of an account for a trading day, as brokers lay theirs out. Pure; counter process.
+"""The settlement statement (结算单) of an account for a trading day, as brokers lay theirs out. Pure; counter
+process.
 
-It is text for people: brokers' texts differ in detail, a reader must not depend on columns. `pieces` cuts it as CTP hands it over.
+It is text for people: brokers' texts differ in detail, a reader must not depend on columns. `pieces` cuts it
+as CTP hands it over.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ from decimal import Decimal
 from typing import NamedTuple
 from unicodedata import east_asian_width
 
-from app.counter.frames import InstrumentField, TradeField
 from app.lib.book import Lot, Money
 from app.lib.prices import exact
+from app.wire.frames import InstrumentField, TradeField
 
 WIDTH = 100
 PIECE = 500  # bytes of CThostFtdcSettlementInfoField's Content, but for its last 0
@@ -60,17 +62,37 @@ def _head(settled: Settled) -> list[str]:
 
 
 def _money(before: Money, after: Money) -> list[str]:
-    profit = after.pre_balance - before.pre_balance - before.deposit + before.withdraw - before.close_profit + before.commission
+    profit = (
+        after.pre_balance
+        - before.pre_balance
+        - before.deposit
+        + before.withdraw
+        - before.close_profit
+        + before.commission
+    )
     risk = after.margin / after.balance * 100 if after.balance > 0 else Decimal(0)
     rows = [
-        ("期初结存 Balance b/f", before.pre_balance, "出入金 Deposit/Withdrawal", before.deposit - before.withdraw),
+        (
+            "期初结存 Balance b/f",
+            before.pre_balance,
+            "出入金 Deposit/Withdrawal",
+            before.deposit - before.withdraw,
+        ),
         ("平仓盈亏 Realized P/L", before.close_profit, "持仓盯市盈亏 MTM P/L", profit),
         ("手续费 Commission", before.commission, "期末结存 Balance c/f", after.pre_balance),
         ("客户权益 Client Equity", after.balance, "保证金占用 Margin Occupied", after.margin),
         ("可用资金 Fund Avail.", after.available, "追加资金 Margin Call", max(Decimal(0), -after.available)),
     ]
-    lines = [_padded(f"{a}：", 30) + f"{b:>18.2f}    " + _padded(f"{c}：", 30) + f"{d:>18.2f}" for a, b, c, d in rows]
-    return [_title("资金状况  币种：人民币  Account Summary  Currency：CNY"), *lines, f"风险度 Risk Degree：{risk:.2f}%", ""]
+    lines = [
+        _padded(f"{a}：", 30) + f"{b:>18.2f}    " + _padded(f"{c}：", 30) + f"{d:>18.2f}"
+        for a, b, c, d in rows
+    ]
+    return [
+        _title("资金状况  币种：人民币  Account Summary  Currency：CNY"),
+        *lines,
+        f"风险度 Risk Degree：{risk:.2f}%",
+        "",
+    ]
 
 
 def _trades(settled: Settled) -> list[str]:
@@ -94,7 +116,18 @@ def _trades(settled: Settled) -> list[str]:
 
 
 def _positions(settled: Settled) -> list[str]:
-    heads = ("交易所", "合约", "开仓日期", "投/保", "买/卖", "持仓量", "开仓价", "结算价", "浮动盈亏", "成交序号")
+    heads = (
+        "交易所",
+        "合约",
+        "开仓日期",
+        "投/保",
+        "买/卖",
+        "持仓量",
+        "开仓价",
+        "结算价",
+        "浮动盈亏",
+        "成交序号",
+    )
     rows = []
     for lot in settled.lots:
         contract = settled.contracts[lot.symbol]
@@ -119,11 +152,16 @@ def _title(text: str) -> str:
     return text.center(WIDTH - sum(_is_wide(character) for character in text))
 
 
-def _table(title: str, heads: Iterable[str], rows: Sequence[Iterable[str]], widths: Sequence[int]) -> list[str]:
+def _table(
+    title: str, heads: Iterable[str], rows: Sequence[Iterable[str]], widths: Sequence[int]
+) -> list[str]:
     if not rows:
         return []
     rule = "-" * (sum(widths) + len(widths) + 1)
-    lines = ["|" + "|".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)) + "|" for row in (heads, *rows)]
+    lines = [
+        "|" + "|".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)) + "|"
+        for row in (heads, *rows)
+    ]
     return [_title(title), rule, lines[0], rule, *lines[1:], rule, f"共 {len(rows)} 条", ""]
 
 

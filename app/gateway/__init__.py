@@ -1,1 +1,3 @@
-"""Processes and what runs between them: host, gateway, the channel, the messages, the interfaces to counters."""
+"""Processes and what runs between them: host, gateway, the channel, the messages, the interfaces to
+counters.
+"""

@@ -1,9 +1,10 @@
 """`python -m app.gateway`: the gateway of one account, a process of its own.
 
-Its account comes as one JSON line on stdin, everything else by environment. It listens, registers, logs in, and answers until
-SIGTERM, Ctrl-C or a ShutDown call; working orders stay at the counter. Who started it may die: nothing here depends on that.
-Exit codes: 0 asked to end, 2 not startable, 3 login refused (not to be started again with the same password).
-Threads: the main one waits for the end, the event thread does everything else; the channel and the journal have their own.
+Its account comes as one JSON line on stdin, everything else by environment. It listens, registers, logs in,
+and answers until SIGTERM, Ctrl-C or a ShutDown call; working orders stay at the counter. Who started it may
+die: nothing here depends on that. Exit codes: 0 asked to end, 2 not startable, 3 login refused (not to be
+started again with the same password). Threads: the main one waits for the end, the event thread does
+everything else; the channel and the journal have their own.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ import threading
 import msgspec
 
 from app import logs
-from app.gateway.end_signal import EndSignal
+from app.gateway.gateway import Login, Service
 from app.gateway.logbook import Secret
-from app.gateway.service import Login, Service
 from app.lib import calendar
 from app.lib.errors import AppError
 from app.model import open_store
-from app.private import hide_memory, keep_to_itself
+from app.process.end_signal import EndSignal
+from app.process.private import hide_memory, keep_to_itself
 from app.settings import Settings
 
 END_LIMIT = 1.0
-"""Seconds that the event thread gets to finish what it is doing; a hung native library must not keep the process."""
+"""Seconds that the event thread gets to finish what it is doing; a hung native library must not keep the
+process.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,8 @@ def run(settings: Settings, login: Login) -> int:
     events.start()
     service.start()
     log.info("gateway of %s runs, pid %d", login.account, os.getpid())
-    calendar.load()  # here, while the fronts are dialled: the event thread would hold up orders for it at the first quote
+    # here, while the fronts are dialled: the event thread would hold up orders for it at the first quote
+    calendar.load()
     service.loop.post(service.look_at_calendar)
     code = end.wait()
     logging.getLogger().removeHandler(service.log_book)

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from ctpbee.constant import ContractData, OrderData, TickData
 
-from app.gateway.bee import BackendApp
-from app.gateway.interfaces.side import LOGGED_IN
+from app.gateway.app import BackendApp
+from app.interfaces.front import LOGGED_IN
 from app.lib import rows
 from app.lib.calendar import SHANGHAI
 
@@ -28,10 +28,14 @@ STATE_TEXT = {
 
 
 class Fronts:
-    """State of the trading and the market front, of the store behind them and of the calendar: what the `status` event says."""
+    """State of the trading and the market front, of the store behind them and of the calendar: what the
+    `status` event says.
+    """
 
     def __init__(self) -> None:
-        self._states = {front: {"state": "connecting", "reason": "", "since": self._now()} for front in ("td", "md")}
+        self._states = {
+            front: {"state": "connecting", "reason": "", "since": self._now()} for front in ("td", "md")
+        }
         self._states["store"] = {"state": "up", "reason": "", "since": self._now()}
         self._states["calendar"] = {"state": "unknown", "reason": "", "since": self._now()}
 
@@ -50,7 +54,9 @@ class Fronts:
     def trouble(self, front: str) -> str:
         """The state that is not ready, with its reason, in words; "" where it is."""
         state, reason = self._states[front]["state"], self._states[front]["reason"]
-        return "" if state == "ready" else f"{STATE_TEXT.get(state, state)}{f'（{reason}）' if reason else ''}"
+        return (
+            "" if state == "ready" else f"{STATE_TEXT.get(state, state)}{f'（{reason}）' if reason else ''}"
+        )
 
     def data(self) -> dict[str, dict[str, str]]:
         """`{"td": {"state", "reason", "since"}, "md": {…}, "store": {…}, "calendar": {…}}`."""
@@ -94,7 +100,8 @@ class AccountView:
         }
         """The data of each event that shows a whole, by its name."""
 
-    # ── what others ask ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what others ask
+    # ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def is_ready(self) -> bool:
         """Whether orders can be sent."""
@@ -130,9 +137,15 @@ class AccountView:
         return self._app.recorder.get_tick(local_symbol)
 
     def quote(self, local_symbol: str) -> TickData | None:
-        """The newest tick, where it says what holds now: fronts tell changes alone, so its age says nothing."""
+        """The newest tick, where it says what holds now: fronts tell changes alone, so its age says
+        nothing.
+        """
         tick = self.tick(local_symbol)
-        if tick is None or tick.trading_day != self._ledger.trading_day or not self._app.market.is_live(tick.symbol):
+        if (
+            tick is None
+            or tick.trading_day != self._ledger.trading_day
+            or not self._app.market.is_live(tick.symbol)
+        ):
             return None
         return tick
 
@@ -151,7 +164,8 @@ class AccountView:
         book = self._ledger.book
         return book.position(symbol, "long") is not None or book.position(symbol, "short") is not None
 
-    # ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── lists
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def is_past(self) -> bool:
@@ -173,7 +187,10 @@ class AccountView:
     def positions(self) -> list[dict[str, Any]]:
         if self._past is not None:
             return self._past.positions
-        return [rows.position_row(position) for position in (*self._ledger.book.positions(), *self._ledger.untraded)]
+        return [
+            rows.position_row(position)
+            for position in (*self._ledger.book.positions(), *self._ledger.untraded)
+        ]
 
     def orders(self) -> list[dict[str, Any]]:
         if self._past is not None:

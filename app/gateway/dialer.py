@@ -1,6 +1,8 @@
-"""Keeps a real account connected in the hours in which its counter answers, and only then. Gateway process, event thread.
+"""Keeps a real account connected in the hours in which its counter answers, and only then. Gateway process,
+event thread.
 
-A login by hand outside these hours is tried once: what is reached stays until it is lost, what is not reached rests.
+A login by hand outside these hours is tried once: what is reached stays until it is lost, what is not reached
+rests.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from app.gateway.loop import EventLoop, Timer
 from app.lib.calendar import SHANGHAI
 from app.lib.dialing import Window, window_from
+from app.process.event_loop import EventLoop, Timer
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,9 @@ def now() -> datetime:
 class Dialer:
     """`fronts` are both of an account, connected when this is started; `clock` gives an aware moment."""
 
-    def __init__(self, loop: EventLoop, fronts: Callable[[], Sequence[Dialled]], clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self, loop: EventLoop, fronts: Callable[[], Sequence[Dialled]], clock: Callable[[], datetime] = now
+    ) -> None:
         self._loop = loop
         self._fronts = fronts
         self._clock = clock

@@ -1,7 +1,8 @@
-"""Whose data this is, and at which fronts the account may log in: kept with the account. Gateway process; host and commands read it.
+"""Whose data this is, and at which fronts the account may log in: kept with the account. Gateway process;
+host and commands read it.
 
-The first login that a front takes fixes both. From then on another front is a matter for who has the server: whoever names a front of
-his own could otherwise log in as anybody.
+The first login that a front takes fixes both. From then on another front is a matter for who has the server:
+whoever names a front of his own could otherwise log in as anybody.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
-from app.gateway.registry import account_key, old_account_key
 from app.lib.brokers import Brokers, Front
 from app.model import StoreSettings, open_store, store_path
 from app.model.store import Store
+from app.wire.registry import account_key, old_account_key
 
 SCOPE = "identity"
 OWNER, FRONTS = "owner", "fronts"
@@ -32,7 +33,9 @@ class Identity:
 
     @property
     def fronts(self) -> list[str]:
-        """The names or addresses (`<td> <md>`) of the fronts that it may log in at; empty before the first good login: any."""
+        """The names or addresses (`<td> <md>`) of the fronts that it may log in at; empty before the first
+        good login: any.
+        """
         return list(self._store.setting(SCOPE, FRONTS, []))
 
     def may_use(self, front: Front, brokers: Brokers) -> bool:
@@ -40,7 +43,9 @@ class Identity:
         kept = self.fronts
         return not kept or any(brokers.are_same(text, front) for text in kept)
 
-    def logged_in(self, interface: str, brokerid: str, userid: str, front: Front | None, brokers: Brokers) -> None:
+    def logged_in(
+        self, interface: str, brokerid: str, userid: str, front: Front | None, brokers: Brokers
+    ) -> None:
         """A front has taken the login: what was open till now is fixed. Raises StoreFailed."""
         if not self.owner:
             self._store.put_setting(SCOPE, OWNER, [interface, brokerid, userid])
@@ -60,12 +65,17 @@ class Identity:
 def account_of(settings: StoreSettings, interface: str, brokerid: str, userid: str) -> str:
     """The account's key: `account_key`, or the older, shorter one where its folder is called that.
 
-    Such a folder is this account's when it says so inside. One from before folders did is that of the first whom a front lets in under
-    its name; the built-in counter lets in everybody, so there it is that of the first account that the counter has under it.
+    Such a folder is this account's when it says so inside. One from before folders did is that of the first
+    whom a front lets in under its name; the built-in counter lets in everybody, so there it is that of the
+    first account that the counter has under it.
     """
     who = (interface, brokerid, userid)
     key, old = account_key(*who), old_account_key(*who)
-    if old == key or store_path(settings.data_dir, key).exists() or not store_path(settings.data_dir, old).exists():
+    if (
+        old == key
+        or store_path(settings.data_dir, key).exists()
+        or not store_path(settings.data_dir, old).exists()
+    ):
         return key
     with contextlib.closing(open_store(settings, old, ship=False)) as store:
         owner = Identity(store).owner

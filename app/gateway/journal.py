@@ -1,8 +1,9 @@
 """The account's journal of orders, trades and bars: written off the event thread, in order. Gateway process.
 
-The event thread hands over, one writer thread writes (each row is on disk before its number is known), and the event thread
-hears the number. What a login replays and the journal has already is dropped here: an order in the journal only moves forward.
-While the disk is full, orders and trades wait and are written once there is room; bars are given up.
+The event thread hands over, one writer thread writes (each row is on disk before its number is known), and
+the event thread hears the number. What a login replays and the journal has already is dropped here: an order
+in the journal only moves forward. While the disk is full, orders and trades wait and are written once there
+is room; bars are given up.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ Row = dict[str, Any]
 
 
 class Journal:
-    """All methods but `close` are called in the event thread. `post` runs a function there, `on_written(event, seq, row)` hears."""
+    """All methods but `close` are called in the event thread. `post` runs a function there,
+    `on_written(event, seq, row)` hears.
+    """
 
     def __init__(
         self,
@@ -51,13 +54,17 @@ class Journal:
         return self._jobs.qsize()
 
     def order(self, trading_day: str, order_id: str, row: Row) -> bool:
-        """Keep the order's state unless the journal has this one, or a later one. Returns whether it is news."""
+        """Keep the order's state unless the journal has this one, or a later one. Returns whether it is
+        news.
+        """
         known = self._known(trading_day)
         before = known.get(order_id)
         if before is not None and (before == row or rows.progress(row) < rows.progress(before)):
             return False
         known[order_id] = row
-        self._keep(lambda: self._written("order_update", self._store.save_order(trading_day, order_id, row), row))
+        self._keep(
+            lambda: self._written("order_update", self._store.save_order(trading_day, order_id, row), row)
+        )
         return True
 
     def trade(self, trading_day: str, key: str, row: Row) -> None:
@@ -114,7 +121,9 @@ class Journal:
         while (job := self._jobs.get()) is not None:
             try:
                 job()
-            except StoreFailed as error:  # it says itself why: a full disk, or bars that wait for a MongoDB that is down
+            except (
+                StoreFailed
+            ) as error:  # it says itself why: a full disk, or bars that wait for a MongoDB that is down
                 log.error("没有写入流水：%s", error)
             except Exception:  # the edge of this thread: one row must not end the journal for good
                 log.exception("没有写入流水")

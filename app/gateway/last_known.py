@@ -1,6 +1,8 @@
-"""What an account showed last, kept for its pages when the gateway starts while the counter rests. Gateway process.
+"""What an account showed last, kept for its pages when the gateway starts while the counter rests. Gateway
+process.
 
-Orders and trades are in the journal already; kept beside it are the money, the positions, and the contract list of the day.
+Orders and trades are in the journal already; kept beside it are the money, the positions, and the contract
+list of the day.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ from typing import Any
 import msgspec
 import orjson
 
-from app.counter.frames import InstrumentField
 from app.lib import rows
 from app.model.store import Store, StoreFailed
+from app.wire.frames import InstrumentField
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +23,9 @@ SCOPE = "last_known"
 
 
 class Lists(msgspec.Struct):
-    """The account's lists but for orders and trades, as they were at `as_of` (`YYYY-MM-DD HH:MM:SS.mmm`, the counter's clock)."""
+    """The account's lists but for orders and trades, as they were at `as_of` (`YYYY-MM-DD HH:MM:SS.mmm`, the
+    counter's clock).
+    """
 
     as_of: str
     trading_day: str

@@ -1,7 +1,7 @@
 """What happens to the account, as the page's log shows it. Gateway process; records come from any thread.
 
-The page gets what is meant for the trader: what the loggers `account` and `ctpbee` say, and every warning or error. The log
-file gets everything. Neither ever contains the account's password.
+The page gets what is meant for the trader: what the loggers `account` and `ctpbee` say, and every warning or
+error. The log file gets everything. Neither ever contains the account's password.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ _LEVELS = {"INFO": "INFO", "DEBUG": "DEBUG", "WARNING": "WARNING", "ERROR": "ERR
 
 
 class Secret(logging.Filter):
-    """Replaces the password wherever it stands in a record. A short one only where it is a word of its own."""
+    """Replaces the password wherever it stands in a record. A short one only where it is a word of its
+    own.
+    """
 
     def __init__(self, password: str) -> None:
         super().__init__()
         text = re.escape(password)
-        self._pattern = re.compile(text if len(password) >= 6 else rf"(?<!\w){text}(?!\w)") if password else None
+        self._pattern = (
+            re.compile(text if len(password) >= 6 else rf"(?<!\w){text}(?!\w)") if password else None
+        )
 
     def clean(self, text: str) -> str:
         return self._pattern.sub("***", text) if self._pattern else text
@@ -40,9 +44,13 @@ class Secret(logging.Filter):
 
 
 class LogBook(logging.Handler):
-    """Keeps the last 500 lines, oldest first, and tells each to `on_line` in the event thread (`post` runs it there)."""
+    """Keeps the last 500 lines, oldest first, and tells each to `on_line` in the event thread (`post` runs it
+    there).
+    """
 
-    def __init__(self, account: str, post: Callable[..., None], on_line: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, account: str, post: Callable[..., None], on_line: Callable[[dict[str, Any]], None]
+    ) -> None:
         super().__init__(logging.INFO)
         self.lines: deque[dict[str, Any]] = deque(maxlen=KEPT)  # event thread only
         self._account = account

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from app.gateway.account import Fronts
-from app.gateway.bar_archive import BarArchive
+from app.gateway.bars import BarArchive
 from app.gateway.journal import Journal
-from app.gateway.loop import EventLoop
 from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher
-from app.lib.figures import Figure
 from app.model.store import Store
+from app.process.event_loop import EventLoop
+from app.wire.figures import Figure
 
 
 class Meters:
@@ -37,26 +37,68 @@ class Meters:
     def figures(self) -> list[Figure]:
         """All of them, as they are now."""
         fronts = [
-            Figure("ctpbee_front_ready", "gauge", "1 while the front is logged in and loaded.", float(state == "ready"), labels)
+            Figure(
+                "ctpbee_front_ready",
+                "gauge",
+                "1 while the front is logged in and loaded.",
+                float(state == "ready"),
+                labels,
+            )
             for front in ("td", "md")
             for state in [self._fronts.state(front)]
             for labels in [{"front": front, "state": state}]
         ]
-        waiting = {"events": self._loop.waiting, "journal": self._journal.waiting, "mongodb": self._store.state().waiting}
+        waiting = {
+            "events": self._loop.waiting,
+            "journal": self._journal.waiting,
+            "mongodb": self._store.state().waiting,
+        }
         queues = [
-            Figure("ctpbee_queue_depth", "gauge", "How much waits in a queue of the gateway.", float(depth), {"queue": name})
+            Figure(
+                "ctpbee_queue_depth",
+                "gauge",
+                "How much waits in a queue of the gateway.",
+                float(depth),
+                {"queue": name},
+            )
             for name, depth in waiting.items()
         ]
         published = self._publisher
         return [
             *fronts,
             *queues,
-            Figure("ctpbee_push_waiting_bytes", "gauge", "Bytes on their way to webs and strategies.", published.waiting_bytes),
-            Figure("ctpbee_watchers", "gauge", "Webs and strategies that hear this account.", published.watchers),
+            Figure(
+                "ctpbee_push_waiting_bytes",
+                "gauge",
+                "Bytes on their way to webs and strategies.",
+                published.waiting_bytes,
+            ),
+            Figure(
+                "ctpbee_watchers", "gauge", "Webs and strategies that hear this account.", published.watchers
+            ),
             Figure("ctpbee_ticks", "counter", "Quotes taken from the market front.", published.ticks),
-            Figure("ctpbee_ticks_conflated", "counter", "Quotes that gave way to a newer one on their way out.", published.conflated),
-            Figure("ctpbee_watchers_cut", "counter", "Connections that were cut or broke with events on their way.", published.cut),
-            Figure("ctpbee_bars_written", "counter", "1-minute bars written to the store.", self._bars.written),
-            Figure("ctpbee_orders_unanswered", "counter", "Orders without the counter's word in time.", self._desk.unanswered),
-            self._desk.latency.figure("ctpbee_order_seconds", "Time from sending an order to the counter's first word on it."),
+            Figure(
+                "ctpbee_ticks_conflated",
+                "counter",
+                "Quotes that gave way to a newer one on their way out.",
+                published.conflated,
+            ),
+            Figure(
+                "ctpbee_watchers_cut",
+                "counter",
+                "Connections that were cut or broke with events on their way.",
+                published.cut,
+            ),
+            Figure(
+                "ctpbee_bars_written", "counter", "1-minute bars written to the store.", self._bars.written
+            ),
+            Figure(
+                "ctpbee_orders_unanswered",
+                "counter",
+                "Orders without the counter's word in time.",
+                self._desk.unanswered,
+            ),
+            self._desk.latency.figure(
+                "ctpbee_order_seconds", "Time from sending an order to the counter's first word on it."
+            ),
         ]

@@ -1,7 +1,9 @@
-"""What is wrong with an order before it is sent: judged on the contract, the day's limits and nothing else. Pure; gateway process.
+"""What is wrong with an order before it is sent: judged on the contract, the day's limits and nothing else.
+Pure; gateway process.
 
-Only what cannot be right for any account is refused here. Money, positions and rights are the counter's to judge: its id and its
-text reach the trader. How an exchange wants its market orders said, if it has any, is app/lib/market_orders.py's.
+Only what cannot be right for any account is refused here. Money, positions and rights are the counter's to
+judge: its id and its text reach the trader. How an exchange wants its market orders said, if it has any, is
+app/lib/market_orders.py's.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ from typing import NamedTuple, TypeVar
 
 from ctpbee.constant import ContractData, Direction, Offset, OrderRequest, OrderType, Product
 
-from app.gateway.messages import PlaceOrder
 from app.lib.errors import BadInput
 from app.lib.prices import exact, is_absent, on_tick
+from app.wire.messages import PlaceOrder
 
 DIRECTIONS = {"long": Direction.LONG, "short": Direction.SHORT}
 OFFSETS = {
@@ -48,7 +50,9 @@ def checked_contract(contract: ContractData | None, trading_day: str) -> Contrac
     if contract is None:
         raise BadInput("local_symbol", "不认识的合约", code="UNKNOWN_SYMBOL")
     if contract.product is Product.OPTION:
-        raise BadInput("local_symbol", f"{contract.local_symbol} 是期权，本服务不支持期权交易", code="NOT_TRADABLE")
+        raise BadInput(
+            "local_symbol", f"{contract.local_symbol} 是期权，本服务不支持期权交易", code="NOT_TRADABLE"
+        )
     expires = contract.expire_date
     if expires is not None and trading_day and expires.strftime("%Y%m%d") < trading_day:
         raise BadInput("local_symbol", f"{contract.local_symbol} 已于 {expires} 到期", code="NOT_TRADABLE")
@@ -60,15 +64,25 @@ def checked_order(request: PlaceOrder, contract: ContractData, limits: DayLimits
     direction = _word("direction", request.direction, DIRECTIONS)
     offset = _word("offset", request.offset, OFFSETS)
     kind = _word("type", request.type, TYPES)
-    volume = checked_volume(request.volume, contract, is_market=kind is OrderType.MARKET, is_open=offset is Offset.OPEN)
+    volume = checked_volume(
+        request.volume, contract, is_market=kind is OrderType.MARKET, is_open=offset is Offset.OPEN
+    )
     price = 0.0 if kind is OrderType.MARKET else checked_price(request.price, contract, limits)
     return OrderRequest(
-        symbol=contract.symbol, exchange=contract.exchange, direction=direction, offset=offset, type=kind, price=price, volume=volume
+        symbol=contract.symbol,
+        exchange=contract.exchange,
+        direction=direction,
+        offset=offset,
+        type=kind,
+        price=price,
+        volume=volume,
     )
 
 
 def checked_volume(volume: int, contract: ContractData, *, is_market: bool, is_open: bool) -> int:
-    """Lots between the contract's least and most; a close may be below the least (docs/domain.md, Orders 10)."""
+    """Lots between the contract's least and most; a close may be below the least (docs/domain.md, Orders
+    10).
+    """
     if isinstance(volume, bool) or not isinstance(volume, int) or volume <= 0:
         raise BadInput("volume", "手数应为正整数")
     most = contract.max_market_order_volume if is_market else contract.max_limit_order_volume

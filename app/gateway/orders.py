@@ -1,7 +1,8 @@
 """Placing, cancelling and closing, and waiting for what becomes of it. Gateway process, event thread only.
 
-An order is checked, then sent, then waited for: until the counter or the exchange has said yes or no, or until `order_timeout` is
-over. Once it has left, it is never reported as failed; no word in time is an outcome of its own, and nothing is ever sent twice.
+An order is checked, then sent, then waited for: until the counter or the exchange has said yes or no, or
+until `order_timeout` is over. Once it has left, it is never reported as failed; no word in time is an outcome
+of its own, and nothing is ever sent twice.
 """
 
 from __future__ import annotations
@@ -15,10 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from ctpbee.constant import ContractData, OrderData, OrderRequest, TickData
 
-from app.gateway import deadlines
 from app.gateway.journal import Journal
-from app.gateway.loop import EventLoop
-from app.gateway.messages import CancelOrder, CloseOutcome, ClosePosition, Counted, Done, OrderOutcome, PlaceOrder
 from app.gateway.order_check import (
     DayLimits,
     checked_client_order_id,
@@ -30,9 +28,20 @@ from app.lib import rows
 from app.lib.advice import refusal_text
 from app.lib.book import Closable
 from app.lib.errors import AppError, BadInput, NotFound, NotReady, OrderRefused
-from app.lib.figures import Distribution
 from app.lib.offsets import close_price, price_to_meet, split_close
 from app.model.store import Intent, Store
+from app.process.event_loop import EventLoop
+from app.wire import deadlines
+from app.wire.figures import Distribution
+from app.wire.messages import (
+    CancelOrder,
+    CloseOutcome,
+    ClosePosition,
+    Counted,
+    Done,
+    OrderOutcome,
+    PlaceOrder,
+)
 
 UNKNOWN = "ORDER_STATE_UNKNOWN"
 NEVER_ARRIVED = "NEVER_ARRIVED"  # an order that is taken for lost, and may live all the same
@@ -88,7 +97,12 @@ def outcome_of(row: dict[str, Any]) -> OrderOutcome | None:
         return None
     if status == "拒单":
         code = row.get("error_code") or "EXCHANGE_REJECT"
-        return OrderOutcome(order_id, "refused", code, refusal_text(code, row.get("error_message") or row.get("status_msg") or ""))
+        return OrderOutcome(
+            order_id,
+            "refused",
+            code,
+            refusal_text(code, row.get("error_message") or row.get("status_msg") or ""),
+        )
     if status == rows.OtherStatus.UNKNOWN.value:
         return OrderOutcome(order_id, "unknown", UNKNOWN, row.get("status_msg") or UNKNOWN_TEXT)
     message = f"{status}，成交 {row['traded']:g}/{row['volume']:g} 手" if status == "已撤销" else status
@@ -98,7 +112,9 @@ def outcome_of(row: dict[str, Any]) -> OrderOutcome | None:
 
 
 class OrderDesk:
-    """`trader()` is the trading front as it is now; `refused_unheard` hears of refusals that nobody waits for any more."""
+    """`trader()` is the trading front as it is now; `refused_unheard` hears of refusals that nobody waits for
+    any more.
+    """
 
     def __init__(
         self,
@@ -130,7 +146,8 @@ class OrderDesk:
         self.unanswered = 0
         self._settled: dict[str, str] = {}  # order id → the state its intent was given
 
-    # ── placing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── placing
+    # ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def place(self, request: PlaceOrder) -> Future[OrderOutcome]:
         """Send the order and wait. Raises BadInput and NotReady: then nothing was sent."""
@@ -148,7 +165,9 @@ class OrderDesk:
         return self._send(order, client_order_id, request.strategy, request.wait, request.deadline)
 
     def _told_if_late(self, deadline: float, answer: Callable[[], T]) -> T:
-        """Who asked has stopped waiting by its deadline, with the word not to send it again: what was not sent, is told to all."""
+        """Who asked has stopped waiting by its deadline, with the word not to send it again: what was not
+        sent, is told to all.
+        """
         try:
             return answer()
         except AppError as error:
@@ -168,17 +187,26 @@ class OrderDesk:
         return DayLimits(contract.UpperLimitPrice, contract.LowerLimitPrice)
 
     def _send(
-        self, request: OrderRequest, client_order_id: str = "", strategy: str = "", wait: bool = True, deadline: float = 0.0
+        self,
+        request: OrderRequest,
+        client_order_id: str = "",
+        strategy: str = "",
+        wait: bool = True,
+        deadline: float = 0.0,
     ) -> Future[OrderOutcome]:
         text = (
             f"{request.local_symbol} {request.direction.value}{request.offset.value} {request.volume} 手 "
             f"{request.type.value} {request.price:g}"
         )
         try:
-            order_id = self._trader().send_order(request, client_order_id=client_order_id, strategy=strategy, deadline=deadline)
+            order_id = self._trader().send_order(
+                request, client_order_id=client_order_id, strategy=strategy, deadline=deadline
+            )
         except OrderRefused as refusal:
             log.error("报单未发出：%s：%s", text, refusal.message)
-            outcome = OrderOutcome(str(refusal.extra.get("order_id", "")), "refused", refusal.code, refusal.message)
+            outcome = OrderOutcome(
+                str(refusal.extra.get("order_id", "")), "refused", refusal.code, refusal.message
+            )
             if refusal.code == deadlines.TOO_LATE:
                 self._refused_unheard(outcome)
             return done(outcome)
@@ -196,7 +224,9 @@ class OrderDesk:
             if outcome is not None:
                 self._settle(outcome, row)
                 return done(outcome)
-            waiting = self._placing[order_id] = _Wait(self._loop.call_later(self._timeout, self._give_up, order_id))
+            waiting = self._placing[order_id] = _Wait(
+                self._loop.call_later(self._timeout, self._give_up, order_id)
+            )
         future: Future[OrderOutcome] = Future()
         waiting.callers.append(future)
         return future
@@ -209,18 +239,24 @@ class OrderDesk:
         self._answer(self._placing, order_id, outcome)
 
     def _settle(self, outcome: OrderOutcome, row: dict[str, Any]) -> None:
-        """Write the intent's end, a refusal's with the counter's own text: what is shown of it after a restart is made of that. An
-        order that is out of sight has no end, and its intent is the interface's to write."""
+        """Write the intent's end, a refusal's with the counter's own text: what is shown of it after a
+        restart is made of that. An order that is out of sight has no end, and its intent is the interface's
+        to write.
+        """
         if outcome.state == "unknown":
             self._settled.pop(outcome.order_id, None)
-        elif self._settled.get(outcome.order_id) != outcome.state:  # an order that was taken for lost may live after all
+        elif (
+            self._settled.get(outcome.order_id) != outcome.state
+        ):  # an order that was taken for lost may live after all
             self._settled[outcome.order_id] = outcome.state
             message = row.get("error_message", "") if outcome.state == "refused" else outcome.message
             self._journal.settle_intent(outcome.order_id, outcome.state, outcome.code, message)
 
     def _again(self, intent: Intent, request: PlaceOrder) -> Future[OrderOutcome]:
-        """The same client_order_id once more: the same order's outcome as it is now. Refused when it asks for something else, and on
-        another trading day: an order of the day before is no answer to who wants one today, and his id sends none."""
+        """The same client_order_id once more: the same order's outcome as it is now. Refused when it asks for
+        something else, and on another trading day: an order of the day before is no answer to who wants one
+        today, and his id sends none.
+        """
         if not self._is_of_today(intent):
             raise self._of_another_day(intent)
         if not _same_order(intent.request, request):
@@ -235,26 +271,40 @@ class OrderDesk:
         return done(self._journalled(intent))
 
     def find(self, client_order_id: str) -> OrderOutcome:
-        """What is known of this order now, of whatever day. Raises NotFound when the journal has none: then none was sent."""
+        """What is known of this order now, of whatever day. Raises NotFound when the journal has none: then
+        none was sent.
+        """
         intent = self._store.intent_of_client(client_order_id)
         if intent is None:
             raise NotFound("没有这样的报单：没有发出", code="ORDER_NOT_FOUND")
-        return OrderOutcome(intent.order_id, "sent") if self._account.order(intent.order_id) is not None else self._journalled(intent)
+        return (
+            OrderOutcome(intent.order_id, "sent")
+            if self._account.order(intent.order_id) is not None
+            else self._journalled(intent)
+        )
 
     def _is_of_today(self, intent: Intent) -> bool:
-        """By the orders that there are, then by its day: one that was sent as the day turned is the new day's at the counter."""
+        """By the orders that there are, then by its day: one that was sent as the day turned is the new day's
+        at the counter.
+        """
         if intent.order_id in self._placing or self._account.order(intent.order_id) is not None:
             return True
         trading_day = self._trader().trading_day
         if not trading_day:  # the gateway has just started
-            text = f"{self._account.front_reason() or '正在载入'}，还不能确定 client_order_id {intent.client_order_id} 是哪个交易日的"
+            text = (
+                f"{self._account.front_reason() or '正在载入'}，还不能确定 client_order_id "
+                f"{intent.client_order_id} 是哪个交易日的"
+            )
             raise NotReady(f"{text}；这次没有发出，请稍后以同一编号再试")
         return bool(intent.trading_day == trading_day)
 
     def _of_another_day(self, intent: Intent) -> BadInput:
         row = self._store.order_row(intent.trading_day, intent.order_id)
         end = _end_of(row) if row is not None else self._journalled(intent).message
-        used = f"client_order_id {intent.client_order_id} 在交易日 {intent.trading_day} 已用于报单 {intent.order_id}（{end}）"
+        used = (
+            f"client_order_id {intent.client_order_id} 在交易日 {intent.trading_day} 已用于报单 "
+            f"{intent.order_id}（{end}）"
+        )
         return BadInput(
             "client_order_id",
             f"{used}，这次没有发出，请换一个编号",
@@ -273,14 +323,18 @@ class OrderDesk:
         if intent.state == "accepted":
             return OrderOutcome(intent.order_id, "accepted", intent.code, intent.message)
         if intent.state in ("refused", "never_sent"):
-            return OrderOutcome(intent.order_id, "refused", intent.code, refusal_text(intent.code, intent.message))
+            return OrderOutcome(
+                intent.order_id, "refused", intent.code, refusal_text(intent.code, intent.message)
+            )
         return OrderOutcome(intent.order_id, "unknown", UNKNOWN, intent.message or UNKNOWN_TEXT)
 
-    # ── cancelling ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── cancelling
+    # ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def cancel(self, request: CancelOrder) -> Future[Done]:
-        """Send the cancel, unless one is under way, and wait. Raises NotFound, BadInput, OrderRefused and NotReady: then
-        nothing was sent."""
+        """Send the cancel, unless one is under way, and wait. Raises NotFound, BadInput, OrderRefused and
+        NotReady: then nothing was sent.
+        """
         order_id = request.order_id.strip().rpartition(".")[2]
         order = self._account.order(order_id)
         if order is None:
@@ -288,14 +342,22 @@ class OrderDesk:
         if request.local_symbol and request.local_symbol.partition(".")[0] != order.symbol:
             raise BadInput("local_symbol", f"报单 {order_id} 的合约是 {order.local_symbol}")
         if order.status.value not in rows.WORKING and order.error_code != NEVER_ARRIVED:
-            raise OrderRefused(f"报单已经结束（{order.status.value}），不能再撤，未发出", code="ORDER_ENDED", order_id=order_id)
+            raise OrderRefused(
+                f"报单已经结束（{order.status.value}），不能再撤，未发出",
+                code="ORDER_ENDED",
+                order_id=order_id,
+            )
         waiting = self._cancelling.get(order_id)
-        if waiting is None:  # else one is under way: a second would be refused (CTP_24) and take the first's answer with it
+        if (
+            waiting is None
+        ):  # else one is under way: a second would be refused (CTP_24) and take the first's answer with it
             self._check_logged_in()
             self._trader().cancel_order(order.create_cancel_request())
             log.info("撤单已发出：%s", order_id)
             waiting = self._cancelling[order_id] = _Wait(
-                self._loop.call_later(self._timeout, self._answer, self._cancelling, order_id, Done(CANCEL_SENT_TEXT))
+                self._loop.call_later(
+                    self._timeout, self._answer, self._cancelling, order_id, Done(CANCEL_SENT_TEXT)
+                )
             )
         if not request.wait:
             return done(Done(CANCEL_SENT_TEXT))
@@ -316,16 +378,18 @@ class OrderDesk:
         log.info("全部撤单：发出 %d 笔", count)
         return Counted(count)
 
-    # ── closing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── closing
+    # ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def close_position(self, request: ClosePosition) -> Future[CloseOutcome]:
         """Close by limit orders at the opposite side's best price, less slippage.
 
         Raises BadInput, NotReady, OrderRefused: then nothing was sent.
 
-        Two legs (today's and history apart) are sent one after the other without waiting: each takes lots that the other cannot
-        reach, so what is refused to one says nothing of the other, and who wants to get out should not hold the rest of the
-        position while the first leg's answer is awaited. Nothing is taken back either. The outcome has every leg, sent or not.
+        Two legs (today's and history apart) are sent one after the other without waiting: each takes lots
+        that the other cannot reach, so what is refused to one says nothing of the other, and who wants to get
+        out should not hold the rest of the position while the first leg's answer is awaited. Nothing is taken
+        back either. The outcome has every leg, sent or not.
         """
         return self._told_if_late(request.deadline, lambda: self._close(request))
 
@@ -336,19 +400,27 @@ class OrderDesk:
             raise BadInput("direction", "direction 应为 long 或 short（持仓方向）")
         volume = checked_volume(request.volume, contract, is_market=False, is_open=False)
         closable = self._closable(contract.symbol, request.direction, volume)
-        legs = split_close(volume, closable, self._config["CLOSE_PATTERN"], contract.position_date_type == "1")
+        legs = split_close(
+            volume, closable, self._config["CLOSE_PATTERN"], contract.position_date_type == "1"
+        )
         price = self._closing_price(contract, request.direction)
         direction = "short" if request.direction == "long" else "long"
         limits = self._limits(contract)
         orders = [
-            checked_order(PlaceOrder(contract.local_symbol, direction, leg.offset, "limit", price, leg.volume), contract, limits)
+            checked_order(
+                PlaceOrder(contract.local_symbol, direction, leg.offset, "limit", price, leg.volume),
+                contract,
+                limits,
+            )
             for leg in legs
         ]
         return _all_of([self._send_leg(order, request.deadline) for order in orders])
 
     def _closable(self, symbol: str, direction: str, volume: int) -> Closable:
-        """What a close of so many lots may take. Lots that other sessions' orders hold count as free where the rest is not enough:
-        whether they still hold them is the counter's to say, and its refusal harms nobody."""
+        """What a close of so many lots may take. Lots that other sessions' orders hold count as free where
+        the rest is not enough: whether they still hold them is the counter's to say, and its refusal harms
+        nobody.
+        """
         book = self._book()
         closable: Closable = book.closable(symbol, direction)
         if volume <= sum(closable):
@@ -366,19 +438,26 @@ class OrderDesk:
             return done(OrderOutcome("", "refused", error.code, error.message))
 
     def _closing_price(self, contract: ContractData, direction: str) -> float:
-        """Raises OrderRefused where no quote says what holds now; the contract is subscribed then, so that a retry works."""
+        """Raises OrderRefused where no quote says what holds now; the contract is subscribed then, so that a
+        retry works.
+        """
         quote = self._account.quote(contract.local_symbol)
         if quote is None:
             self._subscribe(contract.local_symbol)
             trouble = self._account.market_reason()
-            why = f"行情前置{trouble}，没有可用的行情" if trouble else f"还没有 {contract.local_symbol} 当日的行情，已订阅"
+            why = (
+                f"行情前置{trouble}，没有可用的行情"
+                if trouble
+                else f"还没有 {contract.local_symbol} 当日的行情，已订阅"
+            )
             raise OrderRefused(f"{why}，未发出；请稍后再试，或自己报限价", code="NO_FRESH_PRICE")
         price = price_to_meet(direction, quote.bid_price_1, quote.ask_price_1, quote.last_price)
         slippage = self._config["SLIPPAGE_COVER" if direction == "long" else "SLIPPAGE_SELL"]
         upper, lower = self._limits(contract)
         return close_price(price, direction, slippage, contract.pricetick, lower, upper)
 
-    # ── what comes back ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what comes back
+    # ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def on_order(self, row: dict[str, Any], is_news: bool) -> None:
         """An order has changed. `is_news`: the journal did not know."""
@@ -435,13 +514,17 @@ class OrderDesk:
 
 
 def _end_of(row: dict[str, Any]) -> str:
-    """How an order of an earlier trading day ended: what still worked ended with its day, which no row says."""
+    """How an order of an earlier trading day ended: what still worked ended with its day, which no row
+    says.
+    """
     end = "当日结束时未成交部分已失效" if row["status"] in rows.WORKING else row["status"]
     return f"{end}，成交 {row['traded']:g}/{row['volume']:g} 手"
 
 
 def _same_order(journaled: dict[str, Any], request: PlaceOrder) -> bool:
-    """Whether the journal's request asks for the same as this one. Without the contract list, which may be loading or newer."""
+    """Whether the journal's request asks for the same as this one. Without the contract list, which may be
+    loading or newer.
+    """
     symbol = request.local_symbol.strip()
     named = journaled.get("local_symbol", "")
     asked = {

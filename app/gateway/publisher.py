@@ -1,8 +1,9 @@
 """Who watches this account, and how its events reach them. Gateway process, event thread only.
 
-A watcher is a connection of the channel. Every event is encoded once for all of them. Ticks conflate per contract while they
-wait for a slow watcher; nothing else is ever dropped. Whole lists go out at most once per `LIST_INTERVAL`, and the last change
-always does. A snapshot and the first push that follows it come from one cut: both are made here, in one step of the event loop.
+A watcher is a connection of the channel. Every event is encoded once for all of them. Ticks conflate per
+contract while they wait for a slow watcher; nothing else is ever dropped. Whole lists go out at most once per
+`LIST_INTERVAL`, and the last change always does. A snapshot and the first push that follows it come from one
+cut: both are made here, in one step of the event loop.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import Any, Protocol
 
 import orjson
 
-from app.gateway.channel import ChannelClosed
-from app.gateway.messages import Push
-from app.gateway.rpc import encode_push
 from app.lib import rows
+from app.wire.channel import ChannelClosed
+from app.wire.messages import Push
+from app.wire.rpc import encode_push
 
 LIST_INTERVAL = 0.1
 DETAIL_OF = {"account": "account_detail"}  # lists of the same figures: they change together
@@ -43,7 +44,9 @@ class Watcher(Protocol):
 
 
 class Throttle:
-    """Calls `action(key)` at once, then at most once per `interval` per key; what came in between is made up for at its end."""
+    """Calls `action(key)` at once, then at most once per `interval` per key; what came in between is made up
+    for at its end.
+    """
 
     def __init__(self, loop: Loop, interval: float, action: Callable[[str], None]) -> None:
         self._loop = loop
@@ -81,10 +84,13 @@ class Publisher:
         self.cut = 0
         self._conflated = 0  # at watchers that have gone
 
-    # ── watchers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── watchers
+    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def watch(self, watcher: Watcher) -> bytes:
-        """The snapshot; what `watcher` gets from now on is newer. While the account is loading it has no lists: they follow."""
+        """The snapshot; what `watcher` gets from now on is newer. While the account is loading it has no
+        lists: they follow.
+        """
         self._watchers[watcher] = None
         names = ("status",) if self.muted else self._lists
         picture = {"seq": self.seq, **{name: self._lists[name]() for name in names}}
@@ -111,7 +117,8 @@ class Publisher:
         """How many events gave way to a newer one because a watcher was slow."""
         return self._conflated + sum(watcher.conflated for watcher in self._watchers)
 
-    # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── events
+    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def push(self, name: str, payload: bytes, symbol: str = "", key: str | None = None) -> None:
         """One event to all who watch. With `key` a newer one takes the place of an older that still waits."""
@@ -130,7 +137,9 @@ class Publisher:
         self.push("tick", payload, local_symbol, f"tick:{local_symbol}")
 
     def strategy(self, name: str, payload: bytes, deleted: bool) -> None:
-        """The `strategy` event of one that has changed; snapshots have the newest of each that is not deleted."""
+        """The `strategy` event of one that has changed; snapshots have the newest of each that is not
+        deleted.
+        """
         if deleted:
             self._strategies.pop(name, None)
         else:
@@ -138,7 +147,9 @@ class Publisher:
         self.push("strategy", payload)
 
     def journaled(self, name: str, seq: int, row: Mapping[str, Any]) -> None:
-        """`order_update` or `trade_update`: one row with its number in the journal, in the journal's order."""
+        """`order_update` or `trade_update`: one row with its number in the journal, in the journal's
+        order.
+        """
         self.seq = max(self.seq, seq)
         self.push(name, rows.event(name, row, seq=seq))
 
@@ -151,7 +162,9 @@ class Publisher:
                     self._changed(DETAIL_OF[name])
 
     def mute(self, muted: bool) -> None:
-        """While an account is loading its lists are half of the truth: no list leaves until that is over, then all do."""
+        """While an account is loading its lists are half of the truth: no list leaves until that is over,
+        then all do.
+        """
         was, self.muted = self.muted, muted
         if was and not muted:
             self.changed(*(name for name in self._lists if name not in ("contract", "status")))

@@ -1,6 +1,7 @@
 """Which contracts the account has asked for, kept over restarts. Gateway process, event thread.
 
-What the account holds or works in is streamed by the interface itself (its price moves the account) and is none of this.
+What the account holds or works in is streamed by the interface itself (its price moves the account) and is
+none of this.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class MarketFront(Protocol):
 class Subscriptions:
     """`resolve` gives a known contract's local symbol (None: unknown); `front` the market as it is now."""
 
-    def __init__(self, store: Store, resolve: Callable[[str], str | None], front: Callable[[], MarketFront]) -> None:
+    def __init__(
+        self, store: Store, resolve: Callable[[str], str | None], front: Callable[[], MarketFront]
+    ) -> None:
         self._store = store
         self._resolve = resolve
         self._front = front
@@ -39,7 +42,9 @@ class Subscriptions:
         return len(self._wanted)
 
     def add(self, symbols: Iterable[str]) -> list[str]:
-        """Subscribe all of them or none; returns their local symbols. Raises BadInput with the unknown ones."""
+        """Subscribe all of them or none; returns their local symbols. Raises BadInput with the unknown
+        ones.
+        """
         found = self._known(symbols)
         new = [symbol for symbol in found if symbol not in self._wanted]
         if new:
@@ -62,7 +67,9 @@ class Subscriptions:
         return found
 
     def restore(self) -> None:
-        """Ask the market for everything again: after a restart, a reconnect, a new trading day. The expired are let go."""
+        """Ask the market for everything again: after a restart, a reconnect, a new trading day. The expired
+        are let go.
+        """
         for symbol in sorted(self._wanted):
             if self._resolve(symbol) is None:
                 log.info("合约 %s 已不在合约表中，取消订阅", symbol)

@@ -1,6 +1,8 @@
-"""The eight settings of an account that /config reads and writes: their defaults, types and limits. Pure; gateway process.
+"""The eight settings of an account that /config reads and writes: their defaults, types and limits. Pure;
+gateway process.
 
-The names are ctpbee's, the values what ctpbee and we use them as. A form sends text, JSON sends numbers and booleans: both are taken.
+The names are ctpbee's, the values what ctpbee and we use them as. A form sends text, JSON sends numbers and
+booleans: both are taken.
 """
 
 from __future__ import annotations
@@ -71,7 +73,9 @@ DEFAULTS: dict[str, Any] = {key: default for key, (default, _) in _KEYS.items()}
 
 
 def checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The known ones among `values`, typed; unknown keys are ignored. Raises BadInput naming the first that is wrong."""
+    """The known ones among `values`, typed; unknown keys are ignored. Raises BadInput naming the first that
+    is wrong.
+    """
     known = {key: check(key, values[key]) for key, (_, check) in _KEYS.items() if key in values}
     if not known:
         raise BadInput("", f"没有可修改的设置项：可用 {'、'.join(_KEYS)}")

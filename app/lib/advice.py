@@ -1,7 +1,8 @@
-"""What a refusal says, who said it, and what a trader can do about it, by code (docs/domain.md, Error ids). Pure; any process.
+"""What a refusal says, who said it, and what a trader can do about it, by code (docs/domain.md, Error ids).
+Pure; any process.
 
-Texts differ between counters in wording and punctuation: match the id, show the counter's own text, add our line. docs/errors.md is
-made of these tables: `python -m app.lib.error_page`.
+Texts differ between counters in wording and punctuation: match the id, show the counter's own text, add our
+line. docs/errors.md is made of these tables: `python -m app.lib.error_page`.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ COUNTER: dict[int, Known] = {
     60: Known("用户在线会话超出上限", LOGIN, "登录会话数已到上限，请退出其他终端"),
     63: Known("客户端认证失败", LOGIN, "客户端认证失败，请核对 appid 和 auth_code"),
     64: Known("客户端认证失败", LOGIN, "客户端认证失败，请核对 appid 和 auth_code"),
-    75: Known("连续登录失败次数超限，登录被禁止", LOGIN, "登录失败次数过多，账户已被锁定，请联系期货公司，不要再试"),
+    75: Known(
+        "连续登录失败次数超限，登录被禁止", LOGIN, "登录失败次数过多，账户已被锁定，请联系期货公司，不要再试"
+    ),
     78: Known("发送失败", ANY, "发送失败，请检查网络后核对委托列表"),
     79: Known("发送失败", ANY, "发送失败，请检查网络后核对委托列表"),
     80: Known("交易所不支持的价格类型", ORDER, "该交易所不支持此价格类型，请改用限价"),
@@ -87,7 +90,9 @@ COUNTER: dict[int, Known] = {
 }
 
 LOCKED = {75, 143, 144, 4060}
-"""Lock-outs of the account or the address: never tried again, and our own limit of attempts comes before them."""
+"""Lock-outs of the account or the address: never tried again, and our own limit of attempts comes before
+them.
+"""
 
 
 class Own(NamedTuple):
@@ -101,29 +106,47 @@ US, EXCHANGE, COUNTER_SIDE = "us", "exchange", "counter"
 BY_TEXT = {US: "本服务", EXCHANGE: "交易所", COUNTER_SIDE: "柜台"}
 
 OWN: dict[str, Own] = {
-    "EXCHANGE_REJECT": Own(EXCHANGE, "交易所拒绝，原因是回报里的状态信息（StatusMsg）：价格越界、不合最小变动价位、时段不对等"),
-    "NEVER_ARRIVED": Own(COUNTER_SIDE, "发出后断线，重新登录后两次查询都没有它，也没有同样的：没有到达，或到达时被拒；可以重新下单"),
-    "ORDER_ALIKE": Own(COUNTER_SIDE, "发出后没有回音，柜台没有这个编号的，却有一张同样的：可能就是它（清流重启后编号会变）；勿重复下单"),
-    "ORDER_FORGOTTEN": Own(COUNTER_SIDE, "柜台受理过，重新登录后两次查询都没有：结局不明，不再冻结；请向期货公司核对，勿重复下单"),
+    "EXCHANGE_REJECT": Own(
+        EXCHANGE, "交易所拒绝，原因是回报里的状态信息（StatusMsg）：价格越界、不合最小变动价位、时段不对等"
+    ),
+    "NEVER_ARRIVED": Own(
+        COUNTER_SIDE,
+        "发出后断线，重新登录后两次查询都没有它，也没有同样的：没有到达，或到达时被拒；可以重新下单",
+    ),
+    "ORDER_ALIKE": Own(
+        COUNTER_SIDE,
+        "发出后没有回音，柜台没有这个编号的，却有一张同样的：可能就是它（清流重启后编号会变）；勿重复下单",
+    ),
+    "ORDER_FORGOTTEN": Own(
+        COUNTER_SIDE, "柜台受理过，重新登录后两次查询都没有：结局不明，不再冻结；请向期货公司核对，勿重复下单"
+    ),
     "NEVER_SENT": Own(US, "与前置的连接已断开，报单没有发出"),
     "NEVER_SENT_NETWORK": Own(US, "CTP 库答 -1：网络连接失败，没有发出"),
     "NEVER_SENT_UNANSWERED": Own(US, "CTP 库答 -2：未答复的请求已到上限，没有发出；稍后再试"),
     "NEVER_SENT_TOO_FAST": Own(US, "CTP 库答 -3：每秒请求数已到上限，没有发出；放慢"),
-    "NEVER_SENT_TOO_LATE": Own(US, "网关停顿或过忙，轮到这张报单时已过时限（2 秒），没有发出；请看过行情再下，换一个 client_order_id"),
+    "NEVER_SENT_TOO_LATE": Own(
+        US, "网关停顿或过忙，轮到这张报单时已过时限（2 秒），没有发出；请看过行情再下，换一个 client_order_id"
+    ),
     "LOADING": Own(US, "刚登录，账户正在载入，还读不到列表；几秒后再试"),
     "NOT_READY": Own(US, "交易前置未就绪（断线、载入、休市，原因写在文字里），没有发出"),
     "JOURNAL_FAILED": Own(US, "报单日志写不进磁盘，没有发出"),
     "NOT_TRADABLE": Own(US, "合约不在交易（已到期、未上市），或是期权、套利合约，没有发出"),
-    "NO_MARKET_ORDERS": Own(US, "这个交易所没有市价单，没有发出：改用限价，或设置 `market_orders`（docs/ctp.md）"),
+    "NO_MARKET_ORDERS": Own(
+        US, "这个交易所没有市价单，没有发出：改用限价，或设置 `market_orders`（docs/ctp.md）"
+    ),
     "UNKNOWN_SYMBOL": Own(US, "合约表里没有这个合约，没有发出"),
     "ORDER_NOT_FOUND": Own(US, "本账户当日没有这张报单，撤单没有发出"),
     "ORDER_ENDED": Own(US, "要撤的报单已经结束（全部成交、已撤销、拒单、已触发），撤单没有发出"),
     "CLIENT_ORDER_ID_REUSED": Own(
-        US, "client_order_id 已用于另一张报单 order_id，或在以前的交易日用过（trading_day 是那天，end 是结局），没有发出；请换一个编号"
+        US,
+        "client_order_id 已用于另一张报单 order_id，或在以前的交易日用过（trading_day 是那天，end 是结局），"
+        "没有发出；请换一个编号",
     ),
     "CLOSABLE_EXCEEDED": Own(US, "平仓手数超过可平，没有发出"),
     "NO_LAST_PRICE": Own(US, "没有买卖盘，也没有最新价，定不出平仓价，没有发出：请自己报限价"),
-    "NO_FRESH_PRICE": Own(US, "没有这个合约当日的行情，没有发出：行情前置就绪、合约已订阅并收到行情之后再试，或自己报限价"),
+    "NO_FRESH_PRICE": Own(
+        US, "没有这个合约当日的行情，没有发出：行情前置就绪、合约已订阅并收到行情之后再试，或自己报限价"
+    ),
     "FRONT_UNREACHABLE": Own(US, "限定时间内前置没有应答：核对地址与网络，`python run.py doctor` 可试连"),
     "OUT_OF_HOURS": Own(US, "不在交易时段，前置不可用：网关留着，到点自动登录"),
     "FRONT_ADDRESS": Own(US, "前置地址不是 tcp://主机:端口（几个用逗号隔开）"),
@@ -136,7 +159,9 @@ OWN: dict[str, Own] = {
     "PASSWORD_DIFFERS": Own(US, "账户已登录，密码与登录时不同"),
     "FRONT_DIFFERS": Own(US, "账户已登录在另一组前置上，请先注销"),
     "FRONT_NOT_LISTED": Own(US, "这组前置不在本服务的名单（设置 `fronts`）里，没有连接它"),
-    "FRONT_NOT_ALLOWED": Own(US, "账户以前登录的是另一组前置，没有连接这一组：确要换，在服务器上 `python run.py fronts allow`"),
+    "FRONT_NOT_ALLOWED": Own(
+        US, "账户以前登录的是另一组前置，没有连接这一组：确要换，在服务器上 `python run.py fronts allow`"
+    ),
     "FRONTS_UNSET": Own(US, "对外服务没有写明可登录的期货公司前置（设置 `fronts`），没有连接任何前置"),
     "ACCOUNT_KEY_TAKEN": Own(US, "另一账户正以同一个旧名字的目录登录，没有连接前置；等它登录完再试"),
     "AUTH_CODE_UNSET": Own(US, "对外服务还没有授权码：在服务器上 `python run.py auth-code`"),
@@ -144,7 +169,10 @@ OWN: dict[str, Own] = {
     "NO_SETTLEMENT": Own(COUNTER_SIDE, "柜台没有（这一天的）结算单"),
     "HOST_DOWN": Own(US, "网关管理进程没有应答；稍后再试"),
     "GATEWAY_FAILED": Own(US, "账户的网关没能启动，原因在它的日志里"),
-    "GATEWAY_FROZEN": Own(US, "网关停顿或过忙，几秒没有应答（状态 frozen）：报单、平仓没有交给它，没有发出；恢复后再试。撤单照交"),
+    "GATEWAY_FROZEN": Own(
+        US,
+        "网关停顿或过忙，几秒没有应答（状态 frozen）：报单、平仓没有交给它，没有发出；恢复后再试。撤单照交",
+    ),
     "GATEWAY_TIMEOUT": Own(US, "网关没有在限定时间内应答：读列表可再试，报单与撤单先核对委托列表"),
     "COUNTER_FAILED": Own(US, "内置柜台没能启动，原因在日志 counter 里"),
     "BAD_JSON": Own(US, "请求体不是一个 JSON 对象"),
@@ -158,7 +186,9 @@ OWN: dict[str, Own] = {
     "UNREADABLE_FILE": Own(US, "策略文件读不出来"),
     "TOO_MANY_STRATEGIES": Own(US, "账户自己的策略，或同时运行的，已到上限 `max_strategies`"),
     "SHARED_STRATEGY": Own(US, "共享的策略各账户都能运行，只能由管理员在服务器上删除；要改，存一份自己的"),
-    "STRATEGIES_OFF": Own(US, "这里不运行策略：设置如此，或须关住而没有可用的 bubblewrap（docs/strategies.md）"),
+    "STRATEGIES_OFF": Own(
+        US, "这里不运行策略：设置如此，或须关住而没有可用的 bubblewrap（docs/strategies.md）"
+    ),
     "NOT_THIS_STRATEGY": Own(US, "有进程以一个策略的名义连接网关，而密钥不对"),
     "NOT_FOR_STRATEGIES": Own(US, "策略的连接只能订阅、报单、撤单、查自己的报单与写日志"),
     "UNSAFE_FILE": Own(US, "策略文件不是策略目录里的普通文件"),

@@ -1,14 +1,17 @@
-"""Files of 1-minute bars, read whole: CSV, plain or gzipped, and Parquet. The importing command; pure but for reading the file.
+"""Files of 1-minute bars, read whole: CSV, plain or gzipped, and Parquet. The importing command; pure but for
+reading the file.
 
-Told by its first bytes and its column names, never by the file's name. Taken are the layout of ctpbee's examples (`local_symbol,
-datetime, open_price, …`), the plain one (`symbol, datetime, open, …`), and our own (`local_symbol, timestamp`, then the names of Bar);
-whatever else a file has is left alone. Times are epoch milliseconds, or dates, in exchange time unless they have a zone. A bar is
-labelled with its start or its end: where nobody says which, milliseconds are starts (they are ours), and of dates those at the edges
-of trading sections tell. Where a recorder kept an auction's print, or one at a section's end, as a bar of its own, it is merged into
-the minute that it belongs to (docs/domain.md, Time 4 and 5), as bars of ticks have it; milliseconds are taken as they are.
+Told by its first bytes and its column names, never by the file's name. Taken are the layout of ctpbee's
+examples (`local_symbol, datetime, open_price, …`), the plain one (`symbol, datetime, open, …`), and our own
+(`local_symbol, timestamp`, then the names of Bar); whatever else a file has is left alone. Times are epoch
+milliseconds, or dates, in exchange time unless they have a zone. A bar is labelled with its start or its end:
+where nobody says which, milliseconds are starts (they are ours), and of dates those at the edges of trading
+sections tell. Where a recorder kept an auction's print, or one at a section's end, as a bar of its own, it is
+merged into the minute that it belongs to (docs/domain.md, Time 4 and 5), as bars of ticks have it;
+milliseconds are taken as they are.
 
-Either the whole file is sound or nothing of it is given: BadBarFile names the bad rows by file and line. A file may come from anybody:
-lines, rows and what is unpacked are bounded, and so is what is said of them.
+Either the whole file is sound or nothing of it is given: BadBarFile names the bad rows by file and line. A
+file may come from anybody: lines, rows and what is unpacked are bounded, and so is what is said of them.
 """
 
 from __future__ import annotations
@@ -63,7 +66,9 @@ MOST_FIGURE = 1e15  # yuan, lots: what a double tells exactly, and a store holds
 
 
 class BadBarFile(AppError):
-    """A file of bars is not what it should be: mend what the message names and import it again; nothing of it was kept."""
+    """A file of bars is not what it should be: mend what the message names and import it again; nothing of it
+    was kept.
+    """
 
     default_code = "BAD_BAR_FILE"
 
@@ -84,9 +89,11 @@ class _Labelled(NamedTuple):
 def read_bar_file(
     path: Path, symbol: str = "", label: str = "", on_row: Callable[[int], object] = lambda _count: None
 ) -> dict[str, list[Bar]]:
-    """The file's bars by local symbol, oldest first. Raises BadBarFile, and BadInput for a `symbol` or `label` that is none.
+    """The file's bars by local symbol, oldest first. Raises BadBarFile, and BadInput for a `symbol` or
+    `label` that is none.
 
-    `symbol` names the contract where the file does not; where it does, they must agree. `on_row(1)` is called for every row.
+    `symbol` names the contract where the file does not; where it does, they must agree. `on_row(1)` is called
+    for every row.
     """
     if label not in ("", *LABELS):
         raise BadInput("label", f"label 应为 {'、'.join(LABELS)} 之一")
@@ -110,19 +117,25 @@ def read_bar_file(
 
 
 class Documents(NamedTuple):
-    """What came of reading documents: the bars, how many took the place of an earlier one, and what is wrong with the rest."""
+    """What came of reading documents: the bars, how many took the place of an earlier one, and what is wrong
+    with the rest.
+    """
 
     bars: list[Bar]
     repeated: int
     problems: list[str]
 
 
-def read_bar_documents(name: str, documents: Iterable[Mapping[str, Any]], label: str = "") -> tuple[str, Documents]:
-    """The bars of one contract, called `name`, as a recorder left them in a database: `{timestamp, open_price, …}`, in their order there.
+def read_bar_documents(
+    name: str, documents: Iterable[Mapping[str, Any]], label: str = ""
+) -> tuple[str, Documents]:
+    """The bars of one contract, called `name`, as a recorder left them in a database: `{timestamp,
+    open_price, …}`, in their order there.
 
-    Unlike a file, a collection is read as far as it goes: of a minute that is there twice the later document counts, and documents that
-    are no bar are named and left out. Returns the local symbol, and the bars oldest first. Raises BadInput for a name that is no
-    contract's, BadBarFile when nobody can tell what the labels are.
+    Unlike a file, a collection is read as far as it goes: of a minute that is there twice the later document
+    counts, and documents that are no bar are named and left out. Returns the local symbol, and the bars
+    oldest first. Raises BadInput for a name that is no contract's, BadBarFile when nobody can tell what the
+    labels are.
     """
     local_symbol = _local_symbol(name, "")
     found: dict[int, _Labelled] = {}
@@ -130,7 +143,12 @@ def read_bar_documents(name: str, documents: Iterable[Mapping[str, Any]], label:
     repeated = 0
     for number, document in enumerate(documents, 1):
         try:
-            row = {ours: document[theirs] for ours, known in NAMES.items() for theirs in reversed(known) if theirs in document}
+            row = {
+                ours: document[theirs]
+                for ours, known in NAMES.items()
+                for theirs in reversed(known)
+                if theirs in document
+            }
             missing = [needed for needed in NEEDED if needed not in row]
             if missing:
                 raise _Bad(f"缺少 {'、'.join('/'.join(NAMES[one]) for one in missing)}")
@@ -206,11 +224,16 @@ class _Problems:
             raise BadBarFile("\n".join([*self._named, *rest]))
 
 
-# ── tables: the header, then every row with its number ───────────────────────────────────────────────────────────────
+# ── tables: the header, then every row with its number
+# ───────────────────────────────────────────────────────────────
 
 
 def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
-    with gzip.open(path, "rt", encoding="utf-8-sig", newline="") if packed else path.open(encoding="utf-8-sig", newline="") as text:
+    with (
+        gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+        if packed
+        else path.open(encoding="utf-8-sig", newline="") as text
+    ):
         reader = csv.reader(_lines(path, text))
         header = next(reader, None)
         if not header:
@@ -250,7 +273,9 @@ def _parquet(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
 
     with ExitStack() as opened:  # the library leaves its files to the garbage collector
         try:
-            file = ParquetFile(str(path), open_with=lambda name, mode="rb": opened.enter_context(open(name, mode)))
+            file = ParquetFile(
+                str(path), open_with=lambda name, mode="rb": opened.enter_context(open(name, mode))
+            )
             names = [name for name in file.columns if any(name in known for known in NAMES.values())]
             _check_size(path, file.row_groups)
             groups = file.iter_row_groups(columns=names, index=False)
@@ -281,14 +306,17 @@ def _check_size(path: Path, groups: Iterable[Any]) -> None:
 def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
     """Where each of our names stands."""
     names = [name.strip() for name in header]
-    columns = {ours: names.index(name) for ours, known in NAMES.items() for name in reversed(known) if name in names}
+    columns = {
+        ours: names.index(name) for ours, known in NAMES.items() for name in reversed(known) if name in names
+    }
     missing = ["/".join(NAMES[name]) for name in NEEDED if name not in columns]
     if missing:
         raise BadBarFile(f"{path.name}:1: 表头缺少 {'、'.join(missing)}")
     return columns
 
 
-# ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── rows
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _symbol_of(row: Mapping[str, Any], given: str, exchange: str) -> str:
@@ -316,7 +344,9 @@ def _bar_of(row: Mapping[str, Any], timestamp: int) -> Bar:
     first, high, low, last = (_number(row, name) for name in ("open", "high", "low", "close"))
     if not 0 < low <= min(first, last) <= max(first, last) <= high:
         raise _Bad(f"价格不成 K 线：开 {first} 高 {high} 低 {low} 收 {last}")
-    volume, turnover, interest = (_number(row, name) if name in row else 0.0 for name in ("volume", "turnover", "open_interest"))
+    volume, turnover, interest = (
+        _number(row, name) if name in row else 0.0 for name in ("volume", "turnover", "open_interest")
+    )
     if volume < 0 or volume != int(volume) or interest < 0:
         raise _Bad(f"成交量 {volume} 或持仓量 {interest} 不合法")
     if max(high, volume, abs(turnover), interest) > MOST_FIGURE:
@@ -362,7 +392,8 @@ def _time(value: Any) -> tuple[int, bool]:
     return timestamp, is_date
 
 
-# ── labels ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── labels
+# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _is_end(name: str, rows: Sequence[_Labelled], label: str) -> bool:
@@ -376,8 +407,12 @@ def _is_end(name: str, rows: Sequence[_Labelled], label: str) -> bool:
         moment = datetime.fromtimestamp(bar.timestamp / 1000, SHANGHAI)
         for section in sections(product_of(local_symbol), compact(trading_day_of(moment))):
             starts += moment == section.start and not section.auction
-            openings += moment == section.start and section.auction  # with labels of ends, an auction's own bar
+            openings += (
+                moment == section.start and section.auction
+            )  # with labels of ends, an auction's own bar
             ends += moment == section.end
     if starts and ends or not (starts or ends or openings):
-        raise BadBarFile(f"{name}: 看不出 K 线以开始还是结束时刻为标签，请用 --label start 或 --label end 指明")
+        raise BadBarFile(
+            f"{name}: 看不出 K 线以开始还是结束时刻为标签，请用 --label start 或 --label end 指明"
+        )
     return bool(ends)

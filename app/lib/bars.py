@@ -1,8 +1,10 @@
-"""Bars out of ticks, and longer bars out of 1-minute bars. Pure: time comes with the ticks and with `on_clock`.
+"""Bars out of ticks, and longer bars out of 1-minute bars. Pure: time comes with the ticks and with
+`on_clock`.
 
-Which minute a snapshot belongs to is the exchange's affair (auction prints, section ends, breaks, the night): an `Hours` says
-it (app/lib/sessions.py), None for what makes no bar, such as a settlement snapshot. Every other snapshot counts, traded or
-not; a bar's volume and turnover are differences of the cumulative figures, which restart each trading day.
+Which minute a snapshot belongs to is the exchange's affair (auction prints, section ends, breaks, the night):
+an `Hours` says it (app/lib/sessions.py), None for what makes no bar, such as a settlement snapshot. Every
+other snapshot counts, traded or not; a bar's volume and turnover are differences of the cumulative figures,
+which restart each trading day.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from app.model.store import Bar
 
 MINUTE = timedelta(minutes=1)
 CLOSE_GRACE = timedelta(seconds=2)
-"""How long after its minute a bar waits for its last print: a section's closing print is stamped in the minute that follows."""
+"""How long after its minute a bar waits for its last print: a section's closing print is stamped in the
+minute that follows.
+"""
 
 INTERVAL_MINUTES = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60}
 INTERVALS = (*INTERVAL_MINUTES, "1d")
@@ -38,11 +42,15 @@ class Hours(Protocol):
         """Start of the trading day's first minute; None when the product never pauses."""
 
     def periods(self, product: str, trading_day: str, minutes: int) -> Mapping[int, int]:
-        """Where the longer bar of each minute of the sections begins, both in epoch ms; what is not in it stands on the clock."""
+        """Where the longer bar of each minute of the sections begins, both in epoch ms; what is not in it
+        stands on the clock.
+        """
 
 
 class Tick(Protocol):
-    """What of a tick makes bars; ctpbee's TickData has it. Volume and turnover are the trading day's so far, as the exchange sends them."""
+    """What of a tick makes bars; ctpbee's TickData has it. Volume and turnover are the trading day's so far,
+    as the exchange sends them.
+    """
 
     local_symbol: str
     datetime: datetime
@@ -72,20 +80,28 @@ class _Series:
     turnover: float
     missed: bool  # something may have been missed since that print
     bar: Bar | None = None
-    behind: timedelta = timedelta()  # how far its newest print was behind the counter's clock, be it the clock that is wrong
-    start: datetime | None = None  # of `bar`, or of the last one that closed: nothing before it, nor it once closed, changes again
+    behind: timedelta = (
+        timedelta()
+    )  # how far its newest print was behind the counter's clock, be it the clock that is wrong
+    start: datetime | None = (
+        None  # of `bar`, or of the last one that closed: nothing before it, nor it once closed, changes again
+    )
 
 
 class BarBuilder:
     """1-minute bars of many contracts, from one thread."""
 
     def __init__(
-        self, hours: Hours, product_of: Callable[[str], str], size_of: Callable[[str], float] = lambda _local_symbol: 1.0
+        self,
+        hours: Hours,
+        product_of: Callable[[str], str],
+        size_of: Callable[[str], float] = lambda _local_symbol: 1.0,
     ) -> None:
-        """`size_of(local_symbol)` is a contract's multiplier: a bar's turnover is yuan, whether or not the counter has it in its own.
+        """`size_of(local_symbol)` is a contract's multiplier: a bar's turnover is yuan, whether or not the
+        counter has it in its own.
 
-        What CTP computes for CZCE counts the day's average in whole yuan times the volume: there a day's turnover is right, a minute's
-        only about right.
+        What CTP computes for CZCE counts the day's average in whole yuan times the volume: there a day's
+        turnover is right, a minute's only about right.
         """
         self._hours = hours
         self._product_of = product_of
@@ -93,10 +109,12 @@ class BarBuilder:
         self._series: dict[str, _Series] = {}
 
     def on_tick(self, tick: Tick, now: datetime | None = None) -> list[ClosedBar]:
-        """Take a snapshot; returns the bars that it closes. A late or repeated one changes nothing that is closed.
+        """Take a snapshot; returns the bars that it closes. A late or repeated one changes nothing that is
+        closed.
 
-        `now` is the counter's clock. By it the first snapshot of a contract, which a front answers a subscription with, is known to be
-        of a minute that is over: whoever was there then has made that bar, and it is only where counting begins.
+        `now` is the counter's clock. By it the first snapshot of a contract, which a front answers a
+        subscription with, is known to be of a minute that is over: whoever was there then has made that bar,
+        and it is only where counting begins.
         """
         series = self._series.get(tick.local_symbol)
         if series is not None and tick.trading_day < series.trading_day:
@@ -113,19 +131,28 @@ class BarBuilder:
                 product, tick, start, watched=series is not None and not series.missed
             )
             if now is not None and now >= start + MINUTE + CLOSE_GRACE:
-                series.volume, series.turnover, series.missed, series.start = tick.volume, tick.turnover, True, start
+                series.volume, series.turnover, series.missed, series.start = (
+                    tick.volume,
+                    tick.turnover,
+                    True,
+                    start,
+                )
                 return closed
         if now is not None:
             series.behind = now - tick.datetime
         if start is None or tick.last_price <= 0 or tick.volume < series.volume:
             return closed
-        if series.start is not None and (start < series.start or (start == series.start and series.bar is None)):
+        if series.start is not None and (
+            start < series.start or (start == series.start and series.bar is None)
+        ):
             return closed  # its minute is over: the volume goes to the next bar, so that the day's sum holds
         if start != series.start:
             closed += self._close(tick.local_symbol, series)
             price = tick.last_price
             series.start = start
-            series.bar = Bar(int(start.timestamp() * 1000), price, price, price, price, 0, complete=not series.missed)
+            series.bar = Bar(
+                int(start.timestamp() * 1000), price, price, price, price, 0, complete=not series.missed
+            )
             series.missed = False
         assert series.bar is not None
         series.bar = series.bar._replace(
@@ -145,23 +172,29 @@ class BarBuilder:
         unit = 1.0 if has_multiplier(tick.turnover / tick.volume, tick.last_price, size) else size
         if watched or start == self._hours.day_open(product, tick.trading_day):
             return _Series(product, tick.trading_day, unit, volume=0.0, turnover=0.0, missed=False)
-        return _Series(product, tick.trading_day, unit, volume=tick.volume, turnover=tick.turnover, missed=True)
+        return _Series(
+            product, tick.trading_day, unit, volume=tick.volume, turnover=tick.turnover, missed=True
+        )
 
     def on_clock(self, now: datetime) -> list[ClosedBar]:
         """Close what is over although no further tick came. `now` is the counter's clock, aware.
 
-        What is over is judged by each contract's own prints: one clock that goes wrong, or is another than the exchange's, would
-        close every bar at its first print.
+        What is over is judged by each contract's own prints: one clock that goes wrong, or is another than
+        the exchange's, would close every bar at its first print.
         """
         return [
             closed
             for local_symbol, series in self._series.items()
-            if series.bar is not None and series.start is not None and now - series.behind >= series.start + MINUTE + CLOSE_GRACE
+            if series.bar is not None
+            and series.start is not None
+            and now - series.behind >= series.start + MINUTE + CLOSE_GRACE
             for closed in self._close(local_symbol, series)
         ]
 
     def interrupted(self, local_symbols: Iterable[str] | None = None) -> None:
-        """Ticks may have been missed, of these contracts or of all: the forming bar and the next of each are marked as not complete."""
+        """Ticks may have been missed, of these contracts or of all: the forming bar and the next of each are
+        marked as not complete.
+        """
         for local_symbol in list(self._series) if local_symbols is None else local_symbols:
             series = self._series.get(local_symbol)
             if series is None:
@@ -198,20 +231,28 @@ class BarBuilder:
 
 
 Periods = Callable[[str, int], Mapping[int, int]]
-"""Of a trading day and a number of minutes: where the longer bar of each minute of the sections begins (app/lib/sessions.py)."""
+"""Of a trading day and a number of minutes: where the longer bar of each minute of the sections begins
+(app/lib/sessions.py).
+"""
 
 
-def aggregate(bars: Iterable[Bar], interval: str, trading_day_of: Callable[[int], str], periods: Periods | None = None) -> list[Bar]:
-    """Longer bars from 1-minute bars, oldest first. Up to 1h they are cut by `periods`, outside of these by the clock.
+def aggregate(
+    bars: Iterable[Bar], interval: str, trading_day_of: Callable[[int], str], periods: Periods | None = None
+) -> list[Bar]:
+    """Longer bars from 1-minute bars, oldest first. Up to 1h they are cut by `periods`, outside of these by
+    the clock.
 
-    A bar's timestamp is where its period begins, whether or not that minute traded. 1d is the trading day, its night first, and has
-    that day's midnight in Shanghai as its timestamp. `trading_day_of(ms)` gives the trading day of a minute. Raises KeyError for other
-    intervals.
+    A bar's timestamp is where its period begins, whether or not that minute traded. 1d is the trading day,
+    its night first, and has that day's midnight in Shanghai as its timestamp. `trading_day_of(ms)` gives the
+    trading day of a minute. Raises KeyError for other intervals.
     """
     if interval == "1m":
         return list(bars)
     if interval == "1d":
-        return [merge(list(group), day_start(day)) for day, group in groupby(bars, lambda bar: trading_day_of(bar.timestamp))]
+        return [
+            merge(list(group), day_start(day))
+            for day, group in groupby(bars, lambda bar: trading_day_of(bar.timestamp))
+        ]
     minutes = INTERVAL_MINUTES[interval]
     groups: dict[int, list[Bar]] = {}
     of_day: Mapping[int, int] = {}
@@ -233,7 +274,9 @@ def clock_start(timestamp: int, minutes: int) -> int:
 
 @lru_cache(maxsize=1024)
 def day_start(trading_day: str) -> int:
-    """A daily bar's timestamp: the trading day's midnight in Shanghai, of products with and without a night alike."""
+    """A daily bar's timestamp: the trading day's midnight in Shanghai, of products with and without a night
+    alike.
+    """
     return int(datetime.combine(parse_day(trading_day), time(), SHANGHAI).timestamp() * 1000)
 
 

@@ -1,13 +1,15 @@
 """The account's ledger: lots, money and frozen volume as a function of the day's facts.
 
-The facts are the lots and the balance of the day before, the SET of the day's fills, the working orders and the last prices:
-the same fill twice, or fills in another order, make the same book. Rules: docs/domain.md, "Close today, close yesterday, positions"
-and "Money".
+The facts are the lots and the balance of the day before, the SET of the day's fills, the working orders and
+the last prices: the same fill twice, or fills in another order, make the same book. Rules: docs/domain.md,
+"Close today, close yesterday, positions" and "Money".
 
-Money is Decimal yuan. One rounding rule: the fee of each fill, its close profit, the margin of each lot, the profit of each
-position and what each working order freezes are rounded half up to the cent; all sums are of these.
+Money is Decimal yuan. One rounding rule: the fee of each fill, its close profit, the margin of each lot, the
+profit of each position and what each working order freezes are rounded half up to the cent; all sums are of
+these.
 
-Pure, without a clock or a thread: the built-in counter keeps it as the account's truth, a gateway as its view of the account.
+Pure, without a clock or a thread: the built-in counter keeps it as the account's truth, a gateway as its view
+of the account.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ OFFSETS = ("open", "close", "closetoday", "closeyesterday", "forced")
 
 
 class WorkingOrder(NamedTuple):
-    """An order as far as it freezes something. A market order has no price: the caller puts in the one to freeze by."""
+    """An order as far as it freezes something. A market order has no price: the caller puts in the one to
+    freeze by.
+    """
 
     order_id: str
     symbol: str
@@ -39,7 +43,8 @@ class WorkingOrder(NamedTuple):
     offset: str  # open close closetoday closeyesterday forced
     price: float
     remaining: int  # 0: no longer working
-    volume: int = 0  # as it was ordered; given, a fill that comes before its order's row unfreezes at once. 0: not known
+    # as it was ordered; given, a fill that comes before its order's row unfreezes at once. 0: not known
+    volume: int = 0
 
     @property
     def direction(self) -> str:
@@ -48,7 +53,9 @@ class WorkingOrder(NamedTuple):
 
 
 class Closable(NamedTuple):
-    """Volume that a new close may take, per bucket. Where the product does not split, the sum is what counts."""
+    """Volume that a new close may take, per bucket. Where the product does not split, the sum is what
+    counts.
+    """
 
     today: int
     yesterday: int
@@ -93,7 +100,8 @@ class Money(NamedTuple):
     balance: Decimal
     available: Decimal
     other_funds: Decimal = ZERO  # in the balance beside all that: premiums of options, mortgage
-    withheld: Decimal = ZERO  # there and not available: funds frozen by the broker, margin of deliveries, frozen premiums, a reserve
+    # there and not available: funds frozen by the broker, margin of deliveries, frozen premiums, a reserve
+    withheld: Decimal = ZERO
     withdraw_quota: Decimal = ZERO  # what may be taken out
 
     @classmethod
@@ -152,13 +160,16 @@ class Book:
         deposit: Decimal | float | str = 0,
         withdraw: Decimal | float | str = 0,
     ) -> None:
-        """`lots` are those at the start of the day, with the last settlement as base: all of them are history, and what was opened
-        on this day comes in as fills (given as a lot too, it would count twice). `terms` should hold for the whole day, `renew_terms`
-        tells of others; what it raises for an unknown contract comes through and leaves the book as it was.
+        """`lots` are those at the start of the day, with the last settlement as base: all of them are
+        history, and what was opened on this day comes in as fills (given as a lot too, it would count twice).
+        `terms` should hold for the whole day, `renew_terms` tells of others; what it raises for an unknown
+        contract comes through and leaves the book as it was.
         """
         self.trading_day = trading_day
         self._terms = terms
-        self._pre_balance, self._deposit, self._withdraw = (cents(exact(yuan)) for yuan in (pre_balance, deposit, withdraw))
+        self._pre_balance, self._deposit, self._withdraw = (
+            cents(exact(yuan)) for yuan in (pre_balance, deposit, withdraw)
+        )
         self._fills: dict[tuple[str, str, str, str], Fill] = {}
         self._filled: Counter[str] = Counter()  # by order id
         self._orders: dict[str, WorkingOrder] = {}
@@ -173,18 +184,26 @@ class Book:
         self._money: Money | None = None
         self._frozen: _Frozen | None = None
 
-    # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what happens
+    # ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def apply_fill(self, fill: Fill) -> bool:
         """Count a fill. False: it was known, or is of another trading day, and nothing changed.
 
-        A fill that closes more than is there (its open has not come yet, or was lost) is held: the position stays at zero, it is
-        logged when the book is next read, and it counts once the open is there.
+        A fill that closes more than is there (its open has not come yet, or was lost) is held: the position
+        stays at zero, it is logged when the book is next read, and it counts once the open is there.
         """
-        if fill.side not in SIDES or fill.offset not in OFFSETS or fill.volume <= 0 or not math.isfinite(fill.price):
+        if (
+            fill.side not in SIDES
+            or fill.offset not in OFFSETS
+            or fill.volume <= 0
+            or not math.isfinite(fill.price)
+        ):
             raise ValueError(f"not a fill: {fill}")
         if fill.trading_day != self.trading_day:
-            logger.warning("fill of %s is not counted in the book of %s: %s", fill.trading_day, self.trading_day, fill)
+            logger.warning(
+                "fill of %s is not counted in the book of %s: %s", fill.trading_day, self.trading_day, fill
+            )
             return False
         if fill.key in self._fills:
             return False
@@ -199,12 +218,16 @@ class Book:
         return True
 
     def apply_order(self, order: WorkingOrder) -> None:
-        """Freeze what the order still has working. What remains of an order only falls: an older row that comes late changes nothing."""
+        """Freeze what the order still has working. What remains of an order only falls: an older row that
+        comes late changes nothing.
+        """
         if order.side not in SIDES or order.offset not in OFFSETS:
             raise ValueError(f"not an order: {order}")
         known = self._orders.get(order.order_id)
         if known is not None:
-            order = order._replace(remaining=min(order.remaining, known.remaining), volume=max(order.volume, known.volume))
+            order = order._replace(
+                remaining=min(order.remaining, known.remaining), volume=max(order.volume, known.volume)
+            )
         if order == known:
             return
         self._terms(order.symbol)  # an unknown contract shows here and not when the money is asked
@@ -222,14 +245,18 @@ class Book:
             self._frozen = self._money = None
 
     def renew_terms(self, symbol: str) -> None:
-        """`terms` has learned what holds for the contract: all of the day, what was counted and frozen before included."""
+        """`terms` has learned what holds for the contract: all of the day, what was counted and frozen before
+        included.
+        """
         for direction in ("long", "short"):
             if (symbol, direction) in self._legs:
                 self._legs[symbol, direction].renew(self._terms(symbol))
         self._frozen = self._money = None
 
     def set_price(self, symbol: str, last_price: float, pre_settlement: float = 0.0) -> None:
-        """The newest price, or before the first one the last settlement. Absent prices change nothing. On the path of every tick."""
+        """The newest price, or before the first one the last settlement. Absent prices change nothing. On the
+        path of every tick.
+        """
         if is_absent(last_price):
             if symbol in self._last or is_absent(pre_settlement):
                 return
@@ -239,11 +266,15 @@ class Book:
             if (symbol, "long") in self._legs or (symbol, "short") in self._legs:
                 self._money = None
 
-    # ── what there is ────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what there is
+    # ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def working_orders(self) -> list[WorkingOrder]:
         """Those that something is frozen for, each with what it may still fill."""
-        orders = (order._replace(remaining=self._left(order)) for order in map(self._orders.__getitem__, self._working))
+        orders = (
+            order._replace(remaining=self._left(order))
+            for order in map(self._orders.__getitem__, self._working)
+        )
         return [order for order in orders if order.remaining]
 
     def positions(self) -> list[Position]:
@@ -267,14 +298,18 @@ class Book:
                     volumes[self._bucket(order)] -= self._left(order)
         of_today, of_history = volumes[symbol, direction, True], volumes[symbol, direction, False]
         if leg.terms.splits_today:
-            of_today += max(0, of_history - count.yd_volume)  # a forced close takes today's where history is not enough
+            of_today += max(
+                0, of_history - count.yd_volume
+            )  # a forced close takes today's where history is not enough
             return Closable(max(0, count.today_volume - of_today), max(0, count.yd_volume - of_history))
         left = max(0, count.volume - of_history)
         yesterday = max(0, count.yd_volume - of_history)  # closes take history first
         return Closable(left - yesterday, yesterday)
 
     def money(self) -> Money:
-        """Cheap to ask again and again: kept until a fill, an order or a price of something held changes it."""
+        """Cheap to ask again and again: kept until a fill, an order or a price of something held changes
+        it.
+        """
         if self._money is None:
             self._money = self._money_at(self._last)
         return self._money
@@ -284,13 +319,15 @@ class Book:
         return sum((count.exact_commission for count in self._counts()), ZERO)
 
     def margin_of(self, symbol: str, side: str, price: float, volume: int) -> Decimal:
-        """What an open order freezes as margin. In full, also where only the larger side of the product counts: the cautious
-        reading, no source says how freezes enter that rule."""
+        """What an open order freezes as margin. In full, also where only the larger side of the product
+        counts: the cautious reading, no source says how freezes enter that rule.
+        """
         return self._terms(symbol).margin("long" if side == "buy" else "short", price, volume)
 
     def fee_of(self, symbol: str, offset: str, price: float, volume: int) -> Decimal:
-        """What an order freezes as commission. Where a product does not split, and of a forced close, which lots it will be
-        charged for shows at the fill: the dearer of the two is frozen."""
+        """What an order freezes as commission. Where a product does not split, and of a forced close, which
+        lots it will be charged for shows at the fill: the dearer of the two is frozen.
+        """
         terms = self._terms(symbol)
         if offset == "open":
             buckets: tuple[str, ...] = ("open",)
@@ -319,19 +356,26 @@ class Book:
     def settle(self, prices: Mapping[str, float], next_day: str) -> Book:
         """The book of the next trading day; this one stays as it is.
 
-        Both profits, at the settlement prices, and the fees go into its balance; every lot is history whose base is the settlement
-        price; working orders end. A contract without a settlement price settles at its last price, one without either at its base.
+        Both profits, at the settlement prices, and the fees go into its balance; every lot is history whose
+        base is the settlement price; working orders end. A contract without a settlement price settles at its
+        last price, one without either at its base.
         """
         for count in self._counts():
             if count.held:
-                logger.error("%s %s: closes of %d lots never found their open", count.terms.symbol, count.direction, count.held)
+                logger.error(
+                    "%s %s: closes of %d lots never found their open",
+                    count.terms.symbol,
+                    count.direction,
+                    count.held,
+                )
         at = self._last | {symbol: price for symbol, price in prices.items() if not is_absent(price)}
         lots = [lot._replace(base_price=at.get(lot.symbol, lot.base_price)) for lot in self.open_lots()]
         settled = Book(self._terms, next_day, self._money_at(at).balance, lots)
         settled._last = {lot.symbol: lot.base_price for lot in lots}
         return settled
 
-    # ── how ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── how
+    # ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _counts(self) -> list[Count]:
         """By symbol, long before short."""
@@ -387,7 +431,9 @@ class Book:
             if not count.volume:
                 continue
             if count.terms.max_side:
-                product = sides.setdefault((count.terms.exchange, count.terms.product), {"long": ZERO, "short": ZERO})
+                product = sides.setdefault(
+                    (count.terms.exchange, count.terms.product), {"long": ZERO, "short": ZERO}
+                )
                 product[count.direction] += count.totals.margin
             else:
                 plain += count.totals.margin
@@ -412,9 +458,17 @@ class Book:
 
     def _left(self, order: WorkingOrder) -> int:
         """Lots that it may still fill."""
-        left = min(order.remaining, order.volume - self._filled[order.order_id]) if order.volume else order.remaining
+        left = (
+            min(order.remaining, order.volume - self._filled[order.order_id])
+            if order.volume
+            else order.remaining
+        )
         return max(0, left)
 
     def _bucket(self, order: WorkingOrder) -> tuple[str, str, bool]:
         """The lots that a close takes: (symbol, direction, today's only)."""
-        return order.symbol, order.direction, order.offset == "closetoday" and self._terms(order.symbol).splits_today
+        return (
+            order.symbol,
+            order.direction,
+            order.offset == "closetoday" and self._terms(order.symbol).splits_today,
+        )

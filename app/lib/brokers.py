@@ -1,7 +1,9 @@
-"""Brokers and their fronts: how the setting `fronts` is written, and which fronts are the same broker's. Pure; any process.
+"""Brokers and their fronts: how the setting `fronts` is written, and which fronts are the same broker's.
+Pure; any process.
 
-A side (trading or market) has one address or several (fronts.py), in any order. A front is both sides. Who names the front
-names who checks the password: a login may choose among the brokers that the server's owner has listed, and no other.
+A side (trading or market) has one address or several (fronts.py), in any order. A front is both sides. Who
+names the front names who checks the password: a login may choose among the brokers that the server's owner
+has listed, and no other.
 """
 
 from __future__ import annotations
@@ -42,13 +44,18 @@ def front_of(text: str) -> Front:
     """The front written as `<td> <md>`. Raises ValueError."""
     sides = text.split()
     if len(sides) != 2:
-        raise ValueError(f"{text!r} 应为交易前置与行情前置，中间一个空格，如 tcp://180.168.146.187:10201 tcp://180.168.146.187:10211")
+        raise ValueError(
+            f"{text!r} 应为交易前置与行情前置，中间一个空格，如 tcp://180.168.146.187:10201 "
+            "tcp://180.168.146.187:10211"
+        )
     return Front(addresses(sides[0]), addresses(sides[1]))
 
 
 def listed(value: Any) -> dict[str, str]:
-    """The setting as it is kept, name → `<td> <md>`: out of a TOML table, `{name = {td = …, md = …}}` with an address or a list of
-    them, or out of the environment, `name=<td> <md>;name=<td> <md>`. Raises ValueError, which names the broker."""
+    """The setting as it is kept, name → `<td> <md>`: out of a TOML table, `{name = {td = …, md = …}}` with an
+    address or a list of them, or out of the environment, `name=<td> <md>;name=<td> <md>`. Raises ValueError,
+    which names the broker.
+    """
     if isinstance(value, str):
         rows = [row.partition("=") for row in value.split(";") if row.strip()]
         pairs: Iterable[tuple[Any, Any]] = [(name.strip(), text) for name, _, text in rows]
@@ -107,14 +114,20 @@ class Brokers:
         return next((name for name, known in self._fronts.items() if known.covers(front)), "")
 
     def are_same(self, kept: str, front: Front) -> bool:
-        """Whether what is kept with an account, a broker's name or addresses, is this front: among its addresses, or one broker's."""
+        """Whether what is kept with an account, a broker's name or addresses, is this front: among its
+        addresses, or one broker's.
+        """
         known = self._fronts.get(kept)
         if known is None:
             if " " not in kept:
                 return False  # a broker that is listed no more
             known = front_of(kept)
-        return known.covers(front) or any(broker.covers(known) and broker.covers(front) for broker in self._fronts.values())
+        return known.covers(front) or any(
+            broker.covers(known) and broker.covers(front) for broker in self._fronts.values()
+        )
 
     def text_of(self, front: Front) -> str:
-        """What is kept of a front: its broker's name, which outlives a change of its addresses, or the addresses."""
+        """What is kept of a front: its broker's name, which outlives a change of its addresses, or the
+        addresses.
+        """
         return self.name_of(front) or str(front)

@@ -1,9 +1,11 @@
-"""Trading days, night sessions, and the trading day of a moment. Pure but for its files: the moment is passed in. Any process, any thread.
+"""Trading days, night sessions, and the trading day of a moment. Pure but for its files: the moment is passed
+in. Any process, any thread.
 
-Days come from exchange_calendars' Shanghai calendar (XSHG), read at the first question, or from the file that it was kept in (`keep_in`).
-It ends a year or less ahead: the years after it come from holidays.toml beside this file, where a year may be `assumed`, and beyond
-that weekdays count as trading days; `is_sure` says no to both. An override file (`use_overrides`, `refresh`) corrects or extends all
-that, and the counter's own TradingDay (`confirm`) is the last word. All moments are aware; the exchanges' wall time is Asia/Shanghai
+Days come from exchange_calendars' Shanghai calendar (XSHG), read at the first question, or from the file that
+it was kept in (`keep_in`). It ends a year or less ahead: the years after it come from holidays.toml beside
+this file, where a year may be `assumed`, and beyond that weekdays count as trading days; `is_sure` says no to
+both. An override file (`use_overrides`, `refresh`) corrects or extends all that, and the counter's own
+TradingDay (`confirm`) is the last word. All moments are aware; the exchanges' wall time is Asia/Shanghai
 whatever the host's zone is. Rules: docs/domain.md, Time 1, 2, 6 and 7.
 """
 
@@ -36,7 +38,8 @@ HOLIDAYS = Path(__file__).with_name("holidays.toml")
 AHEAD = timedelta(days=30)
 """How long before the end of what is known it is told."""
 
-# No night session, in evenings: suspended for the epidemic, from the first day after the Spring Festival to the holiday in May.
+# No night session, in evenings: suspended for the epidemic, from the first day after the Spring Festival to
+# the holiday in May.
 NO_NIGHTS = (date(2020, 2, 3), date(2020, 5, 5))
 
 
@@ -44,7 +47,9 @@ log = logging.getLogger(__name__)
 
 
 class _Days(NamedTuple):
-    """What is known of the days: `sessions` up to `last`, then weekdays; `opened` and `closed` come before both."""
+    """What is known of the days: `sessions` up to `last`, then weekdays; `opened` and `closed` come before
+    both.
+    """
 
     sessions: frozenset[date]
     first: date
@@ -53,18 +58,24 @@ class _Days(NamedTuple):
     assumed_until: date  # of the years whose notice was not read; `sure_until` where there is none
     closed: frozenset[date] = frozenset()
     opened: frozenset[date] = frozenset()
-    sure: frozenset[date] = frozenset()  # single days beyond `sure_until` that somebody named: the file, the counter
+    sure: frozenset[date] = (
+        frozenset()
+    )  # single days beyond `sure_until` that somebody named: the file, the counter
 
 
 class Holidays(NamedTuple):
-    """A year of holidays.toml. `assumed`: by the rules of law and custom, its notice was not read. `closed`: weekdays."""
+    """A year of holidays.toml. `assumed`: by the rules of law and custom, its notice was not read. `closed`:
+    weekdays.
+    """
 
     assumed: bool
     closed: frozenset[date]
 
 
 class Outlook(NamedTuple):
-    """How far the calendar reaches from some day, in a state and in words for users; `broken`: its override file cannot be read."""
+    """How far the calendar reaches from some day, in a state and in words for users; `broken`: its override
+    file cannot be read.
+    """
 
     state: Literal["sure", "assumed", "guessed", "broken"]
     text: str
@@ -95,10 +106,11 @@ _confirmed: frozenset[date] = frozenset()
 
 
 def keep_in(folder: Path | None) -> None:
-    """Keep the library's days in a file of this folder: who reads it is spared the library, and most of a second of pandas.
+    """Keep the library's days in a file of this folder: who reads it is spared the library, and most of a
+    second of pandas.
 
-    Called once when a process starts. The override file is read anew each time. A file that is broken, of another version of the
-    library, or that cannot be written costs that second again and nothing else.
+    Called once when a process starts. The override file is read anew each time. A file that is broken, of
+    another version of the library, or that cannot be written costs that second again and nothing else.
     """
     global _kept
     _kept = None if folder is None else folder / KEPT_FILE
@@ -106,10 +118,12 @@ def keep_in(folder: Path | None) -> None:
 
 
 def use_overrides(path: Path | None) -> None:
-    """Correct the calendar by a TOML file: `closed = [2027-02-08]`, `open = [2027-02-20]`, `sure_until = 2027-12-31`, each optional.
+    """Correct the calendar by a TOML file: `closed = [2027-02-08]`, `open = [2027-02-20]`, `sure_until =
+    2027-12-31`, each optional.
 
-    Up to `sure_until` the file has every closure that the library has not: what the package assumes for these days is dropped. Called
-    once when a process starts; `refresh` reads the file again. Raises SettingsError for a file that is not like that.
+    Up to `sure_until` the file has every closure that the library has not: what the package assumes for these
+    days is dropped. Called once when a process starts; `refresh` reads the file again. Raises SettingsError
+    for a file that is not like that.
     """
     global _overrides, _seen, _problem, _corrections, _confirmed
     _overrides, _seen, _problem, _corrections, _confirmed = path, None, None, _Corrections(), frozenset()
@@ -120,7 +134,8 @@ def use_overrides(path: Path | None) -> None:
 
 
 def refresh() -> bool:
-    """Read the override file again if it has changed; returns whether the calendar has. To be called every few seconds.
+    """Read the override file again if it has changed; returns whether the calendar has. To be called every
+    few seconds.
 
     Raises SettingsError at each call while the file is broken or gone: what it said before holds on.
     """
@@ -145,7 +160,8 @@ def refresh() -> bool:
 
 
 def confirm(day: date) -> None:
-    """The counter says that this is a trading day: it is one, whatever is known or assumed. A weekend is not believed.
+    """The counter says that this is a trading day: it is one, whatever is known or assumed. A weekend is not
+    believed.
 
     A front that never rests has its own days, at weekends too.
     """
@@ -164,7 +180,9 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def load() -> None:
-    """Read the calendar now: the first question may cost most of a second of pandas, on a busy machine several."""
+    """Read the calendar now: the first question may cost most of a second of pandas, on a busy machine
+    several.
+    """
     _days()
 
 
@@ -196,7 +214,10 @@ def _days_with(corrections: _Corrections, confirmed: frozenset[date]) -> _Days:
 def packaged() -> dict[int, Holidays]:
     """The years of holidays.toml."""
     years = tomllib.loads(HOLIDAYS.read_text("utf-8"))
-    return {int(year): Holidays(told["assumed"], frozenset(told["closed"])) for year, told in sorted(years.items())}
+    return {
+        int(year): Holidays(told["assumed"], frozenset(told["closed"]))
+        for year, told in sorted(years.items())
+    }
 
 
 def _extended(days: _Days) -> _Days:
@@ -204,20 +225,28 @@ def _extended(days: _Days) -> _Days:
     for year, told in packaged().items():
         if (end := date(year, 12, 31)) <= days.sure_until:
             continue
-        days = days._replace(closed=days.closed | {day for day in told.closed if day > days.sure_until}, assumed_until=end)
+        days = days._replace(
+            closed=days.closed | {day for day in told.closed if day > days.sure_until}, assumed_until=end
+        )
         if not told.assumed and days.sure_until >= date(year, 1, 1) - ONE_DAY:
             days = days._replace(sure_until=end)
     return days
 
 
 def _from_library() -> _Days:
-    from exchange_calendars import get_calendar  # heavy (pandas): only those who ask for a day pay for it, see `load` and `keep_in`
+    from exchange_calendars import (
+        get_calendar,  # heavy (pandas): only those who ask for a day pay for it, see `load` and `keep_in`
+    )
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # between that library and pandas, nothing of ours
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # between that library and pandas, nothing of ours
         calendar = get_calendar("XSHG", start=FIRST_DAY)
         bound = calendar.bound_max()
-        if bound is not None and calendar.sessions[-1] < bound:  # it goes no further than a year from now by itself
+        if (
+            bound is not None and calendar.sessions[-1] < bound
+        ):  # it goes no further than a year from now by itself
             calendar = get_calendar("XSHG", start=FIRST_DAY, end=bound)
     sessions = frozenset(stamp.date() for stamp in calendar.sessions)
     sure_until = max(sessions) if bound is None else bound.date()
@@ -245,7 +274,11 @@ def _keep(days: _Days) -> None:
     if _kept is None:
         return
     temporary = _kept.with_name(f".{_kept.name}.{uuid.uuid4().hex}")
-    kept = _Kept(version("exchange_calendars"), sorted(day.toordinal() for day in days.sessions), days.sure_until.toordinal())
+    kept = _Kept(
+        version("exchange_calendars"),
+        sorted(day.toordinal() for day in days.sessions),
+        days.sure_until.toordinal(),
+    )
     try:
         temporary.write_bytes(msgspec.json.encode(kept))
         temporary.replace(_kept)
@@ -264,15 +297,23 @@ def _read(path: Path) -> _Corrections:
     for key, value in table.items():
         listed = value if key in ("closed", "open") and isinstance(value, list) else [value]
         if key not in ("closed", "open", "sure_until") or not all(type(item) is date for item in listed):
-            raise SettingsError(f"交易日历文件 {path}：{key} 不合法（closed、open 为日期列表，sure_until 为日期）", parameter="calendar")
-    return _Corrections(frozenset(table.get("closed", ())), frozenset(table.get("open", ())), table.get("sure_until", date.min))
+            raise SettingsError(
+                f"交易日历文件 {path}：{key} 不合法（closed、open 为日期列表，sure_until 为日期）",
+                parameter="calendar",
+            )
+    return _Corrections(
+        frozenset(table.get("closed", ())),
+        frozenset(table.get("open", ())),
+        table.get("sure_until", date.min),
+    )
 
 
 def _corrected(days: _Days, corrections: _Corrections) -> _Days:
     closed, opened, sure_until = corrections
     sure_until = max(days.sure_until, sure_until)
     return days._replace(
-        closed=frozenset(day for day in days.closed if not days.sure_until < day <= sure_until) - opened | closed,
+        closed=frozenset(day for day in days.closed if not days.sure_until < day <= sure_until) - opened
+        | closed,
         opened=opened,
         sure_until=sure_until,
         assumed_until=max(days.assumed_until, sure_until),
@@ -281,7 +322,9 @@ def _corrected(days: _Days, corrections: _Corrections) -> _Days:
 
 
 def _confirmed_by(confirmed: frozenset[date], days: _Days) -> _Days:
-    return days._replace(closed=days.closed - confirmed, opened=days.opened | confirmed, sure=days.sure | confirmed)
+    return days._replace(
+        closed=days.closed - confirmed, opened=days.opened | confirmed, sure=days.sure | confirmed
+    )
 
 
 def last_sure_day() -> date:
@@ -310,10 +353,14 @@ def outlook(today: date, ahead: timedelta = AHEAD) -> Outlook:
         text += f"，还有 {(days.sure_until - today).days} 天"
     if days.assumed_until - today > ahead:
         text += f"；之后到 {days.assumed_until:%Y-%m-%d} 的休市日是按放假办法推定的"
-        return Outlook("assumed", f"{text}：请核对国务院与交易所的休市公告，不同则用设置 calendar_file 更正，或升级")
+        return Outlook(
+            "assumed", f"{text}：请核对国务院与交易所的休市公告，不同则用设置 calendar_file 更正，或升级"
+        )
     if days.assumed_until > days.sure_until:
         text += f"，推定到 {days.assumed_until:%Y-%m-%d}"
-    return Outlook("guessed", f"{text}；再往后按工作日推算，节假日会当成交易日：请升级，或用设置 calendar_file 补上")
+    return Outlook(
+        "guessed", f"{text}；再往后按工作日推算，节假日会当成交易日：请升级，或用设置 calendar_file 补上"
+    )
 
 
 def is_trading_day(day: date) -> bool:
@@ -357,7 +404,9 @@ def nth_trading_day(year: int, month: int, nth: int) -> date:
 
 
 def has_night(evening: date) -> bool:
-    """Whether a night session begins on the evening of this date: not before a holiday, and not on a day without trading."""
+    """Whether a night session begins on the evening of this date: not before a holiday, and not on a day
+    without trading.
+    """
     if not is_trading_day(evening) or NO_NIGHTS[0] <= evening <= NO_NIGHTS[1]:
         return False
     ahead = (next_trading_day(evening) - evening).days
@@ -367,7 +416,8 @@ def has_night(evening: date) -> bool:
 def trading_day_of(moment: datetime, turn: time = EVENING) -> date:
     """The trading day a moment belongs to: from `turn` on, and on days without trading, it is the next one.
 
-    Friday 21:00 and Saturday 01:00 are Monday's; so is the evening before a holiday the first day after it, though nothing trades.
+    Friday 21:00 and Saturday 01:00 are Monday's; so is the evening before a holiday the first day after it,
+    though nothing trades.
     """
     local = moment.astimezone(SHANGHAI)
     day = local.date()
@@ -377,7 +427,8 @@ def trading_day_of(moment: datetime, turn: time = EVENING) -> date:
 def wall_time(trading_day: date, update_time: str, millisec: int = 0) -> datetime:
     """When a tick really was, from its true trading day and its UpdateTime (`HH:MM:SS`). Aware.
 
-    The tick's own dates do not help: DCE stamps a night with the trading day twice, CZCE with the natural date twice.
+    The tick's own dates do not help: DCE stamps a night with the trading day twice, CZCE with the natural
+    date twice.
     """
     clock = time(int(update_time[:2]), int(update_time[3:5]), int(update_time[6:8]), millisec * 1000)
     if clock >= time(19, 0):  # login snapshots of the evening come from 19:20 on

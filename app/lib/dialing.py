@@ -1,9 +1,10 @@
-"""When a real account is to be connected: from shortly before the night's or the morning's first auction to shortly after the last close.
+"""When a real account is to be connected: from shortly before the night's or the morning's first auction to
+shortly after the last close.
 
-Pure: the moment is passed in. A counter outside these hours is settling or switched off: dialling it fills logs and, after a wrong
-answer, locks accounts. Of a year whose closures are assumed these are kept, and beyond that weekdays are taken for trading days, nights
-included; `sure` says no to both: a front that is not there then costs some attempts, a night session missed costs money. Rules:
-docs/domain.md, Time 2, 3, 6 and 7.
+Pure: the moment is passed in. A counter outside these hours is settling or switched off: dialling it fills
+logs and, after a wrong answer, locks accounts. Of a year whose closures are assumed these are kept, and
+beyond that weekdays are taken for trading days, nights included; `sure` says no to both: a front that is not
+there then costs some attempts, a night session missed costs money. Rules: docs/domain.md, Time 2, 3, 6 and 7.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from app.lib.calendar import EVENING, is_sure, next_trading_day, on_forget, previous_trading_day, trading_day_of
+from app.lib.calendar import (
+    EVENING,
+    is_sure,
+    next_trading_day,
+    on_forget,
+    previous_trading_day,
+    trading_day_of,
+)
 from app.lib.sessions import AUCTION_LEAD, Section, products_on, sections
 
 LEAD = timedelta(minutes=20)

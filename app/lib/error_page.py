@@ -1,4 +1,6 @@
-"""docs/errors.md, made of the tables of advice.py: `python -m app.lib.error_page > docs/errors.md`. Pure; a developer's command."""
+"""docs/errors.md, made of the tables of advice.py: `python -m app.lib.error_page > docs/errors.md`. Pure; a
+developer's command.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ def _is_listed(kind: type[AppError]) -> bool:
 def page() -> str:
     """The whole page."""
     counter = "".join(
-        f"| CTP_{number} | {known.text} | {known.where} | {LOCK_NOTE if number in LOCKED else ''}{known.advice} |\n"
+        f"| CTP_{number} | {known.text} | {known.where} | "
+        f"{LOCK_NOTE if number in LOCKED else ''}{known.advice} |\n"
         for number, known in COUNTER.items()
     )
     own = "".join(f"| {code} | {BY_TEXT[known.by]} | {known.text} |\n" for code, known in OWN.items())

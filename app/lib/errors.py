@@ -1,8 +1,10 @@
-"""The error tree. Everything that can go wrong for a caller is one of these; a view never builds a failure by hand.
+"""The error tree. Everything that can go wrong for a caller is one of these; a view never builds a failure by
+hand.
 
-Each class says what the caller does next. `status` is the honest HTTP code; `documented` marks the fails that the
-reference answers with 200 whatever the scheme (an order refused, a wrong code). They cross the channel between processes as
-`(class name, code, message, extra)` and come out as the same class on the other side. Any process, any thread.
+Each class says what the caller does next. `status` is the honest HTTP code; `documented` marks the fails that
+the reference answers with 200 whatever the scheme (an order refused, a wrong code). They cross the channel
+between processes as `(class name, code, message, extra)` and come out as the same class on the other side.
+Any process, any thread.
 """
 
 from __future__ import annotations
@@ -30,14 +32,18 @@ class AppError(Exception):
 
     @staticmethod
     def rebuild(kind: str, code: str, message: str, extra: dict[str, Any]) -> AppError:
-        """The error as its own class again, after it crossed a process border. An unknown kind becomes AppError."""
+        """The error as its own class again, after it crossed a process border. An unknown kind becomes
+        AppError.
+        """
         error = AppError.kinds.get(kind, AppError).__new__(AppError.kinds.get(kind, AppError))
         AppError.__init__(error, message, code=code, **extra)
         return error
 
 
 class BadInput(AppError):
-    """A parameter is missing or wrong: mend the one that `parameter` names and call again. Nothing was sent."""
+    """A parameter is missing or wrong: mend the one that `parameter` names and call again. Nothing was
+    sent.
+    """
 
     status = 400
     default_code = "BAD_INPUT"
@@ -47,7 +53,9 @@ class BadInput(AppError):
 
 
 class TokenError(AppError):
-    """The token is absent, garbled, expired or revoked: log in again. The page matches this message to the letter."""
+    """The token is absent, garbled, expired or revoked: log in again. The page matches this message to the
+    letter.
+    """
 
     status = 401
     default_code = "TOKEN_ERROR"
@@ -81,7 +89,9 @@ class FrontUnreachable(AppError):
 
 
 class LoginDelayed(AppError):
-    """The counter cannot take logins just now, and the gateway goes on asking it: log in again a little later."""
+    """The counter cannot take logins just now, and the gateway goes on asking it: log in again a little
+    later.
+    """
 
     documented = True
     status = 503
@@ -89,7 +99,9 @@ class LoginDelayed(AppError):
 
 
 class OrderRefused(AppError):
-    """The order or the cancel has not happened: refused by us before sending, by the counter (CTP_n) or by the exchange."""
+    """The order or the cancel has not happened: refused by us before sending, by the counter (CTP_n) or by
+    the exchange.
+    """
 
     documented = True
     status = 200
@@ -112,7 +124,9 @@ class NotFound(AppError):
 
 
 class StrategyFailed(AppError):
-    """The strategy ended while it started: mend its code. `line` is that of its file, 0 where none is known."""
+    """The strategy ended while it started: mend its code. `line` is that of its file, 0 where none is
+    known.
+    """
 
     documented = True
     status = 200
@@ -128,7 +142,9 @@ class StrategyRuns(AppError):
 
 
 class RunCodeUnavailable(AppError):
-    """This server does not try out code, or cannot confine it: the message says why. /check_code is there all the same."""
+    """This server does not try out code, or cannot confine it: the message says why. /check_code is there all
+    the same.
+    """
 
     status = 503
     default_code = "RUN_CODE_UNAVAILABLE"
@@ -145,7 +161,9 @@ class RateLimited(AppError):
 
 
 class GatewayDown(AppError):
-    """The account's gateway does not answer just now. Nothing was sent; it is being restarted: try again shortly."""
+    """The account's gateway does not answer just now. Nothing was sent; it is being restarted: try again
+    shortly.
+    """
 
     status = 503
     default_code = "GATEWAY_DOWN"
@@ -159,26 +177,38 @@ class NeedsLogin(AppError):
 
 
 class TooManyAccounts(AppError):
-    """As many accounts are logged in as this server takes: log one out, or have the setting raised. Nothing was started."""
+    """As many accounts are logged in as this server takes: log one out, or have the setting raised. Nothing
+    was started.
+    """
 
     status = 503
     default_code = "TOO_MANY_ACCOUNTS"
 
 
 class NotReady(AppError):
-    """The front is lost, or the account is still loading: quotes may move, orders cannot be sent. Nothing was sent."""
+    """The front is lost, or the account is still loading: quotes may move, orders cannot be sent. Nothing was
+    sent.
+    """
 
     status = 503
     default_code = "NOT_READY"
 
 
 class StoreDown(AppError):
-    """What was to be kept could not be written or read, and nothing of it has happened: see to the disk, then try again."""
+    """What was to be kept could not be written or read, and nothing of it has happened: see to the disk, then
+    try again.
+    """
 
     status = 503
     default_code = "STORE_FAILED"
 
-    def __init__(self, message: str = "服务器的存储读写失败，请检查磁盘空间与数据目录的权限", *, code: str = "", **extra: Any) -> None:
+    def __init__(
+        self,
+        message: str = "服务器的存储读写失败，请检查磁盘空间与数据目录的权限",
+        *,
+        code: str = "",
+        **extra: Any,
+    ) -> None:
         super().__init__(message, code=code, **extra)
 
 

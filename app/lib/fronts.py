@@ -1,4 +1,6 @@
-"""The addresses of a side's fronts as users write them: one, or several with commas between. Pure; any process."""
+"""The addresses of a side's fronts as users write them: one, or several with commas between. Pure; any
+process.
+"""
 
 from __future__ import annotations
 

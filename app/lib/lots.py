@@ -1,6 +1,8 @@
-"""One side of one contract: its lots, first in first out, and the fees and profit that the day's fills make of them.
+"""One side of one contract: its lots, first in first out, and the fees and profit that the day's fills make
+of them.
 
-Pure; the book (app/lib/book.py) holds one Leg per contract and direction and is what others use, in whatever process.
+Pure; the book (app/lib/book.py) holds one Leg per contract and direction and is what others use, in whatever
+process.
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ class Terms(NamedTuple):
 
     def fee(self, bucket: str, price: Decimal, volume: int) -> Decimal:
         """Exact fee of a volume in one bucket: open, close (of history) or closetoday."""
-        by_money, by_volume = {"open": self.fees[0:2], "close": self.fees[2:4], "closetoday": self.fees[4:6]}[bucket]
+        by_money, by_volume = {"open": self.fees[0:2], "close": self.fees[2:4], "closetoday": self.fees[4:6]}[
+            bucket
+        ]
         return (price * self.multiplier * exact(by_money) + exact(by_volume)) * volume
 
     def margin(self, direction: str, price: float, volume: int) -> Decimal:
@@ -76,7 +80,8 @@ class Lot(NamedTuple):
     trade_id: str
     volume: int
     open_price: float
-    base_price: float  # what profit by date and margin count from: the last settlement for history, the open price for today's
+    # what profit by date and margin count from: the last settlement for history, the open price for today's
+    base_price: float
 
 
 class Fill(NamedTuple):
@@ -88,7 +93,9 @@ class Fill(NamedTuple):
     side: str  # buy sell
     order_id: str
     symbol: str
-    offset: str  # open close closetoday closeyesterday; forced: by the broker or the exchange, which says not of which lots
+    # open close closetoday closeyesterday; forced: by the broker or the exchange, which says not of which
+    # lots
+    offset: str
     price: float
     volume: int
     time: str
@@ -166,7 +173,9 @@ class Count:
         return [*self.history, *self.today]
 
     def profit(self, last_price: Decimal | None) -> tuple[Decimal, Decimal]:
-        """Profit of what is open, by date and by trade, to the cent. No price yet: at the base, so by date it is nothing."""
+        """Profit of what is open, by date and by trade, to the cent. No price yet: at the base, so by date it
+        is nothing.
+        """
         totals = self.totals
         worth = totals.at_base if last_price is None else last_price * totals.volume
         scale = self._sign * self.terms.multiplier
@@ -174,7 +183,17 @@ class Count:
 
     def add(self, fill: Fill) -> None:
         if fill.offset == "open":
-            self.today.append(Lot(fill.symbol, self.direction, fill.trading_day, fill.trade_id, fill.volume, fill.price, fill.price))
+            self.today.append(
+                Lot(
+                    fill.symbol,
+                    self.direction,
+                    fill.trading_day,
+                    fill.trade_id,
+                    fill.volume,
+                    fill.price,
+                    fill.price,
+                )
+            )
             self.today_volume += fill.volume
             self._today_for_fee += fill.volume
             fee = self.terms.fee("open", exact(fill.price), fill.volume)
@@ -188,7 +207,9 @@ class Count:
         self._closes = [close for close in self._closes if close.waiting]
 
     def _settle_close(self, close: _Close) -> None:
-        """Take what lots there are for the close. Fee and profit are rounded per fill, however many steps it took."""
+        """Take what lots there are for the close. Fee and profit are rounded per fill, however many steps it
+        took.
+        """
         volume = min(close.waiting, self._reach(close.fill.offset))
         if not volume:
             return
@@ -201,14 +222,17 @@ class Count:
         self.close_profit += cents(close.profit) - cents(profit_before)
 
     def _reach(self, offset: str) -> int:
-        """How many lots a close of this offset can take: one bucket where today's and history are apart, everything elsewhere, and
-        whatever is there where it is forced."""
+        """How many lots a close of this offset can take: one bucket where today's and history are apart,
+        everything elsewhere, and whatever is there where it is forced.
+        """
         if not self.terms.splits_today or offset == "forced":
             return self.volume
         return self.today_volume if offset == "closetoday" else self.yd_volume
 
     def _closing_fee(self, fill: Fill, volume: int) -> Decimal:
-        """Split products: by the bucket. Elsewhere today's opens count first for the fee where closing today is cheaper, else last."""
+        """Split products: by the bucket. Elsewhere today's opens count first for the fee where closing today
+        is cheaper, else last.
+        """
         price = exact(fill.price)
         if self.terms.splits_today:
             today = {"closetoday": volume, "forced": max(0, volume - self.yd_volume)}.get(fill.offset, 0)
@@ -241,10 +265,12 @@ class Count:
 
 
 class Leg:
-    """The long or the short side of one contract on one trading day: its lots at the start and the set of its fills.
+    """The long or the short side of one contract on one trading day: its lots at the start and the set of its
+    fills.
 
-    Fills count in the order of TradeID, which rises with time within an exchange and day, opens before closes where one id has
-    both. After one that came in late they are counted again from the start of the day, so that the order of arrival changes nothing.
+    Fills count in the order of TradeID, which rises with time within an exchange and day, opens before closes
+    where one id has both. After one that came in late they are counted again from the start of the day, so
+    that the order of arrival changes nothing.
     """
 
     def __init__(self, terms: Terms, direction: str, history: Iterable[Lot] = ()) -> None:
@@ -272,7 +298,9 @@ class Leg:
 
     @property
     def now(self) -> Count:
-        """With all fills so far. Closes that wait for their open are logged here, when somebody looks: before, they may only be early."""
+        """With all fills so far. Closes that wait for their open are logged here, when somebody looks:
+        before, they may only be early.
+        """
         if self._is_stale:
             self._count = Count(self.terms, self.direction, self.start)
             for fill in self._fills:
@@ -281,7 +309,10 @@ class Leg:
         if self._count.held > self._reported:
             self._reported = self._count.held
             logger.warning(
-                "%s %s: %d lots more are closed than are there; they wait for their open", self.terms.symbol, self.direction, self._reported
+                "%s %s: %d lots more are closed than are there; they wait for their open",
+                self.terms.symbol,
+                self.direction,
+                self._reported,
             )
         return self._count
 

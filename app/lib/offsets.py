@@ -19,9 +19,9 @@ class CloseLeg(NamedTuple):
 def split_close(volume: int, closable: Closable, pattern: str, splits_today: bool) -> list[CloseLeg]:
     """The legs that close `volume` lots, in the order to send them, none of them empty.
 
-    Where today's and history are apart (SHFE, INE) the bucket that `pattern` (CLOSE_PATTERN: today, yesterday) names goes first;
-    elsewhere one plain close, and the exchange picks the lots. More than is closable is refused as a whole (OrderRefused, code
-    CLOSABLE_EXCEEDED): refused by us, nothing is sent.
+    Where today's and history are apart (SHFE, INE) the bucket that `pattern` (CLOSE_PATTERN: today,
+    yesterday) names goes first; elsewhere one plain close, and the exchange picks the lots. More than is
+    closable is refused as a whole (OrderRefused, code CLOSABLE_EXCEEDED): refused by us, nothing is sent.
     """
     if volume <= 0:
         raise BadInput("volume", "手数应为正整数")
@@ -48,10 +48,11 @@ def _shortage(volume: int, closable: Closable, splits_today: bool) -> str:
 
 
 def price_to_meet(direction: str, bid: float, ask: float, last: float) -> float:
-    """Where the close of a `direction` position finds somebody: the best bid for a long one, the best ask for a short one.
+    """Where the close of a `direction` position finds somebody: the best bid for a long one, the best ask for
+    a short one.
 
-    Where nobody stands there (a locked limit, a far month) it is the last price, or the best of its own side where that goes further;
-    0 where there is none of the three.
+    Where nobody stands there (a locked limit, a far month) it is the last price, or the best of its own side
+    where that goes further; 0 where there is none of the three.
     """
     opposite, own = (bid, ask) if direction == "long" else (ask, bid)
     if not is_absent(opposite):
@@ -60,14 +61,19 @@ def price_to_meet(direction: str, bid: float, ask: float, last: float) -> float:
     return (min if direction == "long" else max)(left, default=0.0)
 
 
-def close_price(price: float, direction: str, slippage: float, tick: float, lower: float = 0.0, upper: float = 0.0) -> float:
-    """The limit price that closes a position at once: a long one sells `slippage` below `price`, a short one buys above it.
+def close_price(
+    price: float, direction: str, slippage: float, tick: float, lower: float = 0.0, upper: float = 0.0
+) -> float:
+    """The limit price that closes a position at once: a long one sells `slippage` below `price`, a short one
+    buys above it.
 
-    `slippage` is SLIPPAGE_COVER for a long position, SLIPPAGE_SELL for a short one. What is off the tick moves on in its own
-    direction, and the price stays inside the day's limits where they are known (0: not).
+    `slippage` is SLIPPAGE_COVER for a long position, SLIPPAGE_SELL for a short one. What is off the tick
+    moves on in its own direction, and the price stays inside the day's limits where they are known (0: not).
     """
     if is_absent(price):
-        raise OrderRefused("没有买卖盘，也没有最新价，定不出平仓价，未发出：请自己报限价", code="NO_LAST_PRICE")
+        raise OrderRefused(
+            "没有买卖盘，也没有最新价，定不出平仓价，未发出：请自己报限价", code="NO_LAST_PRICE"
+        )
     sells = direction == "long"
     wanted = exact(price) - exact(slippage) if sells else exact(price) + exact(slippage)
     limit = round_to_tick(wanted, tick, "down" if sells else "up")

@@ -1,11 +1,14 @@
-"""Whose lots an account's are: which strategy opened them, what they earned, what they cost. Pure; gateway process.
+"""Whose lots an account's are: which strategy opened them, what they earned, what they cost. Pure; gateway
+process.
 
-The counter knows one account. Here each fill has an owner, the strategy that sent its order or "" for everybody else (the pages,
-another terminal, the broker), and each lot belongs to who opened it. A close takes its sender's own lots first, oldest first, then
-those that nobody in particular owns, then the other strategies', oldest first: so the owners' lots always add up to the account's. What
-a lot earns is its owner's, by trade (against its open price) and to the cent; the fee of a fill is its sender's.
+The counter knows one account. Here each fill has an owner, the strategy that sent its order or "" for
+everybody else (the pages, another terminal, the broker), and each lot belongs to who opened it. A close takes
+its sender's own lots first, oldest first, then those that nobody in particular owns, then the other
+strategies', oldest first: so the owners' lots always add up to the account's. What a lot earns is its
+owner's, by trade (against its open price) and to the cent; the fee of a fill is its sender's.
 
-The account's book (app/lib/book.py) closes by other rules, first in first out over everybody: volumes agree, the lots' ages may not.
+The account's book (app/lib/book.py) closes by other rules, first in first out over everybody: volumes agree,
+the lots' ages may not.
 """
 
 from __future__ import annotations
@@ -64,7 +67,8 @@ class Owners:
         self._waiting: list[_Waiting] = []  # closes for which no lot is there (yet)
         self._fills: set[tuple[str, str, str, str]] = set()
 
-    # ── what there is ────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what there is
+    # ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def lots(self, owner: str | None = None) -> list[OwnedLot]:
         """Oldest first; of one owner, or of all."""
@@ -79,17 +83,30 @@ class Owners:
         terms = self._terms(lot.symbol)
         return ZERO if terms is None or price <= 0 else _profit(terms, lot, price, lot.volume)
 
-    # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what happens
+    # ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def apply(self, fill: Fill, owner: str) -> bool:
-        """Count a fill of the day; False when it was known, is of another day, or of a contract that is not."""
+        """Count a fill of the day; False when it was known, is of another day, or of a contract that is
+        not.
+        """
         terms = self._terms(fill.symbol)
         if fill.trading_day != self.trading_day or fill.key in self._fills or terms is None:
             return False
         self._fills.add(fill.key)
         if fill.offset == "open":
             self._pay(owner, terms.fee("open", exact(fill.price), fill.volume))
-            self._add(OwnedLot(owner, fill.symbol, fill.direction, fill.trading_day, fill.trade_id.strip(), fill.volume, fill.price))
+            self._add(
+                OwnedLot(
+                    owner,
+                    fill.symbol,
+                    fill.direction,
+                    fill.trading_day,
+                    fill.trade_id.strip(),
+                    fill.volume,
+                    fill.price,
+                )
+            )
             waiting, self._waiting = self._waiting, []
         else:
             waiting = [_Waiting(fill, owner, fill.volume)]
@@ -100,8 +117,10 @@ class Owners:
         return True
 
     def fit(self, lots: Iterable[Lot]) -> list[tuple[str, str, int]]:
-        """Make what the owners have add up to the account's lots. What is missing is nobody's; what is too much goes from nobody's
-        first, then from the strategies': these are returned as (owner, symbol, lots lost)."""
+        """Make what the owners have add up to the account's lots. What is missing is nobody's; what is too
+        much goes from nobody's first, then from the strategies': these are returned as (owner, symbol, lots
+        lost).
+        """
         counted: defaultdict[tuple[str, str, bool], list[Lot]] = defaultdict(list)
         for lot in lots:
             counted[self._bucket(lot)].append(lot)
@@ -112,21 +131,38 @@ class Owners:
         for bucket in sorted(counted.keys() | owned.keys()):
             excess = owned[bucket] - sum(lot.volume for lot in counted[bucket])
             if excess > 0:
-                takings = self._take([lot for lot in self._lots if self._bucket(lot) == bucket], NOBODY, excess)
+                takings = self._take(
+                    [lot for lot in self._lots if self._bucket(lot) == bucket], NOBODY, excess
+                )
                 lost += [(lot.owner, lot.symbol, part) for lot, part in takings if lot.owner != NOBODY]
             for lot in sorted(counted[bucket], key=_age):
                 part = min(-excess, lot.volume)
                 if part > 0:
-                    self._add(OwnedLot(NOBODY, lot.symbol, lot.direction, lot.open_date, lot.trade_id, part, lot.open_price))
+                    self._add(
+                        OwnedLot(
+                            NOBODY,
+                            lot.symbol,
+                            lot.direction,
+                            lot.open_date,
+                            lot.trade_id,
+                            part,
+                            lot.open_price,
+                        )
+                    )
                     excess += part
         return lost
 
-    # ── how ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── how
+    # ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _bucket(self, lot: Lot | OwnedLot) -> tuple[str, str, bool]:
         """What a close must not mix: today's and history apart where the exchange does so."""
         terms = self._terms(lot.symbol)
-        return lot.symbol, lot.direction, terms is not None and terms.splits_today and lot.open_date == self.trading_day
+        return (
+            lot.symbol,
+            lot.direction,
+            terms is not None and terms.splits_today and lot.open_date == self.trading_day,
+        )
 
     def _close(self, close: _Waiting) -> int:
         """Take the lots that the close can reach; returns the volume for which there is none."""
@@ -138,7 +174,9 @@ class Owners:
                 today = lot.open_date == self.trading_day
                 self._pay(owner, terms.fee("closetoday" if today else "close", exact(fill.price), part))
                 earned = self.earned[lot.owner]
-                self.earned[lot.owner] = earned._replace(close_profit=earned.close_profit + _profit(terms, lot, fill.price, part))
+                self.earned[lot.owner] = earned._replace(
+                    close_profit=earned.close_profit + _profit(terms, lot, fill.price, part)
+                )
                 volume -= part
         return volume
 
@@ -149,10 +187,16 @@ class Owners:
             return [lots]
         history = [lot for lot in lots if lot.open_date != self.trading_day]
         today = [lot for lot in lots if lot.open_date == self.trading_day]
-        return [history, today] if fill.offset == "forced" else [today if fill.offset == "closetoday" else history]
+        return (
+            [history, today]
+            if fill.offset == "forced"
+            else [today if fill.offset == "closetoday" else history]
+        )
 
     def _take(self, reach: list[OwnedLot], first: str, volume: int) -> list[tuple[OwnedLot, int]]:
-        """Remove lots: `first`'s own, then nobody's, then the others'; returns each with how much of it went."""
+        """Remove lots: `first`'s own, then nobody's, then the others'; returns each with how much of it
+        went.
+        """
         taken: list[tuple[OwnedLot, int]] = []
         for lot in sorted(reach, key=lambda lot: (lot.owner != first, lot.owner != NOBODY, _age(lot))):
             part = min(volume, lot.volume)

@@ -1,8 +1,9 @@
 """Prices as whole ticks: on the tick or not, rounding, the day's limits, and what counts as no price at all.
 
-Pure functions, any process. Floats come in and go out since that is what counter and page speak; between the two everything is
-computed in Decimal on the shortest text of the float, because 5892.6 % 0.2 is not 0 in binary. A difference below 0.00000001 is
-noise of somebody's float sums (5806.2 + 0.2 is 5806.400000000001 in recorded files and in JavaScript) and not a price of its own.
+Pure functions, any process. Floats come in and go out since that is what counter and page speak; between the
+two everything is computed in Decimal on the shortest text of the float, because 5892.6 % 0.2 is not 0 in
+binary. A difference below 0.00000001 is noise of somebody's float sums (5806.2 + 0.2 is 5806.400000000001 in
+recorded files and in JavaScript) and not a price of its own.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from typing import Literal, NamedTuple
 Rounding = Literal["down", "up", "nearest"]
 
 HIGHEST = 1e12
-"""No future costs more, in whatever currency: above it a number is CTP's 1.79769e+308 or somebody's mistake."""
+"""No future costs more, in whatever currency: above it a number is CTP's 1.79769e+308 or somebody's
+mistake.
+"""
 
 _NOISE = Decimal("1e-8")
 
 _MODES = {"down": ROUND_FLOOR, "up": ROUND_CEILING, "nearest": ROUND_HALF_UP}
 
 _LIMIT_ROUNDING: dict[str, tuple[Rounding, Rounding]] = {
-    # Upper, lower. Measured on recorded days: SHFE (ru1901), CZCE (AP010), CFFEX (IF2101).
-    # Assumed: INE (SHFE's own system), DCE and GFEX (never outside the percentage, as on SHFE for the upper limit).
+    # Upper, lower. Measured on recorded days: SHFE (ru1901), CZCE (AP010), CFFEX (IF2101). Assumed: INE
+    # (SHFE's own system), DCE and GFEX (never outside the percentage, as on SHFE for the upper limit).
     "SHFE": ("down", "down"),
     "INE": ("down", "down"),
     "DCE": ("down", "down"),
@@ -43,10 +46,11 @@ def is_absent(price: float) -> bool:
 
 
 def has_multiplier(lot: float, price: float, size: float) -> bool:
-    """Whether what a lot is said to be worth on average has the multiplier in it, rather than being a price: by which it is nearer to.
+    """Whether what a lot is said to be worth on average has the multiplier in it, rather than being a price:
+    by which it is nearer to.
 
-    That is the counter's habit and not the exchange's: of CZCE, CTP's turnover has it since 6.7.1 and had not before, its multicast
-    front's has not, and its average price never (docs/domain.md, Prices).
+    That is the counter's habit and not the exchange's: of CZCE, CTP's turnover has it since 6.7.1 and had not
+    before, its multicast front's has not, and its average price never (docs/domain.md, Prices).
     """
     return lot > price * math.sqrt(size)
 
@@ -66,19 +70,25 @@ def on_tick(price: float, tick: float) -> bool:
 
 
 def round_to_tick(price: float | Decimal, tick: float, direction: Rounding = "nearest") -> float:
-    """The price on the tick at or below (`down`), at or above (`up`) or nearest. A price on the tick stays as it is."""
+    """The price on the tick at or below (`down`), at or above (`up`) or nearest. A price on the tick stays as
+    it is.
+    """
     if not -HIGHEST < price < HIGHEST:  # NaN compares false
         raise ValueError(f"not a price: {price!r}")
     return float(_to_tick(exact(price), _checked(tick), direction))
 
 
 def limits(pre_settlement: float, ratio: float, tick: float, exchange: str) -> Limits:
-    """The day's price limits. `ratio` (0.09 is nine per cent) is of the day, not of the product; rounding: docs/domain.md, Prices."""
+    """The day's price limits. `ratio` (0.09 is nine per cent) is of the day, not of the product; rounding:
+    docs/domain.md, Prices.
+    """
     if is_absent(pre_settlement) or not 0 < ratio < 1:
         raise ValueError(f"no limits from pre-settlement {pre_settlement!r} and ratio {ratio!r}")
     up, down = _LIMIT_ROUNDING[exchange]
     base, size, width = exact(pre_settlement), _checked(tick), exact(ratio)
-    return Limits(float(_to_tick(base * (1 + width), size, up)), float(_to_tick(base * (1 - width), size, down)))
+    return Limits(
+        float(_to_tick(base * (1 + width), size, up)), float(_to_tick(base * (1 - width), size, down))
+    )
 
 
 def _to_tick(price: Decimal, tick: Decimal, direction: Rounding) -> Decimal:

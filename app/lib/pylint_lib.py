@@ -1,7 +1,8 @@
-"""pylint over one text, its messages in the reference's shape. Imports pylint when called; run it in a child, it takes its time.
+"""pylint over one text, its messages in the reference's shape. Imports pylint when called; run it in a child,
+it takes its time.
 
-Like the reference it leaves conventions and refactoring (C, R) aside. Third-party packages other than ctpbee are not followed: to
-read pandas alone costs five seconds, and says nothing of the strategy.
+Like the reference it leaves conventions and refactoring (C, R) aside. Third-party packages other than ctpbee
+are not followed: to read pandas alone costs five seconds, and says nothing of the strategy.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ OURS = r"self\.(success|name)$"  # what a strategy's process adds to ctpbee's AP
 
 
 def lint(text: str, path: Path) -> list[Finding]:
-    """pylint's findings in the order of the lines. `path` is where it may write the text for that. It must not be hostile in its
-    size or nesting: strategy_lib.parse_tree has compiled it, or has found a syntax error."""
+    """pylint's findings in the order of the lines. `path` is where it may write the text for that. It must
+    not be hostile in its size or nesting: strategy_lib.parse_tree has compiled it, or has found a syntax
+    error.
+    """
     from pylint.lint import Run
     from pylint.reporters import CollectingReporter
 
@@ -29,12 +32,18 @@ def lint(text: str, path: Path) -> list[Finding]:
     reporter = CollectingReporter()
     arguments = [f"--disable={DISABLED}", f"--rcfile={os.devnull}", f"--generated-members={OURS}"]
     arguments += ["--persistent=n", "--score=n", "--jobs=1"]
-    run = Run([*arguments, f"--ignored-modules={','.join(_not_followed(text))}", str(path)], reporter=reporter, exit=False)
+    run = Run(
+        [*arguments, f"--ignored-modules={','.join(_not_followed(text))}", str(path)],
+        reporter=reporter,
+        exit=False,
+    )
     return [
         {
             "code": message.msg_id,
             "error": message.symbol,
-            "message": message.msg.replace(str(path), path.name).replace(f" ({path.stem}, line {message.line})", ""),
+            "message": message.msg.replace(str(path), path.name).replace(
+                f" ({path.stem}, line {message.line})", ""
+            ),
             "line": message.line,
             "error_info": run.linter.msgs_store.get_message_definitions(message.msg_id)[0].description,
         }

@@ -1,8 +1,9 @@
-"""Rows as the pages get them: ctpbee's entities and the book's positions as flat objects, and their JSON. Pure; gateway process.
+"""Rows as the pages get them: ctpbee's entities and the book's positions as flat objects, and their JSON.
+Pure; gateway process.
 
-An entity is read through its `__dict__`, never through `_to_dict()` (which costs 56 µs a tick), and never changed: whoever
-hears of it next gets the same object. Enums become their Chinese words, times naive exchange time with milliseconds, and what
-has no value (NaN, infinity, CTP's 1.79769e+308) becomes 0.
+An entity is read through its `__dict__`, never through `_to_dict()` (which costs 56 µs a tick), and never
+changed: whoever hears of it next gets the same object. Enums become their Chinese words, times naive exchange
+time with milliseconds, and what has no value (NaN, infinity, CTP's 1.79769e+308) becomes 0.
 """
 
 from __future__ import annotations
@@ -20,12 +21,18 @@ from app.lib.calendar import SHANGHAI
 
 
 class OtherStatus(Enum):
-    """States of an order for which ctpbee has no word. To the first two only orders of other terminals come."""
+    """States of an order for which ctpbee has no word. To the first two only orders of other terminals
+    come.
+    """
 
-    UNTRIGGERED = "未触发"  # a conditional order that waits for its price: it freezes nothing, and can be cancelled
+    UNTRIGGERED = (
+        "未触发"  # a conditional order that waits for its price: it freezes nothing, and can be cancelled
+    )
     TRIGGERED = "已触发"  # one that has ended so: what it triggered is an order of its own
     UNKNOWN = "状态未知"
-    """The counter has it, in a state that says nothing of it, or shows it no more: it freezes nothing, and can be cancelled."""
+    """The counter has it, in a state that says nothing of it, or shows it no more: it freezes nothing, and
+    can be cancelled.
+    """
 
 
 WORKING = ("提交中", OtherStatus.UNKNOWN.value, OtherStatus.UNTRIGGERED.value, "未成交", "部分成交")
@@ -65,7 +72,9 @@ def _defaults(kind: type) -> dict[str, Any]:
     known = _defaults_of.get(kind)
     if known is None:
         fields = (name for name in dir(kind) if not name.startswith(("_", "create")))
-        known = _defaults_of[kind] = {name: _plain(getattr(kind, name)) for name in fields if not callable(getattr(kind, name))}
+        known = _defaults_of[kind] = {
+            name: _plain(getattr(kind, name)) for name in fields if not callable(getattr(kind, name))
+        }
     return known
 
 
@@ -85,20 +94,33 @@ def row_of(entity: Any) -> dict[str, Any]:
 
 
 def contract_row(contract: Any) -> dict[str, Any]:
-    """A contract in ctpbee's words alone (on the object CTP's stand beside them), with the day's limits and the fees."""
+    """A contract in ctpbee's words alone (on the object CTP's stand beside them), with the day's limits and
+    the fees.
+    """
     row = {name: value for name, value in row_of(contract).items() if name[0].islower()}
     fees = {
         f"{offset}_fee_by_{unit}": getattr(contract, f"{name}RatioBy{unit.capitalize()}")
         for offset, name in (("open", "Open"), ("close", "Close"), ("close_today", "CloseToday"))
         for unit in ("money", "volume")
     }
-    margins = {f"{side}_margin_by_volume": getattr(contract, f"{side.capitalize()}MarginRatioByVolume") for side in ("long", "short")}
+    margins = {
+        f"{side}_margin_by_volume": getattr(contract, f"{side.capitalize()}MarginRatioByVolume")
+        for side in ("long", "short")
+    }
     limits = {"limit_up": contract.UpperLimitPrice, "limit_down": contract.LowerLimitPrice}
-    return row | fees | margins | limits | {"pre_settlement_price": contract.PreSettlementPrice, "product_id": contract.ProductID}
+    return (
+        row
+        | fees
+        | margins
+        | limits
+        | {"pre_settlement_price": contract.PreSettlementPrice, "product_id": contract.ProductID}
+    )
 
 
 def position_row(position: Position) -> dict[str, Any]:
-    """A position in the words of ctpbee's `get_all_positions`; `position_profit` by date, `float_pnl` by trade."""
+    """A position in the words of ctpbee's `get_all_positions`; `position_profit` by date, `float_pnl` by
+    trade.
+    """
     row = {name: _plain(value) for name, value in position._asdict().items()}
     local_symbol = f"{position.symbol}.{position.exchange}"
     return row | {
@@ -166,7 +188,8 @@ def is_working(row: Mapping[str, Any]) -> bool:
 def progress(row: Mapping[str, Any]) -> tuple[int, float]:
     """How far an order has come; it never goes back (docs/domain.md, Orders 5).
 
-    A refusal that is not the exchange's says that the counter has no such order: whatever the counter shows of it later is newer.
+    A refusal that is not the exchange's says that the counter has no such order: whatever the counter shows
+    of it later is newer.
     """
     status = row["status"]
     if status == "拒单" and row.get("error_code") not in (None, "", "EXCHANGE_REJECT"):

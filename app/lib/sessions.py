@@ -1,9 +1,10 @@
-"""Trading hours: the sections of a product's trading day, its auctions, and which minute bar a print belongs to.
+"""Trading hours: the sections of a product's trading day, its auctions, and which minute bar a print belongs
+to.
 
-Pure: every question names its product and day or moment. Any process, any thread. The hours, with their history, lie in
-sessions.toml beside this file; which evenings have a night session is the calendar's to say. Products are known by their code
-(`rb`, `AP`); one that is not in the table (listed after its date) gets the longest hours there are, so that nothing it trades is
-lost. Rules: docs/domain.md, Time 2 to 5.
+Pure: every question names its product and day or moment. Any process, any thread. The hours, with their
+history, lie in sessions.toml beside this file; which evenings have a night session is the calendar's to say.
+Products are known by their code (`rb`, `AP`); one that is not in the table (listed after its date) gets the
+longest hours there are, so that nothing it trades is lost. Rules: docs/domain.md, Time 2 to 5.
 """
 
 from __future__ import annotations
@@ -16,7 +17,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from app.lib.calendar import ONE_DAY, SHANGHAI, compact, has_night, on_forget, parse_day, previous_trading_day, trading_day_of
+from app.lib.calendar import (
+    ONE_DAY,
+    SHANGHAI,
+    compact,
+    has_night,
+    on_forget,
+    parse_day,
+    previous_trading_day,
+    trading_day_of,
+)
 
 Phase = Literal["auction", "continuous", "closed"]
 
@@ -24,7 +34,9 @@ TABLE = Path(__file__).with_name("sessions.toml")
 MINUTE = timedelta(minutes=1)
 END_GRACE = timedelta(seconds=1)  # a section's closing print is stamped with its end, or half a second later
 AUCTION_LEAD = timedelta(minutes=5)  # orders are taken for four minutes, then matched for one
-SECOND_AUCTION = date(2023, 5, 26)  # from then on SHFE, INE and DCE have a second auction, between the night and the morning
+SECOND_AUCTION = date(
+    2023, 5, 26
+)  # from then on SHFE, INE and DCE have a second auction, between the night and the morning
 NIGHT_OPEN = time(21, 0)
 LONGEST = "02:30"  # for products that the table does not know
 
@@ -76,7 +88,9 @@ def products_on(trading_day: date) -> list[str]:
 
 
 def listed_since(product: str) -> date:
-    """The product's first trading day, or the first one that the table knows of. Raises KeyError for a product not in it."""
+    """The product's first trading day, or the first one that the table knows of. Raises KeyError for a
+    product not in it.
+    """
     return _table()[product].regimes[0].since
 
 
@@ -90,7 +104,9 @@ def hours_of(product: str, trading_day: date) -> str:
 
 
 def sections(product: str, trading_day: str | date) -> tuple[Section, ...]:
-    """The sections of a trading day (YYYYMMDD or a date), in order: its night, if there was one, begins on an evening before."""
+    """The sections of a trading day (YYYYMMDD or a date), in order: its night, if there was one, begins on an
+    evening before.
+    """
     return _sections(product, compact(trading_day) if isinstance(trading_day, date) else trading_day)
 
 
@@ -101,12 +117,16 @@ def _sections(product: str, trading_day: str) -> tuple[Section, ...]:
     night_end = None if hours in DAYS else time.fromisoformat(hours)
     result: list[Section] = []
     evening = previous_trading_day(day)
-    if night_end is not None and has_night(evening) and day != _first_day(product):  # a product's first day begins at 9:00
+    if (
+        night_end is not None and has_night(evening) and day != _first_day(product)
+    ):  # a product's first day begins at 9:00
         end = datetime.combine(evening if night_end > NIGHT_OPEN else evening + ONE_DAY, night_end, SHANGHAI)
         result.append(Section(datetime.combine(evening, NIGHT_OPEN, SHANGHAI), end, auction=True))
     auction = not result or (day >= SECOND_AUCTION and exchange_of(product) in ("SHFE", "INE", "DCE"))
     for opens, closes in DAYS.get(hours, COMMODITY):
-        result.append(Section(datetime.combine(day, opens, SHANGHAI), datetime.combine(day, closes, SHANGHAI), auction))
+        result.append(
+            Section(datetime.combine(day, opens, SHANGHAI), datetime.combine(day, closes, SHANGHAI), auction)
+        )
         auction = False
     return tuple(result)
 
@@ -130,7 +150,9 @@ def section_ends(product: str, trading_day: str | date) -> list[datetime]:
 
 
 def phase(product: str, moment: datetime) -> Phase:
-    """What the exchange takes at this moment: `auction` while an auction takes orders, `closed` too in its minute of matching."""
+    """What the exchange takes at this moment: `auction` while an auction takes orders, `closed` too in its
+    minute of matching.
+    """
     for section in sections(product, trading_day_of(moment)):
         if section.start <= moment < section.end:
             return "continuous"
@@ -142,7 +164,8 @@ def phase(product: str, moment: datetime) -> Phase:
 def bar_start(product: str, trading_day: str | date, moment: datetime) -> datetime | None:
     """Start of the minute that a print of this moment belongs to; None when it is outside the day's sections.
 
-    An auction's print, in the minute of its matching, goes into the first minute; one stamped with a section's end into the last.
+    An auction's print, in the minute of its matching, goes into the first minute; one stamped with a
+    section's end into the last.
     """
     for section in sections(product, trading_day):
         if moment < section.start:
@@ -157,16 +180,19 @@ def bar_start(product: str, trading_day: str | date, moment: datetime) -> dateti
 def periods(product: str, trading_day: str, minutes: int) -> Mapping[int, int]:
     """Where the longer bar of each minute of the day's sections begins; both in epoch ms.
 
-    A bar is so many minutes of trading, counted from the day's first minute, the night's if there is one: the time between sections
-    does not count, so an hour of rb runs from 10:00 to 11:15 and from 11:15 to 14:15, one of ag from 02:00 to 09:30. So do the
-    terminals that traders use; sources: docs/domain.md, Time 9.
+    A bar is so many minutes of trading, counted from the day's first minute, the night's if there is one: the
+    time between sections does not count, so an hour of rb runs from 10:00 to 11:15 and from 11:15 to 14:15,
+    one of ag from 02:00 to 09:30. So do the terminals that traders use; sources: docs/domain.md, Time 9.
     """
     return _periods(product, trading_day, minutes)
 
 
 @lru_cache(maxsize=64)
 def _periods(product: str, trading_day: str, minutes: int) -> dict[int, int]:
-    spans = [(int(section.start.timestamp()), int(section.end.timestamp())) for section in sections(product, trading_day)]
+    spans = [
+        (int(section.start.timestamp()), int(section.end.timestamp()))
+        for section in sections(product, trading_day)
+    ]
     traded = [second * 1000 for start, end in spans for second in range(start, end, 60)]
     return {minute: traded[number - number % minutes] for number, minute in enumerate(traded)}
 
@@ -219,13 +245,21 @@ class AlwaysHours:
 
 
 class OpenHours(ExchangeHours):
-    """A front that goes on outside the exchanges' hours, as SimNow's 7×24: there each minute is a bar, inside all is as ever."""
+    """A front that goes on outside the exchanges' hours, as SimNow's 7×24: there each minute is a bar, inside
+    all is as ever.
+    """
 
     def bar_start(self, product: str, trading_day: str, moment: datetime) -> datetime | None:
         return bar_start(product, trading_day, moment) or _floor(moment)
 
 
 def hours_named(name: Literal["always", "exchange", "open"]) -> ExchangeHours | AlwaysHours:
-    """The hours of the setting `counter_hours`. Real accounts and replays are `exchange`, fronts that never rest `open`."""
-    kinds: dict[str, Callable[[], ExchangeHours | AlwaysHours]] = {"always": AlwaysHours, "exchange": ExchangeHours, "open": OpenHours}
+    """The hours of the setting `counter_hours`. Real accounts and replays are `exchange`, fronts that never
+    rest `open`.
+    """
+    kinds: dict[str, Callable[[], ExchangeHours | AlwaysHours]] = {
+        "always": AlwaysHours,
+        "exchange": ExchangeHours,
+        "open": OpenHours,
+    }
     return kinds[name]()

@@ -1,6 +1,8 @@
-"""What pylint cannot know of a strategy: no ext, a wrong class, a callback with a wrong signature, one that blocks. Pure, any process.
+"""What pylint cannot know of a strategy: no ext, a wrong class, a callback with a wrong signature, one that
+blocks. Pure, any process.
 
-Findings have the reference's shape, with codes of our own, B9xxx. Like strategy_lib this only reads; hostile text takes its time.
+Findings have the reference's shape, with codes of our own, B9xxx. Like strategy_lib this only reads; hostile
+text takes its time.
 """
 
 from __future__ import annotations
@@ -26,8 +28,23 @@ CALLBACKS = {
 """How many arguments ctpbee gives to each, beside self."""
 
 BLOCKING = frozenset(
-    "time.sleep os.system os.popen os.wait asyncio.run input requests urllib.request urllib3 http.client httpx socket subprocess smtplib"
-    " ftplib".split()
+    [
+        "time.sleep",
+        "os.system",
+        "os.popen",
+        "os.wait",
+        "asyncio.run",
+        "input",
+        "requests",
+        "urllib.request",
+        "urllib3",
+        "http.client",
+        "httpx",
+        "socket",
+        "subprocess",
+        "smtplib",
+        "ftplib",
+    ]
 )
 """Functions that wait for somebody else, or modules whose every call does."""
 
@@ -50,12 +67,26 @@ class _Rule(NamedTuple):
 
 
 _REFUSED = {
-    "NO_EXT": _Rule("B9001", "no-ext", '策略由末尾的 ext = 类名("策略名") 认出来；没有它，代码不能保存，也不能运行。'),
-    "EXT_TWICE": _Rule("B9002", "ext-twice", "一份代码是一个策略：ext 只能绑定一次，否则不知道该运行哪一个。"),
-    "WRONG_CLASS": _Rule("B9003", "wrong-base-class", "ext 应是本文件中从 ctpbee 的 CtpbeeApi 派生的类的实例，只有它能收到行情与回报。"),
-    "BAD_EXT": _Rule("B9004", "bad-ext", "ext 在最外层绑定，参数都写成字面量：服务器只读代码而不运行它，就要知道策略叫什么。"),
+    "NO_EXT": _Rule(
+        "B9001", "no-ext", '策略由末尾的 ext = 类名("策略名") 认出来；没有它，代码不能保存，也不能运行。'
+    ),
+    "EXT_TWICE": _Rule(
+        "B9002", "ext-twice", "一份代码是一个策略：ext 只能绑定一次，否则不知道该运行哪一个。"
+    ),
+    "WRONG_CLASS": _Rule(
+        "B9003",
+        "wrong-base-class",
+        "ext 应是本文件中从 ctpbee 的 CtpbeeApi 派生的类的实例，只有它能收到行情与回报。",
+    ),
+    "BAD_EXT": _Rule(
+        "B9004",
+        "bad-ext",
+        "ext 在最外层绑定，参数都写成字面量：服务器只读代码而不运行它，就要知道策略叫什么。",
+    ),
     "NO_NAME": _Rule("B9005", "no-name", "ext 的第一个参数是策略名，报单、日志与记录都归在它名下。"),
-    "BAD_NAME": _Rule("B9006", "bad-name", "策略名会成为文件名，所以只能由字母、数字、_、- 与汉字组成，最多 64 个字符。"),
+    "BAD_NAME": _Rule(
+        "B9006", "bad-name", "策略名会成为文件名，所以只能由字母、数字、_、- 与汉字组成，最多 64 个字符。"
+    ),
 }
 UNREADABLE = "B9000"  # found on a text that nobody can read, so that there is nothing for pylint
 _UNREADABLE = _Rule(UNREADABLE, "unreadable-code", "这份文字不能作为 Python 代码读入，也就不能保存或运行。")
@@ -64,9 +95,19 @@ _SIGNATURE = _Rule(
     "wrong-callback-signature",
     "ctpbee 以固定的参数调用回调，例如 on_tick(self, tick)；参数不合时，第一次调用就会出错，策略随之停止。",
 )
-_ASYNC = _Rule("B9011", "async-callback", "ctpbee 直接调用回调；async def 的回调只会得到一个没有人等待的协程，里面的代码不会运行。")
-_BLOCKS = _Rule("B9020", "blocking-call", "回调依次在一个线程里运行：它等待的时候，后面的行情与回报都在排队，策略看到的价格会过时。")
-_ENDLESS = _Rule("B9021", "endless-loop", "没有 break、return、raise 的 while True 永不结束，策略再也收不到行情与回报。")
+_ASYNC = _Rule(
+    "B9011",
+    "async-callback",
+    "ctpbee 直接调用回调；async def 的回调只会得到一个没有人等待的协程，里面的代码不会运行。",
+)
+_BLOCKS = _Rule(
+    "B9020",
+    "blocking-call",
+    "回调依次在一个线程里运行：它等待的时候，后面的行情与回报都在排队，策略看到的价格会过时。",
+)
+_ENDLESS = _Rule(
+    "B9021", "endless-loop", "没有 break、return、raise 的 while True 永不结束，策略再也收不到行情与回报。"
+)
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -97,7 +138,8 @@ def _finding(rule: _Rule, line: int, message: str) -> Finding:
     return {"code": rule.code, "error": rule.error, "message": message, "line": line, "error_info": rule.info}
 
 
-# ── signatures ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── signatures
+# ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _signatures(strategy: ast.ClassDef) -> Iterator[Finding]:
@@ -120,7 +162,8 @@ def _takes(arguments: ast.arguments, count: int) -> bool:
     return positional >= count or arguments.vararg is not None
 
 
-# ── what blocks ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what blocks
+# ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _blocking(tree: ast.Module, strategy: ast.ClassDef) -> Iterator[Finding]:
@@ -144,7 +187,9 @@ def _blocking(tree: ast.Module, strategy: ast.ClassDef) -> Iterator[Finding]:
                 called = dotted(node.func)
                 head, _, rest = called.partition(".")
                 full = ".".join(part for part in (imported.get(head, head), rest) if part)
-                if any(full == name or full.startswith(f"{name}.") for name in BLOCKING) and (head in imported or full == "input"):
+                if any(full == name or full.startswith(f"{name}.") for name in BLOCKING) and (
+                    head in imported or full == "input"
+                ):
                     yield _finding(_BLOCKS, node.lineno, f"回调 {callback} 中的 {full}() 会阻塞")
                 elif head == "self" and rest in methods:
                     waiting.append(methods[rest])

@@ -1,10 +1,12 @@
-"""What a strategy's text says of itself: its name, its class, whether it may be kept. Read by ast, never run. Any process.
+"""What a strategy's text says of itself: its name, its class, whether it may be kept. Read by ast, never run.
+Any process.
 
-A text binds `ext = SomeClass("name", …)` once, at the top level; SomeClass is defined above it in the same text and derives, maybe
-over other classes of the text, from ctpbee's CtpbeeApi. The name becomes a file's name, so it has to match a safe pattern.
+A text binds `ext = SomeClass("name", …)` once, at the top level; SomeClass is defined above it in the same
+text and derives, maybe over other classes of the text, from ctpbee's CtpbeeApi. The name becomes a file's
+name, so it has to match a safe pattern.
 
-Hostile text can cost the parser seconds (a comparison of 100,000 members) and the interpreter its stack: where others wait, as in the
-web, this is called in a child with a time limit (app/workshop).
+Hostile text can cost the parser seconds (a comparison of 100,000 members) and the interpreter its stack:
+where others wait, as in the web, this is called in a child with a time limit (app/workshop).
 """
 
 from __future__ import annotations
@@ -22,17 +24,23 @@ from app.lib.errors import AppError
 
 MAX_BYTES = 256 * 1024  # of a text in UTF-8
 LONGEST_NAME = 64
-SAFE_NAME = re.compile(r"(?!__)[A-Za-z0-9_\u3400-\u4dbf\u4e00-\u9fff][A-Za-z0-9_\-\u3400-\u4dbf\u4e00-\u9fff]{0,63}")
+SAFE_NAME = re.compile(
+    r"(?!__)[A-Za-z0-9_\u3400-\u4dbf\u4e00-\u9fff][A-Za-z0-9_\-\u3400-\u4dbf\u4e00-\u9fff]{0,63}"
+)
 BASE = "CtpbeeApi"
 
-_DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)  # on Windows these are no file names
+_DEVICES = re.compile(
+    r"con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE
+)  # on Windows these are no file names
 _MODULES = ("ctpbee", "ctpbee.level")  # where CtpbeeApi can be imported from
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, *_COMPREHENSIONS)
 
 
 class BadCode(AppError):
-    """The text is no strategy that could be kept: mend `line` (None: no line in particular) and send it again. Nothing was changed."""
+    """The text is no strategy that could be kept: mend `line` (None: no line in particular) and send it
+    again. Nothing was changed.
+    """
 
     status = 400
     default_code = "BAD_CODE"
@@ -55,9 +63,15 @@ class StrategyText(NamedTuple):
 
 
 def is_safe_name(name: str) -> bool:
-    """Whether a strategy may be called that: 1 to 64 of ASCII letters, digits, _ - and Chinese characters, not beginning with - or __;
-    no keyword of Python, no device of Windows. It is a file name as it stands, in every directory."""
-    return SAFE_NAME.fullmatch(name) is not None and not keyword.iskeyword(name) and _DEVICES.fullmatch(name) is None
+    """Whether a strategy may be called that: 1 to 64 of ASCII letters, digits, _ - and Chinese characters,
+    not beginning with - or __; no keyword of Python, no device of Windows. It is a file name as it stands, in
+    every directory.
+    """
+    return (
+        SAFE_NAME.fullmatch(name) is not None
+        and not keyword.iskeyword(name)
+        and _DEVICES.fullmatch(name) is None
+    )
 
 
 def parse(text: str) -> StrategyText:
@@ -74,13 +88,18 @@ def parse(text: str) -> StrategyText:
     derived = derived_classes(tree.body[: tree.body.index(statement)])
     if not isinstance(call.func, ast.Name) or call.func.id not in derived:
         what = f"的 {dotted(call.func)[:LONGEST_NAME]} " if dotted(call.func) else " ext 的值"
-        raise BadCode(f"第 {line} 行{what}不是在它之前定义、从 ctpbee 的 {BASE} 派生的类", line, code="WRONG_CLASS")
+        raise BadCode(
+            f"第 {line} 行{what}不是在它之前定义、从 ctpbee 的 {BASE} 派生的类", line, code="WRONG_CLASS"
+        )
     args, keywords = _literals(call)
     name = args[0] if args else keywords.pop("extension_name", None)
     if not isinstance(name, str):
         raise BadCode(f"第 {line} 行 ext 的第一个参数应为策略名，写成文字", line, code="NO_NAME")
     if not is_safe_name(name):
-        rule = f"应为 1 至 {LONGEST_NAME} 个字母、数字、_、-（不在开头）或汉字，不以 __ 开头，且不是 Python 关键字或 Windows 设备名"
+        rule = (
+            f"应为 1 至 {LONGEST_NAME} 个字母、数字、_、-（不在开头）或汉字，不以 __ 开头，且不是 Python "
+            "关键字或 Windows 设备名"
+        )
         raise BadCode(f"第 {line} 行的策略名不合法：{rule}", line, code="BAD_NAME")
     return StrategyText(name, call.func.id, line, args[1:], keywords)
 
@@ -93,7 +112,10 @@ def parse_tree(text: str) -> ast.Module:
         raise BadCode("代码不是 UTF-8", code="NOT_UTF8") from None
     if len(encoded) > MAX_BYTES:
         raise BadCode(f"代码过长：{len(encoded)} 字节，最多 {MAX_BYTES} 字节", code="CODE_TOO_LONG")
-    for character, reason, code in (("\0", "有 NUL 字符", "BAD_CODE"), ("\ufffd", "有不是 UTF-8 的字节", "NOT_UTF8")):
+    for character, reason, code in (
+        ("\0", "有 NUL 字符", "BAD_CODE"),
+        ("\ufffd", "有不是 UTF-8 的字节", "NOT_UTF8"),
+    ):
         before, found, _ = text.partition(character)
         if found:
             line = before.count("\n") + 1
@@ -172,9 +194,18 @@ def _bound(body: list[ast.stmt]) -> Iterator[Any]:
 
 def _binds_ext(node: Any) -> bool:
     match node:
-        case ast.Name(id="ext", ctx=ast.Store() | ast.Del()) | ast.ClassDef(name="ext") | ast.ExceptHandler(name="ext"):
+        case (
+            ast.Name(id="ext", ctx=ast.Store() | ast.Del())
+            | ast.ClassDef(name="ext")
+            | ast.ExceptHandler(name="ext")
+        ):
             return True
-        case ast.FunctionDef(name="ext") | ast.AsyncFunctionDef(name="ext") | ast.MatchAs(name="ext") | ast.MatchStar(name="ext"):
+        case (
+            ast.FunctionDef(name="ext")
+            | ast.AsyncFunctionDef(name="ext")
+            | ast.MatchAs(name="ext")
+            | ast.MatchStar(name="ext")
+        ):
             return True
         case ast.MatchMapping(rest="ext"):
             return True
@@ -202,9 +233,15 @@ def _ext_statement(tree: ast.Module, line: int) -> tuple[ast.stmt, ast.Call]:
 def _literals(call: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
     try:
         args = tuple(ast.literal_eval(arg) for arg in call.args)
-        keywords = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg is not None}
+        keywords = {
+            keyword.arg: ast.literal_eval(keyword.value)
+            for keyword in call.keywords
+            if keyword.arg is not None
+        }
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        raise BadCode(f"第 {call.lineno} 行 ext 的参数应为文字、数字等字面量", call.lineno, code="BAD_EXT") from None
+        raise BadCode(
+            f"第 {call.lineno} 行 ext 的参数应为文字、数字等字面量", call.lineno, code="BAD_EXT"
+        ) from None
     if len(keywords) < len(call.keywords):
         raise BadCode(f"第 {call.lineno} 行 ext 的参数不能用 ** 展开", call.lineno, code="BAD_EXT")
     return args, keywords

@@ -1,7 +1,9 @@
-"""What people type: contract names and the words for direction, offset and order type, Chinese and English. Pure, any process.
+"""What people type: contract names and the words for direction, offset and order type, Chinese and English.
+Pure, any process.
 
-Words inside are long/short, open/close/closetoday/closeyesterday, limit/market/fak/fok. A word or a name that is none raises
-BadInput naming the parameter. Whether a contract exists is the contract table's to say; here only what it may look like.
+Words inside are long/short, open/close/closetoday/closeyesterday, limit/market/fak/fok. A word or a name that
+is none raises BadInput naming the parameter. Whether a contract exists is the contract table's to say; here
+only what it may look like.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ _LONGEST = 30
 """Of what is traded here; more of it is not shown in a message."""
 
 _ANY_SYMBOL = re.compile(r"[A-Za-z0-9 &_-]{1,80}", re.ASCII)
-"""CTP's InstrumentID is char[81]; a spread names two contracts: SPC a2601&m2601, an option its price: IO2601-C-3900."""
+"""CTP's InstrumentID is char[81]; a spread names two contracts: SPC a2601&m2601, an option its price:
+IO2601-C-3900.
+"""
 
 SYMBOL_PATTERN = r"[A-Za-z]{1,6}[0-9]{1,2}(?:0[1-9]|1[0-2])F?"
 """Product, year (CZCE: one digit), month; F: monthly average."""
@@ -41,7 +45,9 @@ class LocalSymbol(NamedTuple):
 
 
 def parse_symbol(text: Any, exchange: Any = "", parameter: str = "local_symbol") -> LocalSymbol:
-    """`rb2501.SHFE` or `rb2501`, the exchange also as a parameter of its own; where both are given they must agree."""
+    """`rb2501.SHFE` or `rb2501`, the exchange also as a parameter of its own; where both are given they must
+    agree.
+    """
     name = _text(text, parameter, "合约名称")
     if not name:
         raise BadInput(parameter, "缺少合约名称")
@@ -54,7 +60,9 @@ def parse_symbol(text: Any, exchange: Any = "", parameter: str = "local_symbol")
 
 
 def parse_any_symbol(text: Any, exchange: Any = "", parameter: str = "local_symbol") -> LocalSymbol:
-    """Like `parse_symbol`, but of any name that CTP may have: of orders in spreads and options, which are met here and not placed."""
+    """Like `parse_symbol`, but of any name that CTP may have: of orders in spreads and options, which are met
+    here and not placed.
+    """
     name = _text(text, parameter, "合约名称")
     symbol, dot, suffix = name.partition(".")
     if not _ANY_SYMBOL.fullmatch(symbol) or (dot and not suffix):

@@ -1,7 +1,8 @@
 """The store: one interface, two backends. `open_store(settings, scope)` is the only door.
 
-A scope is `server` (authorization, sessions), `host` (strategies) or an account's key. Without `mongo_uri` its store is one SQLite
-file; with it the same file, and a thread that ships what is written there to MongoDB (app/model/spool.py).
+A scope is `server` (authorization, sessions), `host` (strategies) or an account's key. Without `mongo_uri`
+its store is one SQLite file; with it the same file, and a thread that ships what is written there to MongoDB
+(app/model/spool.py).
 """
 
 from __future__ import annotations
@@ -31,12 +32,15 @@ class StoreSettings(Protocol):
 
 def store_path(data_dir: Path, scope: str) -> Path:
     """The scope's file."""
-    return data_dir / f"{scope}.db" if scope in (SERVER, HOST) else data_dir / "accounts" / scope / "account.db"
+    return (
+        data_dir / f"{scope}.db" if scope in (SERVER, HOST) else data_dir / "accounts" / scope / "account.db"
+    )
 
 
 def open_store(settings: StoreSettings, scope: str, ship: bool = True) -> Store:
-    """The scope's store. With `ship` off the file is read and written as ever, and another process brings it to MongoDB: the web, whose
-    threads are green ones, leaves that to the host."""
+    """The scope's store. With `ship` off the file is read and written as ever, and another process brings it
+    to MongoDB: the web, whose threads are green ones, leaves that to the host.
+    """
     path = store_path(settings.data_dir, scope)
     if not settings.mongo_uri:
         return SqliteStore(path)

@@ -1,10 +1,12 @@
-"""The tables of one scope on a MongoDB server. Only app/model/spool.py and the commands that move stores call it.
+"""The tables of one scope on a MongoDB server. Only app/model/spool.py and the commands that move stores call
+it.
 
-Bars have a collection for each contract and interval, `bars.<scope>.<contract>.<interval>`, whose `_id` is the timestamp: unique, and a
-range is read by the index that every collection has anyway (why not one for all: docs/mongodb.md). Every other table is one collection
-for all scopes, whose `_id` is text, the scope and the row's key joined with `/`, numbers padded to one length. Rows are inserted in
-batches and replaced where they are there already: what is sent twice is there once. Writes wait for a majority. One client serves all
-scopes of a process; it is made when first needed, never at import.
+Bars have a collection for each contract and interval, `bars.<scope>.<contract>.<interval>`, whose `_id` is
+the timestamp: unique, and a range is read by the index that every collection has anyway (why not one for all:
+docs/mongodb.md). Every other table is one collection for all scopes, whose `_id` is text, the scope and the
+row's key joined with `/`, numbers padded to one length. Rows are inserted in batches and replaced where they
+are there already: what is sent twice is there once. Writes wait for a majority. One client serves all scopes
+of a process; it is made when first needed, never at import.
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ logging.getLogger("pymongo").setLevel(logging.WARNING)  # its debug lines quote 
 
 
 class Refused(StoreFailed):
-    """The server does not let us in: the name or the password is wrong, or the rights are missing. Asking again soon is of no use."""
+    """The server does not let us in: the name or the password is wrong, or the rights are missing. Asking
+    again soon is of no use.
+    """
 
 
 class _Clients:
@@ -93,25 +97,38 @@ def _client(uri: str) -> MongoClient[dict[str, Any]]:
 def check_uri(uri: str) -> str:
     """The servers that `uri` names, for people: without name and password. Raises SettingsError."""
     try:
-        parsed = parse_uri(uri, validate=True, warn=False) if uri.startswith("mongodb://") else {"nodelist": []}
+        parsed = (
+            parse_uri(uri, validate=True, warn=False) if uri.startswith("mongodb://") else {"nodelist": []}
+        )
     except (InvalidURI, ConfigurationError, ValueError) as error:
-        raise SettingsError(f"MongoDB 的连接串不对：{_clean(str(error), uri)}", parameter="mongo_uri") from None
-    return ",".join(f"{host}:{port}" for host, port in parsed["nodelist"]) or uri.rpartition("@")[2].partition("/")[0]
+        raise SettingsError(
+            f"MongoDB 的连接串不对：{_clean(str(error), uri)}", parameter="mongo_uri"
+        ) from None
+    return (
+        ",".join(f"{host}:{port}" for host, port in parsed["nodelist"])
+        or uri.rpartition("@")[2].partition("/")[0]
+    )
 
 
 @contextmanager
 def translated(uri: str, seconds: float) -> Iterator[None]:
-    """All calls in it within that time. Raises Refused, StoreFailed: never with the password, nor with the rows."""
+    """All calls in it within that time. Raises Refused, StoreFailed: never with the password, nor with the
+    rows.
+    """
     try:
         with pymongo.timeout(seconds):
             yield
     except BulkWriteError as error:
-        first: dict[str, Any] = next(iter(error.details.get("writeErrors") or error.details.get("writeConcernErrors") or [{}]), {})
+        first: dict[str, Any] = next(
+            iter(error.details.get("writeErrors") or error.details.get("writeConcernErrors") or [{}]), {}
+        )
         raise StoreFailed(f"MongoDB 没有收下：{_clean(str(first.get('errmsg', '')), uri)}") from None
     except OperationFailure as error:
         if error.code in NO_ENTRY:
             raise Refused(f"MongoDB 拒绝了用户名、密码或权限（{error.code}）") from None
-        raise StoreFailed(f"MongoDB：{_clean(str(error.details and error.details.get('errmsg') or error), uri)}") from None
+        raise StoreFailed(
+            f"MongoDB：{_clean(str(error.details and error.details.get('errmsg') or error), uri)}"
+        ) from None
     except PyMongoError as error:
         raise StoreFailed(f"MongoDB 连不上或未按时应答：{_clean(str(error), uri)}") from None
 
@@ -149,14 +166,19 @@ class MongoTables:
             self._of("settings").find_one({"_id": self._prefix})  # unlike `ping` it needs the right to read
 
     def born(self) -> str:
-        """What tells this scope's part of the database from any other, and from itself emptied: made by the first who asks."""
+        """What tells this scope's part of the database from any other, and from itself emptied: made by the
+        first who asks.
+        """
         with translated(self._uri, PING_LIMIT):
             made = {"$setOnInsert": {"born": uuid.uuid4().hex}}
-            found = self._of(BORN).find_one_and_update({"_id": self._scope}, made, upsert=True, return_document=ReturnDocument.AFTER)
+            found = self._of(BORN).find_one_and_update(
+                {"_id": self._scope}, made, upsert=True, return_document=ReturnDocument.AFTER
+            )
         assert found is not None  # as it is after the update
         return str(found["born"])
 
-    # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── rows
+    # ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def load(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert, or replace by key."""
@@ -164,7 +186,9 @@ class MongoTables:
         for row in rows:
             if table.name == BARS:
                 name = self._series(row["local_symbol"], row["interval"])
-                document = {BAR_ID if field == "timestamp" else field: row[field] for field in table.columns[2:]}
+                document = {
+                    BAR_ID if field == "timestamp" else field: row[field] for field in table.columns[2:]
+                }
             else:
                 name, document = table.name, self._document(table, row)
             documents.setdefault(name, []).append(document)
@@ -181,8 +205,12 @@ class MongoTables:
                 failed = error.details["writeErrors"]
                 if error.details["writeConcernErrors"] or any(one["code"] != DUPLICATE for one in failed):
                     raise
-            again = documents[failed[0]["index"] :] if ordered else [documents[one["index"]] for one in failed]
-            self._of(name).bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in again], ordered=ordered)
+            again = (
+                documents[failed[0]["index"] :] if ordered else [documents[one["index"]] for one in failed]
+            )
+            self._of(name).bulk_write(
+                [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in again], ordered=ordered
+            )
 
     def remove(self, table: Table, keys: Sequence[Sequence[Any]]) -> None:
         with translated(self._uri, WRITE_LIMIT):
@@ -191,7 +219,9 @@ class MongoTables:
     def rows(self, table: Table) -> Iterator[Row]:
         """Every row of this scope but bars, as `SqliteStore.rows` gives them."""
         with translated(self._uri, WRITE_LIMIT):
-            found = self._of(table.name).find({"_id": {"$gte": self._prefix, "$lt": self._prefix[:-1] + "0"}})  # "0" comes after "/"
+            found = self._of(table.name).find(
+                {"_id": {"$gte": self._prefix, "$lt": self._prefix[:-1] + "0"}}
+            )  # "0" comes after "/"
             rows = [self._row(table, document) for document in found]
         rows.sort(key=(lambda row: row[ROWID]) if table.ordered else table.key_of)
         return iter(rows)
@@ -203,17 +233,26 @@ class MongoTables:
             after = ""
             while True:
                 with translated(self._uri, WRITE_LIMIT):
-                    one = self._of(table).find_one({"_id": {"$gte": after}}, {SCOPE: True}, sort=[("_id", ASCENDING)])
+                    one = self._of(table).find_one(
+                        {"_id": {"$gte": after}}, {SCOPE: True}, sort=[("_id", ASCENDING)]
+                    )
                 if one is None:
                     break
                 found.add(str(one[SCOPE]))
                 after = _escaped(one[SCOPE]) + "0"  # behind all that begins with its name and "/"
         return sorted(found)
 
-    # ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── bars
+    # ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def read_bars(
-        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0, seconds: float = READ_LIMIT
+        self,
+        local_symbol: str,
+        interval: str,
+        start: int = 0,
+        end: int = 0,
+        limit: int = 0,
+        seconds: float = READ_LIMIT,
     ) -> list[Bar]:
         """As Store.read_bars, within that time."""
         wanted = {"$gte": start} | ({"$lt": end} if end else {})
@@ -221,18 +260,23 @@ class MongoTables:
             found = self._of(self._series(local_symbol, interval)).find({"_id": wanted})
             documents = list(found.sort("_id", DESCENDING).limit(limit))
         documents.reverse()
-        return [Bar._make((*(one[name] for name in BAR_FIELDS[:-1]), bool(one["complete"]))) for one in documents]
+        return [
+            Bar._make((*(one[name] for name in BAR_FIELDS[:-1]), bool(one["complete"]))) for one in documents
+        ]
 
     def series(self) -> list[tuple[str, str]]:
         """Which contracts and intervals there are."""
         first = f"{BARS}.{self._scope}."
-        names = [name.removeprefix(first).rpartition(".") for name in self._collections() if name.startswith(first)]
+        names = [
+            name.removeprefix(first).rpartition(".") for name in self._collections() if name.startswith(first)
+        ]
         return sorted((local_symbol, interval) for local_symbol, _, interval in names)
 
     def _series(self, local_symbol: str, interval: str) -> str:
         return f"{BARS}.{self._scope}.{local_symbol}.{interval}"
 
-    # ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── documents
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _of(self, name: str) -> Collection[dict[str, Any]]:
         return self._there()[name]
@@ -248,7 +292,9 @@ class MongoTables:
             return self._client[self._database]
 
     def _id(self, key: Iterable[Any]) -> str:
-        return self._prefix + "/".join(f"{part:0{DIGITS}d}" if isinstance(part, int) else _escaped(part) for part in key)
+        return self._prefix + "/".join(
+            f"{part:0{DIGITS}d}" if isinstance(part, int) else _escaped(part) for part in key
+        )
 
     def _document(self, table: Table, row: Row) -> dict[str, Any]:
         values = {name: _to_bson(value) if name in table.json else value for name, value in row.items()}
@@ -257,7 +303,9 @@ class MongoTables:
     @staticmethod
     def _row(table: Table, document: dict[str, Any]) -> Row:
         columns = (ROWID, *table.columns) if table.ordered else table.columns
-        return {name: _from_bson(document[name]) if name in table.json else document[name] for name in columns}
+        return {
+            name: _from_bson(document[name]) if name in table.json else document[name] for name in columns
+        }
 
 
 def _escaped(part: str) -> str:

@@ -1,7 +1,9 @@
-"""Sessions of accounts, in the server's store: a token is good as long as its account's session stands. Web and host processes.
+"""Sessions of accounts, in the server's store: a token is good as long as its account's session stands. Web
+and host processes.
 
-The web begins one with the first token of an account that has none. The host ends it where the account is logged in no more, so that
-no token outlives the login that it came from: not a refusal, not a logout, not a restart of the machine.
+The web begins one with the first token of an account that has none. The host ends it where the account is
+logged in no more, so that no token outlives the login that it came from: not a refusal, not a logout, not a
+restart of the machine.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ log = logging.getLogger(__name__)
 
 
 class Sessions:
-    """Thread-safe. What the disk does not take holds in this process alone, so that a full one keeps nobody from cancelling."""
+    """Thread-safe. What the disk does not take holds in this process alone, so that a full one keeps nobody
+    from cancelling.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -1,14 +1,17 @@
-"""The store of those who have MongoDB: what is written is on this disk before the call returns, and a thread brings it to the server.
+"""The store of those who have MongoDB: what is written is on this disk before the call returns, and a thread
+brings it to the server.
 
-The file is the SqliteStore that serves those without MongoDB. Triggers note the key of every row that changes, in the transaction that
-changes it (`spool`); the shipper reads the notes in order, sends the rows as they are now, and strikes out what has arrived. A batch
-whose answer is lost is sent again and replaces itself. So an order's intent never waits for a network, and a server that is down, slow
-or gone for a week costs nothing but disk. Journal and settings stay in the file too; of bars it keeps the newest week, the rest is
-asked of the server.
+The file is the SqliteStore that serves those without MongoDB. Triggers note the key of every row that
+changes, in the transaction that changes it (`spool`); the shipper reads the notes in order, sends the rows as
+they are now, and strikes out what has arrived. A batch whose answer is lost is sent again and replaces
+itself. So an order's intent never waits for a network, and a server that is down, slow or gone for a week
+costs nothing but disk. Journal and settings stay in the file too; of bars it keeps the newest week, the rest
+is asked of the server.
 
-A file that meets a database takes over what that has of its scope, and ships all it has itself: it may have been in use without MongoDB,
-or with another. A database is told by what `MongoTables.born` says.
-Several processes may have the file open: one of them ships, who holds the file's lock. Threads: the shipper, the callers.
+A file that meets a database takes over what that has of its scope, and ships all it has itself: it may have
+been in use without MongoDB, or with another. A database is told by what `MongoTables.born` says. Several
+processes may have the file open: one of them ships, who holds the file's lock. Threads: the shipper, the
+callers.
 """
 
 from __future__ import annotations
@@ -47,7 +50,9 @@ PING_EVERY = 2.0
 RETRY = 1.0
 RETRY_LONGEST = 10.0
 RETRY_REFUSED = 60.0  # a password is no better for being tried often, and servers lock accounts
-MOST_BARS = 1_000_000  # that wait, but those that were here already: three weeks of a hundred contracts, 200 MB
+MOST_BARS = (
+    1_000_000  # that wait, but those that were here already: three weeks of a hundred contracts, 200 MB
+)
 KEEP_BARS = 7 * 86_400_000  # ms that bars stay here after they have arrived
 TRIM_EVERY = 6 * 3600.0
 CLOSING_LIMIT = 1.0
@@ -67,7 +72,9 @@ log = logging.getLogger(__name__)
 
 
 class SpooledStore(SqliteStore):
-    """See app/model/store.py for what each method promises. Without `remote` this process leaves shipping to another."""
+    """See app/model/store.py for what each method promises. Without `remote` this process leaves shipping to
+    another.
+    """
 
     def __init__(self, path: str | Path, remote: MongoTables | None) -> None:
         self._remote = remote
@@ -85,7 +92,8 @@ class SpooledStore(SqliteStore):
             self._shipper = threading.Thread(target=self._run, name="shipper", daemon=True)
             self._shipper.start()
 
-    # ── its state ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── its state
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def state(self) -> StoreState:
         state, reason, since = self._read("SELECT state, reason, since FROM spool_state")[0]
@@ -125,7 +133,9 @@ class SpooledStore(SqliteStore):
         return self._read("SELECT state FROM spool_state")[0][0] == "up"
 
     def _tell(self, state: str, reason: str = "") -> None:
-        """Note the state for every process that has the file open, log it and let listeners hear, when it is news."""
+        """Note the state for every process that has the file open, log it and let listeners hear, when it is
+        news.
+        """
         known = self._read("SELECT state, reason FROM spool_state")[0]
         if known == (state, reason) and self._told == state:
             return
@@ -138,23 +148,35 @@ class SpooledStore(SqliteStore):
             if state == "up":
                 log.info("MongoDB（%s）已连接", self._remote.server)
             else:
-                log.warning("MongoDB（%s）不可用：%s；数据先存在本机，恢复后补写", self._remote.server, reason)
+                log.warning(
+                    "MongoDB（%s）不可用：%s；数据先存在本机，恢复后补写", self._remote.server, reason
+                )
         self._told = state
         for listener in self._listeners:
             listener(self.state())
 
-    # ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── bars
+    # ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:
-        """Raises StoreFailed too when a million bars wait for the server already: orders and trades are never refused for it."""
+        """Raises StoreFailed too when a million bars wait for the server already: orders and trades are never
+        refused for it.
+        """
         new = "FROM spool WHERE id > (SELECT backlog FROM spool_known)"
         first, last = self._read(f"SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) {new}")[0]
-        if last - first >= MOST_BARS and self._read(f"SELECT COUNT(*) {new} AND name = ?", (BARS,))[0][0] >= MOST_BARS:
+        if (
+            last - first >= MOST_BARS
+            and self._read(f"SELECT COUNT(*) {new} AND name = ?", (BARS,))[0][0] >= MOST_BARS
+        ):
             raise StoreFailed(f"等待写入 MongoDB 的 K 线已达 {MOST_BARS} 根，不再接收：请恢复 MongoDB")
         return super().save_bars(local_symbol, interval, bars)
 
-    def read_bars(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[Bar]:
-        """What the server has and what waits here; while the server is away, what this file has: the newest week."""
+    def read_bars(
+        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0
+    ) -> list[Bar]:
+        """What the server has and what waits here; while the server is away, what this file has: the newest
+        week.
+        """
         here = super().read_bars(local_symbol, interval, start, end, limit)
         if self._remote is None or not self._is_up():
             return here
@@ -174,11 +196,15 @@ class SpooledStore(SqliteStore):
         bars = {bar.timestamp: bar for bar in there} | {bar.timestamp: bar for bar in here}
         return [bars[timestamp] for timestamp in sorted(bars)]
 
-    def read_bar_rows(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[BarRow]:
+    def read_bar_rows(
+        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0
+    ) -> list[BarRow]:
         return [bar[:6] for bar in self.read_bars(local_symbol, interval, start, end, limit)]
 
     def rows(self, table: Table) -> Iterator[Row]:
-        """Every row, those that only the server has too. Raises StoreFailed when it cannot be asked for them."""
+        """Every row, those that only the server has too. Raises StoreFailed when it cannot be asked for
+        them.
+        """
         if table.name != BARS:
             return super().rows(table)
         return self._all_bars(table)
@@ -186,16 +212,23 @@ class SpooledStore(SqliteStore):
     def _all_bars(self, table: Table) -> Iterator[Row]:
         if self._remote is None:
             raise StoreFailed("这个进程不连 MongoDB")
-        series = set(self._remote.series()) | set(self._read("SELECT DISTINCT local_symbol, interval FROM bars"))
+        series = set(self._remote.series()) | set(
+            self._read("SELECT DISTINCT local_symbol, interval FROM bars")
+        )
         for local_symbol, interval in sorted(series):
             there = self._remote.read_bars(local_symbol, interval, seconds=WHOLE_SERIES_LIMIT)
             for bar in self._merged(there, SqliteStore.read_bars(self, local_symbol, interval)):
-                yield dict(zip(table.columns, (local_symbol, interval, *bar[:8], int(bar.complete)), strict=True))
+                yield dict(
+                    zip(table.columns, (local_symbol, interval, *bar[:8], int(bar.complete)), strict=True)
+                )
 
-    # ── the file ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the file
+    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _prepare(self) -> None:
-        """Notes and triggers. Rows from before there were any are noted too: a file that served without MongoDB is shipped whole."""
+        """Notes and triggers. Rows from before there were any are noted too: a file that served without
+        MongoDB is shipped whole.
+        """
         with self._writing() as db:
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 db.execute(statement)
@@ -213,14 +246,19 @@ class SpooledStore(SqliteStore):
             key = f"json_array({', '.join(f'{side}.{column}' for column in table.key)})"
             db.execute(
                 f"CREATE TRIGGER spool_{table.name}_{event} AFTER {event} ON {table.name} BEGIN "
-                f"DELETE FROM spool WHERE name = '{table.name}' AND key = {key}; "  # a newer note comes behind those that are on their way
+                # a newer note comes behind those that are on their way
+                f"DELETE FROM spool WHERE name = '{table.name}' AND key = {key}; "
                 f"INSERT INTO spool (name, key) VALUES ('{table.name}', {key}); END"
             )
-        db.execute(f"INSERT INTO spool (name, key) SELECT '{table.name}', json_array({', '.join(table.key)}) FROM {table.name}")
+        db.execute(
+            f"INSERT INTO spool (name, key) SELECT '{table.name}', json_array({', '.join(table.key)}) FROM "
+            f"{table.name}"
+        )
 
     def _first_meeting(self) -> None:
-        """A new file learns what the server has before anybody reads it. Without a server it numbers its events above all that may be
-        there."""
+        """A new file learns what the server has before anybody reads it. Without a server it numbers its
+        events above all that may be there.
+        """
         if self._known() or not self._claimed():
             return
         try:
@@ -230,7 +268,10 @@ class SpooledStore(SqliteStore):
             self._tell("refused" if isinstance(error, Refused) else "down", str(error))
             with self._writing() as db:
                 if not db.execute("SELECT 1 FROM sqlite_sequence WHERE name = ?", (EVENTS,)).fetchone():
-                    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (EVENTS, time.time_ns() // 1_000_000))
+                    db.execute(
+                        "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",
+                        (EVENTS, time.time_ns() // 1_000_000),
+                    )
 
     def _known(self) -> str:
         """Which database this file has met, "" for none."""
@@ -238,13 +279,16 @@ class SpooledStore(SqliteStore):
         return born
 
     def _meet(self) -> None:
-        """Where the database is news: learn everything it has of this scope but its bars, and have it learn everything that is here. Of
-        what both have, ours stays."""
+        """Where the database is news: learn everything it has of this scope but its bars, and have it learn
+        everything that is here. Of what both have, ours stays.
+        """
         assert self._remote is not None
         born = self._remote.born()
         if born == self._known():
             return
-        found = {table: list(self._remote.rows(table)) for table in self.tables().values() if table.name != BARS}
+        found = {
+            table: list(self._remote.rows(table)) for table in self.tables().values() if table.name != BARS
+        }
         self._note_everything()
         with self._writing() as db:
             last = db.execute("SELECT COALESCE(MAX(id), 0) FROM spool").fetchone()[0]
@@ -257,21 +301,36 @@ class SpooledStore(SqliteStore):
         """In small transactions."""
         for table in self.tables().values():
             keys = map(table.key_of, SqliteStore.rows(self, table))
-            note = f"INSERT OR IGNORE INTO spool (name, key) VALUES ('{table.name}', json_array({', '.join('?' * len(table.key))}))"
+            note = (
+                f"INSERT OR IGNORE INTO spool (name, key) VALUES ('{table.name}', "
+                f"json_array({', '.join('?' * len(table.key))}))"
+            )
             while some := list(itertools.islice(keys, WRITE)):
                 with self._writing() as db:
                     db.executemany(note, some)
 
     def _trim(self) -> bool:
-        """Let go of some bars that have arrived and are older than a week before the newest. Returns whether those were the last."""
+        """Let go of some bars that have arrived and are older than a week before the newest. Returns whether
+        those were the last.
+        """
         oldest = self._read("SELECT COALESCE(MAX(timestamp), 0) FROM bars")[0][0] - KEEP_BARS
-        arrived = "NOT EXISTS (SELECT 1 FROM spool WHERE name = 'bars' AND key = json_array(local_symbol, interval, timestamp))"
-        old = self._read(f"SELECT local_symbol, interval, timestamp FROM bars WHERE timestamp < ? AND {arrived} LIMIT ?", (oldest, WRITE))
+        arrived = (
+            "NOT EXISTS (SELECT 1 FROM spool WHERE name = 'bars' AND key = json_array(local_symbol, "
+            "interval, timestamp))"
+        )
+        old = self._read(
+            f"SELECT local_symbol, interval, timestamp FROM bars WHERE timestamp < ? AND {arrived} LIMIT ?",
+            (oldest, WRITE),
+        )
         with self._writing() as db:
-            db.executemany(f"DELETE FROM bars WHERE local_symbol = ? AND interval = ? AND timestamp = ? AND {arrived}", old)
+            db.executemany(
+                f"DELETE FROM bars WHERE local_symbol = ? AND interval = ? AND timestamp = ? AND {arrived}",
+                old,
+            )
         return len(old) < WRITE
 
-    # ── the shipper ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the shipper
+    # ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run(self) -> None:
         pause, due = RETRY, 0.0
@@ -290,7 +349,11 @@ class SpooledStore(SqliteStore):
                     if sent or time.monotonic() >= due:
                         self._tell("up")
                         pause, due = RETRY, time.monotonic() + PING_EVERY
-                    if not sent and (shipped >= BATCH * 10 or time.monotonic() > self._trimmed + TRIM_EVERY) and self._trim():
+                    if (
+                        not sent
+                        and (shipped >= BATCH * 10 or time.monotonic() > self._trimmed + TRIM_EVERY)
+                        and self._trim()
+                    ):
                         shipped, self._trimmed = 0, time.monotonic()
                     wait = 0.0 if sent >= ENOUGH else LOOK_EVERY
             except Refused as error:
@@ -299,12 +362,16 @@ class SpooledStore(SqliteStore):
             except StoreFailed as error:
                 wait, pause = pause, min(pause * 2, RETRY_LONGEST)
                 self._failed("down", error)
-            except Exception as error:  # the edge of this thread: what we do not expect must not end it for good
+            except (
+                Exception
+            ) as error:  # the edge of this thread: what we do not expect must not end it for good
                 if self._closing.is_set():
                     return  # the file was closed under a server that does not answer
                 log.exception("写入 MongoDB 的线程出错，将重试")
                 wait = RETRY_LONGEST
-                self._failed("down", StoreFailed(f"写入 MongoDB 的线程出错（{type(error).__name__}），见日志"))
+                self._failed(
+                    "down", StoreFailed(f"写入 MongoDB 的线程出错（{type(error).__name__}），见日志")
+                )
             self._closing.wait(wait)
 
     def _failed(self, state: str, error: StoreFailed) -> None:
@@ -322,7 +389,10 @@ class SpooledStore(SqliteStore):
         if not notes:
             return 0
         tables = self.tables()
-        batch, self._batch = self._batch, max(LEAST_BATCH, self._batch // 4)  # should this one be too much for the server
+        batch, self._batch = (
+            self._batch,
+            max(LEAST_BATCH, self._batch // 4),
+        )  # should this one be too much for the server
         keys: dict[str, list[list[Any]]] = {}
         for _, name, key in notes:
             keys.setdefault(name, []).append(orjson.loads(key))

@@ -1,7 +1,8 @@
 """The embedded store: one SQLite file, WAL, one writing process. Any process that owns such a file.
 
-Writes go through one connection under a lock; `synchronous=FULL` makes what a call has written survive a power cut by the time
-it returns. Reads use connections of their own, so that a long range read never waits for a writer.
+Writes go through one connection under a lock; `synchronous=FULL` makes what a call has written survive a
+power cut by the time it returns. Reads use connections of their own, so that a long range read never waits
+for a writer.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from app.model.tables import ROWID, Row, Table
 SCHEMA_VERSION = 1
 PAGE = 5000  # rows of a table read at once
 DELETED_AT_ONCE = 500  # rows
-LOCK_TIMEOUT = 1.0  # seconds to wait for a file that somebody else has locked: an order waits so long twice and is still answered in time
+# seconds to wait for a file that somebody else has locked: an order waits so long twice and is still answered
+# in time
+LOCK_TIMEOUT = 1.0
 
 _SCHEMA = """
 CREATE TABLE bars (
@@ -52,7 +55,9 @@ CREATE TABLE settings (scope TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NU
 
 
 class SchemaTooNew(SettingsError):
-    """The file was written by a newer version of this program: run that one, or use another data directory."""
+    """The file was written by a newer version of this program: run that one, or use another data
+    directory.
+    """
 
 
 class StoreBroken(SettingsError):
@@ -77,12 +82,17 @@ class SqliteStore:
             self.close()
             broken = not isinstance(error, sqlite3.OperationalError | StoreFailed)
             hint = "文件已损坏，请从备份恢复（run.py restore）" if broken else "请检查磁盘空间与权限"
-            raise StoreBroken(f"数据库 {self._path} 打不开（{error}）：{hint}", parameter="data_dir") from error
+            raise StoreBroken(
+                f"数据库 {self._path} 打不开（{error}）：{hint}", parameter="data_dir"
+            ) from error
 
-    # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── connections
+    # ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self._path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         with self._lock:
@@ -90,7 +100,9 @@ class SqliteStore:
         return connection
 
     def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        """All rows. Connections go from read to read: one per thread would leak under eventlet, where every request is one."""
+        """All rows. Connections go from read to read: one per thread would leak under eventlet, where every
+        request is one.
+        """
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -102,7 +114,9 @@ class SqliteStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: everything in it or nothing. Raises StoreFailed when the file cannot be written."""
+        """One transaction: everything in it or nothing. Raises StoreFailed when the file cannot be
+        written.
+        """
         with self._lock:
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
@@ -131,7 +145,8 @@ class SqliteStore:
                 connection.close()
             self._open.clear()
 
-    # ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── bars
+    # ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:
         rows = [(local_symbol, interval, *bar) for bar in bars]
@@ -139,18 +154,25 @@ class SqliteStore:
             db.executemany("INSERT OR REPLACE INTO bars VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
         return len(rows)
 
-    def read_bars(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[Bar]:
+    def read_bars(
+        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0
+    ) -> list[Bar]:
         rows = self._read(
             "SELECT timestamp, open, high, low, close, volume, turnover, open_interest, complete FROM bars "
-            "WHERE local_symbol = ? AND interval = ? AND timestamp >= ? AND timestamp < ? ORDER BY timestamp DESC LIMIT ?",
+            "WHERE local_symbol = ? AND interval = ? AND timestamp >= ? AND timestamp < ? ORDER BY timestamp "
+            "DESC LIMIT ?",
             (local_symbol, interval, start, end or 1 << 62, limit or -1),
         )
         return [Bar._make((*row[:8], bool(row[8]))) for row in reversed(rows)]
 
-    def read_bar_rows(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[BarRow]:
+    def read_bar_rows(
+        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0
+    ) -> list[BarRow]:
         rows = self._read(
-            "SELECT timestamp, open, high, low, close, volume FROM bars WHERE local_symbol = ? AND interval = ? "
-            f"AND timestamp >= ? AND timestamp < ? ORDER BY timestamp {'DESC LIMIT ?' if limit else 'LIMIT ?'}",
+            "SELECT timestamp, open, high, low, close, volume FROM bars WHERE local_symbol = ? AND interval "
+            "= ? "
+            "AND timestamp >= ? AND timestamp < ? ORDER BY timestamp "
+            f"{'DESC LIMIT ?' if limit else 'LIMIT ?'}",
             (local_symbol, interval, start, end or 1 << 62, limit or -1),
         )
         if limit:
@@ -161,15 +183,21 @@ class SqliteStore:
         bars = self.read_bars(local_symbol, interval, limit=1)
         return bars[0] if bars else None
 
-    # ── journal of intents ───────────────────────────────────────────────────────────────────────────────────────────
+    # ── journal of intents
+    # ───────────────────────────────────────────────────────────────────────────────────────────
 
     def write_intent(self, intent: Intent) -> None:
-        values = intent._asdict() | {"order_ref": int(intent.order_id.rpartition("_")[2]), "request": orjson.dumps(intent.request)}
+        values = intent._asdict() | {
+            "order_ref": int(intent.order_id.rpartition("_")[2]),
+            "request": orjson.dumps(intent.request),
+        }
         try:
             with self._writing() as db:
                 db.execute(
-                    "INSERT INTO intents (order_id, client_order_id, order_ref, trading_day, created, request, state, code, message) "
-                    "VALUES (:order_id, :client_order_id, :order_ref, :trading_day, :created, :request, :state, :code, :message)",
+                    "INSERT INTO intents (order_id, client_order_id, order_ref, trading_day, created, "
+                    "request, state, code, message) "
+                    "VALUES (:order_id, :client_order_id, :order_ref, :trading_day, :created, :request, "
+                    ":state, :code, :message)",
                     values,
                 )
         except sqlite3.IntegrityError as error:
@@ -177,7 +205,10 @@ class SqliteStore:
 
     def settle_intent(self, order_id: str, state: str, code: str = "", message: str = "") -> None:
         with self._writing() as db:
-            db.execute("UPDATE intents SET state = ?, code = ?, message = ? WHERE order_id = ?", (state, code, message, order_id))
+            db.execute(
+                "UPDATE intents SET state = ?, code = ?, message = ? WHERE order_id = ?",
+                (state, code, message, order_id),
+            )
 
     def intent(self, order_id: str) -> Intent | None:
         found = self._intents("order_id = ?", order_id)
@@ -192,7 +223,8 @@ class SqliteStore:
 
     def _intents(self, condition: str, value: str) -> list[Intent]:
         rows = self._read(
-            "SELECT order_id, client_order_id, trading_day, created, request, state, code, message FROM intents "
+            "SELECT order_id, client_order_id, trading_day, created, request, state, code, message FROM "
+            "intents "
             f"WHERE {condition} ORDER BY rowid",
             (value,),
         )
@@ -204,14 +236,16 @@ class SqliteStore:
     def max_order_ref(self) -> int:
         return self._read("SELECT COALESCE(MAX(order_ref), 0) FROM intents")[0][0]
 
-    # ── journal of orders and trades ─────────────────────────────────────────────────────────────────────────────────
+    # ── journal of orders and trades
+    # ─────────────────────────────────────────────────────────────────────────────────
 
     def save_order(self, trading_day: str, order_id: str, row: dict[str, Any]) -> int:
         data = orjson.dumps(row)
         with self._writing() as db:
             seq = self._append(db, "order_update", data)
             db.execute(
-                "INSERT INTO orders VALUES (?, ?, ?, ?) ON CONFLICT (trading_day, order_id) DO UPDATE SET row = excluded.row",
+                "INSERT INTO orders VALUES (?, ?, ?, ?) ON CONFLICT (trading_day, order_id) DO UPDATE SET "
+                "row = excluded.row",
                 (trading_day, order_id, seq, data),
             )
         return seq
@@ -219,7 +253,9 @@ class SqliteStore:
     def save_trade(self, trading_day: str, key: str, row: dict[str, Any]) -> int:
         data = orjson.dumps(row)
         with self._writing() as db:
-            if db.execute("SELECT 1 FROM trades WHERE trading_day = ? AND key = ?", (trading_day, key)).fetchone():
+            if db.execute(
+                "SELECT 1 FROM trades WHERE trading_day = ? AND key = ?", (trading_day, key)
+            ).fetchone():
                 return 0
             seq = self._append(db, "trade_update", data)
             db.execute("INSERT INTO trades VALUES (?, ?, ?, ?)", (trading_day, key, seq, data))
@@ -236,7 +272,9 @@ class SqliteStore:
         return [orjson.loads(row[0]) for row in rows]
 
     def order_row(self, trading_day: str, order_id: str) -> dict[str, Any] | None:
-        found = self._read("SELECT row FROM orders WHERE trading_day = ? AND order_id = ?", (trading_day, order_id))
+        found = self._read(
+            "SELECT row FROM orders WHERE trading_day = ? AND order_id = ?", (trading_day, order_id)
+        )
         return orjson.loads(found[0][0]) if found else None
 
     def trades(self, trading_day: str) -> list[dict[str, Any]]:
@@ -247,7 +285,9 @@ class SqliteStore:
         return self._read("SELECT COALESCE(MAX(seq), 0) FROM events")[0][0]
 
     def events(self, since: int, limit: int = 1000) -> list[Event]:
-        rows = self._read("SELECT seq, event, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
+        rows = self._read(
+            "SELECT seq, event, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit)
+        )
         return [Event(seq, event, orjson.loads(data)) for seq, event, data in rows]
 
     def prune(self, before: str) -> int:
@@ -260,7 +300,9 @@ class SqliteStore:
         return removed + (self._delete("events", "seq < ?", oldest) if oldest is not None else 0)
 
     def _delete(self, table: str, condition: str, value: Any) -> int:
-        """In small transactions: an order that has to be written down waits no longer than for one of these."""
+        """In small transactions: an order that has to be written down waits no longer than for one of
+        these.
+        """
         removed = 0
         while True:
             with self._writing() as db:
@@ -270,7 +312,8 @@ class SqliteStore:
             if count < DELETED_AT_ONCE:
                 return removed
 
-    # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── settings
+    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def put_setting(self, scope: str, key: str, value: Any) -> None:
         self.put_settings(scope, {key: value})
@@ -292,7 +335,8 @@ class SqliteStore:
         with self._writing() as db:
             db.execute("DELETE FROM settings WHERE scope = ? AND key = ?", (scope, key))
 
-    # ── its state ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── its state
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def state(self) -> StoreState:
         self._read("SELECT 1 FROM settings LIMIT 1")
@@ -304,7 +348,8 @@ class SqliteStore:
     def flush(self, seconds: float) -> bool:
         return True
 
-    # ── as tables ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── as tables
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def tables(self) -> dict[str, Table]:
         """All that is kept, by name."""
@@ -317,7 +362,13 @@ class SqliteStore:
             key = tuple(column for _, column in sorted((pk, column) for column, _, pk in columns if pk))
             numbered = len(key) == 1 and any(pk and kind == "INTEGER" for _, kind, pk in columns)
             blobs = frozenset(column for column, kind, _ in columns if kind == "BLOB")
-            found[name] = Table(name, tuple(column for column, _, _ in columns), key, blobs, ordered=not keyed and not numbered)
+            found[name] = Table(
+                name,
+                tuple(column for column, _, _ in columns),
+                key,
+                blobs,
+                ordered=not keyed and not numbered,
+            )
         return found
 
     def rows(self, table: Table) -> Iterator[Row]:
@@ -331,12 +382,18 @@ class SqliteStore:
         while page:
             yield from (_decoded(table, columns, row) for row in page)
             last = [page[-1][place] for place in places]
-            page = self._read(f"{select} WHERE ({', '.join(by)}) > ({', '.join('?' * len(by))}) {order}", last) if len(page) == PAGE else []
+            page = (
+                self._read(f"{select} WHERE ({', '.join(by)}) > ({', '.join('?' * len(by))}) {order}", last)
+                if len(page) == PAGE
+                else []
+            )
 
     def rows_of(self, table: Table, keys: Sequence[Sequence[Any]]) -> list[Row]:
         """The rows of these keys, in their order, in one question; a key that is not there has none."""
         columns = (ROWID, *table.columns) if table.ordered else table.columns
-        same = " AND ".join(f"kept.{column} = json_extract(asked.value, '$[{at}]')" for at, column in enumerate(table.key))
+        same = " AND ".join(
+            f"kept.{column} = json_extract(asked.value, '$[{at}]')" for at, column in enumerate(table.key)
+        )
         found = self._read(
             f"SELECT {', '.join(f'kept.{column}' for column in columns)} "
             f"FROM json_each(?) AS asked CROSS JOIN {table.name} AS kept ON {same}",
@@ -345,8 +402,10 @@ class SqliteStore:
         return [_decoded(table, columns, row) for row in found]
 
     def load(self, table: Table, rows: Iterable[Row], replace: bool = True) -> int:
-        """Write rows as `rows` gave them, in one transaction. With `replace` they take the place of those with their key,
-        else those stay. Returns how many there were. Raises StoreFailed, too, where another row has what must be unique."""
+        """Write rows as `rows` gave them, in one transaction. With `replace` they take the place of those
+        with their key, else those stay. Returns how many there were. Raises StoreFailed, too, where another
+        row has what must be unique.
+        """
         try:
             with self._writing() as db:
                 return self._load(db, table, rows, replace)
@@ -355,12 +414,21 @@ class SqliteStore:
 
     @staticmethod
     def _load(db: sqlite3.Connection, table: Table, rows: Iterable[Row], replace: bool) -> int:
-        values = [tuple(orjson.dumps(row[c]) if c in table.json else row[c] for c in table.columns) for row in rows]
+        values = [
+            tuple(orjson.dumps(row[c]) if c in table.json else row[c] for c in table.columns) for row in rows
+        ]
         others = [column for column in table.columns if column not in table.key]
-        change = f"UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in others)}" if replace and others else "NOTHING"
-        conflict = f"({', '.join(table.key)})" if replace else ""  # without: whatever is unique keeps what is there
+        change = (
+            f"UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in others)}"
+            if replace and others
+            else "NOTHING"
+        )
+        conflict = (
+            f"({', '.join(table.key)})" if replace else ""
+        )  # without: whatever is unique keeps what is there
         db.executemany(
-            f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({', '.join('?' * len(table.columns))}) "
+            f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES "
+            f"({', '.join('?' * len(table.columns))}) "
             f"ON CONFLICT {conflict} DO {change}",
             values,
         )

@@ -1,8 +1,9 @@
-"""What a store can do. Two scopes use the same interface: the server's (authorization, sessions) and one per account.
+"""What a store can do. Two scopes use the same interface: the server's (authorization, sessions) and one per
+account.
 
-Timestamps of bars are epoch milliseconds of the bar's start. Rows of orders and trades are the wire rows (JSON objects) and
-their exchange keys. Every method is safe to call from any thread of the process that owns the store; one process writes. What
-writes raises StoreFailed when it cannot.
+Timestamps of bars are epoch milliseconds of the bar's start. Rows of orders and trades are the wire rows
+(JSON objects) and their exchange keys. Every method is safe to call from any thread of the process that owns
+the store; one process writes. What writes raises StoreFailed when it cannot.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from app.model.tables import Row, Table
 
 
 class Bar(NamedTuple):
-    """One bar: start in epoch ms (UTC), prices in yuan, volume in lots, turnover in yuan, open interest at its end."""
+    """One bar: start in epoch ms (UTC), prices in yuan, volume in lots, turnover in yuan, open interest at
+    its end.
+    """
 
     timestamp: int
     open: float
@@ -53,7 +56,9 @@ class Event(NamedTuple):
 
 
 class StoreState(NamedTuple):
-    """Where the rows are: `up`; `down`, `refused` (the server does not take our name or password) while they wait on this disk."""
+    """Where the rows are: `up`; `down`, `refused` (the server does not take our name or password) while they
+    wait on this disk.
+    """
 
     state: str
     reason: str = ""  # for people
@@ -62,7 +67,9 @@ class StoreState(NamedTuple):
 
 
 class Store(Protocol):
-    """See the module's docstring; the contract is tests/integration/test_store_contract.py, run on every backend."""
+    """See the module's docstring; the contract is tests/integration/test_store_contract.py, run on every
+    backend.
+    """
 
     def close(self) -> None: ...
 
@@ -86,10 +93,16 @@ class Store(Protocol):
     def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:
         """Insert or replace by (local_symbol, interval, timestamp); returns how many were written."""
 
-    def read_bars(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[Bar]:
-        """Oldest first, start inclusive, end exclusive, 0 for open ends; with `limit` the newest that many."""
+    def read_bars(
+        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0
+    ) -> list[Bar]:
+        """Oldest first, start inclusive, end exclusive, 0 for open ends; with `limit` the newest that
+        many.
+        """
 
-    def read_bar_rows(self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0) -> list[BarRow]:
+    def read_bar_rows(
+        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0
+    ) -> list[BarRow]:
         """The same bars as a page has them: without the rest of a Bar, reading takes half the time."""
 
     def last_bar(self, local_symbol: str, interval: str) -> Bar | None: ...
@@ -127,8 +140,9 @@ class Store(Protocol):
     def events(self, since: int, limit: int = 1000) -> list[Event]: ...
 
     def prune(self, before: str) -> int:
-        """Forget the journal of the trading days before `before` (YYYYMMDD), little by little; returns how many rows that were. What is
-        newest stays whatever its day: numbers go on from it."""
+        """Forget the journal of the trading days before `before` (YYYYMMDD), little by little; returns how
+        many rows that were. What is newest stays whatever its day: numbers go on from it.
+        """
 
     # settings: small JSON values by (scope, key), e.g. ("config", "CLOSE_PATTERN"), ("session", account)
     def put_setting(self, scope: str, key: str, value: Any) -> None: ...

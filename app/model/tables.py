@@ -1,7 +1,8 @@
-"""How a store looks as plain tables: what is shipped to MongoDB, exported and imported. Any process that owns a store.
+"""How a store looks as plain tables: what is shipped to MongoDB, exported and imported. Any process that owns
+a store.
 
-The tables are those of the SQLite schema, read from it: a table that is added there moves along without another word. A BLOB column holds
-JSON, and a row has its value decoded.
+The tables are those of the SQLite schema, read from it: a table that is added there moves along without
+another word. A BLOB column holds JSON, and a row has its value decoded.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ EVENTS = "events"
 
 
 class Table(NamedTuple):
-    """One table. `ordered`: its rows have an order, that of their making, which the key does not tell; rows then have a `rowid`."""
+    """One table. `ordered`: its rows have an order, that of their making, which the key does not tell; rows
+    then have a `rowid`.
+    """
 
     name: str
     columns: tuple[str, ...]

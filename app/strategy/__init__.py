@@ -1,1 +1,3 @@
-"""One running strategy: a process of its own with a ctpbee app whose interface relays to the account's gateway."""
+"""One running strategy: a process of its own with a ctpbee app whose interface relays to the account's
+gateway.
+"""

@@ -1,12 +1,12 @@
 """`python -m app.strategy`: one strategy of one account, a process of its own, started by the host.
 
-Who it is comes as one JSON line on stdin, everything else by environment. It joins its account's gateway, hears how things stand,
-runs on_init, says so by a file in its folder (it may be confined, and cannot register itself), and goes on until SIGTERM; when the
-gateway restarts it joins again. The first exception in a callback ends it; what went wrong is in error.json beside its log. Its
-working orders stay at the counter however it ends.
-Exit codes: 0 asked to end, 2 not startable, 5 the strategy failed.
-Threads: the main one waits for the end, so that a signal is heard whatever the strategy does; the event thread runs the strategy, from
-its import on; the relay's and the channel's have their own.
+Who it is comes as one JSON line on stdin, everything else by environment. It joins its account's gateway,
+hears how things stand, runs on_init, says so by a file in its folder (it may be confined, and cannot register
+itself), and goes on until SIGTERM; when the gateway restarts it joins again. The first exception in a
+callback ends it; what went wrong is in error.json beside its log. Its working orders stay at the counter
+however it ends. Exit codes: 0 asked to end, 2 not startable, 5 the strategy failed. Threads: the main one
+waits for the end, so that a signal is heard whatever the strategy does; the event thread runs the strategy,
+from its import on; the relay's and the channel's have their own.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from typing import Any
 import msgspec
 import orjson
 
-from app.gateway import entities
-from app.gateway.end_signal import EndSignal
-from app.gateway.family import end_descendants
-from app.gateway.loop import EventLoop
-from app.gateway.messages import JoinStrategy, StrategySaid
-from app.gateway.registry import PROTOCOL, Registry
+from app.bee import entities
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError
+from app.process.death import adopt_orphans
+from app.process.end_signal import EndSignal
+from app.process.event_loop import EventLoop
+from app.process.family import end_descendants
 from app.settings import Settings
-from app.strategy.bee import StrategyApp
+from app.strategy.app import StrategyApp
 from app.strategy.loader import failure, load, prepare
 from app.strategy.output import Output
 from app.strategy.relay import Relay
-from app.workshop.death import adopt_orphans
+from app.wire.messages import JoinStrategy, StrategySaid
+from app.wire.registry import PROTOCOL, Registry
 
 EXIT_NOT_STARTABLE, EXIT_FAILED = 2, 5
 GATEWAY_LIMIT = 30.0
@@ -66,7 +66,9 @@ class Start(msgspec.Struct, forbid_unknown_fields=True):
 class Runner:
     """The strategy in its event thread. `on_end(exit code)` is called once, when it has failed."""
 
-    def __init__(self, start: Start, find: Callable[[], str], folder: Path, on_end: Callable[[int], None]) -> None:
+    def __init__(
+        self, start: Start, find: Callable[[], str], folder: Path, on_end: Callable[[int], None]
+    ) -> None:
         self._start = start
         self._folder = folder
         self._on_end = on_end
@@ -92,7 +94,8 @@ class Runner:
         finally:  # it ends, even where the disk is full or memory has run out
             self._on_end(EXIT_FAILED)
 
-    # ── what the relay tells ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── what the relay tells
+    # ─────────────────────────────────────────────────────────────────────────────────────────
 
     def post(self, function: Callable[..., Any], *args: Any) -> None:
         self.loop.post(self._run, function, *args)
@@ -128,7 +131,8 @@ class Runner:
     def on_lost(self) -> None:
         log.warning("与账户网关的连接已断开，正在重连；策略继续运行，其间不能报单")
 
-    # ── how ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── how
+    # ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, state: entities.State) -> None:
         """From the file to a running strategy."""
@@ -149,7 +153,7 @@ class Runner:
             return
         try:
             function(*args)
-        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt too: nobody else may end this process
+        except BaseException as error:
             self.fail(error)
 
 
@@ -172,7 +176,9 @@ def run(settings: Settings, start: Start) -> int:
     output.begin(settings.log_level)
     threading.Thread(target=runner.loop.run, name="events", daemon=True).start()
     runner.relay.start()
-    threading.Thread(target=_await_gateway, args=(runner.relay, start, end), name="gateway", daemon=True).start()
+    threading.Thread(
+        target=_await_gateway, args=(runner.relay, start, end), name="gateway", daemon=True
+    ).start()
     code = end.wait()
     if code == 0:
         log.info("策略 %s 停止", start.name)
@@ -193,7 +199,9 @@ def _await_gateway(relay: Relay, start: Start, end: EndSignal) -> None:
 
 
 def limit_process(address_space: int) -> None:
-    """Below everybody else's priority, and no more address space than this many MB (0: any): a backstop, POSIX only."""
+    """Below everybody else's priority, and no more address space than this many MB (0: any): a backstop,
+    POSIX only.
+    """
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     try:

@@ -12,7 +12,7 @@ from ctpbee import CtpbeeApi
 from ctpbee import level as ctpbee_level
 from ctpbee import log as ctpbee_log
 
-from app.gateway.bee_logger import BeeLogger
+from app.bee.logger import BeeLogger
 
 MODULE = "ctpbee_strategy"
 MOST_TEXT = 20_000  # characters of an error's text
@@ -30,8 +30,10 @@ class _ItsName:
 
 
 def prepare(folder: Path) -> None:
-    """Fit ctpbee to one strategy alone in its process: its files go to `folder`, its logger to ours. What ctpbee's own examples use of
-    the API and it has not is there too: `success` (spread_arbitrage), and `name` that nobody has set (rsi and bollinger)."""
+    """Fit ctpbee to one strategy alone in its process: its files go to `folder`, its logger to ours. What
+    ctpbee's own examples use of the API and it has not is there too: `success` (spread_arbitrage), and `name`
+    that nobody has set (rsi and bollinger).
+    """
     ctpbee_level.get_ctpbee_path = lambda: str(folder)
     ctpbee_log.VLogger = BeeLogger("strategy")
     if not hasattr(CtpbeeApi, "success"):
@@ -43,7 +45,8 @@ def prepare(folder: Path) -> None:
 def load(path: Path) -> CtpbeeApi:
     """Run the file and return its `ext`. Raises NotAStrategy, and whatever the file raises."""
     spec = importlib.util.spec_from_file_location(MODULE, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[MODULE] = module  # dataclasses and pickle look a class's module up there
     spec.loader.exec_module(module)
@@ -56,7 +59,9 @@ def load(path: Path) -> CtpbeeApi:
 
 
 def failure(error: BaseException, path: Path) -> dict[str, Any]:
-    """`{"message", "traceback", "line"}`: `line` is the last one of the strategy's own file that took part, 0 for none."""
+    """`{"message", "traceback", "line"}`: `line` is the last one of the strategy's own file that took part, 0
+    for none.
+    """
     file = str(path)
     frames = traceback.extract_tb(error.__traceback__)
     own = [index for index, frame in enumerate(frames) if frame.filename == file]
@@ -72,17 +77,23 @@ def failure(error: BaseException, path: Path) -> dict[str, Any]:
         message, shown = str(error), []
     elif isinstance(error, SystemExit):
         message = f"策略调用了 sys.exit({'' if error.code is None else repr(error.code)})"
-    head = ["Traceback (most recent call last):\n", *traceback.StackSummary.from_list(shown).format()] if shown else []
+    head = (
+        ["Traceback (most recent call last):\n", *traceback.StackSummary.from_list(shown).format()]
+        if shown
+        else []
+    )
     return {"message": _cut(message), "traceback": _cut("".join([*head, *said])), "line": line}
 
 
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - the strategy's own class
+    except Exception:
         return "（它的 __str__ 也抛出了异常）"
 
 
 def _cut(text: str) -> str:
-    text = text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair is no Unicode, and could not be written
+    text = text.encode(
+        "utf-8", "backslashreplace"
+    ).decode()  # half a surrogate pair is no Unicode, and could not be written
     return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT // 2]}\n…\n{text[-MOST_TEXT // 2 :]}"

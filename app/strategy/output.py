@@ -1,7 +1,10 @@
-"""What a strategy prints and logs: to its own rotating file, and to its gateway for the page. Strategy process, any thread.
+"""What a strategy prints and logs: to its own rotating file, and to its gateway for the page. Strategy
+process, any thread.
 
-Everything ends here: `print`, `logging`, ctpbee's loggers, warnings, and what native code or a child writes to file descriptors 1 and
-2. All of it is bounded: a line by its length, the file by its size and by lines a second, what is passed on by lines a second. What
+Everything ends here: `print`, `logging`, ctpbee's loggers, warnings, and what native code or a child writes
+to file descriptors 1 and
+2. All of it is bounded: a line by its length, the file by its size and by lines a second, what is passed on
+  by lines a second. What
 is left out is counted and said.
 """
 
@@ -75,7 +78,11 @@ class Output(logging.Handler):
     def __init__(self, folder: Path, say: Say) -> None:
         super().__init__(logging.DEBUG)
         self._file = logging.handlers.RotatingFileHandler(
-            folder / FILE, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="backslashreplace"
+            folder / FILE,
+            maxBytes=MAX_BYTES,
+            backupCount=BACKUPS,
+            encoding="utf-8",
+            errors="backslashreplace",
         )
         self._file.setFormatter(logging.Formatter("%(message)s"))
         self._say = say
@@ -85,7 +92,9 @@ class Output(logging.Handler):
         self._closing = threading.Event()
 
     def begin(self, level: str) -> None:
-        """Take over logging, `sys.stdout`, `sys.stderr` and the descriptors behind them. Our own loggers are kept from `level` on."""
+        """Take over logging, `sys.stdout`, `sys.stderr` and the descriptors behind them. Our own loggers are
+        kept from `level` on.
+        """
         root = logging.getLogger()
         for old in root.handlers[:]:
             root.removeHandler(old)
@@ -98,7 +107,9 @@ class Output(logging.Handler):
             read, write = os.pipe()
             os.dup2(write, number)
             os.close(write)
-            self._pumps.append(threading.Thread(target=self._pump, args=(read, name), name=f"pump-{name}", daemon=True))
+            self._pumps.append(
+                threading.Thread(target=self._pump, args=(read, name), name=f"pump-{name}", daemon=True)
+            )
             self._pumps[-1].start()
         sys.stdout = Stream("INFO", self.line)
         sys.stderr = Stream("ERROR", self.line)
@@ -110,7 +121,7 @@ class Output(logging.Handler):
             text = record.getMessage()
             if record.exc_info:
                 text += "\n" + logging.Formatter().formatException(record.exc_info)
-        except Exception as error:  # noqa: BLE001 - a bad format string of the strategy's must not end it
+        except Exception as error:
             text = f"{record.msg!r}（日志格式有误：{error}）"
         self.line(LEVELS.get(record.levelname, "INFO"), text)
 
@@ -136,7 +147,9 @@ class Output(logging.Handler):
 
     def _write(self, level: str, text: str) -> None:
         row = {"created": _now(), "levelname": level, "message": _cut(text)}
-        self._file.handle(logging.makeLogRecord({"msg": "%s", "args": (json.dumps(row, ensure_ascii=False),)}))
+        self._file.handle(
+            logging.makeLogRecord({"msg": "%s", "args": (json.dumps(row, ensure_ascii=False),)})
+        )
 
     def _pass_on(self, level: str, text: str) -> None:
         self._say(level, _now(), _cut(text))
@@ -205,6 +218,8 @@ def _now() -> str:
 
 
 def _cut(text: str) -> str:
-    """As it may be written and passed on: not too long, without secrets, and what is no Unicode (half a surrogate pair) in escapes."""
+    """As it may be written and passed on: not too long, without secrets, and what is no Unicode (half a
+    surrogate pair) in escapes.
+    """
     text = mask(text.encode("utf-8", "backslashreplace").decode())
     return text if len(text) <= LINE_LIMIT else f"{text[:LINE_LIMIT]}…（截断，共 {len(text)} 字符）"

@@ -1,8 +1,8 @@
 """The strategy's connection to its account's gateway: made again as often as it breaks. Strategy process.
 
-A thread of its own looks for the gateway and joins it; what the gateway pushes arrives in the connection's reader
-thread and is handed on in order. Ticks wait here per contract, the newest alone, while the strategy is busy: a strategy in an endless
-loop costs its gateway nothing and this process no memory.
+A thread of its own looks for the gateway and joins it; what the gateway pushes arrives in the connection's
+reader thread and is handed on in order. Ticks wait here per contract, the newest alone, while the strategy is
+busy: a strategy in an endless loop costs its gateway nothing and this process no memory.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from app.gateway import entities
-from app.gateway.messages import AnyRequest, JoinStrategy, Push, StrategyState
-from app.gateway.rpc import RpcClient
+from app.bee import entities
 from app.lib.errors import AppError, GatewayDown
+from app.wire.messages import AnyRequest, JoinStrategy, Push, StrategyState
+from app.wire.rpc import RpcClient
 
 FIRST_RETRY, LAST_RETRY = 0.1, 1.0
 CONNECT_TIMEOUT = 3.0
@@ -41,7 +41,9 @@ class Listener(Protocol):
 
 
 class Relay:
-    """`find` says where the gateway listens for strategies, "" while it does not; `call` from any thread but the reader's."""
+    """`find` says where the gateway listens for strategies, "" while it does not; `call` from any thread but
+    the reader's.
+    """
 
     def __init__(self, find: Callable[[], str], request: JoinStrategy, listener: Listener) -> None:
         self._find = find
@@ -67,16 +69,20 @@ class Relay:
             client.close(flush)
 
     def call(self, request: AnyRequest, timeout: float, late: Callable[[Any], None] | None = None) -> Any:
-        """The gateway's reply. Raises what the gateway raised; GatewayDown with `asked` True when the outcome is unknown.
+        """The gateway's reply. Raises what the gateway raised; GatewayDown with `asked` True when the outcome
+        is unknown.
 
-        `late` gets the reply or the exception that came after that, in the listener's thread and in its turn among the pushes.
+        `late` gets the reply or the exception that came after that, in the listener's thread and in its turn
+        among the pushes.
         """
         client = self._client
         if client is None:
             raise GatewayDown("与账户网关的连接已断开", asked=False)
         if late is None:
             return client.call(request, timeout)
-        return client.call(request, timeout, lambda answer: self._listener.post(late, answer.exception() or answer.result()))
+        return client.call(
+            request, timeout, lambda answer: self._listener.post(late, answer.exception() or answer.result())
+        )
 
     def tell(self, request: AnyRequest) -> bool:
         """Send without waiting; whether it left."""
@@ -89,7 +95,8 @@ class Relay:
             return False
         return True
 
-    # ── the connection ───────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the connection
+    # ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run(self) -> None:
         pause = FIRST_RETRY
@@ -119,7 +126,9 @@ class Relay:
                 self._client = client
                 self._on_joined(answer.result())
             else:
-                log.info("joining the gateway failed: %s", error.message if isinstance(error, AppError) else error)
+                log.info(
+                    "joining the gateway failed: %s", error.message if isinstance(error, AppError) else error
+                )
             answered.set()
 
         try:
@@ -140,7 +149,9 @@ class Relay:
     def _on_joined(self, state: StrategyState) -> None:
         with self._ticks_lock:
             self._ticks.clear()
-        self._listener.post(self._listener.on_state, msgspec.msgpack.decode(state.payload, type=entities.State))
+        self._listener.post(
+            self._listener.on_state, msgspec.msgpack.decode(state.payload, type=entities.State)
+        )
         self.joined.set()
 
     def _on_push(self, push: Push) -> None:
@@ -155,7 +166,9 @@ class Relay:
             self._listener.post(self._drain)
 
     def _drain(self) -> None:
-        """In the listener's thread: as many ticks as wait now, each as new as it is by its turn; then others have theirs."""
+        """In the listener's thread: as many ticks as wait now, each as new as it is by its turn; then others
+        have theirs.
+        """
         for _ in range(len(self._ticks)):
             with self._ticks_lock:
                 symbol = next(iter(self._ticks), None)

@@ -1,8 +1,9 @@
-"""A strategy's orders that may have left and have had no answer: what is known of them, under which id, and how they end. Strategy
-process, event thread.
+"""A strategy's orders that may have left and have had no answer: what is known of them, under which id, and
+how they end. Strategy process, event thread.
 
-Such an order has a provisional id, its client_order_id, and keeps it in this process for as long as that lives: what send_order
-returned is what on_order and on_trade come with, and what a cancel goes by, whatever the order is called elsewhere.
+Such an order has a provisional id, its client_order_id, and keeps it in this process for as long as that
+lives: what send_order returned is what on_order and on_trade come with, and what a cancel goes by, whatever
+the order is called elsewhere.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class UnansweredOrders:
 
     def __init__(self) -> None:
         self.open: dict[str, Unanswered] = {}
-        self._provisional: set[str] = set()  # all that ever were: one that was given up may turn up all the same
+        self._provisional: set[str] = (
+            set()
+        )  # all that ever were: one that was given up may turn up all the same
         self._ids: dict[str, str] = {}  # provisional id → the gateway's
         self._names: dict[str, str] = {}  # and back
 
@@ -48,8 +51,9 @@ class UnansweredOrders:
         return self._ids.get(order_id, order_id)
 
     def rename(self, entity: OrderData | TradeData) -> str:
-        """Give an order or trade of the gateway's the id that the strategy knows it by. Returns the client_order_id of an order that
-        turns up with this, "" else."""
+        """Give an order or trade of the gateway's the id that the strategy knows it by. Returns the
+        client_order_id of an order that turns up with this, "" else.
+        """
         client_order_id = getattr(entity, "client_order_id", "")
         if client_order_id in self._provisional:
             self._ids[client_order_id], self._names[entity.order_id] = entity.order_id, client_order_id
@@ -60,7 +64,15 @@ class UnansweredOrders:
         return client_order_id if client_order_id in self.open else ""
 
 
-def submitted(req: OrderRequest, order_id: str, *, gateway_name: str, trading_day: str, client_order_id: str, strategy: str) -> OrderData:
+def submitted(
+    req: OrderRequest,
+    order_id: str,
+    *,
+    gateway_name: str,
+    trading_day: str,
+    client_order_id: str,
+    strategy: str,
+) -> OrderData:
     """The order as it is asked for, 提交中: what is known of it before the gateway has said a word."""
     return OrderData(
         symbol=req.symbol.partition(".")[0],

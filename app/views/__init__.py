@@ -7,9 +7,36 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Hang every route and the error handlers on the app."""
-    from app.views import account, bars, code, config, errors, events, health, market, openapi, orders, positions, settlement, strategy
+    from app.views import (
+        bars,
+        code,
+        config,
+        errors,
+        events,
+        health,
+        market,
+        openapi,
+        orders,
+        positions,
+        settlement,
+        strategy,
+    )
+    from app.views import login as account
 
-    for module in (account, bars, code, config, events, health, market, openapi, orders, positions, settlement, strategy):
+    for module in (
+        account,
+        bars,
+        code,
+        config,
+        events,
+        health,
+        market,
+        openapi,
+        orders,
+        positions,
+        settlement,
+        strategy,
+    ):
         app.register_blueprint(module.blueprint)
     errors.register(app)
     health.register_checks(app)

@@ -1,4 +1,6 @@
-"""Asking the gateway of whoever sent this request, and the host. Web process, inside an authenticated request."""
+"""Asking the gateway of whoever sent this request, and the host. Web process, inside an authenticated
+request.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +8,10 @@ from typing import Any
 
 from flask import g, request
 
-from app.gateway.messages import AnyRequest
 from app.global_var import G
 from app.lib.errors import AppError, GatewayDown
 from app.views.parse import Parameters
+from app.wire.messages import AnyRequest
 
 
 def parameters() -> Parameters:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.auth import auth_required
-from app.gateway.messages import ReadBars
 from app.lib.bars import CUTS, INTERVALS
 from app.lib.errors import BadInput
 from app.lib.symbols import parse_symbol
 from app.views.asking import ask, parameters
 from app.views.envelope import succeed
+from app.wire.messages import ReadBars
 
 LATEST = 10**13  # ms; the year 2286
 MOST_BARS = 1_000_000
@@ -21,7 +21,9 @@ blueprint = Blueprint("bars", __name__)
 @blueprint.post("/bar")
 @auth_required
 def read_bars() -> Response:
-    """POST /bar: local_symbol, interval, cut, start and end (epoch ms), limit → [[ms, open, high, low, close, volume], …]. Token."""
+    """POST /bar: local_symbol, interval, cut, start and end (epoch ms), limit → [[ms, open, high, low, close,
+    volume], …]. Token.
+    """
     sent = parameters()
     symbol = parse_symbol(sent.one("local_symbol"), sent.one("exchange"))
     interval = sent.choice("interval", INTERVALS, "1m")

@@ -7,13 +7,13 @@ from typing import Any
 from flask import Blueprint, Response, g
 
 from app.auth import auth_required
-from app.gateway.messages import CodeSaved, ReadCode, SaveCode
 from app.global_var import G
 from app.lib.errors import BadInput, NotFound
 from app.lib.strategy_lib import LONGEST_NAME, MAX_BYTES, is_safe_name
 from app.views.asking import ask_host, parameters
 from app.views.envelope import failing_as, failing_in_data, succeed
 from app.views.parse import Parameters
+from app.wire.messages import CodeSaved, ReadCode, SaveCode
 
 MOST_VERSIONS = 10**9
 
@@ -50,14 +50,18 @@ def save_code() -> Response:
 @blueprint.post("/check_code")
 @auth_required
 def check_code() -> Response:
-    """POST /check_code: text → [{code, error, message, line, error_info}, …], or null where there is nothing to say. Token."""
+    """POST /check_code: text → [{code, error, message, line, error_info}, …], or null where there is nothing
+    to say. Token.
+    """
     return succeed(G.workshop.check(g.identity.account, _source(parameters())) or None)
 
 
 @blueprint.post("/run_code")
 @auth_required
 def run_code() -> Response:
-    """POST /run_code: text → what it printed; `limit` says which limit ended it, `exit_code` how it ended. Token."""
+    """POST /run_code: text → what it printed; `limit` says which limit ended it, `exit_code` how it ended.
+    Token.
+    """
     with failing_in_data():
         ran = G.workshop.run(g.identity.account, _source(parameters()))
     return succeed(ran.output, ran.msg, limit=ran.limit, exit_code=ran.exit_code)

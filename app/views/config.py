@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.auth import auth_required
-from app.gateway.messages import ReadConfig, WriteConfig
 from app.lib import account_config
 from app.views.asking import ask, parameters
 from app.views.envelope import succeed
+from app.wire.messages import ReadConfig, WriteConfig
 
 blueprint = Blueprint("config", __name__)
 

@@ -1,7 +1,8 @@
-"""What a view raised becomes an envelope, here and nowhere else; and what every request gets: an id, a log line, headers. Web process.
+"""What a view raised becomes an envelope, here and nowhere else; and what every request gets: an id, a log
+line, headers. Web process.
 
-No view has try/except. What is our own fault is logged with its traceback under an error id, and the caller gets the id alone.
-The access log has no bodies and no query strings: parameters may hold passwords.
+No view has try/except. What is our own fault is logged with its traceback under an error id, and the caller
+gets the id alone. The access log has no bodies and no query strings: parameters may hold passwords.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ def _end(response: Response) -> Response:
     identity = g.get("identity")
     seconds = time.monotonic() - g.began
     method = asked.method if asked.method in METHODS else "other"  # what clients make up is without number
-    G.metrics.answered(method, asked.url_rule.rule if asked.url_rule is not None else "none", response.status_code, seconds)
+    G.metrics.answered(
+        method, asked.url_rule.rule if asked.url_rule is not None else "none", response.status_code, seconds
+    )
     fields = {
         "method": asked.method,
         "path": asked.path,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.auth import auth_required
-from app.gateway.messages import ReadEvents
 from app.views.asking import ask, parameters
 from app.views.envelope import ours, succeed
+from app.wire.messages import ReadEvents
 
 MOST_EVENTS = 10_000
 

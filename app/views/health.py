@@ -1,7 +1,7 @@
 """/healthz, /readyz and /metrics, for whoever watches the server. Web process.
 
-The first two are open and have states only, no account names. /metrics has these, so it is for programs on this machine, or
-for whoever shows the token of the setting `metrics_token`.
+The first two are open and have states only, no account names. /metrics has these, so it is for programs on
+this machine, or for whoever shows the token of the setting `metrics_token`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.auth import shown_token
-from app.gateway.messages import Accounts, ListAccounts, ReadMetrics, ReadStatus
-from app.gateway.registry import Entry
 from app.global_var import G
 from app.lib.errors import AppError, NotAllowed
-from app.lib.figures import Figure
-from app.readiness import Part, add_check, check_all, counted, room, up
 from app.views.envelope import fail_plainly, ours, succeed
+from app.web.readiness import Part, add_check, check_all, counted, room, up
+from app.wire.figures import Figure
+from app.wire.messages import Accounts, ListAccounts, ReadMetrics, ReadStatus
+from app.wire.registry import Entry
 
 CALENDAR_STATES = ("unknown", "sure", "assumed", "guessed", "broken")
 PATIENCE = 1.0  # seconds for each gateway
@@ -46,14 +46,18 @@ def register_checks(app: Flask) -> None:
 @blueprint.get("/healthz")
 @ours
 def healthz() -> Response:
-    """GET /healthz: the web answers, and where each account's fronts stand, trading and market apart. Open: no names, no reasons."""
+    """GET /healthz: the web answers, and where each account's fronts stand, trading and market apart. Open:
+    no names, no reasons.
+    """
     return succeed({"web": "up", "fronts": [_told(entry) for entry in G.gateways.accounts()]})
 
 
 @blueprint.get("/readyz")
 @ours
 def readyz() -> Response:
-    """GET /readyz: 200 when every part is ready and orders can be sent, else 503 and in `not_ready` which are not. Open."""
+    """GET /readyz: 200 when every part is ready and orders can be sent, else 503 and in `not_ready` which are
+    not. Open.
+    """
     parts = check_all()
     data = {name: part.data for name, part in parts.items()}
     failed = [name for name, part in parts.items() if not part.ready]
@@ -68,12 +72,16 @@ def metrics() -> Response:
     """GET /metrics: Prometheus' text. On this machine, or with `metrics_token` as Bearer."""
     _check_who_asks(G.settings.metrics_token)
     hub = current_app.extensions["hub"]
-    gateways = {entry.account: figures for entry in G.gateways.accounts() if (figures := _figures_of(entry.account))}
+    gateways = {
+        entry.account: figures for entry in G.gateways.accounts() if (figures := _figures_of(entry.account))
+    }
     return Response(G.metrics.exposition(hub.figures(), gateways), content_type=CONTENT_TYPE_LATEST)
 
 
 def _check_who_asks(token: str) -> None:
-    """Raises NotAllowed. Without a token of its own: whoever comes from this machine, and not through a proxy on it."""
+    """Raises NotAllowed. Without a token of its own: whoever comes from this machine, and not through a proxy
+    on it.
+    """
     if token:
         if not hmac.compare_digest(shown_token()[1].encode(), token.encode()):
             raise NotAllowed("须出示设置 metrics_token 的令牌")
@@ -103,8 +111,12 @@ def _fronts() -> Part:
 
 
 def _calendar() -> Part:
-    """How far the trading days are known, by the gateway that knows least. Orders can be sent all the same; somebody has to look ahead."""
-    told = [status["calendar"]["state"] for status in _statuses() if status is not None and "calendar" in status]
+    """How far the trading days are known, by the gateway that knows least. Orders can be sent all the same;
+    somebody has to look ahead.
+    """
+    told = [
+        status["calendar"]["state"] for status in _statuses() if status is not None and "calendar" in status
+    ]
     return Part(True, max(told, key=CALENDAR_STATES.index, default="unknown"))
 
 
@@ -113,16 +125,21 @@ def _told(entry: Entry) -> dict[str, Any]:
     status = _status_of(entry.account)
     if status is None:
         return {"interface": entry.interface, "gateway": "down"}
-    return {"interface": entry.interface} | {front: {name: status[front][name] for name in ("state", "since")} for front in ("td", "md")}
+    return {"interface": entry.interface} | {
+        front: {name: status[front][name] for name in ("state", "since")} for front in ("td", "md")
+    }
 
 
 def _kept() -> list[str] | None:
-    """The accounts that the host keeps logged in, None when it does not answer. One that waits for its trader's login, or is just
-    logging in for the first time, is none of them. Asked once a request."""
+    """The accounts that the host keeps logged in, None when it does not answer. One that waits for its
+    trader's login, or is just logging in for the first time, is none of them. Asked once a request.
+    """
     if "kept" not in g:
         try:
             known: Accounts = G.gateways.ask_host(ListAccounts())
-            g.kept = [account.account for account in known.accounts if account.state in ("ready", "restarting")]
+            g.kept = [
+                account.account for account in known.accounts if account.state in ("ready", "restarting")
+            ]
         except AppError as error:
             log.warning("the host does not answer: %s", error.message)
             g.kept = None
@@ -141,7 +158,9 @@ def _statuses() -> list[dict[str, Any] | None]:
 
 def _status_of(account: str) -> dict[str, Any] | None:
     try:
-        status: dict[str, Any] = orjson.loads(G.gateways.call(account, ReadStatus(), timeout=PATIENCE).payload)
+        status: dict[str, Any] = orjson.loads(
+            G.gateways.call(account, ReadStatus(), timeout=PATIENCE).payload
+        )
     except AppError as error:
         log.warning("gateway of %s does not answer: %s", account, error.message)
         return None
@@ -149,8 +168,9 @@ def _status_of(account: str) -> dict[str, Any] | None:
 
 
 def _store() -> Part:
-    """`up`, `full` or `readonly`: no order leaves then; where MongoDB is the store also `down` and `refused`: what is written waits on
-    this disk then, and trading goes on."""
+    """`up`, `full` or `readonly`: no order leaves then; where MongoDB is the store also `down` and `refused`:
+    what is written waits on this disk then, and trading goes on.
+    """
     try:
         G.store.setting("server", "authorization")
         state = G.store.state().state

@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.auth import auth_required
-from app.gateway.messages import DescribeContract, PushContracts, Subscribe, Unsubscribe
 from app.lib.errors import BadInput
 from app.lib.symbols import parse_symbol
 from app.views.asking import ask, parameters
 from app.views.envelope import failing_as, ours, succeed
 from app.views.parse import Parameters
+from app.wire.messages import DescribeContract, PushContracts, Subscribe, Unsubscribe
 
 MOST_SYMBOLS = 500
 
@@ -60,7 +60,11 @@ def describe_contract() -> Response:
 def _symbols(sent: Parameters) -> tuple[str, list[str]]:
     """The parameter as text for the answer, and its symbols, each once."""
     text = sent.text("symbol", longest=MOST_SYMBOLS * 40)
-    symbols = list(dict.fromkeys(str(parse_symbol(part, parameter="symbol")) for part in text.split(",") if part.strip(" ")))
+    symbols = list(
+        dict.fromkeys(
+            str(parse_symbol(part, parameter="symbol")) for part in text.split(",") if part.strip(" ")
+        )
+    )
     if not symbols:
         raise BadInput("symbol", "缺少参数 symbol")
     if len(symbols) > MOST_SYMBOLS:

@@ -1,7 +1,8 @@
 """/openapi.json: what this server understands, for people and programs. Web process.
 
-One table, `OPERATIONS`; limits and words are those of the parsers, by the same names. The description has no secrets and no
-names of accounts, so it is open, and it is the one answer without the envelope: tools read it as it stands.
+One table, `OPERATIONS`; limits and words are those of the parsers, by the same names. The description has no
+secrets and no names of accounts, so it is open, and it is the one answer without the envelope: tools read it
+as it stands.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from app.lib.account_config import MAX_REFRESH, MAX_SLIPPAGE
 from app.lib.bars import CUTS, INTERVALS
 from app.lib.strategy_lib import LONGEST_NAME, MAX_BYTES, SAFE_NAME
 from app.lib.symbols import DIRECTION_TEXT, EXCHANGES, OFFSET_TEXT, SYMBOL_PATTERN, TYPE_TEXT
-from app.views.account import INTERFACES, REAL_INTERFACES
 from app.views.bars import LATEST, MOST_BARS
 from app.views.code import MOST_VERSIONS
 from app.views.envelope import ours
 from app.views.events import MOST_EVENTS
+from app.views.login import INTERFACES, REAL_INTERFACES
 from app.views.market import MOST_SYMBOLS
 from app.views.orders import HIGHEST_PRICE, MOST_LOTS
 from app.views.strategy import LIMITS, MOST_LINES
@@ -57,7 +58,9 @@ def text(longest: int = 64, least: int = 0) -> Schema:
 
 
 def whole(least: int, most: int, default: int | None = None) -> Schema:
-    return {"type": "integer", "minimum": least, "maximum": most} | ({} if default is None else {"default": default})
+    return {"type": "integer", "minimum": least, "maximum": most} | (
+        {} if default is None else {"default": default}
+    )
 
 
 def number(least: float, most: float) -> Schema:
@@ -107,7 +110,9 @@ OPERATIONS = (
             Parameter("interface", words(*INTERFACES), "接口；不给则用服务器的设置"),
             Parameter("auth_code", text(), "终端认证码"),
             Parameter("appid", text(), "终端标识"),
-            Parameter("front", text(longest=64), "期货公司前置的名字（服务器的设置 fronts），给了就不看下面两项"),
+            Parameter(
+                "front", text(longest=64), "期货公司前置的名字（服务器的设置 fronts），给了就不看下面两项"
+            ),
             Parameter("td_address", FRONT, "交易前置，几个之间用逗号；实盘未给 front 时必填"),
             Parameter("md_address", FRONT, "行情前置，同上"),
         ),
@@ -132,7 +137,12 @@ OPERATIONS = (
         ),
         open=True,
     ),
-    Operation("POST", "/logout", "注销：结束网关，吊销令牌，挂单留在柜台", (Parameter("authorization", CODE, "授权码", True),)),
+    Operation(
+        "POST",
+        "/logout",
+        "注销：结束网关，吊销令牌，挂单留在柜台",
+        (Parameter("authorization", CODE, "授权码", True),),
+    ),
     Operation("POST", "/auth_code", "修改授权码", NEW_CODE),
     Operation("PUT", "/auth_code", "修改授权码", NEW_CODE),
     Operation("POST", "/market", "订阅行情；一个不认识则全不订", (SYMBOLS,)),
@@ -152,7 +162,9 @@ OPERATIONS = (
             Parameter("price", number(0, HIGHEST_PRICE), "价格，最小变动价位的整数倍；市价单不需要"),
             VOLUME,
             EXCHANGE,
-            Parameter("client_order_id", text(), "客户端自定的编号：同一个号只下一张单，以前的交易日用过的被拒"),
+            Parameter(
+                "client_order_id", text(), "客户端自定的编号：同一个号只下一张单，以前的交易日用过的被拒"
+            ),
         ),
     ),
     Operation(
@@ -210,9 +222,16 @@ OPERATIONS = (
         "/config",
         "修改设置：一个不合法则全不改，立即生效",
         (
-            Parameter("REFRESH_INTERVAL", {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_REFRESH}, "查询间隔，秒"),
+            Parameter(
+                "REFRESH_INTERVAL",
+                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_REFRESH},
+                "查询间隔，秒",
+            ),
             Parameter("INSTRUMENT_INDEPEND", FLAG, "策略只收自己的合约"),
-            *(Parameter(f"SLIPPAGE_{side}", SLIPPAGE, "滑点，元") for side in ("SHORT", "BUY", "COVER", "SELL")),
+            *(
+                Parameter(f"SLIPPAGE_{side}", SLIPPAGE, "滑点，元")
+                for side in ("SHORT", "BUY", "COVER", "SELL")
+            ),
             Parameter("CLOSE_PATTERN", words("today", "yesterday"), "平仓先平今或先平昨"),
             Parameter("SHARED_FUNC", FLAG, "推送分时点"),
         ),
@@ -266,12 +285,18 @@ OPERATIONS = (
         "GET",
         "/settlement",
         "某日的结算单，缺省为最新一份",
-        (Parameter("day", {"type": "string", "pattern": "^20[0-9]{6}$", "examples": ["20250606"]}, "交易日"),),
+        (
+            Parameter(
+                "day", {"type": "string", "pattern": "^20[0-9]{6}$", "examples": ["20250606"]}, "交易日"
+            ),
+        ),
     ),
     Operation("POST", "/settlement", "确认最新的结算单"),
     Operation("GET", "/healthz", "web 在否", open=True),
     Operation("GET", "/readyz", "主机、存储、网关、前置是否就绪", open=True),
-    Operation("GET", "/metrics", "Prometheus 的指标（文本）；只许本机直接取，或出示 metrics_token", open=True),
+    Operation(
+        "GET", "/metrics", "Prometheus 的指标（文本）；只许本机直接取，或出示 metrics_token", open=True
+    ),
     Operation("GET", "/openapi.json", "本说明", open=True),
 )
 
@@ -282,12 +307,18 @@ ENVELOPE = {
         "success": {"type": "boolean"},
         "msg": {"type": "string", "description": "给人看的话"},
         "data": {},
-        "error": {"type": "string", "description": "失败或存疑时的机器码，如 CTP_31、BAD_INPUT、ORDER_STATE_UNKNOWN"},
+        "error": {
+            "type": "string",
+            "description": "失败或存疑时的机器码，如 CTP_31、BAD_INPUT、ORDER_STATE_UNKNOWN",
+        },
         "parameter": {"type": "string", "description": "哪个参数有误"},
         "order_id": {"type": "string"},
     },
 }
-ANSWER = {"description": "信封", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Envelope"}}}}
+ANSWER = {
+    "description": "信封",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Envelope"}}},
+}
 ITSELF = {"description": "OpenAPI 3.1", "content": {"application/json": {"schema": {"type": "object"}}}}
 DESCRIPTION = (
     "参数可放查询串、表单或 JSON 体，同名；数字与真假也可写成文字；多余的忽略，同一个写两次算错。"
@@ -309,7 +340,12 @@ def description() -> dict[str, Any]:
             "schemas": {"Envelope": ENVELOPE},
             "securitySchemes": {
                 "Bearer": {"type": "http", "scheme": "bearer"},
-                "JWT": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "JWT <token>，原页面的写法"},
+                "JWT": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "JWT <token>，原页面的写法",
+                },
             },
         },
     }
@@ -323,10 +359,15 @@ def _described(operation: Operation) -> dict[str, Any]:
         "security": [] if operation.open else [{"Bearer": []}, {"JWT": []}],
     }
     if operation.method in ("POST", "PUT") and operation.parameters:
-        properties = {parameter.name: parameter.schema | {"description": parameter.what} for parameter in operation.parameters}
+        properties = {
+            parameter.name: parameter.schema | {"description": parameter.what}
+            for parameter in operation.parameters
+        }
         required = [parameter.name for parameter in operation.parameters if parameter.required]
         schema = {"type": "object", "properties": properties} | ({"required": required} if required else {})
-        content = {kind: {"schema": schema} for kind in ("application/json", "application/x-www-form-urlencoded")}
+        content = {
+            kind: {"schema": schema} for kind in ("application/json", "application/x-www-form-urlencoded")
+        }
         described["requestBody"] = {"required": bool(required), "content": content}
     elif operation.parameters:
         described["parameters"] = [

@@ -1,7 +1,7 @@
 """/order_solve: orders, and the lists that a page starts from. Web process.
 
-What was sent is never reported as failed: an order whose fate is not known by the time of the answer is a success of its own
-kind (ORDER_STATE_UNKNOWN). Placing is never tried twice.
+What was sent is never reported as failed: an order whose fate is not known by the time of the answer is a
+success of its own kind (ORDER_STATE_UNKNOWN). Placing is never tried twice.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 from flask import Blueprint, Response
 
 from app.auth import auth_required
-from app.gateway.messages import CancelAll, CancelOrder, OrderOutcome, PlaceOrder, ReadLists
 from app.lib.errors import BadInput, OrderRefused
 from app.lib.symbols import direction_and_offset, parse_any_symbol, parse_symbol, parse_type
 from app.views.asking import ask, ask_or_none, parameters
 from app.views.envelope import succeed
 from app.views.parse import REQUIRED, Parameters
+from app.wire.messages import CancelAll, CancelOrder, OrderOutcome, PlaceOrder, ReadLists
 
 UNKNOWN_STATE = "ORDER_STATE_UNKNOWN"
 UNKNOWN_TEXT = "报单已发出，柜台未确认，请勿重复下单"
@@ -38,7 +38,9 @@ def read_lists() -> Response:
 @blueprint.post("/order_solve")
 @auth_required
 def place_order() -> Response:
-    """POST /order_solve: local_symbol, exchange, direction, offset, type, price, volume, client_order_id → order_id. Token."""
+    """POST /order_solve: local_symbol, exchange, direction, offset, type, price, volume, client_order_id →
+    order_id. Token.
+    """
     command = _order_of(parameters())
     outcome: OrderOutcome | None = ask_or_none(command)
     if outcome is None:
@@ -54,7 +56,9 @@ def place_order() -> Response:
 @blueprint.delete("/order_solve")
 @auth_required
 def cancel_order() -> Response:
-    """DELETE /order_solve: order_id, local_symbol, exchange; or all=1. Token. A cancel without an answer is no fail: it may have left."""
+    """DELETE /order_solve: order_id, local_symbol, exchange; or all=1. Token. A cancel without an answer is
+    no fail: it may have left.
+    """
     sent = parameters()
     if sent.flag("all", False):
         answer = ask_or_none(CancelAll())
@@ -62,7 +66,9 @@ def cancel_order() -> Response:
             return succeed(msg=UNCONFIRMED_CANCEL, http_status=202, error=UNKNOWN_CANCEL)
         return succeed(msg=f"已发出 {answer.count} 笔撤单请求" if answer.count else "没有可撤的委托")
     order_id = sent.text("order_id")
-    symbol = parse_any_symbol(sent.one("local_symbol"), sent.one("exchange")) if sent.one("local_symbol") else ""
+    symbol = (
+        parse_any_symbol(sent.one("local_symbol"), sent.one("exchange")) if sent.one("local_symbol") else ""
+    )
     done = ask_or_none(CancelOrder(order_id, str(symbol)))
     if done is None or done.note:
         return succeed(msg=UNCONFIRMED_CANCEL, http_status=202, order_id=order_id, error=UNKNOWN_CANCEL)

@@ -1,7 +1,8 @@
-"""What a caller sent, as typed values: form fields, query string or JSON body under the same names. Web process.
+"""What a caller sent, as typed values: form fields, query string or JSON body under the same names. Web
+process.
 
-Nothing is guessed: a value that is missing, given twice, of the wrong type or out of its range is a BadInput that names the
-parameter. Parameters that nobody asks for are ignored.
+Nothing is guessed: a value that is missing, given twice, of the wrong type or out of its range is a BadInput
+that names the parameter. Parameters that nobody asks for are ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from app.lib.errors import BadInput
 from app.lib.truths import truth_of
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII
+)
 MOST_FIELDS = 200  # 340,000 empty ones in a megabyte took a second of everybody's time
 _SAFE = 2**53  # beyond it JSON numbers are not exact
 
@@ -32,14 +35,18 @@ REQUIRED: Final = _Required()
 
 
 class Parameters:
-    """Typed reads. Each takes a name and raises BadInput; one with a `default` may be left out, or be empty."""
+    """Typed reads. Each takes a name and raises BadInput; one with a `default` may be left out, or be
+    empty.
+    """
 
     def __init__(self, values: Mapping[str, Sequence[Any]]) -> None:
         self._values = values
 
     @classmethod
     def of(cls, request: Request) -> Parameters:
-        """The parameters of this request, wherever they stand. Raises BadInput("body") for JSON that is no object, for no UTF-8."""
+        """The parameters of this request, wherever they stand. Raises BadInput("body") for JSON that is no
+        object, for no UTF-8.
+        """
         values: dict[str, list[Any]] = {}
         for name, texts in request.args.lists():
             values[name] = [*texts]
@@ -64,8 +71,12 @@ class Parameters:
         """Those of `names` that were sent, as they came."""
         return {name: self.one(name) for name in names if name in self._values}
 
-    def text(self, name: str, default: str | _Required = REQUIRED, *, longest: int = 64, strip: bool = True) -> str:
-        """Printable text. `strip` drops blanks around it. A JSON integer is taken as its digits: ids and codes look like that."""
+    def text(
+        self, name: str, default: str | _Required = REQUIRED, *, longest: int = 64, strip: bool = True
+    ) -> str:
+        """Printable text. `strip` drops blanks around it. A JSON integer is taken as its digits: ids and
+        codes look like that.
+        """
         value = self.one(name)
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _SAFE:
             value = str(value)
@@ -112,7 +123,11 @@ class Parameters:
             return _default(name, default)
         if isinstance(value, str) and _NUMBER.fullmatch(value):
             value = float(value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(_as_float(value)):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(_as_float(value))
+        ):
             raise BadInput(name, f"参数 {name} 应为数字")
         if not least <= value <= most:
             raise BadInput(name, f"参数 {name} 应在 {least:g} 与 {most:g} 之间")
@@ -149,7 +164,9 @@ def _as_float(value: int | float) -> float:
 
 
 def read_form(body: bytes) -> Sequence[tuple[str, str]]:
-    """The fields of an urlencoded form, those without a value too. Raises BadInput("body") for one that is not UTF-8, or has too many."""
+    """The fields of an urlencoded form, those without a value too. Raises BadInput("body") for one that is
+    not UTF-8, or has too many.
+    """
     try:
         return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except UnicodeDecodeError:

@@ -7,10 +7,10 @@ import re
 from flask import Blueprint, Response
 
 from app.auth import auth_required
-from app.gateway.messages import ConfirmSettlement, ReadSettlement
 from app.lib.errors import BadInput
 from app.views.asking import ask, parameters
 from app.views.envelope import ours, succeed
+from app.wire.messages import ConfirmSettlement, ReadSettlement
 
 _DAY = re.compile(r"20[0-9]{6}", re.ASCII)
 

@@ -1,4 +1,6 @@
-"""/strategy: the account's strategies, started, watched, limited, stopped and deleted. Web process. Their code is in code.py."""
+"""/strategy: the account's strategies, started, watched, limited, stopped and deleted. Web process. Their
+code is in code.py.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,15 @@ import orjson
 from flask import Blueprint, Response, g
 
 from app.auth import auth_required
-from app.gateway.messages import (
+from app.lib.errors import BadInput
+from app.lib.strategy_lib import LONGEST_NAME, is_safe_name
+from app.lib.symbols import parse_symbol
+from app.views.asking import ask, ask_host, ask_or_why, parameters
+from app.views.envelope import failing_as, ours, succeed
+from app.views.market import MOST_SYMBOLS
+from app.views.orders import MOST_LOTS
+from app.views.parse import Parameters
+from app.wire.messages import (
     DeleteStrategy,
     Done,
     ListStrategies,
@@ -19,14 +29,6 @@ from app.gateway.messages import (
     StartStrategy,
     StopStrategy,
 )
-from app.lib.errors import BadInput
-from app.lib.strategy_lib import LONGEST_NAME, is_safe_name
-from app.lib.symbols import parse_symbol
-from app.views.asking import ask, ask_host, ask_or_why, parameters
-from app.views.envelope import failing_as, ours, succeed
-from app.views.market import MOST_SYMBOLS
-from app.views.orders import MOST_LOTS
-from app.views.parse import Parameters
 
 MOST_LINES = 1000
 OPERATIONS: dict[str, type[StartStrategy] | type[StopStrategy] | type[RestartStrategy]] = {
@@ -44,7 +46,9 @@ blueprint = Blueprint("strategy", __name__)
 @blueprint.get("/strategy")
 @auth_required
 def read_strategies() -> Response:
-    """GET /strategy → a row for each; with name one row, with its versions, orders, trades, positions, profit and limits. Token."""
+    """GET /strategy → a row for each; with name one row, with its versions, orders, trades, positions, profit
+    and limits. Token.
+    """
     sent = parameters()
     if sent.one("name") in (None, ""):
         return succeed(ask_host(ListStrategies(g.identity.account)))
@@ -52,7 +56,9 @@ def read_strategies() -> Response:
     row = orjson.loads(ask_host(ListStrategies(g.identity.account, name)).payload)
     answer, why_not = ask_or_why(ReadStrategy(name))
     if why_not is not None:  # without a gateway what the host knows is still worth an answer
-        return succeed(row | dict.fromkeys(BOOK), msg=f"持仓与委托暂不可得：{why_not.message}", error=why_not.code)
+        return succeed(
+            row | dict.fromkeys(BOOK), msg=f"持仓与委托暂不可得：{why_not.message}", error=why_not.code
+        )
     book = orjson.loads(answer.payload)
     return succeed(row | {key: book[key] for key in BOOK})
 
@@ -71,7 +77,9 @@ def operate() -> Response:
 @auth_required
 @ours
 def change_limits() -> Response:
-    """PUT /strategy/limits: name, contracts, max_order_volume, max_position, max_orders_per_minute; 0 or nothing: no limit. Token."""
+    """PUT /strategy/limits: name, contracts, max_order_volume, max_position, max_orders_per_minute; 0 or
+    nothing: no limit. Token.
+    """
     sent = parameters()
     name, limits = _name(sent), _limits(sent)
     ask_host(ListStrategies(g.identity.account, name))  # there is such a strategy

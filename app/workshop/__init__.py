@@ -1,4 +1,6 @@
-"""What is done with a strategy's text on behalf of /code, /check_code and /run_code: read, checked, tried out, each in a throw-away child.
+"""What is done with a strategy's text on behalf of /code, /check_code and /run_code: read, checked, tried
+out, each in a throw-away child.
 
-`workshop` is the web's side; `checking`, `keeper` and `launcher` run in the children. None of them knows of flask or green threads.
+`workshop` is the web's side; `checking`, `keeper` and `launcher` run in the children. None of them knows of
+flask or green threads.
 """

@@ -1,6 +1,8 @@
-"""`python -m app.workshop.checking parse|check PARENT`: a text on stdin, what is to be said of it on stdout as JSON. A child of the web.
+"""`python -m app.workshop.checking parse|check PARENT`: a text on stdin, what is to be said of it on stdout
+as JSON. A child of the web.
 
-A process of its own since pylint takes its time and hostile text may take the interpreter with it; whoever started it sets the limit.
+A process of its own since pylint takes its time and hostile text may take the interpreter with it; whoever
+started it sets the limit.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 
 from app.lib import pylint_lib, strategy_check, strategy_lib
 from app.lib.strategy_lib import BadCode
-from app.workshop.death import die_with
+from app.process.death import die_with
 
 MEMORY = 1024**3  # of address space
 
@@ -38,7 +40,9 @@ def _check(text: str) -> dict[str, Any]:
     findings = strategy_check.check(text)
     if not any(finding["code"] == strategy_check.UNREADABLE for finding in findings):
         with tempfile.TemporaryDirectory(prefix="check-") as folder:
-            os.environ["PYLINTHOME"] = folder  # it reads what it knows of earlier runs, and HOME may be somebody else's
+            os.environ["PYLINTHOME"] = (
+                folder  # it reads what it knows of earlier runs, and HOME may be somebody else's
+            )
             findings += pylint_lib.lint(text, Path(folder) / "strategy.py")
     return {"findings": sorted(findings, key=lambda finding: (finding["line"], finding["code"]))}
 

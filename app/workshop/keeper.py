@@ -1,7 +1,9 @@
-"""`python -m app.workshop.keeper`: keeps one run of a trader's text within its limits. A child of the web, one for each run.
+"""`python -m app.workshop.keeper`: keeps one run of a trader's text within its limits. A child of the web,
+one for each run.
 
-It reads a Job as JSON from stdin and writes what came of it, a Ran, to stdout. It is the reaper of all that the text starts: a
-process that has left its parents and its session is found and ended all the same. When the web dies, it ends them and itself.
+It reads a Job as JSON from stdin and writes what came of it, a Ran, to stdout. It is the reaper of all that
+the text starts: a process that has left its parents and its session is found and ended all the same. When the
+web dies, it ends them and itself.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from app.process.death import adopt_orphans, die_with
 from app.workshop import sandbox
-from app.workshop.death import adopt_orphans, die_with
 
 LOOK = 0.05  # seconds between two looks at the clock and the memory
 ENDING = 5.0  # at most, for ending what was started
@@ -58,7 +60,10 @@ def run(job: Job, stop: list[bool]) -> Ran:
     with tempfile.TemporaryDirectory(prefix="run-code-", ignore_cleanup_errors=True) as home:
         source = Path(__file__).with_name("launcher.py").read_text("utf-8")
         if job.program:
-            command = [*sandbox.bubblewrap(job.program, [Path(name) for name in job.hidden]), *sandbox.launch(source, sandbox.BUBBLEWRAP)]
+            command = [
+                *sandbox.bubblewrap(job.program, [Path(name) for name in job.hidden]),
+                *sandbox.launch(source, sandbox.BUBBLEWRAP),
+            ]
             home = "/tmp"
         else:
             command = sandbox.launch(source, sandbox.LANDLOCK)
@@ -131,12 +136,16 @@ def _resident() -> int:
 
 
 def end_all(child: subprocess.Popen[bytes]) -> None:
-    """End every descendant: first stop all of them, since what forks faster than it is killed would go on for ever."""
+    """End every descendant: first stop all of them, since what forks faster than it is killed would go on for
+    ever.
+    """
     deadline = time.monotonic() + ENDING
     stopped: set[psutil.Process] = set()
     while time.monotonic() < deadline:
         child.poll()
-        living = {process for process in psutil.Process().children(recursive=True) if not _reaped(process, child)}
+        living = {
+            process for process in psutil.Process().children(recursive=True) if not _reaped(process, child)
+        }
         if not living:
             return
         fresh = living - stopped

@@ -1,9 +1,11 @@
-"""The last step into the confinement: take the text from stdin, take on the limits, become `python strategy.py`.
+"""The last step into the confinement: take the text from stdin, take on the limits, become `python
+strategy.py`.
 
-The keeper hands this file's source to an interpreter that is inside already, where nothing of ours can be imported: standard
-library only. Its argument is JSON: `limits` (by the names of resource), the `user` to become (0: stay), the `calls` that are filtered (a
-BPF program in hexadecimal), and where there is no bubblewrap around it what is `readable`: Landlock then forbids every other file, and
-what else the kernel's Landlock knows.
+The keeper hands this file's source to an interpreter that is inside already, where nothing of ours can be
+imported: standard library only. Its argument is JSON: `limits` (by the names of resource), the `user` to
+become (0: stay), the `calls` that are filtered (a BPF program in hexadecimal), and where there is no
+bubblewrap around it what is `readable`: Landlock then forbids every other file, and what else the kernel's
+Landlock knows.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ import sys
 # linux/landlock.h
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _ASK_VERSION, _PATH_BENEATH = 1, 1
-_FILE_RIGHTS = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # execute, write, read, truncate, ioctl: what a plain file can be asked
+_FILE_RIGHTS = (
+    1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15
+)  # execute, write, read, truncate, ioctl: what a plain file can be asked
 _READING = 1 << 0 | 1 << 2 | 1 << 3  # execute, read a file, read a directory
 _ALL_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}  # how many there are, by version; 16 later on
 _TCP, _SCOPES = 0b11, 0b11  # bind and connect, from version 4; abstract sockets and signals, from version 6

@@ -1,10 +1,11 @@
-"""What a trader's text may see and use while it is tried out or runs: the command that confines it. The keeper's process, the web's
-probe, and the host, which starts strategies.
+"""What a trader's text may see and use while it is tried out or runs: the command that confines it. The
+keeper's process, the web's probe, and the host, which starts strategies.
 
-With bubblewrap: no network, no other process, no file but the system's, Python's and an empty /tmp, and as root a user number that is
-nobody's. Without it, never as root: Landlock, which forbids the same files, and the network and signals as far as the kernel's version
-of it can. Both ways system calls are filtered too (syscalls.py). docs/code.md says what that does and does not contain, docs/strategies.md
-what there is for a strategy that runs.
+With bubblewrap: no network, no other process, no file but the system's, Python's and an empty /tmp, and as
+root a user number that is nobody's. Without it, never as root: Landlock, which forbids the same files, and
+the network and signals as far as the kernel's version of it can. Both ways system calls are filtered too
+(syscalls.py). docs/code.md says what that does and does not contain, docs/strategies.md what there is for a
+strategy that runs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from app.gateway.process import ROOT
+from app.process.child import ROOT
 from app.workshop import syscalls
 
 BUBBLEWRAP = "bubblewrap"
@@ -27,12 +28,27 @@ LANDLOCK = "landlock"
 ADDRESS_SPACE = 2 * 1024**3  # a backstop: numpy with pandas peaks at 900 MB
 FILE_SIZE = 64 * 1024**2
 PROCESSES = 64
-NOBODYS = 64_777  # a user number without an account: the limit of processes means nothing to root, and counts per user
+# a user number without an account: the limit of processes means nothing to root, and counts per user
+NOBODYS = 64_777
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 _ETC = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
 _ETC_OF_THE_NETWORK = (
-    *("/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/services", "/etc/protocols"),
-    *("/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/ca-certificates"),
+    *(
+        "/etc/resolv.conf",
+        "/etc/hosts",
+        "/etc/host.conf",
+        "/etc/nsswitch.conf",
+        "/etc/gai.conf",
+        "/etc/services",
+        "/etc/protocols",
+    ),
+    *(
+        "/etc/ssl/certs",
+        "/etc/ssl/openssl.cnf",
+        "/etc/pki/tls/certs",
+        "/etc/pki/ca-trust/extracted",
+        "/etc/ca-certificates",
+    ),
 )
 
 
@@ -55,7 +71,9 @@ def environment(home: str) -> dict[str, str]:
 
 
 def bubblewrap(program: str, hidden: Iterable[Path]) -> list[str]:
-    """The beginning of a command line that confines what follows, for a short while; its working directory and HOME is /tmp."""
+    """The beginning of a command line that confines what follows, for a short while; its working directory
+    and HOME is /tmp.
+    """
     arguments = [program, "--die-with-parent", "--new-session", *_namespaces(network=False)]
     if os.getuid() == 0:  # in a user namespace of one's own one cannot become another user
         arguments += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
@@ -63,12 +81,19 @@ def bubblewrap(program: str, hidden: Iterable[Path]) -> list[str]:
 
 
 def bubblewrap_of_a_strategy(
-    program: str, *, folder: Path, seen: Iterable[Path], readable: Iterable[Path], hidden: Iterable[Path], network: bool
+    program: str,
+    *,
+    folder: Path,
+    seen: Iterable[Path],
+    readable: Iterable[Path],
+    hidden: Iterable[Path],
+    network: bool,
 ) -> list[str]:
-    """The same for a strategy: it outlives who started it, is the first process of its namespace and leads its session.
+    """The same for a strategy: it outlives who started it, is the first process of its namespace and leads
+    its session.
 
-    It writes into `folder` alone and sees of ours the package and `seen`, whatever is `hidden`; `readable` is what else of the machine
-    it may read. The working directory is the project's.
+    It writes into `folder` alone and sees of ours the package and `seen`, whatever is `hidden`; `readable` is
+    what else of the machine it may read. The working directory is the project's.
     """
     arguments = [program, "--new-session", "--as-pid-1", *_namespaces(network)]
     arguments += _view((*_ETC, *_ETC_OF_THE_NETWORK) if network else _ETC, readable, hidden)
@@ -81,13 +106,22 @@ def bubblewrap_of_a_strategy(
 
 def _namespaces(network: bool) -> list[str]:
     if os.getuid() == 0:
-        arguments = ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL"]
+        arguments = [
+            "--unshare-ipc",
+            "--unshare-pid",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+            "--cap-drop",
+            "ALL",
+        ]
         return arguments if network else [*arguments, "--unshare-net"]
     return ["--unshare-all", "--share-net"] if network else ["--unshare-all"]
 
 
 def _view(etc: Iterable[str], readable: Iterable[Path], hidden: Iterable[Path]) -> list[str]:
-    """The files: the system's, Python's, and what is `readable`, but for what is `hidden`; nothing of ours."""
+    """The files: the system's, Python's, and what is `readable`, but for what is `hidden`; nothing of
+    ours.
+    """
     arguments: list[str] = []
     for name in _SYSTEM:
         path = Path(name)
@@ -98,9 +132,23 @@ def _view(etc: Iterable[str], readable: Iterable[Path], hidden: Iterable[Path]) 
     arguments += ["--perms", "0755", "--dir", "/etc"]
     for name in etc:
         arguments += ["--ro-bind-try", name, name]
-    arguments += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--remount-ro", "/dev", *_empty("/dev/shm"), *_empty("/tmp")]
+    arguments += [
+        "--proc",
+        "/proc",
+        "--remount-ro",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--remount-ro",
+        "/dev",
+        *_empty("/dev/shm"),
+        *_empty("/tmp"),
+    ]
     ours = [Path(prefix) for prefix in _prefixes()]
-    others = [*(prefix for prefix in ours if not _is_below(prefix, [Path("/usr"), ROOT])), *(path for path in readable if path.exists())]
+    others = [
+        *(prefix for prefix in ours if not _is_below(prefix, [Path("/usr"), ROOT])),
+        *(path for path in readable if path.exists()),
+    ]
     for prefix in others:
         arguments += _show(prefix)
     shown = [Path("/usr"), *others]
@@ -131,7 +179,9 @@ def launch(source: str, confinement: str) -> list[str]:
 
 
 def landlock_hides(folders: Iterable[Path]) -> bool:
-    """Whether the kernel has Landlock and these lie outside of what it leaves readable: it cannot take anything out of that again."""
+    """Whether the kernel has Landlock and these lie outside of what it leaves readable: it cannot take
+    anything out of that again.
+    """
     shown = [Path(name) for name in (*_SYSTEM, *_prefixes())]
     return landlock_version() > 0 and not any(_is_below(folder, shown) for folder in folders)
 

@@ -1,6 +1,8 @@
-"""The web's side of the workshop: starts the children, bounds how many and how long, and understands their answers. Web process.
+"""The web's side of the workshop: starts the children, bounds how many and how long, and understands their
+answers. Web process.
 
-Plain subprocess and threading: under eventlet and gevent the web's monkey patching makes waiting for a child green, and quotes go on.
+Plain subprocess and threading: under eventlet and gevent the web's monkey patching makes waiting for a child
+green, and quotes go on.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.gateway.process import ROOT
 from app.lib.errors import RateLimited, RunCodeUnavailable
 from app.lib.strategy_check import Finding
 from app.lib.strategy_lib import BadCode
+from app.process.child import ROOT
 from app.settings import PREFIX, Settings
 from app.workshop import sandbox
 from app.workshop.keeper import ENDING, Job, Ran
@@ -57,7 +59,9 @@ class Workshop:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._checks = _Turns(CHECKS_AT_ONCE, CHECK_SECONDS, "同时检查的代码过多，请稍后再试", "CHECK_CODE_BUSY")
+        self._checks = _Turns(
+            CHECKS_AT_ONCE, CHECK_SECONDS, "同时检查的代码过多，请稍后再试", "CHECK_CODE_BUSY"
+        )
         self._runs = _Turns(RUNS_AT_ONCE, 0.0, "正在试运行的代码过多，请等上一次结束", "RUN_CODE_BUSY")
         self._probing = threading.Lock()
         self._bubblewrap: str | None = None  # None: not known yet
@@ -71,7 +75,9 @@ class Workshop:
         raise BadCode.rebuild("BadCode", answer["code"], answer["message"], answer["extra"])
 
     def check(self, account: str, text: str) -> list[Finding]:
-        """pylint's findings and ours, in the order of the lines. Raises BadCode where the text is too much for either, RateLimited."""
+        """pylint's findings and ours, in the order of the lines. Raises BadCode where the text is too much
+        for either, RateLimited.
+        """
         with self._checks.one(account):
             findings: list[Finding] = self._ask_checking("check", text, CHECK_SECONDS)["findings"]
             return findings
@@ -93,10 +99,14 @@ class Workshop:
             ran = msgspec.json.decode(answer, type=Ran)
         msg = _LIMITS.get(ran.limit, "")
         line_end = "" if ran.output.endswith("\n") or not ran.output else "\n"
-        return Printed(f"{ran.output}{line_end}[{msg}]\n" if msg else ran.output, ran.limit, ran.exit_code, msg)
+        return Printed(
+            f"{ran.output}{line_end}[{msg}]\n" if msg else ran.output, ran.limit, ran.exit_code, msg
+        )
 
     def _confinement(self) -> str:
-        """bubblewrap's path; empty where Landlock has to do. Raises RunCodeUnavailable. bubblewrap is tried once."""
+        """bubblewrap's path; empty where Landlock has to do. Raises RunCodeUnavailable. bubblewrap is tried
+        once.
+        """
         with self._probing:
             if self._bubblewrap is None:
                 self._bubblewrap = self._working_bubblewrap()
@@ -105,9 +115,13 @@ class Workshop:
         if sys.platform != "linux":
             raise RunCodeUnavailable("试运行需要 Linux")
         if os.getuid() == 0:
-            raise RunCodeUnavailable("以 root 运行的服务需要 bubblewrap 才能试运行，而它没有安装或在此不能使用")
+            raise RunCodeUnavailable(
+                "以 root 运行的服务需要 bubblewrap 才能试运行，而它没有安装或在此不能使用"
+            )
         if not sandbox.landlock_hides([self._settings.data_dir, self._settings.strategies_dir, ROOT]):
-            raise RunCodeUnavailable("试运行需要 bubblewrap：它没有安装或在此不能使用，而 Landlock 在此关不住")
+            raise RunCodeUnavailable(
+                "试运行需要 bubblewrap：它没有安装或在此不能使用，而 Landlock 在此关不住"
+            )
         return ""
 
     def _working_bubblewrap(self) -> str:
@@ -125,7 +139,9 @@ class Workshop:
 
     def _ask_checking(self, task: str, text: str, seconds: float) -> dict[str, Any]:
         module = ["app.workshop.checking", task, str(os.getpid())]
-        with tempfile.TemporaryDirectory(prefix="check-") as folder:  # a child that is killed clears nothing away
+        with tempfile.TemporaryDirectory(
+            prefix="check-"
+        ) as folder:  # a child that is killed clears nothing away
             try:
                 written = self._child(module, text.encode("utf-8", "surrogatepass"), seconds, TMPDIR=folder)
                 answer: dict[str, Any] = msgspec.json.decode(written)
@@ -136,7 +152,9 @@ class Workshop:
     def _child(self, module: list[str], stdin: bytes, seconds: float, **environment: str) -> bytes:
         """What `python -m module` answers. Raises TookTooLong, CalledProcessError."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        return _answer_of([sandbox.python(), "-m", *module], stdin, seconds, cwd=ROOT, env=inherited | environment)
+        return _answer_of(
+            [sandbox.python(), "-m", *module], stdin, seconds, cwd=ROOT, env=inherited | environment
+        )
 
 
 class TookTooLong(Exception):
@@ -144,12 +162,16 @@ class TookTooLong(Exception):
 
 
 def _answer_of(command: list[str], stdin: bytes, seconds: float, **more: Any) -> bytes:
-    """What it wrote to stdout. Raises CalledProcessError for an exit code other than 0, TookTooLong when we have ended it.
+    """What it wrote to stdout. Raises CalledProcessError for an exit code other than 0, TookTooLong when we
+    have ended it.
 
-    With a timer of our own: under eventlet the TimeoutExpired of subprocess is of a second copy of that module.
+    With a timer of our own: under eventlet the TimeoutExpired of subprocess is of a second copy of that
+    module.
     """
     late = threading.Event()
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, **more) as child:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, **more
+    ) as child:
 
         def end() -> None:
             late.set()
@@ -172,7 +194,9 @@ def _answer_of(command: list[str], stdin: bytes, seconds: float, **more: Any) ->
 
 
 class _Turns:
-    """How many at once, of the server and of an account (one). Who waits longer than `patience` is told to come again."""
+    """How many at once, of the server and of an account (one). Who waits longer than `patience` is told to
+    come again.
+    """
 
     def __init__(self, most: int, patience: float, message: str, code: str) -> None:
         self._most = most
@@ -186,7 +210,9 @@ class _Turns:
     def one(self, account: str) -> Iterator[None]:
         """While inside it is the account's turn. Raises RateLimited when it does not come in time."""
         with self._freed:
-            if not self._freed.wait_for(lambda: account not in self._busy and len(self._busy) < self._most, self._patience):
+            if not self._freed.wait_for(
+                lambda: account not in self._busy and len(self._busy) < self._most, self._patience
+            ):
                 raise RateLimited(self._message, BUSY_SECONDS, code=self._code)
             self._busy.add(account)
         try:

@@ -1,6 +1,7 @@
 """Builds the stand-in for CTP's libraries: one shared library, cached below build/ by what it is made of.
 
-It goes before the vendor's libraries by LD_PRELOAD (`environment`), against the headers that the installed ctpbee_api ships.
+It goes before the vendor's libraries by LD_PRELOAD (`environment`), against the headers that the installed
+ctpbee_api ships.
 """
 
 from __future__ import annotations
@@ -16,7 +17,18 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / "build" / "ctp_front"
 TD, MD = "tcp://127.0.0.1:41205", "tcp://127.0.0.1:41213"  # no port is opened: the stand-in looks them up
-FLAGS = ["-std=c++17", "-O1", "-g", "-fPIC", "-shared", "-pthread", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden"]
+FLAGS = [
+    "-std=c++17",
+    "-O1",
+    "-g",
+    "-fPIC",
+    "-shared",
+    "-pthread",
+    "-Wall",
+    "-Wextra",
+    "-Wno-unused-parameter",
+    "-fvisibility=hidden",
+]
 
 
 def headers() -> Path:
@@ -30,7 +42,9 @@ def headers() -> Path:
 
 
 def library() -> Path:
-    """The shared library, built when its sources, the headers or the compiler's flags have changed. Needs g++."""
+    """The shared library, built when its sources, the headers or the compiler's flags have changed. Needs
+    g++.
+    """
     sources = sorted([*HERE.glob("*.cpp"), *HERE.glob("*.hpp")])
     include = headers()
     digest = hashlib.sha256("\0".join(FLAGS).encode())
@@ -48,10 +62,14 @@ def library() -> Path:
     return target
 
 
-def environment(counter: str | Path, td: str = TD, md: str = MD, queries: int = 1, retry_ms: int = 200) -> dict[str, str]:
-    """What a process needs in its environment so that CTP's fronts `td` and `md` are the counter at this address (`unix:/path`).
+def environment(
+    counter: str | Path, td: str = TD, md: str = MD, queries: int = 1, retry_ms: int = 200
+) -> dict[str, str]:
+    """What a process needs in its environment so that CTP's fronts `td` and `md` are the counter at this
+    address (`unix:/path`).
 
-    `queries`: how many a second and at once in flight, as CTP has it; 0 for no limit. `retry_ms`: between two attempts to connect.
+    `queries`: how many a second and at once in flight, as CTP has it; 0 for no limit. `retry_ms`: between two
+    attempts to connect.
     """
     path = Path(str(counter).removeprefix("unix:"))
     front_map = path.parent / "ctp_fronts.map"
@@ -65,7 +83,9 @@ def environment(counter: str | Path, td: str = TD, md: str = MD, queries: int = 
 
 
 def write_map(front_map: Path, fronts: Mapping[str, Path]) -> None:
-    """Which front is which socket, from the next attempt to connect on; a front left out cannot be reached."""
+    """Which front is which socket, from the next attempt to connect on; a front left out cannot be
+    reached.
+    """
     temporary = front_map.with_suffix(".new")
     temporary.write_text("".join(f"{front} {path}\n" for front, path in fronts.items()))
     temporary.replace(front_map)

@@ -1,8 +1,9 @@
-"""The real binding in a process of its own, told what to call and telling what it was called back: `NativeClient` is the test's end.
+"""The real binding in a process of its own, told what to call and telling what it was called back:
+`NativeClient` is the test's end.
 
-`python -m tests.ctp_front.native` reads JSON lines `[front, method, arguments…]` and answers each with `{"returned": …}`; what the
-binding calls back goes out as `{"front", "name", "args"}` in between. bytes are written as Latin-1 text. The method `renew` is ours: it
-ends that front's API and makes a new one.
+`python -m tests.ctp_front.native` reads JSON lines `[front, method, arguments…]` and answers each with
+`{"returned": …}`; what the binding calls back goes out as `{"front", "name", "args"}` in between. bytes are
+written as Latin-1 text. The method `renew` is ours: it ends that front's API and makes a new one.
 """
 
 from __future__ import annotations
@@ -44,7 +45,14 @@ class Called(NamedTuple):
 class NativeClient:
     """Both fronts of one user, each method in the test's thread."""
 
-    def __init__(self, counter: str, folder: Path, user: str = "trader", password: str = "secret", **environment_options: Any) -> None:
+    def __init__(
+        self,
+        counter: str,
+        folder: Path,
+        user: str = "trader",
+        password: str = "secret",
+        **environment_options: Any,
+    ) -> None:
         self.user, self.password = user, password
         self.heard: list[Called] = []
         self._request = 0
@@ -53,7 +61,9 @@ class NativeClient:
         self._returned: queue.Queue[Any] = queue.Queue()
         environ = os.environ | environment(counter, **environment_options) | {"PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "tests.ctp_front.native"]
-        self.process = subprocess.Popen(command, cwd=folder, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            command, cwd=folder, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -74,7 +84,9 @@ class NativeClient:
         self.process.stdin.flush()
         return self._returned.get(timeout=DEADLINE)
 
-    def wait(self, name: str, fits: Callable[[Called], bool] = lambda _called: True, seconds: float = DEADLINE) -> Called:
+    def wait(
+        self, name: str, fits: Callable[[Called], bool] = lambda _called: True, seconds: float = DEADLINE
+    ) -> Called:
         """The next callback of that name that fits; those before it are kept in `heard` too."""
         until = time.monotonic() + seconds
         while True:
@@ -87,7 +99,12 @@ class NativeClient:
     def ask(self, method: str, request: dict[str, Any], front: str = "td") -> int:
         """A request with the next request id; what it returned."""
         self._request += 1
-        return self.call(front, method, {"BrokerID": "9999", "UserID": self.user, "InvestorID": self.user} | request, self._request)
+        return self.call(
+            front,
+            method,
+            {"BrokerID": "9999", "UserID": self.user, "InvestorID": self.user} | request,
+            self._request,
+        )
 
     def start(self, front: str = "td", address: str = "") -> None:
         """Make the front's API and let it connect; onFrontConnected will tell."""
@@ -127,7 +144,9 @@ class NativeClient:
             if last:
                 return rows
 
-    def order(self, symbol: str, exchange: str, side: str, offset: str, price: float, volume: int, **more: Any) -> str:
+    def order(
+        self, symbol: str, exchange: str, side: str, offset: str, price: float, volume: int, **more: Any
+    ) -> str:
         """Insert a limit order; its OrderRef."""
         self._ref += 1
         request = {
@@ -168,12 +187,15 @@ class NativeClient:
 def end(api: Any) -> None:
     """What the binding's exit() does, but without Python's lock.
 
-    exit() waits for the binding's own thread while it holds the lock, and that thread may need the lock to get out of a callback: then
-    both wait for ever. The same function called through ctypes lets the lock go. `id(api) + 16` is where pybind11 keeps the object.
+    exit() waits for the binding's own thread while it holds the lock, and that thread may need the lock to
+    get out of a callback: then both wait for ever. The same function called through ctypes lets the lock go.
+    `id(api) + 16` is where pybind11 keeps the object.
     """
     bound = type(api).__mro__[-3]
     library = ctypes.CDLL(sys.modules[bound.__module__].__file__)
-    getattr(library, f"_ZN5{bound.__name__}4exitEv")(ctypes.c_void_p.from_address(id(api) + object.__basicsize__))
+    getattr(library, f"_ZN5{bound.__name__}4exitEv")(
+        ctypes.c_void_p.from_address(id(api) + object.__basicsize__)
+    )
 
 
 def main() -> None:
@@ -205,7 +227,9 @@ def main() -> None:
             continue
         say({"returned": getattr(fronts[front], method)(*arguments)})
     sys.stdout.flush()
-    os._exit(0)  # the binding's exit() waits for its thread with Python's lock held, and that thread may be waiting for the lock
+    os._exit(
+        0
+    )  # the binding's exit() waits for its thread with Python's lock held, and that thread may be waiting for the lock
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""A gateway over the real binding that rests and wakes again and again, in a process of its own: `python -m tests.ctp_front.resting`.
+"""A gateway over the real binding that rests and wakes again and again, in a process of its own: `python -m
+tests.ctp_front.resting`.
 
-Arguments: a folder, and how often. Prints a JSON line a round: threads, open files and library objects once all is quiet. What is
-logged as an error goes to stderr, and nothing else does.
+Arguments: a folder, and how often. Prints a JSON line a round: threads, open files and library objects once
+all is quiet. What is logged as an error goes to stderr, and nothing else does.
 
-The binding's threads are never idle when the libraries are let go: each is within a callback, and needs Python's lock to get out.
+The binding's threads are never idle when the libraries are let go: each is within a callback, and needs
+Python's lock to get out.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ from typing import Any
 
 import psutil
 
-from app.gateway.interfaces import native
+from app.interfaces.ctp import link as native
 from app.lib.calendar import SHANGHAI
 from app.model.sqlite import SqliteStore
 from tests.ctp_front.build import MD, TD
 from tests.fakes.app import Gateway
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 alive: set[int] = set()  # library objects that have not been freed
 
@@ -38,9 +40,13 @@ def begin(link: Any, api: Any, own: Callable[[Any, Any], None]) -> None:
 
 
 def busy(_api: object, *_args: object) -> None:
-    """The answer to a logout: not read to its end before the library is being let go, and so held up for good should that hold the lock."""
+    """The answer to a logout: not read to its end before the library is being let go, and so held up for good
+    should that hold the lock.
+    """
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and not any(thread.name == "library-exit" for thread in threading.enumerate()):
+    while time.monotonic() < deadline and not any(
+        thread.name == "library-exit" for thread in threading.enumerate()
+    ):
         time.sleep(0.01)
 
 

@@ -1,4 +1,4 @@
-// The trading front: CTP's calls become the counter's frames (app/counter/frames.py), its frames CTP's callbacks. No rule of the counter
+// The trading front: CTP's calls become the counter's frames (app/wire/frames.py), its frames CTP's callbacks. No rule of the counter
 // lives here.
 
 #include <cstdio>

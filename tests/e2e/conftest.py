@@ -1,4 +1,6 @@
-"""One real server per module for the tests that leave it standing, a fresh one for those that kill parts of it."""
+"""One real server per module for the tests that leave it standing, a fresh one for those that kill parts of
+it.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,12 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendS
 
 
 @pytest.fixture(scope="module", params=["sim", pytest.param("ctp", marks=pytest.mark.full)])
-def either_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
-    """The same server over the built-in counter's frames and over the vendor's binding: what is true of one is true of the other."""
+def either_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BackendServer]:
+    """The same server over the built-in counter's frames and over the vendor's binding: what is true of one
+    is true of the other.
+    """
     if request.param == "ctp":
         from tests.e2e.ctp_server import CtpServer  # needs ctpbee_api and a compiler
 

@@ -1,4 +1,6 @@
-"""The real server with `interface=ctp`: the real binding in its gateways, our stand-in before the vendor's libraries."""
+"""The real server with `interface=ctp`: the real binding in its gateways, our stand-in before the vendor's
+libraries.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,24 @@ import sys
 import tempfile
 from pathlib import Path
 
-from app.gateway.registry import Registry
+from app.wire.registry import Registry
 from tests.ctp_front.build import MD, TD, environment, write_map
 from tests.e2e.server import ROOT, BackendServer
-from tests.faults import CounterFaults
-from tests.kept_calendar import keep_calendar
-from tests.waiting import eventually
+from tests.support.faults import CounterFaults
+from tests.support.kept_calendar import keep_calendar
+from tests.support.waiting import eventually
 
 
 class CtpServer(BackendServer):
-    """`python run.py`, and beside it the counter that stands behind CTP's fronts; queries are not held back unless said so."""
+    """`python run.py`, and beside it the counter that stands behind CTP's fronts; queries are not held back
+    unless said so.
+    """
 
-    login = {"interface": "ctp", "td_address": f"tcp://127.0.0.1:1,{TD}", "md_address": MD}  # nobody listens at the first of two
+    login = {
+        "interface": "ctp",
+        "td_address": f"tcp://127.0.0.1:1,{TD}",
+        "md_address": MD,
+    }  # nobody listens at the first of two
 
     def __init__(self, data_dir: Path, queries: int = 0, **settings: object) -> None:
         super().__init__(data_dir, **{"ctp_query_interval": 0.01, "ctp_hours": "always"} | settings)
@@ -34,7 +42,9 @@ class CtpServer(BackendServer):
     def environment(self) -> dict[str, str]:
         entry = self.counter_registry.find("counter")
         assert entry is not None
-        plain = {name: value for name, value in super().environment().items() if name != "COUNTER_TEST_SOCKET"}
+        plain = {
+            name: value for name, value in super().environment().items() if name != "COUNTER_TEST_SOCKET"
+        }
         return plain | environment(entry.address, queries=self._queries)
 
     def start(self, *arguments: str) -> CtpServer:
@@ -45,7 +55,9 @@ class CtpServer(BackendServer):
 
     def start_counter(self) -> None:
         own = {"CTPBEE_BACKEND_DATA_DIR": self._folder.name, "COUNTER_TEST_SOCKET": self.fault_address}
-        self._counter = subprocess.Popen([sys.executable, "-m", "app.counter"], cwd=ROOT, env=BackendServer.environment(self) | own)
+        self._counter = subprocess.Popen(
+            [sys.executable, "-m", "app.counter"], cwd=ROOT, env=BackendServer.environment(self) | own
+        )
         eventually(lambda: self.counter_registry.find("counter"), "the counter listens", 30)
 
     def reach(self, td: bool = True, md: bool = True) -> None:
@@ -53,7 +65,9 @@ class CtpServer(BackendServer):
         entry = self.counter_registry.find("counter")
         assert entry is not None
         path = Path(entry.address.removeprefix("unix:"))
-        write_map(path.parent / "ctp_fronts.map", {front: path for front, there in ((TD, td), (MD, md)) if there})
+        write_map(
+            path.parent / "ctp_fronts.map", {front: path for front, there in ((TD, td), (MD, md)) if there}
+        )
 
     def faults(self) -> CounterFaults:
         return CounterFaults(self.fault_address)

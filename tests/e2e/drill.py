@@ -1,6 +1,8 @@
-"""A drill: two accounts trade while everything around them breaks. Traffic, chaos, and the audit that compares all books.
+"""A drill: two accounts trade while everything around them breaks. Traffic, chaos, and the audit that
+compares all books.
 
-The seed decides what is tried and broken, in which order; how it falls out between the processes is up to the machine.
+The seed decides what is tried and broken, in which order; how it falls out between the processes is up to the
+machine.
 """
 
 from __future__ import annotations
@@ -23,22 +25,30 @@ from typing import Any, NamedTuple
 
 import requests
 
-from app.gateway.channel import ChannelClosed
-from app.gateway.registry import Entry
 from app.model import store_path
 from app.model.sqlite import SqliteStore
+from app.wire.channel import ChannelClosed
+from app.wire.registry import Entry
 from tests.e2e.server import BackendServer, Refused, Trader
-from tests.faults import FaultRefused
-from tests.waiting import eventually
+from tests.support.faults import FaultRefused
+from tests.support.waiting import eventually
 
 log = logging.getLogger(__name__)
 
-SYMBOLS = ("rb2510.SHFE", "m2509.DCE", "ag2512.SHFE")  # two that split today from yesterday, one that does not
+SYMBOLS = (
+    "rb2510.SHFE",
+    "m2509.DCE",
+    "ag2512.SHFE",
+)  # two that split today from yesterday, one that does not
 UNKNOWN = "ORDER_STATE_UNKNOWN"
 OUT_OF_SIGHT = "状态未知"
 RESTARTED = "restart the core from its flow"
 UNSETTLED = ("sending", "sent", "unknown")
-GONE = (requests.RequestException, AttributeError, ValueError)  # no web; AttributeError: none registered; ValueError: half an answer
+GONE = (
+    requests.RequestException,
+    AttributeError,
+    ValueError,
+)  # no web; AttributeError: none registered; ValueError: half an answer
 DOOR_SHUT = (OSError, ChannelClosed, FaultRefused)  # the counter's test door, while the counter is down
 
 COUNTER_STATUS = {"0": "全部成交", "1": "部分成交", "3": "未成交", "5": "已撤销", "a": "提交中"}
@@ -58,7 +68,9 @@ MONEY = {
 
 
 class Terms(NamedTuple):
-    """An order as asked; no two of a drill are alike, so that it can be found at the counter without anybody's ids."""
+    """An order as asked; no two of a drill are alike, so that it can be found at the counter without
+    anybody's ids.
+    """
 
     local_symbol: str
     direction: str
@@ -88,12 +100,20 @@ class Attempt:
 
 
 def is_final(answer: dict[str, Any] | None) -> bool:
-    """Accepted or refused. Not: no answer, unknown, 'not sent, try again', or 'log in first', which says nothing of the order."""
-    return answer is not None and answer["status"] not in (401, 503) and not (answer["success"] and answer.get("error") == UNKNOWN)
+    """Accepted or refused. Not: no answer, unknown, 'not sent, try again', or 'log in first', which says
+    nothing of the order.
+    """
+    return (
+        answer is not None
+        and answer["status"] not in (401, 503)
+        and not (answer["success"] and answer.get("error") == UNKNOWN)
+    )
 
 
 class Prices:
-    """Quotes at even ticks around a base; the drill's orders ask odd ones, so a close at the newest price is like none of them."""
+    """Quotes at even ticks around a base; the drill's orders ask odd ones, so a close at the newest price is
+    like none of them.
+    """
 
     def __init__(self, trader: Trader, symbol: str, random: random.Random) -> None:
         details = trader.contract(symbol)
@@ -105,7 +125,9 @@ class Prices:
     def move(self, server: BackendServer, depth: int | None = None) -> None:
         self._middle = self._base + 2 * self._random.randint(-6, 6)
         bid = self._middle * self.tick
-        bids, asks = (self._random.choice((0, 1, 3, 50)) for _ in range(2)) if depth is None else (depth, depth)
+        bids, asks = (
+            (self._random.choice((0, 1, 3, 50)) for _ in range(2)) if depth is None else (depth, depth)
+        )
         with closing(server.faults()) as faults:
             faults.set_quote(self.symbol.partition(".")[0], bid, bids, bid + 2 * self.tick, asks, bid)
 
@@ -114,7 +136,9 @@ class Prices:
 
 
 class Desk:
-    """One account's orders, cancels and closes; after any unclear outcome the same client_order_id once more."""
+    """One account's orders, cancels and closes; after any unclear outcome the same client_order_id once
+    more.
+    """
 
     def __init__(self, server: BackendServer, userid: str, prices: dict[str, Prices], seed: str) -> None:
         self.trader = Trader(server, userid).log_in()
@@ -127,7 +151,8 @@ class Desk:
         self._numbers = itertools.count(1)
         self._clicks = ThreadPoolExecutor(2, f"clicks-{userid}")
 
-    # ── while it breaks ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── while it breaks
+    # ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def trade(self, stop: threading.Event) -> None:
         while not stop.wait(self._random.uniform(0.02, 0.12)):
@@ -148,7 +173,9 @@ class Desk:
             attempt.answers += list(self._clicks.map(self._post, [attempt, attempt]))
         else:
             attempt.answers.append(self._post(attempt))
-        if not attempt.may_have_left and attempt.final is None:  # told 'not sent': half of the traders leave it at that
+        if (
+            not attempt.may_have_left and attempt.final is None
+        ):  # told 'not sent': half of the traders leave it at that
             attempt.abandoned = self._random.random() < 0.5
 
     def again(self) -> None:
@@ -205,13 +232,21 @@ class Desk:
         exchange = terms.local_symbol.partition(".")[2]
         try:
             return self._note(
-                self.trader.ask("POST", "/order_solve", **terms._asdict(), exchange=exchange, client_order_id=attempt.client_order_id)
+                self.trader.ask(
+                    "POST",
+                    "/order_solve",
+                    **terms._asdict(),
+                    exchange=exchange,
+                    client_order_id=attempt.client_order_id,
+                )
             )
         except GONE:
             return None
 
     def _note(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """Every answer is one that a trader can use: no 500, no 4xx for what is right; and who is logged out logs in."""
+        """Every answer is one that a trader can use: no 500, no 4xx for what is right; and who is logged out
+        logs in.
+        """
         if answer.get("error") in ("NEEDS_LOGIN", "TOKEN_ERROR"):
             try:
                 self.trader.log_in()
@@ -221,7 +256,8 @@ class Desk:
             self.strange.append(str(answer))
         return answer
 
-    # ── afterwards ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── afterwards
+    # ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def is_ready(self) -> bool:
         try:
@@ -229,11 +265,15 @@ class Desk:
         except GONE:
             return False
         status = self.trader.page.last("status") if self.trader.page else None
-        fronts = [(status or {}).get(front, {}).get("state") for front in ("td", "md")]  # of a lost gateway nothing is said
+        fronts = [
+            (status or {}).get(front, {}).get("state") for front in ("td", "md")
+        ]  # of a lost gateway nothing is said
         return bool(answer["success"] and fronts == ["ready", "ready"])
 
     def settle(self) -> bool:
-        """Ask for all that is unclear once more. True when nothing is, but for orders that are shown to be out of sight."""
+        """Ask for all that is unclear once more. True when nothing is, but for orders that are shown to be
+        out of sight.
+        """
         for attempt in self.unclear():
             self.ask_again(attempt)
         lost = {row["order_id"] for row in self._list("order_list") if row["status"] == OUT_OF_SIGHT}
@@ -247,7 +287,9 @@ class Desk:
 class Chaos:
     """Kills, stops, loses, doubles, swaps, delays and refuses, by the seed."""
 
-    def __init__(self, server: BackendServer, desks: Iterable[Desk], prices: dict[str, Prices], seed: str) -> None:
+    def __init__(
+        self, server: BackendServer, desks: Iterable[Desk], prices: dict[str, Prices], seed: str
+    ) -> None:
         self._server = server
         self._users = [desk.trader.userid for desk in desks]
         self._gateways = [f"gateway-{desk.trader.key}" for desk in desks]
@@ -370,7 +412,9 @@ def _signal(entry: Entry, number: int) -> None:
 
 
 class Drill:
-    """The whole of it. `run`, then `quiet`, then `audit` tells everything that is not as it should be; then perhaps `next_day`."""
+    """The whole of it. `run`, then `quiet`, then `audit` tells everything that is not as it should be; then
+    perhaps `next_day`.
+    """
 
     def __init__(self, server: BackendServer, seed: int) -> None:
         self.server = server
@@ -388,7 +432,9 @@ class Drill:
 
     def run(self, seconds: float) -> None:
         stop = threading.Event()
-        threads = [threading.Thread(target=desk.trade, args=(stop,), name=desk.trader.userid) for desk in self.desks]
+        threads = [
+            threading.Thread(target=desk.trade, args=(stop,), name=desk.trader.userid) for desk in self.desks
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -445,16 +491,23 @@ class Drill:
         for prices in self.prices.values():
             prices.move(self.server, depth)
 
-    # ── the audit ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the audit
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def audit(self) -> list[str]:
         with closing(self.server.faults()) as faults:
             books = faults.books()
-        return [fault for desk in self.desks for fault in Audit(self.server, desk, books[desk.trader.userid], self.days).faults()]
+        return [
+            fault
+            for desk in self.desks
+            for fault in Audit(self.server, desk, books[desk.trader.userid], self.days).faults()
+        ]
 
 
 class Audit:
-    """One account: the counter's books of today, the gateway's (REST), the page's and the journal's, side by side."""
+    """One account: the counter's books of today, the gateway's (REST), the page's and the journal's, side by
+    side.
+    """
 
     def __init__(self, server: BackendServer, desk: Desk, book: dict[str, Any], days: list[str]) -> None:
         self._desk = desk
@@ -473,13 +526,28 @@ class Audit:
             store.close()
 
     def faults(self) -> list[str]:
-        checks = (self._orders, self._trades, self._positions, self._money, self._page_lists, self._answers, self._intents_end, self._seqs)
+        checks = (
+            self._orders,
+            self._trades,
+            self._positions,
+            self._money,
+            self._page_lists,
+            self._answers,
+            self._intents_end,
+            self._seqs,
+        )
         return [f"{self._desk.trader.userid}: {fault}" for check in checks for fault in check()]
 
     def _ids_of_the_counters_rows(self) -> list[str]:
-        """What the gateway calls each row: by the numbers that last, since a restart of the core gives out other triples."""
+        """What the gateway calls each row: by the numbers that last, since a restart of the core gives out
+        other triples.
+        """
         shown = self._lists["order_list"]
-        named = {(row["exchange"], row["order_local_id"]): row["order_id"] for row in shown if row.get("order_local_id")}
+        named = {
+            (row["exchange"], row["order_local_id"]): row["order_id"]
+            for row in shown
+            if row.get("order_local_id")
+        }
         return [
             named.get(
                 (row["ExchangeID"], f"{row['TraderID']}/{row['OrderLocalID'].strip()}"),
@@ -489,12 +557,15 @@ class Audit:
         ]
 
     def _out_of_sight(self) -> dict[str, list[str]]:
-        """Orders whose answer was lost with a core that then showed them under another triple, each with those that may be it."""
+        """Orders whose answer was lost with a core that then showed them under another triple, each with
+        those that may be it.
+        """
         return {
             row["order_id"]: [
                 other["order_id"]
                 for other in self._lists["order_list"]
-                if not other["is_local"] and all(other[name] == row[name] for name in ("symbol", "direction", "price", "volume"))
+                if not other["is_local"]
+                and all(other[name] == row[name] for name in ("symbol", "direction", "price", "volume"))
             ]
             for row in self._lists["order_list"]
             if row["status"] == OUT_OF_SIGHT
@@ -503,7 +574,9 @@ class Audit:
     def _orders(self) -> list[str]:
         counter = {
             order_id: (
-                "拒单" if row["OrderStatus"] == "5" and row["OrderSubmitStatus"] == "4" else COUNTER_STATUS[row["OrderStatus"]],
+                "拒单"
+                if row["OrderStatus"] == "5" and row["OrderSubmitStatus"] == "4"
+                else COUNTER_STATUS[row["OrderStatus"]],
                 row["VolumeTraded"],
             )
             for order_id, row in zip(self._ids, self._book["orders"], strict=True)
@@ -511,24 +584,41 @@ class Audit:
         shown = {row["order_id"]: (row["status"], row["traded"]) for row in self._lists["order_list"]}
         journal = {order_id: (row["status"], row["traded"]) for order_id, row in self._journal.items()}
         refused = {
-            row["order_id"] for row in self._lists["order_list"] if row["status"] == "拒单" and row["error_code"] != "EXCHANGE_REJECT"
+            row["order_id"]
+            for row in self._lists["order_list"]
+            if row["status"] == "拒单" and row["error_code"] != "EXCHANGE_REJECT"
         }
-        taken = {order_id: state for order_id, state in shown.items() if order_id not in refused | self._unsure.keys()}
+        taken = {
+            order_id: state
+            for order_id, state in shown.items()
+            if order_id not in refused | self._unsure.keys()
+        }
         return [
             *_differences("orders, counter and gateway", counter, taken),
             *_differences("orders, gateway and journal", shown, journal),
             *(f"{order_id} is shown as refused, the counter has it" for order_id in refused & counter.keys()),
-            *(f"{order_id} is out of sight, and nothing is like it" for order_id, alike in self._unsure.items() if len(alike) != 1),
+            *(
+                f"{order_id} is out of sight, and nothing is like it"
+                for order_id, alike in self._unsure.items()
+                if len(alike) != 1
+            ),
         ]
 
     def _trades(self) -> list[str]:
         counter = {
-            "_".join((row["TradingDay"], row["ExchangeID"], row["TradeID"].strip(), row["Direction"])): (row["Price"], row["Volume"])
+            "_".join((row["TradingDay"], row["ExchangeID"], row["TradeID"].strip(), row["Direction"])): (
+                row["Price"],
+                row["Volume"],
+            )
             for row in self._book["fills"]
         }
         shown = {row["trade_key"]: (row["price"], row["volume"]) for row in self._lists["trade_list"]}
         journal = {key: (row["price"], row["volume"]) for key, row in self._journal_trades.items()}
-        doubled = [key for key, count in Counter(row["trade_key"] for row in self._lists["trade_list"]).items() if count > 1]
+        doubled = [
+            key
+            for key, count in Counter(row["trade_key"] for row in self._lists["trade_list"]).items()
+            if count > 1
+        ]
         return [
             *_differences("trades, counter and gateway", counter, shown),
             *_differences("trades, gateway and journal", shown, journal),
@@ -544,28 +634,48 @@ class Audit:
             {
                 (row["symbol"], row["direction"], day): volume
                 for row in self._lists["position_list"]
-                for day, volume in (("yesterday", row["yd_volume"]), ("today", row["volume"] - row["yd_volume"]))
+                for day, volume in (
+                    ("yesterday", row["yd_volume"]),
+                    ("today", row["volume"] - row["yd_volume"]),
+                )
             }
         )
         return _differences("positions, counter and gateway", +counter, +shown)
 
     def _money(self) -> list[str]:
-        shown = {row["key"]: row["value"] for row in (self._page.last("account_detail") or {"data": []})["data"]} if self._page else {}
+        shown = (
+            {row["key"]: row["value"] for row in (self._page.last("account_detail") or {"data": []})["data"]}
+            if self._page
+            else {}
+        )
         counter = {name: round(self._book["money"][theirs], 2) for theirs, name in MONEY.items()}
         page = {name: round(shown[name], 2) for name in MONEY.values() if name in shown}
-        cent = 0.01 + 1e-6  # a sum of rounded amounts and a rounded sum, where the counter does not round fees
-        page = {name: counter[name] if abs(amount - counter[name]) <= cent else amount for name, amount in page.items()}
+        cent = (
+            0.01 + 1e-6
+        )  # a sum of rounded amounts and a rounded sum, where the counter does not round fees
+        page = {
+            name: counter[name] if abs(amount - counter[name]) <= cent else amount
+            for name, amount in page.items()
+        }
         return _differences("money, counter and page", counter, page)
 
     def _page_lists(self) -> list[str]:
         assert self._page is not None
-        pushed = {name: (self._page.last(name) or {"data": []})["data"] for name in ("order", "active_order", "trade", "position")}
+        pushed = {
+            name: (self._page.last(name) or {"data": []})["data"]
+            for name in ("order", "active_order", "trade", "position")
+        }
         faults = [
-            f"the page's {name} is not the gateway's: {_brief(pushed[name])} / {_brief(self._lists[f'{name}_list'])}"
+            f"the page's {name} is not the gateway's: {_brief(pushed[name])} / "
+            f"{_brief(self._lists[f'{name}_list'])}"
             for name in ("order", "active_order", "trade")
             if pushed[name] != self._lists[f"{name}_list"]
         ]
-        return faults + _differences("positions, page and gateway", _volumes(pushed["position"]), _volumes(self._lists["position_list"]))
+        return faults + _differences(
+            "positions, page and gateway",
+            _volumes(pushed["position"]),
+            _volumes(self._lists["position_list"]),
+        )
 
     def _answers(self) -> list[str]:
         """What traders were told, beside what the counter has."""
@@ -573,10 +683,14 @@ class Audit:
             (
                 row["InstrumentID"],
                 {"0": "long", "1": "short"}[row["Direction"]],
-                {"0": "open", "1": "close", "3": "closetoday", "4": "closeyesterday"}[row["CombOffsetFlag"][0]],
+                {"0": "open", "1": "close", "3": "closetoday", "4": "closeyesterday"}[
+                    row["CombOffsetFlag"][0]
+                ],
                 row["LimitPrice"],
                 row["VolumeTotalOriginal"],
-                {"3": "limit"}.get(row["TimeCondition"], {"1": "fak", "3": "fok"}.get(row["VolumeCondition"], "")),
+                {"3": "limit"}.get(
+                    row["TimeCondition"], {"1": "fak", "3": "fok"}.get(row["VolumeCondition"], "")
+                ),
             )
             for row in self._book["orders"]
             if (row["OrderStatus"], row["OrderSubmitStatus"]) != ("5", "4")
@@ -584,10 +698,23 @@ class Audit:
         faults = []
         for attempt in self._desk.attempts:
             terms = attempt.terms
-            key = (terms.local_symbol.partition(".")[0], terms.direction, terms.offset, terms.price, terms.volume, terms.type)
+            key = (
+                terms.local_symbol.partition(".")[0],
+                terms.direction,
+                terms.offset,
+                terms.price,
+                terms.volume,
+                terms.type,
+            )
             told = f"{attempt.client_order_id} {tuple(terms)}: {attempt.answers}"
-            ids = {answer["order_id"] for answer in attempt.answers if answer is not None and answer.get("order_id")}
-            ends = {answer["success"] for answer in attempt.answers if answer is not None and is_final(answer)}
+            ids = {
+                answer["order_id"]
+                for answer in attempt.answers
+                if answer is not None and answer.get("order_id")
+            }
+            ends = {
+                answer["success"] for answer in attempt.answers if answer is not None and is_final(answer)
+            }
             if found[key] > 1:
                 faults.append(f"{found[key]} orders for one client_order_id: {told}")
             if len(ids) > 1 or len(ends) > 1:
@@ -610,7 +737,9 @@ class Audit:
 
     def _intents_end(self) -> list[str]:
         taken = set(self._ids)
-        known = {intent.order_id for intent in self._intents} | {order_id for alike in self._unsure.values() for order_id in alike}
+        known = {intent.order_id for intent in self._intents} | {
+            order_id for alike in self._unsure.values() for order_id in alike
+        }
         return [
             *(f"no intent was written for {order_id}" for order_id in taken - known),
             *(
@@ -621,12 +750,16 @@ class Audit:
             *(
                 f"intent {intent.order_id} is {intent.state}, the counter has it"
                 for intent in self._intents
-                if intent.order_id in taken and intent.state != "accepted" and self._journal[intent.order_id]["status"] != "拒单"
+                if intent.order_id in taken
+                and intent.state != "accepted"
+                and self._journal[intent.order_id]["status"] != "拒单"
             ),
         ]
 
     def _seqs(self) -> list[str]:
-        """The page's numbers rise by one from each snapshot on; with GET /events there is no hole, and both say the same."""
+        """The page's numbers rise by one from each snapshot on; with GET /events there is no hole, and both
+        say the same.
+        """
         assert self._page is not None
         faults = []
         seqs = list(self._events)
@@ -642,7 +775,10 @@ class Audit:
                     faults.append(f"the page heard {seq}, {due} was due")
                 due = seq + 1
                 if self._events.get(seq) != (name, data["data"]):
-                    faults.append(f"the page heard {_brief(data)} as {seq}, GET /events has {_brief(self._events.get(seq))}")
+                    faults.append(
+                        f"the page heard {_brief(data)} as {seq}, GET /events has "
+                        f"{_brief(self._events.get(seq))}"
+                    )
         if due is None or due != len(seqs) + 1:
             faults.append(f"the page stands before {due}, the journal at {len(seqs)}")
         return faults
@@ -658,11 +794,17 @@ class Audit:
 
 def _differences(what: str, left: dict[Any, Any], right: dict[Any, Any]) -> list[str]:
     keys = sorted(left.keys() | right.keys())
-    return [f"{what}: {key}: {left.get(key)} / {right.get(key)}" for key in keys if left.get(key) != right.get(key)]
+    return [
+        f"{what}: {key}: {left.get(key)} / {right.get(key)}"
+        for key in keys
+        if left.get(key) != right.get(key)
+    ]
 
 
 def _volumes(rows: Iterable[dict[str, Any]]) -> dict[Any, Any]:
-    return {(row["symbol"], row["direction"]): (row["volume"], row["yd_volume"], row["frozen"]) for row in rows}
+    return {
+        (row["symbol"], row["direction"]): (row["volume"], row["yd_volume"], row["frozen"]) for row in rows
+    }
 
 
 def _brief(value: object) -> str:

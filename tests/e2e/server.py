@@ -1,4 +1,6 @@
-"""The real server in its own processes, and a trader who speaks to it with plain HTTP and python-socketio's client."""
+"""The real server in its own processes, and a trader who speaks to it with plain HTTP and python-socketio's
+client.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ from typing import Any, NamedTuple, Protocol
 
 import requests
 
-from app.gateway import channel
-from app.gateway.registry import Entry, Registry
 from app.lib.calendar import SHANGHAI
-from tests.faults import CounterFaults
-from tests.kept_calendar import keep_calendar
-from tests.socket_client import ClientInOrder
-from tests.waiting import eventually
+from app.wire import channel
+from app.wire.registry import Entry, Registry
+from tests.support.faults import CounterFaults
+from tests.support.kept_calendar import keep_calendar
+from tests.support.socket_client import ClientInOrder
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,14 +64,26 @@ class BackendServer:
     def environment(self) -> dict[str, str]:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("CTPBEE_BACKEND_")}
         ours = {f"CTPBEE_BACKEND_{name.upper()}": str(value) for name, value in self.settings.items()}
-        return plain | ours | {"COUNTER_TEST_SOCKET": self.fault_address, "TZ": "UTC", "PYTHONWARNINGS": "ignore"}
+        return (
+            plain
+            | ours
+            | {"COUNTER_TEST_SOCKET": self.fault_address, "TZ": "UTC", "PYTHONWARNINGS": "ignore"}
+        )
 
     def start(self, *arguments: str) -> BackendServer:
         (self.data_dir / "run").mkdir(parents=True, exist_ok=True)
         keep_calendar(self.data_dir)
         with open(self.data_dir / "console.log", "ab") as console:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "run.py"), "--port", "0", "--data-dir", str(self.data_dir), *arguments],
+                [
+                    sys.executable,
+                    str(ROOT / "run.py"),
+                    "--port",
+                    "0",
+                    "--data-dir",
+                    str(self.data_dir),
+                    *arguments,
+                ],
                 cwd=ROOT,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
@@ -80,7 +94,11 @@ class BackendServer:
         return self.wait_ready()
 
     def wait_ready(self) -> BackendServer:
-        eventually(lambda: self._supervised() and self.entry("host") and self._answers(), "the web answers /healthz", 30)
+        eventually(
+            lambda: self._supervised() and self.entry("host") and self._answers(),
+            "the web answers /healthz",
+            30,
+        )
         return self
 
     def _supervised(self) -> bool:
@@ -99,7 +117,10 @@ class BackendServer:
 
     def logs(self) -> str:
         """Everything that any process wrote."""
-        return "\n".join(path.read_text("utf-8", "replace") for path in [self.data_dir / "console.log", *self.data_dir.glob("logs/*")])
+        return "\n".join(
+            path.read_text("utf-8", "replace")
+            for path in [self.data_dir / "console.log", *self.data_dir.glob("logs/*")]
+        )
 
     def entry(self, name: str) -> Entry | None:
         return self.registry.find(name)
@@ -133,7 +154,11 @@ class BackendServer:
 
     def wait_replaced(self, old: Entry, seconds: float = 20) -> Entry:
         """The process that took the place of a killed one."""
-        return eventually(lambda: (new := self.entry(old.name)) and (new.pid != old.pid or None) and new, f"a new {old.name}", seconds)
+        return eventually(
+            lambda: (new := self.entry(old.name)) and (new.pid != old.pid or None) and new,
+            f"a new {old.name}",
+            seconds,
+        )
 
     def stop(self, how: int = signal.SIGTERM) -> float:
         """End it as the user would; returns the seconds it took."""
@@ -172,7 +197,9 @@ class Refused(Exception):
 class Trader:
     """One account on one server: REST with a Bearer token, and a page that remembers what it was told."""
 
-    def __init__(self, server: Server, userid: str = "demo", password: str = "secret-9", brokerid: str = "9999") -> None:
+    def __init__(
+        self, server: Server, userid: str = "demo", password: str = "secret-9", brokerid: str = "9999"
+    ) -> None:
         self.server = server
         self.userid, self.password, self.brokerid = userid, password, brokerid
         self.token = ""
@@ -201,7 +228,9 @@ class Trader:
         """The whole envelope, whatever it says."""
         headers = {"Authorization": f"Bearer {self.token}"}
         place = "params" if method == "GET" else "json"
-        reply = requests.request(method, f"{self.server.url}{path}", headers=headers, timeout=60, **{place: fields})
+        reply = requests.request(
+            method, f"{self.server.url}{path}", headers=headers, timeout=60, **{place: fields}
+        )
         return reply.json() | {"status": reply.status_code}
 
     def do(self, method: str, path: str, **fields: Any) -> Any:
@@ -211,11 +240,20 @@ class Trader:
             raise Refused(answer, answer["status"])
         return answer["data"]
 
-    def order(self, local_symbol: str, direction: str, offset: str, price: float, volume: int, **more: Any) -> dict[str, Any]:
+    def order(
+        self, local_symbol: str, direction: str, offset: str, price: float, volume: int, **more: Any
+    ) -> dict[str, Any]:
         """The envelope of a limit order."""
         fields = {"type": "limit", "exchange": local_symbol.partition(".")[2]} | more
         return self.ask(
-            "POST", "/order_solve", local_symbol=local_symbol, direction=direction, offset=offset, price=price, volume=volume, **fields
+            "POST",
+            "/order_solve",
+            local_symbol=local_symbol,
+            direction=direction,
+            offset=offset,
+            price=price,
+            volume=volume,
+            **fields,
         )
 
     def lists(self) -> dict[str, list[dict[str, Any]]]:
@@ -227,7 +265,11 @@ class Trader:
         return rows[0]
 
     def position(self, local_symbol: str, direction: str) -> dict[str, Any] | None:
-        rows = [row for row in self.lists()["position_list"] if (row["local_symbol"], row["direction"]) == (local_symbol, direction)]
+        rows = [
+            row
+            for row in self.lists()["position_list"]
+            if (row["local_symbol"], row["direction"]) == (local_symbol, direction)
+        ]
         assert len(rows) <= 1, rows
         return rows[0] if rows else None
 
@@ -235,7 +277,9 @@ class Trader:
         return self.do("GET", "/contract", symbol=symbol)
 
     def fix_quote(self, symbol: str, bid_volume: int = 100, ask_volume: int = 100) -> Quote:
-        """Subscribe, and let the counter quote this contract one tick apart around its newest price until told otherwise."""
+        """Subscribe, and let the counter quote this contract one tick apart around its newest price until
+        told otherwise.
+        """
         self.do("POST", "/market", symbol=symbol)
         details = self.contract(symbol)
         tick, base = details["pricetick"], details["pre_settlement_price"]
@@ -247,7 +291,9 @@ class Trader:
         self.server.faults().set_quote(quote.symbol, quote.bid, bid_volume, quote.ask, ask_volume, quote.bid)
 
     def close_position(self, quote: Quote, direction: str, volume: int, **more: Any) -> dict[str, Any]:
-        """The envelope of a close at a fixed quote, which is told once: it holds as long as nothing else is told."""
+        """The envelope of a close at a fixed quote, which is told once: it holds as long as nothing else is
+        told.
+        """
         fields = {"local_symbol": quote.local_symbol, "exchange": quote.local_symbol.partition(".")[2]} | more
         return self.ask("POST", "/close_position", direction=direction, volume=volume, **fields)
 
@@ -288,12 +334,16 @@ class Page:
         self.events: list[tuple[str, Any]] = []
         session = requests.Session()
         session.headers.update(headers)
-        self.client = ClientInOrder(reconnection=True, reconnection_delay=0.1, reconnection_delay_max=0.3, http_session=session)
+        self.client = ClientInOrder(
+            reconnection=True, reconnection_delay=0.1, reconnection_delay_max=0.3, http_session=session
+        )
         self.client.on("*", self._remember)
         self.token = token
         if identify:
             self.client.on("connect", lambda: self.client.emit("identify", {"token": self.token}))
-        self.client.connect(url, headers=dict(headers), transports=[transport], wait_timeout=10, retry=True, **connect)
+        self.client.connect(
+            url, headers=dict(headers), transports=[transport], wait_timeout=10, retry=True, **connect
+        )
 
     def show(self, token: str) -> None:
         """Another token, now where it is connected and at each connect from here on."""
@@ -311,18 +361,30 @@ class Page:
         found = self.all(event)
         return found[-1] if found else None
 
-    def wait(self, event: str, accept: Callable[[Any], Any] = lambda _data: True, seconds: float = 15.0) -> Any:
+    def wait(
+        self, event: str, accept: Callable[[Any], Any] = lambda _data: True, seconds: float = 15.0
+    ) -> Any:
         """The first event of that name that `accept` takes, of those heard and those to come."""
-        return eventually(lambda: next(([data] for data in self.all(event) if accept(data)), None), f"event {event}", seconds)[0]
+        return eventually(
+            lambda: next(([data] for data in self.all(event) if accept(data)), None),
+            f"event {event}",
+            seconds,
+        )[0]
 
     def settles(self, event: str, accept: Callable[[Any], Any], seconds: float = 15.0) -> Any:
         """The newest event of that name, once it is one that `accept` takes."""
-        return eventually(lambda: (data := self.last(event)) is not None and accept(data) and [data], f"{event} settles", seconds)[0]
+        return eventually(
+            lambda: (data := self.last(event)) is not None and accept(data) and [data],
+            f"{event} settles",
+            seconds,
+        )[0]
 
     def mark(self) -> None:
         """Forget what was heard so far."""
         self.events.clear()
 
     def close(self) -> None:
-        """For good: `disconnect` alone leaves a client that is just reconnecting at it for ever, in the tests that follow too."""
+        """For good: `disconnect` alone leaves a client that is just reconnecting at it for ever, in the tests
+        that follow too.
+        """
         self.client.shutdown()

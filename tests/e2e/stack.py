@@ -1,8 +1,9 @@
-"""The stack as docs/deploy.md sets it up: nginx, supervisord, uWSGI and the gateway host, from the very files of deploy/.
+"""The stack as docs/deploy.md sets it up: nginx, supervisord, uWSGI and the gateway host, from the very files
+of deploy/.
 
-What is changed in the files is what the document tells the user to change: the domain, the certificate's place, the number of webs; and
-the ports, since a test takes free ones. A header stands for the address that a page comes from, by which nginx chooses its web. As root
-the programs run as `nobody`.
+What is changed in the files is what the document tells the user to change: the domain, the certificate's
+place, the number of webs; and the ports, since a test takes free ones. A header stands for the address that a
+page comes from, by which nginx chooses its web. As root the programs run as `nobody`.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from types import MappingProxyType
 import psutil
 import requests
 
-from app.gateway import channel
-from app.gateway.registry import Entry, Registry
-from tests.faults import CounterFaults
-from tests.waiting import eventually
+from app.wire import channel
+from app.wire.registry import Entry, Registry
+from tests.support.faults import CounterFaults
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 DEPLOYED = ("app", "deploy", "run.py", "uwsgi.ini", "pyproject.toml")
@@ -82,8 +83,9 @@ serverurl=unix://{folder}/supervisor.sock
 files={tree}/deploy/supervisor.conf
 """
 
-# Where the directories that Python lies in are open to root alone: a view of the machine in which the way to Python, and nothing
-# else of them, is open to all. Arguments: where to keep what is needed meanwhile, the shut directories, "--", the needed, "--", a command.
+# Where the directories that Python lies in are open to root alone: a view of the machine in which the way to
+# Python, and nothing else of them, is open to all. Arguments: where to keep what is needed meanwhile, the
+# shut directories, "--", the needed, "--", a command.
 VIEW = """
 set -e
 keep=$1; shift
@@ -143,7 +145,10 @@ class Stack:
             (self.tree / "strategies" / f"{name}.py").write_text(text, "utf-8")
         self._edit("deploy/config.toml", ("https://trade.example.com", self.url))
         self.tree.joinpath("deploy/config.toml").rename(self.tree / "config.toml")
-        more = "".join(f"server 127.0.0.1:{self._first + number} max_fails=3 fail_timeout=5s;\n" for number in range(1, webs + 1))
+        more = "".join(
+            f"server 127.0.0.1:{self._first + number} max_fails=3 fail_timeout=5s;\n"
+            for number in range(1, webs + 1)
+        )
         self._edit(
             "deploy/nginx.conf",
             ("server 127.0.0.1:5001 max_fails=3 fail_timeout=5s;", more),
@@ -153,12 +158,32 @@ class Stack:
             ("/etc/letsencrypt/live/trade.example.com/privkey.pem", str(self.folder / "key.pem")),
             ("trade.example.com", "localhost"),
         )
-        self._edit("deploy/supervisor.conf", ("numprocs=1", f"numprocs={webs}"), ('"500%', f'"{self._first // 10}%'))
+        self._edit(
+            "deploy/supervisor.conf", ("numprocs=1", f"numprocs={webs}"), ('"500%', f'"{self._first // 10}%')
+        )
         for name, text in (("main-nginx.conf", NGINX), ("supervisord.conf", SUPERVISOR)):
             (self.folder / name).write_text(text.format(folder=self.folder, tree=self.tree), "utf-8")
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-            + ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(self.folder / "key.pem"), "-out", str(self.certificate)],
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+            ]
+            + [
+                "-addext",
+                "subjectAltName=DNS:localhost",
+                "-keyout",
+                str(self.folder / "key.pem"),
+                "-out",
+                str(self.certificate),
+            ],
             check=True,
             capture_output=True,
         )
@@ -173,18 +198,36 @@ class Stack:
             text = text.replace(old, new)
         path.write_text(text, "utf-8")
 
-    # ── its life ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── its life
+    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> Stack:
         done = subprocess.run(
-            [*self._as_user, str(self.tree / ".venv/bin/python"), "run.py", "--config", "config.toml", "auth-code", "--code", CODE],
+            [
+                *self._as_user,
+                str(self.tree / ".venv/bin/python"),
+                "run.py",
+                "--config",
+                "config.toml",
+                "auth-code",
+                "--code",
+                CODE,
+            ],
             cwd=self.tree,
             env=self._environment(),
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, done.stderr
-        self._launch("nginx", "-p", f"{self.folder}", "-c", f"{self.folder}/main-nginx.conf", "-e", f"{self.folder}/nginx.error.log")
+        self._launch(
+            "nginx",
+            "-p",
+            f"{self.folder}",
+            "-c",
+            f"{self.folder}/main-nginx.conf",
+            "-e",
+            f"{self.folder}/nginx.error.log",
+        )
         self._launch("supervisord", "-c", str(self.folder / "supervisord.conf"))
         eventually(self.all_answer, "nginx and every web answer", 90)
         return self
@@ -204,9 +247,20 @@ class Stack:
             )
 
     def _environment(self) -> dict[str, str]:
-        plain = {name: value for name, value in os.environ.items() if not name.startswith(("CTPBEE_BACKEND_", "PYTHON"))}
-        counter = {"COUNTER_TEST_SOCKET": self.fault_address, "CTPBEE_BACKEND_COUNTER_CLOCK": "2025-06-05T10:00:00"}
-        return plain | counter | {"HOME": str(self.folder), "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"}
+        plain = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("CTPBEE_BACKEND_", "PYTHON"))
+        }
+        counter = {
+            "COUNTER_TEST_SOCKET": self.fault_address,
+            "CTPBEE_BACKEND_COUNTER_CLOCK": "2025-06-05T10:00:00",
+        }
+        return (
+            plain
+            | counter
+            | {"HOME": str(self.folder), "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"}
+        )
 
     def all_answer(self) -> bool:
         assert all(process.poll() is None for process in self._running), self.logs()
@@ -225,7 +279,13 @@ class Stack:
 
     def control(self, *arguments: str) -> str:
         """supervisorctl, as the operator types it."""
-        command = [*self._as_user, str(_program("supervisorctl")), "-c", str(self.folder / "supervisord.conf"), *arguments]
+        command = [
+            *self._as_user,
+            str(_program("supervisorctl")),
+            "-c",
+            str(self.folder / "supervisord.conf"),
+            *arguments,
+        ]
         done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=60)
         return done.stdout + done.stderr
 
@@ -255,7 +315,9 @@ class Stack:
         return CounterFaults(self.fault_address)
 
     def logs(self) -> str:
-        paths = [path for pattern in ("*.out", "*.log", "tree/data/logs/*") for path in self.folder.glob(pattern)]
+        paths = [
+            path for pattern in ("*.out", "*.log", "tree/data/logs/*") for path in self.folder.glob(pattern)
+        ]
         return "\n".join(f"== {path.name}\n{path.read_text('utf-8', 'replace')[-4000:]}" for path in paths)
 
     def close(self) -> None:
@@ -277,7 +339,9 @@ def _program(name: str) -> str | None:
 
 
 def _as_ordinary_user(folder: Path) -> list[str]:
-    """What makes the command behind it an ordinary user's; empty where we are one, or where it cannot be done."""
+    """What makes the command behind it an ordinary user's; empty where we are one, or where it cannot be
+    done.
+    """
     if os.getuid() != 0:
         return []
     person = pwd.getpwnam(USER)
@@ -287,20 +351,37 @@ def _as_ordinary_user(folder: Path) -> list[str]:
         view = folder / "view"
         view.mkdir()
         shut = sorted({str(_shut(path)) for path in needed})
-        become = ["unshare", "--mount", "sh", "-c", VIEW, "sh", str(view), *shut, "--", *map(str, needed), "--", *become]
+        become = [
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            VIEW,
+            "sh",
+            str(view),
+            *shut,
+            "--",
+            *map(str, needed),
+            "--",
+            *become,
+        ]
     tried = subprocess.run([*become, f"{sys.prefix}/bin/python", "-c", ""], cwd="/", capture_output=True)
     return become if tried.returncode == 0 else []
 
 
 def _shut(path: Path) -> Path | None:
     """The topmost directory above `path` that not everybody may walk through."""
-    return next((folder for folder in reversed(path.parents) if not folder.stat().st_mode & stat.S_IXOTH), None)
+    return next(
+        (folder for folder in reversed(path.parents) if not folder.stat().st_mode & stat.S_IXOTH), None
+    )
 
 
 def _free_ports(webs: int) -> tuple[int, int, int]:
     """Two free ports, and one ending in 0 after which `webs` ports are free."""
     with contextlib.ExitStack() as held:
-        plain = [held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(2)]
+        plain = [
+            held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(2)
+        ]
         return plain[0], plain[1], next(first for first in range(20010, 30000, 10) if _all_free(first, webs))
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.e2e.server import ROOT, BackendServer, Page, Refused, Trader
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 RB = "rb2510.SHFE"
 
@@ -25,11 +25,16 @@ def test_neither_of_two_accounts_sees_the_others_events(shared_server: BackendSe
     alices.wait("trade_update", lambda event: event["data"]["order_id"] == order_id)
     bobs.wait("tick", lambda event: event["data"]["local_symbol"] == "ag2512.SHFE")
     assert bobs.all("order_update") == bobs.all("trade_update") == []
-    assert all(event["data"] == [] for name in ("order", "trade", "position", "active_order") for event in bobs.all(name))
+    assert all(
+        event["data"] == []
+        for name in ("order", "trade", "position", "active_order")
+        for event in bobs.all(name)
+    )
     assert {event["data"]["local_symbol"] for event in bobs.all("tick")} == {"ag2512.SHFE"}
     assert {event["data"]["local_symbol"] for event in alices.all("tick")} == {RB}
     foreign = bob.ask("DELETE", "/order_solve", order_id=order_id, local_symbol=RB, exchange="SHFE")
-    assert not foreign["success"] and foreign["error"] == "ORDER_NOT_FOUND"
+    assert not foreign["success"]
+    assert foreign["error"] == "ORDER_NOT_FOUND"
     alice.close_page()
     bob.close_page()
 
@@ -44,11 +49,14 @@ def test_an_anonymous_socket_hears_nothing(shared_server: BackendServer) -> None
     trader.close_page()
 
 
-def test_a_socket_with_a_bad_token_is_told_stays_anonymous_and_may_show_a_better_one(shared_server: BackendServer) -> None:
+def test_a_socket_with_a_bad_token_is_told_stays_anonymous_and_may_show_a_better_one(
+    shared_server: BackendServer,
+) -> None:
     trader = Trader(shared_server, "badtoken").log_in()
     page = Page(shared_server.url, "not.a.token")
     assert page.wait("error")["error"] == "TOKEN_ERROR"
-    assert page.client.connected and not page.all("status")
+    assert page.client.connected
+    assert not page.all("status")
     page.show(trader.token)
     page.wait("status")
     page.close()
@@ -72,15 +80,20 @@ def test_a_paper_account_keeps_the_password_of_its_first_login(shared_server: Ba
     Trader(shared_server, "keeper", "right").log_in()
 
 
-def test_a_second_page_of_the_same_account_gets_a_token_of_its_own_and_a_wrong_password_none(shared_server: BackendServer) -> None:
+def test_a_second_page_of_the_same_account_gets_a_token_of_its_own_and_a_wrong_password_none(
+    shared_server: BackendServer,
+) -> None:
     first, second = Trader(shared_server, "twice").log_in(), Trader(shared_server, "twice").log_in()
     assert first.token != second.token
     with pytest.raises(Refused):
         Trader(shared_server, "twice", "wrong").log_in()
-    assert first.ask("GET", "/config")["success"] and second.ask("GET", "/config")["success"]
+    assert first.ask("GET", "/config")["success"]
+    assert second.ask("GET", "/config")["success"]
 
 
-def test_logout_revokes_every_token_tells_the_sockets_and_leaves_the_orders(shared_server: BackendServer) -> None:
+def test_logout_revokes_every_token_tells_the_sockets_and_leaves_the_orders(
+    shared_server: BackendServer,
+) -> None:
     trader = Trader(shared_server, "leaver").log_in()
     other = Trader(shared_server, "leaver").log_in()
     page = trader.open_page()
@@ -88,9 +101,11 @@ def test_logout_revokes_every_token_tells_the_sockets_and_leaves_the_orders(shar
     quote = trader.fix_quote(RB)
     resting = trader.order(RB, "long", "open", quote.bid - 5 * quote.tick, 1)["order_id"]
     wrong = trader.ask("POST", "/logout", authorization="111111")
-    assert not wrong["success"] and wrong["error"] == "AUTH_CODE_WRONG"
+    assert not wrong["success"]
+    assert wrong["error"] == "AUTH_CODE_WRONG"
     left = trader.ask("POST", "/logout", authorization="000000")
-    assert left["success"] and "1" in left["msg"]
+    assert left["success"]
+    assert "1" in left["msg"]
     assert page.wait("error")["error"] == "TOKEN_ERROR"
     for revoked in (trader, other):
         answer = revoked.ask("GET", "/order_solve")
@@ -101,7 +116,9 @@ def test_logout_revokes_every_token_tells_the_sockets_and_leaves_the_orders(shar
     page.close()
 
 
-def test_tokens_survive_their_web_and_end_with_their_accounts_login(server: BackendServer, trader: Trader) -> None:
+def test_tokens_survive_their_web_and_end_with_their_accounts_login(
+    server: BackendServer, trader: Trader
+) -> None:
     assert stat.S_IMODE((server.data_dir / "secret.key").stat().st_mode) == 0o600
     server.wait_replaced(server.kill("web"))
     eventually(lambda: server._answers(), "the next web answers")
@@ -116,11 +133,14 @@ def test_tokens_survive_their_web_and_end_with_their_accounts_login(server: Back
     assert trader.ask("GET", "/config")["error"] == "TOKEN_ERROR"
 
 
-def test_the_authorization_code_can_be_changed_and_holds_after_a_restart(server: BackendServer, trader: Trader) -> None:
+def test_the_authorization_code_can_be_changed_and_holds_after_a_restart(
+    server: BackendServer, trader: Trader
+) -> None:
     wrong = trader.ask("POST", "/auth_code", password="no", authorization="new-code")
     assert (wrong["success"], wrong["msg"]) == (False, "修改失败")
     short = trader.ask("POST", "/auth_code", password=trader.password, authorization="12345")
-    assert not short["success"] and short["parameter"] == "authorization"
+    assert not short["success"]
+    assert short["parameter"] == "authorization"
     changed = trader.ask("POST", "/auth_code", password=trader.password, authorization="new-code")
     assert (changed["success"], changed["msg"]) == (True, "修改成功")
     server.stop()
@@ -161,10 +181,18 @@ def test_a_public_server_does_not_start_with_the_default_code_and_takes_only_its
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "run.py"), "--data-dir", str(server.data_dir), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, env=server.environment(), stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=server.environment(),
+            stdin=subprocess.DEVNULL,
+        )
 
     refused = run("--port", "0")
-    assert refused.returncode == 2 and "auth-code" in refused.stderr
+    assert refused.returncode == 2
+    assert "auth-code" in refused.stderr
     assert run("auth-code", "--code", "000000").returncode != 0
     assert run("auth-code", "--code", "desk-code").returncode == 0
     server.start()

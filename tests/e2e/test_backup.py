@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import Commands
 from tests.e2e.server import BackendServer, Trader
-from tests.waiting import eventually
+from tests.support.commands import Commands
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.full
 
@@ -29,8 +29,11 @@ def test_a_backup_made_while_trading_brings_account_orders_and_config_back(
     done = commands.run("backup", str(tmp_path / "b.tar.gz"), "--data-dir", str(first.data_dir))
     assert done.returncode == 0 and "已备份" in done.stdout, done.stderr
     later = trader.order(RB, "long", "open", quote.bid - 6 * quote.tick, 1)["order_id"]
-    refused = commands.run("restore", str(tmp_path / "b.tar.gz"), "--replace", "--data-dir", str(first.data_dir))
-    assert refused.returncode == 1 and "仍有进程在运行" in refused.stderr
+    refused = commands.run(
+        "restore", str(tmp_path / "b.tar.gz"), "--replace", "--data-dir", str(first.data_dir)
+    )
+    assert refused.returncode == 1
+    assert "仍有进程在运行" in refused.stderr
     assert [row["order_id"] for row in trader.lists()["active_order_list"]] == [resting, later]
     first.stop()
 
@@ -43,7 +46,11 @@ def test_a_backup_made_while_trading_brings_account_orders_and_config_back(
     assert again.ask("GET", "/order_solve")["error"] == "TOKEN_ERROR"
     again.log_in()
     eventually(lambda: again.lists()["position_list"], "the position")
-    assert {row["order_id"]: row["status"] for row in again.lists()["order_list"]} == {filled: "全部成交", resting: "未成交"}
+    assert {row["order_id"]: row["status"] for row in again.lists()["order_list"]} == {
+        filled: "全部成交",
+        resting: "未成交",
+    }
     assert again.do("GET", "/config")["SLIPPAGE_COVER"] == 3
     newest = again.order(RB, "long", "open", again.fix_quote(RB).ask, 1)
-    assert newest["success"] and newest["order_id"] not in (filled, resting)
+    assert newest["success"]
+    assert newest["order_id"] not in (filled, resting)

@@ -1,6 +1,7 @@
 """Pages in a real browser: the README's own lines of JavaScript, in Chromium, against the real server.
 
-The second page does as the original one does: Vue 2, vue-socket.io, a quote panel whose fields Vue does not watch, `Authorization: JWT`.
+The second page does as the original one does: Vue 2, vue-socket.io, a quote panel whose fields Vue does not
+watch, `Authorization: JWT`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ from typing import Any
 import pytest
 
 from tests.e2e.server import ROOT, BackendServer, Trader
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.full
 RB = "rb2510.SHFE"
-SCRIPTS = ("socket.io-client/dist/socket.io.min.js", "vue/dist/vue.min.js", "vue-socket.io/dist/vue-socketio.js")
+SCRIPTS = (
+    "socket.io-client/dist/socket.io.min.js",
+    "vue/dist/vue.min.js",
+    "vue-socket.io/dist/vue-socketio.js",
+)
 ORIGINAL_PAGE = """<!doctype html><meta charset="utf-8">
 <div id="app"><table id="quote"><tr v-for="(value, key) in quote"><td>{{key}}</td><td>{{value}}</td></tr></table>
 <pre id="held">{{held}}</pre></div><pre id="out"></pre>
@@ -65,7 +70,9 @@ def script_folder() -> Path:
     if not all((modules / path).exists() for path in SCRIPTS):
         folder.mkdir(parents=True, exist_ok=True)
         packages = ["socket.io-client@4", "vue@2", "vue-socket.io@3"]
-        subprocess.run(["npm", "install", "--silent", "--prefix", str(folder), *packages], check=True, timeout=300)
+        subprocess.run(
+            ["npm", "install", "--silent", "--prefix", str(folder), *packages], check=True, timeout=300
+        )
     return modules
 
 
@@ -95,7 +102,14 @@ def browser() -> Iterator[object]:
 
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
-    for argument in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"):
+    for argument in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-background-networking",
+    ):
         options.add_argument(f"--{argument}")
     for argument in ("disable-component-update", "disable-sync", "disable-dev-shm-usage"):
         options.add_argument(f"--{argument}")
@@ -111,7 +125,11 @@ def test_the_readmes_lines_show_ticks_and_orders_in_a_browser(
     script = readme_scripts()[0]
     assert "http://127.0.0.1:5000" in script
     script = script.replace("http://127.0.0.1:5000", shared_server.url)
-    for name, value in {"userid": trader.userid, "password": trader.password, "brokerid": trader.brokerid}.items():
+    for name, value in {
+        "userid": trader.userid,
+        "password": trader.password,
+        "brokerid": trader.brokerid,
+    }.items():
         script, replaced = re.subn(rf'{name}: "[^"]*"', f'{name}: "{value}"', script)
         assert replaced == 1, name
     (tmp_path / "page.html").write_text(
@@ -144,14 +162,21 @@ def test_the_original_page_changed_as_the_readme_says_shows_quotes_of_what_it_do
     assert change.startswith("import {io}")  # the page here has no bundler
     page = ORIGINAL_PAGE.replace("SERVER", server.url)
     (tmp_path / "page.html").write_text(page.replace("CHANGE", change.split("\n", 1)[1]), "utf-8")
-    (tmp_path / "old.html").write_text(page.replace("CHANGE", "Vue.use(new VueSocketIO({connection: URL}));"), "utf-8")
+    (tmp_path / "old.html").write_text(
+        page.replace("CHANGE", "Vue.use(new VueSocketIO({connection: URL}));"), "utf-8"
+    )
 
     def text(element: str) -> str:
         return str(browser.find_element("id", element).text)
 
     browser.get(f"{site}/old.html")
-    why = "return fetch('%s/socket.io/?EIO=3&transport=polling').then((answer) => answer.json()).then((said) => said.msg)"
-    assert "socket.io-client 4" in browser.execute_script(why % server.url)  # the browser lets the page read it
+    why = (
+        "return fetch('%s/socket.io/?EIO=3&transport=polling').then((answer) => "
+        "answer.json()).then((said) => said.msg)"
+    )
+    assert "socket.io-client 4" in browser.execute_script(
+        why % server.url
+    )  # the browser lets the page read it
     assert "connected" not in text("out")
 
     browser.execute_script("sessionStorage.setItem('token', 'a.stale.token')")

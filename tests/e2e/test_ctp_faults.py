@@ -1,4 +1,6 @@
-"""What happens to an account behind CTP's library when fronts, brokers and processes do their worst: the real binding, our stand-in."""
+"""What happens to an account behind CTP's library when fronts, brokers and processes do their worst: the real
+binding, our stand-in.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.ctp_server import CtpServer
 from tests.e2e.server import Page, Trader
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.full
 
@@ -41,8 +43,12 @@ def ready(page: Page) -> None:
 
 def test_ten_thousand_quotes_at_once_are_all_counted(server: CtpServer, trader: Trader) -> None:
     page = trader.open_page()
-    quote = trader.fix_quote(RB, 7777, 8888)  # volumes that no generated quote has: after this one no other comes
-    page.settles("tick", lambda event: (event["data"]["bid_volume_1"], event["data"]["ask_volume_1"]) == (7777, 8888))
+    quote = trader.fix_quote(
+        RB, 7777, 8888
+    )  # volumes that no generated quote has: after this one no other comes
+    page.settles(
+        "tick", lambda event: (event["data"]["bid_volume_1"], event["data"]["ask_volume_1"]) == (7777, 8888)
+    )
 
     def ticks() -> float:
         text = requests.get(f"{server.url}/metrics", timeout=10).text
@@ -72,7 +78,8 @@ def test_a_lost_trading_front_is_told_with_its_reason_and_comes_back_with_what_h
         page.mark()
         assert server.faults().disconnect(reason, trader.userid, "td") == 1
         lost = page.wait("status", lambda status: status["td"]["state"] == "lost")
-        assert f"0x{reason:04x}" in lost["td"]["reason"] and lost["md"]["state"] == "ready"
+        assert f"0x{reason:04x}" in lost["td"]["reason"]
+        assert lost["md"]["state"] == "ready"
         refused = trader.order(RB, "long", "open", quote.ask, 1)
         assert refused["success"] is False
         server.reach()
@@ -80,7 +87,9 @@ def test_a_lost_trading_front_is_told_with_its_reason_and_comes_back_with_what_h
     server.reach(td=False)
     server.faults().disconnect(0x1001, trader.userid, "td")
     page.settles("status", lambda status: status["td"]["state"] == "lost")
-    server.faults().set_quote(quote.symbol, quote.bid - quote.tick, 100, quote.bid, 100, quote.bid, 1)  # it fills meanwhile
+    server.faults().set_quote(
+        quote.symbol, quote.bid - quote.tick, 100, quote.bid, 100, quote.bid, 1
+    )  # it fills meanwhile
     server.reach()
     page.wait("trade_update", lambda event: event["data"]["order_id"] == resting, 30)
     assert trader.order_row(resting)["status"] == "全部成交"
@@ -88,7 +97,9 @@ def test_a_lost_trading_front_is_told_with_its_reason_and_comes_back_with_what_h
     server.faults().release_quote(quote.symbol)
 
 
-def test_a_lost_market_front_comes_back_with_its_quotes_and_orders_go_on_meanwhile(server: CtpServer, trader: Trader) -> None:
+def test_a_lost_market_front_comes_back_with_its_quotes_and_orders_go_on_meanwhile(
+    server: CtpServer, trader: Trader
+) -> None:
     page = trader.open_page()
     quote = trader.fix_quote(RB)
     ready(page)
@@ -96,7 +107,8 @@ def test_a_lost_market_front_comes_back_with_its_quotes_and_orders_go_on_meanwhi
     server.reach(md=False)
     assert server.faults().disconnect(0x2001, trader.userid, "md") == 1
     lost = page.wait("status", lambda status: status["md"]["state"] == "lost")
-    assert "0x2001" in lost["md"]["reason"] and lost["td"]["state"] == "ready"
+    assert "0x2001" in lost["md"]["reason"]
+    assert lost["td"]["state"] == "ready"
     assert trader.order(RB, "long", "open", quote.ask, 1)["success"]
     server.reach()
     ready(page)
@@ -106,20 +118,31 @@ def test_a_lost_market_front_comes_back_with_its_quotes_and_orders_go_on_meanwhi
     server.faults().release_quote(quote.symbol)
 
 
-def test_a_gateway_killed_in_the_middle_of_an_order_finds_it_again_and_sends_nothing_twice(server: CtpServer, trader: Trader) -> None:
+def test_a_gateway_killed_in_the_middle_of_an_order_finds_it_again_and_sends_nothing_twice(
+    server: CtpServer, trader: Trader
+) -> None:
     quote = trader.fix_quote(RB)
     faults = server.faults()
     faults.mute(trader.userid)
     answer = trader.order(RB, "long", "open", quote.ask, 1, client_order_id="on-its-way")
     assert answer["error"] == "ORDER_STATE_UNKNOWN"
-    faults.refuse_next("login", 60, "CTP:用户在线会话超出上限")  # its session is still counted: that gives no account up
+    faults.refuse_next(
+        "login", 60, "CTP:用户在线会话超出上限"
+    )  # its session is still counted: that gives no account up
     old = server.kill(f"gateway-{trader.key}")
     faults.unmute(trader.userid)
     server.wait_replaced(old)
     eventually(lambda: trader.ask("GET", "/order_solve")["success"], "the account is back", 30)
     again = trader.order(RB, "long", "open", quote.ask, 1, client_order_id="on-its-way")
-    assert again["success"] and answer["order_id"] in ("", again["order_id"])  # "": the web gave up before the gateway did
-    row = eventually(lambda: (found := trader.order_row(again["order_id"]))["status"] == "全部成交" and found, "the order is found")
+    assert again["success"]
+    assert answer["order_id"] in (
+        "",
+        again["order_id"],
+    )
+    row = eventually(
+        lambda: (found := trader.order_row(again["order_id"]))["status"] == "全部成交" and found,
+        "the order is found",
+    )
     assert row["volume"] == 1
     assert len(faults.books()[trader.userid]["orders"]) == 1
     faults.release_quote(quote.symbol)
@@ -140,7 +163,9 @@ def test_a_brokers_forced_close_reaches_the_page(server: CtpServer, trader: Trad
     server.faults().release_quote(quote.symbol)
 
 
-def test_a_stop_of_another_terminal_is_shown_blocks_no_close_and_its_refusal_is_told(server: CtpServer, trader: Trader) -> None:
+def test_a_stop_of_another_terminal_is_shown_blocks_no_close_and_its_refusal_is_told(
+    server: CtpServer, trader: Trader
+) -> None:
     page = trader.open_page()
     quote = trader.fix_quote(M)
     assert trader.order(M, "long", "open", quote.ask, 2)["success"]
@@ -149,9 +174,13 @@ def test_a_stop_of_another_terminal_is_shown_blocks_no_close_and_its_refusal_is_
     shown = page.wait("order_update", lambda event: event["data"]["order_sys_id"] == number)["data"]
     assert (shown["status"], shown["is_local"]) == ("未触发", False)
     assert trader.position(M, "long")["frozen"] == 0  # type: ignore[index]
-    other = server.faults().place_conditional(trader.userid, quote.symbol, "long", 2, quote.ask + 5 * quote.tick)
+    other = server.faults().place_conditional(
+        trader.userid, quote.symbol, "long", 2, quote.ask + 5 * quote.tick
+    )
     server.faults().trigger(trader.userid, other)
-    eventually(lambda: trader.position(M, "long")["frozen"] == 2, "what it triggered rests and holds the lots")  # type: ignore[index]
+    eventually(
+        lambda: trader.position(M, "long")["frozen"] == 2, "what it triggered rests and holds the lots"
+    )  # type: ignore[index]
     refused = trader.ask("POST", "/close_position", local_symbol=M, direction="long", volume=2)
     assert (refused["success"], refused["error"], refused["refused_by"]) == (False, "CTP_30", "counter")
     (resting,) = [row for row in trader.lists()["active_order_list"] if row["status"] == "未成交"]
@@ -159,7 +188,10 @@ def test_a_stop_of_another_terminal_is_shown_blocks_no_close_and_its_refusal_is_
     assert trader.ask("POST", "/close_position", local_symbol=M, direction="long", volume=2)["success"]
     eventually(lambda: trader.position(M, "long") is None, "the position is gone")
     server.faults().trigger(trader.userid, number)
-    assert "平仓量超过持仓量" in page.wait("error", lambda event: event["error"] == "CONDITIONAL_ORDER_REFUSED")["msg"]
+    assert (
+        "平仓量超过持仓量"
+        in page.wait("error", lambda event: event["error"] == "CONDITIONAL_ORDER_REFUSED")["msg"]
+    )
     eventually(lambda: trader.order_row(shown["order_id"])["status"] == "已触发", "it has ended")
     server.faults().release_quote(quote.symbol)
 
@@ -189,7 +221,9 @@ def test_callbacks_that_come_twice_or_out_of_order_count_once(server: CtpServer,
         sent.append(trader.order(RB, "long", "open", quote.ask, 2)["order_id"])
     faults.duplicate(trader.userid, -1000)
     for order_id in sent:
-        eventually(lambda order_id=order_id: trader.order_row(order_id)["status"] == "全部成交", "it is filled")
+        eventually(
+            lambda order_id=order_id: trader.order_row(order_id)["status"] == "全部成交", "it is filled"
+        )
     eventually(lambda: len(trader.lists()["trade_list"]) == 3, "each fill is there once")
     assert trader.position(RB, "long")["volume"] == 6  # type: ignore[index]
     told = eventually(lambda: len(heard := page.all("trade_update")) >= 3 and heard, "each is told")
@@ -197,7 +231,9 @@ def test_callbacks_that_come_twice_or_out_of_order_count_once(server: CtpServer,
     faults.release_quote(quote.symbol)
 
 
-def test_an_exchanges_words_that_are_cut_within_a_character_are_shown_as_far_as_they_go(server: CtpServer, trader: Trader) -> None:
+def test_an_exchanges_words_that_are_cut_within_a_character_are_shown_as_far_as_they_go(
+    server: CtpServer, trader: Trader
+) -> None:
     quote = trader.fix_quote(RB)
     server.faults().reject_next("拒" * 60)
     answer = trader.order(RB, "long", "open", quote.ask, 1)
@@ -207,7 +243,9 @@ def test_an_exchanges_words_that_are_cut_within_a_character_are_shown_as_far_as_
     server.faults().release_quote(quote.symbol)
 
 
-def test_a_new_trading_day_begins_with_yesterdays_lots_and_no_orders(server: CtpServer, trader: Trader) -> None:
+def test_a_new_trading_day_begins_with_yesterdays_lots_and_no_orders(
+    server: CtpServer, trader: Trader
+) -> None:
     page = trader.open_page()
     quote = trader.fix_quote(RB)
     assert trader.order(RB, "long", "open", quote.ask, 2)["success"]
@@ -217,7 +255,9 @@ def test_a_new_trading_day_begins_with_yesterdays_lots_and_no_orders(server: Ctp
     server.faults().turn_day({quote.symbol: quote.ask})
     page.wait("status", lambda status: status["td"]["state"] != "ready")
     ready(page)
-    position = eventually(lambda: (row := trader.position(RB, "long")) and row["yd_volume"] == 2 and row, "yesterday's lots")
+    position = eventually(
+        lambda: (row := trader.position(RB, "long")) and row["yd_volume"] == 2 and row, "yesterday's lots"
+    )
     assert (position["volume"], position["available"]) == (2, 2)
     assert trader.lists()["order_list"] == trader.lists()["trade_list"] == []
     closed = trader.order(RB, "short", "closetoday", quote.bid, 1)
@@ -232,8 +272,12 @@ def used(server: CtpServer, *names: str) -> list[tuple[int, int, int]]:
 
 
 def assert_flat(before: list[tuple[int, int, int]], after: list[tuple[int, int, int]]) -> None:
-    for (threads, descriptors, memory), (threads_now, descriptors_now, memory_now) in zip(before, after, strict=True):
-        assert threads_now <= threads + 2 and descriptors_now <= descriptors + 4 and memory_now <= memory + 12, (before, after)
+    for (threads, descriptors, memory), (threads_now, descriptors_now, memory_now) in zip(
+        before, after, strict=True
+    ):
+        assert (
+            threads_now <= threads + 2 and descriptors_now <= descriptors + 4 and memory_now <= memory + 12
+        ), (before, after)
 
 
 @pytest.mark.timeout(600)  # some 40 s on an idle machine

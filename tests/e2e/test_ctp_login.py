@@ -1,4 +1,6 @@
-"""Logins of a real account end to end, over the stand-in: each way to fail has an answer of its own, and some mend themselves."""
+"""Logins of a real account end to end, over the stand-in: each way to fail has an answer of its own, and some
+mend themselves.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ import requests
 from app.lib.calendar import SHANGHAI
 from tests.e2e.ctp_server import CtpServer
 from tests.e2e.server import Refused, Trader
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.full
 
@@ -48,7 +50,8 @@ def refused(trader: Trader, **changes: str) -> dict[str, Any]:
 def test_a_terminal_that_is_not_registered_is_told_so(server: CtpServer, trader: Trader) -> None:
     server.faults().set_rules(app_ids={"client": "0000000000000000"})
     body = refused(trader, appid="client", auth_code="wrong")
-    assert body["error"] in ("CTP_63", "CTP_64") and "appid 和 auth_code" in body["msg"]
+    assert body["error"] in ("CTP_63", "CTP_64")
+    assert "appid 和 auth_code" in body["msg"]
     trader.log_in(appid="client", auth_code="0000000000000000")
 
 
@@ -56,8 +59,11 @@ def test_a_wrong_password_is_refused_and_not_tried_again(server: CtpServer, trad
     trader.log_in()
     trader.do("POST", "/logout", authorization="000000")
     body = refused(trader, password="wrong")
-    assert body["error"] == "CTP_3" and "不合法的登录" in body["msg"]
-    assert server.entry(f"gateway-{trader.key}") is None or eventually(lambda: server.entry(f"gateway-{trader.key}") is None, "gone")
+    assert body["error"] == "CTP_3"
+    assert "不合法的登录" in body["msg"]
+    assert server.entry(f"gateway-{trader.key}") is None or eventually(
+        lambda: server.entry(f"gateway-{trader.key}") is None, "gone"
+    )
 
 
 def test_a_locked_user_is_told_not_to_try_again(server: CtpServer, trader: Trader) -> None:
@@ -67,14 +73,24 @@ def test_a_locked_user_is_told_not_to_try_again(server: CtpServer, trader: Trade
     for _ in range(2):
         assert refused(trader, password="wrong")["error"] == "CTP_3"
     body = refused(trader)
-    assert body["error"] == "CTP_75" and "不要再试" in body["msg"]
+    assert body["error"] == "CTP_75"
+    assert "不要再试" in body["msg"]
 
 
-def test_a_password_that_must_be_changed_first_is_changed_through_its_route(server: CtpServer, trader: Trader) -> None:
+def test_a_password_that_must_be_changed_first_is_changed_through_its_route(
+    server: CtpServer, trader: Trader
+) -> None:
     server.faults().set_rules(must_change={trader.userid: 140})
     assert refused(trader)["error"] == "CTP_140"
-    fields = {"authorization": "000000", "userid": trader.userid, "brokerid": trader.brokerid, "password": trader.password}
-    answer = requests.post(f"{server.url}/password", data=fields | dict(server.login) | {"new_password": "better-1"}, timeout=60)
+    fields = {
+        "authorization": "000000",
+        "userid": trader.userid,
+        "brokerid": trader.brokerid,
+        "password": trader.password,
+    }
+    answer = requests.post(
+        f"{server.url}/password", data=fields | dict(server.login) | {"new_password": "better-1"}, timeout=60
+    )
     assert answer.json()["success"], answer.text
     trader.token = answer.json()["data"]
     assert trader.lists()["order_list"] == []
@@ -86,10 +102,13 @@ def test_a_password_that_must_be_changed_first_is_changed_through_its_route(serv
     eventually(lambda: trader.ask("GET", "/order_solve")["success"], "logged in again", 30)
 
 
-def test_a_counter_that_is_not_ready_for_the_day_says_so_and_is_logged_in_to_later_by_itself(server: CtpServer, trader: Trader) -> None:
+def test_a_counter_that_is_not_ready_for_the_day_says_so_and_is_logged_in_to_later_by_itself(
+    server: CtpServer, trader: Trader
+) -> None:
     server.faults().set_rules(uninitialised=2)
     body = refused(trader)
-    assert body["error"] == "CTP_7" and "稍后再试" in body["msg"]
+    assert body["error"] == "CTP_7"
+    assert "稍后再试" in body["msg"]
     trader.log_in()  # the gateway is there, and goes on asking
     eventually(lambda: trader.ask("GET", "/order_solve")["success"], "logged in by itself", 40)
 
@@ -97,15 +116,22 @@ def test_a_counter_that_is_not_ready_for_the_day_says_so_and_is_logged_in_to_lat
 def test_a_front_that_cannot_be_reached_is_told_by_its_address(server: CtpServer, trader: Trader) -> None:
     server.reach(td=False)
     body = refused(trader)
-    assert body["error"] == "FRONT_UNREACHABLE" and server.login["td_address"] in body["msg"]
+    assert body["error"] == "FRONT_UNREACHABLE"
+    assert server.login["td_address"] in body["msg"]
 
 
-@pytest.mark.parametrize(("changes", "code"), [({"password": "x" * 41}, "FIELD_TOO_LONG"), ({"appid": "client"}, "AUTH_FIELDS")])
-def test_what_the_library_would_stumble_over_is_told_before_it_is_called(trader: Trader, changes: dict[str, str], code: str) -> None:
+@pytest.mark.parametrize(
+    ("changes", "code"), [({"password": "x" * 41}, "FIELD_TOO_LONG"), ({"appid": "client"}, "AUTH_FIELDS")]
+)
+def test_what_the_library_would_stumble_over_is_told_before_it_is_called(
+    trader: Trader, changes: dict[str, str], code: str
+) -> None:
     assert refused(trader, **changes)["error"] == code
 
 
-def test_a_settlement_statement_can_be_read_by_its_day_and_is_confirmed(server: CtpServer, trader: Trader) -> None:
+def test_a_settlement_statement_can_be_read_by_its_day_and_is_confirmed(
+    server: CtpServer, trader: Trader
+) -> None:
     trader.log_in()
     quote = trader.fix_quote("rb2510.SHFE")
     trader.order("rb2510.SHFE", "long", "open", quote.ask, 1)
@@ -113,23 +139,34 @@ def test_a_settlement_statement_can_be_read_by_its_day_and_is_confirmed(server: 
     server.faults().turn_day({"rb2510": quote.bid})
     page.wait("status", lambda event: event["td"]["state"] == "loading", 30)
     page.settles("status", lambda event: event["td"]["state"] == "ready", 30)
-    found = eventually(lambda: (answer := trader.ask("GET", "/settlement"))["success"] and answer["data"], "the statement", 20)
-    assert found["day"] == "20250605" and "rb2510" in found["text"] and "结算" in found["text"]
+    found = eventually(
+        lambda: (answer := trader.ask("GET", "/settlement"))["success"] and answer["data"],
+        "the statement",
+        20,
+    )
+    assert found["day"] == "20250605"
+    assert "rb2510" in found["text"]
+    assert "结算" in found["text"]
     assert trader.do("GET", "/settlement", day="20250605") == found
     assert trader.ask("GET", "/settlement", day="20250101")["error"] == "NO_SETTLEMENT"
     assert trader.ask("POST", "/settlement")["success"]
 
 
-def test_orders_wait_for_the_confirmation_where_the_setting_says_so(make_ctp: Callable[..., CtpServer]) -> None:
+def test_orders_wait_for_the_confirmation_where_the_setting_says_so(
+    make_ctp: Callable[..., CtpServer],
+) -> None:
     trader = Trader(make_ctp(settlement_confirm="false"), "careful").log_in()
     quote = trader.fix_quote("rb2510.SHFE")
     answer = trader.order("rb2510.SHFE", "long", "open", quote.ask, 1)
-    assert answer["error"] == "CTP_42" and "确认结算单" in answer["msg"]
+    assert answer["error"] == "CTP_42"
+    assert "确认结算单" in answer["msg"]
     assert trader.ask("POST", "/settlement")["success"]
     assert trader.order("rb2510.SHFE", "long", "open", quote.ask, 1)["success"]
 
 
-def test_a_front_that_has_said_yes_is_logged_in_however_long_its_lists_take(make_ctp: Callable[..., CtpServer]) -> None:
+def test_a_front_that_has_said_yes_is_logged_in_however_long_its_lists_take(
+    make_ctp: Callable[..., CtpServer],
+) -> None:
     trader = Trader(make_ctp(queries=1, ctp_query_interval=2.5, login_timeout=3), "slow").log_in()
     status = trader.open_page().wait("status", lambda event: event["td"]["state"] in ("loading", "ready"))
     assert status["td"]["state"] == "loading"
@@ -152,14 +189,19 @@ def test_outside_the_hours_a_login_by_hand_is_tried_and_what_cannot_be_reached_r
     trader.do("POST", "/logout", authorization="000000")
     server.reach(td=False, md=False)
     body = refused(trader)
-    assert body["error"] == "OUT_OF_HOURS" and "08:35 起自动登录" in body["msg"]
+    assert body["error"] == "OUT_OF_HOURS"
+    assert "08:35 起自动登录" in body["msg"]
     trader.log_in()  # the gateway is there, and waits for the day
-    status = trader.open_page().settles("status", lambda event: event["td"]["state"] == event["md"]["state"] == "resting")
+    status = trader.open_page().settles(
+        "status", lambda event: event["td"]["state"] == event["md"]["state"] == "resting"
+    )
     assert "不在交易时段" in status["td"]["reason"]
     answer = trader.order("rb2510.SHFE", "long", "open", 3000, 1)
-    assert answer["error"] == "NOT_READY" and "不在交易时段" in answer["msg"]
+    assert answer["error"] == "NOT_READY"
+    assert "不在交易时段" in answer["msg"]
     lists = trader.lists()  # as they were when this account was in, and marked
-    assert lists["order_list"] == [] and lists["as_of"]
+    assert lists["order_list"] == []
+    assert lists["as_of"]
     assert trader.contract("rb2510.SHFE")["as_of"] == lists["as_of"]
     assert lists["as_of"][:16] in trader.ask("PUT", "/market")["msg"]
     trader.close_page()

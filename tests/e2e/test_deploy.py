@@ -1,4 +1,6 @@
-"""The main job through nginx, uWSGI and supervisor, with one web and with three, over WebSocket and long-polling. `make test-full`."""
+"""The main job through nginx, uWSGI and supervisor, with one web and with three, over WebSocket and
+long-polling. `make test-full`.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,22 @@ from typing import Any
 import pytest
 import requests
 
-from app.gateway.registry import strategy_name
+from app.wire.registry import strategy_name
 from tests.e2e import stack
 from tests.e2e.server import Page, Quote, Trader
 from tests.e2e.stack import CODE, ROOT, Stack
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.full,
     pytest.mark.timeout(240),
-    pytest.mark.skipif(bool(stack.missing()), reason=f"needs {stack.missing()} (apt-get install nginx supervisor; make uwsgi)"),
-    pytest.mark.skipif(not str(ROOT).isascii(), reason="uWSGI finds no virtualenv below a path that is not ASCII"),
+    pytest.mark.skipif(
+        bool(stack.missing()),
+        reason=f"needs {stack.missing()} (apt-get install nginx supervisor; make uwsgi)",
+    ),
+    pytest.mark.skipif(
+        not str(ROOT).isascii(), reason="uWSGI finds no virtualenv below a path that is not ASCII"
+    ),
 ]
 
 RB = "rb2510.SHFE"
@@ -43,7 +50,10 @@ def log_in(served: Stack, userid: str) -> Trader:
 def open_pages(trader: Trader, transport: str, count: int = 6) -> list[Page]:
     """Pages from as many networks: with several webs, nginx spreads them over these."""
     addresses = [f"10.0.{number}.1" for number in range(1, count + 1)]
-    pages = [Page(trader.server.url, trader.token, transport=transport, headers={"X-Test-Address": text}) for text in addresses]
+    pages = [
+        Page(trader.server.url, trader.token, transport=transport, headers={"X-Test-Address": text})
+        for text in addresses
+    ]
     for page in pages:
         page.wait("snapshot")
     return pages
@@ -63,8 +73,13 @@ def test_the_main_job_through_nginx(served: Stack, transport: str) -> None:
         page.wait("active_order", lambda event: [row["order_id"] for row in event["data"]] == [resting])
     assert trader.ask("DELETE", "/order_solve", local_symbol=RB, order_id=resting, exchange="SHFE")["success"]
     for page in pages:
-        page.wait("order_update", lambda event: event["data"]["order_id"] == resting and event["data"]["status"] == "已撤销")
-        eventually(lambda page=page: heard(page) == all_there_are(trader), "each event once, in order, no gap")
+        page.wait(
+            "order_update",
+            lambda event: event["data"]["order_id"] == resting and event["data"]["status"] == "已撤销",
+        )
+        eventually(
+            lambda page=page: heard(page) == all_there_are(trader), "each event once, in order, no gap"
+        )
         page.close()
 
 
@@ -75,13 +90,19 @@ def test_webs_are_restarted_one_after_the_other_and_no_event_is_lost(served: Sta
     quote = trader.fix_quote(RB)
     trader.do("PUT", "/strategy", name="看着", operation="开启")
     names = ("host", "counter", f"gateway-{trader.key}", strategy_name(trader.key, "看着"))
-    eventually(lambda: trader.do("GET", "/strategy", name="看着")["state"] == "运行中", "the strategy runs", 40)
+    eventually(
+        lambda: trader.do("GET", "/strategy", name="看着")["state"] == "运行中", "the strategy runs", 40
+    )
     before = [served.entry(name) for name in names]
     assert None not in before
     for web in served.webs:
         resting = trader.order(RB, "long", "open", quote.bid - 3 * quote.tick, 1)["order_id"]
         for page in pages:
-            eventually(lambda page=page: caught_up(page, trader) == all_there_are(trader), "the order at every page", 40)
+            eventually(
+                lambda page=page: caught_up(page, trader) == all_there_are(trader),
+                "the order at every page",
+                40,
+            )
         old = served.pid(f"web:{web}")
         served.control("stop", f"web:{web}")
         fill(served, quote)  # while this web is away
@@ -90,7 +111,11 @@ def test_webs_are_restarted_one_after_the_other_and_no_event_is_lost(served: Sta
         row = eventually(lambda order_id=resting: filled(trader, order_id), "the order has been filled", 30)
         assert row["traded"] == 1
         for page in pages:
-            eventually(lambda page=page: caught_up(page, trader) == all_there_are(trader), "every event in between", 40)
+            eventually(
+                lambda page=page: caught_up(page, trader) == all_there_are(trader),
+                "every event in between",
+                40,
+            )
     assert [served.entry(name) for name in names] == before  # the strategy among them
     assert trader.ask("GET", "/order_solve")["success"]  # the token is as good as before
     for page in pages:
@@ -113,10 +138,15 @@ def test_a_newer_web_takes_its_place_beside_the_running_host_and_nobody_is_logge
         eventually(served.all_answer, "every web answers", 60)
     finally:
         code.write_text(old, "utf-8")
-    webs = [requests.get(f"{served.web_url(web)}/healthz", timeout=10).json()["data"]["web"] for web in served.webs]
+    webs = [
+        requests.get(f"{served.web_url(web)}/healthz", timeout=10).json()["data"]["web"]
+        for web in served.webs
+    ]
     assert set(webs) == {"newer"}
     eventually(lambda: len(page.all("snapshot")) > 1, "the page is back", 40)
-    eventually(lambda: trader.ask("GET", "/order_solve")["success"], "the web that is asked has found the gateway")
+    eventually(
+        lambda: trader.ask("GET", "/order_solve")["success"], "the web that is asked has found the gateway"
+    )
     assert trader.order_row(resting)["status"] == "未成交"
     later = log_in(served, "after_the_upgrade")  # its gateway is of the newer code, started by the older host
     assert later.order(RB, "long", "open", later.fix_quote(RB).ask, 1)["success"]
@@ -127,15 +157,25 @@ def test_a_newer_web_takes_its_place_beside_the_running_host_and_nobody_is_logge
 def test_a_killed_host_is_started_again_and_finds_accounts_and_strategies_as_they_were(served: Stack) -> None:
     trader = log_in(served, "host_killed")
     trader.do("PUT", "/strategy", name="看着", operation="开启")
-    eventually(lambda: trader.do("GET", "/strategy", name="看着")["state"] == "运行中", "the strategy runs", 40)
+    eventually(
+        lambda: trader.do("GET", "/strategy", name="看着")["state"] == "运行中", "the strategy runs", 40
+    )
     names = ("counter", f"gateway-{trader.key}", strategy_name(trader.key, "看着"))
     before = [served.entry(name) for name in names]
     old = served.entry("host")
-    assert old is not None and None not in before
+    assert old is not None
+    assert None not in before
     os.kill(old.pid, signal.SIGKILL)
     eventually(lambda: (new := served.entry("host")) and new.pid != old.pid, "a new host", 40)
     assert trader.order(RB, "long", "open", trader.fix_quote(RB).ask, 1)["success"]
-    eventually(lambda: (row := trader.ask("GET", "/strategy", name="看着"))["success"] and row["data"]["state"] == "运行中", "adopted", 40)
+    eventually(
+        lambda: (
+            (row := trader.ask("GET", "/strategy", name="看着"))["success"]
+            and row["data"]["state"] == "运行中"
+        ),
+        "adopted",
+        40,
+    )
     assert [served.entry(name) for name in names] == before
 
 
@@ -149,7 +189,9 @@ def all_there_are(trader: Trader) -> list[int]:
 
 
 def caught_up(page: Page, trader: Trader) -> list[int]:
-    """What a page knows that does as docs/api.md says: after each snapshot it reads what it may have missed."""
+    """What a page knows that does as docs/api.md says: after each snapshot it reads what it may have
+    missed.
+    """
     known = 0
     numbers: list[int] = []
     for name, data in list(page.events):
@@ -158,7 +200,11 @@ def caught_up(page: Page, trader: Trader) -> list[int]:
             known = data["seq"]
             numbers.append(known)
         elif name == "snapshot":
-            missed = [event["seq"] for event in trader.do("GET", "/events", since=known)["events"] if event["seq"] <= data["seq"]]
+            missed = [
+                event["seq"]
+                for event in trader.do("GET", "/events", since=known)["events"]
+                if event["seq"] <= data["seq"]
+            ]
             numbers += missed
             known = data["seq"]
     return numbers
@@ -184,7 +230,9 @@ def filled(trader: Trader, order_id: str) -> Any:
 def test_everything_runs_as_an_ordinary_user(served: Stack) -> None:
     trader = log_in(served, "ordinary")
     trader.do("PUT", "/strategy", name="看着", operation="开启")
-    eventually(lambda: trader.do("GET", "/strategy", name="看着")["state"] == "运行中", "the strategy runs", 40)
+    eventually(
+        lambda: trader.do("GET", "/strategy", name="看着")["state"] == "运行中", "the strategy runs", 40
+    )
     assert trader.do("POST", "/check_code", text="x = 1\n")[0]["error"] == "no-ext"
     if not served.is_an_ordinary_users:
         pytest.skip("root cannot become somebody who reaches this Python here")
@@ -217,7 +265,11 @@ def test_a_logout_at_one_web_ends_the_tokens_and_pages_of_all(served: Stack) -> 
         assert page.wait("error", seconds=10)["error"] == "TOKEN_ERROR"
         page.close()
     for web in served.webs:
-        answer = requests.get(f"{served.web_url(web)}/order_solve", headers={"Authorization": f"Bearer {trader.token}"}, timeout=10)
+        answer = requests.get(
+            f"{served.web_url(web)}/order_solve",
+            headers={"Authorization": f"Bearer {trader.token}"},
+            timeout=10,
+        )
         assert (answer.status_code, answer.json()["msg"]) == (401, "token error")
 
 
@@ -226,7 +278,10 @@ def test_attempts_to_log_in_count_at_all_webs_together(served: Stack) -> None:
     form = {"authorization": CODE, "userid": "guessed", "password": "guess", "interface": "sim"}
     urls = [served.web_url(web) for web in served.webs] * 6
     errors = [
-        requests.post(f"{url}/login", data=form, headers={"X-Forwarded-For": "10.77.0.1"}, timeout=30).json()["error"] for url in urls[:6]
+        requests.post(f"{url}/login", data=form, headers={"X-Forwarded-For": "10.77.0.1"}, timeout=30).json()[
+            "error"
+        ]
+        for url in urls[:6]
     ]
     assert errors == ["PASSWORD_DIFFERS"] * 5 + ["RATE_LIMITED"]
 
@@ -244,7 +299,8 @@ def test_no_log_of_any_program_has_a_secret(served: Stack) -> None:
     trader.ask("PUT", "/config", SLIPPAGE_COVER=1)
     page.close()
     logs = served.logs()
-    assert "/login" in logs and trader.key in logs
+    assert "/login" in logs
+    assert trader.key in logs
     assert not [secret for secret in (CODE, trader.password, trader.token) if secret in logs]
 
 

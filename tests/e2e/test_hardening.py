@@ -1,4 +1,5 @@
-"""Orders flow while processes are killed and callbacks lost, doubled, swapped and delayed; then all books are equal.
+"""Orders flow while processes are killed and callbacks lost, doubled, swapped and delayed; then all books are
+equal.
 
 CTPBEE_DRILL_SEED repeats a run's choices, CTPBEE_DRILL_SECONDS its length.
 """
@@ -16,7 +17,9 @@ import pytest
 from tests.e2e.drill import Drill
 from tests.e2e.server import BackendServer
 
-SEED = int(os.environ.get("CTPBEE_DRILL_SEED", "1"))  # the same in every run of CI; another one finds what this one does not
+SEED = int(
+    os.environ.get("CTPBEE_DRILL_SEED", "1")
+)  # the same in every run of CI; another one finds what this one does not
 SECONDS = float(os.environ.get("CTPBEE_DRILL_SECONDS", "0"))
 SETTLING = 30.0
 
@@ -43,7 +46,9 @@ def drilled(server: BackendServer, seed: int, days: int, seconds: float) -> None
             print(f"day {day + 1}:", dict(drill.chaos.done), [len(desk.attempts) for desk in drill.desks])
             assert [fault for desk in drill.desks for fault in desk.strange] == []
             assert faults == []
-            assert all(len(desk.attempts) > seconds / days / 2 for desk in drill.desks)  # there was something to compare
+            assert all(
+                len(desk.attempts) > seconds / days / 2 for desk in drill.desks
+            )  # there was something to compare
         assert "Traceback" not in server.logs()
     finally:
         for desk in drill.desks:
@@ -59,7 +64,9 @@ def settled(drill: Drill) -> list[str]:
 
 
 @pytest.mark.timeout(240)
-def test_whatever_breaks_while_orders_flow_all_books_are_equal_at_the_end(drill: Callable[[int, int, float], None]) -> None:
+def test_whatever_breaks_while_orders_flow_all_books_are_equal_at_the_end(
+    drill: Callable[[int, int, float], None],
+) -> None:
     drill(SEED, 2, SECONDS or 30)
 
 

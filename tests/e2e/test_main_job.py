@@ -10,7 +10,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.server import BackendServer, Page, Trader
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 RB = "rb2510.SHFE"
 TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$")
@@ -32,7 +32,9 @@ def test_a_page_gets_its_snapshot_when_it_has_shown_its_token(page: Page) -> Non
     assert page.wait("status")
 
 
-def test_a_subscribed_contract_ticks_in_the_shape_of_the_contract(either_server: BackendServer, page: Page) -> None:
+def test_a_subscribed_contract_ticks_in_the_shape_of_the_contract(
+    either_server: BackendServer, page: Page
+) -> None:
     Trader(either_server, "looker").log_in().do("POST", "/market", symbol=RB)
     tick = page.wait("tick", lambda event: event["data"]["local_symbol"] == RB)
     assert tick["type"] == "tick"
@@ -55,8 +57,12 @@ def test_forming_bars_and_closed_bars_arrive(make_server: Callable[..., BackendS
     server.near_minutes_end(forming)
     closed = page.wait("bar", lambda event: event["local_symbol"] == RB)
     timestamp, opened, high, low, close, volume = closed["data"]
-    assert timestamp % 60_000 == 0 and low <= min(opened, close) <= max(opened, close) <= high and volume >= 0
-    assert eventually(lambda: trader.do("POST", "/bar", local_symbol=RB), "the bar is served") == [closed["data"]]
+    assert timestamp % 60_000 == 0
+    assert low <= min(opened, close) <= max(opened, close) <= high
+    assert volume >= 0
+    assert eventually(lambda: trader.do("POST", "/bar", local_symbol=RB), "the bar is served") == [
+        closed["data"]
+    ]
     trader.close_page()
 
 
@@ -67,7 +73,10 @@ def test_an_order_fills_and_becomes_a_position_that_closes_again(either_server: 
     opened = trader.order(RB, "long", "open", quote.ask, 3)
     assert (opened["success"], opened["msg"], opened["data"], opened["status"]) == (True, "成功下单", "", 200)
     row = page.wait(
-        "order_update", lambda event: event["data"]["order_id"] == opened["order_id"] and event["data"]["status"] == "全部成交"
+        "order_update",
+        lambda event: (
+            event["data"]["order_id"] == opened["order_id"] and event["data"]["status"] == "全部成交"
+        ),
     )["data"]
     assert (row["direction"], row["offset"], row["type"], row["price"], row["volume"], row["traded"]) == (
         "多",
@@ -78,9 +87,15 @@ def test_an_order_fills_and_becomes_a_position_that_closes_again(either_server: 
         3,
     )
     fill = page.wait("trade_update", lambda event: event["data"]["order_id"] == opened["order_id"])["data"]
-    assert fill["price"] == quote.ask and fill["volume"] == 3
+    assert fill["price"] == quote.ask
+    assert fill["volume"] == 3
     position = eventually(lambda: trader.position(RB, "long"), "the position")
-    assert (position["volume"], position["yd_volume"], position["frozen"], position["available"]) == (3, 0, 0, 3)
+    assert (position["volume"], position["yd_volume"], position["frozen"], position["available"]) == (
+        3,
+        0,
+        0,
+        3,
+    )
 
     closed = trader.close_position(quote, "long", 3, symbol="rb2510")
     assert (closed["success"], closed["data"]) == (True, ""), closed
@@ -94,7 +109,15 @@ def test_an_orders_request_id_is_in_the_log_of_web_and_gateway(either_server: Ba
     trader = Trader(either_server, "traced").log_in()
     quote = trader.fix_quote(RB)
     headers = {"Authorization": f"Bearer {trader.token}", "X-Request-ID": "trace-4711-abc"}
-    form = {"local_symbol": RB, "exchange": "SHFE", "direction": "long", "offset": "open", "type": "limit", "price": quote.ask, "volume": 1}
+    form = {
+        "local_symbol": RB,
+        "exchange": "SHFE",
+        "direction": "long",
+        "offset": "open",
+        "type": "limit",
+        "price": quote.ask,
+        "volume": 1,
+    }
     answer = requests.post(f"{either_server.url}/order_solve", data=form, headers=headers, timeout=30)
     assert answer.headers["X-Request-Id"] == "trace-4711-abc"
     logs = either_server.data_dir / "logs"
@@ -114,16 +137,32 @@ def test_prometheus_sees_ticks_orders_and_fronts(either_server: BackendServer) -
     page.wait("tick")
 
     def samples() -> dict[tuple[str, ...], float]:
-        families = text_string_to_metric_families(requests.get(f"{either_server.url}/metrics", timeout=10).text)
-        return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+        families = text_string_to_metric_families(
+            requests.get(f"{either_server.url}/metrics", timeout=10).text
+        )
+        return {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in families
+            for sample in family.samples
+        }
 
     eventually(lambda: samples()["ctpbee_ticks_total", trader.key] >= 1, "a tick is counted")
     seen = samples()
-    assert seen["ctpbee_order_seconds_count", trader.key] == 1 and seen["ctpbee_order_seconds_bucket", trader.key, "3.0"] == 1
-    assert seen["ctpbee_front_ready", trader.key, "td", "ready"] == seen["ctpbee_front_ready", trader.key, "md", "ready"] == 1
+    assert seen["ctpbee_order_seconds_count", trader.key] == 1
+    assert seen["ctpbee_order_seconds_bucket", trader.key, "3.0"] == 1
+    assert (
+        seen["ctpbee_front_ready", trader.key, "td", "ready"]
+        == seen["ctpbee_front_ready", trader.key, "md", "ready"]
+        == 1
+    )
     assert seen["ctpbee_http_request_seconds_count", "POST", "/order_solve", "200"] >= 1
-    assert seen["ctpbee_pages",] >= 1 and seen["ctpbee_watchers", trader.key] == 1
-    assert ("ctpbee_queue_depth", trader.key, "events") in seen and ("ctpbee_bars_written_total", trader.key) in seen
+    assert seen["ctpbee_pages",] >= 1
+    assert seen["ctpbee_watchers", trader.key] == 1
+    assert ("ctpbee_queue_depth", trader.key, "events") in seen
+    assert (
+        "ctpbee_bars_written_total",
+        trader.key,
+    ) in seen
     assert trader.ask("GET", "/readyz")["data"]["fronts"]["down"] == 0
     trader.close_page()
 
@@ -140,7 +179,8 @@ def test_a_resting_order_is_shown_and_can_be_cancelled(either_server: BackendSer
     assert trader.order_row(order_id)["status"] == "已撤销"
     page.wait("active_order", lambda event: event["data"] == [])
     again = trader.ask("DELETE", "/order_solve", local_symbol=RB, order_id=order_id, exchange="SHFE")
-    assert not again["success"] and again["error"] == "ORDER_ENDED"
+    assert not again["success"]
+    assert again["error"] == "ORDER_ENDED"
     trader.close_page()
 
 
@@ -163,7 +203,10 @@ def test_everything_is_there_after_a_restart(make_server: Callable[..., BackendS
     assert trader.ask("GET", "/order_solve")["status"] == 401  # no token outlives the login that it came from
     trader.log_in()
     after = trader.lists()
-    assert {row["order_id"]: row["status"] for row in after["order_list"]} == {filled: "全部成交", resting: "未成交"}
+    assert {row["order_id"]: row["status"] for row in after["order_list"]} == {
+        filled: "全部成交",
+        resting: "未成交",
+    }
     assert [row["order_id"] for row in after["active_order_list"]] == [resting]
     assert after["trade_list"] == before["trade_list"]
     assert [(row["direction"], row["volume"]) for row in after["position_list"]] == [("short", 2)]
@@ -175,5 +218,7 @@ def test_everything_is_there_after_a_restart(make_server: Callable[..., BackendS
 def test_the_contract_list_is_pushed_sorted(either_server: BackendServer, page: Page) -> None:
     Trader(either_server, "looker").log_in().do("PUT", "/market")
     contracts = page.wait("contract")
-    assert contracts == sorted(contracts, key=str.upper) and RB in contracts and "IF2506.CFFEX" in contracts
+    assert contracts == sorted(contracts, key=str.upper)
+    assert RB in contracts
+    assert "IF2506.CFFEX" in contracts
     assert "rb2410.SHFE" not in contracts  # expired on the day of the counter's clock

@@ -1,4 +1,6 @@
-"""MongoDB as the store of a real server, and what becomes of trading when it is down, frozen, killed, slow, or does not let us in."""
+"""MongoDB as the store of a real server, and what becomes of trading when it is down, frozen, killed, slow,
+or does not let us in.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.gateway.transfer.bar_import import account_writer
+from app.commands.import_bars import account_writer
 from app.model import store_path
 from app.model.mongo import CONNECT_LIMIT, MongoTables
 from app.model.spool import RETRY_REFUSED
@@ -22,8 +24,8 @@ from app.model.store import Bar
 from app.model.tables import BARS
 from app.settings import Settings
 from tests.e2e.server import BackendServer, Quote, Trader
-from tests.mongodb import FerretDB, free_port
-from tests.waiting import eventually
+from tests.support.mongodb import FerretDB, free_port
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
 DATABASE = "ctpbee_backend"
@@ -70,11 +72,15 @@ class World:
 
     def wait_store(self, state: str, seconds: float = 60) -> None:
         """Until both the web and the account's page are told so."""
-        eventually(lambda: self.is_ready()["store"] == state, f"/readyz says that the store is {state}", seconds)
+        eventually(
+            lambda: self.is_ready()["store"] == state, f"/readyz says that the store is {state}", seconds
+        )
         self.page.settles("status", lambda status: status["store"]["state"] == state, seconds)
 
     def check_both_have_the_same(self, bars: int = 0) -> None:
-        """Everything that is written stands at the server: every row once, every event in its order, none left out, and `bars` of OTHER."""
+        """Everything that is written stands at the server: every row once, every event in its order, none
+        left out, and `bars` of OTHER.
+        """
         here = SqliteStore(store_path(self.server.data_dir, self.trader.key))
         there = MongoTables(self.uri, DATABASE, self.trader.key)
 
@@ -82,13 +88,18 @@ class World:
             series = here._read("SELECT DISTINCT local_symbol, interval FROM bars")
             return (
                 not here._read("SELECT 1 FROM spool LIMIT 1")
-                and all(list(there.rows(table)) == list(here.rows(table)) for name, table in here.tables().items() if name != BARS)
+                and all(
+                    list(there.rows(table)) == list(here.rows(table))
+                    for name, table in here.tables().items()
+                    if name != BARS
+                )
                 and all(there.read_bars(*one) == here.read_bars(*one) for one in series)
             )
 
         eventually(same, "the server has what the file has", 60)
         events = [row["seq"] for row in there.rows(here.tables()["events"])]
-        assert events and events == list(range(events[0], events[0] + len(events)))
+        assert events
+        assert events == list(range(events[0], events[0] + len(events)))
         assert len(there.read_bars(OTHER, "1m")) == bars
         there.close()
         here.close()
@@ -127,7 +138,8 @@ def test_a_server_that_is_down_at_the_start_holds_up_nothing_and_gets_it_all_onc
 ) -> None:
     world = enter(mongo.uri())
     world.wait_store("down")
-    assert world.is_ready()["status"] == 503 and world.is_ready()["host"] == "up"
+    assert world.is_ready()["status"] == 503
+    assert world.is_ready()["host"] == "up"
     world.trade(5)
     mongo.start()
     world.wait_store("up")
@@ -143,13 +155,16 @@ def test_a_server_that_is_frozen_and_killed_under_load_loses_no_row_and_no_order
     world = enter(mongo.uri())
     world.wait_store("up")
     world.trade(1)
-    world.check_both_have_the_same()  # FerretDB does not start again when it is killed while it makes its files
+    # FerretDB does not start again when it is killed while it makes its files
+    world.check_both_have_the_same()
     done = threading.Event()
     failed: list[BaseException] = []
 
     def load() -> None:
         try:
-            while not done.wait(0.2):  # every order has the page read all of them again: hundreds are more than a busy machine's can
+            while not done.wait(
+                0.2
+            ):  # every order has the page read all of them again: hundreds are more than a busy machine's can
                 world.trade()
         except BaseException as error:  # told in the main thread
             failed.append(error)
@@ -162,7 +177,9 @@ def test_a_server_that_is_frozen_and_killed_under_load_loses_no_row_and_no_order
         mongo.freeze()
         world.wait_store("down")
         traded = world.orders_here()
-        eventually(lambda: failed or world.orders_here() > traded + 5, "orders go out while the server is frozen", 30)
+        eventually(
+            lambda: failed or world.orders_here() > traded + 5, "orders go out while the server is frozen", 30
+        )
         world.save_bars()
         mongo.thaw()
         world.wait_store("up")
@@ -178,11 +195,14 @@ def test_a_server_that_is_frozen_and_killed_under_load_loses_no_row_and_no_order
     assert max(world.took) < CONNECT_LIMIT  # nor for the shortest that anything is given to answer
 
 
-def test_what_waited_when_the_gateway_was_killed_arrives_from_the_next_one(mongo: FerretDB, enter: Callable[[str], World]) -> None:
+def test_what_waited_when_the_gateway_was_killed_arrives_from_the_next_one(
+    mongo: FerretDB, enter: Callable[[str], World]
+) -> None:
     mongo.start()
     world = enter(mongo.uri())
     world.trade(2)
-    world.check_both_have_the_same()  # FerretDB does not start again when it is killed while it makes its files
+    # FerretDB does not start again when it is killed while it makes its files
+    world.check_both_have_the_same()
     mongo.kill()
     world.wait_store("down")
     world.trade(3)
@@ -203,11 +223,15 @@ class SlowLine:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, "127.0.0.1", self.port), self._loop).result(5)
+        self._server = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._serve, "127.0.0.1", self.port), self._loop
+        ).result(5)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        await asyncio.gather(self._pass_on(reader, there_writer), self._pass_on(there_reader, writer), return_exceptions=True)
+        await asyncio.gather(
+            self._pass_on(reader, there_writer), self._pass_on(there_reader, writer), return_exceptions=True
+        )
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -247,7 +271,9 @@ def test_a_server_that_answers_slowly_slows_no_order(mongo: FerretDB, enter: Cal
         line.close()
 
 
-def test_a_refused_password_is_said_clearly_not_tried_again_soon_and_stands_nowhere(tmp_path: Path, enter: Callable[[str], World]) -> None:
+def test_a_refused_password_is_said_clearly_not_tried_again_soon_and_stands_nowhere(
+    tmp_path: Path, enter: Callable[[str], World]
+) -> None:
     mongo = FerretDB(tmp_path / "locked", password="right-one")
     mongo.start()
     try:
@@ -262,9 +288,12 @@ def test_a_refused_password_is_said_clearly_not_tried_again_soon_and_stands_nowh
         eventually(lambda: time.monotonic() - since > 5, "five seconds of trading on", 10)
         world.trade(3)
         rounds = 1 + (time.monotonic() - began) // RETRY_REFUSED
-        assert mongo.refusals() <= 4 * rounds  # run.py, the host for its two files, and the gateway: each once
+        assert (
+            mongo.refusals() <= 4 * rounds
+        )  # run.py, the host for its two files, and the gateway: each once
         logs = world.server.logs()
-        assert "MongoDB 拒绝了用户名、密码或权限" in logs and "Wr0ng-One" not in logs
+        assert "MongoDB 拒绝了用户名、密码或权限" in logs
+        assert "Wr0ng-One" not in logs
     finally:
         mongo.kill()
 
@@ -278,6 +307,9 @@ def test_the_right_password_lets_us_in(tmp_path: Path, enter: Callable[[str], Wo
         world.wait_store("up")
         world.check_both_have_the_same()
         assert world.trader.ask("POST", "/code", text=STRATEGY)["msg"] == "添加成功"
-        eventually(lambda: world.settings("host", "code/") and world.settings("server", "session"), "code and session are there, too")
+        eventually(
+            lambda: world.settings("host", "code/") and world.settings("server", "session"),
+            "code and session are there, too",
+        )
     finally:
         mongo.kill()

@@ -1,4 +1,6 @@
-"""Orders at the built-in counter through the whole house: kinds, refusals, partial fills, races, close today."""
+"""Orders at the built-in counter through the whole house: kinds, refusals, partial fills, races, close
+today.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.server import BackendServer, Quote, Trader
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 RB, M, IF = "rb2510.SHFE", "m2509.DCE", "IF2506.CFFEX"
 
@@ -26,25 +28,34 @@ def buy(trader: Trader, quote: Quote, volume: int = 1, offset: str = "open", sym
     return answer["order_id"]
 
 
-def test_an_order_larger_than_the_quoted_depth_fills_in_part_and_the_rest_can_be_cancelled(trader: Trader) -> None:
+def test_an_order_larger_than_the_quoted_depth_fills_in_part_and_the_rest_can_be_cancelled(
+    trader: Trader,
+) -> None:
     quote = trader.fix_quote(RB, ask_volume=2)
     order_id = buy(trader, quote, 5)
     row = eventually(lambda: (found := trader.order_row(order_id))["traded"] and found, "a fill")
     assert (row["status"], row["traded"]) == ("部分成交", 2)
-    assert trader.ask("DELETE", "/order_solve", order_id=f"sim.{order_id}", local_symbol=RB, exchange="SHFE")["success"]
+    assert trader.ask("DELETE", "/order_solve", order_id=f"sim.{order_id}", local_symbol=RB, exchange="SHFE")[
+        "success"
+    ]
     row = trader.order_row(order_id)
     assert (row["status"], row["traded"]) == ("已撤销", 2)
     assert trader.position(RB, "long")["volume"] == 2  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
-    ("kind", "volume", "status", "traded"), [("fak", 5, "已撤销", 2), ("fok", 5, "已撤销", 0), ("fok", 2, "全部成交", 2)]
+    ("kind", "volume", "status", "traded"),
+    [("fak", 5, "已撤销", 2), ("fok", 5, "已撤销", 0), ("fok", 2, "全部成交", 2)],
 )
-def test_fak_takes_what_is_there_and_fok_all_or_nothing(trader: Trader, kind: str, volume: int, status: str, traded: int) -> None:
+def test_fak_takes_what_is_there_and_fok_all_or_nothing(
+    trader: Trader, kind: str, volume: int, status: str, traded: int
+) -> None:
     quote = trader.fix_quote(RB, ask_volume=2)
     answer = trader.order(RB, "long", "open", quote.ask, volume, type=kind)
     assert answer["success"], answer
-    row = eventually(lambda: (found := trader.order_row(answer["order_id"]))["status"] == status and found, status)
+    row = eventually(
+        lambda: (found := trader.order_row(answer["order_id"]))["status"] == status and found, status
+    )
     assert (row["traded"], row["type"]) == (traded, kind.upper())
 
 
@@ -53,7 +64,10 @@ def test_a_market_order_fills_where_the_exchange_has_them_and_is_refused_where_n
         trader.fix_quote(symbol)
         filled = trader.order(symbol, "long", "open", 0, 1, type="market")
         assert filled["success"], filled
-        row = eventually(lambda: (found := trader.order_row(filled["order_id"]))["status"] == "全部成交" and found, "filled")  # noqa: B023
+        row = eventually(
+            lambda: (found := trader.order_row(filled["order_id"]))["status"] == "全部成交" and found,
+            "filled",
+        )
         assert row["type"] == "市价"
     trader.fix_quote(RB)
     refused = trader.order(RB, "long", "open", 0, 1, type="market")
@@ -74,7 +88,10 @@ def test_words_may_stand_the_wrong_way_round_or_in_chinese(trader: Trader) -> No
     swapped = trader.order(RB, "open", "long", quote.ask, 1)
     chinese = trader.order(RB, "空", "开", quote.bid, 1, type="限价")
     assert swapped["success"] and chinese["success"], (swapped, chinese)
-    assert [(row["direction"], row["offset"]) for row in trader.lists()["order_list"]] == [("多", "开"), ("空", "开")]
+    assert [(row["direction"], row["offset"]) for row in trader.lists()["order_list"]] == [
+        ("多", "开"),
+        ("空", "开"),
+    ]
 
 
 def test_closing_more_than_there_is_sends_nothing(trader: Trader) -> None:
@@ -103,7 +120,9 @@ def test_a_resting_close_freezes_its_lots(trader: Trader) -> None:
     eventually(lambda: trader.position(RB, "long"), "the position")
     resting = trader.order(RB, "short", "closetoday", quote.ask + 5 * quote.tick, 2)
     assert resting["success"]
-    row = eventually(lambda: (found := trader.position(RB, "long")) and found["frozen"] == 2 and found, "frozen")
+    row = eventually(
+        lambda: (found := trader.position(RB, "long")) and found["frozen"] == 2 and found, "frozen"
+    )
     assert row["available"] == 1
     answer = trader.close_position(quote, "long", 2)
     assert (answer["success"], answer["error"]) == (False, "CLOSABLE_EXCEEDED"), answer
@@ -131,13 +150,16 @@ def test_the_same_client_order_id_twice_is_one_order_and_the_same_answer(trader:
     quote = trader.fix_quote(RB)
     first = trader.order(RB, "long", "open", quote.ask, 1, client_order_id="c-1")
     second = trader.order(RB, "long", "open", quote.ask, 1, client_order_id="c-1")
-    assert first["order_id"] == second["order_id"] and second["success"]
+    assert first["order_id"] == second["order_id"]
+    assert second["success"]
     assert len(trader.lists()["order_list"]) == 1
     other = trader.order(RB, "long", "open", quote.ask, 2, client_order_id="c-1")
     assert (other["success"], other["status"]) == (False, 400)
 
 
-def test_an_order_without_an_answer_is_reported_as_unknown_and_shown_when_the_answer_comes(trader: Trader) -> None:
+def test_an_order_without_an_answer_is_reported_as_unknown_and_shown_when_the_answer_comes(
+    trader: Trader,
+) -> None:
     quote = trader.fix_quote(RB)
     faults = trader.server.faults()
     faults.mute(trader.userid)
@@ -168,7 +190,9 @@ def test_callbacks_that_come_twice_or_swapped_change_nothing(trader: Trader) -> 
     assert [row["status"] for row in trader.lists()["order_list"]] == ["全部成交", "全部成交"]
 
 
-def test_a_lost_front_is_told_and_orders_are_refused_at_once_and_the_replay_changes_nothing(trader: Trader) -> None:
+def test_a_lost_front_is_told_and_orders_are_refused_at_once_and_the_replay_changes_nothing(
+    trader: Trader,
+) -> None:
     page = trader.open_page()
     quote = trader.fix_quote(RB)
     buy(trader, quote, 1)
@@ -177,9 +201,13 @@ def test_a_lost_front_is_told_and_orders_are_refused_at_once_and_the_replay_chan
     page.mark()
     trader.server.faults().drop(user=trader.userid)
     page.wait("status", lambda status: status["td"]["state"] == "lost")
-    page.settles("status", lambda status: status["td"]["state"] == "ready" and status["gateway"]["state"] == "connected")
+    page.settles(
+        "status",
+        lambda status: status["td"]["state"] == "ready" and status["gateway"]["state"] == "connected",
+    )
     after = trader.lists()
-    assert after["trade_list"] == before["trade_list"] and after["order_list"] == before["order_list"]
+    assert after["trade_list"] == before["trade_list"]
+    assert after["order_list"] == before["order_list"]
     buy(trader, quote, 1)
 
 
@@ -191,10 +219,18 @@ def test_events_since_n_are_what_came_after_n(trader: Trader) -> None:
     seq = trader.do("GET", "/events", since=0)["seq"]
     buy(trader, quote, 1)
     missed = eventually(
-        lambda: [event for event in trader.do("GET", "/events", since=seq)["events"] if event["event"] == "trade_update"], "a fill"
+        lambda: [
+            event
+            for event in trader.do("GET", "/events", since=seq)["events"]
+            if event["event"] == "trade_update"
+        ],
+        "a fill",
     )
-    assert len(missed) == 1 and missed[0]["seq"] > seq
-    assert page.wait("trade_update", lambda event: event["seq"] == missed[0]["seq"])["data"] == missed[0]["data"]
+    assert len(missed) == 1
+    assert missed[0]["seq"] > seq
+    assert (
+        page.wait("trade_update", lambda event: event["seq"] == missed[0]["seq"])["data"] == missed[0]["data"]
+    )
 
 
 def test_config_is_in_force_at_once_and_after_a_restart(server: BackendServer) -> None:

@@ -10,12 +10,14 @@ import psutil
 
 from app.lib import calendar
 from tests.e2e.server import ROOT, BackendServer, Trader
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 RB = "rb2510.SHFE"
 
 
-def test_kill_the_web_and_gateways_go_on_tokens_hold_and_pages_get_their_snapshot(server: BackendServer, trader: Trader) -> None:
+def test_kill_the_web_and_gateways_go_on_tokens_hold_and_pages_get_their_snapshot(
+    server: BackendServer, trader: Trader
+) -> None:
     page = trader.open_page()
     quote = trader.fix_quote(RB)
     order_id = trader.order(RB, "long", "open", quote.bid - 5 * quote.tick, 1)["order_id"]
@@ -47,26 +49,38 @@ def test_kill_the_host_and_the_next_one_adopts_what_runs(server: BackendServer, 
     eventually(lambda: trader.ask("GET", "/order_solve")["success"], "the account is back")
 
 
-def test_kill_a_gateway_and_it_comes_back_logged_in_with_no_order_sent_twice(server: BackendServer, trader: Trader) -> None:
+def test_kill_a_gateway_and_it_comes_back_logged_in_with_no_order_sent_twice(
+    server: BackendServer, trader: Trader
+) -> None:
     page = trader.open_page()
     quote = trader.fix_quote(RB)
-    resting = trader.order(RB, "long", "open", quote.bid - 5 * quote.tick, 1, client_order_id="mine-1")["order_id"]
+    resting = trader.order(RB, "long", "open", quote.bid - 5 * quote.tick, 1, client_order_id="mine-1")[
+        "order_id"
+    ]
     filled = trader.order(RB, "long", "open", quote.ask, 2)["order_id"]
     page.mark()
     server.wait_replaced(server.kill(f"gateway-{trader.key}"))
     page.wait("status", lambda status: status["gateway"]["state"] == "lost")
-    page.settles("status", lambda status: status["td"]["state"] == "ready" and status["gateway"]["state"] == "connected")
+    page.settles(
+        "status",
+        lambda status: status["td"]["state"] == "ready" and status["gateway"]["state"] == "connected",
+    )
     page.wait("order", lambda event: len(event["data"]) == 2)
     again = trader.order(RB, "long", "open", quote.bid - 5 * quote.tick, 1, client_order_id="mine-1")
     assert (again["success"], again["order_id"]) == (True, resting)
-    assert {row["order_id"]: row["status"] for row in trader.lists()["order_list"]} == {resting: "未成交", filled: "全部成交"}
+    assert {row["order_id"]: row["status"] for row in trader.lists()["order_list"]} == {
+        resting: "未成交",
+        filled: "全部成交",
+    }
     assert len(server.faults().books()[trader.userid]["orders"]) == 2
     assert trader.position(RB, "long")["volume"] == 2  # type: ignore[index]
     server.faults().release_quote(quote.symbol)
     page.wait("tick")  # subscriptions are back
 
 
-def test_kill_a_gateway_while_an_order_is_on_its_way_and_it_is_found_again_not_sent_again(server: BackendServer, trader: Trader) -> None:
+def test_kill_a_gateway_while_an_order_is_on_its_way_and_it_is_found_again_not_sent_again(
+    server: BackendServer, trader: Trader
+) -> None:
     quote = trader.fix_quote(RB)
     faults = server.faults()
     faults.mute(trader.userid)
@@ -77,7 +91,10 @@ def test_kill_a_gateway_while_an_order_is_on_its_way_and_it_is_found_again_not_s
     faults.unmute(trader.userid)
     server.wait_replaced(old)
     eventually(lambda: trader.ask("GET", "/order_solve")["success"], "the account is back")
-    row = eventually(lambda: (found := trader.order_row(answer["order_id"]))["status"] == "全部成交" and found, "the order is found")
+    row = eventually(
+        lambda: (found := trader.order_row(answer["order_id"]))["status"] == "全部成交" and found,
+        "the order is found",
+    )
     assert row["volume"] == 1
     again = trader.order(RB, "long", "open", quote.ask, 1, client_order_id="on-its-way")
     assert again["order_id"] == answer["order_id"]
@@ -98,7 +115,11 @@ def test_stop_a_gateway_and_pages_know_what_was_on_its_way_is_not_sent_late_and_
     assert (handed_over["success"], handed_over["error"]) == (True, "ORDER_STATE_UNKNOWN")
     page.wait("status", lambda status: status["gateway"]["state"] == "frozen")
     turned_away = trader.order(RB, "long", "open", low, 1)
-    assert (turned_away["success"], turned_away["error"], turned_away["status"]) == (False, "GATEWAY_FROZEN", 503)
+    assert (turned_away["success"], turned_away["error"], turned_away["status"]) == (
+        False,
+        "GATEWAY_FROZEN",
+        503,
+    )
     cancel = trader.ask("DELETE", "/order_solve", order_id=resting, local_symbol=RB, exchange="SHFE")
     assert cancel["error"] == "CANCEL_STATE_UNKNOWN"
 
@@ -106,26 +127,42 @@ def test_stop_a_gateway_and_pages_know_what_was_on_its_way_is_not_sent_late_and_
     page.settles("status", lambda status: status["gateway"]["state"] == "connected")
     told = page.wait("error", lambda error: error["error"] == "NEVER_SENT_TOO_LATE")
     again = trader.order(RB, "long", "open", low, 1, client_order_id="on-its-way")
-    assert (again["success"], again["error"], again["order_id"]) == (False, "NEVER_SENT_TOO_LATE", told["order_id"])
+    assert (again["success"], again["error"], again["order_id"]) == (
+        False,
+        "NEVER_SENT_TOO_LATE",
+        told["order_id"],
+    )
     eventually(lambda: trader.order_row(resting)["status"] == "已撤销", "the cancel has left")
     assert len(server.faults().books()[trader.userid]["orders"]) == 1
 
 
-def test_kill_the_counter_and_paper_money_and_orders_are_as_they_were(server: BackendServer, trader: Trader) -> None:
+def test_kill_the_counter_and_paper_money_and_orders_are_as_they_were(
+    server: BackendServer, trader: Trader
+) -> None:
     quote = trader.fix_quote(RB)
     trader.order(RB, "short", "open", quote.bid, 2)
     resting = trader.order(RB, "long", "open", quote.bid - 5 * quote.tick, 1)["order_id"]
     before = server.faults().books()[trader.userid]
     server.wait_replaced(server.kill("counter"))
     after = server.faults().books()[trader.userid]
-    assert after["orders"] == before["orders"] and after["lots"] == before["lots"]
+    assert after["orders"] == before["orders"]
+    assert after["lots"] == before["lots"]
     assert {name: after["money"][name] for name in ("PreBalance", "CurrMargin", "Commission")} == {
         name: before["money"][name] for name in ("PreBalance", "CurrMargin", "Commission")
     }
-    eventually(lambda: trader.ask("GET", "/healthz") and trader.lists()["active_order_list"], "the order is shown")
+    eventually(
+        lambda: trader.ask("GET", "/healthz") and trader.lists()["active_order_list"], "the order is shown"
+    )
     assert trader.position(RB, "short")["volume"] == 2  # type: ignore[index]
     cancelled = eventually(
-        lambda: (answer := trader.ask("DELETE", "/order_solve", order_id=resting, local_symbol=RB, exchange="SHFE"))["success"] and answer,
+        lambda: (
+            (
+                answer := trader.ask(
+                    "DELETE", "/order_solve", order_id=resting, local_symbol=RB, exchange="SHFE"
+                )
+            )["success"]
+            and answer
+        ),
         "the gateway is at the counter again",
     )
     assert cancelled["success"]
@@ -151,7 +188,9 @@ def test_sigterm_with_pages_open_and_orders_working_ends_within_five_seconds_and
     assert trader.order_row(resting)["status"] == "未成交"
 
 
-def test_after_a_kill_of_run_py_itself_the_next_one_adopts_what_it_left(server: BackendServer, trader: Trader) -> None:
+def test_after_a_kill_of_run_py_itself_the_next_one_adopts_what_it_left(
+    server: BackendServer, trader: Trader
+) -> None:
     gateway = server.entry(f"gateway-{trader.key}")
     assert server.process is not None
     server.process.kill()
@@ -174,9 +213,15 @@ def test_run_py_stop_ends_what_a_kill_left(server: BackendServer, trader: Trader
     assert server.leftovers() == []
 
 
-def test_a_gateway_has_read_the_calendar_before_the_first_quote_comes(server: BackendServer, trader: Trader) -> None:
-    """Read at the first quote, it held up the event thread, and with it the first order, for seconds on a busy machine."""
-    (server.data_dir / calendar.KEPT_FILE).unlink()  # now that the counter runs: it would read the library for its gateways
+def test_a_gateway_has_read_the_calendar_before_the_first_quote_comes(
+    server: BackendServer, trader: Trader
+) -> None:
+    """Read at the first quote, it held up the event thread, and with it the first order, for seconds on a
+    busy machine.
+    """
+    (
+        server.data_dir / calendar.KEPT_FILE
+    ).unlink()  # now that the counter runs: it would read the library for its gateways
     quiet = Trader(server, "quiet").log_in()  # subscribes to nothing
     gateway = server.entry(f"gateway-{quiet.key}")
     assert gateway is not None
@@ -184,5 +229,7 @@ def test_a_gateway_has_read_the_calendar_before_the_first_quote_comes(server: Ba
     def libraries() -> set[str]:
         return {mapped.path for mapped in psutil.Process(gateway.pid).memory_maps()}
 
-    eventually(lambda: any("/pandas/" in path for path in libraries()), "the calendar's library has been read", 30)
+    eventually(
+        lambda: any("/pandas/" in path for path in libraries()), "the calendar's library has been read", 30
+    )
     eventually((server.data_dir / calendar.KEPT_FILE).exists, "its days are kept for the next gateway")

@@ -1,4 +1,6 @@
-"""Strategies on the whole server: what a trader does with them, and what becomes of them when processes die."""
+"""Strategies on the whole server: what a trader does with them, and what becomes of them when processes
+die.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ import psutil
 import pytest
 import requests
 
-from app.gateway.registry import Entry, strategy_name
-from tests.confinement import confined
+from app.wire.registry import Entry, strategy_name
 from tests.e2e.server import BackendServer, Page, Trader
-from tests.waiting import eventually
+from tests.support.confinement import confined
+from tests.support.waiting import eventually
 
 RB = "rb2510.SHFE"
 BUYER = """\
@@ -42,7 +44,11 @@ class Buyer(CtpbeeApi):
 
 ext = Buyer("买入")
 """
-LOOPER = BUYER.replace("买入", "死循环").replace("if not self.sent:", "while True:").replace("self.sent = True", "continue")
+LOOPER = (
+    BUYER.replace("买入", "死循环")
+    .replace("if not self.sent:", "while True:")
+    .replace("self.sent = True", "continue")
+)
 BROKEN = BUYER.replace("买入", "坏的").replace("if not self.sent:", "if 1 / 0:")
 
 HOG = (
@@ -50,8 +56,12 @@ HOG = (
     .replace("if not self.sent:", "while True:")
     .replace("self.sent = True", "self.sent = self.sent or bytearray(600 * 2**20)")
 )
-BOMB = BUYER.replace("买入", "炸弹").replace("self.sent = True", "import os, time; [os.fork() for _ in range(6)]; time.sleep(60)")
-HIDER = BUYER.replace("买入", "躲藏").replace("self.sent = True", "import os; os.system('setsid sleep 4711 & setsid setsid sleep 4711 &')")
+BOMB = BUYER.replace("买入", "炸弹").replace(
+    "self.sent = True", "import os, time; [os.fork() for _ in range(6)]; time.sleep(60)"
+)
+HIDER = BUYER.replace("买入", "躲藏").replace(
+    "self.sent = True", "import os; os.system('setsid sleep 4711 & setsid setsid sleep 4711 &')"
+)
 
 
 def keep(server: BackendServer, trader: Trader, name: str, text: str) -> None:
@@ -71,7 +81,9 @@ def state(trader: Trader, name: str) -> str:
 
 def wait_for(trader: Trader, name: str, wanted: str, seconds: float = 30) -> dict[str, Any]:
     row: dict[str, Any] = eventually(
-        lambda: (row := trader.do("GET", "/strategy", name=name))["state"] == wanted and row or None, f"{name} is {wanted}", seconds
+        lambda: (row := trader.do("GET", "/strategy", name=name))["state"] == wanted and row or None,
+        f"{name} is {wanted}",
+        seconds,
     )
     return row
 
@@ -90,8 +102,8 @@ import glob, json, os
 from pathlib import Path
 from ctpbee import CtpbeeApi
 from app.gateway import door
-from app.gateway.messages import CancelAll, JoinStrategy, PlaceOrder, ReadLists, StrategySaid
-from app.gateway.rpc import RpcClient
+from app.wire.messages import CancelAll, JoinStrategy, PlaceOrder, ReadLists, StrategySaid
+from app.wire.rpc import RpcClient
 
 RUN = DATA / "run"
 
@@ -149,7 +161,9 @@ def own(shared_server: BackendServer, request: pytest.FixtureRequest) -> Iterato
     made.close_page()
 
 
-def test_a_strategy_is_started_watched_stopped_and_deleted_and_its_order_is_its_own(shared_server: BackendServer, own: Trader) -> None:
+def test_a_strategy_is_started_watched_stopped_and_deleted_and_its_order_is_its_own(
+    shared_server: BackendServer, own: Trader
+) -> None:
     server, trader = shared_server, own
     page = trader.open_page()
     page.wait("snapshot")
@@ -160,14 +174,18 @@ def test_a_strategy_is_started_watched_stopped_and_deleted_and_its_order_is_its_
     assert order["strategy"] == "买入"
     page.wait("strategy_log", lambda line: line["name"] == "买入" and line["message"].startswith("买入"))
     page.wait("log", lambda line: line["owner"] == "买入" and line["message"] == "准备好了")
-    assert [row["order_id"] for row in trader.do("GET", "/strategy", name="买入")["orders"]] == [order["order_id"]]
+    assert [row["order_id"] for row in trader.do("GET", "/strategy", name="买入")["orders"]] == [
+        order["order_id"]
+    ]
     lines = eventually(lambda: trader.do("GET", "/strategy/log", name="买入")["lines"], "the log can be read")
     assert any(line["message"] == "准备好了" for line in lines)
     old = entry(server, trader, "买入")
     os.kill(old.pid, signal.SIGKILL)  # while its order is open
     eventually(lambda: (new := server.entry(old.name)) and new.pid != old.pid, "it runs again")
     assert trader.order_row(order["order_id"])["strategy"] == "买入"
-    assert order["order_id"] in [row["order_id"] for row in trader.do("GET", "/strategy", name="买入")["orders"]]
+    assert order["order_id"] in [
+        row["order_id"] for row in trader.do("GET", "/strategy", name="买入")["orders"]
+    ]
     refused = trader.ask("DELETE", "/strategy", name="买入")
     assert (refused["success"], refused["msg"]) == (False, "删除买入失败：运行中的策略请先停止")
     late = Page(server.url, trader.token)
@@ -182,8 +200,12 @@ def test_a_strategy_is_started_watched_stopped_and_deleted_and_its_order_is_its_
 
 
 @pytest.mark.parametrize("leaving", [1, 5, 9])
-def test_code_is_checked_although_connections_have_just_gone(shared_server: BackendServer, own: Trader, leaving: int) -> None:
-    """The web's connection to its host was closed while its reader waited on it: a child's pipe with that number was never readable."""
+def test_code_is_checked_although_connections_have_just_gone(
+    shared_server: BackendServer, own: Trader, leaving: int
+) -> None:
+    """The web's connection to its host was closed while its reader waited on it: a child's pipe with that
+    number was never readable.
+    """
     headers = {"Authorization": f"Bearer {own.token}"}
     pages = [requests.Session() for _ in range(leaving)]
     for page in pages:
@@ -195,7 +217,9 @@ def test_code_is_checked_although_connections_have_just_gone(shared_server: Back
     assert [answer["status"] for answer in answers] == [200, 200]
 
 
-def test_an_endless_loop_is_stopped_within_two_seconds_and_hurts_nobody(shared_server: BackendServer, own: Trader) -> None:
+def test_an_endless_loop_is_stopped_within_two_seconds_and_hurts_nobody(
+    shared_server: BackendServer, own: Trader
+) -> None:
     server, trader = shared_server, own
     keep(server, trader, "死循环", LOOPER)
     start(trader, "死循环")
@@ -206,10 +230,13 @@ def test_an_endless_loop_is_stopped_within_two_seconds_and_hurts_nobody(shared_s
     began = time.monotonic()
     assert trader.ask("PUT", "/strategy", name="死循环", operation="关闭")["msg"] == "关闭死循环成功"
     assert time.monotonic() - began < 2.0
-    assert state(trader, "死循环") == "停止" and not looping.is_running()
+    assert state(trader, "死循环") == "停止"
+    assert not looping.is_running()
 
 
-def test_one_that_fails_as_it_starts_is_said_at_once_with_its_line(shared_server: BackendServer, own: Trader) -> None:
+def test_one_that_fails_as_it_starts_is_said_at_once_with_its_line(
+    shared_server: BackendServer, own: Trader
+) -> None:
     text = BUYER.replace("买入", "导入错").replace("class Buyer", "import no_such_module\n\n\nclass Buyer", 1)
     assert own.do("POST", "/code", text=text) == ""
     answer = own.ask("PUT", "/strategy", name="导入错", operation="开启")
@@ -234,14 +261,23 @@ def test_an_exception_in_a_callback_is_shown_with_its_line(shared_server: Backen
 
 
 @confined
-def test_a_strategy_reads_nothing_of_the_server_and_speaks_for_nobody_but_itself(shared_server: BackendServer, own: Trader) -> None:
+def test_a_strategy_reads_nothing_of_the_server_and_speaks_for_nobody_but_itself(
+    shared_server: BackendServer, own: Trader
+) -> None:
     """It read the keys, forged tokens, and placed an order through another account's gateway."""
     data_dir = shared_server.data_dir
     places = f"DATA, STRATEGIES = Path({str(data_dir)!r}), {str(shared_server.settings['strategies_dir'])!r}"
     assert own.do("POST", "/code", text=PROBE.replace("RUN = DATA", f"{places}\nRUN = DATA")) == ""
     own.do("PUT", "/strategy", name="probe", operation="开启")
     line = eventually(
-        lambda: next((line for line in own.do("GET", "/strategy/log", name="probe")["lines"] if "FACTS" in line["message"]), None),
+        lambda: next(
+            (
+                line
+                for line in own.do("GET", "/strategy/log", name="probe")["lines"]
+                if "FACTS" in line["message"]
+            ),
+            None,
+        ),
         "it has looked around",
         30,
     )
@@ -263,11 +299,13 @@ def test_a_strategy_reads_nothing_of_the_server_and_speaks_for_nobody_but_itself
     }
     assert not (data_dir / "accounts" / "x").exists()
     row = own.do("GET", "/strategy", name="probe")
-    assert row["contained"] and psutil.Process(row["pid"]).name().startswith("python")
+    assert row["contained"]
+    assert psutil.Process(row["pid"]).name().startswith("python")
     assert (data_dir / "accounts" / own.key / "strategies" / "probe" / "mine").read_text() == "x"
     began = time.monotonic()
     own.do("PUT", "/strategy", name="probe", operation="关闭")
-    assert time.monotonic() - began < 2.0 and not psutil.pid_exists(row["pid"])
+    assert time.monotonic() - began < 2.0
+    assert not psutil.pid_exists(row["pid"])
     lines = own.do("GET", "/strategy/log", name="probe")["lines"]
     assert "停止" in lines[0]["message"]  # it was asked to end, and had the time to say so
 
@@ -286,7 +324,8 @@ def test_strategies_live_through_the_deaths_of_host_gateway_and_web_and_come_bac
     trader.log_in()  # the new host learns the password
     server.wait_replaced(server.kill(f"gateway-{trader.key}"))
     eventually(lambda: trader.ask("GET", "/order_solve")["success"], "the account is back")
-    assert running.alive and state(trader, "买入") == "运行中"
+    assert running.alive
+    assert state(trader, "买入") == "运行中"
     trader.do("POST", "/logout", authorization="000000")
     assert not running.alive
     trader.log_in()
@@ -299,7 +338,9 @@ def test_strategies_live_through_the_deaths_of_host_gateway_and_web_and_come_bac
 
 
 @pytest.mark.full
-def test_what_takes_too_much_or_hides_is_ended_with_all_that_it_started(make_server: Callable[..., BackendServer]) -> None:
+def test_what_takes_too_much_or_hides_is_ended_with_all_that_it_started(
+    make_server: Callable[..., BackendServer],
+) -> None:
     server = make_server(strategy_memory=512).start()
     trader = Trader(server).log_in()
     trader.do("POST", "/market", symbol=RB)
@@ -317,4 +358,8 @@ def test_what_takes_too_much_or_hides_is_ended_with_all_that_it_started(make_ser
 
 
 def sleepers() -> list[int]:
-    return [process.pid for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "4711"]]
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if process.info["cmdline"] == ["sleep", "4711"]
+    ]

@@ -15,7 +15,11 @@ def test_the_tour_of_the_readme_works_as_printed(shared_server: BackendServer) -
     lines = script.strip().splitlines()
     assert len(lines) == 10
     printed = subprocess.run(
-        ["bash", "-c", "\n".join(f"{line}\necho" for line in lines)], capture_output=True, text=True, timeout=120, check=True
+        ["bash", "-c", "\n".join(f"{line}\necho" for line in lines)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     ).stdout
     assert '"success":false' not in printed, printed
     assert printed.count('"success":true') == 5

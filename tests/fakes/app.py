@@ -1,4 +1,6 @@
-"""A ctpbee app of ours with its event thread, as the gateway process has it, and an extension that writes down what it hears."""
+"""A ctpbee app of ours with its event thread, as the gateway process has it, and an extension that writes
+down what it hears.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,11 @@ from typing import Any
 from ctpbee import CtpbeeApi
 from ctpbee.constant import Direction, Exchange, Offset, OrderRequest, OrderType, Status
 
-from app.gateway.bee import BackendApp, EventLoop
-from app.gateway.ledger import Ledger
+from app.gateway.app import BackendApp, EventLoop
+from app.interfaces.ledger import Ledger
 from app.lib.market_orders import market_orders
 from app.model.store import Store
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 class Ears(CtpbeeApi):
@@ -64,7 +66,13 @@ class Gateway:
             store,
             self.ledger,
             interface,
-            {"brokerid": "9999", "userid": "demo", "password": "secret", "counter_address": address, "market_orders": market_orders()}
+            {
+                "brokerid": "9999",
+                "userid": "demo",
+                "password": "secret",
+                "counter_address": address,
+                "market_orders": market_orders(),
+            }
             | info,
             on_status=lambda *status: self.states.append(status),
             on_cancel_refused=lambda *refusal: self.cancel_refusals.append(refusal),
@@ -79,7 +87,9 @@ class Gateway:
 
     def start(self) -> None:
         self._thread.start()
-        self.do(self.bee.start)  # as the service does: both sides are connected before either has heard a word
+        self.do(
+            self.bee.start
+        )  # as the service does: both sides are connected before either has heard a word
 
     def stop(self) -> None:
         self.bee.release()
@@ -98,7 +108,9 @@ class Gateway:
         return self.loop.run_sync(function).result(5)
 
     def send(self, client_order_id: str = "", **changes: Any) -> str:
-        return self.do(lambda: self.bee.trader.send_order(request(**changes), client_order_id=client_order_id))
+        return self.do(
+            lambda: self.bee.trader.send_order(request(**changes), client_order_id=client_order_id)
+        )
 
 
 def request(**changes: Any) -> OrderRequest:

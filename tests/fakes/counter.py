@@ -7,9 +7,9 @@ import signal
 import sys
 import threading
 
-from app.gateway import channel
-from app.gateway.registry import Registry
 from app.settings import Settings
+from app.wire import channel
+from app.wire.registry import Registry
 
 
 def main() -> None:
@@ -17,7 +17,9 @@ def main() -> None:
     with open(settings.data_dir / "starts-counter", "a") as starts:
         starts.write(f"{os.getpid()}\n")
     registry = Registry(settings.data_dir)
-    server = channel.Server(channel.new_address(registry.run_dir, "counter.sock"), lambda _connection, _frame: None)
+    server = channel.Server(
+        channel.new_address(registry.run_dir, "counter.sock"), lambda _connection, _frame: None
+    )
     server.start()
     registry.register(name="counter", kind="counter", address=server.address)
     try:

@@ -1,6 +1,8 @@
-"""A hand-written front that speaks the counter's frames and does exactly what a test tells it. Rows are made with defaults here too.
+"""A hand-written front that speaks the counter's frames and does exactly what a test tells it. Rows are made
+with defaults here too.
 
-It answers logins and queries from its lists; orders and cancels it only writes down, unless `on_insert` or `on_action` say more.
+It answers logins and queries from its lists; orders and cancels it only writes down, unless `on_insert` or
+`on_action` say more.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.counter import frames
-from app.counter.frames import (
+from app.wire import frames
+from app.wire.channel import Connection, Server
+from app.wire.frames import (
     DepthField,
     InstrumentField,
     OrderField,
@@ -22,7 +25,6 @@ from app.counter.frames import (
     decode_request,
     encode,
 )
-from app.gateway.channel import Connection, Server
 
 DAY = "20250609"
 
@@ -125,9 +127,15 @@ def detail(volume: int, open_date: str = "20250606", **changes: Any) -> Position
     return PositionDetailField(**values | changes)
 
 
-def position(today: int, history: int, symbol: str = "rb2510", exchange: str = "SHFE", direction: str = "2") -> list[PositionField]:
+def position(
+    today: int, history: int, symbol: str = "rb2510", exchange: str = "SHFE", direction: str = "2"
+) -> list[PositionField]:
     """Long, as CTP's query has it: two rows where lots are split by day, else one."""
-    split = [(today, today, "1"), (history, 0, "2")] if exchange in ("SHFE", "INE") else [(today + history, today, "1")]
+    split = (
+        [(today, today, "1"), (history, 0, "2")]
+        if exchange in ("SHFE", "INE")
+        else [(today + history, today, "1")]
+    )
     return [
         PositionField(
             BrokerID="9999",
@@ -175,7 +183,14 @@ def account(**changes: Any) -> TradingAccountField:
         | changes
     )
     if "Balance" not in changes:
-        row.Balance = row.PreBalance + row.Deposit - row.Withdraw + row.CloseProfit + row.PositionProfit - row.Commission
+        row.Balance = (
+            row.PreBalance
+            + row.Deposit
+            - row.Withdraw
+            + row.CloseProfit
+            + row.PositionProfit
+            - row.Commission
+        )
         row.Balance += row.CashIn + row.Mortgage
     if "Available" not in changes:
         row.Available = row.Balance - row.CurrMargin - row.FrozenMargin - row.FrozenCommission
@@ -212,7 +227,9 @@ def depth(symbol: str = "rb2510", exchange: str = "SHFE", **changes: Any) -> Dep
 
 
 class FakeFront:
-    """Trading and market front at one address. What it answers with are its public lists; `heard` is what it was asked."""
+    """Trading and market front at one address. What it answers with are its public lists; `heard` is what it
+    was asked.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.address = f"unix:{folder / 'front.sock'}"
@@ -281,7 +298,11 @@ class FakeFront:
                     "account": [self.account],
                 }
                 rows = answers[request.what]
-                connection.send(encode(frames.RspQry(what=request.what, RequestID=request.RequestID, rows=rows, last=True)))
+                connection.send(
+                    encode(
+                        frames.RspQry(what=request.what, RequestID=request.RequestID, rows=rows, last=True)
+                    )
+                )
             elif isinstance(request, frames.ReqOrderInsert):
                 self.on_insert(request)
 
@@ -303,4 +324,7 @@ class FakeFront:
         )
         connection.send(encode(answer))
         if request.front == "td":
-            self.send(*(frames.RtnOrder(order=row) for row in self.orders), *(frames.RtnTrade(trade=row) for row in self.trades))
+            self.send(
+                *(frames.RtnOrder(order=row) for row in self.orders),
+                *(frames.RtnTrade(trade=row) for row in self.trades),
+            )

@@ -1,8 +1,9 @@
 """A gateway without trading: what the host starts, watches and asks, and nothing more.
 
-Its userid says how it behaves: `refused` and `silent` are its front's answers to the login, `broken` ends before it listens,
-`stubborn` does not end when it is asked to, `newer` speaks another version's protocol, `idle` has no orders. A
-file `<data>/refuse` has every login refused from then on. What it is told of strategies goes to a file `<data>/told-<account>`.
+Its userid says how it behaves: `refused` and `silent` are its front's answers to the login, `broken` ends
+before it listens, `stubborn` does not end when it is asked to, `newer` speaks another version's protocol,
+`idle` has no orders. A file `<data>/refuse` has every login refused from then on. What it is told of
+strategies goes to a file `<data>/told-<account>`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Any
 
 import orjson
 
-from app.gateway import channel
-from app.gateway.messages import AwaitLogin, CheckPassword, Done, Json, ReadLists, ShutDown, StrategyChanged
-from app.gateway.registry import PROTOCOL, Registry
-from app.gateway.rpc import RpcServer
 from app.lib.errors import BadInput, FrontUnreachable, LoginRefused
 from app.settings import Settings
+from app.wire import channel
+from app.wire.messages import AwaitLogin, CheckPassword, Done, Json, ReadLists, ShutDown, StrategyChanged
+from app.wire.registry import PROTOCOL, Registry
+from app.wire.rpc import RpcServer
 
 REFUSED = "CTP:不合法的登录"
 
@@ -56,7 +57,14 @@ def main() -> None:
                     raise LoginRefused("密码与登录时不同", code="PASSWORD_DIFFERS")
                 return Done()
             case ReadLists():
-                return Json(orjson.dumps({"active_order_list": [] if who["userid"] == "idle" else [{}, {}], "position_list": []}))
+                return Json(
+                    orjson.dumps(
+                        {
+                            "active_order_list": [] if who["userid"] == "idle" else [{}, {}],
+                            "position_list": [],
+                        }
+                    )
+                )
             case StrategyChanged():
                 with open(settings.data_dir / f"told-{who['account']}", "ab") as told_file:
                     told_file.write(request.payload + b"\n")
@@ -79,7 +87,10 @@ def main() -> None:
         kind="gateway",
         address=server.address,
         protocol=PROTOCOL + 1 if who["userid"] == "newer" else PROTOCOL,
-        **{key: who[key] for key in ("account", "interface", "brokerid", "userid", "td_address", "md_address")},
+        **{
+            key: who[key]
+            for key in ("account", "interface", "brokerid", "userid", "td_address", "md_address")
+        },
     )
     try:
         if refused:

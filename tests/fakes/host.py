@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from app import logs
-from app.gateway.host.host import run
+from app.host.host import run
 from app.settings import Settings
 
 GATEWAY = (sys.executable, "-m", "tests.fakes.gateway")

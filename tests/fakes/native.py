@@ -1,7 +1,9 @@
-"""Stand-ins for the binding's TdApi and MdApi, written by hand: they call back in a thread of their own, as the binding does.
+"""Stand-ins for the binding's TdApi and MdApi, written by hand: they call back in a thread of their own, as
+the binding does.
 
-What they answer with are the rows of tests/fakes/front.py as dicts. `returns` are values that the next requests of a name give back
-instead of 0, in order, or exceptions that they raise; such a request is not answered.
+What they answer with are the rows of tests/fakes/front.py as dicts. `returns` are values that the next
+requests of a name give back instead of 0, in order, or exceptions that they raise; such a request is not
+answered.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from app.counter.frames import OrderField, TradeField
+from app.wire.frames import OrderField, TradeField
 from tests.fakes import front
 
 FINE: dict[str, Any] = {"ErrorID": 0, "ErrorMsg": ""}
@@ -32,9 +34,19 @@ class Desk:
         self.returns: defaultdict[str, list[int | Exception]] = defaultdict(list)
         self.reachable = True
         self.silent: set[str] = set()  # requests that are taken and not answered
-        self.errors: dict[str, dict[str, Any]] = {}  # by the callback that tells it, `md.…` those of the market front alone
-        self.entered: set[str] = set()  # trading days on which this user has logged in to trading: LoginVerify=yes
-        self.login = {"TradingDay": front.DAY, "LoginTime": "09:30:00", "FrontID": 1, "SessionID": 7, "MaxOrderRef": "          0"}
+        self.errors: dict[
+            str, dict[str, Any]
+        ] = {}  # by the callback that tells it, `md.…` those of the market front alone
+        self.entered: set[str] = (
+            set()
+        )  # trading days on which this user has logged in to trading: LoginVerify=yes
+        self.login = {
+            "TradingDay": front.DAY,
+            "LoginTime": "09:30:00",
+            "FrontID": 1,
+            "SessionID": 7,
+            "MaxOrderRef": "          0",
+        }
         self.instruments = [as_dict(front.instrument())]
         self.orders: list[OrderField] = []
         self.trades: list[TradeField] = []
@@ -109,7 +121,9 @@ class Binding:
             raise value
         return value
 
-    def _answer(self, name: str, request: dict[str, Any], callback: str, rows: list[dict[str, Any]], reqid: int) -> int:
+    def _answer(
+        self, name: str, request: dict[str, Any], callback: str, rows: list[dict[str, Any]], reqid: int
+    ) -> int:
         result = self._note(name, request)
         if result == 0 and name not in self.desk.silent:
             error = self._error(callback)
@@ -160,33 +174,65 @@ class FakeTd(Binding):
         return self._answer("reqQryInstrument", request, "onRspQryInstrument", self.desk.instruments, reqid)
 
     def reqQryOrder(self, request: dict[str, Any], reqid: int) -> int:
-        return self._answer("reqQryOrder", request, "onRspQryOrder", [as_dict(row) for row in self.desk.orders], reqid)
+        return self._answer(
+            "reqQryOrder", request, "onRspQryOrder", [as_dict(row) for row in self.desk.orders], reqid
+        )
 
     def reqQryTrade(self, request: dict[str, Any], reqid: int) -> int:
-        return self._answer("reqQryTrade", request, "onRspQryTrade", [as_dict(row) for row in self.desk.trades], reqid)
+        return self._answer(
+            "reqQryTrade", request, "onRspQryTrade", [as_dict(row) for row in self.desk.trades], reqid
+        )
 
     def reqQryInvestorPosition(self, request: dict[str, Any], reqid: int) -> int:
-        return self._answer("reqQryInvestorPosition", request, "onRspQryInvestorPosition", self.desk.positions, reqid)
+        return self._answer(
+            "reqQryInvestorPosition", request, "onRspQryInvestorPosition", self.desk.positions, reqid
+        )
 
     def reqQryInvestorPositionDetail(self, request: dict[str, Any], reqid: int) -> int:
-        return self._answer("reqQryInvestorPositionDetail", request, "onRspQryInvestorPositionDetail", self.desk.details, reqid)
+        return self._answer(
+            "reqQryInvestorPositionDetail",
+            request,
+            "onRspQryInvestorPositionDetail",
+            self.desk.details,
+            reqid,
+        )
 
     def reqQryTradingAccount(self, request: dict[str, Any], reqid: int) -> int:
         return self._answer(
-            "reqQryTradingAccount", request, "onRspQryTradingAccount", [self.desk.account] if self.desk.account else [], reqid
+            "reqQryTradingAccount",
+            request,
+            "onRspQryTradingAccount",
+            [self.desk.account] if self.desk.account else [],
+            reqid,
         )
 
     def reqQryDepthMarketData(self, request: dict[str, Any], reqid: int) -> int:
-        return self._answer("reqQryDepthMarketData", request, "onRspQryDepthMarketData", self.desk.quotes, reqid)
+        return self._answer(
+            "reqQryDepthMarketData", request, "onRspQryDepthMarketData", self.desk.quotes, reqid
+        )
 
     def reqQryInstrumentMarginRate(self, request: dict[str, Any], reqid: int) -> int:
-        return self._answer("reqQryInstrumentMarginRate", request, "onRspQryInstrumentMarginRate", self.desk.margins, reqid)
+        return self._answer(
+            "reqQryInstrumentMarginRate", request, "onRspQryInstrumentMarginRate", self.desk.margins, reqid
+        )
 
     def reqQryExchangeMarginRate(self, request: dict[str, Any], reqid: int) -> int:
-        return self._answer("reqQryExchangeMarginRate", request, "onRspQryExchangeMarginRate", self.desk.exchange_margins, reqid)
+        return self._answer(
+            "reqQryExchangeMarginRate",
+            request,
+            "onRspQryExchangeMarginRate",
+            self.desk.exchange_margins,
+            reqid,
+        )
 
     def reqQryInstrumentCommissionRate(self, request: dict[str, Any], reqid: int) -> int:
-        return self._answer("reqQryInstrumentCommissionRate", request, "onRspQryInstrumentCommissionRate", self.desk.commissions, reqid)
+        return self._answer(
+            "reqQryInstrumentCommissionRate",
+            request,
+            "onRspQryInstrumentCommissionRate",
+            self.desk.commissions,
+            reqid,
+        )
 
     def reqQrySettlementInfo(self, request: dict[str, Any], reqid: int) -> int:
         parts = [{"TradingDay": "20250606", "Content": part} for part in self.desk.statement]

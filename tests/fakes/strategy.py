@@ -1,8 +1,8 @@
 """A strategy without ctpbee: what the host starts, watches and ends, and nothing more.
 
-A comment `# does: …` in its file says how it behaves: `fails` in on_init, `quits` like one that fails and cannot say why, `crashes` once
-it runs, `loops` and hears no SIGTERM, `eats` 200 MB, `breeds` 40 children, `waits` to be ready until there is a file `<data>/go`,
-`parents` one child in a session of its own.
+A comment `# does: …` in its file says how it behaves: `fails` in on_init, `quits` like one that fails and
+cannot say why, `crashes` once it runs, `loops` and hears no SIGTERM, `eats` 200 MB, `breeds` 40 children,
+`waits` to be ready until there is a file `<data>/go`, `parents` one child in a session of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import threading
 from pathlib import Path
 
 from app.settings import Settings
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 SLEEPER = ["sleep", "600"]
 
@@ -32,7 +32,12 @@ def main() -> None:
         starts.write(json.dumps({"pid": os.getpid(), "text": text, **start}) + "\n")
     folder = settings.data_dir / "accounts" / start["account"] / "strategies" / start["name"]
     if does == "fails":
-        report = {"message": "ValueError: 坏了", "traceback": "Traceback …", "line": 7, "time": "2025-06-05 10:00:00"}
+        report = {
+            "message": "ValueError: 坏了",
+            "traceback": "Traceback …",
+            "line": 7,
+            "time": "2025-06-05 10:00:00",
+        }
         (folder / "error.json").write_text(json.dumps(report), "utf-8")
         sys.exit(5)
     if does == "quits":

@@ -1,4 +1,6 @@
-"""The web by itself: an app on a data directory of its own, and gateways written by hand that record what reaches them."""
+"""The web by itself: an app on a data directory of its own, and gateways written by hand that record what
+reaches them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.gateway.messages import (
+from app.lib.errors import BadInput, LoginRefused, NeedsLogin, NotFound, OrderRefused
+from app.lib.strategy_lib import parse
+from app.settings import Settings
+from app.wire.messages import (
     AccountInfo,
     Accounts,
     AnyRequest,
@@ -57,25 +62,27 @@ from app.gateway.messages import (
     Unsubscribe,
     WriteConfig,
 )
-from app.gateway.registry import Entry, account_key
-from app.lib.errors import BadInput, LoginRefused, NeedsLogin, NotFound, OrderRefused
-from app.lib.strategy_lib import parse
-from app.settings import Settings
+from app.wire.registry import Entry, account_key
 from tests.fakes.workshop import FakeWorkshop
 
 LISTS = b'{"position_list":[],"active_order_list":[],"trade_list":[],"order_list":[],"log_history":[]}'
-CONTRACTS = {"rb2501.SHFE": (1.0, 3000.0, 4000.0), "ag2412.SHFE": (1.0, 7000.0, 8000.0)}  # tick, lower and upper limit
+CONTRACTS = {
+    "rb2501.SHFE": (1.0, 3000.0, 4000.0),
+    "ag2412.SHFE": (1.0, 7000.0, 8000.0),
+}  # tick, lower and upper limit
 WRONG_PASSWORD = "CTP:不合法的登录"
 
 
-FRONTS = {front: {"state": "ready", "reason": "", "since": "2025-06-05 10:00:00.000"} for front in ("td", "md")}
+FRONTS = {
+    front: {"state": "ready", "reason": "", "since": "2025-06-05 10:00:00.000"} for front in ("td", "md")
+}
 
 
 class FakeGateways:
-    """Stands where app.gateway.client.Gateways does: answers as a gateway would, and remembers.
+    """Stands where app.web.gateways.Gateways does: answers as a gateway would, and remembers.
 
-    `heard` is all that was asked; `sent` what would have gone on to a counter. `answers` overrides a kind of request: a reply,
-    an exception to raise, or a function of the request.
+    `heard` is all that was asked; `sent` what would have gone on to a counter. `answers` overrides a kind of
+    request: a reply, an exception to raise, or a function of the request.
     """
 
     def __init__(self) -> None:
@@ -109,7 +116,10 @@ class FakeGateways:
         return LoggedOut(self.working)
 
     def accounts(self) -> list[Entry]:
-        return [Entry(name=f"gateway-{account}", kind="gateway", pid=0, started=0.0, account=account) for account in sorted(self.running)]
+        return [
+            Entry(name=f"gateway-{account}", kind="gateway", pid=0, started=0.0, account=account)
+            for account in sorted(self.running)
+        ]
 
     def request_snapshot(self, account: str) -> None:
         return None
@@ -128,7 +138,9 @@ class FakeGateways:
             return self._overridden(request)
         match request:
             case ListAccounts():
-                return Accounts([AccountInfo(account, "sim", "9999", "demo", "ready") for account in sorted(self.running)])
+                return Accounts(
+                    [AccountInfo(account, "sim", "9999", "demo", "ready") for account in sorted(self.running)]
+                )
             case ListStrategies(name=""):
                 return Json(b"[]")
             case ListStrategies():
@@ -188,7 +200,11 @@ class FakeGateways:
                 return Counted(len(CONTRACTS))
             case DescribeContract():
                 try:
-                    return Json(orjson.dumps({"local_symbol": self._resolve(request.symbol, "symbol"), "pricetick": 1}))
+                    return Json(
+                        orjson.dumps(
+                            {"local_symbol": self._resolve(request.symbol, "symbol"), "pricetick": 1}
+                        )
+                    )
                 except BadInput:
                     raise NotFound("不认识的合约") from None
             case ReadLists():
@@ -213,7 +229,9 @@ class FakeGateways:
             case ReadMetrics():
                 return Json(b"[]")
             case ReadStrategy():
-                return Json(orjson.dumps({"orders": [], "trades": [], "positions": [], "profit": {}, "limits": {}}))
+                return Json(
+                    orjson.dumps({"orders": [], "trades": [], "positions": [], "profit": {}, "limits": {}})
+                )
             case SetStrategyLimits():
                 self.sent.append(request)
                 return Done()
@@ -237,7 +255,9 @@ class FakeGateways:
 
 
 class Auth:
-    """A trader at the client: `auth.log_in()` is one line, then `auth.get(...)` and the rest carry the token."""
+    """A trader at the client: `auth.log_in()` is one line, then `auth.get(...)` and the rest carry the
+    token.
+    """
 
     def __init__(self, client: FlaskClient) -> None:
         self.client: Any = client
@@ -251,7 +271,9 @@ class Auth:
         return self
 
     def try_log_in(self, **fields: str) -> Any:
-        return self.client.post("/login", data={"authorization": "000000", "brokerid": "9999", "interface": "sim"} | fields)
+        return self.client.post(
+            "/login", data={"authorization": "000000", "brokerid": "9999", "interface": "sim"} | fields
+        )
 
     def ask(self, method: str, path: str, **how: Any) -> Any:
         headers = {"Authorization": f"{self.scheme} {self.token}"} | how.pop("headers", {})
@@ -269,7 +291,12 @@ def apps(data_dir: Path, gateways: FakeGateways) -> Iterator[Callable[..., Flask
     made: list[Flask] = []
 
     def make(**options: Any) -> Flask:
-        values = {"data_dir": data_dir, "async_mode": "threading", "login_per_address": 1_000_000, "login_per_account": 1_000_000} | options
+        values = {
+            "data_dir": data_dir,
+            "async_mode": "threading",
+            "login_per_address": 1_000_000,
+            "login_per_account": 1_000_000,
+        } | options
         app = create_app(Settings.load(environment={}, **values), gateways)  # type: ignore[arg-type]
         app.config["WORKSHOP"] = FakeWorkshop()
         app.testing = True

@@ -1,4 +1,6 @@
-"""The web as it is really run, in a process of its own under each async mode: nothing that a gateway pushes gets lost."""
+"""The web as it is really run, in a process of its own under each async mode: nothing that a gateway pushes
+gets lost.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +24,16 @@ import websocket
 from app.auth import Tokens, signing_key
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
-from tests.confinement import confined
-from tests.integration.fake_gateway import FakeGateway
+from tests.fakes.gateway_process import FakeGateway
 from tests.integration.test_sockets import Page
-from tests.waiting import eventually
+from tests.support.confinement import confined
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "sim-9999-demo"
 
 WEB = """
-from app.async_mode import patch
+from app.web.async_mode import patch
 patch(None)
 import signal
 import sys
@@ -56,7 +58,9 @@ class WebProcess:
     """A web on a data directory, with a token of the account."""
 
     def __init__(self, data_dir: Path, mode: str, preparation: str = "", descriptors: int = 0) -> None:
-        """`preparation` is run in it before it serves; `descriptors`: how many it may have, 0 for as many as we."""
+        """`preparation` is run in it before it serves; `descriptors`: how many it may have, 0 for as many as
+        we.
+        """
         store = SqliteStore(data_dir / "server.db")
         self.token = Tokens(signing_key(data_dir / "secret.key"), store, 1).issue(ACCOUNT)
         store.close()
@@ -73,7 +77,9 @@ class WebProcess:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))) if descriptors else None,
+                preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)))
+                if descriptors
+                else None,
             )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
@@ -122,12 +128,16 @@ def web(mode: str, tmp_path: Path, gateway: FakeGateway) -> Iterator[WebProcess]
 @pytest.fixture
 def hasty_web(mode: str, tmp_path: Path) -> Iterator[WebProcess]:
     """It gives the reading of a text a second and a half."""
-    made = WebProcess(tmp_path, mode, preparation="from app.workshop import workshop; workshop.CHECK_SECONDS = 1.5")
+    made = WebProcess(
+        tmp_path, mode, preparation="from app.workshop import workshop; workshop.CHECK_SECONDS = 1.5"
+    )
     yield made
     made.close()
 
 
-def test_a_thousand_pushes_all_arrive_in_order_and_the_web_ends_in_time(web: WebProcess, gateway: FakeGateway) -> None:
+def test_a_thousand_pushes_all_arrive_in_order_and_the_web_ends_in_time(
+    web: WebProcess, gateway: FakeGateway
+) -> None:
     pages = [Page(web.url, web.token, "websocket"), Page(web.url, web.token, "polling")]
     for _ in range(1000):
         gateway.update()
@@ -135,7 +145,11 @@ def test_a_thousand_pushes_all_arrive_in_order_and_the_web_ends_in_time(web: Web
         page.wait("order_update", 1000)
         assert [event["seq"] for event in page.all("order_update")] == list(range(1, 1001))
     for number in range(1000):
-        gateway.push("tick", {"type": "tick", "data": {"local_symbol": f"x{number}", "last_price": number}}, f"x{number}")
+        gateway.push(
+            "tick",
+            {"type": "tick", "data": {"local_symbol": f"x{number}", "last_price": number}},
+            f"x{number}",
+        )
     for page in pages:
         page.wait("tick", 1000)
         assert {event["data"]["last_price"] for event in page.all("tick")} == set(range(1000))
@@ -145,8 +159,12 @@ def test_a_thousand_pushes_all_arrive_in_order_and_the_web_ends_in_time(web: Web
         page.wait_closed()
 
 
-def test_a_page_that_reads_slowly_gets_every_byte_as_it_was_sent(web: WebProcess, gateway: FakeGateway) -> None:
-    ws = websocket.create_connection(f"ws://127.0.0.1:{web.port}/socket.io/?EIO=4&transport=websocket", timeout=20)
+def test_a_page_that_reads_slowly_gets_every_byte_as_it_was_sent(
+    web: WebProcess, gateway: FakeGateway
+) -> None:
+    ws = websocket.create_connection(
+        f"ws://127.0.0.1:{web.port}/socket.io/?EIO=4&transport=websocket", timeout=20
+    )
     try:
         assert str(ws.recv()).startswith("0{")
         ws.send("40")
@@ -154,7 +172,9 @@ def test_a_page_that_reads_slowly_gets_every_byte_as_it_was_sent(web: WebProcess
         ws.send(f'42["identify",{{"token":"{web.token}"}}]')
         while '"snapshot"' not in str(ws.recv()):
             pass
-        texts = [str(number) + "金" * 100_000 for number in range(24)]  # 7 MB, more than the system's buffers hold
+        texts = [
+            str(number) + "金" * 100_000 for number in range(24)
+        ]  # 7 MB, more than the system's buffers hold
         for text in texts:
             gateway.push("log", {"message": text})
         gateway.update()
@@ -172,18 +192,26 @@ def test_a_page_that_reads_slowly_gets_every_byte_as_it_was_sent(web: WebProcess
 
 
 @confined
-def test_while_code_runs_others_are_served_and_it_dies_with_the_web(web: WebProcess, gateway: FakeGateway) -> None:
+def test_while_code_runs_others_are_served_and_it_dies_with_the_web(
+    web: WebProcess, gateway: FakeGateway
+) -> None:
     page = Page(web.url, web.token, "websocket")
     headers = {"Authorization": f"Bearer {web.token}"}
     ended: list[Any] = []
 
     def ask(path: str, text: str) -> None:
         try:
-            ended.append(requests.post(f"{web.url}{path}", data={"text": text}, headers=headers, timeout=30).json()["data"])
+            ended.append(
+                requests.post(f"{web.url}{path}", data={"text": text}, headers=headers, timeout=30).json()[
+                    "data"
+                ]
+            )
         except requests.ConnectionError:
             ended.append("the web was killed")
 
-    running = threading.Thread(target=ask, args=("/run_code", "print(1, flush=True)\nimport time\ntime.sleep(60)"))
+    running = threading.Thread(
+        target=ask, args=("/run_code", "print(1, flush=True)\nimport time\ntime.sleep(60)")
+    )
     running.start()
     eventually(lambda: "strategy.py" in commands(web), "the text runs")
     ask("/check_code", "x = 1\n")
@@ -202,10 +230,16 @@ def test_while_code_runs_others_are_served_and_it_dies_with_the_web(web: WebProc
 TAKES_TOO_LONG = "x = 1\n" + "if x:\n    x = 2\n" * 8000
 
 
-def test_code_that_takes_too_long_to_read_is_called_too_complex_and_leaves_nothing(hasty_web: WebProcess) -> None:
-    """Under eventlet subprocess's own TimeoutExpired is a class that no name of ours catches: it was a 500."""
+def test_code_that_takes_too_long_to_read_is_called_too_complex_and_leaves_nothing(
+    hasty_web: WebProcess,
+) -> None:
+    """Under eventlet subprocess's own TimeoutExpired is a class that no name of ours catches: it was a
+    500.
+    """
     headers = {"Authorization": f"Bearer {hasty_web.token}"}
-    answer = requests.post(f"{hasty_web.url}/check_code", data={"text": TAKES_TOO_LONG}, headers=headers, timeout=30)
+    answer = requests.post(
+        f"{hasty_web.url}/check_code", data={"text": TAKES_TOO_LONG}, headers=headers, timeout=30
+    )
     assert (answer.status_code, answer.json().get("error")) == (400, "TOO_COMPLEX")
     assert list(hasty_web.temporary.iterdir()) == []
     assert "app.workshop" not in commands(hasty_web)

@@ -18,14 +18,14 @@ import msgspec
 import pytest
 
 from app import data_dir
-from app.backup import BadBackup, CannotWrite, Manifest, StillRunning, back_up, restore
+from app.commands.backup import BadBackup, CannotWrite, Manifest, StillRunning, back_up, restore
 from app.counter.state import State
-from app.gateway.process import Lock
-from app.gateway.registry import Registry
 from app.lib.errors import SettingsError
 from app.model import open_store
+from app.process.child import Lock
 from app.settings import Settings
-from tests.waiting import eventually
+from app.wire.registry import Registry
+from tests.support.waiting import eventually
 
 ACCOUNT = "sim-9999-demo"
 Said = list[str]
@@ -57,7 +57,9 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "elsewhere" / "data", strategies_dir=tmp_path / "elsewhere" / "strategies")
+    return Settings(
+        data_dir=tmp_path / "elsewhere" / "data", strategies_dir=tmp_path / "elsewhere" / "strategies"
+    )
 
 
 @pytest.fixture
@@ -65,7 +67,9 @@ def archive(settings: Settings, tmp_path: Path) -> Path:
     return back_up(settings, tmp_path / "b.tar.gz", print)
 
 
-def test_what_is_restored_is_what_was_backed_up_and_nothing_of_what_ran(settings: Settings, elsewhere: Settings, archive: Path) -> None:
+def test_what_is_restored_is_what_was_backed_up_and_nothing_of_what_ran(
+    settings: Settings, elsewhere: Settings, archive: Path
+) -> None:
     said: Said = []
     restore(elsewhere, archive, False, said.append)
     for scope in ("server", "host", ACCOUNT):
@@ -79,20 +83,26 @@ def test_what_is_restored_is_what_was_backed_up_and_nothing_of_what_ran(settings
     assert (elsewhere.data_dir / "accounts" / ACCOUNT / "strategies" / "双均线" / "strategy.log").exists()
     assert (elsewhere.strategies_dir / "双均线.py").read_text("utf-8") == "# one"
     assert (elsewhere.strategies_dir / ACCOUNT / "双均线.py").read_text("utf-8") == "# my own"
-    assert not (elsewhere.data_dir / "logs").exists() and not (elsewhere.data_dir / "run" / "host.sock").exists()
+    assert not (elsewhere.data_dir / "logs").exists()
+    assert not (elsewhere.data_dir / "run" / "host.sock").exists()
     assert data_dir.version_of(elsewhere.data_dir) == data_dir.VERSION
     data_dir.prepare(elsewhere.data_dir)
     assert "备份" in said[-1]
     with tarfile.open(archive) as members:
         names = members.getnames()
-    assert names.index("data/counter/counter.db") > names.index(f"data/accounts/{ACCOUNT}/account.db")  # the truth is the newest
+    assert names.index("data/counter/counter.db") > names.index(
+        f"data/accounts/{ACCOUNT}/account.db"
+    )  # the truth is the newest
 
 
-def test_the_archive_is_its_owners_alone_and_a_directory_gets_a_new_one_each_time(settings: Settings, tmp_path: Path) -> None:
+def test_the_archive_is_its_owners_alone_and_a_directory_gets_a_new_one_each_time(
+    settings: Settings, tmp_path: Path
+) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
     made = back_up(settings, folder, print)
-    assert made.parent == folder and stat.S_IMODE(made.stat().st_mode) == 0o600
+    assert made.parent == folder
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
     assert [path.name for path in folder.iterdir()] == [made.name]  # nothing half done beside it
 
 
@@ -147,7 +157,9 @@ def test_nothing_is_restored_under_what_runs(settings: Settings, archive: Path) 
     assert (settings.data_dir / "secret.key").exists()
 
 
-def test_nothing_is_restored_under_a_web_of_uwsgi_which_only_its_lock_tells_of(settings: Settings, archive: Path) -> None:
+def test_nothing_is_restored_under_a_web_of_uwsgi_which_only_its_lock_tells_of(
+    settings: Settings, archive: Path
+) -> None:
     claim = Lock(settings.data_dir, "web-3")
     with pytest.raises(StillRunning, match="web-3"):
         restore(settings, archive, True, lambda _: None)
@@ -171,7 +183,9 @@ def test_what_is_there_is_kept_aside_and_only_when_asked_for(settings: Settings,
 
 def _with_manifest(archive: Path, **changes: object) -> None:
     with tarfile.open(archive) as whole:
-        members = [(entry, file.read() if (file := whole.extractfile(entry)) is not None else b"") for entry in whole]
+        members = [
+            (entry, file.read() if (file := whole.extractfile(entry)) is not None else b"") for entry in whole
+        ]
     manifest = msgspec.structs.replace(msgspec.json.decode(members[0][1], type=Manifest), **changes)
     with tarfile.open(archive, "w:gz") as changed:
         for number, (entry, data) in enumerate(members):
@@ -206,26 +220,40 @@ def test_a_backup_that_is_not_whole_changes_nothing(settings: Settings, archive:
     with pytest.raises(BadBackup):
         restore(settings, archive, True, lambda _: None)
     assert (settings.data_dir / "secret.key").read_bytes() == b"n" * 64
-    assert not list(settings.data_dir.glob(".restoring-*")) and not list(settings.data_dir.glob("before-*"))
+    assert not list(settings.data_dir.glob(".restoring-*"))
+    assert not list(settings.data_dir.glob("before-*"))
 
 
-def test_a_member_that_would_leave_the_directory_is_not_taken_out(settings: Settings, elsewhere: Settings, archive: Path) -> None:
+def test_a_member_that_would_leave_the_directory_is_not_taken_out(
+    settings: Settings, elsewhere: Settings, archive: Path
+) -> None:
     with tarfile.open(archive) as whole:
-        (key,) = [data.read() for entry in whole if entry.name == "data/secret.key" and (data := whole.extractfile(entry))]
+        (key,) = [
+            data.read()
+            for entry in whole
+            if entry.name == "data/secret.key" and (data := whole.extractfile(entry))
+        ]
     with tarfile.open(archive, "w:gz") as crafted:
-        manifest = Manifest(format=1, version=1, created="", files={"../../evil": hashlib.sha256(key).hexdigest()})
+        manifest = Manifest(
+            format=1, version=1, created="", files={"../../evil": hashlib.sha256(key).hexdigest()}
+        )
         for name, data in (("manifest.json", msgspec.json.encode(manifest)), ("../../evil", key)):
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             crafted.addfile(entry, io.BytesIO(data))
     with pytest.raises(BadBackup):
         restore(elsewhere, archive, False, lambda _: None)
-    assert not (elsewhere.data_dir.parent.parent / "evil").exists() and not (elsewhere.data_dir.parent / "evil").exists()
+    assert not (elsewhere.data_dir.parent.parent / "evil").exists()
+    assert not (elsewhere.data_dir.parent / "evil").exists()
 
 
 def _entry(name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE) -> tuple[tarfile.TarInfo, bytes]:
     entry = tarfile.TarInfo(name)
-    entry.type, entry.size, entry.linkname = kind, len(data), "data/secret.key" if kind == tarfile.LNKTYPE else "/etc/passwd"
+    entry.type, entry.size, entry.linkname = (
+        kind,
+        len(data),
+        "data/secret.key" if kind == tarfile.LNKTYPE else "/etc/passwd",
+    )
     return entry, data
 
 
@@ -247,17 +275,26 @@ def _entry(name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE) -> tuple
     ],
     ids=lambda hostile: f"{hostile[0].name}-{hostile[0].type.decode()}",
 )
-def test_a_crafted_archive_changes_nothing(settings: Settings, archive: Path, hostile: tuple[tarfile.TarInfo, bytes]) -> None:
+def test_a_crafted_archive_changes_nothing(
+    settings: Settings, archive: Path, hostile: tuple[tarfile.TarInfo, bytes]
+) -> None:
     """Each was in part put in place, or an exception of tarfile's."""
 
     def everything() -> dict[Path, bytes]:
-        return {path: path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file() and "locks" not in path.parts}
+        return {
+            path: path.read_bytes()
+            for path in settings.data_dir.rglob("*")
+            if path.is_file() and "locks" not in path.parts
+        }
 
     before = everything()
     entry, data = hostile
     key = b"k" * 64
     files = {"data/secret.key": hashlib.sha256(key).hexdigest(), entry.name: hashlib.sha256(data).hexdigest()}
-    members = [_entry("manifest.json", msgspec.json.encode(Manifest(format=1, version=1, created="", files=files))), hostile]
+    members = [
+        _entry("manifest.json", msgspec.json.encode(Manifest(format=1, version=1, created="", files=files))),
+        hostile,
+    ]
     if entry.name != "data/secret.key":
         members.append(_entry("data/secret.key", key))
     with tarfile.open(archive, "w:gz") as crafted:
@@ -317,7 +354,9 @@ def test_what_is_no_data_directory_is_not_backed_up(tmp_path: Path) -> None:
         back_up(Settings(data_dir=tmp_path), tmp_path / "b.tar.gz", print)
 
 
-def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left_there(settings: Settings, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left_there(
+    settings: Settings, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotWrite, match="file"):
         back_up(settings, tmp_path / "file" / "b.tar.gz", print)
@@ -332,7 +371,7 @@ def test_a_backup_that_the_system_breaks_off_says_why_and_leaves_nothing(
 
     folder = tmp_path / "backups"
     folder.mkdir()
-    monkeypatch.setattr("app.backup.os.fsync", refuse)
+    monkeypatch.setattr("app.commands.backup.os.fsync", refuse)
     with pytest.raises(CannotWrite, match=said):
         back_up(settings, folder, print)
     assert list(folder.iterdir()) == []

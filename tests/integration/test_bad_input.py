@@ -1,4 +1,6 @@
-"""Bad input, over every route: a clear envelope that names the parameter, never a 500, and nothing is sent."""
+"""Bad input, over every route: a clear envelope that names the parameter, never a 500, and nothing is
+sent.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,19 @@ import orjson
 import pytest
 from flask import Flask
 
-from app.gateway.messages import LogIn
+from app.wire.messages import LogIn
 from tests.integration.conftest import Auth, FakeGateways, apps
 
 # What can be wrong with a value, by what the parameter is. "missing" is not sent at all.
 MISSING = object()
 ANYTHING: dict[str, Any] = {"missing": MISSING, "empty": "", "null": None}
-CONTROL = {"newline": "a\nb", "nul": "a\x00b", "escape": "\x1b[2J", "surrogate": "\ud800", "line separator": "a\u2028b"}
+CONTROL = {
+    "newline": "a\nb",
+    "nul": "a\x00b",
+    "escape": "\x1b[2J",
+    "surrogate": "\ud800",
+    "line separator": "a\u2028b",
+}
 NOT_TEXT = {"bool for text": True, "list": ["a"], "object": {"a": 1}, "fraction": 1.5, "huge": "x" * 100_000}
 NOT_NUMBER = {
     "word": "abc",
@@ -48,7 +56,13 @@ SYMBOL = TEXT | {
 }
 EXCHANGE = TEXT | {"unknown": "NYSE", "another one": "DCE"}
 WORD = TEXT | {"unknown": "sideways", "number": 1}
-VOLUME = NOT_NUMBER | {"negative": -1, "zero": 0, "fraction": 1.5, "more than the contract allows": 501, "more than anybody has": 10**9}
+VOLUME = NOT_NUMBER | {
+    "negative": -1,
+    "zero": 0,
+    "fraction": 1.5,
+    "more than the contract allows": 501,
+    "more than anybody has": 10**9,
+}
 PRICE = NOT_NUMBER | {
     "negative": -3500,
     "zero": 0,
@@ -63,7 +77,9 @@ CONFIG_NUMBER = {name: NOT_NUMBER[name] for name in NOT_NUMBER if name not in ("
 
 
 class Route(NamedTuple):
-    """A route with parameters that are right, and what can be wrong with each; `optional` ones may be left out or empty."""
+    """A route with parameters that are right, and what can be wrong with each; `optional` ones may be left
+    out or empty.
+    """
 
     method: str
     path: str
@@ -105,7 +121,14 @@ ORDER = {
     "exchange": "SHFE",
     "client_order_id": "mine-1",
 }
-BAR = {"local_symbol": "rb2501.SHFE", "interval": "1m", "cut": "session", "start": 1000, "end": 2000, "limit": 10}
+BAR = {
+    "local_symbol": "rb2501.SHFE",
+    "interval": "1m",
+    "cut": "session",
+    "start": 1000,
+    "end": 2000,
+    "limit": 10,
+}
 CONFIG = {
     "REFRESH_INTERVAL": 3,
     "INSTRUMENT_INDEPEND": False,
@@ -116,11 +139,25 @@ CONFIG = {
     "CLOSE_PATTERN": "today",
     "SHARED_FUNC": False,
 }
-CLOSE = {"local_symbol": "rb2501.SHFE", "volume": 2, "direction": "long", "exchange": "SHFE", "symbol": "rb2501"}
+CLOSE = {
+    "local_symbol": "rb2501.SHFE",
+    "volume": 2,
+    "direction": "long",
+    "exchange": "SHFE",
+    "symbol": "rb2501",
+}
 
-STRATEGY_NAME = TEXT | {"path": "../../etc/passwd", "keyword": "class", "device": "nul", "too long": "x" * 300, "file": "a.py"}
+STRATEGY_NAME = TEXT | {
+    "path": "../../etc/passwd",
+    "keyword": "class",
+    "device": "nul",
+    "too long": "x" * 300,
+    "file": "a.py",
+}
 STRATEGY = "from ctpbee import CtpbeeApi\n\n\nclass Mine(CtpbeeApi):\n    pass\n\n\next = Mine('双均线')\n"
-CODE = {what: value for what, value in NOT_TEXT.items() if what != "huge"} | {"too long": "x" * (256 * 1024 + 1)}
+CODE = {what: value for what, value in NOT_TEXT.items() if what != "huge"} | {
+    "too long": "x" * (256 * 1024 + 1)
+}
 
 ROUTES = [
     Route(
@@ -141,14 +178,24 @@ ROUTES = [
     Route(
         "POST",
         "/login",
-        LOGIN | {"interface": "ctp", "td_address": "tcp://1.2.3.4:10201", "md_address": "tcp://front.example:10211"},
+        LOGIN
+        | {
+            "interface": "ctp",
+            "td_address": "tcp://1.2.3.4:10201",
+            "md_address": "tcp://front.example:10211",
+        },
         {"brokerid": TEXT, "td_address": FRONT, "md_address": FRONT},
     ),
     Route(
         "POST",
         "/password",
         LOGIN
-        | {"interface": "ctp", "td_address": "tcp://1.2.3.4:10201", "md_address": "tcp://front.example:10211", "new_password": "better"},
+        | {
+            "interface": "ctp",
+            "td_address": "tcp://1.2.3.4:10201",
+            "md_address": "tcp://front.example:10211",
+            "new_password": "better",
+        },
         {
             "new_password": TEXT | {"too long": "p" * 41},
             "password": TEXT | {"too long": "p" * 129},
@@ -177,7 +224,14 @@ ROUTES = [
         "POST",
         "/market",
         {"symbol": "rb2501.SHFE"},
-        {"symbol": SYMBOL | {"commas": ",,", "one of two": "rb2501,zz9912", "too many": ",".join(f"a{n:04d}" for n in range(2000))}},
+        {
+            "symbol": SYMBOL
+            | {
+                "commas": ",,",
+                "one of two": "rb2501,zz9912",
+                "too many": ",".join(f"a{n:04d}" for n in range(2000)),
+            }
+        },
     ),
     Route("DELETE", "/market", {"symbol": "rb2501.SHFE"}, {"symbol": SYMBOL}, ours=True),
     Route("GET", "/contract", {"symbol": "rb2501.SHFE"}, {"symbol": SYMBOL}, ours=True),
@@ -201,7 +255,12 @@ ROUTES = [
         "DELETE",
         "/order_solve",
         {"order_id": "1_77_1", "local_symbol": "rb2501.SHFE", "exchange": "SHFE", "all": 0},
-        {"order_id": TEXT, "local_symbol": {k: v for k, v in SYMBOL.items() if k != "unknown contract"}, "exchange": EXCHANGE, "all": FLAG},
+        {
+            "order_id": TEXT,
+            "local_symbol": {k: v for k, v in SYMBOL.items() if k != "unknown contract"},
+            "exchange": EXCHANGE,
+            "all": FLAG,
+        },
         optional=frozenset({"local_symbol", "exchange", "all"}),
     ),
     Route(
@@ -210,7 +269,9 @@ ROUTES = [
         CLOSE,
         {
             "local_symbol": SYMBOL,
-            "volume": {what: value for what, value in VOLUME.items() if what != "more than the contract allows"},
+            "volume": {
+                what: value for what, value in VOLUME.items() if what != "more than the contract allows"
+            },
             "direction": WORD,
             "exchange": EXCHANGE,
             "symbol": SYMBOL | {"another contract": "ag2412", "another exchange": "rb2501.DCE"},
@@ -264,7 +325,8 @@ ROUTES = [
         },
         {
             "name": STRATEGY_NAME,
-            "contracts": {what: value for what, value in SYMBOL.items() if what != "unknown contract"} | {"gap": "rb2501.SHFE,,"},
+            "contracts": {what: value for what, value in SYMBOL.items() if what != "unknown contract"}
+            | {"gap": "rb2501.SHFE,,"},
             "max_order_volume": COUNT,
             "max_position": COUNT,
             "max_orders_per_minute": COUNT,
@@ -287,10 +349,22 @@ ROUTES = [
         {"name": STRATEGY_NAME, "version": COUNT},
         optional=frozenset({"version"}),
     ),
-    Route("POST", "/code", {"text": STRATEGY}, {"text": TEXT | CODE | {"class": STRATEGY.replace("(CtpbeeApi)", "")}}),
+    Route(
+        "POST",
+        "/code",
+        {"text": STRATEGY},
+        {"text": TEXT | CODE | {"class": STRATEGY.replace("(CtpbeeApi)", "")}},
+    ),
     Route("POST", "/check_code", {"text": STRATEGY}, {"text": CODE}),
     Route("POST", "/run_code", {"text": "print(1)"}, {"text": CODE}),
-    Route("GET", "/events", {"since": 0, "limit": 10}, {"since": COUNT, "limit": COUNT}, optional=frozenset({"since", "limit"}), ours=True),
+    Route(
+        "GET",
+        "/events",
+        {"since": 0, "limit": 10},
+        {"since": COUNT, "limit": COUNT},
+        optional=frozenset({"since", "limit"}),
+        ours=True,
+    ),
     Route(
         "GET",
         "/settlement",
@@ -372,7 +446,9 @@ def envelope(answer: Any) -> dict[str, Any]:
     """Whatever happened, this is what the answer looks like."""
     assert answer.mimetype == "application/json"
     body: dict[str, Any] = orjson.loads(answer.data)
-    assert isinstance(body["success"], bool) and isinstance(body["msg"], str) and "data" in body
+    assert isinstance(body["success"], bool)
+    assert isinstance(body["msg"], str)
+    assert "data" in body
     return body
 
 
@@ -387,21 +463,32 @@ def test_what_is_right_is_taken(trader: Auth, route: Route) -> None:
 
 
 @pytest.mark.parametrize(("route", "parameter", "value"), CASES)
-def test_what_is_wrong_is_named_and_nothing_is_sent(trader: Auth, gateways: FakeGateways, route: Route, parameter: str, value: Any) -> None:
+def test_what_is_wrong_is_named_and_nothing_is_sent(
+    trader: Auth, gateways: FakeGateways, route: Route, parameter: str, value: Any
+) -> None:
     sent = {name: right for name, right in route.right.items() if name != parameter}
     if value is not MISSING:
         sent[parameter] = value
     for trader.scheme, honest in (("Bearer", route.path != "/login"), ("JWT", route.ours)):
         answer = trader.ask(route.method, route.path, **as_json(sent))
         body = envelope(answer)
-        shown = body["msg"] if route.path == "/run_code" else ""  # where the existing page shows nothing but `data`
-        assert body["success"] is False and body["data"] == shown and body["error"]
+        shown = (
+            body["msg"] if route.path == "/run_code" else ""
+        )  # where the existing page shows nothing but `data`
+        assert body["success"] is False
+        assert body["data"] == shown
+        assert body["error"]
         if body["error"] == "NOT_FOUND":  # an unknown contract of GET /contract
             assert (answer.status_code, route.path) == (404, "/contract")
         else:
             assert answer.status_code == (400 if honest else 200)
-            assert body["parameter"] in (parameter, "exchange" if parameter in ("local_symbol", "symbol") else parameter, "symbol")
-        assert "Traceback" not in body["msg"] and len(body["msg"]) < 200
+            assert body["parameter"] in (
+                parameter,
+                "exchange" if parameter in ("local_symbol", "symbol") else parameter,
+                "symbol",
+            )
+        assert "Traceback" not in body["msg"]
+        assert len(body["msg"]) < 200
         assert nothing_was_sent(gateways)
 
 
@@ -420,7 +507,9 @@ FORM = {
 }
 
 
-@pytest.mark.parametrize(("route", "parameter", "value"), [case for case in CASES if (case.id or "").rpartition(": ")[2] in FORM])
+@pytest.mark.parametrize(
+    ("route", "parameter", "value"), [case for case in CASES if (case.id or "").rpartition(": ")[2] in FORM]
+)
 @pytest.mark.parametrize("way", ["data", "query_string"])
 def test_forms_and_query_strings_are_read_as_strictly(
     trader: Auth, gateways: FakeGateways, route: Route, parameter: str, value: Any, way: str
@@ -430,22 +519,31 @@ def test_forms_and_query_strings_are_read_as_strictly(
         sent[parameter] = str(value)
     answer = trader.ask(route.method, route.path, **{way: sent})
     body = envelope(answer)
-    assert body["success"] is False and answer.status_code in (200, 400, 404)
+    assert body["success"] is False
+    assert answer.status_code in (200, 400, 404)
     assert nothing_was_sent(gateways)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_a_parameter_given_twice_is_not_guessed_at(trader: Auth, gateways: FakeGateways, route: Route) -> None:
+def test_a_parameter_given_twice_is_not_guessed_at(
+    trader: Auth, gateways: FakeGateways, route: Route
+) -> None:
     for parameter, right in route.right.items():
-        answer = trader.ask(route.method, route.path, query_string={parameter: str(right)}, **as_json(route.right))
+        answer = trader.ask(
+            route.method, route.path, query_string={parameter: str(right)}, **as_json(route.right)
+        )
         body = envelope(answer)
         assert (body["success"], body["parameter"]) == (False, parameter)
     assert nothing_was_sent(gateways)
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"null", b"\xff\xfe\x00", b"[" * 50_000, b'{"a":' * 50_000])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'"x"', b"null", b"\xff\xfe\x00", b"[" * 50_000, b'{"a":' * 50_000]
+)
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_a_body_that_is_no_json_object_is_refused(trader: Auth, gateways: FakeGateways, route: Route, body: bytes) -> None:
+def test_a_body_that_is_no_json_object_is_refused(
+    trader: Auth, gateways: FakeGateways, route: Route, body: bytes
+) -> None:
     answer = trader.ask(route.method, route.path, data=body, content_type="application/json")
     assert answer.status_code == (200 if route.path == "/login" else 400)
     assert envelope(answer)["parameter"] == "body"
@@ -453,10 +551,22 @@ def test_a_body_that_is_no_json_object_is_refused(trader: Auth, gateways: FakeGa
 
 
 @pytest.mark.parametrize(
-    "content_type", ["multipart/form-data; boundary=x", "multipart/form-data", "text/plain", "application/xml", "nonsense", ""]
+    "content_type",
+    [
+        "multipart/form-data; boundary=x",
+        "multipart/form-data",
+        "text/plain",
+        "application/xml",
+        "nonsense",
+        "",
+    ],
 )
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "POST"], ids=lambda route: route.name)
-def test_a_body_of_another_kind_is_as_good_as_none(trader: Auth, gateways: FakeGateways, route: Route, content_type: str) -> None:
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.method == "POST"], ids=lambda route: route.name
+)
+def test_a_body_of_another_kind_is_as_good_as_none(
+    trader: Auth, gateways: FakeGateways, route: Route, content_type: str
+) -> None:
     answer = trader.ask(route.method, route.path, data=b"\x00\xff--x\r\nwhatever", content_type=content_type)
     assert answer.status_code in (200, 400)
     assert envelope(answer)["success"] is False
@@ -464,7 +574,9 @@ def test_a_body_of_another_kind_is_as_good_as_none(trader: Auth, gateways: FakeG
 
 
 @pytest.mark.parametrize(("method", "path"), [*PROTECTED, ("POST", "/login"), ("GET", "/nowhere")])
-def test_a_body_over_the_limit_is_413_for_everybody(trader: Auth, gateways: FakeGateways, method: str, path: str) -> None:
+def test_a_body_over_the_limit_is_413_for_everybody(
+    trader: Auth, gateways: FakeGateways, method: str, path: str
+) -> None:
     for trader.scheme in ("Bearer", "JWT"):
         for content_type in ("application/json", "application/x-www-form-urlencoded", "text/plain"):
             answer = trader.ask(method, path, data=b"x" * (1024 * 1024 + 1), content_type=content_type)
@@ -475,12 +587,19 @@ def test_a_body_over_the_limit_is_413_for_everybody(trader: Auth, gateways: Fake
 def test_a_body_without_a_length_is_refused_rather_than_cut_off(trader: Auth, gateways: FakeGateways) -> None:
     chunked = {"wsgi.input_terminated": True, "CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
     body = io.BytesIO(b"symbol=rb2501&padding=" + b"x" * 1024 * 1024)
-    answer = trader.ask("POST", "/market", input_stream=body, content_type="application/x-www-form-urlencoded", environ_overrides=chunked)
+    answer = trader.ask(
+        "POST",
+        "/market",
+        input_stream=body,
+        content_type="application/x-www-form-urlencoded",
+        environ_overrides=chunked,
+    )
     assert (answer.status_code, envelope(answer)["error"]) == (411, "LENGTH_REQUIRED")
     assert gateways.heard == []
 
 
-# ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── tokens
+# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def bad_headers(app: Flask, good: str) -> dict[str, str]:
@@ -511,20 +630,31 @@ def bad_headers(app: Flask, good: str) -> dict[str, str]:
 def test_without_a_living_token_there_is_nothing_but_token_error(
     app: Flask, trader: Auth, gateways: FakeGateways, method: str, path: str
 ) -> None:
-    ours = (method, path) in {(route.method, route.path) for route in ROUTES if route.ours} | {("POST", "/settlement")}
+    ours = (method, path) in {(route.method, route.path) for route in ROUTES if route.ours} | {
+        ("POST", "/settlement")
+    }
     for what, header in bad_headers(app, trader.token).items():
         for scheme in ("JWT", "Bearer"):
             shown = header.replace("JWT", scheme)
-            answer = trader.client.open(path, method=method, json=LOGIN | ORDER | CLOSE, headers={"Authorization": shown} if shown else {})
+            answer = trader.client.open(
+                path,
+                method=method,
+                json=LOGIN | ORDER | CLOSE,
+                headers={"Authorization": shown} if shown else {},
+            )
             body = envelope(answer)
-            assert (body["success"], body["msg"], body["error"]) == (False, "token error", "TOKEN_ERROR"), what
+            assert (body["success"], body["msg"], body["error"]) == (False, "token error", "TOKEN_ERROR"), (
+                what
+            )
             page = shown.startswith("JWT") and not ours
             assert answer.status_code == (200 if page else 401), what
     assert gateways.heard == []
 
 
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
-def test_a_revoked_token_is_none(app: Flask, trader: Auth, gateways: FakeGateways, method: str, path: str) -> None:
+def test_a_revoked_token_is_none(
+    app: Flask, trader: Auth, gateways: FakeGateways, method: str, path: str
+) -> None:
     app.config["TOKENS"].revoke_account("sim-9999-demo")
     answer = trader.ask(method, path, json=ORDER)
     assert (answer.status_code, envelope(answer)["msg"]) == (401, "token error")
@@ -532,7 +662,11 @@ def test_a_revoked_token_is_none(app: Flask, trader: Auth, gateways: FakeGateway
 
 
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
-def test_a_token_in_the_query_string_is_not_looked_at(trader: Auth, gateways: FakeGateways, method: str, path: str) -> None:
-    answer = trader.client.open(f"{path}?token={trader.token}&Authorization=JWT {trader.token}", method=method)
+def test_a_token_in_the_query_string_is_not_looked_at(
+    trader: Auth, gateways: FakeGateways, method: str, path: str
+) -> None:
+    answer = trader.client.open(
+        f"{path}?token={trader.token}&Authorization=JWT {trader.token}", method=method
+    )
     assert (answer.status_code, envelope(answer)["msg"]) == (401, "token error")
     assert gateways.heard == []

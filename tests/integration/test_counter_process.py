@@ -1,4 +1,6 @@
-"""The counter as a process: it answers over its socket, keeps everything over kill -9, and does the tests' faults."""
+"""The counter as a process: it answers over its socket, keeps everything over kill -9, and does the tests'
+faults.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from app.counter import frames as f
 from app.counter.server import CounterServer, Outgoing
-from app.gateway.channel import connect, new_address
-from app.gateway.registry import Entry, Registry
 from app.lib import calendar
-from tests.faults import CounterFaults, FaultRefused
-from tests.kept_calendar import keep_calendar
-from tests.waiting import eventually
+from app.wire import frames as f
+from app.wire.channel import connect, new_address
+from app.wire.registry import Entry, Registry
+from tests.support.faults import CounterFaults, FaultRefused
+from tests.support.kept_calendar import keep_calendar
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
@@ -35,7 +37,9 @@ BUY, SELL, OPEN, CLOSE = "0", "1", "0", "1"
 class Session:
     """A logged-in connection that keeps what it hears."""
 
-    def __init__(self, address: str, user: str = "trader", password: str = "secret", front: str = "td") -> None:
+    def __init__(
+        self, address: str, user: str = "trader", password: str = "secret", front: str = "td"
+    ) -> None:
         self.connection = connect(address)
         self.heard: list[Any] = []
         self._inbox: queue.Queue[Any] = queue.Queue()
@@ -81,7 +85,9 @@ class Session:
         return ref
 
     def wait_status(self, status: str) -> f.OrderField:
-        return self.wait(lambda frame: isinstance(frame, f.RtnOrder) and frame.order.OrderStatus == status).order
+        return self.wait(
+            lambda frame: isinstance(frame, f.RtnOrder) and frame.order.OrderStatus == status
+        ).order
 
     def wait_trade(self) -> f.TradeField:
         return self.wait(lambda frame: isinstance(frame, f.RtnTrade)).trade
@@ -96,7 +102,11 @@ class Session:
                 return rows
 
     def cancel(self, row: f.OrderField) -> None:
-        self.ask(f.ReqOrderAction(InstrumentID=row.InstrumentID, ExchangeID=row.ExchangeID, OrderSysID=row.OrderSysID))
+        self.ask(
+            f.ReqOrderAction(
+                InstrumentID=row.InstrumentID, ExchangeID=row.ExchangeID, OrderSysID=row.OrderSysID
+            )
+        )
 
     def told(self, since: int = 0) -> list[str]:
         """What was heard of orders and trades, shortly."""
@@ -174,7 +184,8 @@ def test_after_kill_9_everything_is_as_it_was_and_no_number_is_given_twice(count
     td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.PreSettlementPrice + rb.PriceTick, 7)
     td.wait_status("1")
     before = counter.faults.books()["trader"]
-    assert before["orders"][0]["VolumeTraded"] == 5 and before["lots"][0]["volume"] == 5
+    assert before["orders"][0]["VolumeTraded"] == 5
+    assert before["lots"][0]["volume"] == 5
     assert counter.end(signal.SIGKILL) == -signal.SIGKILL
     td.wait(lambda frame: frame is None)
     counter.start()
@@ -183,9 +194,17 @@ def test_after_kill_9_everything_is_as_it_was_and_no_number_is_given_twice(count
     assert counter.faults.books()["trader"] == before
     again.wait(lambda frame: isinstance(frame, f.RtnTrade))
     assert again.told() == ["1", "T"]
-    counter.faults.set_quote(rb.InstrumentID, rb.PreSettlementPrice - 2 * rb.PriceTick, 9, rb.PreSettlementPrice, 9, rb.PreSettlementPrice)
+    counter.faults.set_quote(
+        rb.InstrumentID,
+        rb.PreSettlementPrice - 2 * rb.PriceTick,
+        9,
+        rb.PreSettlementPrice,
+        9,
+        rb.PreSettlementPrice,
+    )
     row = again.wait_status("0")
-    assert row.VolumeTraded == 7 and row.SessionID == td.login.SessionID
+    assert row.VolumeTraded == 7
+    assert row.SessionID == td.login.SessionID
     again.order(rb.InstrumentID, "SHFE", SELL, OPEN, rb.PreSettlementPrice - 2 * rb.PriceTick, 1)
     again.wait_status("0")
     trades, orders = again.query("trade"), again.query("order")
@@ -201,13 +220,19 @@ def test_garbage_costs_only_the_connection_it_came_from(counter):
 
 
 def test_a_second_counter_on_the_same_data_does_not_start(counter):
-    environment = {name: value for name, value in counter.environment.items() if name != "COUNTER_TEST_SOCKET"}
-    second = subprocess.run([sys.executable, "-m", "app.counter"], cwd=ROOT, env=environment, timeout=DEADLINE)
-    assert second.returncode == 1 and "柜台数据库打不开" in counter.log.read_text("utf-8")
+    environment = {
+        name: value for name, value in counter.environment.items() if name != "COUNTER_TEST_SOCKET"
+    }
+    second = subprocess.run(
+        [sys.executable, "-m", "app.counter"], cwd=ROOT, env=environment, timeout=DEADLINE
+    )
+    assert second.returncode == 1
+    assert "柜台数据库打不开" in counter.log.read_text("utf-8")
     assert Session(counter.address, "calm").login.ErrorID == 0
 
 
-# ── faults ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── faults
+# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_dropped_connections_end(counter):
@@ -267,7 +292,8 @@ def test_an_order_can_be_left_on_its_way_and_sent_on(counter, rb):
     counter.faults.delay_accept()
     td.order(rb.InstrumentID, "SHFE", BUY, OPEN, rb.LowerLimitPrice, 1)
     assert td.wait_status("a").OrderSysID == ""
-    assert td.query("order")[0].OrderStatus == "a" and td.query("account")[0].FrozenMargin > 0
+    assert td.query("order")[0].OrderStatus == "a"
+    assert td.query("account")[0].FrozenMargin > 0
     counter.faults.release_accept()
     td.wait_status("3")
 
@@ -280,7 +306,14 @@ def test_an_order_that_is_filled_while_its_cancel_is_on_the_way_is_filled(counte
     td.cancel(row)
     td.cancel(row)
     assert td.wait(lambda frame: isinstance(frame, f.RspOrderAction)).ErrorID == 24
-    counter.faults.set_quote(rb.InstrumentID, rb.PreSettlementPrice - 2 * rb.PriceTick, 5, rb.PreSettlementPrice, 5, rb.PreSettlementPrice)
+    counter.faults.set_quote(
+        rb.InstrumentID,
+        rb.PreSettlementPrice - 2 * rb.PriceTick,
+        5,
+        rb.PreSettlementPrice,
+        5,
+        rb.PreSettlementPrice,
+    )
     td.wait_status("0")
     counter.faults.release_cancel()
     assert td.wait(lambda frame: isinstance(frame, f.RspOrderAction)).ErrorID == 26
@@ -294,9 +327,13 @@ def test_the_day_turns_on_demand_and_stays_turned_after_a_restart(counter, rb):
     new_day = counter.faults.turn_day({rb.InstrumentID: settlement})
     td.wait(lambda frame: isinstance(frame, f.Heartbeat) and frame.TradingDay == new_day)
     book = counter.faults.books()["sleeper"]
-    assert book["lots"][0]["base_price"] == settlement and book["orders"] == [] and book["trading_day"] == new_day
+    assert book["lots"][0]["base_price"] == settlement
+    assert book["orders"] == []
+    assert book["trading_day"] == new_day
     assert book["money"]["PreBalance"] > 1_000_000
-    assert book["money"]["PositionProfit"] == -200.0, "2 lots of 10 t from the settlement down to the quote that is still fixed"
+    assert book["money"]["PositionProfit"] == -200.0, (
+        "2 lots of 10 t from the settlement down to the quote that is still fixed"
+    )
     with pytest.raises(FaultRefused):
         counter.faults.turn_day({}, "20000101")
     counter.end(signal.SIGKILL)
@@ -317,7 +354,9 @@ class IdleCore:
         pass
 
 
-def test_a_running_counter_reads_a_calendar_that_was_corrected_and_a_broken_one_does_not_stop_it(tmp_path, caplog):
+def test_a_running_counter_reads_a_calendar_that_was_corrected_and_a_broken_one_does_not_stop_it(
+    tmp_path, caplog
+):
     file, day = tmp_path / "days.toml", date(2025, 6, 9)
     file.write_text("")
     calendar.use_overrides(file)

@@ -1,4 +1,6 @@
-"""The stand-in for CTP's libraries under the real binding: it says what a front says, by the built-in counter's rules. `make test-full`."""
+"""The stand-in for CTP's libraries under the real binding: it says what a front says, by the built-in
+counter's rules. `make test-full`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ import pytest
 from tests.ctp_front.build import write_map
 from tests.ctp_front.native import NativeClient
 from tests.integration.test_counter_process import BUY, CLOSE, OPEN, SELL, CounterProcess
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.full
 
@@ -41,10 +43,13 @@ def client(counter: CounterProcess, tmp_path: Path) -> Iterator[NativeClient]:
 
 def test_a_day_of_a_native_client_from_connecting_to_a_cancel(client: NativeClient) -> None:
     login = client.enter().data
-    assert len(login["TradingDay"]) == 8 and login["SessionID"] > 0 and ":" in login["SHFETime"]
+    assert len(login["TradingDay"]) == 8
+    assert login["SessionID"] > 0
+    assert ":" in login["SHFETime"]
     contracts = {row["InstrumentID"]: row for row in client.query("reqQryInstrument")}
     symbol = min(name for name, row in contracts.items() if row["ProductID"] == "rb")
-    assert contracts[symbol]["ExchangeID"] == "SHFE" and contracts[symbol]["PriceTick"] == 1.0
+    assert contracts[symbol]["ExchangeID"] == "SHFE"
+    assert contracts[symbol]["PriceTick"] == 1.0
     assert "螺纹钢" in contracts[symbol]["InstrumentName"]
     quote = client.query("reqQryDepthMarketData", {"InstrumentID": symbol})[0]
 
@@ -53,7 +58,8 @@ def test_a_day_of_a_native_client_from_connecting_to_a_cancel(client: NativeClie
     filled = client.wait_status("0")
     trade = client.wait("onRtnTrade").data
     assert (trade["OrderSysID"], filled["VolumeTraded"]) == (filled["OrderSysID"], 2)
-    assert len(filled["OrderSysID"]) == 12 and filled["OrderSysID"].startswith(" ")
+    assert len(filled["OrderSysID"]) == 12
+    assert filled["OrderSysID"].startswith(" ")
 
     client.order(symbol, "SHFE", SELL, CLOSE, quote["LastPrice"], 1)  # a plain close is of yesterday's
     refused = client.wait("onRspOrderInsert")
@@ -71,12 +77,19 @@ def test_a_day_of_a_native_client_from_connecting_to_a_cancel(client: NativeClie
 
     client.order(symbol, "SHFE", BUY, OPEN, quote["UpperLimitPrice"] + 1, 1)
     rejected = client.wait_status("5")
-    assert rejected["OrderSubmitStatus"] == "4" and "涨停板" in rejected["StatusMsg"]
+    assert rejected["OrderSubmitStatus"] == "4"
+    assert "涨停板" in rejected["StatusMsg"]
 
     (account,) = client.query("reqQryTradingAccount")
-    assert account["CurrMargin"] > 0 and account["AccountID"] == client.user
+    assert account["CurrMargin"] > 0
+    assert account["AccountID"] == client.user
     (position,) = client.query("reqQryInvestorPosition")
-    assert (position["PositionDate"], position["Position"], position["TodayPosition"], position["YdPosition"]) == ("1", 2, 2, 0)
+    assert (
+        position["PositionDate"],
+        position["Position"],
+        position["TodayPosition"],
+        position["YdPosition"],
+    ) == ("1", 2, 2, 0)
 
 
 def test_quotes_reach_a_native_client(counter: CounterProcess, client: NativeClient) -> None:
@@ -87,12 +100,16 @@ def test_quotes_reach_a_native_client(counter: CounterProcess, client: NativeCli
     assert client.log_in("md").error["ErrorID"] == 0
     assert client.call("md", "subscribeMarketData", symbol) == 0
     tick = client.wait("onRtnDepthMarketData").data
-    assert tick["InstrumentID"] == symbol and tick["ExchangeID"] == "" and tick["BidPrice2"] > 1e308
+    assert tick["InstrumentID"] == symbol
+    assert tick["ExchangeID"] == ""
+    assert tick["BidPrice2"] > 1e308
     client.call("md", "subscribeMarketData", "nothing")
     assert client.wait("onRspSubMarketData").error["ErrorID"] == 16
 
 
-def test_a_front_that_cannot_be_reached_connects_once_it_can(counter: CounterProcess, client: NativeClient) -> None:
+def test_a_front_that_cannot_be_reached_connects_once_it_can(
+    counter: CounterProcess, client: NativeClient
+) -> None:
     front_map = Path(counter.address.removeprefix("unix:")).parent / "ctp_fronts.map"
     before = front_map.read_text()
     write_map(front_map, {})
@@ -103,7 +120,9 @@ def test_a_front_that_cannot_be_reached_connects_once_it_can(counter: CounterPro
     client.wait("onFrontConnected")
 
 
-def test_a_lost_front_says_why_and_comes_back_with_the_whole_day(counter: CounterProcess, client: NativeClient) -> None:
+def test_a_lost_front_says_why_and_comes_back_with_the_whole_day(
+    counter: CounterProcess, client: NativeClient
+) -> None:
     session = client.enter().data["SessionID"]
     symbol, quote = a_contract(client, "rb")
     client.order(symbol, "SHFE", BUY, OPEN, quote["UpperLimitPrice"], 1)
@@ -128,7 +147,11 @@ def test_a_restart_of_the_core_from_its_flow_keeps_the_lasting_numbers_alone_and
     before = client.wait_status("3")
     key = {name: before[name] for name in ("InstrumentID", "ExchangeID", "OrderSysID")}
     assert client.ask("reqOrderAction", key | {"OrderSysID": "77777", "ActionFlag": "0"}) == 0
-    assert client.wait("onRspOrderAction").error["ErrorID"] == client.wait("onErrRtnOrderAction").error["ErrorID"] == 25
+    assert (
+        client.wait("onRspOrderAction").error["ErrorID"]
+        == client.wait("onErrRtnOrderAction").error["ErrorID"]
+        == 25
+    )
     assert counter.faults.disconnect(0x1001, client.user) == 1
     client.wait("onFrontConnected")
     client.log_in()
@@ -138,10 +161,19 @@ def test_a_restart_of_the_core_from_its_flow_keeps_the_lasting_numbers_alone_and
     client.wait("onFrontConnected")
     client.log_in()
     after = client.wait_status("3")
-    lasting, triple = ("ExchangeID", "OrderSysID", "TraderID", "OrderLocalID"), ("FrontID", "SessionID", "OrderRef")
-    assert [after[name] for name in lasting] == [before[name] for name in lasting] and all(after[name] for name in lasting)
+    lasting, triple = (
+        ("ExchangeID", "OrderSysID", "TraderID", "OrderLocalID"),
+        ("FrontID", "SessionID", "OrderRef"),
+    )
+    assert [after[name] for name in lasting] == [before[name] for name in lasting]
+    assert all(after[name] for name in lasting)
     assert [after[name] for name in triple] != [before[name] for name in triple]
-    assert client.ask("reqOrderAction", {name: after[name] for name in ("InstrumentID", *triple)} | {"ActionFlag": "0"}) == 0
+    assert (
+        client.ask(
+            "reqOrderAction", {name: after[name] for name in ("InstrumentID", *triple)} | {"ActionFlag": "0"}
+        )
+        == 0
+    )
     client.wait_status("5")
 
 
@@ -153,7 +185,13 @@ def test_requests_can_be_held_back_by_the_library(counter: CounterProcess, clien
     client.ask("reqSettlementInfoConfirm", {})
     client.wait("onRspSettlementInfoConfirm")  # what the counter sent before has come
     assert [client.ask("reqQryTradingAccount", {}) for _ in range(3)] == [-2, -2, 0]
-    request = {"InstrumentID": "rb", "ExchangeID": "SHFE", "OrderRef": "1", "OrderSysID": "1", "ActionFlag": "0"}
+    request = {
+        "InstrumentID": "rb",
+        "ExchangeID": "SHFE",
+        "OrderRef": "1",
+        "OrderSysID": "1",
+        "ActionFlag": "0",
+    }
     assert [client.ask("reqOrderInsert", request) for _ in range(2)] == [-3, 0]
     assert [client.ask("reqOrderAction", request) for _ in range(2)] == [-1, 0]
 
@@ -168,7 +206,9 @@ def test_one_query_is_in_flight_and_one_goes_out_a_second(counter: CounterProces
         client.wait("onRspQryTradingAccount")
 
         def within_a_second() -> list[int]:
-            """What a second question returns, asked as soon as the first is answered; nothing where that took too long."""
+            """What a second question returns, asked as soon as the first is answered; nothing where that took
+            too long.
+            """
             began = time.monotonic()
             if client.ask("reqQryTradingAccount", {}) != 0:
                 return []
@@ -178,12 +218,16 @@ def test_one_query_is_in_flight_and_one_goes_out_a_second(counter: CounterProces
                 client.wait("onRspQryTradingAccount")
             return [returned] if time.monotonic() - began < 1.0 else []
 
-        assert eventually(within_a_second, "a second has passed, and two questions come within the next", 60) == [-3]
+        assert eventually(
+            within_a_second, "a second has passed, and two questions come within the next", 60
+        ) == [-3]
     finally:
         client.close()
 
 
-def test_errors_that_the_counter_was_told_to_answer_arrive_with_their_words(counter: CounterProcess, client: NativeClient) -> None:
+def test_errors_that_the_counter_was_told_to_answer_arrive_with_their_words(
+    counter: CounterProcess, client: NativeClient
+) -> None:
     client.enter()
     symbol, quote = a_contract(client, "m")
     counter.faults.refuse_next("query", 90, "CTP：查询未就绪，请稍后重试")
@@ -199,7 +243,9 @@ def test_errors_that_the_counter_was_told_to_answer_arrive_with_their_words(coun
     resting = client.wait_status("3")
     key = {name: resting[name] for name in ("InstrumentID", "ExchangeID", "OrderRef", "FrontID", "SessionID")}
     assert client.ask("reqOrderAction", key | {"ActionFlag": "0"}) == 0
-    counter.faults.set_quote(symbol, quote["LastPrice"] - 2, 5, quote["LastPrice"] - 1, 5, quote["LastPrice"] - 1, 5)
+    counter.faults.set_quote(
+        symbol, quote["LastPrice"] - 2, 5, quote["LastPrice"] - 1, 5, quote["LastPrice"] - 1, 5
+    )
     client.wait_status("0")
     counter.faults.release_cancel()  # the race: the fill wins
     refused = client.wait("onErrRtnOrderAction")
@@ -207,14 +253,18 @@ def test_errors_that_the_counter_was_told_to_answer_arrive_with_their_words(coun
     counter.faults.release_quote(symbol)
 
 
-def test_a_text_longer_than_its_field_is_cut_at_its_end_within_a_character(counter: CounterProcess, client: NativeClient) -> None:
+def test_a_text_longer_than_its_field_is_cut_at_its_end_within_a_character(
+    counter: CounterProcess, client: NativeClient
+) -> None:
     client.enter()
     symbol, quote = a_contract(client, "rb")
     before = "已撤单报单被拒绝SHFE:"  # 21 bytes of StatusMsg's 80: an odd number is left
     for count, arrives in ((20, 20), (60, 29)):
         counter.faults.reject_next("拒" * count)
         client.order(symbol, "SHFE", BUY, OPEN, quote["LastPrice"], 1)
-        assert client.wait_status("5")["StatusMsg"] == before + "拒" * arrives  # the binding leaves the half out
+        assert (
+            client.wait_status("5")["StatusMsg"] == before + "拒" * arrives
+        )  # the binding leaves the half out
 
 
 def test_callbacks_can_come_twice_and_in_another_order(counter: CounterProcess, client: NativeClient) -> None:
@@ -245,7 +295,10 @@ def test_a_broker_closes_what_it_wants(counter: CounterProcess, client: NativeCl
     counter.faults.force_close(client.user, symbol, "long", 2)
     row = client.wait("onRtnOrder", lambda called: called.data["CombOffsetFlag"] == "2").data
     assert (row["FrontID"], row["SessionID"]) == (0, 0)
-    client.wait("onRtnOrder", lambda called: called.data["CombOffsetFlag"] == "2" and called.data["OrderStatus"] == "0")
+    client.wait(
+        "onRtnOrder",
+        lambda called: called.data["CombOffsetFlag"] == "2" and called.data["OrderStatus"] == "0",
+    )
     assert client.wait("onRtnTrade").data["OffsetFlag"] == "2"
     assert [row["Position"] for row in client.query("reqQryInvestorPosition")] == [0]
 
@@ -260,9 +313,13 @@ def test_a_conditional_order_of_a_terminal_waits_is_cancelled_by_its_number_or_b
     stop = {"symbol": symbol, "direction": "long", "volume": 2, "price": quote["LowerLimitPrice"]}
     first, second, third = (counter.faults.place_conditional(client.user, **stop) for _ in range(3))
     for number in (first, second, third):
-        assert client.wait_status("b")["OrderSysID"] == number and number.startswith("TJBD_")
+        assert client.wait_status("b")["OrderSysID"] == number
+        assert number.startswith("TJBD_")
     assert [row["ShortFrozen"] for row in client.query("reqQryInvestorPosition")] == [0]
-    client.ask("reqOrderAction", {"InstrumentID": symbol, "ExchangeID": "DCE", "OrderSysID": first, "ActionFlag": "0"})
+    client.ask(
+        "reqOrderAction",
+        {"InstrumentID": symbol, "ExchangeID": "DCE", "OrderSysID": first, "ActionFlag": "0"},
+    )
     assert client.wait_status("5")["OrderSysID"] == first
     before = len(client.heard)
     counter.faults.trigger(client.user, second)
@@ -270,14 +327,23 @@ def test_a_conditional_order_of_a_terminal_waits_is_cancelled_by_its_number_or_b
     assert triggered["OrderSysID"] != second
     counter.faults.trigger(client.user, third)
     refused = client.wait("onRtnErrorConditionalOrder").data
-    assert (refused["OrderSysID"], refused["ErrorID"], refused["ErrorMsg"]) == (third, 30, "CTP:平仓量超过持仓量")
+    assert (refused["OrderSysID"], refused["ErrorID"], refused["ErrorMsg"]) == (
+        third,
+        30,
+        "CTP:平仓量超过持仓量",
+    )
     rows = [called.data for called in client.heard[before:] if called.name == "onRtnOrder"]
     assert [row["OrderStatus"] for row in rows if row["OrderSysID"] in (second, third)] == ["c", "c"]
-    client.ask("reqOrderAction", {"InstrumentID": symbol, "ExchangeID": "DCE", "OrderSysID": second, "ActionFlag": "0"})
+    client.ask(
+        "reqOrderAction",
+        {"InstrumentID": symbol, "ExchangeID": "DCE", "OrderSysID": second, "ActionFlag": "0"},
+    )
     assert client.wait("onRspOrderAction").error["ErrorID"] == 26
 
 
-def test_what_a_broker_insists_on_is_answered_by_number(counter: CounterProcess, client: NativeClient) -> None:
+def test_what_a_broker_insists_on_is_answered_by_number(
+    counter: CounterProcess, client: NativeClient
+) -> None:
     client.enter()
     counter.faults.set_rules(app_ids={"app": "code"}, must_change={client.user: 140}, uninitialised=1)
     try:
@@ -298,7 +364,9 @@ def test_what_a_broker_insists_on_is_answered_by_number(counter: CounterProcess,
         counter.faults.set_rules()
 
 
-def test_a_new_trading_day_ends_the_session_and_has_a_statement_of_the_old(counter: CounterProcess, client: NativeClient) -> None:
+def test_a_new_trading_day_ends_the_session_and_has_a_statement_of_the_old(
+    counter: CounterProcess, client: NativeClient
+) -> None:
     old = client.enter().data["TradingDay"]
     symbol, quote = a_contract(client, "rb")
     client.order(symbol, "SHFE", BUY, OPEN, quote["UpperLimitPrice"], 2)
@@ -309,14 +377,27 @@ def test_a_new_trading_day_ends_the_session_and_has_a_statement_of_the_old(count
     new = counter.faults.turn_day({symbol: quote["PreSettlementPrice"]})
     assert {client.wait("onFrontDisconnected").front for _ in range(2)} == {"td", "md"}
     eventually(lambda: client.ask("reqUserLogin", {"Password": client.password}, "md") == 0, "md is back")
-    assert client.wait("onRspUserLogin").error["ErrorID"] == 3  # LoginVerify: not before trading, on each day anew
+    assert (
+        client.wait("onRspUserLogin").error["ErrorID"] == 3
+    )  # LoginVerify: not before trading, on each day anew
     for front in ("td", "md"):
-        eventually(lambda front=front: client.ask("reqUserLogin", {"Password": client.password}, front) == 0, f"{front} is back")
-        assert client.wait("onRspUserLogin", lambda called, front=front: called.front == front).data["TradingDay"] == new
+        eventually(
+            lambda front=front: client.ask("reqUserLogin", {"Password": client.password}, front) == 0,
+            f"{front} is back",
+        )
+        assert (
+            client.wait("onRspUserLogin", lambda called, front=front: called.front == front).data[
+                "TradingDay"
+            ]
+            == new
+        )
     pieces = client.query("reqQrySettlementInfo", {"TradingDay": old})
-    assert [piece["SequenceNo"] for piece in pieces] == list(range(1, len(pieces) + 1)) and len(pieces) > 1
+    assert [piece["SequenceNo"] for piece in pieces] == list(range(1, len(pieces) + 1))
+    assert len(pieces) > 1
     text = b"".join(piece["Content"].encode("latin-1") for piece in pieces).decode("gb18030")
-    assert old in text and symbol in text and "交易结算单" in text
+    assert old in text
+    assert symbol in text
+    assert "交易结算单" in text
     assert client.query("reqQrySettlementInfo", {"TradingDay": "20200101"}) == []
     assert client.query("reqQrySettlementInfoConfirm")[0]["ConfirmDate"]
     client.order(symbol, "SHFE", SELL, CLOSE, quote["LastPrice"], 2)
@@ -325,7 +406,9 @@ def test_a_new_trading_day_ends_the_session_and_has_a_statement_of_the_old(count
     assert (row["PositionDate"], row["YdPosition"], row["TodayPosition"]) == ("2", 2, 0)
 
 
-def test_ten_thousand_quotes_at_once_all_come_through_the_binding(counter: CounterProcess, client: NativeClient) -> None:
+def test_ten_thousand_quotes_at_once_all_come_through_the_binding(
+    counter: CounterProcess, client: NativeClient
+) -> None:
     client.enter()
     symbol, _ = a_contract(client, "rb")
     client.start("md")
@@ -335,7 +418,9 @@ def test_ten_thousand_quotes_at_once_all_come_through_the_binding(counter: Count
     first = client.wait("onRtnDepthMarketData").data["Volume"]
     counter.faults.set_quote(symbol, 3000, 1, 3001, 1, 3000)
     counter.faults.burst(symbol, 10_000)
-    last = client.wait("onRtnDepthMarketData", lambda called: called.data["Volume"] >= first + 10_000, 60).data["Volume"]
+    last = client.wait(
+        "onRtnDepthMarketData", lambda called: called.data["Volume"] >= first + 10_000, 60
+    ).data["Volume"]
     volumes = [called.data["Volume"] for called in client.heard if called.name == "onRtnDepthMarketData"]
     assert volumes[-10_000:] == list(range(last - 9_999, last + 1))
     counter.faults.release_quote(symbol)
@@ -366,7 +451,9 @@ def test_a_hundred_logins_and_logouts_leave_nothing_behind(client: NativeClient)
 def test_what_the_counter_does_not_serve_is_not_sent(client: NativeClient) -> None:
     client.enter()
     assert client.ask("reqQryExchange", {}) == -1
-    rates = client.query("reqQryInstrumentMarginRate", {"InstrumentID": a_contract(client, "rb")[0], "HedgeFlag": "1"})
+    rates = client.query(
+        "reqQryInstrumentMarginRate", {"InstrumentID": a_contract(client, "rb")[0], "HedgeFlag": "1"}
+    )
     assert 0 < rates[0]["LongMarginRatioByMoney"] < 1
 
 

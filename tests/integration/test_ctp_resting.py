@@ -1,4 +1,6 @@
-"""Resting and waking over the real binding: its library is taken apart in a living process, ten times, and nothing is left of it."""
+"""Resting and waking over the real binding: its library is taken apart in a living process, ten times, and
+nothing is left of it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Whatever comes in, over every route that /openapi.json describes: no 500, no hang, always the envelope.
 
-schemathesis makes requests that fit the description and requests that do not; hypothesis makes headers, queries and bodies that
-fit nothing at all. Both are derandomised: a failure is there again in the next run.
+schemathesis makes requests that fit the description and requests that do not; hypothesis makes headers,
+queries and bodies that fit nothing at all. Both are derandomised: a failure is there again in the next run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ ASKS_NOBODY = ("/check_code", "/run_code")  # the workshop does it, in the web
 FOR_THE_PAGE = {200, 404, 405, 413, 411}
 ACCOUNT = "sim-9999-demo"
 
-operations = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
+operations = pytest.mark.parametrize(
+    "operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}"
+)
 schemes = pytest.mark.parametrize("scheme", ["Bearer", "JWT"])
 
 
@@ -49,7 +51,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with apps(tmp_path_factory.mktemp("fuzz"), gateways) as make:
         app = make()
         app.testing = False
-        yield Server(app, Auth(app.test_client()), gateways, schemathesis.openapi.from_wsgi("/openapi.json", app))
+        yield Server(
+            app, Auth(app.test_client()), gateways, schemathesis.openapi.from_wsgi("/openapi.json", app)
+        )
 
 
 @pytest.fixture
@@ -67,32 +71,43 @@ def ready(server: Server) -> None:
 
 def fuzz(examples: int) -> settings:
     slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
-    return settings(max_examples=examples, deadline=None, derandomize=True, database=None, suppress_health_check=slow)
+    return settings(
+        max_examples=examples, deadline=None, derandomize=True, database=None, suppress_health_check=slow
+    )
 
 
-def check(operation: Operation, scheme: str, status: int, content_type: str, content: bytes, seconds: float) -> None:
+def check(
+    operation: Operation, scheme: str, status: int, content_type: str, content: bytes, seconds: float
+) -> None:
     """The answer is one that a client can read, and came in time."""
     is_foreign = status == 403 and (operation.path == "/metrics" or b"FOREIGN_ORIGIN" in content)
     assert status in HONEST or is_foreign, (status, content[:500])
     assert seconds < PATIENCE, f"{seconds:.1f} s"
     if operation.path == "/metrics" and status == 200:
-        assert content_type.startswith("text/plain") and content.endswith(b"\n")
+        assert content_type.startswith("text/plain")
+        assert content.endswith(b"\n")
         return
     assert content_type.startswith("application/json")
     body = orjson.loads(content)
     if operation.path == "/openapi.json" and status == 200:
         return
-    assert isinstance(body["success"], bool) and isinstance(body["msg"], str) and "data" in body
+    assert isinstance(body["success"], bool)
+    assert isinstance(body["msg"], str)
+    assert "data" in body
     assert body["success"] or body["error"]
     assert "Traceback" not in body["msg"]
-    if operation.path == "/login" or (scheme == "JWT" and operation.path in ("/order_solve", "/close_position", "/bar", "/config")):
+    if operation.path == "/login" or (
+        scheme == "JWT" and operation.path in ("/order_solve", "/close_position", "/bar", "/config")
+    ):
         assert status in FOR_THE_PAGE or is_foreign
 
 
 @schemes
 @operations
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_requests_by_the_description_and_against_it(trader: Server, operation: Operation, scheme: str, mode: GenerationMode) -> None:
+def test_requests_by_the_description_and_against_it(
+    trader: Server, operation: Operation, scheme: str, mode: GenerationMode
+) -> None:
     described = trader.schema[operation.path][operation.method]
     if mode is GenerationMode.NEGATIVE and not operation.parameters:
         return  # there is nothing that could be against it
@@ -104,14 +119,27 @@ def test_requests_by_the_description_and_against_it(trader: Server, operation: O
             case.body["authorization"] = "000000"  # else nothing ever comes further than that
         began = time.monotonic()
         answer = case.call(headers={"Authorization": f"{scheme} {trader.auth.token}"})
-        check(operation, scheme, answer.status_code, answer.headers["content-type"][0], answer.content, time.monotonic() - began)
+        check(
+            operation,
+            scheme,
+            answer.status_code,
+            answer.headers["content-type"][0],
+            answer.content,
+            time.monotonic() - began,
+        )
         if operation.path in ("/logout", "/auth_code"):
             ready(trader)
 
     trader.gateways.heard.clear()
     try_it()
-    if mode is GenerationMode.POSITIVE and not operation.open and operation.path not in ("/logout", "/auth_code", *ASKS_NOBODY):
-        unlikely = operation.path == "/code" and operation.method == "POST"  # nothing made at random is a strategy
+    if (
+        mode is GenerationMode.POSITIVE
+        and not operation.open
+        and operation.path not in ("/logout", "/auth_code", *ASKS_NOBODY)
+    ):
+        unlikely = (
+            operation.path == "/code" and operation.method == "POST"
+        )  # nothing made at random is a strategy
         assert trader.gateways.heard or unlikely  # some came all the way
 
 
@@ -121,7 +149,9 @@ def as_json(value: Any) -> bytes:
 
 
 LATIN = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=40)
-NAMES = st.sampled_from(sorted({parameter.name for operation in OPERATIONS for parameter in operation.parameters}))
+NAMES = st.sampled_from(
+    sorted({parameter.name for operation in OPERATIONS for parameter in operation.parameters})
+)
 KINDS = st.sampled_from(
     [
         "application/json",
@@ -133,7 +163,9 @@ KINDS = st.sampled_from(
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 BODIES = st.binary(max_size=200) | JSON.map(as_json) | st.dictionaries(NAMES, JSON, max_size=8).map(as_json)
@@ -150,23 +182,46 @@ def test_requests_of_no_kind_at_all(trader: Server, operation: Operation, scheme
         kind=KINDS | LATIN,
         query=st.dictionaries(NAMES, st.text(max_size=30), max_size=5),
         headers=st.dictionaries(
-            st.sampled_from(["X-Forwarded-For", "Accept", "Cookie", "Range", "Origin", "Content-Encoding", "If-Match", "X-Request-Id"]),
+            st.sampled_from(
+                [
+                    "X-Forwarded-For",
+                    "Accept",
+                    "Cookie",
+                    "Range",
+                    "Origin",
+                    "Content-Encoding",
+                    "If-Match",
+                    "X-Request-Id",
+                ]
+            ),
             LATIN,
         ),
         token=st.none() | LATIN,
     )
-    def try_it(body: bytes, kind: str, query: dict[str, str], headers: dict[str, str], token: str | None) -> None:
+    def try_it(
+        body: bytes, kind: str, query: dict[str, str], headers: dict[str, str], token: str | None
+    ) -> None:
         shown = {"Authorization": f"{scheme} {trader.auth.token if token is None else token}"}
         began = time.monotonic()
         answer = client.open(
-            operation.path, method=operation.method, data=body, content_type=kind, query_string=query, headers=headers | shown
+            operation.path,
+            method=operation.method,
+            data=body,
+            content_type=kind,
+            query_string=query,
+            headers=headers | shown,
         )
-        check(operation, scheme, answer.status_code, answer.content_type, answer.data, time.monotonic() - began)
+        check(
+            operation, scheme, answer.status_code, answer.content_type, answer.data, time.monotonic() - began
+        )
 
     try_it()
 
 
-@given(path=st.text(max_size=60), method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "NONSENSE"]))
+@given(
+    path=st.text(max_size=60),
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "NONSENSE"]),
+)
 @fuzz(EXAMPLES * 5)
 def test_paths_and_methods_that_nobody_serves(server: Server, path: str, method: str) -> None:
     answer = server.app.test_client().open(f"/{path}", method=method, headers={"Authorization": "JWT null"})

@@ -1,4 +1,6 @@
-"""Bars in the gateway's own process: what was imported is served, what is asked again comes from the cache, a gap is marked."""
+"""Bars in the gateway's own process: what was imported is served, what is asked again comes from the cache, a
+gap is marked.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,25 @@ from typing import Any
 
 import pytest
 
-from app.gateway.messages import BARS_SAVED, Counted, ReadBars, ReadLists, ReadStatus, SaveBars, Subscribe, Unsubscribe, Watch
-from app.gateway.service import kind_of_hours
+from app.gateway.gateway import kind_of_hours
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.model import open_store
 from app.model.store import Bar
 from app.settings import Settings
+from app.wire.messages import (
+    BARS_SAVED,
+    Counted,
+    ReadBars,
+    ReadLists,
+    ReadStatus,
+    SaveBars,
+    Subscribe,
+    Unsubscribe,
+    Watch,
+)
 from tests.integration.test_gateway_service import Page, World, a_contract
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 MINUTE = 60_000
 
@@ -53,10 +65,16 @@ def told(page: Page) -> list[str]:
         ("ctp", {"ctp_hours": "always", "counter_hours": "exchange"}, "open"),
         ("sim", {"ctp_hours": "always", "counter_hours": "exchange"}, "exchange"),
         ("sim", {"counter_hours": "always"}, "always"),
-        ("sim", {"counter_hours": "always", "counter_quotes": "replay", "counter_replay": Path(__file__)}, "exchange"),
+        (
+            "sim",
+            {"counter_hours": "always", "counter_quotes": "replay", "counter_replay": Path(__file__)},
+            "exchange",
+        ),
     ],
 )
-def test_an_accounts_bars_have_the_hours_of_its_counter(interface: str, settings: dict[str, Any], hours: str) -> None:
+def test_an_accounts_bars_have_the_hours_of_its_counter(
+    interface: str, settings: dict[str, Any], hours: str
+) -> None:
     assert kind_of_hours(interface, Settings(**settings)) == hours
 
 
@@ -65,18 +83,26 @@ def test_bars_that_are_handed_over_are_served_at_once_and_replace_what_was_there
     assert page.json(ReadBars("rb2510")) == []
     recent, old = bar(ms("2025-06-06 09:30")), bar(ms("2024-01-05 10:00"))
     assert page.ask(SaveBars("rb2510.SHFE", [old, recent])) == Counted(2)
-    assert page.json(ReadBars("rb2510")) == page.json(ReadBars("rb2510.SHFE")) == [row(recent)]  # the newest three days
+    assert (
+        page.json(ReadBars("rb2510")) == page.json(ReadBars("rb2510.SHFE")) == [row(recent)]
+    )  # the newest three days
     assert page.json(ReadBars("rb2510", limit=5)) == [row(old), row(recent)]
-    assert page.json(ReadBars("rb2510", "1d", limit=1)) == [[ms("2025-06-06 00:00"), *row(recent)[1:], "20250606"]]
+    assert page.json(ReadBars("rb2510", "1d", limit=1)) == [
+        [ms("2025-06-06 00:00"), *row(recent)[1:], "20250606"]
+    ]
     for cut in ("clock", "session"):
-        assert page.json(ReadBars("rb2510", "1h", limit=1, cut=cut)) == [[ms("2025-06-06 09:00"), *row(recent)[1:]]]
+        assert page.json(ReadBars("rb2510", "1h", limit=1, cut=cut)) == [
+            [ms("2025-06-06 09:00"), *row(recent)[1:]]
+        ]
     with pytest.raises(BadInput, match="cut"):
         page.ask(ReadBars("rb2510", "1h", cut="moon"))
     page.ask(SaveBars("rb2510.SHFE", [recent._replace(close=2995.0), bar(recent.timestamp + MINUTE)]))
     assert [closes[4] for closes in page.json(ReadBars("rb2510"))] == [2995.0, 3001.0]
 
 
-def test_who_watches_is_told_of_bars_that_are_saved_those_of_quotes_and_those_that_are_handed_over(world: World) -> None:
+def test_who_watches_is_told_of_bars_that_are_saved_those_of_quotes_and_those_that_are_handed_over(
+    world: World,
+) -> None:
     _, page = world.log_in("told")
     page.ask(Watch())
     page.ask(SaveBars("rb2510.SHFE", [bar(ms("2025-06-06 09:30"))]))
@@ -93,7 +119,12 @@ def test_a_contract_that_is_not_listed_any_more_is_served_and_an_unknown_one_is_
     page.ask(SaveBars("rb2401.SHFE", [old]))
     assert page.json(ReadBars("rb2401.SHFE", limit=10)) == [row(old)]
     assert page.json(ReadBars("rb2401.SHFE")) == []
-    for asked in (ReadBars("rb2301.SHFE"), ReadBars("rb2301.SHFE", limit=1), SaveBars("rb2401", [old]), SaveBars("rb.SHFE", [old])):
+    for asked in (
+        ReadBars("rb2301.SHFE"),
+        ReadBars("rb2301.SHFE", limit=1),
+        SaveBars("rb2401", [old]),
+        SaveBars("rb.SHFE", [old]),
+    ):
         with pytest.raises(BadInput):
             page.ask(asked)
 
@@ -104,11 +135,15 @@ def test_a_day_that_was_assumed_a_holiday_is_a_trading_day_once_the_counter_says
     file.write_text("open = [2027-02-12]")
     world = World(tmp_path / "data", counter_clock="2027-02-12T10:00:00", calendar_file=file)
     try:
-        world.settings = Settings.load(None, {}, data_dir=tmp_path / "data", counter_clock="2027-02-12T10:00:00")
+        world.settings = Settings.load(
+            None, {}, data_dir=tmp_path / "data", counter_clock="2027-02-12T10:00:00"
+        )
         _, page = world.log_in("told")
         page.ask(SaveBars("rb2705.SHFE", [bar(ms("2027-02-12 10:00"))]))
         assert [row[-1] for row in page.json(ReadBars("rb2705.SHFE", "1d"))] == ["20270212"]
-        eventually(lambda: page.json(ReadStatus())["calendar"]["state"] == "assumed", "the calendar is looked at")
+        eventually(
+            lambda: page.json(ReadStatus())["calendar"]["state"] == "assumed", "the calendar is looked at"
+        )
     finally:
         world.close()
 
@@ -118,12 +153,27 @@ def test_a_gateway_that_starts_anew_leaves_the_bar_of_the_last_print_as_it_is(wo
     symbol, tick = a_contract(page, "cu")
     forming = page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol)
     world.near_minutes_end(forming)
-    after = page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol and event["data"][0] > forming["data"][0])
+    after = page.waits_for(
+        "bar_update", lambda event: event["local_symbol"] == symbol and event["data"][0] > forming["data"][0]
+    )
     instrument, last = symbol.partition(".")[0], tick["last_price"]
-    world.fault("set_quote", symbol=instrument, bid=last, bid_volume=1, ask=last + 50, ask_volume=1, last=last + 30, traded=7)
+    world.fault(
+        "set_quote",
+        symbol=instrument,
+        bid=last,
+        bid_volume=1,
+        ask=last + 50,
+        ask_volume=1,
+        last=last + 30,
+        traded=7,
+    )
     world.near_minutes_end(after)  # that was the last print
-    closed = page.waits_for("bar", lambda event: (event["local_symbol"], event["data"][0]) == (symbol, after["data"][0]))["data"]
-    kept = eventually(lambda: (rows := page.json(ReadBars(symbol))) and rows[-1] == closed and rows, "the bar is kept")
+    closed = page.waits_for(
+        "bar", lambda event: (event["local_symbol"], event["data"][0]) == (symbol, after["data"][0])
+    )["data"]
+    kept = eventually(
+        lambda: (rows := page.json(ReadBars(symbol))) and rows[-1] == closed and rows, "the bar is kept"
+    )
     assert page.ask(Unsubscribe([symbol])) is not None
     gateway.kill()
     gateway.wait(10)
@@ -133,7 +183,8 @@ def test_a_gateway_that_starts_anew_leaves_the_bar_of_the_last_print_as_it_is(wo
     page.ask(Subscribe([symbol]))
     page.waits_for("tick", lambda event: event["data"]["last_price"] == last + 30)
     page.ask(ReadLists())  # answered after whatever that tick has brought
-    assert page.events("bar_update") == [] and page.json(ReadBars(symbol)) == kept
+    assert page.events("bar_update") == []
+    assert page.json(ReadBars(symbol)) == kept
     world.fault("release_quote", symbol=instrument)
 
 
@@ -143,16 +194,26 @@ def test_a_lost_quote_front_marks_the_bar_it_fell_into_and_the_next(world: World
     closed: list[list[float]] = []
     for minute in ("joined in its middle", "whole", "with a gap", "after the gap", "whole again"):
         after = closed[-1][0] if closed else 0
-        forming = page.waits_for("bar_update", lambda event, after=after: event["local_symbol"] == symbol and event["data"][0] > after)
+        forming = page.waits_for(
+            "bar_update",
+            lambda event, after=after: event["local_symbol"] == symbol and event["data"][0] > after,
+        )
         if minute == "with a gap":
             assert world.fault("drop", user="gap", front="md") == 1
             page.waits_for("status", lambda event: event["data"]["md"]["state"] == "lost")
         world.near_minutes_end(forming)
-        bar = page.waits_for("bar", lambda event, start=forming["data"][0]: (event["local_symbol"], event["data"][0]) == (symbol, start))
+        bar = page.waits_for(
+            "bar",
+            lambda event, start=forming["data"][0]: (
+                (event["local_symbol"], event["data"][0]) == (symbol, start)
+            ),
+        )
         closed.append(bar["data"])
     store = open_store(world.settings, "sim-9999-gap")
     try:
-        kept = eventually(lambda: len(bars := store.read_bars(symbol, "1m")) == len(closed) and bars, "the bars are kept")
+        kept = eventually(
+            lambda: len(bars := store.read_bars(symbol, "1m")) == len(closed) and bars, "the bars are kept"
+        )
     finally:
         store.close()
     assert [row(bar) for bar in kept] == closed

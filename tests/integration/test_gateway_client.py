@@ -10,14 +10,27 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.gateway import client, deadlines, recent_bars
-from app.gateway.client import NEEDS_LOGIN, Gateways
-from app.gateway.messages import Counted, Done, Json, LogIn, OrderOutcome, PlaceOrder, Push, PushContracts, ReadBars, ReadStatus
-from app.gateway.registry import PROTOCOL
 from app.lib.errors import GatewayDown, LoginRefused, NeedsLogin, NotFound, NotReady
 from app.settings import Settings
-from tests.integration.fake_gateway import FakeGateway, FakeHost
-from tests.waiting import eventually
+from app.web import gateways as client
+from app.web import recent_bars
+from app.web.gateways import NEEDS_LOGIN, Gateways
+from app.wire import deadlines
+from app.wire.messages import (
+    Counted,
+    Done,
+    Json,
+    LogIn,
+    OrderOutcome,
+    PlaceOrder,
+    Push,
+    PushContracts,
+    ReadBars,
+    ReadStatus,
+)
+from app.wire.registry import PROTOCOL
+from tests.fakes.gateway_process import FakeGateway, FakeHost
+from tests.support.waiting import eventually
 
 ACCOUNT = "sim-9999-demo"
 
@@ -95,19 +108,25 @@ def log_in(gateways: Gateways, password: str = "right") -> str:
     return gateways.log_in(LogIn("sim", "9999", "demo", password)).account
 
 
-def test_living_gateways_are_found_at_the_start_with_no_host_there(gateways: Gateways, gateway: FakeGateway, heard: Heard) -> None:
+def test_living_gateways_are_found_at_the_start_with_no_host_there(
+    gateways: Gateways, gateway: FakeGateway, heard: Heard
+) -> None:
     gateways.start()
     eventually(lambda: heard.of("snapshot") == [5], "the snapshot")
     assert [entry.account for entry in gateways.accounts()] == [ACCOUNT]
     assert gateways.call(ACCOUNT, PushContracts()) == Counted(3)
 
 
-def test_a_call_right_after_the_start_waits_for_the_connection(gateways: Gateways, gateway: FakeGateway) -> None:
+def test_a_call_right_after_the_start_waits_for_the_connection(
+    gateways: Gateways, gateway: FakeGateway
+) -> None:
     gateways.start()
     assert gateways.call(ACCOUNT, PushContracts()) == Counted(3)
 
 
-def test_a_gateway_that_somebody_else_starts_is_found_too(gateways: Gateways, data_dir: Path, heard: Heard) -> None:
+def test_a_gateway_that_somebody_else_starts_is_found_too(
+    gateways: Gateways, data_dir: Path, heard: Heard
+) -> None:
     gateways.start()
     late = FakeGateway(data_dir, ACCOUNT, seq=1)
     try:
@@ -122,7 +141,9 @@ def test_what_the_gateway_raises_comes_out_as_it_was(gateways: Gateways, gateway
         gateways.call(ACCOUNT, ReadStatus())
 
 
-def test_recent_bars_are_asked_for_anew_as_soon_as_the_gateway_has_saved_one(holding: Gateways, gateway: FakeGateway, heard: Heard) -> None:
+def test_recent_bars_are_asked_for_anew_as_soon_as_the_gateway_has_saved_one(
+    holding: Gateways, gateway: FakeGateway, heard: Heard
+) -> None:
     wanted = ReadBars("rb2510")
     assert holding.call(ACCOUNT, wanted) == holding.call(ACCOUNT, wanted) == Json(b"[[0]]")
     assert gateway.requests.count(wanted) == 1
@@ -133,7 +154,9 @@ def test_recent_bars_are_asked_for_anew_as_soon_as_the_gateway_has_saved_one(hol
     assert heard.of("bars_saved") == []  # no page hears of it
 
 
-def test_recent_bars_are_not_shown_while_the_gateway_is_away(holding: Gateways, gateway: FakeGateway, heard: Heard) -> None:
+def test_recent_bars_are_not_shown_while_the_gateway_is_away(
+    holding: Gateways, gateway: FakeGateway, heard: Heard
+) -> None:
     holding.call(ACCOUNT, ReadBars("rb2510"))
     gateway.die()
     eventually(lambda: heard.of("lost"), "that it is gone")
@@ -156,16 +179,20 @@ def test_an_order_takes_its_deadline_along_and_a_frozen_gateway_is_told_of_and_g
     eventually(lambda: heard.of("frozen"), "that it does not answer")
     with pytest.raises(GatewayDown) as down:
         gateways.call(ACCOUNT, order(2))
-    assert down.value.code == "GATEWAY_FROZEN" and not down.value.extra["asked"]
+    assert down.value.code == "GATEWAY_FROZEN"
+    assert not down.value.extra["asked"]
     assert gateways.call(ACCOUNT, PushContracts()) == Counted(3)  # all else is handed over, cancels too
     gateway.thaw()
     eventually(lambda: heard.of("frozen")[-1] == "", "that it does again")
-    assert heard.of("frozen")[1:] == [""] and heard.of("lost") == []
+    assert heard.of("frozen")[1:] == [""]
+    assert heard.of("lost") == []
     gateways.call(ACCOUNT, order(3))
     assert [request.volume for request in gateway.requests if isinstance(request, PlaceOrder)] == [1, 3]
 
 
-def test_what_is_pushed_after_a_snapshot_is_newer_and_nothing_is_missing(gateways: Gateways, gateway: FakeGateway, heard: Heard) -> None:
+def test_what_is_pushed_after_a_snapshot_is_newer_and_nothing_is_missing(
+    gateways: Gateways, gateway: FakeGateway, heard: Heard
+) -> None:
     gateways.start()
     eventually(lambda: heard.of("snapshot"), "the first snapshot")
     stop = threading.Event()
@@ -266,14 +293,32 @@ class Strides:
         return self.now
 
 
-@pytest.mark.parametrize(("login_timeout", "comes_after", "comes_in_time"), [(20.0, 8.0, True), (20.0, 60.0, False), (2.0, 8.0, False)])
+@pytest.mark.parametrize(
+    ("login_timeout", "comes_after", "comes_in_time"),
+    [(20.0, 8.0, True), (20.0, 60.0, False), (2.0, 8.0, False)],
+)
 def test_a_login_waits_for_a_host_that_starts_slowly_as_long_as_a_login_may_take(
-    data_dir: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch, login_timeout: float, comes_after: float, comes_in_time: bool
+    data_dir: Path,
+    heard: Heard,
+    monkeypatch: pytest.MonkeyPatch,
+    login_timeout: float,
+    comes_after: float,
+    comes_in_time: bool,
 ) -> None:
     """With a MongoDB that does not answer a host takes seven seconds before it listens."""
     hosts: list[FakeHost] = []
-    monkeypatch.setattr(client, "time", Strides(lambda now: None if hosts or now < comes_after else hosts.append(FakeHost(data_dir))))
-    made = Gateways(Settings(data_dir=data_dir, login_timeout=login_timeout), heard.push, heard.snapshot, heard.lost, heard.frozen)
+    monkeypatch.setattr(
+        client,
+        "time",
+        Strides(lambda now: None if hosts or now < comes_after else hosts.append(FakeHost(data_dir))),
+    )
+    made = Gateways(
+        Settings(data_dir=data_dir, login_timeout=login_timeout),
+        heard.push,
+        heard.snapshot,
+        heard.lost,
+        heard.frozen,
+    )
     try:
         if comes_in_time:
             assert log_in(made) == ACCOUNT
@@ -338,7 +383,9 @@ def test_a_refused_password_comes_with_the_counters_own_words(gateways: Gateways
     assert refused.value.code == "CTP_3"
 
 
-def test_an_order_whose_gateway_dies_or_is_silent_has_been_asked(gateways: Gateways, gateway: FakeGateway) -> None:
+def test_an_order_whose_gateway_dies_or_is_silent_has_been_asked(
+    gateways: Gateways, gateway: FakeGateway
+) -> None:
     gateways.start()
     with pytest.raises(GatewayDown) as silent:
         gateways.call(ACCOUNT, order(), timeout=0.05)
@@ -353,20 +400,27 @@ def test_an_order_whose_gateway_dies_or_is_silent_has_been_asked(gateways: Gatew
 
     caller = threading.Thread(target=place)
     caller.start()
-    eventually(lambda: any(isinstance(asked, PlaceOrder) and asked.volume == 2 for asked in gateway.requests), "the order has left")
+    eventually(
+        lambda: any(isinstance(asked, PlaceOrder) and asked.volume == 2 for asked in gateway.requests),
+        "the order has left",
+    )
     gateway.hang_up()
     caller.join(5)
     assert outcome[0].extra["asked"] is True
     gateway.unanswered.set_result(Done())
 
 
-def test_a_snapshot_asked_for_where_no_gateway_is_ends_in_a_word_of_loss(gateways: Gateways, heard: Heard, host: FakeHost) -> None:
+def test_a_snapshot_asked_for_where_no_gateway_is_ends_in_a_word_of_loss(
+    gateways: Gateways, heard: Heard, host: FakeHost
+) -> None:
     gateways.start()
     gateways.request_snapshot(ACCOUNT)
     eventually(lambda: heard.of("lost") == [NEEDS_LOGIN], "the page can be told")
 
 
-def test_two_accounts_have_a_connection_each(gateways: Gateways, gateway: FakeGateway, data_dir: Path, heard: Heard) -> None:
+def test_two_accounts_have_a_connection_each(
+    gateways: Gateways, gateway: FakeGateway, data_dir: Path, heard: Heard
+) -> None:
     other = FakeGateway(data_dir, "sim-9999-other", seq=100)
     try:
         gateways.start()
@@ -382,7 +436,9 @@ def test_two_accounts_have_a_connection_each(gateways: Gateways, gateway: FakeGa
         other.die()
 
 
-def test_a_handler_that_fails_does_not_stop_the_stream(data_dir: Path, gateway: FakeGateway, heard: Heard) -> None:
+def test_a_handler_that_fails_does_not_stop_the_stream(
+    data_dir: Path, gateway: FakeGateway, heard: Heard
+) -> None:
     def fail_once(account: str, push: Push) -> None:
         heard.push(account, push)
         if len(heard.of("order_update")) == 1:
@@ -400,7 +456,9 @@ def test_a_handler_that_fails_does_not_stop_the_stream(data_dir: Path, gateway: 
         gateways.stop()
 
 
-def test_stopping_closes_the_connections_and_leaves_the_gateways(gateways: Gateways, gateway: FakeGateway, heard: Heard) -> None:
+def test_stopping_closes_the_connections_and_leaves_the_gateways(
+    gateways: Gateways, gateway: FakeGateway, heard: Heard
+) -> None:
     gateways.start()
     eventually(lambda: gateway.watchers == 1, "it is watched")
     gateways.stop()
@@ -416,17 +474,24 @@ def test_a_web_of_another_version_than_host_and_gateways_says_that_they_must_be_
     for path in (data_dir / "run").glob("*.json"):
         path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"protocol": PROTOCOL + 1}))
     gateways.start()
-    for ask in (lambda: gateways.call(ACCOUNT, ReadStatus()), lambda: gateways.log_in(LogIn("sim", "9999", "demo", "p"))):
+    for ask in (
+        lambda: gateways.call(ACCOUNT, ReadStatus()),
+        lambda: gateways.log_in(LogIn("sim", "9999", "demo", "p")),
+    ):
         with pytest.raises(GatewayDown, match="重启") as refused:
             ask()
         assert refused.value.code == "VERSION_MISMATCH"
     assert heard.of("snapshot") == []
 
 
-def test_the_host_is_told_which_accounts_have_pages_or_were_asked_for_but_not_of_machines(data_dir: Path, gateway: FakeGateway) -> None:
+def test_the_host_is_told_which_accounts_have_pages_or_were_asked_for_but_not_of_machines(
+    data_dir: Path, gateway: FakeGateway
+) -> None:
     heard = Heard()
     with_pages = ["sim-9999-page"]
-    made = Gateways(Settings(data_dir=data_dir), heard.push, heard.snapshot, heard.lost, pages=lambda: with_pages)
+    made = Gateways(
+        Settings(data_dir=data_dir), heard.push, heard.snapshot, heard.lost, pages=lambda: with_pages
+    )
     made.tell_visited()  # without a host: it is told later
     host = FakeHost(data_dir)
     try:

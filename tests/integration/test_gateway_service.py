@@ -1,4 +1,6 @@
-"""The gateway's own process against the counter's own process: log in, watch, trade, restart, and what goes wrong on the way."""
+"""The gateway's own process against the counter's own process: log in, watch, trade, restart, and what goes
+wrong on the way.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.gateway import channel, deadlines, entities
-from app.gateway.messages import (
+from app.bee import entities
+from app.lib.calendar import SHANGHAI
+from app.lib.errors import (
+    BadInput,
+    FrontUnreachable,
+    GatewayDown,
+    LoginRefused,
+    NotFound,
+    NotReady,
+    OrderRefused,
+)
+from app.model import open_store
+from app.settings import Settings
+from app.wire import channel, deadlines
+from app.wire.messages import (
     AwaitLogin,
     CancelAll,
     CancelOrder,
@@ -46,14 +61,10 @@ from app.gateway.messages import (
     Watch,
     WriteConfig,
 )
-from app.gateway.registry import Registry
-from app.gateway.rpc import RpcClient
-from app.lib.calendar import SHANGHAI
-from app.lib.errors import BadInput, FrontUnreachable, GatewayDown, LoginRefused, NotFound, NotReady, OrderRefused
-from app.model import open_store
-from app.settings import Settings
-from tests.kept_calendar import keep_calendar
-from tests.waiting import eventually
+from app.wire.registry import Registry
+from app.wire.rpc import RpcClient
+from tests.support.kept_calendar import keep_calendar
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "pass-word-4711"
@@ -77,7 +88,9 @@ class Page:
         return [json.loads(push.payload) for push in list(self.pushes) if push.name == name]
 
     def waits_for(self, name: str, fits: Callable[[Any], Any] = lambda _payload: True) -> Any:
-        return eventually(lambda: next((payload for payload in self.events(name) if fits(payload)), None), f"event {name}")
+        return eventually(
+            lambda: next((payload for payload in self.events(name) if fits(payload)), None), f"event {name}"
+        )
 
 
 class World:
@@ -146,7 +159,9 @@ class World:
         self.fault("set_clock", now=moment.isoformat())
 
     def buys(self, page: Page, symbol: str, tick: dict[str, Any], volume: int = 2) -> OrderOutcome:
-        """A buy that fills at once and in one, which the generated market with its few lots does not promise."""
+        """A buy that fills at once and in one, which the generated market with its few lots does not
+        promise.
+        """
         with self.deep_market(page, symbol):
             outcome: OrderOutcome = page.ask(buy(symbol, tick["limit_up"], volume))
             eventually(lambda: (rows := held(page)) and rows[0]["volume"] == volume, "it is bought")
@@ -163,10 +178,17 @@ class World:
     def deep_market(self, page: Page, symbol: str) -> Iterator[None]:
         """Meanwhile a hundred lots are bid at the newest price, and as many asked one tick above it."""
         instrument = symbol.partition(".")[0]
-        last = [event["data"] for event in page.events("tick") if event["data"]["local_symbol"] == symbol][-1]["last_price"]
+        last = [event["data"] for event in page.events("tick") if event["data"]["local_symbol"] == symbol][
+            -1
+        ]["last_price"]
         ask = last + page.json(DescribeContract(symbol))["pricetick"]
-        self.fault("set_quote", symbol=instrument, bid=last, bid_volume=100, ask=ask, ask_volume=100, last=last)
-        page.waits_for("tick", lambda event: (event["data"]["bid_volume_1"], event["data"]["local_symbol"]) == (100, symbol))
+        self.fault(
+            "set_quote", symbol=instrument, bid=last, bid_volume=100, ask=ask, ask_volume=100, last=last
+        )
+        page.waits_for(
+            "tick",
+            lambda event: (event["data"]["bid_volume_1"], event["data"]["local_symbol"]) == (100, symbol),
+        )
         try:
             yield
         finally:
@@ -225,7 +247,9 @@ def world(tmp_path: Path) -> Iterator[World]:
 def a_contract(page: Page, product: str = "rb") -> tuple[str, dict[str, Any]]:
     """The second month of a product, subscribed, and its first tick."""
     contracts = page.json(Watch())["contract"]
-    symbol = [name for name in contracts if name.rstrip("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZ") == product][1]
+    symbol = [name for name in contracts if name.rstrip("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZ") == product][
+        1
+    ]
     page.ask(Subscribe([symbol]))
     tick = page.waits_for("tick", lambda event: event["data"]["local_symbol"] == symbol)
     return symbol, tick["data"]
@@ -246,14 +270,17 @@ def stop(child: subprocess.Popen[bytes]) -> int:
     return child.wait(10.0)
 
 
-# ── the main job ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the main job
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_trader_watches_buys_sells_and_finds_every_event(shared_world: World) -> None:
     _, page = shared_world.log_in("main")
     symbol, tick = a_contract(page)
-    assert tick["datetime"].startswith("2025-06-06 10:0") and tick["datetime"][-4] == "."
-    assert tick["exchange"] == "SHFE" and tick["symbol"] == symbol.partition(".")[0]
+    assert tick["datetime"].startswith("2025-06-06 10:0")
+    assert tick["datetime"][-4] == "."
+    assert tick["exchange"] == "SHFE"
+    assert tick["symbol"] == symbol.partition(".")[0]
 
     bought = shared_world.buys(page, symbol, tick)
     assert bought.state == "accepted"
@@ -264,16 +291,24 @@ def test_a_trader_watches_buys_sells_and_finds_every_event(shared_world: World) 
     closed = shared_world.closes(page, symbol)
     assert [outcome.state for outcome in closed.outcomes] == ["accepted"]
 
-    page.waits_for("trade_update", lambda event: event["data"]["order_id"] == closed.outcomes[0].order_id)  # it comes after the order's row
+    page.waits_for(
+        "trade_update", lambda event: event["data"]["order_id"] == closed.outcomes[0].order_id
+    )  # it comes after the order's row
     lists = page.json(ReadLists())
     assert [order["status"] for order in lists["order_list"]] == ["全部成交", "全部成交"]
     assert [trade["offset"] for trade in lists["trade_list"]] == ["开", "平今"]
-    assert lists["active_order_list"] == [] and lists["log_history"]
-    page.waits_for("account_detail", lambda event: {pair["key"]: pair["value"] for pair in event["data"]}["commission"] > 0)
+    assert lists["active_order_list"] == []
+    assert lists["log_history"]
+    page.waits_for(
+        "account_detail",
+        lambda event: {pair["key"]: pair["value"] for pair in event["data"]}["commission"] > 0,
+    )
     page.waits_for("trade", lambda event: len(event["data"]) == 2)
 
     def journaled() -> dict[str, Any] | None:
-        seqs = sorted(event["seq"] for name in ("order_update", "trade_update") for event in page.events(name))
+        seqs = sorted(
+            event["seq"] for name in ("order_update", "trade_update") for event in page.events(name)
+        )
         events: dict[str, Any] = page.json(ReadEvents(0))
         last = events["events"][-1]["data"]
         is_over = len(page.events("trade_update")) == 2 and last["order_id"] == order_id and "tradeid" in last
@@ -288,13 +323,19 @@ def test_ticks_become_bars_that_are_pushed_kept_and_served(shared_world: World) 
     _, page = shared_world.log_in("bars")
     symbol, _ = a_contract(page, "ag")
     forming = page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol)
-    assert forming["interval"] == "1m" and len(forming["data"]) == 6
+    assert forming["interval"] == "1m"
+    assert len(forming["data"]) == 6
     shared_world.near_minutes_end(forming)
     closed = eventually(
-        lambda: next((event for event in page.events("bar") if event["local_symbol"] == symbol), None), "a bar closes", 75.0
+        lambda: next((event for event in page.events("bar") if event["local_symbol"] == symbol), None),
+        "a bar closes",
+        75.0,
     )
     start, opened, high, low, last, volume = closed["data"]
-    assert start % 60_000 == 0 and low <= opened <= high and low <= last <= high and volume >= 0
+    assert start % 60_000 == 0
+    assert low <= opened <= high
+    assert low <= last <= high
+    assert volume >= 0
     bars = eventually(lambda: page.json(ReadBars(symbol)), "the bar is served")
     assert bars[0] == closed["data"]
     assert page.json(ReadBars(symbol, interval="5m"))[0][0] % 300_000 == 0
@@ -322,8 +363,20 @@ def test_what_a_watcher_gets_after_its_snapshot_is_newer(shared_world: World) ->
     eventually(lambda: page.json(ReadEvents(0))["seq"] >= 2, "the order is journaled")
     late = shared_world.open_page("cut")
     snapshot = late.json(Watch())
-    assert snapshot["seq"] >= 2 and len(snapshot["order"]) == 1 and snapshot["active_order"] == snapshot["order"]
-    assert set(snapshot) == {"seq", "account", "account_detail", "position", "active_order", "order", "trade", "contract", "status"}
+    assert snapshot["seq"] >= 2
+    assert len(snapshot["order"]) == 1
+    assert snapshot["active_order"] == snapshot["order"]
+    assert set(snapshot) == {
+        "seq",
+        "account",
+        "account_detail",
+        "position",
+        "active_order",
+        "order",
+        "trade",
+        "contract",
+        "status",
+    }
     page.ask(CancelAll())
     assert late.waits_for("order_update")["seq"] > snapshot["seq"]
 
@@ -349,12 +402,14 @@ def test_refusals_carry_the_counters_id_and_text(shared_world: World) -> None:
     _, page = shared_world.log_in("refused")
     symbol, tick = a_contract(page)
     poor = page.ask(buy(symbol, tick["limit_up"], 500))
-    assert (poor.state, poor.code) == ("refused", "CTP_31") and "资金不足" in poor.message
+    assert (poor.state, poor.code) == ("refused", "CTP_31")
+    assert "资金不足" in poor.message
     nothing_to_close = page.ask(buy(symbol, tick["limit_up"], offset="closetoday"))
     assert nothing_to_close.code == "CTP_50"
     shared_world.fault("reject_next", text="SHFE:交易所说不")
     rejected = page.ask(buy(symbol, tick["limit_down"]))
-    assert rejected.code == "EXCHANGE_REJECT" and "交易所说不" in rejected.message
+    assert rejected.code == "EXCHANGE_REJECT"
+    assert "交易所说不" in rejected.message
     assert [order["status"] for order in page.json(ReadLists())["order_list"]] == ["拒单"] * 3
 
 
@@ -373,10 +428,13 @@ def test_a_bad_order_is_named_and_the_counter_never_hears_of_it(shared_world: Wo
         with pytest.raises(BadInput) as bad:
             page.ask(order)
         assert bad.value.extra["parameter"] == parameter
-    assert page.json(ReadLists())["order_list"] == [] and page.json(ReadEvents(0))["seq"] == 0
+    assert page.json(ReadLists())["order_list"] == []
+    assert page.json(ReadEvents(0))["seq"] == 0
 
 
-def test_an_order_that_its_gateway_gets_to_too_late_is_not_sent_and_everybody_is_told(shared_world: World) -> None:
+def test_an_order_that_its_gateway_gets_to_too_late_is_not_sent_and_everybody_is_told(
+    shared_world: World,
+) -> None:
     child, page = shared_world.log_in("late")
     other = shared_world.open_page("late")
     other.ask(Watch())
@@ -392,11 +450,16 @@ def test_an_order_that_its_gateway_gets_to_too_late_is_not_sent_and_everybody_is
     child.send_signal(signal.SIGCONT)
 
     told = other.waits_for("error", lambda event: event["error"] == "NEVER_SENT_TOO_LATE")
-    assert told["refused_by"] == "us" and "未发出" in told["msg"]
-    assert len(eventually(lambda: (events := other.events("error"))[1:] and events, "the close is told of too")) == 2
+    assert told["refused_by"] == "us"
+    assert "未发出" in told["msg"]
+    assert (
+        len(eventually(lambda: (events := other.events("error"))[1:] and events, "the close is told of too"))
+        == 2
+    )
     again = page.ask(msgspec.structs.replace(order, deadline=deadlines.from_now()))
     assert (again.state, again.code, again.order_id) == ("refused", "NEVER_SENT_TOO_LATE", told["order_id"])
-    assert page.json(ReadLists())["order_list"] == [] and page.json(ReadEvents(0))["seq"] == 0
+    assert page.json(ReadLists())["order_list"] == []
+    assert page.json(ReadEvents(0))["seq"] == 0
     assert [book["orders"] for book in shared_world.fault("books") if book["user"] == "late"] == [[]]
     assert page.ask(buy(symbol, tick["limit_down"], deadline=deadlines.from_now())).state == "accepted"
     page.ask(CancelAll())
@@ -408,7 +471,8 @@ def test_an_order_that_the_counter_does_not_answer_is_unknown_then_found(shared_
     shared_world.fault("mute", user="silence")
     order = buy(symbol, tick["limit_down"], client_order_id="quiet-1")
     outcome = page.ask(order)
-    assert (outcome.state, outcome.code) == ("unknown", "ORDER_STATE_UNKNOWN") and outcome.order_id
+    assert (outcome.state, outcome.code) == ("unknown", "ORDER_STATE_UNKNOWN")
+    assert outcome.order_id
     assert "请勿重复下单" in outcome.message
     assert page.ask(order).code == "ORDER_STATE_UNKNOWN"
     shared_world.fault("unmute", user="silence")
@@ -424,7 +488,8 @@ def test_a_refusal_that_comes_after_the_wait_is_pushed_as_an_error(shared_world:
     assert outcome.state == "unknown"
     shared_world.fault("unmute", user="late")
     error = page.waits_for("error")
-    assert error["error"] == "CTP_31" and error["order_id"] == outcome.order_id
+    assert error["error"] == "CTP_31"
+    assert error["order_id"] == outcome.order_id
 
 
 def test_a_close_needs_lots_and_a_fresh_price(shared_world: World) -> None:
@@ -438,7 +503,8 @@ def test_a_close_needs_lots_and_a_fresh_price(shared_world: World) -> None:
     assert page.json(ReadLists())["order_list"] == []
 
 
-# ── subscriptions, config, the rest ──────────────────────────────────────────────────────────────────────────────────
+# ── subscriptions, config, the rest
+# ──────────────────────────────────────────────────────────────────────────────────
 
 
 def test_one_unknown_symbol_and_none_is_subscribed(shared_world: World) -> None:
@@ -446,13 +512,16 @@ def test_one_unknown_symbol_and_none_is_subscribed(shared_world: World) -> None:
     page.ask(Watch())
     with pytest.raises(BadInput) as bad:
         page.ask(Subscribe(["rb2510", "nope2510.SHFE"]))
-    assert bad.value.code == "UNKNOWN_SYMBOL" and "nope2510" in bad.value.message
+    assert bad.value.code == "UNKNOWN_SYMBOL"
+    assert "nope2510" in bad.value.message
     assert page.ask(Subscribe(["rb2510", "rb2510.SHFE"])) == Symbols(["rb2510.SHFE"])
     page.waits_for("tick", lambda event: event["data"]["symbol"] == "rb2510")
     assert page.ask(Unsubscribe(["rb2510"])) == Symbols(["rb2510.SHFE"])
 
 
-def test_a_calendar_that_is_corrected_counts_without_a_restart_and_what_is_wrong_with_it_is_told(shared_world: World) -> None:
+def test_a_calendar_that_is_corrected_counts_without_a_restart_and_what_is_wrong_with_it_is_told(
+    shared_world: World,
+) -> None:
     _, page = shared_world.log_in("almanac")
     page.json(Watch())
 
@@ -464,7 +533,8 @@ def test_a_calendar_that_is_corrected_counts_without_a_restart_and_what_is_wrong
     eventually(lambda: state_is("sure"), "the calendar is known")
     file.write_text("closed = [2025-06-09")
     error = page.waits_for("error", lambda told: told["error"] == "CALENDAR")
-    assert "days.toml" in error["msg"] and state_is("broken")
+    assert "days.toml" in error["msg"]
+    assert state_is("broken")
     status = page.waits_for("status", lambda told: told["data"]["calendar"]["state"] == "broken")
     assert status["data"]["calendar"]["reason"] in error["msg"]
     file.write_text("")
@@ -475,7 +545,8 @@ def test_a_calendar_that_is_corrected_counts_without_a_restart_and_what_is_wrong
 def test_the_contract_list_and_a_contract_can_be_asked_for(shared_world: World) -> None:
     _, page = shared_world.log_in("contracts")
     contracts = page.json(Watch())["contract"]
-    assert contracts == sorted(contracts, key=str.upper) != sorted(contracts) and page.ask(PushContracts()) == Counted(len(contracts))
+    assert contracts == sorted(contracts, key=str.upper) != sorted(contracts)
+    assert page.ask(PushContracts()) == Counted(len(contracts))
     assert page.waits_for("contract") == contracts
     row = page.json(DescribeContract("rb2510"))
     assert (row["local_symbol"], row["size"], row["pricetick"]) == ("rb2510.SHFE", 10, 1.0)
@@ -493,7 +564,8 @@ def test_config_is_all_or_nothing_and_in_force_at_once(shared_world: World) -> N
     page.ask(WriteConfig({"SLIPPAGE_COVER": "3", "SHARED_FUNC": "true", "INSTRUMENT_INDEPEND": 1}))
     assert page.json(ReadConfig())["SLIPPAGE_COVER"] == 3
     shared = page.waits_for("shared")
-    assert shared["type"] == "shared" and shared["data"]["local_symbol"] == symbol
+    assert shared["type"] == "shared"
+    assert shared["data"]["local_symbol"] == symbol
     assert tick["limit_down"] <= shared["data"]["average_price"] <= tick["limit_up"]
     shared_world.buys(page, symbol, tick)
     page.ask(ClosePosition(symbol, "long", 2))
@@ -547,7 +619,8 @@ def test_another_password_or_other_fronts_are_refused(shared_world: World) -> No
             page.ask(wrong)
 
 
-# ── ends and beginnings ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── ends and beginnings
+# ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_after_a_restart_everything_is_as_it_was_and_nothing_happens_twice(world: World) -> None:
@@ -601,7 +674,12 @@ def test_a_killed_gateway_sends_no_order_twice(world: World) -> None:
     assert len(again.json(ReadLists())["order_list"]) == 1
     found = again.ask(FindOrder("once"))
     shown = entities.decode(found.order)
-    assert (found.order_id, shown.client_order_id, shown.status.value) == (first.order_id, "once", "未成交") and found.book
+    assert (found.order_id, shown.client_order_id, shown.status.value) == (
+        first.order_id,
+        "once",
+        "未成交",
+    )
+    assert found.book
     with pytest.raises(NotFound):
         again.ask(FindOrder("never"))
 
@@ -612,7 +690,10 @@ def test_a_lost_counter_is_told_and_comes_back(world: World) -> None:
     order_id = page.ask(buy(symbol, tick["limit_down"])).order_id
     os.kill(world.counter.pid, signal.SIGKILL)
     world.counter.wait(5)
-    page.waits_for("status", lambda event: event["data"]["td"]["state"] == "lost" and event["data"]["md"]["state"] == "lost")
+    page.waits_for(
+        "status",
+        lambda event: event["data"]["td"]["state"] == "lost" and event["data"]["md"]["state"] == "lost",
+    )
     with pytest.raises(NotReady):
         page.ask(buy(symbol, tick["limit_down"]))
     with pytest.raises(NotReady):
@@ -634,9 +715,13 @@ def test_when_the_trading_day_turns_orders_end_and_todays_lots_become_yesterdays
     world.fault("turn_day", prices={}, new_day="")
     eventually(lambda: (rows := held(page)) and rows[0]["yd_volume"] == 2, "the lots are yesterday's")
     lists = page.json(ReadLists())
-    assert lists["order_list"] == [] and lists["trade_list"] == [] and lists["active_order_list"] == []
+    assert lists["order_list"] == []
+    assert lists["trade_list"] == []
+    assert lists["active_order_list"] == []
     eventually(
-        lambda: any(push.name == "order" and json.loads(push.payload)["data"] == [] for push in page.pushes[seen:]),
+        lambda: any(
+            push.name == "order" and json.loads(push.payload)["data"] == [] for push in page.pushes[seen:]
+        ),
         "the empty list is pushed",
     )
     assert not page.events("error")
@@ -653,7 +738,8 @@ def test_a_refused_login_is_told_with_its_text_and_the_process_ends_with_3(world
     page = world.open_page()
     with pytest.raises(LoginRefused) as refused:
         page.ask(AwaitLogin(10.0), 15.0)
-    assert refused.value.code == "CTP_3" and "不合法的登录" in refused.value.message
+    assert refused.value.code == "CTP_3"
+    assert "不合法的登录" in refused.value.message
     assert child.wait(15) == 3
     assert world.registry.find("gateway-sim-9999-demo", only_living=False) is None
 
@@ -696,16 +782,25 @@ def test_whatever_else_is_on_stdin_the_process_says_what_it_wants(tmp_path: Path
     environment = Settings.load(environment={}, data_dir=tmp_path / "data").to_environment()
     for line in (b"", b'{"account": "x", "password": "pass-word-4711"\n'):
         run = subprocess.run(
-            [sys.executable, "-m", "app.gateway"], cwd=ROOT, env=environment, input=line, capture_output=True, timeout=30, check=False
+            [sys.executable, "-m", "app.gateway"],
+            cwd=ROOT,
+            env=environment,
+            input=line,
+            capture_output=True,
+            timeout=30,
+            check=False,
         )
-        assert run.returncode == 2 and "stdin" in run.stderr.decode() and PASSWORD not in run.stderr.decode()
+        assert run.returncode == 2
+        assert "stdin" in run.stderr.decode()
+        assert PASSWORD not in run.stderr.decode()
 
 
 def test_an_accepted_order_is_answered_with_its_id(shared_world: World) -> None:
     _, page = shared_world.log_in("plain")
     symbol, tick = a_contract(page, "m")
     outcome = page.ask(buy(symbol, tick["limit_down"]))
-    assert outcome == OrderOutcome(outcome.order_id, "accepted", message="未成交", status="未成交") and outcome.order_id.count("_") == 2
+    assert outcome == OrderOutcome(outcome.order_id, "accepted", message="未成交", status="未成交")
+    assert outcome.order_id.count("_") == 2
 
 
 def test_a_journal_of_years_ago_is_forgotten_when_a_day_begins(shared_world: World) -> None:
@@ -715,5 +810,8 @@ def test_a_journal_of_years_ago_is_forgotten_when_a_day_begins(shared_world: Wor
     store.close()
     _, page = shared_world.log_in("old")
     kept = ["1_1_20250604"]
-    eventually(lambda: [event["data"]["order_id"] for event in page.json(ReadEvents(0))["events"]] == kept, "the old row is gone")
+    eventually(
+        lambda: [event["data"]["order_id"] for event in page.json(ReadEvents(0))["events"]] == kept,
+        "the old row is gone",
+    )
     assert page.json(ReadEvents(0))["seq"] == 2

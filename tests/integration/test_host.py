@@ -1,4 +1,6 @@
-"""The gateway host with real processes: a small gateway and a small counter (tests/fakes) stand in for the large ones."""
+"""The gateway host with real processes: a small gateway and a small counter (tests/fakes) stand in for the
+large ones.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +18,27 @@ from typing import Any
 import psutil
 import pytest
 
-from app.gateway.host.host import Host
-from app.gateway.messages import Accounts, ListAccounts, LoggedIn, LogIn, LogOut, ShutDown, Visited
-from app.gateway.process import Lock, Process, end
-from app.gateway.registry import Entry, Registry, old_account_key
-from app.gateway.rpc import RpcClient
-from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginRefused, NotFound, TooManyAccounts
+from app.host.host import Host
+from app.lib.errors import (
+    AppError,
+    BadInput,
+    FrontUnreachable,
+    GatewayDown,
+    LoginRefused,
+    NotFound,
+    TooManyAccounts,
+)
 from app.model import SERVER, open_store
 from app.model.sessions import Sessions
 from app.model.store import Store
+from app.process.child import Lock, Process, end
 from app.settings import Settings
+from app.wire.messages import Accounts, ListAccounts, LoggedIn, LogIn, LogOut, ShutDown, Visited
+from app.wire.registry import Entry, Registry, old_account_key
+from app.wire.rpc import RpcClient
 from tests.fakes.host import COUNTER, GATEWAY
-from tests.unit.test_registry import COLLIDING
-from tests.waiting import eventually
+from tests.support.waiting import eventually
+from tests.unit.wire.test_registry import COLLIDING
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "fake-password-4711"
@@ -65,7 +75,9 @@ class World:
     def host_process(self) -> Entry:
         """A host that can be killed."""
         command = [sys.executable, "-m", "tests.fakes.host"]
-        child = subprocess.Popen(command, cwd=ROOT, env=self.settings.to_environment(), start_new_session=True)
+        child = subprocess.Popen(
+            command, cwd=ROOT, env=self.settings.to_environment(), start_new_session=True
+        )
         self.children.append(child)
 
         def registered() -> Entry | None:
@@ -112,7 +124,14 @@ class World:
                 child.terminate()
         for child in self.children:
             child.wait(10)
-        end([Process(entry.name, entry=entry) for entry in self.registry.living() if entry.pid != os.getpid()], 0.0)
+        end(
+            [
+                Process(entry.name, entry=entry)
+                for entry in self.registry.living()
+                if entry.pid != os.getpid()
+            ],
+            0.0,
+        )
 
 
 @pytest.fixture
@@ -152,7 +171,12 @@ def test_a_first_login_starts_the_counter_and_a_gateway(world: World) -> None:
     assert counter is not None
     assert world.starts()[0]["counter_address"] == counter.address
     (info,) = host.list_accounts().accounts
-    assert (info.account, info.state, info.pid, info.address) == ("sim-9999-demo", "ready", entry.pid, entry.address)
+    assert (info.account, info.state, info.pid, info.address) == (
+        "sim-9999-demo",
+        "ready",
+        entry.pid,
+        entry.address,
+    )
 
 
 def test_the_password_goes_by_stdin_alone(world: World) -> None:
@@ -163,7 +187,9 @@ def test_the_password_goes_by_stdin_alone(world: World) -> None:
     assert PASSWORD not in " ".join(running.cmdline())
     assert PASSWORD not in " ".join(running.environ().values())
     assert world.starts()[0]["password"] == PASSWORD
-    files = [path for path in world.data_dir.rglob("*") if path.is_file() and not path.name.startswith("starts-")]
+    files = [
+        path for path in world.data_dir.rglob("*") if path.is_file() and not path.name.startswith("starts-")
+    ]
     assert files
     for path in files:
         assert PASSWORD.encode() not in path.read_bytes(), path
@@ -204,7 +230,9 @@ def test_a_refused_login_passes_the_counters_text_on_and_leaves_no_gateway(world
 
 
 @pytest.mark.parametrize(("userid", "error"), [("silent", FrontUnreachable), ("broken", GatewayDown)])
-def test_a_login_that_fails_otherwise_leaves_nothing_either(world: World, userid: str, error: type[AppError]) -> None:
+def test_a_login_that_fails_otherwise_leaves_nothing_either(
+    world: World, userid: str, error: type[AppError]
+) -> None:
     host = world.host()
     with pytest.raises(error):
         host.log_in(log_in(userid))
@@ -283,7 +311,9 @@ def test_a_password_that_is_refused_later_is_never_tried_again(world: World) -> 
     looks = world.counter_starts()
     kill(eventually(lambda: world.registry.find("counter"), "the counter"))
     (world.data_dir / "refuse").unlink()
-    host.log_in(log_in("other"))  # the host has been at work since: the counter is back, the refused account is not
+    host.log_in(
+        log_in("other")
+    )  # the host has been at work since: the counter is back, the refused account is not
     assert world.counter_starts() == looks + 1
     assert state(host) == "needs_login"
     assert len(world.starts()) == 2
@@ -307,11 +337,14 @@ def test_a_killed_host_leaves_all_running_and_the_next_one_adopts_it(world: Worl
     gateway, counter = world.living_gateway(), world.registry.find("counter")
     assert counter is not None
     kill(first)
-    assert gateway.alive and counter.alive
+    assert gateway.alive
+    assert counter.alive
     world.host_process()
     (info,) = world.ask(ListAccounts()).accounts
     assert (info.account, info.pid) == ("sim-9999-demo", gateway.pid)
-    eventually(lambda: world.ask(ListAccounts()).accounts[0].state == "ready", "the adopted one is known to be ready")
+    eventually(
+        lambda: world.ask(ListAccounts()).accounts[0].state == "ready", "the adopted one is known to be ready"
+    )
     assert world.ask(log_in()).fresh is False
     assert (len(world.starts()), world.counter_starts()) == (1, 1)
     kill(gateway)
@@ -343,7 +376,9 @@ def test_a_gateway_that_was_killed_while_no_host_ran_needs_a_login(world: World)
     assert host.list_accounts() == Accounts([])
 
 
-def test_an_adopted_gateway_that_ended_by_itself_may_have_been_refused_and_is_left_alone(world: World) -> None:
+def test_an_adopted_gateway_that_ended_by_itself_may_have_been_refused_and_is_left_alone(
+    world: World,
+) -> None:
     kill_me = world.host_process()
     world.ask(log_in())
     kill(kill_me)
@@ -375,7 +410,9 @@ def test_an_asked_host_ends_gateways_and_counter_within_four_seconds(world: Worl
 def test_a_second_host_on_the_same_data_is_refused(world: World) -> None:
     world.host_process()
     command = [sys.executable, "-m", "tests.fakes.host"]
-    second = subprocess.run(command, cwd=ROOT, env=world.settings.to_environment(), capture_output=True, timeout=30)
+    second = subprocess.run(
+        command, cwd=ROOT, env=world.settings.to_environment(), capture_output=True, timeout=30
+    )
     assert second.returncode == 1
     assert "AlreadyRunning" in (world.data_dir / "logs" / "host.log").read_text("utf-8")
 
@@ -406,38 +443,56 @@ def test_an_interface_that_nobody_knows_is_refused_before_anything_starts(world:
     assert not world.starts("real")
 
 
-# ── whose front checks the password ──────────────────────────────────────────────────────────────────────────────────
+# ── whose front checks the password
+# ──────────────────────────────────────────────────────────────────────────────────
 
 A, B, C = "tcp://a.example:1", "tcp://b.example:2", "tcp://c.example:3"
 
 
 @pytest.fixture
 def ctp(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.gateway.host.host.check_interface", lambda _name: None)  # its library is no matter here
+    monkeypatch.setattr("app.host.host.check_interface", lambda _name: None)  # its library is no matter here
 
 
 @pytest.mark.usefixtures("ctp")
 @pytest.mark.parametrize(
     "named",
-    [log_in_at(td=A, md="tcp://evil.example:1"), log_in_at(td="tcp://evil.example:1", md=C), log_in_at("nobody"), log_in_at("two", A, C)],
+    [
+        log_in_at(td=A, md="tcp://evil.example:1"),
+        log_in_at(td="tcp://evil.example:1", md=C),
+        log_in_at("nobody"),
+        log_in_at("two", A, C),
+    ],
 )
-def test_a_login_at_a_front_that_is_not_listed_is_refused_before_anything_is_started(world: World, named: LogIn) -> None:
+def test_a_login_at_a_front_that_is_not_listed_is_refused_before_anything_is_started(
+    world: World, named: LogIn
+) -> None:
     world.set(fronts={"one": {"td": [A, B], "md": C}})
     host = world.host()
     with pytest.raises(LoginRefused, match="one") as refused:
         host.log_in(named)
     assert refused.value.code == "FRONT_NOT_LISTED"
-    assert host.list_accounts() == Accounts([]) and world.registry.living("gateway") == []
+    assert host.list_accounts() == Accounts([])
+    assert world.registry.living("gateway") == []
 
 
 @pytest.mark.usefixtures("ctp")
 @pytest.mark.parametrize(
-    ("named", "td"), [(log_in_at("one"), f"{A},{B}"), (log_in_at(td=B, md=C), B), (log_in_at("one", "tcp://evil.example:1", C), f"{A},{B}")]
+    ("named", "td"),
+    [
+        (log_in_at("one"), f"{A},{B}"),
+        (log_in_at(td=B, md=C), B),
+        (log_in_at("one", "tcp://evil.example:1", C), f"{A},{B}"),
+    ],
 )
-def test_a_listed_front_is_dialled_by_its_name_or_by_any_of_its_addresses(world: World, named: LogIn, td: str) -> None:
+def test_a_listed_front_is_dialled_by_its_name_or_by_any_of_its_addresses(
+    world: World, named: LogIn, td: str
+) -> None:
     world.set(fronts={"one": {"td": [A, B], "md": C}}, public=True, origins=["https://desk.example"])
     assert world.host().log_in(named).account == "ctp-9999-demo"
-    (start,) = [json.loads(line) for line in (world.data_dir / "starts-ctp-9999-demo").read_text().splitlines()]
+    (start,) = [
+        json.loads(line) for line in (world.data_dir / "starts-ctp-9999-demo").read_text().splitlines()
+    ]
     assert (start["td_address"], start["md_address"]) == (td, C)
 
 
@@ -447,12 +502,15 @@ def test_a_public_server_without_listed_fronts_takes_no_real_login_but_paper(wor
     host = world.host()
     with pytest.raises(LoginRefused) as refused:
         host.log_in(log_in_at(td=A, md=C))
-    assert refused.value.code == "FRONTS_UNSET" and world.registry.living("gateway") == []
+    assert refused.value.code == "FRONTS_UNSET"
+    assert world.registry.living("gateway") == []
     assert host.log_in(log_in()).fresh
 
 
 def test_two_accounts_that_would_share_a_folder_of_old_do_not_share_a_gateway(world: World) -> None:
-    """Neither name stands in it yet, and the built-in counter is none that knows: nobody may come in by the other's gateway."""
+    """Neither name stands in it yet, and the built-in counter is none that knows: nobody may come in by the
+    other's gateway.
+    """
     first, second = (("sim", "9999", user) for user in COLLIDING)
     open_store(world.settings, old_account_key(*first)).close()
     host = world.host()
@@ -462,17 +520,21 @@ def test_two_accounts_that_would_share_a_folder_of_old_do_not_share_a_gateway(wo
     assert refused.value.code == "ACCOUNT_KEY_TAKEN"
 
 
-# ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── sessions
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_login_that_starts_an_account_anew_ends_its_older_tokens_and_a_second_page_ends_none(world: World) -> None:
+def test_a_login_that_starts_an_account_anew_ends_its_older_tokens_and_a_second_page_ends_none(
+    world: World,
+) -> None:
     sessions = world.sessions()
     host = world.host()
     old = sessions.join("sim-9999-demo")
     host.log_in(log_in())
     assert sessions.current("sim-9999-demo") is None
     new = sessions.join("sim-9999-demo")
-    assert new != old and not host.log_in(log_in()).fresh
+    assert new != old
+    assert not host.log_in(log_in()).fresh
     assert sessions.current("sim-9999-demo") == new
 
 
@@ -501,11 +563,15 @@ def test_an_account_that_is_refused_later_has_no_tokens_any_more(world: World) -
 
 
 def test_a_new_host_ends_the_sessions_of_accounts_that_nobody_runs_and_no_others(world: World) -> None:
-    """As after a restart of the machine. One whose gateway is just starting, its lock held, is not among them."""
+    """As after a restart of the machine. One whose gateway is just starting, its lock held, is not among
+    them.
+    """
     first = world.host_process()
     world.ask(log_in())
     sessions = world.sessions()
-    kept = {account: sessions.join(account) for account in ("sim-9999-demo", "sim-9999-starting", "ctp-9999-gone")}
+    kept = {
+        account: sessions.join(account) for account in ("sim-9999-demo", "sim-9999-starting", "ctp-9999-gone")
+    }
     starting = Lock(world.data_dir, "gateway-sim-9999-starting")
     kill(first)
     world.host()
@@ -514,18 +580,22 @@ def test_a_new_host_ends_the_sessions_of_accounts_that_nobody_runs_and_no_others
     starting.close()
 
 
-# ── how many, and for how long ───────────────────────────────────────────────────────────────────────────────────────
+# ── how many, and for how long
+# ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.usefixtures("ctp")
-def test_beyond_the_limits_nothing_is_started_and_paper_accounts_leave_room_for_real_ones(world: World) -> None:
+def test_beyond_the_limits_nothing_is_started_and_paper_accounts_leave_room_for_real_ones(
+    world: World,
+) -> None:
     world.set(max_accounts=3, max_paper_accounts=2)
     host = world.host()
     host.log_in(log_in("one"))
     host.log_in(log_in("two"))
     with pytest.raises(TooManyAccounts, match="模拟账户 2 个.*max_paper_accounts"):
         host.log_in(log_in("three"))
-    assert world.starts("three") == [] and len(host.list_accounts().accounts) == 2
+    assert world.starts("three") == []
+    assert len(host.list_accounts().accounts) == 2
     assert not host.log_in(log_in("one")).fresh  # who is in is not kept out
     host.log_in(log_in_at(td=A, md=C, userid="real"))
     with pytest.raises(TooManyAccounts, match="账户 3 个"):
@@ -550,7 +620,8 @@ def test_many_logins_at_once_do_not_slip_through_the_limit(world: World) -> None
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert len(refused) == 3 and len(world.registry.living("gateway")) == 2
+    assert len(refused) == 3
+    assert len(world.registry.living("gateway")) == 2
 
 
 def test_a_login_that_fails_gives_its_place_back(world: World) -> None:
@@ -573,7 +644,9 @@ def test_a_paper_account_at_which_nobody_looks_ends_and_comes_back_at_its_login(
 
 
 @pytest.mark.usefixtures("ctp")
-def test_an_account_with_orders_a_real_one_and_one_that_is_looked_at_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_with_orders_a_real_one_and_one_that_is_looked_at_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looks: list[str] = []
     end_if_idle = Host._end_if_idle
 
@@ -593,4 +666,5 @@ def test_an_account_with_orders_a_real_one_and_one_that_is_looked_at_go_on(world
         return looks == ["demo"]
 
     eventually(visit, "the one with orders was looked at and goes on")
-    assert len(host.list_accounts().accounts) == 3 and len(world.registry.living("gateway")) == 3
+    assert len(host.list_accounts().accounts) == 3
+    assert len(world.registry.living("gateway")) == 3

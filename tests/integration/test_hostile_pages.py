@@ -1,4 +1,6 @@
-"""What strangers say over Socket.IO, to the web as it is really run: it is cut at once, and nobody else notices."""
+"""What strangers say over Socket.IO, to the web as it is really run: it is cut at once, and nobody else
+notices.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,9 @@ import pytest
 import requests
 import websocket
 
-from tests.integration.fake_gateway import FakeGateway
+from tests.fakes.gateway_process import FakeGateway
 from tests.integration.test_async_modes import ACCOUNT, WebProcess
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 OTHERS = 3.0  # seconds: with a busy machine's own pauses; the figures of a quiet one are in docs/security.md
 
@@ -38,7 +40,9 @@ class Others:
 
     def __init__(self, web: WebProcess) -> None:
         self._url = web.url
-        self._limit = OTHERS if web.mode == "eventlet" else 3 * OTHERS  # simple-websocket reads a whole burst before it yields
+        self._limit = (
+            OTHERS if web.mode == "eventlet" else 3 * OTHERS
+        )  # simple-websocket reads a whole burst before it yields
         self.longest = 0.0
         self.answers = 0
         self._ended = threading.Event()
@@ -76,7 +80,9 @@ def resident(web: WebProcess) -> int:
 
 
 def open_socket(web: WebProcess, connect: bool = True) -> websocket.WebSocket:
-    ws = websocket.create_connection(f"ws://127.0.0.1:{web.port}/socket.io/?EIO=4&transport=websocket", timeout=10)
+    ws = websocket.create_connection(
+        f"ws://127.0.0.1:{web.port}/socket.io/?EIO=4&transport=websocket", timeout=10
+    )
     assert str(ws.recv()).startswith("0{")
     if connect:
         ws.send("40")
@@ -101,15 +107,34 @@ def is_cut(ws: websocket.WebSocket) -> bool:
 def frame(data: bytes, opcode: int = 1, final: bool = True) -> bytes:
     """A client's frame, with a mask that changes nothing."""
     size = len(data)
-    length = struct.pack(">BB", opcode | final << 7, 0x80 | size) if size < 126 else struct.pack(">BBH", opcode | final << 7, 0xFE, size)
+    length = (
+        struct.pack(">BB", opcode | final << 7, 0x80 | size)
+        if size < 126
+        else struct.pack(">BBH", opcode | final << 7, 0xFE, size)
+    )
     return length + b"\0\0\0\0" + data
 
 
-BAD_BODIES = [b"9x", b"x", b"", b"4", b"4x", b"45-[]", b"bAAAA", b"\xff\xfe", b"42[", b"4" * 100_001, b"\x1e".join([b"3"] * 17), b"d=4x"]
+BAD_BODIES = [
+    b"9x",
+    b"x",
+    b"",
+    b"4",
+    b"4x",
+    b"45-[]",
+    b"bAAAA",
+    b"\xff\xfe",
+    b"42[",
+    b"4" * 100_001,
+    b"\x1e".join([b"3"] * 17),
+    b"d=4x",
+]
 
 
 @pytest.mark.parametrize("body", BAD_BODIES, ids=lambda body: repr(body[:8]))
-def test_a_bad_body_of_long_polling_is_answered_at_once_and_leaves_nothing(web: WebProcess, body: bytes) -> None:
+def test_a_bad_body_of_long_polling_is_answered_at_once_and_leaves_nothing(
+    web: WebProcess, body: bytes
+) -> None:
     """Two bytes were never answered: their thread and their descriptor stayed for ever."""
     before = descriptors(web)
     url = f"{web.url}/socket.io/?EIO=4&transport=polling"
@@ -123,14 +148,18 @@ def test_a_bad_body_of_long_polling_is_answered_at_once_and_leaves_nothing(web: 
     eventually(lambda: descriptors(web) <= before + 1, "every descriptor is back", 10)
 
 
-ATTACHMENTS = '451000000000-["a",{"_placeholder":true,"num":0}]'  # that many binary packets were waited for, and all kept
+# that many binary packets were waited for, and all kept
+ATTACHMENTS = '451000000000-["a",{"_placeholder":true,"num":0}]'
 BAD_PACKETS = ["4x", "9x", "", "0", "2", "44", "45-[]", ATTACHMENTS, "bAAAA", "42[", "42{}", "42[]", "42[{}]"]
 
 
 @pytest.mark.parametrize("packet", [*BAD_PACKETS, b"\1\2"], ids=repr)
 def test_the_first_bad_packet_ends_a_connection(web: WebProcess, packet: str | bytes) -> None:
     ws = open_socket(web)
-    ws.send(packet, opcode=websocket.ABNF.OPCODE_BINARY if isinstance(packet, bytes) else websocket.ABNF.OPCODE_TEXT)
+    ws.send(
+        packet,
+        opcode=websocket.ABNF.OPCODE_BINARY if isinstance(packet, bytes) else websocket.ABNF.OPCODE_TEXT,
+    )
     assert is_cut(ws)
 
 
@@ -148,7 +177,15 @@ def test_a_burst_of_bad_packets_holds_up_nobody_and_is_one_line_in_the_log(web: 
     assert len(web.said()) - before < 1_000
 
 
-HARMLESS_ONCE = ['42["subscribe",{"symbols":null}]', '42["identify",{"token":"x"}]', "40", "40/x,", "3", '42["x",1]', "41"]
+HARMLESS_ONCE = [
+    '42["subscribe",{"symbols":null}]',
+    '42["identify",{"token":"x"}]',
+    "40",
+    "40/x,",
+    "3",
+    '42["x",1]',
+    "41",
+]
 
 
 @pytest.mark.parametrize("said", HARMLESS_ONCE)
@@ -190,7 +227,9 @@ def test_a_message_that_never_ends_is_not_kept(web: WebProcess, piece: int) -> N
             ws.sock.sendall(frame(b"4" * piece, final=False))
             for _ in range(500):
                 ws.sock.sendall(frame(b"x" * piece, opcode=0, final=False))
-        if web.mode == "eventlet":  # simple-websocket keeps 100 KB in however many pieces and no more, until no pong comes
+        if (
+            web.mode == "eventlet"
+        ):  # simple-websocket keeps 100 KB in however many pieces and no more, until no pong comes
             assert is_cut(ws)
         else:
             ws.shutdown()
@@ -236,22 +275,29 @@ def test_an_old_websocket_without_a_version_is_not_spoken(web: WebProcess) -> No
     """Those before RFC 6455 have no bound on what they keep."""
     with socket.create_connection(("127.0.0.1", web.port), timeout=5) as old:
         old.sendall(
-            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: "
+            b"WebSocket\r\nConnection: Upgrade\r\n"
             b"Origin: http://localhost\r\n\r\n"
         )
         assert old.recv(100).startswith((b"HTTP/1.1 400", b"HTTP/1.1 426", b"HTTP/1.0 400"))
 
 
-# ── connections, under eventlet ──────────────────────────────────────────────────────────────────────────────────────
+# ── connections, under eventlet
+# ──────────────────────────────────────────────────────────────────────────────────────
 
-HASTY = "import gc; gc.disable(); from app import eventlet_server as s; s.HEADER_SECONDS, s.BODY_SECONDS, s.IDLE_SECONDS = 1.0, 1.0, 1.0"
+HASTY = (
+    "import gc; gc.disable(); from app import eventlet_server as s; s.HEADER_SECONDS, s.BODY_SECONDS, "
+    "s.IDLE_SECONDS = 1.0, 1.0, 1.0"
+)
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
 
 @pytest.fixture(scope="module")
 def small_web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
-    """It has 400 descriptors, gives a request a second to arrive, and has no garbage collector that would close what was left open."""
+    """It has 400 descriptors, gives a request a second to arrive, and has no garbage collector that would
+    close what was left open.
+    """
     made = WebProcess(tmp_path_factory.mktemp("small"), "eventlet", HASTY, descriptors=400)
     yield made
     made.close()
@@ -267,7 +313,9 @@ def half_open(web: WebProcess, count: int, said: bytes) -> list[socket.socket]:
     return made
 
 
-def test_connections_that_never_become_requests_keep_nobody_out_and_the_web_lives(small_web: WebProcess) -> None:
+def test_connections_that_never_become_requests_keep_nobody_out_and_the_web_lives(
+    small_web: WebProcess,
+) -> None:
     """1,010 of them ended the process: no descriptor was left for the next one."""
     before = descriptors(small_web)
     with Others(small_web) as others:
@@ -292,7 +340,12 @@ def _is_ended(sock: socket.socket) -> bool:
 
 @pytest.mark.parametrize(
     "drip",
-    [HEAD, POST + b"Content-Length: 100\r\n\r\nuserid=", POST + b"Transfer-Encoding: chunked\r\n\r\n", HEAD + b"\r\n" + HEAD],
+    [
+        HEAD,
+        POST + b"Content-Length: 100\r\n\r\nuserid=",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n",
+        HEAD + b"\r\n" + HEAD,
+    ],
     ids=["header", "body", "chunks", "second request"],
 )
 def test_a_request_that_comes_a_byte_at_a_time_has_a_deadline(small_web: WebProcess, drip: bytes) -> None:
@@ -321,13 +374,17 @@ def test_a_connection_that_takes_no_answer_gives_its_descriptor_back(small_web: 
     before = descriptors(small_web)
     for _ in range(60):
         with socket.create_connection(("127.0.0.1", small_web.port), timeout=10) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closed with a reset
+            sock.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )  # closed with a reset
             sock.sendall((HEAD + b"\r\n") * 3)
     eventually(lambda: descriptors(small_web) <= before + 1, "every descriptor is back", 10)
 
 
 def test_a_request_that_is_cut_off_in_its_head_is_none(small_web: WebProcess) -> None:
-    """What had come was taken for a whole request: hundreds of half connections were as many requests when they went."""
+    """What had come was taken for a whole request: hundreds of half connections were as many requests when
+    they went.
+    """
     for said in (HEAD, HEAD[:-5], b"GET /healthz HTTP/1.1\r\n"):
         with socket.create_connection(("127.0.0.1", small_web.port), timeout=10) as sock:
             answer = b""

@@ -1,4 +1,6 @@
-"""Whose data an account's folder is and at which front it may log in: fixed by the first good login, changed on the server alone."""
+"""Whose data an account's folder is and at which front it may log in: fixed by the first good login, changed
+on the server alone.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +16,31 @@ import pytest
 from click.testing import CliRunner
 
 import run
-from app import backup, data_dir
+from app import data_dir
+from app.commands import backup
+from app.commands import export as moving
+from app.gateway.gateway import Login, Service
 from app.gateway.identity import Identity, account_of
-from app.gateway.interfaces import checks, native
-from app.gateway.messages import CheckPassword
-from app.gateway.registry import account_key, old_account_key
-from app.gateway.rpc import RpcClient
-from app.gateway.service import Login, Service
-from app.gateway.transfer import moving
+from app.interfaces.ctp import link as native
+from app.interfaces.ctp import preflight as checks
 from app.lib.brokers import Brokers, Front
 from app.lib.errors import AppError, LoginRefused
 from app.model import open_store
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
+from app.wire.messages import CheckPassword
+from app.wire.registry import account_key, old_account_key
+from app.wire.rpc import RpcClient
 from tests.fakes.native import Desk
-from tests.kept_calendar import keep_calendar
-from tests.unit.test_registry import COLLIDING
-from tests.waiting import eventually
+from tests.support.kept_calendar import keep_calendar
+from tests.support.waiting import eventually
+from tests.unit.wire.test_registry import COLLIDING
 
 ACCOUNT = "ctp-9999-demo"
-HOME, OTHER = ("tcp://home.example:1", "tcp://home.example:2"), ("tcp://evil.example:1", "tcp://evil.example:2")
+HOME, OTHER = (
+    ("tcp://home.example:1", "tcp://home.example:2"),
+    ("tcp://evil.example:1", "tcp://evil.example:2"),
+)
 
 
 class Running:
@@ -67,7 +74,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(native, "native_classes", desk.classes)
     monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))
     monkeypatch.setattr(native, "_let_go", lambda api: api.exit())
-    monkeypatch.setattr("app.gateway.interfaces.find_spec", lambda _name: object())
+    monkeypatch.setattr("app.interfaces.find_spec", lambda _name: object())
     return desk
 
 
@@ -78,7 +85,9 @@ def start(desk: Desk, tmp_path: Path) -> Start:
     @contextmanager
     def run_gateway(td: str, md: str, **settings: Any) -> Iterator[Running]:
         desk.heard.clear()
-        made = Settings.load(environment={}, data_dir=tmp_path, ctp_hours="always", ctp_query_interval=0, **settings)
+        made = Settings.load(
+            environment={}, data_dir=tmp_path, ctp_hours="always", ctp_query_interval=0, **settings
+        )
         store = open_store(made, ACCOUNT)
         login = Login(ACCOUNT, "ctp", "9999", "demo", "secret", td_address=td, md_address=md)
         service = Service(made, login, store, tmp_path / "accounts" / ACCOUNT, lambda _code: None)
@@ -98,7 +107,9 @@ def dialled(desk: Desk) -> set[str]:
     return {request["address"] for what, request in desk.heard if what.endswith(".registerFront")}
 
 
-def test_the_front_of_the_first_good_login_is_kept_and_another_is_not_dialled(start: Start, desk: Desk, tmp_path: Path) -> None:
+def test_the_front_of_the_first_good_login_is_kept_and_another_is_not_dialled(
+    start: Start, desk: Desk, tmp_path: Path
+) -> None:
     with start(*HOME) as gateway:
         eventually(lambda: gateway.state == "ready", "it is logged in")
     with start(*OTHER) as gateway:
@@ -130,7 +141,10 @@ def test_a_listed_broker_is_kept_by_its_name_and_may_change_its_addresses(start:
         eventually(lambda: gateway.state == "ready", "it is logged in where the broker is now")
         assert dialled(desk) == {"tcp://new.example:1", "tcp://new.example:3", "tcp://new.example:2"}
     with start(*OTHER, fronts={"home": " ".join(moved), "other": " ".join(OTHER)}) as gateway:
-        assert 'fronts allow ctp-9999-demo "other"' in eventually(lambda: gateway.refused, "another listed broker is another front").message
+        assert (
+            'fronts allow ctp-9999-demo "other"'
+            in eventually(lambda: gateway.refused, "another listed broker is another front").message
+        )
 
 
 def test_a_second_page_may_write_the_brokers_addresses_in_another_order_but_no_others(start: Start) -> None:
@@ -164,11 +178,16 @@ def test_on_the_server_another_front_is_allowed_listed_and_forgotten(tmp_path: P
     store.close()
     assert not allowed(other)
     shown = command()
-    assert shown.exit_code == 0 and ACCOUNT in shown.output and str(home) in shown.output
+    assert shown.exit_code == 0
+    assert ACCOUNT in shown.output
+    assert str(home) in shown.output
     done = command("allow", ACCOUNT, str(other))
-    assert done.exit_code == 0 and allowed(other) and allowed(home)
+    assert done.exit_code == 0
+    assert allowed(other)
+    assert allowed(home)
     assert str(other) in command("list").output
-    assert command("forget", ACCOUNT).exit_code == 0 and allowed(Front(("tcp://any:1",), ("tcp://any:2",)))
+    assert command("forget", ACCOUNT).exit_code == 0
+    assert allowed(Front(("tcp://any:1",), ("tcp://any:2",)))
     for wrong in (["allow", ACCOUNT, "nobody"], ["allow", "ctp-9999-nobody", str(other)], ["allow", ACCOUNT]):
         failed = command(*wrong)
         assert failed.exit_code != 0 and failed.stderr, wrong
@@ -176,7 +195,8 @@ def test_on_the_server_another_front_is_allowed_listed_and_forgotten(tmp_path: P
     assert "home" in command("list", CTPBEE_BACKEND_FRONTS=f"home={home}").output
 
 
-# ── folders of old, whose names have 40 bits ─────────────────────────────────────────────────────────────────────────
+# ── folders of old, whose names have 40 bits
+# ─────────────────────────────────────────────────────────────────────────
 
 
 def old_folder(settings: Settings, who: tuple[str, str, str], owner: tuple[str, str, str] | None) -> str:
@@ -200,15 +220,21 @@ def test_a_folder_of_old_is_his_whose_name_stands_in_it(tmp_path: Path) -> None:
     assert account_of(settings, *SECOND) == account_key(*SECOND)
 
 
-def test_a_folder_that_names_nobody_is_the_first_accounts_that_the_counter_knows_by_it(tmp_path: Path) -> None:
-    """Whoever finds a name with the same 40 bits can have an account there too: the built-in counter lets in everybody."""
+def test_a_folder_that_names_nobody_is_the_first_accounts_that_the_counter_knows_by_it(
+    tmp_path: Path,
+) -> None:
+    """Whoever finds a name with the same 40 bits can have an account there too: the built-in counter lets in
+    everybody.
+    """
     settings = Settings.load(environment={}, data_dir=tmp_path)
     old = old_folder(settings, FIRST, None)
     (tmp_path / "counter").mkdir()
     counter = sqlite3.connect(tmp_path / "counter" / "counter.db")
     with contextlib.closing(counter), counter:
         counter.execute("CREATE TABLE accounts (id INTEGER PRIMARY KEY, broker TEXT, user TEXT)")
-        counter.executemany("INSERT INTO accounts (broker, user) VALUES (?, ?)", [("9999", "other"), FIRST[1:], SECOND[1:]])
+        counter.executemany(
+            "INSERT INTO accounts (broker, user) VALUES (?, ?)", [("9999", "other"), FIRST[1:], SECOND[1:]]
+        )
     assert account_of(settings, *SECOND) == account_key(*SECOND)
     assert account_of(settings, *FIRST) == old
 
@@ -234,4 +260,5 @@ def test_a_folder_of_old_keeps_its_name_through_export_and_backup(tmp_path: Path
         lambda _text: None,
     )
     for there in (moved, restored):
-        assert account_of(there, *FIRST) == old and account_of(there, *SECOND) == account_key(*SECOND)
+        assert account_of(there, *FIRST) == old
+        assert account_of(there, *SECOND) == account_key(*SECOND)

@@ -1,4 +1,6 @@
-"""`run.py import-bars` as a user types it: into the file of an account that is not logged in, and through a living gateway."""
+"""`run.py import-bars` as a user types it: into the file of an account that is not logged in, and through a
+living gateway.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from app.gateway.messages import ReadBars
-from app.gateway.process import Lock
-from app.gateway.registry import Registry, account_key
-from app.gateway.transfer import bar_import
-from app.gateway.transfer.bar_import import CannotSave, account_writer
+from app.commands import import_bars as bar_import
+from app.commands.import_bars import CannotSave, account_writer
 from app.lib.calendar import SHANGHAI
 from app.model import store_path
 from app.model.sqlite import SqliteStore
 from app.model.store import Bar
+from app.process.child import Lock
+from app.wire.messages import ReadBars
+from app.wire.registry import Registry, account_key
 from tests.integration.test_gateway_service import ROOT, World
-from tests.unit.recorded import Recordings, on_each
+from tests.support.recorded import Recordings, on_each
 
 ACCOUNT = "sim-9999-demo"
 HEADER = "symbol,datetime,open,high,low,close,volume"
@@ -60,50 +62,74 @@ def kept(data_dir: Path, symbol: str = "rb2510.SHFE", account: str = ACCOUNT) ->
         store.close()
 
 
-def test_the_same_file_again_changes_nothing_and_a_mended_one_replaces(data_dir: Path, tmp_path: Path) -> None:
+def test_the_same_file_again_changes_nothing_and_a_mended_one_replaces(
+    data_dir: Path, tmp_path: Path
+) -> None:
     path = bars_file(tmp_path, "09:00:00,1,3,1,2,5", "09:01:00,2,3,2,3,6")
     done = importing(data_dir, path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{path}：rb2510.SHFE 2 根，2025-06-06 09:00 至 2025-06-06 09:01\n"
     first = kept(data_dir)
-    assert [(bar.timestamp, bar.close, bar.volume) for bar in first] == [(ms("2025-06-06 09:00"), 2, 5), (ms("2025-06-06 09:01"), 3, 6)]
-    assert importing(data_dir, path).returncode == 0 and kept(data_dir) == first
+    assert [(bar.timestamp, bar.close, bar.volume) for bar in first] == [
+        (ms("2025-06-06 09:00"), 2, 5),
+        (ms("2025-06-06 09:01"), 3, 6),
+    ]
+    assert importing(data_dir, path).returncode == 0
+    assert kept(data_dir) == first
     importing(data_dir, bars_file(tmp_path, "09:01:00,2,9,2,9,60", name="mended.csv"), "--label", "start")
     assert [bar.close for bar in kept(data_dir)] == [2, 9]
 
 
-def test_a_file_with_a_bad_row_is_named_and_left_out_and_the_others_come_in(data_dir: Path, tmp_path: Path) -> None:
+def test_a_file_with_a_bad_row_is_named_and_left_out_and_the_others_come_in(
+    data_dir: Path, tmp_path: Path
+) -> None:
     bad = bars_file(tmp_path, "09:00:00,1,3,1,2,5", "09:01:00,2,1,2,3,6", name="bad.csv")
     good = bars_file(tmp_path, "09:02:00,1,3,1,2,5", name="good.csv")
     done = importing(data_dir, bad, good, "--label", "start")
     assert done.returncode == 1
-    assert "bad.csv:3: 价格不成 K 线" in done.stderr and f"{bad}：未导入" in done.stderr
-    assert done.stdout.startswith(f"{good}：") and [bar.timestamp for bar in kept(data_dir)] == [ms("2025-06-06 09:02")]
+    assert "bad.csv:3: 价格不成 K 线" in done.stderr
+    assert f"{bad}：未导入" in done.stderr
+    assert done.stdout.startswith(f"{good}：")
+    assert [bar.timestamp for bar in kept(data_dir)] == [ms("2025-06-06 09:02")]
 
 
-def test_the_account_is_named_by_its_key_by_its_parts_or_is_the_only_one(data_dir: Path, tmp_path: Path) -> None:
+def test_the_account_is_named_by_its_key_by_its_parts_or_is_the_only_one(
+    data_dir: Path, tmp_path: Path
+) -> None:
     other = account_key("sim", "9999", "交易员")
     (data_dir / "accounts" / other).mkdir()
     path = bars_file(tmp_path, "09:00:00,1,3,1,2,5")
     unsaid = importing(data_dir, path)
-    assert unsaid.returncode == 1 and ACCOUNT in unsaid.stderr and other in unsaid.stderr
+    assert unsaid.returncode == 1
+    assert ACCOUNT in unsaid.stderr
+    assert other in unsaid.stderr
     wrong = importing(data_dir, path, "--account", "../demo")
-    assert wrong.returncode == 1 and "没有账户" in wrong.stderr
+    assert wrong.returncode == 1
+    assert "没有账户" in wrong.stderr
     assert importing(data_dir, path, "--account", ACCOUNT).returncode == 0
-    assert importing(data_dir, path, "--interface", "sim", "--brokerid", "9999", "--userid", "交易员").returncode == 0
-    assert importing(data_dir, path, "--userid", "demo").returncode == 0  # as at /login, a paper account is one of broker 9999
+    assert (
+        importing(data_dir, path, "--interface", "sim", "--brokerid", "9999", "--userid", "交易员").returncode
+        == 0
+    )
+    assert (
+        importing(data_dir, path, "--userid", "demo").returncode == 0
+    )  # as at /login, a paper account is one of broker 9999
     assert len(kept(data_dir)) == len(kept(data_dir, account=other)) == 1
     assert not (data_dir / "demo").exists()
 
 
-def test_while_a_gateway_is_being_started_nothing_is_written_beside_it(data_dir: Path, tmp_path: Path) -> None:
+def test_while_a_gateway_is_being_started_nothing_is_written_beside_it(
+    data_dir: Path, tmp_path: Path
+) -> None:
     path = bars_file(tmp_path, "09:00:00,1,3,1,2,5")
     lock = Lock(data_dir, f"gateway-{ACCOUNT}")
     try:
         done = importing(data_dir, path)
     finally:
         lock.close()
-    assert done.returncode == 1 and "网关正在启动" in done.stderr and not kept(data_dir)
+    assert done.returncode == 1
+    assert "网关正在启动" in done.stderr
+    assert not kept(data_dir)
     assert importing(data_dir, path).returncode == 0
 
 
@@ -126,12 +152,16 @@ def test_at_a_terminal_a_bar_shows_how_far_the_import_is(data_dir: Path, tmp_pat
             pass
         assert import_.wait(60) == 0
     text = shown.decode()
-    assert "读取 bars.csv: 75 根" in text and "写入 bars.csv:   0%" in text and "75/75" in text
+    assert "读取 bars.csv: 75 根" in text
+    assert "写入 bars.csv:   0%" in text
+    assert "75/75" in text
     assert len(kept(data_dir)) == 75
 
 
 @on_each
-def test_the_recorded_files_come_in_as_they_are_named_one_with_labels_of_ends(data_dir: Path, recorded: Recordings) -> None:
+def test_the_recorded_files_come_in_as_they_are_named_one_with_labels_of_ends(
+    data_dir: Path, recorded: Recordings
+) -> None:
     done = importing(data_dir, recorded.rubber_bars, recorded.rebar_bars)
     assert done.returncode == 0, done.stderr
     assert (len(kept(data_dir, "ru1901.SHFE")), len(kept(data_dir, "rb2401.SHFE"))) == (1725, 1830)
@@ -156,7 +186,9 @@ def test_a_living_gateway_writes_itself_and_serves_the_bars_at_once(world: World
     assert page.json(ReadBars("rb2510", "1h"))[0][5] == sum(range(1, 61))
 
 
-def test_a_living_gateway_whose_mongodb_is_away_is_given_no_more_than_may_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_living_gateway_whose_mongodb_is_away_is_given_no_more_than_may_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bar_import, "MOST_WAITING", 500)
     monkeypatch.setattr(bar_import, "STALL_LIMIT", 0.2)
     world = World(tmp_path / "data", mongo_uri="mongodb://127.0.0.1:1/")
@@ -164,7 +196,10 @@ def test_a_living_gateway_whose_mongodb_is_away_is_given_no_more_than_may_wait(t
         world.log_in("demo")
         with account_writer(world.settings, ACCOUNT) as save, pytest.raises(CannotSave, match="行在等"):
             for hour in range(100):
-                save("rb2510.SHFE", [Bar((hour * 60 + minute) * 60_000, 1.0, 3.0, 1.0, 2.0, 5) for minute in range(60)])
+                save(
+                    "rb2510.SHFE",
+                    [Bar((hour * 60 + minute) * 60_000, 1.0, 3.0, 1.0, 2.0, 5) for minute in range(60)],
+                )
         assert hour * 60 <= 500
     finally:
         world.close()

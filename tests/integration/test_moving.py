@@ -1,4 +1,6 @@
-"""`run.py export` and `run.py import`: what is written out comes in again as it was, over SQLite and over MongoDB."""
+"""`run.py export` and `run.py import`: what is written out comes in again as it was, over SQLite and over
+MongoDB.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,14 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.gateway.process import Lock
-from app.gateway.transfer import moving
-from app.gateway.transfer.moving import CannotMove
+from app.commands import export as moving
+from app.commands.export import CannotMove
 from app.lib.bar_files import read_bar_file
 from app.model import HOST, SERVER, open_store
 from app.model.store import Bar, Intent
+from app.process.child import Lock
 from app.settings import Settings
-from tests.mongodb import any_server, new_database
+from tests.support.mongodb import any_server, new_database
 
 ROOT = Path(__file__).parents[2]
 ACCOUNTS = ("sim-9999-demo", "sim-9999-other")
@@ -33,14 +35,19 @@ def filled(settings: Settings) -> Settings:
         if scope in ACCOUNTS:
             for ref in (9, 3, 12, 1):  # their order is none that a key tells
                 asked = {"price": 3000.5, "volume": 1}
-                store.write_intent(Intent(f"1_2_{ref}", f"mine-{ref}", "20250606", "2025-06-06T10:00:00.000", asked))
+                store.write_intent(
+                    Intent(f"1_2_{ref}", f"mine-{ref}", "20250606", "2025-06-06T10:00:00.000", asked)
+                )
                 store.settle_intent(f"1_2_{ref}", "accepted")
                 store.save_order("20250606", f"1_2_{ref}", {"order_id": f"1_2_{ref}", "status": "提交中"})
                 store.save_trade("20250606", f"SHFE|{ref}|0", {"price": 3000.0, "big": 2**53})
                 store.save_order("20250606", f"1_2_{ref}", {"order_id": f"1_2_{ref}", "status": "全部成交"})
             for symbol in ("rb2510.SHFE", "IF2506.CFFEX"):
                 first = Bar(1749171600000, 3000.1, 3001.7, 2999.9, 3000.3, 1, 0.1 + 0.2, 1e6)
-                bars = [first._replace(timestamp=first.timestamp + at * 60_000, volume=at, complete=at % 7 > 0) for at in range(300)]
+                bars = [
+                    first._replace(timestamp=first.timestamp + at * 60_000, volume=at, complete=at % 7 > 0)
+                    for at in range(300)
+                ]
                 store.save_bars(symbol, "1m", bars)
         assert store.flush(30)
         store.close()
@@ -50,7 +57,11 @@ def filled(settings: Settings) -> Settings:
 def exported(settings: Settings, target: Path, bars: str = "csv") -> dict[str, bytes]:
     with moving.stopped_server(settings):
         moving.export(settings, target, bars, lambda _rows: None)
-    return {str(path.relative_to(target)): path.read_bytes() for path in sorted(target.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(target)): path.read_bytes()
+        for path in sorted(target.rglob("*"))
+        if path.is_file()
+    }
 
 
 def imported(settings: Settings, source: Path) -> Settings:
@@ -66,7 +77,8 @@ def parquet_blind(files: dict[str, bytes]) -> dict[str, bytes]:
 @pytest.mark.parametrize("bars", ["csv", "parquet"])
 def test_what_is_exported_comes_in_again_as_it_was(tmp_path: Path, bars: str) -> None:
     first = exported(filled(Settings(data_dir=tmp_path / "a")), tmp_path / "1", bars)
-    assert f"accounts/{ACCOUNTS[0]}/bars/1m/rb2510.SHFE.{bars}" in first and "host/settings.jsonl" in first
+    assert f"accounts/{ACCOUNTS[0]}/bars/1m/rb2510.SHFE.{bars}" in first
+    assert "host/settings.jsonl" in first
     other = imported(Settings(data_dir=tmp_path / "b"), tmp_path / "1")
     assert parquet_blind(exported(other, tmp_path / "2", bars)) == parquet_blind(first)
     imported(other, tmp_path / "1")  # and once more
@@ -86,8 +98,12 @@ def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_from_sqlite_to_mongodb_and_back_nothing_has_changed(tmp_path: Path, mongo_uri: str) -> None:
     database = new_database()
     first = exported(filled(Settings(data_dir=tmp_path / "sqlite")), tmp_path / "1")
-    imported(Settings(data_dir=tmp_path / "mongo", mongo_uri=mongo_uri, mongo_database=database), tmp_path / "1")
-    elsewhere = Settings(data_dir=tmp_path / "elsewhere", mongo_uri=mongo_uri, mongo_database=database)  # it has only what the server has
+    imported(
+        Settings(data_dir=tmp_path / "mongo", mongo_uri=mongo_uri, mongo_database=database), tmp_path / "1"
+    )
+    elsewhere = Settings(
+        data_dir=tmp_path / "elsewhere", mongo_uri=mongo_uri, mongo_database=database
+    )  # it has only what the server has
     assert exported(elsewhere, tmp_path / "2") == first
     back = imported(Settings(data_dir=tmp_path / "back"), tmp_path / "2")
     assert exported(back, tmp_path / "3") == first
@@ -95,8 +111,11 @@ def test_from_sqlite_to_mongodb_and_back_nothing_has_changed(tmp_path: Path, mon
 
 def test_bars_that_were_exported_are_files_that_import_bars_takes(tmp_path: Path) -> None:
     exported(filled(Settings(data_dir=tmp_path / "a")), tmp_path / "1")
-    (found,) = read_bar_file(tmp_path / "1" / "accounts" / ACCOUNTS[0] / "bars" / "1m" / "rb2510.SHFE.csv").values()
-    assert len(found) == 300 and found[0].close == 3000.3
+    (found,) = read_bar_file(
+        tmp_path / "1" / "accounts" / ACCOUNTS[0] / "bars" / "1m" / "rb2510.SHFE.csv"
+    ).values()
+    assert len(found) == 300
+    assert found[0].close == 3000.3
 
 
 def test_a_server_that_runs_is_named_and_left_alone(tmp_path: Path) -> None:
@@ -125,7 +144,9 @@ def test_what_clashes_with_what_is_there_is_named_and_left_alone(tmp_path: Path)
     exported(filled(Settings(data_dir=tmp_path / "a")), tmp_path / "1")
     other = Settings(data_dir=tmp_path / "b")
     store = open_store(other, ACCOUNTS[0])
-    own = Intent("7_7_1", "mine-9", "20250606", "2025-06-06T10:00:00.000", {"price": 1.0})  # that name is taken by another order there
+    own = Intent(
+        "7_7_1", "mine-9", "20250606", "2025-06-06T10:00:00.000", {"price": 1.0}
+    )  # that name is taken by another order there
     store.write_intent(own)
     store.close()
     with pytest.raises(CannotMove, match="intents 与已有的行冲突.*client_order_id"):
@@ -144,18 +165,29 @@ def test_an_export_of_a_later_format_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.full
 def test_the_commands_say_what_they_moved_and_refuse_beside_a_server_that_runs(tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "run.py", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            [sys.executable, "run.py", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     filled(Settings(data_dir=tmp_path / "a"))
     target = tmp_path / "export"
     done = run("export", "--to", str(target), "--data-dir", str(tmp_path / "a"))
     assert (done.returncode, done.stderr) == (0, "")
     rows = "bars 600 行，events 12 行，intents 4 行，orders 4 行，settings 7 行，trades 4 行"
-    assert [line for line in done.stdout.splitlines() if rows in line] == [f"{account}：{rows}" for account in ACCOUNTS]
+    assert [line for line in done.stdout.splitlines() if rows in line] == [
+        f"{account}：{rows}" for account in ACCOUNTS
+    ]
     assert target.stat().st_mode & 0o077 == 0
     done = run("import", str(target), "--data-dir", str(tmp_path / "b"))
-    assert (done.returncode, done.stderr) == (0, "") and done.stdout.count(rows) == 2
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count(rows) == 2
     lock = Lock(tmp_path / "b", "host")
     done = run("import", str(target), "--data-dir", str(tmp_path / "b"))
     lock.close()
-    assert done.returncode == 1 and "服务正在运行（host）" in done.stderr
+    assert done.returncode == 1
+    assert "服务正在运行（host）" in done.stderr

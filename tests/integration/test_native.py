@@ -1,4 +1,6 @@
-"""What needs a compiler or more than the usual packages: ctpbee's native part, the web under uWSGI and gevent. `make test-full`."""
+"""What needs a compiler or more than the usual packages: ctpbee's native part, the web under uWSGI and
+gevent. `make test-full`.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ import pytest
 import requests
 import socketio
 
-from tests.commands import Commands, healthy
-from tests.waiting import eventually
+from tests.support.commands import Commands, healthy
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.full
 
@@ -31,20 +33,30 @@ market.createFtdcMdApi("market")
 trader.createFtdcTraderApi("trader")
 print(trader.getApiVersion())
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert re.search(r"\d+\.\d+\.\d+", done.stdout)
 
 
-@pytest.mark.skipif(not str(ROOT).isascii(), reason="uWSGI finds no virtualenv below a path that is not ASCII")
+@pytest.mark.skipif(
+    not str(ROOT).isascii(), reason="uWSGI finds no virtualenv below a path that is not ASCII"
+)
 def test_uwsgi_serves_http_and_websocket_in_one_process(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     ini = (ROOT / "uwsgi.ini").read_text("utf-8")
     assert "127.0.0.1:5000" in ini
-    ini = ini.replace("%d.venv", sys.prefix).replace("%d", f"{ROOT}/").replace("127.0.0.1:5000", f"127.0.0.1:{port}")
+    ini = (
+        ini.replace("%d.venv", sys.prefix)
+        .replace("%d", f"{ROOT}/")
+        .replace("127.0.0.1:5000", f"127.0.0.1:{port}")
+    )
     (tmp_path / "uwsgi.ini").write_text(ini, "utf-8")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CTPBEE_BACKEND_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("CTPBEE_BACKEND_")
+    }
     environment["CTPBEE_BACKEND_DATA_DIR"] = str(tmp_path / "数据 目录")
     with (tmp_path / "output.txt").open("wb") as output:
         uwsgi = subprocess.Popen(

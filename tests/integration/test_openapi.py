@@ -1,4 +1,6 @@
-"""/openapi.json against what is really served: every route, every parameter, and the limits where they are."""
+"""/openapi.json against what is really served: every route, every parameter, and the limits where they
+are.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,11 @@ LIMITS = [
 
 
 def test_every_route_and_method_is_described_and_none_more(app: Flask) -> None:
-    served = {(method, rule.rule) for rule in app.url_map.iter_rules() for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
+    served = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
     described = [(operation.method, operation.path) for operation in OPERATIONS]
     assert set(described) == served
     assert len(described) == len(set(described))
@@ -36,7 +42,9 @@ def test_it_is_served_to_everybody_as_it_stands(client: Any) -> None:
     assert '"000000"' not in answer.text  # the default code
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
+@pytest.mark.parametrize(
+    "operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}"
+)
 def test_what_is_said_to_be_open_is_open_and_nothing_else(client: Any, operation: Operation) -> None:
     answer = client.open(operation.path, method=operation.method)
     refused = (answer.json or {}).get("msg") == "token error"
@@ -72,14 +80,20 @@ def _beyond(schema: dict[str, Any], limit: str) -> Any:
     return "sideways"
 
 
-@pytest.mark.parametrize(("operation", "parameter", "limit"), LIMITS, ids=lambda part: getattr(part, "name", getattr(part, "path", part)))
+@pytest.mark.parametrize(
+    ("operation", "parameter", "limit"),
+    LIMITS,
+    ids=lambda part: getattr(part, "name", getattr(part, "path", part)),
+)
 def test_beyond_a_limit_is_refused_by_name(
     auth: Auth, gateways: FakeGateways, operation: Operation, parameter: Parameter, limit: str
 ) -> None:
     auth.log_in()
     routes = [route for route in ROUTES if (route.method, route.path) == (operation.method, operation.path)]
     right = next((route.right for route in routes if parameter.name in route.right), routes[0].right)
-    answer = auth.ask(operation.method, operation.path, json=right | {parameter.name: _beyond(parameter.schema, limit)})
+    answer = auth.ask(
+        operation.method, operation.path, json=right | {parameter.name: _beyond(parameter.schema, limit)}
+    )
     assert (answer.json["success"], answer.json.get("parameter")) == (False, parameter.name)
     assert gateways.sent == []
 
@@ -93,7 +107,9 @@ def test_every_word_that_is_described_is_known(
     auth: Auth, gateways: FakeGateways, operation: Operation, parameter: Parameter, word: str
 ) -> None:
     auth.log_in()
-    route = next(route for route in ROUTES if (route.method, route.path) == (operation.method, operation.path))
+    route = next(
+        route for route in ROUTES if (route.method, route.path) == (operation.method, operation.path)
+    )
     answer = auth.ask(operation.method, operation.path, json=route.right | {parameter.name: word})
     said = answer.json.get("parameter")
     # another exchange than the contract's, an interface without its fronts: known as words all the same

@@ -1,4 +1,6 @@
-"""A gateway that starts while its counter rests says until when, and shows what was known last, marked. The binding is written by hand."""
+"""A gateway that starts while its counter rests says until when, and shows what was known last, marked. The
+binding is written by hand.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,27 @@ from typing import Any
 
 import pytest
 
-from app.gateway.interfaces import checks, native
-from app.gateway.messages import AwaitLogin, DescribeContract, JoinStrategy, PlaceOrder, PushContracts, ReadLists, Subscribe, Watch
-from app.gateway.service import Login, Service
+from app.gateway.gateway import Login, Service
+from app.interfaces.ctp import link as native
+from app.interfaces.ctp import preflight as checks
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import LoginDelayed, NotFound, NotReady
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
+from app.wire.messages import (
+    AwaitLogin,
+    DescribeContract,
+    JoinStrategy,
+    PlaceOrder,
+    PushContracts,
+    ReadLists,
+    Subscribe,
+    Watch,
+)
 from tests.fakes.front import DAY, account, detail, order, trade
 from tests.fakes.native import Desk, as_dict
 from tests.integration.test_gateway_service import Page
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 MONDAY = datetime(2025, 6, 9, 20, 35, tzinfo=SHANGHAI)
 UNTIL = "2025-06-09 20:35 再登录"
@@ -33,7 +45,15 @@ class Running:
     def __init__(self, folder: Path) -> None:
         self.store = SqliteStore(folder / "account.db")
         settings = Settings(data_dir=folder, ctp_hours="always", ctp_query_interval=0.0)
-        login = Login("ctp-9999-demo", "ctp", "9999", "demo", "x", td_address="tcp://127.0.0.1:1", md_address="tcp://127.0.0.1:2")
+        login = Login(
+            "ctp-9999-demo",
+            "ctp",
+            "9999",
+            "demo",
+            "x",
+            td_address="tcp://127.0.0.1:1",
+            md_address="tcp://127.0.0.1:2",
+        )
         self.service = Service(settings, login, self.store, folder, lambda _code: None)
         self._events = threading.Thread(target=self.service.loop.run, daemon=True)
         self._events.start()
@@ -42,7 +62,9 @@ class Running:
 
     def rest(self) -> None:
         app = self.service._app
-        self.service.loop.run_sync(lambda: [front.rest(MONDAY) for front in (app.trader, app.market)]).result(5)
+        self.service.loop.run_sync(lambda: [front.rest(MONDAY) for front in (app.trader, app.market)]).result(
+            5
+        )
 
     def end(self) -> None:
         self.page.client.close()
@@ -58,7 +80,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(native, "native_classes", desk.classes)
     monkeypatch.setattr(native, "_let_go", lambda api: api.exit())
     monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))
-    monkeypatch.setattr("app.gateway.interfaces.find_spec", lambda _name: object())
+    monkeypatch.setattr("app.interfaces.find_spec", lambda _name: object())
     return desk
 
 
@@ -80,10 +102,17 @@ def start(desk: Desk, tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 def traded(desk: Desk) -> None:
     """What the account has done today: it bought a lot, and holds two of history."""
-    desk.orders = [order(3, status="0", VolumeTotalOriginal=1, VolumeTraded=1, SessionID=50), order(4, status="5", SessionID=50)]
+    desk.orders = [
+        order(3, status="0", VolumeTotalOriginal=1, VolumeTraded=1, SessionID=50),
+        order(4, status="5", SessionID=50),
+    ]
     desk.trades = [trade("t1", ref=3)]
     desk.details = [as_dict(detail(2)), as_dict(detail(1, open_date=DAY, TradeID="t1", OpenPrice=3000.0))]
-    desk.account = as_dict(account(PreBalance=900_000.0, Balance=900_000.0, Available=890_000.0, CurrMargin=9_000.0, Commission=2.0))
+    desk.account = as_dict(
+        account(
+            PreBalance=900_000.0, Balance=900_000.0, Available=890_000.0, CurrMargin=9_000.0, Commission=2.0
+        )
+    )
 
 
 def shown(page: Page) -> dict[str, Any]:
@@ -92,50 +121,68 @@ def shown(page: Page) -> dict[str, Any]:
     return lists
 
 
-def test_what_was_known_last_is_shown_and_marked_until_the_account_has_loaded_again(desk: Desk, start: Callable[..., Running]) -> None:
+def test_what_was_known_last_is_shown_and_marked_until_the_account_has_loaded_again(
+    desk: Desk, start: Callable[..., Running]
+) -> None:
     traded(desk)
     first = start()
     first.page.ask(AwaitLogin(15.0), 20.0)
     live = shown(first.page)
-    assert live.pop("as_of") == "" and [row["volume"] for row in live["position_list"]] == [3] and len(live["order_list"]) == 2
+    assert live.pop("as_of") == ""
+    assert [row["volume"] for row in live["position_list"]] == [3]
+    assert len(live["order_list"]) == 2
     first.rest()
     rested = shown(first.page)
     as_of = rested.pop("as_of")
-    assert as_of[:10] == "2025-06-09" and rested == live
+    assert as_of[:10] == "2025-06-09"
+    assert rested == live
 
     desk.reachable = False
     page = (second := start()).page
     second.rest()
     eventually(lambda: page.json(ReadLists())["as_of"], "the last known")
     lists = shown(page)
-    assert lists.pop("as_of") == as_of and lists == live
+    assert lists.pop("as_of") == as_of
+    assert lists == live
     picture = page.json(Watch())
-    assert picture["position"][0]["volume"] == 3 and picture["contract"] == ["rb2510.SHFE"]
-    assert {pair["key"]: pair["value"] for pair in picture["account"]}["balance"] == pytest.approx(900_000.0, abs=10)
+    assert picture["position"][0]["volume"] == 3
+    assert picture["contract"] == ["rb2510.SHFE"]
+    assert {pair["key"]: pair["value"] for pair in picture["account"]}["balance"] == pytest.approx(
+        900_000.0, abs=10
+    )
     assert as_of[:16] in picture["status"]["td"]["reason"]
     contract = page.json(DescribeContract("rb2510"))
     assert (contract["pricetick"], contract["as_of"]) == (1.0, as_of)
     assert page.ask(Subscribe(["rb2510"])).symbols == ["rb2510.SHFE"]
     counted = page.ask(PushContracts())
-    assert counted.count == 1 and as_of[:16] in counted.note
+    assert counted.count == 1
+    assert as_of[:16] in counted.note
     with pytest.raises(NotFound):
         page.ask(DescribeContract("zz9999"))
     with pytest.raises(NotReady, match=UNTIL) as refused:
         page.ask(PlaceOrder("rb2510.SHFE", "long", "open", "limit", 3000.0, 1))
     assert "载入" not in refused.value.message
-    with pytest.raises(NotReady, match="休市") as refused:  # a strategy would take what is not loaded for an empty account
+    with pytest.raises(
+        NotReady, match="休市"
+    ) as refused:  # a strategy would take what is not loaded for an empty account
         page.ask(JoinStrategy("双均线", 1))
     assert refused.value.code == "OUT_OF_HOURS"
 
     desk.reachable = True
-    second.service.loop.run_sync(lambda: [front.wake() for front in (second.service._app.trader, second.service._app.market)]).result(5)
+    second.service.loop.run_sync(
+        lambda: [front.wake() for front in (second.service._app.trader, second.service._app.market)]
+    ).result(5)
     page.ask(AwaitLogin(15.0), 20.0)
-    assert page.json(ReadLists())["as_of"] == "" and "as_of" not in page.json(DescribeContract("rb2510"))
-    assert page.ask(PushContracts()).note == "" and page.ask(JoinStrategy("双均线", 1))
+    assert page.json(ReadLists())["as_of"] == ""
+    assert "as_of" not in page.json(DescribeContract("rb2510"))
+    assert page.ask(PushContracts()).note == ""
+    assert page.ask(JoinStrategy("双均线", 1))
     eventually(lambda: desk.asked("subscribeMarketData"), "what was subscribed meanwhile is streamed")
 
 
-def test_who_was_never_in_is_told_at_once_that_it_is_out_of_hours_and_until_when(desk: Desk, start: Callable[..., Running]) -> None:
+def test_who_was_never_in_is_told_at_once_that_it_is_out_of_hours_and_until_when(
+    desk: Desk, start: Callable[..., Running]
+) -> None:
     desk.reachable = False
     page = (running := start("new")).page
     running.rest()
@@ -151,13 +198,17 @@ def test_who_was_never_in_is_told_at_once_that_it_is_out_of_hours_and_until_when
 def test_a_gateway_that_was_killed_in_the_session_has_what_it_showed_shortly_before(
     desk: Desk, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.gateway.service.KEEP_SECONDS", 0.05)
+    monkeypatch.setattr("app.gateway.gateway.KEEP_SECONDS", 0.05)
     traded(desk)
     first = start()
     first.page.ask(AwaitLogin(15.0), 20.0)
     eventually(lambda: first.store.setting("last_known", "lists"), "kept")
-    monkeypatch.setattr("app.gateway.service.Service._keep_lists", lambda _self: None)  # not at its end: it is killed
+    monkeypatch.setattr(
+        "app.gateway.gateway.Service._keep_lists", lambda _self: None
+    )  # not at its end: it is killed
     desk.reachable = False
     page = (second := start()).page
     second.rest()
-    assert [row["volume"] for row in eventually(lambda: page.json(ReadLists())["position_list"], "the last known")] == [3]
+    assert [
+        row["volume"] for row in eventually(lambda: page.json(ReadLists())["position_list"], "the last known")
+    ] == [3]

@@ -1,4 +1,6 @@
-"""The commands of run.py as a user types them, in processes of their own and on a data directory with a space in its name."""
+"""The commands of run.py as a user types them, in processes of their own and on a data directory with a space
+in its name.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 import run
-from app.gateway.registry import Entry
-from tests.commands import Commands, healthy
-from tests.waiting import eventually
+from app.wire.registry import Entry
+from tests.support.commands import Commands, healthy
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -36,42 +38,73 @@ def kill(entry: Entry) -> Entry:
 
 def test_help_names_every_option_and_command_and_version_is_told(commands: Commands) -> None:
     told = commands.run("--help").stdout
-    for word in ("--host", "--port", "--data-dir", "--interface", "--config", "--version", "web", "host", "stop", "doctor", "auth-code"):
+    for word in (
+        "--host",
+        "--port",
+        "--data-dir",
+        "--interface",
+        "--config",
+        "--version",
+        "web",
+        "host",
+        "stop",
+        "doctor",
+        "auth-code",
+    ):
         assert word in told
     assert commands.run("--version").stdout == "ctpbee_backend 0.1.0\n"
     assert not commands.data_dir.exists()
 
 
-@pytest.mark.parametrize("arguments", [["--port", "abc"], ["web", "--port", "abc"], ["--port", "abc", "stop"]])
+@pytest.mark.parametrize(
+    "arguments", [["--port", "abc"], ["web", "--port", "abc"], ["--port", "abc", "stop"]]
+)
 def test_a_bad_setting_is_named_on_stderr_with_exit_code_2(commands: Commands, arguments: list[str]) -> None:
     done = commands.run(*arguments)
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", "设置错误：设置项 port 的值 'abc' 不合法：应为整数\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "设置错误：设置项 port 的值 'abc' 不合法：应为整数\n",
+    )
 
 
 def test_an_unknown_key_in_file_or_environment_is_named(commands: Commands, tmp_path: Path) -> None:
     config = tmp_path / "配置 1.toml"
     config.write_text("prot = 1")
     assert commands.run("--config", str(config)).stderr == "设置错误：不认识的设置项 prot\n"
-    assert commands.run("stop", CTPBEE_BACKEND_PROT="1").stderr == "设置错误：不认识的环境变量 CTPBEE_BACKEND_PROT\n"
+    assert (
+        commands.run("stop", CTPBEE_BACKEND_PROT="1").stderr
+        == "设置错误：不认识的环境变量 CTPBEE_BACKEND_PROT\n"
+    )
 
 
-def test_whoever_may_not_read_the_data_directory_is_told_so_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_whoever_may_not_read_the_data_directory_is_told_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def refuse(_settings: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "data"))
 
-    monkeypatch.setattr("app.supervisor.end_all", refuse)  # root may read everything: it has to be made up
+    monkeypatch.setattr(
+        "app.commands.supervisor.end_all", refuse
+    )  # root may read everything: it has to be made up
     done = CliRunner().invoke(run.main, ["--data-dir", str(tmp_path / "data"), "stop"])
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"没有权限：{tmp_path / 'data'}") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"没有权限：{tmp_path / 'data'}")
+    assert done.stderr.count("\n") == 1
 
 
-def test_doctor_prints_a_table_and_fails_on_what_keeps_the_server_from_working(commands: Commands, tmp_path: Path) -> None:
+def test_doctor_prints_a_table_and_fails_on_what_keeps_the_server_from_working(
+    commands: Commands, tmp_path: Path
+) -> None:
     done = commands.run("doctor")
-    assert done.returncode == 0 and "交易日历" in done.stdout and "正常  磁盘" in done.stdout
+    assert done.returncode == 0
+    assert "交易日历" in done.stdout
+    assert "正常  磁盘" in done.stdout
     days = tmp_path / "days.toml"
     days.write_text("closed = 3")
     done = commands.run("doctor", CTPBEE_BACKEND_CALENDAR_FILE=str(days))
-    assert done.returncode == 1 and "异常  交易日历" in done.stdout
+    assert done.returncode == 1
+    assert "异常  交易日历" in done.stdout
 
 
 def test_run_py_alone_starts_all_says_where_and_ctrl_c_ends_all(commands: Commands) -> None:
@@ -86,7 +119,8 @@ def test_run_py_alone_starts_all_says_where_and_ctrl_c_ends_all(commands: Comman
 
     again = commands.run()
     assert again.returncode == 1
-    assert str(web.pid) in again.stderr and web.address in again.stderr
+    assert str(web.pid) in again.stderr
+    assert web.address in again.stderr
 
     began = time.monotonic()
     child.send_signal(signal.SIGINT)
@@ -115,7 +149,8 @@ def test_after_kill_9_the_next_run_py_adopts_and_ends_what_it_left(commands: Com
     web, host = commands.up("web", "host")
     first.kill()
     first.wait()
-    assert web.alive and host.alive
+    assert web.alive
+    assert host.alive
     second = commands.start("--port", "0")
     commands.up("supervisor")
     assert commands.up("web", "host") == [web, host]
@@ -134,7 +169,8 @@ def test_stop_ends_what_runs_whoever_started_it(commands: Commands) -> None:
     commands.start("host")
     (host,) = commands.up("host")
     told = commands.run("stop").stdout
-    assert f"已结束 web（pid {web.pid}）" in told and f"已结束 host（pid {host.pid}）" in told
+    assert f"已结束 web（pid {web.pid}）" in told
+    assert f"已结束 host（pid {host.pid}）" in told
     assert commands.registry.living() == []
 
 
@@ -164,7 +200,9 @@ def taken_port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("command", [[], ["web"]])
-def test_a_port_that_is_taken_is_said_so_and_nothing_stays(commands: Commands, taken_port: int, command: list[str]) -> None:
+def test_a_port_that_is_taken_is_said_so_and_nothing_stays(
+    commands: Commands, taken_port: int, command: list[str]
+) -> None:
     done = commands.run("--port", str(taken_port), *command)
     assert done.returncode in (1, 4)
     assert f"无法监听 127.0.0.1:{taken_port}" in done.stderr
@@ -172,7 +210,9 @@ def test_a_port_that_is_taken_is_said_so_and_nothing_stays(commands: Commands, t
     assert commands.registry.living() == []
 
 
-def test_run_py_gives_up_on_a_web_that_cannot_start_and_leaves_a_host_that_ran_before(commands: Commands) -> None:
+def test_run_py_gives_up_on_a_web_that_cannot_start_and_leaves_a_host_that_ran_before(
+    commands: Commands,
+) -> None:
     commands.start("host")
     (host,) = commands.up("host")
     (commands.data_dir / "secret.key").write_bytes(b"too short")
@@ -190,7 +230,8 @@ def test_the_authorization_code_is_set_by_option_or_prompt_and_kept_as_a_hash(co
     too_short = commands.run("auth-code", "--code", "12345")
     assert (too_short.returncode, "6" in too_short.stderr) == (1, True)
     stored = b"".join(path.read_bytes() for path in commands.data_dir.rglob("*") if path.is_file())
-    assert b"from-option-1" not in stored and b"from-prompt-2" not in stored
+    assert b"from-option-1" not in stored
+    assert b"from-prompt-2" not in stored
     commands.start("--port", "0", "web")
     (web,) = commands.up("web")
     assert "000000" not in commands.printed()
@@ -214,16 +255,20 @@ def test_a_public_server_refuses_the_default_code_and_wants_origins(commands: Co
         refused = commands.run("--host", "0.0.0.0", "--port", "0", *command)
         assert (refused.returncode, "origins" in refused.stderr) == (2, True)
     assert commands.registry.living() == []
-    commands.start("web", "--port", "0", CTPBEE_BACKEND_PUBLIC="true", CTPBEE_BACKEND_ORIGINS="https://a.example")
+    commands.start(
+        "web", "--port", "0", CTPBEE_BACKEND_PUBLIC="true", CTPBEE_BACKEND_ORIGINS="https://a.example"
+    )
     (web,) = commands.up("web")
     assert healthy(web)
 
 
 def test_the_web_under_eventlet_is_green_from_the_ground_up(commands: Commands) -> None:
-    """The patch comes before anything that would hold on to real threads and sockets, and complains of nothing."""
+    """The patch comes before anything that would hold on to real threads and sockets, and complains of
+    nothing.
+    """
     script = """
         import run
-        from app.async_mode import patch
+        from app.web.async_mode import patch
         print(patch(None))
         import threading
         from app.gateway import channel, rpc
@@ -235,7 +280,9 @@ def test_the_web_under_eventlet_is_green_from_the_ground_up(commands: Commands) 
     assert done.stdout.split() == ["eventlet", "eventlet.greenio.base", "eventlet.green.threading"]
 
 
-def test_the_app_for_uwsgi_takes_its_settings_from_the_environment_and_is_as_careful(commands: Commands) -> None:
+def test_the_app_for_uwsgi_takes_its_settings_from_the_environment_and_is_as_careful(
+    commands: Commands,
+) -> None:
     script = "import os, run; print(run.wsgi_app().name, flush=True); os._exit(0)"
     made = commands.python(script, CTPBEE_BACKEND_ASYNC_MODE="threading")
     assert (made.stdout, made.returncode) == ("app\n", 0), made.stderr
@@ -253,7 +300,9 @@ def test_the_app_for_uwsgi_takes_its_settings_from_the_environment_and_is_as_car
         ("version", b"99\n", "更新的程序"),
     ],
 )
-def test_what_a_power_cut_or_a_newer_version_left_is_said_in_one_line(commands: Commands, name: str, content: bytes, said: str) -> None:
+def test_what_a_power_cut_or_a_newer_version_left_is_said_in_one_line(
+    commands: Commands, name: str, content: bytes, said: str
+) -> None:
     commands.data_dir.mkdir(parents=True)
     (commands.data_dir / name).write_bytes(content)
     done = commands.run("web", "--port", "0")
@@ -266,11 +315,15 @@ def test_several_webs_of_one_data_directory_have_a_number_each(commands: Command
     for number in ("1", "2"):
         commands.start("web", "--port", "0", "--instance", number, CTPBEE_BACKEND_ASYNC_MODE="threading")
     webs = commands.up("web-1", "web-2")
-    assert all(healthy(web) for web in webs) and webs[0].address != webs[1].address
+    assert all(healthy(web) for web in webs)
+    assert webs[0].address != webs[1].address
     again = commands.run("web", "--port", "0", "--instance", "2")
-    assert again.returncode != 0 and "web-2" in again.stderr
+    assert again.returncode != 0
+    assert "web-2" in again.stderr
     stopped = commands.run("stop")
-    assert stopped.returncode == 0 and "web-1" in stopped.stdout and "web-2" in stopped.stdout
+    assert stopped.returncode == 0
+    assert "web-1" in stopped.stdout
+    assert "web-2" in stopped.stdout
 
 
 def test_with_json_on_stdout_every_line_of_every_process_is_an_object(commands: Commands) -> None:

@@ -1,4 +1,6 @@
-"""The sim interface against a hand-written front: login, loading, orders, losses, and the days after one another."""
+"""The sim interface against a hand-written front: login, loading, orders, losses, and the days after one
+another.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,17 @@ from typing import Any
 import pytest
 from ctpbee.constant import CancelRequest, Exchange, OrderType, Status
 
-from app.counter import frames
-from app.gateway.channel import ChannelClosed
-from app.gateway.interfaces import front as front_module
-from app.gateway.interfaces import market, trader
+from app.interfaces import market, trader
+from app.interfaces.sim import link as front_module
 from app.lib.errors import BadInput, NotFound, NotReady, OrderRefused
 from app.lib.rows import row_of
 from app.model.sqlite import SqliteStore
 from app.model.store import DuplicateIntent, Intent, Store, StoreFailed
+from app.wire import frames
+from app.wire.channel import ChannelClosed
 from tests.fakes.app import Gateway, request
 from tests.fakes.front import DAY, FakeFront, account, depth, detail, instrument, order, trade
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -62,7 +64,8 @@ def gateway(launch: Callable[[], Gateway]) -> Gateway:
     return gateway
 
 
-# ── login and loading ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── login and loading
+# ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_login_goes_through_its_states_and_ends_ready(gateway: Gateway) -> None:
@@ -93,7 +96,8 @@ def test_the_day_so_far_is_loaded_and_told_once_although_replay_and_query_both_h
     assert gateway.ears.statuses("1_3_1") == [Status.CANCELLED]
     assert [row.tradeid for row in gateway.ears.of("trade")] == ["t1"]
     position = gateway.ledger.book.position("rb2510", "long")
-    assert position is not None and (position.volume, position.yd_volume) == (3, 2)
+    assert position is not None
+    assert (position.volume, position.yd_volume) == (3, 2)
     assert gateway.differences == []
 
 
@@ -101,13 +105,23 @@ def test_a_refused_password_is_not_tried_again(front: FakeFront, launch: Callabl
     front.login_error = (3, "CTP:不合法的登录")
     gateway = launch()
     eventually(lambda: gateway.state("td") == "refused", "refused")
-    eventually(lambda: not any(thread.name == "td-front" for thread in threading.enumerate()), "nobody tries any more")
-    logins = [frame for frame in front.heard if isinstance(frame, frames.ReqUserLogin) and frame.front == "td"]
+    eventually(
+        lambda: not any(thread.name == "td-front" for thread in threading.enumerate()),
+        "nobody tries any more",
+    )
+    logins = [
+        frame for frame in front.heard if isinstance(frame, frames.ReqUserLogin) and frame.front == "td"
+    ]
     assert len(logins) == 1
-    assert (gateway.bee.trader.refusal.code, gateway.bee.trader.refusal.message) == ("CTP_3", "CTP:不合法的登录")
+    assert (gateway.bee.trader.refusal.code, gateway.bee.trader.refusal.message) == (
+        "CTP_3",
+        "CTP:不合法的登录",
+    )
 
 
-def test_a_counter_that_is_not_initialised_is_asked_again(front: FakeFront, launch: Callable[[], Gateway]) -> None:
+def test_a_counter_that_is_not_initialised_is_asked_again(
+    front: FakeFront, launch: Callable[[], Gateway]
+) -> None:
     front.login_error = (7, "")
     gateway = launch()
     eventually(lambda: ("td", "lost", "柜台还没有初始化，请稍后再试") in gateway.states, "told why")
@@ -115,7 +129,9 @@ def test_a_counter_that_is_not_initialised_is_asked_again(front: FakeFront, laun
     gateway.ready()
 
 
-def test_a_trade_between_the_two_figures_makes_them_be_asked_again(front: FakeFront, launch: Callable[[], Gateway]) -> None:
+def test_a_trade_between_the_two_figures_makes_them_be_asked_again(
+    front: FakeFront, launch: Callable[[], Gateway]
+) -> None:
     def fill_meanwhile(query: frames.ReqQry) -> None:
         if query.what == "account" and not front.trades:
             front.orders, front.trades = [order(status="1", VolumeTraded=1, SessionID=3)], [trade("t1")]
@@ -128,20 +144,25 @@ def test_a_trade_between_the_two_figures_makes_them_be_asked_again(front: FakeFr
     gateway.ready()
     assert (front.asked("position_detail"), gateway.differences) == (2, [])
     position = gateway.ledger.book.position("rb2510", "long")
-    assert position is not None and position.volume == 1
+    assert position is not None
+    assert position.volume == 1
 
 
-def test_a_book_that_differs_from_the_counters_is_told_and_the_counters_taken(front: FakeFront, launch: Callable[[], Gateway]) -> None:
+def test_a_book_that_differs_from_the_counters_is_told_and_the_counters_taken(
+    front: FakeFront, launch: Callable[[], Gateway]
+) -> None:
     front.details = [detail(1, open_date=DAY)]
     front.account = account(CurrMargin=2950.0, Commission=2.0)
     gateway = launch()
     gateway.ready()
     assert gateway.differences == ["rb2510 多 今仓：账本 0 手，柜台 1 手，以柜台为准"]
     position = gateway.ledger.book.position("rb2510", "long")
-    assert position is not None and position.volume == 1
+    assert position is not None
+    assert position.volume == 1
 
 
-# ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── orders
+# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_an_order_is_journalled_before_it_is_sent(front: FakeFront, gateway: Gateway, store: Store) -> None:
@@ -149,8 +170,16 @@ def test_an_order_is_journalled_before_it_is_sent(front: FakeFront, gateway: Gat
     front.on_insert = lambda insert: seen.append(store.intent(f"1_7_{insert.OrderRef}"))
     order_id = gateway.send(client_order_id="mine")
     eventually(lambda: seen, "the order at the front")
-    assert seen[0] is not None and (seen[0].order_id, seen[0].state, seen[0].client_order_id) == (order_id, "sending", "mine")
-    assert {name: seen[0].request[name] for name in ("local_symbol", "direction", "offset", "type", "price", "volume")} == {
+    assert seen[0] is not None
+    assert (seen[0].order_id, seen[0].state, seen[0].client_order_id) == (
+        order_id,
+        "sending",
+        "mine",
+    )
+    assert {
+        name: seen[0].request[name]
+        for name in ("local_symbol", "direction", "offset", "type", "price", "volume")
+    } == {
         "local_symbol": "rb2510.SHFE",
         "direction": "long",
         "offset": "open",
@@ -184,7 +213,12 @@ def test_an_order_is_followed_to_its_end(front: FakeFront, gateway: Gateway) -> 
     )
     eventually(lambda: Status.ALLTRADED in gateway.ears.statuses(order_id), "filled")
     gateway.do(lambda: None)
-    assert gateway.ears.statuses(order_id) == [Status.SUBMITTING, Status.NOTTRADED, Status.PARTTRADED, Status.ALLTRADED]
+    assert gateway.ears.statuses(order_id) == [
+        Status.SUBMITTING,
+        Status.NOTTRADED,
+        Status.PARTTRADED,
+        Status.ALLTRADED,
+    ]
     assert [row.tradeid for row in gateway.ears.of("trade")] == ["t1", "t2"]
 
 
@@ -210,7 +244,9 @@ def test_the_same_client_order_id_is_sent_once(front: FakeFront, gateway: Gatewa
     eventually(lambda: len(front.inserted()) == 2, "two orders at the front")
 
 
-def test_order_refs_rise_over_restarts_and_above_the_counters(front: FakeFront, launch: Callable[[], Gateway], gateway: Gateway) -> None:
+def test_order_refs_rise_over_restarts_and_above_the_counters(
+    front: FakeFront, launch: Callable[[], Gateway], gateway: Gateway
+) -> None:
     first = gateway.send()
     front.max_order_ref = "41"
     again = launch()
@@ -223,7 +259,9 @@ def test_order_refs_rise_over_restarts_and_above_the_counters(front: FakeFront, 
     assert last.send() == "1_9_43"
 
 
-def test_an_unsupported_order_and_an_unknown_contract_are_told_before_anything_is_written(gateway: Gateway, store: Store) -> None:
+def test_an_unsupported_order_and_an_unknown_contract_are_told_before_anything_is_written(
+    gateway: Gateway, store: Store
+) -> None:
     with pytest.raises(BadInput):
         gateway.send(type=OrderType.STOP)
     with pytest.raises(BadInput):
@@ -231,7 +269,9 @@ def test_an_unsupported_order_and_an_unknown_contract_are_told_before_anything_i
     assert store.intents(DAY) == []
 
 
-def test_an_order_that_could_not_leave_is_settled_as_never_sent(gateway: Gateway, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_order_that_could_not_leave_is_settled_as_never_sent(
+    gateway: Gateway, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def closed(*_args: Any) -> None:
         raise ChannelClosed("gone")
 
@@ -278,30 +318,43 @@ def test_a_send_from_another_thread_has_the_same_effect(front: FakeFront, gatewa
     eventually(lambda: gateway.ears.statuses(order_id) == [Status.SUBMITTING], "提交中")
 
 
-# ── cancels ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── cancels
+# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_cancel_goes_by_the_triple_and_the_sysid_as_the_exchange_gave_it(front: FakeFront, gateway: Gateway) -> None:
+def test_a_cancel_goes_by_the_triple_and_the_sysid_as_the_exchange_gave_it(
+    front: FakeFront, gateway: Gateway
+) -> None:
     order_id = gateway.send()
     front.send(frames.RtnOrder(order=order(status="3", OrderSysID="       42")))
     eventually(lambda: Status.NOTTRADED in gateway.ears.statuses(order_id), "queueing")
     gateway.do(lambda: gateway.bee.action.cancel(f"sim.{order_id}", gateway.ledger.orders[order_id]))
-    cancel = eventually(lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel")[0]
+    cancel = eventually(
+        lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel"
+    )[0]
     assert (cancel.FrontID, cancel.SessionID, cancel.OrderRef, cancel.OrderSysID) == (1, 7, "1", "       42")
 
 
-def test_ctpbees_cancel_of_a_gfex_order_finds_its_exchange(front: FakeFront, launch: Callable[[], Gateway]) -> None:
+def test_ctpbees_cancel_of_a_gfex_order_finds_its_exchange(
+    front: FakeFront, launch: Callable[[], Gateway]
+) -> None:
     front.instruments = [instrument("si2509", "GFEX")]
     front.orders = [order(status="3", InstrumentID="si2509", ExchangeID="GFEX", SessionID=3)]
     gateway = launch()
     gateway.ready()
     gateway.do(lambda: gateway.bee.action.cancel("sim.1_3_1", gateway.ledger.orders["1_3_1"]))
-    cancel = eventually(lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel")[0]
+    cancel = eventually(
+        lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel"
+    )[0]
     assert (cancel.InstrumentID, cancel.ExchangeID) == ("si2509", "GFEX")
 
 
 def cancel(gateway: Gateway, order_id: str) -> None:
-    gateway.do(lambda: gateway.bee.trader.cancel_order(CancelRequest(order_id=order_id, symbol="rb2510", exchange=Exchange.SHFE)))
+    gateway.do(
+        lambda: gateway.bee.trader.cancel_order(
+            CancelRequest(order_id=order_id, symbol="rb2510", exchange=Exchange.SHFE)
+        )
+    )
 
 
 CANCEL_REFUSED: dict[str, Any] = {
@@ -339,7 +392,9 @@ def test_refusals_of_cancels_that_did_not_leave_from_here_are_no_news_and_the_da
     assert len(gateway.cancel_refusals) == 1
 
 
-def test_a_refused_cancel_of_the_night_is_no_news_once_a_later_one_has_cancelled_the_order(front: FakeFront, gateway: Gateway) -> None:
+def test_a_refused_cancel_of_the_night_is_no_news_once_a_later_one_has_cancelled_the_order(
+    front: FakeFront, gateway: Gateway
+) -> None:
     order_id = gateway.send()
     cancel(gateway, order_id)
     front.send(frames.RspOrderAction(**CANCEL_REFUSED))
@@ -362,7 +417,8 @@ def test_a_cancel_of_an_unknown_order_is_not_sent(gateway: Gateway) -> None:
         gateway.do(lambda: gateway.bee.trader.cancel_order(unknown))
 
 
-# ── quotes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── quotes
+# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def subscribed(front: FakeFront) -> set[str]:
@@ -379,9 +435,16 @@ def subscribed(front: FakeFront) -> set[str]:
 def test_a_subscription_brings_ticks_and_its_end_ends_them(front: FakeFront, gateway: Gateway) -> None:
     gateway.do(lambda: gateway.bee.subscribe("rb2510.SHFE"))
     eventually(lambda: subscribed(front) == {"rb2510"}, "subscribed")
-    front.send(frames.RtnDepthMarketData(ticks=[depth(), depth(LastPrice=3011.0, UpdateMillisec=0, UpdateTime="09:30:01")]), side="md")
+    front.send(
+        frames.RtnDepthMarketData(
+            ticks=[depth(), depth(LastPrice=3011.0, UpdateMillisec=0, UpdateTime="09:30:01")]
+        ),
+        side="md",
+    )
     eventually(lambda: len(gateway.ears.of("tick")) == 2, "two ticks")
-    assert [(tick.local_symbol, tick.last_price, tick.trading_day, tick.name) for tick in gateway.ears.of("tick")] == [
+    assert [
+        (tick.local_symbol, tick.last_price, tick.trading_day, tick.name) for tick in gateway.ears.of("tick")
+    ] == [
         ("rb2510.SHFE", 3010.0, DAY, "螺纹钢2510"),
         ("rb2510.SHFE", 3011.0, DAY, "螺纹钢2510"),
     ]
@@ -389,7 +452,9 @@ def test_a_subscription_brings_ticks_and_its_end_ends_them(front: FakeFront, gat
     eventually(lambda: subscribed(front) == set(), "unsubscribed")
 
 
-def test_what_the_account_holds_is_streamed_and_moves_its_money(front: FakeFront, launch: Callable[[], Gateway]) -> None:
+def test_what_the_account_holds_is_streamed_and_moves_its_money(
+    front: FakeFront, launch: Callable[[], Gateway]
+) -> None:
     front.details, front.account = [detail(2)], account(CurrMargin=6000.0)
     gateway = launch()
     gateway.ready()
@@ -404,7 +469,10 @@ def test_subscriptions_come_back_after_the_market_front_was_lost(front: FakeFron
     before = len(front.heard)
     front.drop("md")
     eventually(lambda: ("md", "lost", "与前置的连接已断开") in gateway.states, "lost")
-    eventually(lambda: any(isinstance(frame, frames.ReqSubMarketData) for frame in front.heard[before:]), "subscribed again")
+    eventually(
+        lambda: any(isinstance(frame, frames.ReqSubMarketData) for frame in front.heard[before:]),
+        "subscribed again",
+    )
 
 
 def test_ticks_conflate_per_contract_when_the_event_thread_lags(
@@ -417,16 +485,21 @@ def test_ticks_conflate_per_contract_when_the_event_thread_lags(
     gateway.loop.post(gate.wait, 10)
     for number in range(100):
         front.send(frames.RtnDepthMarketData(ticks=[depth(Volume=number)]), side="md")
-    eventually(lambda: gateway.bee.market._ticks and gateway.bee.market._ticks[-1].Volume == 99, "all ticks read")
+    eventually(
+        lambda: gateway.bee.market._ticks and gateway.bee.market._ticks[-1].Volume == 99, "all ticks read"
+    )
     gate.set()
     eventually(lambda: gateway.ears.of("tick") and gateway.ears.of("tick")[-1].volume == 99, "the newest")
     assert len(gateway.ears.of("tick")) <= 11
 
 
-# ── losses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── losses
+# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_lost_front_refuses_orders_then_comes_back_and_tells_nothing_twice(front: FakeFront, gateway: Gateway) -> None:
+def test_a_lost_front_refuses_orders_then_comes_back_and_tells_nothing_twice(
+    front: FakeFront, gateway: Gateway
+) -> None:
     order_id = gateway.send()
     front.orders, front.trades = [order(status="1", VolumeTraded=1)], [trade("t1")]
     front.details = [detail(1, open_date=DAY, TradeID="t1", OpenPrice=3000.0)]
@@ -447,7 +520,9 @@ def test_a_lost_front_refuses_orders_then_comes_back_and_tells_nothing_twice(fro
     assert [(row.order_id, row.traded) for row in gateway.ledger.active_orders()] == [(order_id, 1)]
 
 
-def test_an_order_in_flight_that_the_counter_has_is_settled_as_accepted(front: FakeFront, gateway: Gateway, store: Store) -> None:
+def test_an_order_in_flight_that_the_counter_has_is_settled_as_accepted(
+    front: FakeFront, gateway: Gateway, store: Store
+) -> None:
     order_id = gateway.send()
     eventually(front.inserted, "the order at the front")
     front.orders = [order(status="3")]
@@ -471,8 +546,10 @@ def test_an_order_that_never_came_to_the_counter_is_refused_after_a_second_look(
     eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.REJECTED], "settled")
     assert front.asked("order") == asked + 2
     intent = store.intent(order_id)
-    assert intent is not None and (intent.state, intent.code) == ("refused", "NEVER_ARRIVED")
-    assert DAY in intent.message and "没有这笔报单" in intent.message
+    assert intent is not None
+    assert (intent.state, intent.code) == ("refused", "NEVER_ARRIVED")
+    assert DAY in intent.message
+    assert "没有这笔报单" in intent.message
     assert len(front.inserted()) == 1
     assert gateway.ledger.money().frozen_margin == 0
     front.send(frames.RtnOrder(order=order(status="3")))  # against all reason it lives
@@ -493,7 +570,8 @@ def test_an_order_that_arrives_late_is_found_by_the_second_look(
     assert Status.REJECTED not in gateway.ears.statuses(order_id)
 
 
-# ── the counter's core restarts from its flow ────────────────────────────────────────────────────────────────────────
+# ── the counter's core restarts from its flow
+# ────────────────────────────────────────────────────────────────────────
 
 ANEW = {"FrontID": 2, "SessionID": 991, "OrderRef": "5"}
 
@@ -508,19 +586,31 @@ def test_after_the_cores_restart_from_its_flow_an_order_is_the_one_it_was_also_f
     front.orders = [order(status="3", **ANEW)]
     front.drop("td")
     gateway.ready(times=2)
-    assert list(gateway.ledger.orders) == [order_id] and gateway.ledger.book.money().frozen_margin == frozen > 0
-    store.save_order(DAY, order_id, row_of(gateway.ledger.orders[order_id]))  # what the gateway's journal does
+    assert list(gateway.ledger.orders) == [order_id]
+    assert gateway.ledger.book.money().frozen_margin == frozen > 0
+    store.save_order(
+        DAY, order_id, row_of(gateway.ledger.orders[order_id])
+    )  # what the gateway's journal does
     again = launch()
     again.ready()
     assert list(again.ledger.orders) == [order_id]
-    assert (again.ledger.orders[order_id].client_order_id, again.ledger.orders[order_id].is_local) == ("mine", True)
+    assert (again.ledger.orders[order_id].client_order_id, again.ledger.orders[order_id].is_local) == (
+        "mine",
+        True,
+    )
     cancel(again, order_id)
-    asked = eventually(lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel")[0]
+    asked = eventually(
+        lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel"
+    )[0]
     assert (asked.FrontID, asked.SessionID, asked.OrderRef, asked.OrderSysID.strip()) == (2, 991, "5", "1")
 
 
 def test_an_unanswered_order_is_never_refused_while_the_counter_shows_one_like_it_that_nobody_owns(
-    front: FakeFront, gateway: Gateway, store: Store, launch: Callable[[], Gateway], monkeypatch: pytest.MonkeyPatch
+    front: FakeFront,
+    gateway: Gateway,
+    store: Store,
+    launch: Callable[[], Gateway],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
     order_id = gateway.send(client_order_id="mine")
@@ -529,17 +619,23 @@ def test_an_unanswered_order_is_never_refused_while_the_counter_shows_one_like_i
     front.drop("td")
     eventually(lambda: gateway.notices, "told")
     ((code, text),) = gateway.notices
-    assert code == "ORDER_ALIKE" and "2_991_5" in text and "勿重复下单" in text
+    assert code == "ORDER_ALIKE"
+    assert "2_991_5" in text
+    assert "勿重复下单" in text
     shown = gateway.ledger.orders[order_id]
     assert (shown.status.value, shown.error_code) == ("状态未知", "")
-    intent = eventually(lambda: (found := store.intent(order_id)) and found.state == "unknown" and found, "kept as unknown")
+    intent = eventually(
+        lambda: (found := store.intent(order_id)) and found.state == "unknown" and found, "kept as unknown"
+    )
     assert (intent.code, "2_991_5" in intent.message) == ("ORDER_ALIKE", True)
     one = gateway.ledger.orders["2_991_5"]
-    assert not one.is_local and gateway.ledger.book.money().frozen_margin == 6000  # for one of the two
+    assert not one.is_local
+    assert gateway.ledger.book.money().frozen_margin == 6000
     again = launch()
     again.ready()
     eventually(lambda: order_id in again.ledger.orders, "looked for again")
-    assert again.notices == [] and again.ledger.orders[order_id].status.value == "状态未知"
+    assert again.notices == []
+    assert again.ledger.orders[order_id].status.value == "状态未知"
     assert len(front.inserted()) == 1
 
 
@@ -549,14 +645,19 @@ def test_an_order_out_of_sight_is_not_cancelled_by_a_triple_that_is_another_orde
     monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
     order_id = gateway.send()
     eventually(front.inserted, "sent")
-    front.orders = [order(status="3", **ANEW), order(status="3", OrderSysID="2", TraderID="seat1", OrderLocalID="9", LimitPrice=2900.0)]
+    front.orders = [
+        order(status="3", **ANEW),
+        order(status="3", OrderSysID="2", TraderID="seat1", OrderLocalID="9", LimitPrice=2900.0),
+    ]
     front.drop("td")
     eventually(lambda: gateway.notices, "told")
     assert gateway.ledger.orders[order_id].status.value == "状态未知"
     with pytest.raises(NotFound, match="另一张"):
         cancel(gateway, order_id)
     cancel(gateway, f"{order_id}-SHFE-9")
-    asked = eventually(lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel")
+    asked = eventually(
+        lambda: [frame for frame in front.heard if isinstance(frame, frames.ReqOrderAction)], "the cancel"
+    )
     assert [frame.OrderSysID for frame in asked] == ["2"]
 
 
@@ -583,7 +684,12 @@ def test_one_answer_that_lacks_an_order_decides_nothing(
 
 @pytest.mark.parametrize("by", ["this process", "another process"])
 def test_an_order_that_the_counter_has_forgotten_is_told_once_and_freezes_nothing(
-    front: FakeFront, gateway: Gateway, store: Store, launch: Callable[[], Gateway], monkeypatch: pytest.MonkeyPatch, by: str
+    front: FakeFront,
+    gateway: Gateway,
+    store: Store,
+    launch: Callable[[], Gateway],
+    monkeypatch: pytest.MonkeyPatch,
+    by: str,
 ) -> None:
     monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
     order_id = gateway.send()
@@ -596,22 +702,29 @@ def test_an_order_that_the_counter_has_forgotten_is_told_once_and_freezes_nothin
         gateway = launch()
     told = 2 if by == "this process" else 1
     eventually(lambda: len(gateway.notices) >= told, "told")
-    assert {code for code, _ in gateway.notices} == {"ORDER_FORGOTTEN"} and any(order_id in text for _, text in gateway.notices)
+    assert {code for code, _ in gateway.notices} == {"ORDER_FORGOTTEN"}
+    assert any(order_id in text for _, text in gateway.notices)
     assert gateway.ledger.orders[order_id].status.value == "状态未知"
     assert gateway.ledger.money().frozen_margin == 0
     intent = store.intent(order_id)
-    assert intent is not None and (intent.state, intent.code) == ("unknown", "ORDER_FORGOTTEN")
+    assert intent is not None
+    assert (intent.state, intent.code) == ("unknown", "ORDER_FORGOTTEN")
     assert len(gateway.notices) == told
     asked = front.asked("order")
     front.drop("td")
     eventually(lambda: front.asked("order") == asked + 3, "looked for again")
     front.send(frames.RtnOrder(order=order(status="3")))
     eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "it lives after all")
-    assert len(gateway.notices) == told and gateway.ledger.money().frozen_margin > 0
+    assert len(gateway.notices) == told
+    assert gateway.ledger.money().frozen_margin > 0
 
 
 def test_an_order_that_has_ended_is_not_missed(
-    front: FakeFront, gateway: Gateway, store: Store, launch: Callable[[], Gateway], monkeypatch: pytest.MonkeyPatch
+    front: FakeFront,
+    gateway: Gateway,
+    store: Store,
+    launch: Callable[[], Gateway],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
     order_id = gateway.send()
@@ -625,7 +738,8 @@ def test_an_order_that_has_ended_is_not_missed(
     again = launch()
     again.ready()
     assert front.asked("order") == asked + 1  # the load's
-    assert not gateway.bee.trader._missing and not again.bee.trader._missing
+    assert not gateway.bee.trader._missing
+    assert not again.bee.trader._missing
     assert gateway.notices == again.notices == []
 
 
@@ -636,7 +750,9 @@ def test_a_killed_gateway_finds_its_orders_and_its_refusals_again(
     eventually(lambda: len(front.inserted()) == 2, "sent")
     front.send(frames.RspOrderInsert(order=order(2), ErrorID=31, ErrorMsg="CTP:资金不足"))
     eventually(lambda: Status.REJECTED in gateway.ears.statuses(refused), "refused")
-    store.settle_intent(refused, "refused", "CTP_31", "CTP:资金不足")  # what the gateway's journal does with a refusal
+    store.settle_intent(
+        refused, "refused", "CTP_31", "CTP:资金不足"
+    )  # what the gateway's journal does with a refusal
     before = row_of(gateway.ledger.orders[refused])
     front.orders = [order(status="3")]
     again = launch()
@@ -644,7 +760,10 @@ def test_a_killed_gateway_finds_its_orders_and_its_refusals_again(
     eventually(lambda: refused in again.ledger.orders, "the refusal, from the journal")
     assert again.ledger.orders[alive].client_order_id == "alive"
     assert again.ledger.orders[alive].is_local
-    assert (again.ledger.orders[refused].status, again.ledger.orders[refused].error_code) == (Status.REJECTED, "CTP_31")
+    assert (again.ledger.orders[refused].status, again.ledger.orders[refused].error_code) == (
+        Status.REJECTED,
+        "CTP_31",
+    )
     assert row_of(again.ledger.orders[refused]) == before  # the journal has it so: no news
     assert len(front.inserted()) == 2
 
@@ -652,7 +771,9 @@ def test_a_killed_gateway_finds_its_orders_and_its_refusals_again(
 def test_no_new_connection_is_made_before_the_loss_of_the_old_one_was_heard(
     front: FakeFront, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else what the event thread still does for the old session, an order above all, would go over the new connection."""
+    """Else what the event thread still does for the old session, an order above all, would go over the new
+    connection.
+    """
     monkeypatch.setattr(front_module, "SHORTEST_PAUSE", 0.0)
     trader = gateway.bee.trader
     trader._front.settled()
@@ -669,24 +790,43 @@ def test_no_new_connection_is_made_before_the_loss_of_the_old_one_was_heard(
     assert seen == [lost]
 
 
-# ── the days ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the days
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_new_trading_day_starts_with_empty_lists_and_the_new_figures(front: FakeFront, gateway: Gateway) -> None:
+def test_a_new_trading_day_starts_with_empty_lists_and_the_new_figures(
+    front: FakeFront, gateway: Gateway
+) -> None:
     order_id = gateway.send()
     front.send(frames.RtnOrder(order=order(status="3")), frames.RtnTrade(trade=trade("t1")))
     eventually(lambda: gateway.ears.of("trade"), "the fill")
     front.trading_day, front.now = "20250610", "2025-06-09T21:00:00.000"
     front.instruments = [instrument(), instrument("rb2605")]
-    front.details = [detail(1, open_date=DAY, TradingDay="20250610", TradeID="t1", OpenPrice=3000.0, LastSettlementPrice=3010.0)]
+    front.details = [
+        detail(
+            1,
+            open_date=DAY,
+            TradingDay="20250610",
+            TradeID="t1",
+            OpenPrice=3000.0,
+            LastSettlementPrice=3010.0,
+        )
+    ]
     front.account = account(TradingDay="20250610", PreBalance=1_000_100.0, CurrMargin=3010.0)
     front.beat()
     gateway.ready(times=2)
     assert ("td", "loading", "新交易日 20250610") in gateway.states
     assert gateway.bee.trader.trading_day == "20250610"
-    assert not gateway.ledger.orders and not gateway.ledger.trades and not gateway.bee.recorder.orders
+    assert not gateway.ledger.orders
+    assert not gateway.ledger.trades
+    assert not gateway.bee.recorder.orders
     position = gateway.ledger.book.position("rb2510", "long")
-    assert position is not None and (position.yd_volume, position.price, position.open_price) == (1, 3010.0, 3000.0)
+    assert position is not None
+    assert (position.yd_volume, position.price, position.open_price) == (
+        1,
+        3010.0,
+        3000.0,
+    )
     assert float(gateway.ledger.money().pre_balance) == 1_000_100.0
     assert "rb2605.SHFE" in gateway.ledger.contracts
     assert gateway.differences == []

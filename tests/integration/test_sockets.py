@@ -1,4 +1,6 @@
-"""Pages over real sockets: a Flask-SocketIO server in threading mode, python-socketio's client and a raw WebSocket."""
+"""Pages over real sockets: a Flask-SocketIO server in threading mode, python-socketio's client and a raw
+WebSocket.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +21,17 @@ import websocket
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app import engine, ext
+from app import ext
 from app.auth import Tokens
-from app.gateway.messages import Push
 from app.lib.errors import SettingsError
 from app.model.sqlite import SqliteStore
-from app.push import Hub, Limits
 from app.settings import Settings
-from tests.integration.fake_gateway import snapshot
-from tests.socket_client import ClientInOrder
-from tests.waiting import eventually
+from app.web import engine
+from app.web.hub import Hub, Limits
+from app.wire.messages import Push
+from tests.fakes.gateway_process import snapshot
+from tests.support.socket_client import ClientInOrder
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 LISTS = ["account", "position", "active_order", "order", "trade", "contract", "status", "snapshot"]
@@ -58,10 +61,14 @@ class Web:
         self.app.config.update(GATEWAYS=self.gateways, TOKENS=self.tokens)
         self.app.add_url_rule("/plain", view_func=lambda: {"plain": True})
         self._listener = ext.listening_socket("127.0.0.1", 0)
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)  # a page that does not read is felt soon
+        self._listener.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, 65536
+        )  # a page that does not read is felt soon
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._server = make_server("127.0.0.1", self.port, self.app, threaded=True, fd=self._listener.fileno())
+        self._server = make_server(
+            "127.0.0.1", self.port, self.app, threaded=True, fd=self._listener.fileno()
+        )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         self.pages: list[Page] = []
@@ -72,7 +79,9 @@ class Web:
         return page
 
     def update(self, account: str, seq: int) -> None:
-        self.hub.push(account, Push("order_update", orjson.dumps({"type": "order_update", "seq": seq, "data": {}})))
+        self.hub.push(
+            account, Push("order_update", orjson.dumps({"type": "order_update", "seq": seq, "data": {}}))
+        )
 
     def tick(self, account: str, symbol: str, price: float = 1.0) -> None:
         payload = orjson.dumps({"type": "tick", "data": {"local_symbol": symbol, "last_price": price}})
@@ -120,7 +129,9 @@ class Page:
         self.client.call("subscribe", {"symbols": None}, timeout=5)
 
     def wait_closed(self) -> None:
-        """The server has closed it; its threads have ended (the writer, which this client sometimes forgets, is told to)."""
+        """The server has closed it; its threads have ended (the writer, which this client sometimes forgets,
+        is told to).
+        """
         eventually(lambda: self.client.eio.state == "disconnected", "the page is closed")
         self._queue.put(None)
         for thread in self._threads:
@@ -135,7 +146,9 @@ class RawPage:
     """A WebSocket without a library's help: Engine.IO packets as they are on the wire."""
 
     def __init__(self, web: Web, connect: bool = True, **options: Any) -> None:
-        self.ws = websocket.create_connection(f"ws://127.0.0.1:{web.port}/socket.io/?EIO=4&transport=websocket", timeout=10, **options)
+        self.ws = websocket.create_connection(
+            f"ws://127.0.0.1:{web.port}/socket.io/?EIO=4&transport=websocket", timeout=10, **options
+        )
         assert self.read().startswith("0{")
         if connect:
             self.ws.send("40")
@@ -230,7 +243,9 @@ def test_a_page_before_its_first_login_is_anonymous_not_wrong(web: Web, header: 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 @pytest.mark.parametrize("shown", ["header", "auth", "identify"])
-def test_a_bad_token_is_told_and_the_page_stays_and_may_show_a_better_one(web: Web, transport: str, shown: str) -> None:
+def test_a_bad_token_is_told_and_the_page_stays_and_may_show_a_better_one(
+    web: Web, transport: str, shown: str
+) -> None:
     bad = {"token": "no.such.token"}
     connect: dict[str, Any] = {"header": {"headers": bad}, "auth": {"auth": bad}}.get(shown, {})
     page = web.page(transport=transport, **connect)
@@ -239,7 +254,9 @@ def test_a_bad_token_is_told_and_the_page_stays_and_may_show_a_better_one(web: W
     assert page.wait("error") == [{"error": "TOKEN_ERROR", "msg": "token error"}]
     web.update("alice", 6)
     page.answered()
-    assert page.names() == ["error"] and page.client.connected and page.reasons == []
+    assert page.names() == ["error"]
+    assert page.client.connected
+    assert page.reasons == []
     page.client.emit("identify", {"token": web.tokens.issue("alice")})  # after a login, without F5
     page.wait("snapshot")
     web.update("alice", 7)
@@ -256,7 +273,9 @@ def test_a_bad_token_ends_what_a_page_heard_and_it_waits_with_the_anonymous(web:
     assert len(web.app.extensions["sockets"]._lobby._since) == 1
 
 
-@pytest.mark.parametrize("garbage", [None, {}, {"token": None}, {"token": 5}, {"token": []}, "x", ["x"], {"token": "x" * 5_000}])
+@pytest.mark.parametrize(
+    "garbage", [None, {}, {"token": None}, {"token": 5}, {"token": []}, "x", ["x"], {"token": "x" * 5_000}]
+)
 def test_an_identify_of_any_shape_is_a_bad_token_and_nothing_worse(web: Web, garbage: Any) -> None:
     page = web.page()
     page.client.emit("identify", garbage)
@@ -311,28 +330,47 @@ def test_symbols_narrow_and_batch_collects(tmp_path: Path) -> None:
         for price in range(20):
             web.tick("alice", "rb2510.SHFE", price)
             web.tick("alice", "ag2512.SHFE", price)
-        eventually(lambda: narrow.all("tick") and narrow.all("tick")[-1]["data"]["last_price"] == 19, "the newest tick")
+        eventually(
+            lambda: narrow.all("tick") and narrow.all("tick")[-1]["data"]["last_price"] == 19,
+            "the newest tick",
+        )
         assert {event["data"]["local_symbol"] for event in narrow.all("tick")} == {"rb2510.SHFE"}
         newest = {"local_symbol": "ag2512.SHFE", "last_price": 19}
-        eventually(lambda: newest in [row for event in batched.all("ticks") for row in event], "the newest tick in a batch")
+        eventually(
+            lambda: newest in [row for event in batched.all("ticks") for row in event],
+            "the newest tick in a batch",
+        )
         assert len(batched.all("ticks")) < 20
         assert batched.all("tick") == []
 
 
 @pytest.mark.parametrize(
     "bad",
-    [None, [], "rb2510", {"symbols": "rb2510"}, {"symbols": [5]}, {"symbols": [""]}, {"symbols": ["x"] * 3000}, {"batch": "yes"}],
+    [
+        None,
+        [],
+        "rb2510",
+        {"symbols": "rb2510"},
+        {"symbols": [5]},
+        {"symbols": [""]},
+        {"symbols": ["x"] * 3000},
+        {"batch": "yes"},
+    ],
 )
 def test_a_bad_subscription_is_told_and_changes_nothing(web: Web, bad: Any) -> None:
     page = web.page("alice")
     page.client.emit("subscribe", bad)
     error = page.wait("error")[0]
-    assert error["error"] == "BAD_INPUT" and error["msg"] and error["parameter"]
+    assert error["error"] == "BAD_INPUT"
+    assert error["msg"]
+    assert error["parameter"]
     web.tick("alice", "ag2512.SHFE")
     page.wait("tick")
 
 
-def test_after_a_logout_the_accounts_pages_are_told_and_hear_nothing_until_they_show_a_new_token(web: Web) -> None:
+def test_after_a_logout_the_accounts_pages_are_told_and_hear_nothing_until_they_show_a_new_token(
+    web: Web,
+) -> None:
     page, other = web.page("alice"), web.page("bob")
     web.tokens.revoke_account("alice")
     with web.app.app_context():
@@ -365,7 +403,11 @@ def test_a_lost_gateway_and_its_return_are_told(web: Web) -> None:
     page = web.page("alice")
     web.hub.lost("alice", "网关进程已退出")
     status = page.wait("status", 2)[-1]
-    assert (status["gateway"]["state"], status["gateway"]["reason"], status["td"]["state"]) == ("lost", "网关进程已退出", "ready")
+    assert (status["gateway"]["state"], status["gateway"]["reason"], status["td"]["state"]) == (
+        "lost",
+        "网关进程已退出",
+        "ready",
+    )
     web.gateways.seq = 8
     web.gateways.request_snapshot("alice")
     assert page.wait("snapshot", 2) == [{"seq": 5}, {"seq": 8}]
@@ -386,7 +428,9 @@ def test_a_page_that_stops_reading_is_cut_and_costs_the_others_nothing(web: Web)
         seq += 1
         assert seq < 5000, "it was never cut"
         began = time.monotonic()
-        web.hub.push("alice", Push("order_update", orjson.dumps({"type": "order_update", "seq": seq, "data": padding})))
+        web.hub.push(
+            "alice", Push("order_update", orjson.dumps({"type": "order_update", "seq": seq, "data": padding}))
+        )
         slowest = max(slowest, time.monotonic() - began)
         if seq % 20 == 0:
             healthy.wait("order_update", seq - 5)
@@ -408,7 +452,9 @@ def test_ticks_and_lists_of_a_page_that_stops_reading_are_the_newest_when_it_rea
     eventually(lambda: web.hub.members(), "it is known")
     padding = "x" * 4_000
     for price in range(2000):
-        payload = orjson.dumps({"type": "tick", "data": {"local_symbol": "rb2510.SHFE", "last_price": price, "x": padding}})
+        payload = orjson.dumps(
+            {"type": "tick", "data": {"local_symbol": "rb2510.SHFE", "last_price": price, "x": padding}}
+        )
         web.hub.push("alice", Push("tick", payload, "rb2510.SHFE"))
         web.hub.push("alice", Push("position", orjson.dumps({"type": "position", "data": [price, padding]})))
     assert web.hub.members()  # neither ever cuts a page
@@ -420,8 +466,10 @@ def test_ticks_and_lists_of_a_page_that_stops_reading_are_the_newest_when_it_rea
             prices.append(orjson.loads(packet[2:])[1]["data"]["last_price"])
         elif packet.startswith('42["position",{"type":"position","data":['):
             lists.append(next(iter(orjson.loads(packet[2:])[1]["data"]), -1))
-    assert len(prices) < 1500 and prices == sorted(prices)
-    assert len(lists) < 1500 and lists == sorted(lists)
+    assert len(prices) < 1500
+    assert prices == sorted(prices)
+    assert len(lists) < 1500
+    assert lists == sorted(lists)
     page.close()
 
 
@@ -449,7 +497,9 @@ def test_an_address_may_have_so_many_anonymous_sockets_and_they_are_closed_in_ti
 
 def test_compression_is_not_negotiated_and_packets_leave_at_once(web: Web) -> None:
     raw = RawPage(web, header=["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"])
-    assert "sec-websocket-extensions" not in (raw.ws.getheaders() or {"sec-websocket-extensions": "no headers at all"})
+    assert "sec-websocket-extensions" not in (
+        raw.ws.getheaders() or {"sec-websocket-extensions": "no headers at all"}
+    )
     raw.close()
     listener = ext.listening_socket("127.0.0.1", 0)
     client = socket.create_connection(listener.getsockname())
@@ -460,9 +510,8 @@ def test_compression_is_not_negotiated_and_packets_leave_at_once(web: Web) -> No
 
 
 def test_under_uwsgi_our_own_server_refuses_and_says_who_serves() -> None:
-    with pytest.raises(SettingsError, match="uWSGI"):
-        with socket.socket() as unused:
-            ext.serve(Flask("web"), Settings(async_mode="gevent_uwsgi"), unused)
+    with pytest.raises(SettingsError, match="uWSGI"), socket.socket() as unused:
+        ext.serve(Flask("web"), Settings(async_mode="gevent_uwsgi"), unused)
 
 
 @pytest.mark.parametrize(
@@ -487,23 +536,30 @@ def test_who_may_connect_from_where(tmp_path: Path, origin: str, origins: list[s
         assert polled.status_code == (200 if welcome else 403)
         plain = requests.get(f"{web.url}/plain", headers=headers, timeout=5)
         if origin != "same":  # a page of ours needs no permission
-            assert plain.headers.get("Access-Control-Allow-Origin") in ((headers["Origin"], "*") if welcome else (None,))
+            assert plain.headers.get("Access-Control-Allow-Origin") in (
+                (headers["Origin"], "*") if welcome else (None,)
+            )
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 @pytest.mark.parametrize("origin", ["http://localhost:8080", "same", None])
-def test_a_client_of_socket_io_2_can_read_why_it_is_refused(web: Web, transport: str, origin: str | None) -> None:
+def test_a_client_of_socket_io_2_can_read_why_it_is_refused(
+    web: Web, transport: str, origin: str | None
+) -> None:
     sent = web.url if origin == "same" else origin
     headers = {"Origin": sent} if sent else {}
     path = f"{web.url}/socket.io/?EIO=3&transport={transport}&t=1"
     refused = requests.get(path, headers=headers, timeout=5)
-    assert refused.status_code == 400 and refused.headers["Content-Type"] == "application/json"
+    assert refused.status_code == 400
+    assert refused.headers["Content-Type"] == "application/json"
     assert refused.headers.get("Access-Control-Allow-Origin") == sent
     answer = refused.json()
     assert (answer["success"], answer["error"]) == (False, "SOCKET_CLIENT_TOO_OLD")
-    assert "socket.io-client 4" in answer["msg"] and "EIO=3" in answer["msg"]
+    assert "socket.io-client 4" in answer["msg"]
+    assert "EIO=3" in answer["msg"]
     asked = requests.options(path, headers=headers | {"Access-Control-Request-Headers": "token"}, timeout=5)
-    assert asked.ok and asked.headers.get("Access-Control-Allow-Origin") == sent
+    assert asked.ok
+    assert asked.headers.get("Access-Control-Allow-Origin") == sent
     assert asked.headers["Access-Control-Allow-Headers"] == "token"
     assert web.page().client.connected
 
@@ -515,7 +571,11 @@ def test_no_token_is_logged(web: Web, caplog: pytest.LogCaptureFixture) -> None:
     page.wait("snapshot")
     page.client.emit("identify", {"token": token})
     page.wait("snapshot", 2)
-    ours = [record.getMessage() for record in caplog.records if re.match(r"app|socketio\.server|engineio\.server", record.name)]
+    ours = [
+        record.getMessage()
+        for record in caplog.records
+        if re.match(r"app|socketio\.server|engineio\.server", record.name)
+    ]
     assert not any(token in message for message in ours)
 
 

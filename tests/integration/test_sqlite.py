@@ -23,7 +23,9 @@ except ImportError:  # not POSIX
 
 @pytest.mark.skipif(not psutil.POSIX, reason="counts file descriptors")
 def test_readers_that_come_and_go_leave_no_open_files(tmp_path: Path) -> None:
-    """Under eventlet every request is a thread of its own: one connection for each would use up the descriptors."""
+    """Under eventlet every request is a thread of its own: one connection for each would use up the
+    descriptors.
+    """
     store = SqliteStore(tmp_path / "store.db")
     store.put_setting("scope", "key", 1)
     before = psutil.Process().num_fds()
@@ -59,8 +61,10 @@ def test_readers_at_one_moment_do_not_share_a_connection(tmp_path: Path) -> None
 
 
 def test_an_order_learns_that_the_file_is_locked_before_its_caller_gives_up(tmp_path: Path) -> None:
-    """Else the caller hears that it may have been sent, and it may be, seconds later. The journal's own write may go before it."""
-    assert 2 * LOCK_TIMEOUT < Settings().order_timeout
+    """Else the caller hears that it may have been sent, and it may be, seconds later. The journal's own write
+    may go before it.
+    """
+    assert Settings().order_timeout > 2 * LOCK_TIMEOUT
     store = SqliteStore(tmp_path / "store.db")
     other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -115,7 +119,8 @@ def test_a_write_ahead_log_whose_tail_is_torn_costs_the_last_rows_alone(tmp_path
     wal.write_bytes(wal.read_bytes()[:-lost] + b"\0" * (lost // 2))
     store = SqliteStore(path)
     keys = list(store.settings("scope"))
-    assert keys == [f"key-{number:03}" for number in range(len(keys))] and 46 <= len(keys) < 50
+    assert keys == [f"key-{number:03}" for number in range(len(keys))]
+    assert 46 <= len(keys) < 50
     store.put_setting("scope", "after", 1)
     store.close()
 

@@ -1,5 +1,7 @@
-"""What every store must do, run on each of BACKENDS: SQLite, and MongoDB, where each test ends with the server having what the file has.
-The third is MongoDB too: reopened in an empty folder, it knows only what the server says."""
+"""What every store must do, run on each of BACKENDS: SQLite, and MongoDB, where each test ends with the
+server having what the file has. The third is MongoDB too: reopened in an empty folder, it knows only what the
+server says.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from app.model.sqlite import SCHEMA_VERSION, SchemaTooNew, SqliteStore
 from app.model.store import Bar, DuplicateIntent, Intent, Store
 from app.model.tables import BARS, EVENTS
 from app.settings import Settings
-from tests.mongodb import any_server, new_database
+from tests.support.mongodb import any_server, new_database
 
 SCOPE = "sim-9999-demo"
 Open = Callable[[], Store]
@@ -41,7 +43,9 @@ def sqlite(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Open]:
 
 @contextmanager
 def mongodb(folder: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
-    settings = Settings(data_dir=folder, mongo_uri=request.getfixturevalue("mongo_uri"), mongo_database=new_database())
+    settings = Settings(
+        data_dir=folder, mongo_uri=request.getfixturevalue("mongo_uri"), mongo_database=new_database()
+    )
     yield lambda: open_store(settings, SCOPE)
     store = open_store(settings, SCOPE)
     assert store.flush(30)
@@ -51,14 +55,18 @@ def mongodb(folder: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
             assert list(remote.rows(table)) == list(SqliteStore.rows(store, table)), table.name  # type: ignore[arg-type]
     for key in remote.series():
         assert remote.read_bars(*key) == SqliteStore.read_bars(store, *key)  # type: ignore[arg-type]
-    assert len(list(store.rows(store.tables()[BARS]))) == len(list(SqliteStore.rows(store, store.tables()[BARS])))  # type: ignore[arg-type]
+    assert len(list(store.rows(store.tables()[BARS]))) == len(
+        list(SqliteStore.rows(store, store.tables()[BARS]))
+    )  # type: ignore[arg-type]
     remote.close()
     store.close()
 
 
 @contextmanager
 def mongodb_alone(folder: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
-    settings = Settings(data_dir=folder, mongo_uri=request.getfixturevalue("mongo_uri"), mongo_database=new_database())
+    settings = Settings(
+        data_dir=folder, mongo_uri=request.getfixturevalue("mongo_uri"), mongo_database=new_database()
+    )
     folders = itertools.count()
 
     def open_elsewhere() -> Store:
@@ -109,12 +117,17 @@ def reopened(store: Store, new: Open) -> Store:
     return new()
 
 
-# ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── bars
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_bars_come_back_oldest_first_within_the_half_open_range(store: Store) -> None:
     assert store.save_bars("ru1901.SHFE", "1m", [bar(3), bar(1), bar(2), bar(4)]) == 4
-    assert [found.timestamp for found in store.read_bars("ru1901.SHFE", "1m", 60_000, 240_000)] == [60_000, 120_000, 180_000]
+    assert [found.timestamp for found in store.read_bars("ru1901.SHFE", "1m", 60_000, 240_000)] == [
+        60_000,
+        120_000,
+        180_000,
+    ]
 
 
 def test_a_limit_keeps_the_newest_bars(store: Store) -> None:
@@ -138,17 +151,26 @@ def test_contracts_and_intervals_are_kept_apart(store: Store) -> None:
     assert store.last_bar("cu1901.SHFE", "1m") is None
 
 
-@given(minutes=st.lists(st.integers(0, 500), max_size=60), start=st.integers(0, 500), length=st.integers(1, 500))
-@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_a_range_read_is_what_a_filter_would_give(store: Store, minutes: list[int], start: int, length: int) -> None:
+@given(
+    minutes=st.lists(st.integers(0, 500), max_size=60), start=st.integers(0, 500), length=st.integers(1, 500)
+)
+@hypothesis_settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+def test_a_range_read_is_what_a_filter_would_give(
+    store: Store, minutes: list[int], start: int, length: int
+) -> None:
     symbol = f"x{abs(hash((tuple(minutes), start, length)))}"
     store.save_bars(symbol, "1m", [bar(minute) for minute in minutes])
     expected = [bar(minute) for minute in sorted(set(minutes)) if start <= minute < start + length]
     assert store.read_bars(symbol, "1m", start * 60_000, (start + length) * 60_000) == expected
-    assert store.read_bar_rows(symbol, "1m", start * 60_000, (start + length) * 60_000) == [found[:6] for found in expected]
+    assert store.read_bar_rows(symbol, "1m", start * 60_000, (start + length) * 60_000) == [
+        found[:6] for found in expected
+    ]
 
 
-# ── intents ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── intents
+# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_an_intent_is_there_after_a_restart(store: Store, new: Open) -> None:
@@ -207,16 +229,20 @@ def test_what_became_of_an_intent_is_kept(store: Store) -> None:
     assert store.intent("1_2_3") == intent()._replace(state="refused", code="CTP_31", message="资金不足")
 
 
-def test_a_client_order_id_tells_the_day_of_its_order_and_the_days_row_how_that_ended(store: Store, new: Open) -> None:
+def test_a_client_order_id_tells_the_day_of_its_order_and_the_days_row_how_that_ended(
+    store: Store, new: Open
+) -> None:
     store.write_intent(intent("1_2_3", "open-rb", day="20181008"))
     store.save_order("20181008", "1_2_3", {"order_id": "1_2_3", "status": "未成交"})
     store.save_order("20181008", "1_2_3", {"order_id": "1_2_3", "status": "已撤销"})
     store.save_order("20181009", "1_2_4", {"order_id": "1_2_4", "status": "未成交"})
     again = reopened(store, new)
     found = again.intent_of_client("open-rb")
-    assert found is not None and (found.trading_day, found.order_id) == ("20181008", "1_2_3")
+    assert found is not None
+    assert (found.trading_day, found.order_id) == ("20181008", "1_2_3")
     assert again.order_row("20181008", "1_2_3") == {"order_id": "1_2_3", "status": "已撤销"}
-    assert again.order_row("20181009", "1_2_3") is None and again.order_row("20181008", "1_2_4") is None
+    assert again.order_row("20181009", "1_2_3") is None
+    assert again.order_row("20181008", "1_2_4") is None
     again.close()
 
 
@@ -227,14 +253,18 @@ def test_the_highest_order_ref_counts_over_all_sessions(store: Store) -> None:
     assert store.max_order_ref() == 10
 
 
-# ── orders and trades ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── orders and trades
+# ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_an_order_keeps_its_place_and_shows_its_newest_state(store: Store) -> None:
     first = store.save_order("20181008", "1_2_3", {"order_id": "1_2_3", "status": "提交中"})
     store.save_order("20181008", "1_2_4", {"order_id": "1_2_4", "status": "提交中"})
     last = store.save_order("20181008", "1_2_3", {"order_id": "1_2_3", "status": "全部成交"})
-    assert [(row["order_id"], row["status"]) for row in store.orders("20181008")] == [("1_2_3", "全部成交"), ("1_2_4", "提交中")]
+    assert [(row["order_id"], row["status"]) for row in store.orders("20181008")] == [
+        ("1_2_3", "全部成交"),
+        ("1_2_4", "提交中"),
+    ]
     assert store.last_seq() == last > first
 
 
@@ -246,12 +276,19 @@ def test_old_days_are_forgotten_and_numbers_go_on(store: Store) -> None:
     newest = store.last_seq()
     assert store.prune("20181009") == 5  # an intent, an order, a trade and their two events
     assert store.orders("20181008") == store.trades("20181008") == store.intents("20181008") == []
-    assert [event.data.get("order_id") or event.data["volume"] for event in store.events(0)][-4:] == ["1_2_2", 2, "1_2_3", 3]
+    assert [event.data.get("order_id") or event.data["volume"] for event in store.events(0)][-4:] == [
+        "1_2_2",
+        2,
+        "1_2_3",
+        3,
+    ]
     store.prune("20300101")  # nobody has traded for years
     assert [row["order_id"] for row in store.orders("20181010")] == ["1_2_3"]
-    assert store.last_seq() == newest and store.max_order_ref() == 3
+    assert store.last_seq() == newest
+    assert store.max_order_ref() == 3
     assert store.save_order("20300101", "1_3_4", {"order_id": "1_3_4", "status": "未成交"}) == newest + 1
-    assert store.intent_of_client("mine-3") is not None and store.intent_of_client("mine-1") is None
+    assert store.intent_of_client("mine-3") is not None
+    assert store.intent_of_client("mine-1") is None
 
 
 def test_a_trade_delivered_twice_is_one_trade(store: Store) -> None:
@@ -280,7 +317,9 @@ def test_events_since_n_are_those_above_n_in_order_and_survive_a_restart(store: 
 
 
 @pytest.mark.full
-def test_events_of_which_some_are_at_the_server_already_are_all_there_once(mongo_uri: str, tmp_path: Path) -> None:
+def test_events_of_which_some_are_at_the_server_already_are_all_there_once(
+    mongo_uri: str, tmp_path: Path
+) -> None:
     table = SqliteStore(tmp_path / "schema.db").tables()[EVENTS]
     events = [{"seq": seq, "event": "order_update", "data": {"number": seq}} for seq in range(1, 8)]
     remote = MongoTables(mongo_uri, new_database(), SCOPE)
@@ -290,7 +329,8 @@ def test_events_of_which_some_are_at_the_server_already_are_all_there_once(mongo
     remote.close()
 
 
-# ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── settings
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_settings_keep_their_types(store: Store, new: Open) -> None:
@@ -317,7 +357,8 @@ def test_one_bad_value_and_none_of_them_is_stored(store: Store) -> None:
     assert store.settings("config") == {}
 
 
-# ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── opening
+# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_an_unknown_scheme_is_an_error() -> None:
@@ -337,6 +378,7 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 def test_a_range_of_bars_is_read_by_index(tmp_path: Path) -> None:
     open_store(Settings(data_dir=tmp_path), "server").close()
     plan = sqlite3.connect(tmp_path / "server.db").execute(
-        "EXPLAIN QUERY PLAN SELECT * FROM bars WHERE local_symbol = 'a' AND interval = '1m' AND timestamp >= 1 AND timestamp < 2"
+        "EXPLAIN QUERY PLAN SELECT * FROM bars WHERE local_symbol = 'a' AND interval = '1m' AND timestamp >= "
+        "1 AND timestamp < 2"
     )
     assert "USING PRIMARY KEY" in plan.fetchone()[3]

@@ -1,4 +1,6 @@
-"""Strategies under the host with real processes: a small strategy, gateway and counter (tests/fakes) stand in for the large ones."""
+"""Strategies under the host with real processes: a small strategy, gateway and counter (tests/fakes) stand in
+for the large ones.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,26 @@ from typing import Any
 import psutil
 import pytest
 
-from app.gateway.family import census, family_of
-from app.gateway.host import strategy_keeper
-from app.gateway.host.host import Host
-from app.gateway.messages import (
+from app.commands.supervisor import end_all
+from app.host import strategy_keeper
+from app.host.host import Host
+from app.lib.errors import (
+    AppError,
+    BadInput,
+    GatewayDown,
+    NeedsLogin,
+    NotAllowed,
+    NotFound,
+    StoreDown,
+    StrategyFailed,
+    StrategyRuns,
+)
+from app.model.sqlite import SqliteStore
+from app.model.store import StoreFailed
+from app.process.child import Process, end
+from app.process.family import census, family_of
+from app.settings import Settings
+from app.wire.messages import (
     CodeSaved,
     DeleteStrategy,
     ListStrategies,
@@ -34,16 +52,10 @@ from app.gateway.messages import (
     StartStrategy,
     StopStrategy,
 )
-from app.gateway.process import Process, end
-from app.gateway.registry import Entry, Registry, strategy_name
-from app.gateway.rpc import RpcClient
-from app.lib.errors import AppError, BadInput, GatewayDown, NeedsLogin, NotAllowed, NotFound, StoreDown, StrategyFailed, StrategyRuns
-from app.model.sqlite import SqliteStore
-from app.model.store import StoreFailed
-from app.settings import Settings
-from app.supervisor import end_all
+from app.wire.registry import Entry, Registry, strategy_name
+from app.wire.rpc import RpcClient
 from tests.fakes.host import COUNTER, GATEWAY, STRATEGY
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "sim-9999-demo"
@@ -52,7 +64,10 @@ LAST = "最后"
 
 
 def code(name: str = "均线", does: str = "", remark: str = "") -> str:
-    return f'from ctpbee import CtpbeeApi\n# does: {does}\n# {remark}\nclass Mine(CtpbeeApi):\n    pass\n\next = Mine("{name}")\n'
+    return (
+        f"from ctpbee import CtpbeeApi\n# does: {does}\n# {remark}\nclass Mine(CtpbeeApi):\n    "
+        f'pass\n\next = Mine("{name}")\n'
+    )
 
 
 class World:
@@ -87,9 +102,13 @@ class World:
     def start_process(self) -> None:
         """A host that can be killed."""
         command = [sys.executable, "-m", "tests.fakes.host"]
-        self.child = subprocess.Popen(command, cwd=ROOT, env=self.settings.to_environment(), start_new_session=True)
+        self.child = subprocess.Popen(
+            command, cwd=ROOT, env=self.settings.to_environment(), start_new_session=True
+        )
         child = self.child
-        eventually(lambda: (entry := self.registry.find("host")) and entry.pid == child.pid, "the host listens")
+        eventually(
+            lambda: (entry := self.registry.find("host")) and entry.pid == child.pid, "the host listens"
+        )
 
     def kill_host(self) -> None:
         assert self.child is not None
@@ -143,7 +162,10 @@ class World:
         return found
 
     def replaced(self, old: Entry) -> Entry:
-        return eventually(lambda: (new := self.registry.find(old.name)) and (new if new.pid != old.pid else None), "another process")
+        return eventually(
+            lambda: (new := self.registry.find(old.name)) and (new if new.pid != old.pid else None),
+            "another process",
+        )
 
     def row(self, name: str = "均线", account: str = ACCOUNT) -> dict[str, Any]:
         return json.loads(self.ask(ListStrategies(account, name)).payload)
@@ -153,7 +175,11 @@ class World:
 
     def is_(self, state: str, name: str = "均线", account: str = ACCOUNT) -> dict[str, Any]:
         """The row, once it is in that state."""
-        return eventually(lambda: (row := self.row(name, account))["state"] == state and row or None, f"{name} is {state}", 30)
+        return eventually(
+            lambda: (row := self.row(name, account))["state"] == state and row or None,
+            f"{name} is {state}",
+            30,
+        )
 
     def starts(self) -> list[dict[str, Any]]:
         path = self.data_dir / "starts-strategies"
@@ -161,14 +187,25 @@ class World:
 
     def told(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
         path = self.data_dir / f"told-{account}"
-        return [json.loads(line)["data"] for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+        return (
+            [json.loads(line)["data"] for line in path.read_text("utf-8").splitlines()]
+            if path.exists()
+            else []
+        )
 
     def clean(self) -> None:
         if self.child is not None:
             self.child.terminate()
             self.child.wait(10)
         self.stop()
-        end([Process(entry.name, entry=entry) for entry in self.registry.living() if entry.pid != os.getpid()], 0.0)
+        end(
+            [
+                Process(entry.name, entry=entry)
+                for entry in self.registry.living()
+                if entry.pid != os.getpid()
+            ],
+            0.0,
+        )
 
     def forget(self) -> None:
         """As new, but for the versions of what was saved."""
@@ -179,7 +216,10 @@ class World:
         eventually(lambda: self.registry.living("strategy") == [], "no strategy runs")
         self.save(LAST)
         self.ask(DeleteStrategy(ACCOUNT, LAST))  # news comes later than answers, and in order
-        eventually(lambda: any(row["name"] == LAST and row.get("deleted") for row in self.told()), "all news has come")
+        eventually(
+            lambda: any(row["name"] == LAST and row.get("deleted") for row in self.told()),
+            "all news has come",
+        )
         for path in ("starts-strategies", f"told-{ACCOUNT}", f"told-{OTHER}"):
             (self.data_dir / path).unlink(missing_ok=True)
 
@@ -220,43 +260,64 @@ def kill(entry: Entry) -> None:
     eventually(lambda: not entry.alive, f"{entry.name} is dead")
 
 
-# ── a strategy's life ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── a strategy's life
+# ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_strategy_is_saved_started_stopped_and_deleted(world: World) -> None:
     saved = world.save()
     assert (saved.name, saved.running) == ("均线", False)
     row = world.row()
-    assert (row["status"], row["state"], row["version"], row["pid"], row["error"]) == ("停止", "停止", saved.version, 0, None)
+    assert (row["status"], row["state"], row["version"], row["pid"], row["error"]) == (
+        "停止",
+        "停止",
+        saved.version,
+        0,
+        None,
+    )
     entry = world.run()
     row = world.row()
-    assert (row["status"], row["state"], row["running_version"], row["pid"]) == ("运行中", "运行中", saved.version, entry.pid)
+    assert (row["status"], row["state"], row["running_version"], row["pid"]) == (
+        "运行中",
+        "运行中",
+        saved.version,
+        entry.pid,
+    )
     with pytest.raises(StrategyRuns, match="请先停止"):
         world.ask(DeleteStrategy(ACCOUNT, "均线"))
     world.ask(StopStrategy(ACCOUNT, "均线"))
     assert not entry.alive
     assert (world.row()["state"], world.row()["pid"]) == ("停止", 0)
     world.ask(DeleteStrategy(ACCOUNT, "均线"))
-    assert world.rows() == {} and not (world.folder / ACCOUNT / "均线.py").exists()
+    assert world.rows() == {}
+    assert not (world.folder / ACCOUNT / "均线.py").exists()
     with pytest.raises(NotFound):
         world.row()
-    assert json.loads(world.ask(ReadCode("均线", saved.version, ACCOUNT)).payload) == {"均线": code()}  # what it was stays
+    assert json.loads(world.ask(ReadCode("均线", saved.version, ACCOUNT)).payload) == {
+        "均线": code()
+    }  # what it was stays
 
 
 def test_every_change_of_state_is_told_to_the_accounts_gateway_alone(world: World) -> None:
     world.save()
     world.run()
     world.ask(StopStrategy(ACCOUNT, "均线"))
-    eventually(lambda: [row["state"] for row in world.told()] == ["停止", "启动中", "运行中", "停止中", "停止"], "all was told")
+    eventually(
+        lambda: [row["state"] for row in world.told()] == ["停止", "启动中", "运行中", "停止中", "停止"],
+        "all was told",
+    )
     assert world.told(OTHER) == []
 
 
-def test_two_accounts_run_a_shared_file_each_in_a_process_of_its_own_and_neither_deletes_it(world: World) -> None:
+def test_two_accounts_run_a_shared_file_each_in_a_process_of_its_own_and_neither_deletes_it(
+    world: World,
+) -> None:
     world.folder.mkdir(exist_ok=True)
     shared = world.folder / "均线.py"
     shared.write_text(code(), "utf-8")
     first, second = world.run(), world.run(account=OTHER)
-    assert first.pid != second.pid and world.row()["shared"]
+    assert first.pid != second.pid
+    assert world.row()["shared"]
     world.ask(StopStrategy(ACCOUNT, "均线"))
     assert (world.row()["state"], world.row(account=OTHER)["state"]) == ("停止", "运行中")
     with pytest.raises(NotAllowed, match="共享"):
@@ -272,9 +333,11 @@ def test_one_account_neither_changes_nor_stops_what_runs_on_another(world: World
     theirs = world.ask(SaveCode(OTHER, code(remark="theirs")))
     assert not theirs.running
     world.ask(RestartStrategy(ACCOUNT, "均线"))  # what runs is what its own account has saved
-    assert world.starts()[-1]["text"] == code(remark="mine") and not entry.alive
+    assert world.starts()[-1]["text"] == code(remark="mine")
+    assert not entry.alive
     world.ask(DeleteStrategy(OTHER, "均线"))
-    assert world.row()["state"] == "运行中" and world.rows(OTHER) == {}
+    assert world.row()["state"] == "运行中"
+    assert world.rows(OTHER) == {}
 
 
 def test_an_account_runs_so_many_at_once_and_no_more(world: World) -> None:
@@ -299,7 +362,8 @@ def test_the_only_account_of_a_server_of_ones_own_deletes_shared_files_too(cold:
     assert "同名的共享策略仍在" in cold.ask(DeleteStrategy(ACCOUNT, "均线")).note
     assert cold.row()["shared"]
     cold.ask(DeleteStrategy(ACCOUNT, "均线"))
-    assert cold.rows() == {} and json.loads(cold.ask(ReadCode("均线", 2, ACCOUNT)).payload) == {"均线": code(remark="mine")}
+    assert cold.rows() == {}
+    assert json.loads(cold.ask(ReadCode("均线", 2, ACCOUNT)).payload) == {"均线": code(remark="mine")}
 
 
 def test_one_that_is_just_being_started_is_not_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +380,9 @@ def test_one_that_is_just_being_started_is_not_deleted(world: World, monkeypatch
     with world.asking(StartStrategy(ACCOUNT, "均线")):
         assert starting.wait(10)
         answers: list[Any] = []
-        deleting = threading.Thread(target=lambda: answers.append(world.answer(DeleteStrategy(ACCOUNT, "均线"))))
+        deleting = threading.Thread(
+            target=lambda: answers.append(world.answer(DeleteStrategy(ACCOUNT, "均线")))
+        )
         deleting.start()
         deleting.join(0.3)
         go_on.set()
@@ -338,7 +404,8 @@ def test_a_strategy_needs_its_account_logged_in(cold: World) -> None:
     cold.save()
     with pytest.raises(NeedsLogin):
         cold.ask(StartStrategy(ACCOUNT, "均线"))
-    assert cold.row()["state"] == "停止" and cold.starts() == []
+    assert cold.row()["state"] == "停止"
+    assert cold.starts() == []
 
 
 @pytest.mark.parametrize("name", ["没有", "../host", "a\x00b", "x" * 300, "class", "", "a/b", ".", "con"])
@@ -348,7 +415,8 @@ def test_a_name_that_is_none_is_not_found_and_reaches_no_path(world: World, name
             world.ask(kind(ACCOUNT, name))
     with pytest.raises(NotFound):
         world.ask(ReadCode(name, 0, ACCOUNT))
-    assert world.rows() == {} and world.starts() == []
+    assert world.rows() == {}
+    assert world.starts() == []
 
 
 def test_new_code_of_a_running_strategy_runs_when_it_is_restarted_and_not_before(world: World) -> None:
@@ -371,13 +439,17 @@ def test_a_restart_of_a_broken_file_leaves_the_running_one_alone(world: World) -
     (world.folder / ACCOUNT / "均线.py").write_text("def (")
     with pytest.raises(BadInput, match="语法错误"):
         world.ask(RestartStrategy(ACCOUNT, "均线"))
-    assert entry.alive and world.row()["state"] == "运行中"
+    assert entry.alive
+    assert world.row()["state"] == "运行中"
 
 
-# ── failing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── failing
+# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_exception_in_its_code_leaves_it_failed_with_line_and_traceback_and_not_restarted(world: World) -> None:
+def test_an_exception_in_its_code_leaves_it_failed_with_line_and_traceback_and_not_restarted(
+    world: World,
+) -> None:
     world.save(does="fails")
     with pytest.raises(StrategyFailed, match="坏了") as failed:
         world.ask(StartStrategy(ACCOUNT, "均线"))
@@ -387,7 +459,8 @@ def test_an_exception_in_its_code_leaves_it_failed_with_line_and_traceback_and_n
     assert row["error"]["traceback"].startswith("Traceback")
     world.save(remark="mended")
     world.run()
-    assert world.row()["error"] is None and len(world.starts()) == 2
+    assert world.row()["error"] is None
+    assert len(world.starts()) == 2
 
 
 def test_one_that_failed_and_could_not_leave_word_of_why_is_failed_all_the_same(world: World) -> None:
@@ -395,7 +468,8 @@ def test_one_that_failed_and_could_not_leave_word_of_why_is_failed_all_the_same(
     with pytest.raises(StrategyFailed, match="原因没能写下"):
         world.ask(StartStrategy(ACCOUNT, "均线"))
     row = world.is_("异常")
-    assert (row["status"], row["pid"], row["restarts"]) == ("停止", 0, 0) and len(world.starts()) == 1
+    assert (row["status"], row["pid"], row["restarts"]) == ("停止", 0, 0)
+    assert len(world.starts()) == 1
 
 
 def test_a_killed_strategy_is_started_again(world: World) -> None:
@@ -404,7 +478,8 @@ def test_a_killed_strategy_is_started_again(world: World) -> None:
     kill(old)
     world.replaced(old)
     row = world.is_("运行中")
-    assert row["restarts"] == 1 and "SIGKILL" in row["error"]["message"]
+    assert row["restarts"] == 1
+    assert "SIGKILL" in row["error"]["message"]
 
 
 def test_a_strategy_that_dies_again_and_again_is_left_failed_after_three_restarts(world: World) -> None:
@@ -412,7 +487,8 @@ def test_a_strategy_that_dies_again_and_again_is_left_failed_after_three_restart
     with contextlib.suppress(StrategyFailed):  # it may have been given up before the start was answered
         world.ask(StartStrategy(ACCOUNT, "均线"))
     row = world.is_("异常")
-    assert len(world.starts()) == 4 and "已重启 3 次" in row["error"]["message"]
+    assert len(world.starts()) == 4
+    assert "已重启 3 次" in row["error"]["message"]
     assert world.registry.living("strategy") == []
 
 
@@ -426,7 +502,9 @@ def test_restarts_of_long_ago_do_not_count(world: World, monkeypatch: pytest.Mon
     assert world.is_("运行中")["pid"] == entry.pid
 
 
-def test_one_that_is_ended_while_the_host_looks_around_stays_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_is_ended_while_the_host_looks_around_stays_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.save()
     stale = [world.run()]
     world.ask(StopStrategy(ACCOUNT, "均线"))
@@ -439,10 +517,13 @@ def test_one_that_is_ended_while_the_host_looks_around_stays_ended(world: World,
     with monkeypatch.context() as late:
         late.setattr(Registry, "living", as_it_was)
         eventually(lambda: looked.count("strategy") > 1, "the host has looked twice")
-    assert world.row()["state"] == "停止" and len(world.starts()) == 1
+    assert world.row()["state"] == "停止"
+    assert len(world.starts()) == 1
 
 
-def test_on_a_full_disk_what_runs_can_be_stopped_and_nothing_half_is_saved(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_full_disk_what_runs_can_be_stopped_and_nothing_half_is_saved(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: Any) -> None:
         raise StoreFailed("disk full")
 
@@ -453,7 +534,8 @@ def test_on_a_full_disk_what_runs_can_be_stopped_and_nothing_half_is_saved(world
         with pytest.raises(StoreDown):
             world.save(remark="never kept")
         world.ask(StopStrategy(ACCOUNT, "均线"))
-        assert not entry.alive and world.row()["state"] == "停止"
+        assert not entry.alive
+        assert world.row()["state"] == "停止"
     assert json.loads(world.ask(ReadCode("均线", 0, ACCOUNT)).payload) == {"均线": code()}
 
 
@@ -462,17 +544,21 @@ def test_one_that_hears_nothing_is_stopped_within_two_seconds(world: World) -> N
     entry = world.run()
     began = time.monotonic()
     world.ask(StopStrategy(ACCOUNT, "均线"))
-    assert time.monotonic() - began < 2.0 and not entry.alive
+    assert time.monotonic() - began < 2.0
+    assert not entry.alive
 
 
-def test_one_that_takes_its_time_to_start_is_starting_and_can_be_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_takes_its_time_to_start_is_starting_and_can_be_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(strategy_keeper, "START_WAIT", 0.5)
     world.save(does="waits")
     assert world.ask(StartStrategy(ACCOUNT, "均线")).note == "策略正在启动"
     row = world.row()
     assert (row["state"], row["status"]) == ("启动中", "运行中")
     world.ask(StopStrategy(ACCOUNT, "均线"))
-    assert world.row()["state"] == "停止" and not family_of(row["pid"], census())
+    assert world.row()["state"] == "停止"
+    assert not family_of(row["pid"], census())
 
 
 @pytest.mark.parametrize(("does", "why"), [("eats", "超过上限 128 MB"), ("breeds", "子进程，超过上限 32")])
@@ -493,7 +579,8 @@ def test_what_it_has_started_ends_with_it_in_a_session_of_its_own_too(world: Wor
     assert child.pid not in census()
 
 
-# ── the host, logins and logouts ─────────────────────────────────────────────────────────────────────────────────────
+# ── the host, logins and logouts
+# ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_what_ran_at_the_logout_runs_again_at_the_next_login_and_nothing_else_does(world: World) -> None:
@@ -502,7 +589,8 @@ def test_what_ran_at_the_logout_runs_again_at_the_next_login_and_nothing_else_do
     running, stopped = world.run("甲"), world.run("乙")
     world.ask(StopStrategy(ACCOUNT, "乙"))
     world.ask(LogOut(ACCOUNT))
-    assert not running.alive and not stopped.alive
+    assert not running.alive
+    assert not stopped.alive
     assert {name: row["state"] for name, row in world.rows().items()} == {"甲": "停止", "乙": "停止"}
     world.log_in()
     world.is_("运行中", "甲")
@@ -538,7 +626,9 @@ def test_one_that_was_starting_when_the_host_died_is_known_to_the_next(cold: Wor
     assert len(cold.starts()) == 1
 
 
-@pytest.mark.parametrize("does", [pytest.param("", marks=pytest.mark.full), pytest.param("loops", marks=pytest.mark.full), "waits"])
+@pytest.mark.parametrize(
+    "does", [pytest.param("", marks=pytest.mark.full), pytest.param("loops", marks=pytest.mark.full), "waits"]
+)
 def test_what_a_killed_host_left_running_is_ended_by_run_py_stop(cold: World, does: str) -> None:
     cold.start_process()
     cold.log_in()
@@ -565,7 +655,9 @@ def test_one_that_was_killed_while_no_host_lived_runs_again(cold: World) -> None
     cold.is_("运行中")
 
 
-def test_after_the_power_has_failed_what_ran_runs_again_at_the_login_and_nothing_else_does(cold: World) -> None:
+def test_after_the_power_has_failed_what_ran_runs_again_at_the_login_and_nothing_else_does(
+    cold: World,
+) -> None:
     cold.start_process()
     cold.log_in()
     for name in ("甲", "乙"):
@@ -579,7 +671,8 @@ def test_after_the_power_has_failed_what_ran_runs_again_at_the_login_and_nothing
     assert {name: row["state"] for name, row in cold.rows().items()} == {"甲": "停止", "乙": "停止"}
     cold.log_in()
     cold.is_("运行中", "甲")
-    assert cold.row("乙")["state"] == "停止" and len(cold.starts()) == 3
+    assert cold.row("乙")["state"] == "停止"
+    assert len(cold.starts()) == 3
 
 
 def test_an_ended_host_ends_strategies_which_run_again_at_the_login(cold: World) -> None:
@@ -588,27 +681,33 @@ def test_an_ended_host_ends_strategies_which_run_again_at_the_login(cold: World)
     cold.save()
     entry = cold.run()
     cold.stop()
-    assert not entry.alive and cold.registry.living() == []
+    assert not entry.alive
+    assert cold.registry.living() == []
     cold.start()
     assert cold.row()["state"] == "停止"
     cold.log_in()
     cold.is_("运行中")
 
 
-# ── its log ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── its log
+# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_log_is_read_back_by_page(world: World) -> None:
     world.save()
     folder = world.data_dir / "accounts" / ACCOUNT / "strategies" / "均线"
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({"created": "2025-06-05 10:00:00", "levelname": "INFO", "message": f"第 {n} 行"}) for n in range(5)]
+    lines = [
+        json.dumps({"created": "2025-06-05 10:00:00", "levelname": "INFO", "message": f"第 {n} 行"})
+        for n in range(5)
+    ]
     (folder / "strategy.log").write_text("\n".join(lines) + "\n", "utf-8")
     seen, before = [], ""
     for _ in range(3):
         page = json.loads(world.ask(ReadStrategyLog(ACCOUNT, "均线", before, 2)).payload)
         seen += [line["message"] for line in page["lines"]]
         before = page["before"]
-    assert seen == [f"第 {n} 行" for n in (4, 3, 2, 1, 0)] and before == ""
+    assert seen == [f"第 {n} 行" for n in (4, 3, 2, 1, 0)]
+    assert before == ""
     with pytest.raises(AppError, match="before"):
         world.ask(ReadStrategyLog(ACCOUNT, "均线", "nonsense", 2))

@@ -1,4 +1,6 @@
-"""A strategy's own process against the gateway's and the counter's: it hears, trades, fails and ends alone."""
+"""A strategy's own process against the gateway's and the counter's: it hears, trades, fails and ends
+alone.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.gateway.messages import (
+from app.lib.errors import BadInput
+from app.wire.messages import (
     CancelOrder,
     Done,
     Push,
@@ -24,11 +27,10 @@ from app.gateway.messages import (
     Watch,
     WriteConfig,
 )
-from app.gateway.rpc import RpcClient
-from app.lib.errors import BadInput
-from tests.integration.strategy_world import Strategy
+from app.wire.rpc import RpcClient
 from tests.integration.test_gateway_service import ROOT, Page, World, a_contract, buy, held
-from tests.waiting import eventually
+from tests.support.strategy_world import Strategy
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,9 @@ ext = Bars("bars", "{symbol}")
 
 
 class Market(NamedTuple):
-    """One account for the tests that do not mind others' orders. `bars` listens from the beginning: a minute is soon over then."""
+    """One account for the tests that do not mind others' orders. `bars` listens from the beginning: a minute
+    is soon over then.
+    """
 
     page: Page
     symbol: str
@@ -76,7 +80,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
-# ── what it hears ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what it hears
+# ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 HEARS = """
 class Hears(CtpbeeApi):
@@ -164,10 +169,13 @@ def test_it_trades_and_its_orders_carry_its_name(shared: World) -> None:
     strategy = Strategy(shared, "trades", "买卖", TRADES.replace("{symbol}", symbol)).runs()
     strategy.says("trade CLOSETODAY 1 long=0")
     assert strategy.says("sent sim.")
-    assert "order True ALLTRADED 1 买卖" in strategy.lines() and "trade OPEN 1 long=1" in strategy.lines()
+    assert "order True ALLTRADED 1 买卖" in strategy.lines()
+    assert "trade OPEN 1 long=1" in strategy.lines()
     lists = page.json(ReadLists())
     assert {row["strategy"] for name in ("order_list", "trade_list") for row in lists[name]} == {"买卖"}
-    assert any(line["owner"] == "买卖" and line["message"].startswith("sent ") for line in lists["log_history"])
+    assert any(
+        line["owner"] == "买卖" and line["message"].startswith("sent ") for line in lists["log_history"]
+    )
     events = page.json(ReadEvents(0))["events"]
     assert {event["data"]["strategy"] for event in events} == {"买卖"}
 
@@ -212,16 +220,21 @@ ext = Pair("pair", "{near}", "{far}")
 
 
 def test_it_knows_its_orders_as_soon_as_they_are_sent(shared: World) -> None:
-    """A pair is opened once although both ticks of a moment come together and the callback takes longer than the next needs, and an
-    order can be cancelled in the callback that sent it."""
+    """A pair is opened once although both ticks of a moment come together and the callback takes longer than
+    the next needs, and an order can be cancelled in the callback that sent it.
+    """
     _, page = shared.log_in("pair")
     (near, _), (far, _) = a_contract(page), a_contract(page, "hc")
     strategy = Strategy(shared, "pair", "一对", PAIR.replace("{near}", near).replace("{far}", far)).runs()
     assert strategy.says("active ") == "active 2 frozen True"
     assert strategy.says("sent ", 30.0) == "sent 2"
     assert strategy.says("cancelled at once") == "cancelled at once 0"
-    eventually(lambda: [row["status"] for row in page.json(ReadLists())["order_list"]] == ["已撤销"] * 3, "all three are cancelled")
-    assert strategy.child.poll() is None and strategy.error() == {}
+    eventually(
+        lambda: [row["status"] for row in page.json(ReadLists())["order_list"]] == ["已撤销"] * 3,
+        "all three are cancelled",
+    )
+    assert strategy.child.poll() is None
+    assert strategy.error() == {}
 
 
 STALLS = """
@@ -250,25 +263,42 @@ ext = Stalls("两跳", "{symbol}")
 
 @pytest.mark.full
 def test_readmes_example_buys_one_lot_although_its_gateway_stalls_over_the_order(shared: World) -> None:
-    """Longer than a call may take: the gateway does not send what it gets to so late, the strategy hears that, and buys then."""
+    """Longer than a call may take: the gateway does not send what it gets to so late, the strategy hears
+    that, and buys then.
+    """
     gateway, page = shared.log_in("stalls")
     symbol, _ = a_contract(page)
-    (text,) = re.findall(r"```python\n(.*?class TwoTicks.*?)ext = ", (ROOT / "README.md").read_text("utf-8"), re.S)
-    text = text.replace("tick.ask_price_1", "tick.limit_up").replace("cost + 2", "cost + 2000")  # it fills, and is kept
-    strategy = Strategy(shared, "stalls", "两跳", text + STALLS.replace("{pid}", str(gateway.pid)).replace("{symbol}", symbol)).runs()
+    (text,) = re.findall(
+        r"```python\n(.*?class TwoTicks.*?)ext = ", (ROOT / "README.md").read_text("utf-8"), re.S
+    )
+    text = text.replace("tick.ask_price_1", "tick.limit_up").replace(
+        "cost + 2", "cost + 2000"
+    )  # it fills, and is kept
+    strategy = Strategy(
+        shared, "stalls", "两跳", text + STALLS.replace("{pid}", str(gateway.pid)).replace("{symbol}", symbol)
+    ).runs()
     waiting = strategy.says("waiting ", 30.0)
     provisional = waiting.partition("['")[2].removesuffix("']")
-    assert waiting.startswith("waiting True active") and provisional.startswith("sim.s"), "it is under way, under the id it was given"
+    assert waiting.startswith("waiting True active") and provisional.startswith("sim.s"), (
+        "it is under way, under the id it was given"
+    )
     strategy.says(f"order {provisional} 拒单", 30.0)
     strategy.says("多开 1 手")
     said = len(strategy.lines())
-    eventually(lambda: len([row for row in page.events("tick") if row["data"]["local_symbol"] == symbol]) > 6, "the market goes on")
+    eventually(
+        lambda: len([row for row in page.events("tick") if row["data"]["local_symbol"] == symbol]) > 6,
+        "the market goes on",
+    )
     filled = [row for row in page.json(ReadLists())["order_list"] if row["status"] != "拒单"]
-    assert [(row["offset"], row["volume"]) for row in filled] == [("开", 1)] and held(page)[0]["volume"] == 1, strategy.lines()[:said]
-    assert strategy.child.poll() is None and strategy.error() == {}
+    assert [(row["offset"], row["volume"]) for row in filled] == [("开", 1)] and held(page)[0][
+        "volume"
+    ] == 1, strategy.lines()[:said]
+    assert strategy.child.poll() is None
+    assert strategy.error() == {}
 
 
-# ── what goes wrong in it ────────────────────────────────────────────────────────────────────────────────────────────
+# ── what goes wrong in it
+# ────────────────────────────────────────────────────────────────────────────────────────────
 
 CALLBACK = "class Fails(CtpbeeApi):\n    def on_init(self, init):\n        {what}\n\next = Fails('fails')\n"
 
@@ -276,17 +306,33 @@ CALLBACK = "class Fails(CtpbeeApi):\n    def on_init(self, init):\n        {what
 @pytest.mark.parametrize(
     ("text", "message", "line"),
     [
-        pytest.param(CALLBACK.format(what="raise ValueError('坏了')"), "ValueError: 坏了", 5, id="an exception in a callback"),
-        pytest.param(CALLBACK.format(what="import sys; sys.exit(3)"), "策略调用了 sys.exit(3)", 5, id="sys.exit"),
-        pytest.param(CALLBACK.format(what="bytearray(5_000_000_000)"), "MemoryError", 5, id="more address space than it may have"),
+        pytest.param(
+            CALLBACK.format(what="raise ValueError('坏了')"),
+            "ValueError: 坏了",
+            5,
+            id="an exception in a callback",
+        ),
+        pytest.param(
+            CALLBACK.format(what="import sys; sys.exit(3)"), "策略调用了 sys.exit(3)", 5, id="sys.exit"
+        ),
+        pytest.param(
+            CALLBACK.format(what="bytearray(5_000_000_000)"),
+            "MemoryError",
+            5,
+            id="more address space than it may have",
+        ),
         pytest.param("def broken(:\n    pass\n", "SyntaxError: ", 3, id="a syntax error"),
     ],
 )
-def test_what_it_fails_with_is_left_in_writing(shared: World, market: Market, text: str, message: str, line: int) -> None:
+def test_what_it_fails_with_is_left_in_writing(
+    shared: World, market: Market, text: str, message: str, line: int
+) -> None:
     strategy = Strategy(shared, "many", "失败", text, address_space=4096)
     assert strategy.ends() == 5
     error = strategy.error()
-    assert error["message"].startswith(message) and error["line"] == line and error["time"]
+    assert error["message"].startswith(message)
+    assert error["line"] == line
+    assert error["time"]
     assert not (strategy.folder / "ready").exists()
     page = market.page
     page.waits_for("log", lambda event: event["owner"] == "失败" and message in event["message"])
@@ -375,7 +421,9 @@ def test_what_it_prints_is_kept_and_shown_within_bounds(shared: World, market: M
     strategy = Strategy(shared, "many", "话多", FLOODS).runs()
     for part in ("先说一句", "到标准错误", "绕过 print", "小心", "（截断，共 10000 字符）", "行未写入日志"):
         strategy.says(part)
-    shown = page.waits_for("strategy_log", lambda line: line["name"] == "话多" and "行未显示" in line["message"])
+    shown = page.waits_for(
+        "strategy_log", lambda line: line["name"] == "话多" and "行未显示" in line["message"]
+    )
     assert shown["levelname"] == "WARNING"
     assert sum(file.stat().st_size for file in strategy.folder.glob("strategy.log*")) < 30_000_000
     strategy.child.terminate()
@@ -384,10 +432,12 @@ def test_what_it_prints_is_kept_and_shown_within_bounds(shared: World, market: M
 
 def test_it_hears_the_bars_that_have_closed(market: Market) -> None:
     said = market.bars.says("bar ", 75.0)
-    assert said.startswith(f"bar {market.symbol} 10:0") and said.endswith(":00 1m True")
+    assert said.startswith(f"bar {market.symbol} 10:0")
+    assert said.endswith(":00 1m True")
 
 
-# ── what happens around it ───────────────────────────────────────────────────────────────────────────────────────────
+# ── what happens around it
+# ───────────────────────────────────────────────────────────────────────────────────────────
 
 WAITS = """
 class Waits(CtpbeeApi):
@@ -426,9 +476,14 @@ def test_it_survives_its_gateway_and_hears_what_came_meanwhile_once(shared: Worl
     shared.start_gateway("survives")
     strategy.says("已重新连接账户网关")
     after = shared.open_page("survives")
-    row = eventually(lambda: next(iter(after.json(ReadLists())["active_order_list"]), None), "the order is still there")
+    row = eventually(
+        lambda: next(iter(after.json(ReadLists())["active_order_list"]), None), "the order is still there"
+    )
     assert row["strategy"] == "等"
-    assert [line for line in strategy.lines() if line.startswith("order ")] == ["order SUBMITTING", "order NOTTRADED"]
+    assert [line for line in strategy.lines() if line.startswith("order ")] == [
+        "order SUBMITTING",
+        "order NOTTRADED",
+    ]
     after.ask(CancelOrder(row["order_id"]))
     strategy.says("order CANCELLED")
     assert strategy.child.poll() is None
@@ -448,7 +503,8 @@ def test_an_order_outlives_the_kill_of_its_strategy_and_stays_its_own(shared: Wo
     assert [row["strategy"] for row in again.json(ReadLists())["active_order_list"]] == ["等"]
 
 
-# ── what it has and may do ───────────────────────────────────────────────────────────────────────────────────────────
+# ── what it has and may do
+# ───────────────────────────────────────────────────────────────────────────────────────────
 
 LIMITED = """
 class Limited(CtpbeeApi):
@@ -475,10 +531,14 @@ def test_its_limits_hold_and_what_it_has_outlives_gateway_and_day(world: World) 
     symbol, tick = a_contract(page)
     manual = buy(symbol, tick["limit_up"], 1, client_order_id="morning-entry")
     bought = page.ask(manual)
-    assert page.ask(SetStrategyLimits("限", {"max_order_volume": 4, "max_position": 1, "contracts": [symbol]})) == Done()
+    assert (
+        page.ask(SetStrategyLimits("限", {"max_order_volume": 4, "max_position": 1, "contracts": [symbol]}))
+        == Done()
+    )
     strategy = Strategy(world, "demo", "限", LIMITED.replace("{symbol}", symbol)).runs()
     strategy.says("sent [False, True, False]")
-    assert strategy.says("每笔至多 4 手") and strategy.says("至多持有 1 手")
+    assert strategy.says("每笔至多 4 手")
+    assert strategy.says("至多持有 1 手")
     strategy.says("trade")
 
     def mine(page: Page) -> dict[str, Any]:
@@ -487,24 +547,37 @@ def test_its_limits_hold_and_what_it_has_outlives_gateway_and_day(world: World) 
 
     eventually(lambda: [order["status"] for order in mine(page)["orders"]] == ["全部成交"], "it has bought")
     row = mine(page)
-    assert [(lot["local_symbol"], lot["direction"], lot["volume"]) for lot in row["positions"]] == [(symbol, "long", 1)]
+    assert [(lot["local_symbol"], lot["direction"], lot["volume"]) for lot in row["positions"]] == [
+        (symbol, "long", 1)
+    ]
     assert len(row["trades"]) == 1
-    assert row["limits"] == {"contracts": [symbol], "max_order_volume": 4, "max_position": 1, "max_orders_per_minute": 0}
+    assert row["limits"] == {
+        "contracts": [symbol],
+        "max_order_volume": 4,
+        "max_position": 1,
+        "max_orders_per_minute": 0,
+    }
     assert held(page)[0]["volume"] == 2
     gateway.kill()
     gateway.wait(5)
     _, page = world.log_in()
     again = mine(page)
-    assert again["trades"] == row["trades"] and again["limits"] == row["limits"]
-    assert [(order["order_id"], order["status"]) for order in again["orders"]] == [(row["orders"][0]["order_id"], "全部成交")]
-    assert [lot["volume"] for lot in again["positions"]] == [1] and again["profit"]["commission"] == row["profit"]["commission"]
+    assert again["trades"] == row["trades"]
+    assert again["limits"] == row["limits"]
+    assert [(order["order_id"], order["status"]) for order in again["orders"]] == [
+        (row["orders"][0]["order_id"], "全部成交")
+    ]
+    assert [lot["volume"] for lot in again["positions"]] == [1]
+    assert again["profit"]["commission"] == row["profit"]["commission"]
     world.fault("turn_day", prices={}, new_day="20250609")
     eventually(lambda: mine(page)["orders"] == [] and held(page)[0]["yd_volume"] == 2, "the next day")
     assert [(lot["volume"], lot["open_date"]) for lot in mine(page)["positions"]] == [(1, "20250606")]
     with pytest.raises(BadInput) as reused:
         page.ask(manual)
-    assert reused.value.code == "CLIENT_ORDER_ID_REUSED" and page.json(ReadLists())["order_list"] == []
+    assert reused.value.code == "CLIENT_ORDER_ID_REUSED"
+    assert page.json(ReadLists())["order_list"] == []
     told = {name: reused.value.extra[name] for name in ("order_id", "trading_day", "end")}
     assert told == {"order_id": bought.order_id, "trading_day": "20250606", "end": "全部成交，成交 1/1 手"}
     assert mine(page)["profit"]["commission"] == row["profit"]["commission"]
-    assert strategy.child.poll() is None and strategy.error() == {}
+    assert strategy.child.poll() is None
+    assert strategy.error() == {}

@@ -1,9 +1,11 @@
-"""A week of rubber as it was, traded at random: at every settlement the counter's money is what its fills alone come to, to the cent.
+"""A week of rubber as it was, traded at random: at every settlement the counter's money is what its fills
+alone come to, to the cent.
 
-The real core on recorded ticks (five days and the Friday night; really recorded, 192,164), its clock driven by the test. Orders of every
-kind are sent, filled, partly filled, cancelled; lots of today and of yesterday are closed, also at night; the counter is killed once
-and each day somebody logs in anew. Beside it two reckonings: the gateway's ledger, fed by the callbacks, and `Reckoning`, which shares
-no code with the books: cash for every fill, and lots in a list.
+The real core on recorded ticks (five days and the Friday night; really recorded, 192,164), its clock driven
+by the test. Orders of every kind are sent, filled, partly filled, cancelled; lots of today and of yesterday
+are closed, also at night; the counter is killed once and each day somebody logs in anew. Beside it two
+reckonings: the gateway's ledger, fed by the callbacks, and `Reckoning`, which shares no code with the books:
+cash for every fill, and lots in a list.
 """
 
 from __future__ import annotations
@@ -19,13 +21,13 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict
 
-from app.counter import frames as f
 from app.counter.core import Core
-from app.counter.replay import ReplayedMarket
+from app.counter.markets.replay import ReplayedMarket
 from app.counter.state import State
-from app.gateway.ledger import Ledger
+from app.interfaces.ledger import Ledger
 from app.lib.calendar import SHANGHAI
-from tests.unit.recorded import Recordings, on_each
+from app.wire import frames as f
+from tests.support.recorded import Recordings, on_each
 
 SYMBOL, TICK, LOT, FEE, MARGIN = "ru1901", 5, 10, Decimal("0.000045"), Decimal("0.17")
 CAPITAL = Decimal(8_000_000)
@@ -83,7 +85,11 @@ class Reckoning:
             return
         left = trade.Volume
         for lot in self.lots:
-            if lot.long == (not bought) and (lot.day == self.day) == (trade.OffsetFlag == CLOSE_TODAY) and left:
+            if (
+                lot.long == (not bought)
+                and (lot.day == self.day) == (trade.OffsetFlag == CLOSE_TODAY)
+                and left
+            ):
                 part = OwnLot(lot.long, lot.day, lot.opened_at, lot.base, min(left, lot.volume))
                 self.closed_by_date_today += part.worth(price, part.base)
                 self.closed_by_trade += part.worth(price, part.opened_at)
@@ -96,11 +102,15 @@ class Reckoning:
         return sum(lot.volume for lot in self.lots if lot.long == long and (lot.day == self.day) == today)
 
     def floating(self, price: Decimal, by_trade: bool) -> Decimal:
-        return sum((lot.worth(price, lot.opened_at if by_trade else lot.base) for lot in self.lots), Decimal(0))
+        return sum(
+            (lot.worth(price, lot.opened_at if by_trade else lot.base) for lot in self.lots), Decimal(0)
+        )
 
     def equity(self, price: Decimal) -> Decimal:
         """Cash, and what everything held would bring: no lot is looked at but for its sign."""
-        return self.cash + sum((price * lot.volume * LOT * (1 if lot.long else -1) for lot in self.lots), Decimal(0))
+        return self.cash + sum(
+            (price * lot.volume * LOT * (1 if lot.long else -1) for lot in self.lots), Decimal(0)
+        )
 
     def margin(self) -> Decimal:
         """The larger side of the product."""
@@ -161,11 +171,16 @@ class Week:
         self.logins += 1
         self.ref = 0
         self.link = f"td{self.logins}"
-        self.hear(self.core.handle(self.link, f.ReqUserLogin(front="td", BrokerID="9999", UserID="me", Password="secret")))
+        self.hear(
+            self.core.handle(
+                self.link, f.ReqUserLogin(front="td", BrokerID="9999", UserID="me", Password="secret")
+            )
+        )
         self.hear(self.core.handle("md", f.ReqUserLogin(front="md", BrokerID="9999", UserID="me")))
         self.hear(self.core.handle("md", f.ReqSubMarketData(InstrumentIDs=[SYMBOL])))
 
-    # ── what the counter says ────────────────────────────────────────────────────────────────────────────────────────
+    # ── what the counter says
+    # ────────────────────────────────────────────────────────────────────────────────────────
 
     def hear(self, out: list[tuple[Any, f.Frame]]) -> None:
         for link, frame in out:
@@ -185,10 +200,15 @@ class Week:
                     self.the_day_has_turned(day)
 
     def rows(self, what: str) -> list[Any]:
-        answers = [frame for _, frame in self.core.handle(self.link, f.ReqQry(what=what)) if isinstance(frame, f.RspQry)]
+        answers = [
+            frame
+            for _, frame in self.core.handle(self.link, f.ReqQry(what=what))
+            if isinstance(frame, f.RspQry)
+        ]
         return [row for answer in answers for row in answer.rows]
 
-    # ── the day ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the day
+    # ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def the_day_has_turned(self, day: str) -> None:
         settled = self.market.instruments()[SYMBOL].PreSettlementPrice
@@ -196,8 +216,15 @@ class Week:
         assert self.tick is not None
         self.settlements[closed_day] = settled
         price = Decimal(str(settled))
-        by_trade = CAPITAL + self.own.closed_by_trade + self.own.floating(price, by_trade=True) - self.own.fees
-        by_date = self.own.pre_balance + self.own.closed_by_date_today + self.own.floating(price, by_trade=False) - self.own.fees_today
+        by_trade = (
+            CAPITAL + self.own.closed_by_trade + self.own.floating(price, by_trade=True) - self.own.fees
+        )
+        by_date = (
+            self.own.pre_balance
+            + self.own.closed_by_date_today
+            + self.own.floating(price, by_trade=False)
+            - self.own.fees_today
+        )
         self.own.settle(price, day)
         assert by_trade == by_date == self.own.pre_balance
         self.tick = None
@@ -222,7 +249,9 @@ class Week:
     def compare(self) -> None:
         """Counter, ledger and reckoning, every amount and every lot, at the newest price."""
         (account,), details = self.rows("account"), self.rows("position_detail")
-        price = Decimal(str(self.tick.LastPrice if self.tick else self.market.instruments()[SYMBOL].PreSettlementPrice))
+        price = Decimal(
+            str(self.tick.LastPrice if self.tick else self.market.instruments()[SYMBOL].PreSettlementPrice)
+        )
         own, money = self.own, self.ledger.money()
         assert self.ledger.reconcile(account, details) == []
         counter = {name: yuan(value) for name, value in asdict(account).items() if isinstance(value, float)}
@@ -232,9 +261,18 @@ class Week:
         assert counter["PositionProfit"] == money.position_profit == own.floating(price, by_trade=False)
         assert counter["Commission"] == money.commission == own.fees_today
         assert counter["CurrMargin"] == money.margin == own.margin()
-        assert counter["FrozenMargin"] == money.frozen_margin and counter["FrozenCommission"] == money.frozen_commission
-        assert counter["Available"] == money.available == own.equity(price) - own.margin() - money.frozen_margin - money.frozen_commission
-        live = sorted((row.Direction == "0", row.OpenDate, yuan(row.OpenPrice), row.Volume) for row in details if row.Volume)
+        assert counter["FrozenMargin"] == money.frozen_margin
+        assert counter["FrozenCommission"] == money.frozen_commission
+        assert (
+            counter["Available"]
+            == money.available
+            == own.equity(price) - own.margin() - money.frozen_margin - money.frozen_commission
+        )
+        live = sorted(
+            (row.Direction == "0", row.OpenDate, yuan(row.OpenPrice), row.Volume)
+            for row in details
+            if row.Volume
+        )
         assert live == sorted((lot.long, lot.day, yuan(lot.opened_at), lot.volume) for lot in own.lots)
         by_side = {position.direction: position for position in self.ledger.book.positions()}
         for long, word in ((True, "long"), (False, "short")):
@@ -242,11 +280,15 @@ class Week:
             assert (word in by_side) == bool(held)
             if held:
                 position = by_side[word]
-                assert (position.today_volume, position.yd_volume) == (own.held(long, True), own.held(long, False))
+                assert (position.today_volume, position.yd_volume) == (
+                    own.held(long, True),
+                    own.held(long, False),
+                )
                 assert yuan(position.float_pnl) == sum(lot.worth(price, lot.opened_at) for lot in held)
                 assert yuan(position.position_profit) == sum(lot.worth(price, lot.base) for lot in held)
 
-    # ── who trades ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── who trades
+    # ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def act(self) -> None:
         """One order or cancel, or nothing."""
@@ -264,7 +306,9 @@ class Week:
         away = chance.choice((0, 0, 0, 1, 2, 4)) * TICK
         price = (ask if not away else bid - away + TICK) if buys else (bid if not away else ask + away - TICK)
         if choice < 0.55:
-            self.order(buys, OPEN, price, chance.randint(1, 20), chance.choice((LIMIT, LIMIT, LIMIT, FAK, FOK)))
+            self.order(
+                buys, OPEN, price, chance.randint(1, 20), chance.choice((LIMIT, LIMIT, LIMIT, FAK, FOK))
+            )
             return
         today = chance.random() < 0.5
         held = self.own.held(not buys, today)
@@ -312,18 +356,25 @@ class Week:
             if self.own.day in logins_left and self.own.fees_today and self.chance.random() < 0.02:
                 logins_left.discard(self.own.day)
                 self.log_in()
-            if self.own.day == kill_in and self.own.happened[f"night {CLOSE_YESTERDAY}"] and self.chance.random() < 0.02:
+            if (
+                self.own.day == kill_in
+                and self.own.happened[f"night {CLOSE_YESTERDAY}"]
+                and self.chance.random() < 0.02
+            ):
                 kill_in = ""
                 self.kill_the_counter()
                 self.compare()
         self.compare()
-        assert not kill_in and self.own.day == DAYS[-1]
+        assert not kill_in
+        assert self.own.day == DAYS[-1]
 
 
 @on_each
 @pytest.mark.timeout(300)  # some 20 s of work, on a machine that may have other things to do
 @pytest.mark.parametrize("seed", [20181008])
-def test_a_week_of_trading_adds_up_to_the_cent_by_date_and_by_trade(tmp_path: Path, recorded: Recordings, seed: int) -> None:
+def test_a_week_of_trading_adds_up_to_the_cent_by_date_and_by_trade(
+    tmp_path: Path, recorded: Recordings, seed: int
+) -> None:
     week = Week(tmp_path / "counter.db", recorded.rubber, seed)
     week.run()
     week.state.close()

@@ -1,4 +1,6 @@
-"""The workshop with its real children: what pylint and we say of a text, and that nothing a text does when it is run gets out or stays."""
+"""The workshop with its real children: what pylint and we say of a text, and that nothing a text does when it
+is run gets out or stays.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,14 @@ from typing import Any
 import psutil
 import pytest
 
-from app.gateway.process import ROOT
 from app.lib.errors import RateLimited, RunCodeUnavailable
 from app.lib.strategy_lib import BadCode
+from app.process.child import ROOT
 from app.settings import Settings
 from app.workshop import sandbox, workshop
 from app.workshop.workshop import Workshop
-from tests.confinement import confined
-from tests.waiting import eventually
+from tests.support.confinement import confined
+from tests.support.waiting import eventually
 
 ACCOUNT = "sim-9999-demo"
 CLEAN = '''"""Waits for nothing."""
@@ -126,7 +128,8 @@ def nothing_is_left() -> Iterator[None]:
     eventually(lambda: not psutil.Process().children(recursive=True), "every child has ended")
 
 
-# ── reading and checking ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── reading and checking
+# ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_clean_strategy_gives_nothing_to_say(shop: Workshop) -> None:
@@ -147,7 +150,8 @@ def test_the_example_is_clean_too(shop: Workshop) -> None:
 def test_the_one_that_readme_walks_through_is_clean_and_called_as_readme_calls_it(shop: Workshop) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     text = readme.partition("```python\n")[2].partition("```")[0]
-    assert shop.check(ACCOUNT, text) == [] and f"-d name={shop.read(ACCOUNT, text)} -d operation=开启" in readme
+    assert shop.check(ACCOUNT, text) == []
+    assert f"-d name={shop.read(ACCOUNT, text)} -d operation=开启" in readme
 
 
 def test_pylint_and_we_are_heard_together_with_explanations(shop: Workshop) -> None:
@@ -212,7 +216,8 @@ def test_the_name_is_read_in_a_child_and_errors_keep_their_line(shop: Workshop) 
     assert (caught.value.code, caught.value.extra["line"]) == ("EXT_TWICE", 29)
 
 
-# ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── running
+# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_it_is_off_for_the_public_and_by_its_setting(tmp_path: Path) -> None:
@@ -231,29 +236,46 @@ def test_root_never_runs_it_without_bubblewrap(settings: Settings, monkeypatch: 
     monkeypatch.setattr(os, "getuid", lambda: 0)
     with pytest.raises(RunCodeUnavailable) as caught:
         Workshop(settings).run(ACCOUNT, "print(1)")
-    assert caught.value.code == "RUN_CODE_UNAVAILABLE" and "bubblewrap" in caught.value.message
+    assert caught.value.code == "RUN_CODE_UNAVAILABLE"
+    assert "bubblewrap" in caught.value.message
 
 
 @confined
 class TestConfined:
     def test_what_it_prints_comes_back_in_order(self, shop: Workshop) -> None:
         ran = shop.run(ACCOUNT, "import sys\nprint('一')\nprint('二', file=sys.stderr)\nprint('三')\n1 / 0\n")
-        assert ran.output.startswith("一\n二\n三\nTraceback") and ran.output.endswith("ZeroDivisionError: division by zero\n")
+        assert ran.output.startswith("一\n二\n三\nTraceback")
+        assert ran.output.endswith("ZeroDivisionError: division by zero\n")
         assert "line 5, in <module>\n    1 / 0\n" in ran.output
         assert (ran.limit, ran.exit_code, ran.msg) == ("", 1, "")
 
     def test_ctpbee_and_pandas_can_be_imported_and_home_be_written(self, shop: Workshop) -> None:
-        ran = shop.run(ACCOUNT, CLEAN + "import os\nopen(os.environ['HOME'] + '/x', 'w').write('x')\nprint(ext.extension_name)\n")
+        ran = shop.run(
+            ACCOUNT,
+            CLEAN + "import os\nopen(os.environ['HOME'] + '/x', 'w').write('x')\nprint(ext.extension_name)\n",
+        )
         assert (ran.output, ran.exit_code) == ("双均线\n", 0)
 
-    def test_nothing_of_ours_is_in_its_environment(self, shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nothing_of_ours_is_in_its_environment(
+        self, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("CTPBEE_BACKEND_SECRET", "the secret")
         monkeypatch.setenv("AWS_SECRET", "the secret")
         ran = shop.run(ACCOUNT, "import os\nprint(sorted(os.environ))\nprint(os.getcwd())")
-        names = {"HOME", "PATH", "LANG", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "OPENBLAS_NUM_THREADS", "PWD"}
+        names = {
+            "HOME",
+            "PATH",
+            "LANG",
+            "PYTHONUNBUFFERED",
+            "PYTHONDONTWRITEBYTECODE",
+            "OPENBLAS_NUM_THREADS",
+            "PWD",
+        }
         assert set(eval(ran.output.splitlines()[0])) <= names | {"LC_CTYPE"}
 
-    def test_the_data_directory_other_processes_and_the_network_are_not_there(self, shop: Workshop, settings: Settings) -> None:
+    def test_the_data_directory_other_processes_and_the_network_are_not_there(
+        self, shop: Workshop, settings: Settings
+    ) -> None:
         ours = (settings.data_dir / "secret.key", settings.strategies_dir, ROOT / "run.py")
         with socket.create_server(("127.0.0.1", 0)) as listener:
             text = f"""
@@ -273,7 +295,9 @@ for path in ("/x", "/dev/x", "/usr/x", "/etc/x"):
 print(os.getuid() == 0)
 """
             ran = shop.run(ACCOUNT, text)
-        assert ran.output.splitlines() == ["False"] * 6 + ["[]", "ConnectionRefusedError"] + ["30"] * 4 + ["False"]
+        assert ran.output.splitlines() == ["False"] * 6 + ["[]", "ConnectionRefusedError"] + ["30"] * 4 + [
+            "False"
+        ]
 
     def test_a_data_directory_below_what_is_shown_is_hidden(self, tmp_path: Path) -> None:
         below = Path(sys.base_prefix) / "share" / f"test-{os.getpid()}"
@@ -283,7 +307,9 @@ print(os.getuid() == 0)
             pytest.skip("Python's own directory is not writable here")
         try:
             (below / "secret.key").write_text("the secret")
-            ran = Workshop(Settings(data_dir=below)).run(ACCOUNT, f"import os\nprint(os.listdir({str(below)!r}))")
+            ran = Workshop(Settings(data_dir=below)).run(
+                ACCOUNT, f"import os\nprint(os.listdir({str(below)!r}))"
+            )
         finally:
             shutil.rmtree(below)
         assert ran.output == "[]\n"
@@ -294,23 +320,33 @@ print(os.getuid() == 0)
 
     def test_an_endless_loop_is_ended_and_that_is_said(self, shop: Workshop, short: None) -> None:
         ran = shop.run(ACCOUNT, "print('on it', flush=True)\nwhile True:\n    pass")
-        assert ran.limit == "time" and ran.output.startswith("on it\n[运行超过") and ran.msg in ran.output
+        assert ran.limit == "time"
+        assert ran.output.startswith("on it\n[运行超过")
+        assert ran.msg in ran.output
 
     def test_endless_output_is_cut_off(self, shop: Workshop) -> None:
         ran = shop.run(ACCOUNT, "import sys\nwhile True:\n    sys.stdout.write('x' * 1_000_000)")
-        assert ran.limit == "output" and workshop.RUN_OUTPUT < len(ran.output) < workshop.RUN_OUTPUT + 100
+        assert ran.limit == "output"
+        assert workshop.RUN_OUTPUT < len(ran.output) < workshop.RUN_OUTPUT + 100
 
-    def test_memory_is_counted_over_all_its_processes(self, shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_memory_is_counted_over_all_its_processes(
+        self, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(workshop, "RUN_MEMORY", 128 * 1024**2)
         assert shop.run(ACCOUNT, HOGS).limit == "memory"
 
     def test_files_do_not_fill_the_machine(self, shop: Workshop) -> None:
-        text = "for n in range(100):\n    with open(f'{n}', 'wb') as file:\n        file.write(bytes(10_000_000))"
+        text = (
+            "for n in range(100):\n    with open(f'{n}', 'wb') as file:\n        "
+            "file.write(bytes(10_000_000))"
+        )
         ran = shop.run(ACCOUNT, text)
         assert "No space left" in ran.output
 
     def test_a_fork_bomb_ends_with_it(self, shop: Workshop, short: None) -> None:
-        ran = shop.run(ACCOUNT, "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass")
+        ran = shop.run(
+            ACCOUNT, "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"
+        )
         assert ran.limit in ("time", "memory")
 
     def test_a_grandchild_in_a_session_of_its_own_ends_with_it(self, shop: Workshop) -> None:
@@ -338,20 +374,32 @@ class TestWithoutBubblewrap:
         return made
 
     def test_no_user_namespace_is_made_and_no_socket_leaves_by_another_family(self, shop: Workshop) -> None:
-        assert [line for line in shop.run(ACCOUNT, OUTSIDE).output.splitlines() if not line.startswith("2 ")] == [
-            line for line in NOT_OUTSIDE if not line.startswith("2 ")
-        ]
+        assert [
+            line for line in shop.run(ACCOUNT, OUTSIDE).output.splitlines() if not line.startswith("2 ")
+        ] == [line for line in NOT_OUTSIDE if not line.startswith("2 ")]
 
     def test_everything_is_ended_too(self, shop: Workshop, short: None) -> None:
-        ran = shop.run(ACCOUNT, "import os\nprint(os.getcwd() == os.environ['HOME'], flush=True)\n" + ESCAPES + "time.sleep(60)")
-        assert ran.limit == "time" and ran.output.startswith("True\nbye\n")
+        ran = shop.run(
+            ACCOUNT,
+            "import os\nprint(os.getcwd() == os.environ['HOME'], flush=True)\n" + ESCAPES + "time.sleep(60)",
+        )
+        assert ran.limit == "time"
+        assert ran.output.startswith("True\nbye\n")
 
     def test_ctpbee_and_pandas_can_be_imported_and_home_be_written(self, shop: Workshop) -> None:
-        ran = shop.run(ACCOUNT, CLEAN + "import os\nopen(os.environ['HOME'] + '/x', 'w').write('x')\nprint(ext.extension_name)\n")
+        ran = shop.run(
+            ACCOUNT,
+            CLEAN + "import os\nopen(os.environ['HOME'] + '/x', 'w').write('x')\nprint(ext.extension_name)\n",
+        )
         assert (ran.output, ran.exit_code) == ("双均线\n", 0)
 
     def test_other_files_are_out_of_reach(self, shop: Workshop, settings: Settings, tmp_path: Path) -> None:
-        others = [settings.data_dir / "secret.key", ROOT / "run.py", Path("/etc/passwd"), Path(f"/proc/{os.getpid()}/environ")]
+        others = [
+            settings.data_dir / "secret.key",
+            ROOT / "run.py",
+            Path("/etc/passwd"),
+            Path(f"/proc/{os.getpid()}/environ"),
+        ]
         text = f"""
 for path in {[str(path) for path in others]}:
     try:
@@ -393,7 +441,9 @@ def test_where_nothing_confines_it_it_is_not_run(settings: Settings, monkeypatch
 
 
 @confined
-def test_the_project_and_its_data_are_hidden_where_they_lie_below_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_project_and_its_data_are_hidden_where_they_lie_below_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     python, project = tmp_path / "python", tmp_path / "python" / "project"
     prefix = project / ".venv"
     data = prefix / "data"
@@ -404,5 +454,7 @@ def test_the_project_and_its_data_are_hidden_where_they_lie_below_python(tmp_pat
     monkeypatch.setattr(sys, "prefix", str(prefix))
     monkeypatch.setattr(sandbox, "ROOT", project)
     command = sandbox.bubblewrap(str(shutil.which("bwrap")), [data])
-    done = subprocess.run([*command, "/usr/bin/find", str(python), "-name", "x"], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "/usr/bin/find", str(python), "-name", "x"], capture_output=True, text=True
+    )
     assert sorted(done.stdout.split()) == [str(prefix / "x"), str(python / "x")]

@@ -1,14 +1,16 @@
-"""Makes the recordings beside it: `python tests/recordings/make.py`, from the project's folder; the same files each time, in a minute.
+"""Makes the recordings beside it: `python tests/recordings/make.py`, from the project's folder; the same
+files each time, in a minute.
 
-Prices, volumes and settlements come from the built-in counter's generator, in the exchanges' hours; a few snapshots of each minute are
-kept. What real recorders and exchanges do and the generator does not is put on here, as docs/domain.md (Time 1, 3, 4, 5) and real
-recordings have it: auction prints, the print at a section's end and the empty one half a second later (SHFE), milliseconds of 000
-with several rows a second, login rows of the evening before, averages in whole yuan (CZCE), settlement snapshots after the close
-(CFFEX), and each recorder's way to write that there is no value. Names, columns and days are those of the real recordings in
-../shared/data, so that the same tests run on both (tests/unit/recorded.py).
+Prices, volumes and settlements come from the built-in counter's generator, in the exchanges' hours; a few
+snapshots of each minute are kept. What real recorders and exchanges do and the generator does not is put on
+here, as docs/domain.md (Time 1, 3, 4, 5) and real recordings have it: auction prints, the print at a
+section's end and the empty one half a second later (SHFE), milliseconds of 000 with several rows a second,
+login rows of the evening before, averages in whole yuan (CZCE), settlement snapshots after the close (CFFEX),
+and each recorder's way to write that there is no value. Names, columns and days are those of the real
+recordings in ../shared/data, so that the same tests run on both (tests/support/recorded.py).
 
-The sections are written out here by hand, and so is the way from rows to bars: what the product makes of the rows is compared with it.
-facts.json has what the generator says of each day.
+The sections are written out here by hand, and so is the way from rows to bars: what the product makes of the
+rows is compared with it. facts.json has what the generator says of each day.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.counter.frames import DepthField
-from app.counter.generator import GeneratedMarket
-from app.counter.market import DayTurn
+from app.counter.markets.generator import GeneratedMarket
+from app.counter.markets.market import DayTurn
 from app.lib.calendar import SHANGHAI
+from app.wire.frames import DepthField
 
 FOLDER = Path(__file__).parent
 SEED = 20181008
@@ -47,8 +49,14 @@ class Part(NamedTuple):
     has_day: bool = True
 
     def sections(self, day: Sequence[tuple[str, str]]) -> list[tuple[datetime, datetime]]:
-        night = [(at(self.evening, start), at(self.evening, end)) for start, end in NIGHT] if self.evening else []
-        return night + ([(at(self.trading_day, start), at(self.trading_day, end)) for start, end in day] if self.has_day else [])
+        night = (
+            [(at(self.evening, start), at(self.evening, end)) for start, end in NIGHT] if self.evening else []
+        )
+        return night + (
+            [(at(self.trading_day, start), at(self.trading_day, end)) for start, end in day]
+            if self.has_day
+            else []
+        )
 
 
 RUBBER_DAYS = (
@@ -71,20 +79,85 @@ REBAR_DAYS = (
     Part("20231010", "20231009"),
 )
 
-CTP_COLUMNS = (
-    "TradingDay,InstrumentID,ExchangeID,ExchangeInstID,LastPrice,PreSettlementPrice,PreClosePrice,PreOpenInterest,OpenPrice,HighestPrice,"
-    "LowestPrice,Volume,Turnover,OpenInterest,ClosePrice,SettlementPrice,UpperLimitPrice,LowerLimitPrice,PreDelta,CurrDelta,UpdateTime,"
-    "UpdateMillisec,BidPrice1,BidVolume1,AskPrice1,AskVolume1,BidPrice2,BidVolume2,AskPrice2,AskVolume2,BidPrice3,BidVolume3,AskPrice3,"
-    "AskVolume3,BidPrice4,BidVolume4,AskPrice4,AskVolume4,BidPrice5,BidVolume5,AskPrice5,AskVolume5,AveragePrice,ActionDay"
-).split(",")
-WT_COLUMNS = (
-    "exchg,code,price,open,high,low,settle,upper_limit,lower_limit,total_volume,volume,total_turnover,turn_over,open_interest,"
-    "diff_interest,trading_date,action_date,action_time,pre_close,pre_settle,pre_interest,bid_price1,bid_qty1,ask_price1,ask_qty1"
-).split(",")
+CTP_COLUMNS = [
+    "TradingDay",
+    "InstrumentID",
+    "ExchangeID",
+    "ExchangeInstID",
+    "LastPrice",
+    "PreSettlementPrice",
+    "PreClosePrice",
+    "PreOpenInterest",
+    "OpenPrice",
+    "HighestPrice",
+    "LowestPrice",
+    "Volume",
+    "Turnover",
+    "OpenInterest",
+    "ClosePrice",
+    "SettlementPrice",
+    "UpperLimitPrice",
+    "LowerLimitPrice",
+    "PreDelta",
+    "CurrDelta",
+    "UpdateTime",
+    "UpdateMillisec",
+    "BidPrice1",
+    "BidVolume1",
+    "AskPrice1",
+    "AskVolume1",
+    "BidPrice2",
+    "BidVolume2",
+    "AskPrice2",
+    "AskVolume2",
+    "BidPrice3",
+    "BidVolume3",
+    "AskPrice3",
+    "AskVolume3",
+    "BidPrice4",
+    "BidVolume4",
+    "AskPrice4",
+    "AskVolume4",
+    "BidPrice5",
+    "BidVolume5",
+    "AskPrice5",
+    "AskVolume5",
+    "AveragePrice",
+    "ActionDay",
+]
+WT_COLUMNS = [
+    "exchg",
+    "code",
+    "price",
+    "open",
+    "high",
+    "low",
+    "settle",
+    "upper_limit",
+    "lower_limit",
+    "total_volume",
+    "volume",
+    "total_turnover",
+    "turn_over",
+    "open_interest",
+    "diff_interest",
+    "trading_date",
+    "action_date",
+    "action_time",
+    "pre_close",
+    "pre_settle",
+    "pre_interest",
+    "bid_price1",
+    "bid_qty1",
+    "ask_price1",
+    "ask_qty1",
+]
 
 
 def at(day: str, clock: str) -> datetime:
-    return datetime.strptime(f"{day} {clock}", "%Y%m%d %H:%M" if len(clock) == 5 else "%Y%m%d %H:%M:%S").replace(tzinfo=SHANGHAI)
+    return datetime.strptime(
+        f"{day} {clock}", "%Y%m%d %H:%M" if len(clock) == 5 else "%Y%m%d %H:%M:%S"
+    ).replace(tzinfo=SHANGHAI)
 
 
 class Snap(NamedTuple):
@@ -110,10 +183,18 @@ class Clock:
         return self.now
 
 
-def generated(instrument: str, parts: Sequence[Part], hours: Sequence[tuple[str, str]], end: str, auctions: Sequence[str]) -> list[Day]:
-    """The days. `end`: what a section ends with, `print` (SHFE), `twice` (CZCE's last half second, told two times) or nothing.
+def generated(
+    instrument: str,
+    parts: Sequence[Part],
+    hours: Sequence[tuple[str, str]],
+    end: str,
+    auctions: Sequence[str],
+) -> list[Day]:
+    """The days. `end`: what a section ends with, `print` (SHFE), `twice` (CZCE's last half second, told two
+    times) or nothing.
 
-    `auctions`: the trading days whose first print is an auction's; the generator's own first is put a minute back.
+    `auctions`: the trading days whose first print is an auction's; the generator's own first is put a minute
+    back.
     """
     chance = random.Random(f"{SEED} {instrument}")
     clock = Clock(parts[0].sections(hours)[0][0] - MINUTE)
@@ -131,7 +212,9 @@ def generated(instrument: str, parts: Sequence[Part], hours: Sequence[tuple[str,
             if end == "print":
                 kept += [Snap(stop, last), Snap(stop + HALF, last)]
             elif end == "twice" and place == len(sections) - 1:
-                kept = [snap for snap in kept if snap.moment < stop - 2 * HALF] + [Snap(stop - HALF, last)] * 2
+                kept = [snap for snap in kept if snap.moment < stop - 2 * HALF] + [
+                    Snap(stop - HALF, last)
+                ] * 2
             snaps += kept
         settlement = 0.0
         if part.has_day:
@@ -153,7 +236,9 @@ def streamed(market: GeneratedMarket, clock: Clock, start: datetime, stop: datet
 
 
 def chosen(found: list[Snap], start: datetime, chance: random.Random) -> list[Snap]:
-    """Some of each minute, in pairs of half seconds now and then, and the section's first; its very last is left for the end."""
+    """Some of each minute, in pairs of half seconds now and then, and the section's first; its very last is
+    left for the end.
+    """
     minutes: dict[int, list[Snap]] = {}
     for snap in found[:-1]:
         minutes.setdefault((snap.moment - start) // MINUTE, []).append(snap)
@@ -166,22 +251,41 @@ def chosen(found: list[Snap], start: datetime, chance: random.Random) -> list[Sn
     return kept
 
 
-# ── as recorders write them ──────────────────────────────────────────────────────────────────────────────────────────
+# ── as recorders write them
+# ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def ctp_rows(days: Iterable[Day], nothing: str, stamped: bool) -> Iterator[list[str]]:
-    """CTP's 44 columns. `nothing` is how no value is written; without `stamped` milliseconds are 000 (CZCE)."""
+    """CTP's 44 columns. `nothing` is how no value is written; without `stamped` milliseconds are 000
+    (CZCE).
+    """
     for day in days:
         closing = day.snaps[-1].moment.replace(microsecond=0) if day.settlement else None
         for snap in day.snaps:
             over = closing is not None and snap.moment >= closing
-            yield ctp_row(snap, nothing, stamped, snap.depth.LastPrice if over else None, day.settlement if over else None)
+            yield ctp_row(
+                snap,
+                nothing,
+                stamped,
+                snap.depth.LastPrice if over else None,
+                day.settlement if over else None,
+            )
 
 
-def ctp_row(snap: Snap, nothing: str, stamped: bool, close: float | None, settlement: float | None) -> list[str]:
+def ctp_row(
+    snap: Snap, nothing: str, stamped: bool, close: float | None, settlement: float | None
+) -> list[str]:
     depth = snap.depth
     values: dict[str, str] = {name: "0" if "Volume" in name else nothing for name in CTP_COLUMNS}
-    for name in ("LastPrice", "PreSettlementPrice", "PreClosePrice", "PreOpenInterest", "OpenPrice", "HighestPrice", "LowestPrice"):
+    for name in (
+        "LastPrice",
+        "PreSettlementPrice",
+        "PreClosePrice",
+        "PreOpenInterest",
+        "OpenPrice",
+        "HighestPrice",
+        "LowestPrice",
+    ):
         values[name] = f"{getattr(depth, name):.2f}"
     for name in ("Turnover", "OpenInterest", "UpperLimitPrice", "LowerLimitPrice"):
         values[name] = f"{getattr(depth, name):.2f}"
@@ -210,11 +314,17 @@ def ctp_row(snap: Snap, nothing: str, stamped: bool, close: float | None, settle
 
 
 def apple_rows(days: Sequence[Day]) -> Iterator[list[str]]:
-    """Each day begins with what a front sends at the login of the evening before: yesterday's prices, nothing traded."""
+    """Each day begins with what a front sends at the login of the evening before: yesterday's prices, nothing
+    traded.
+    """
     for login, day in zip(APPLE_LOGINS, days, strict=True):
         first = day.snaps[0].depth
-        row = dict(zip(CTP_COLUMNS, ctp_row(Snap(at(*login.split()), first), "0.00", False, None, None), strict=True))
-        row |= dict.fromkeys(("HighestPrice", "LowestPrice", "Turnover", "BidPrice1", "AskPrice1", "AveragePrice"), "0.00")
+        row = dict(
+            zip(CTP_COLUMNS, ctp_row(Snap(at(*login.split()), first), "0.00", False, None, None), strict=True)
+        )
+        row |= dict.fromkeys(
+            ("HighestPrice", "LowestPrice", "Turnover", "BidPrice1", "AskPrice1", "AveragePrice"), "0.00"
+        )
         row |= {"LastPrice": row["PreClosePrice"], "OpenInterest": row["PreOpenInterest"]}
         row |= dict.fromkeys(("Volume", "BidVolume1", "AskVolume1"), "0")
         yield list(row.values())
@@ -271,7 +381,8 @@ def wt_row(snap: Snap, before: DepthField | None, settlement: float) -> list[str
     return [str(values[name]) for name in WT_COLUMNS]
 
 
-# ── bars ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── bars
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class MinuteBar(NamedTuple):
@@ -294,7 +405,9 @@ def minute_of(day: Day, snap: Snap, auctions_apart: bool) -> datetime:
 
 
 def bars_of(days: Iterable[Day], auctions_apart: bool = False) -> Iterator[MinuteBar]:
-    """Open, high, low and close of the last prices of a minute's rows; volume and turnover are what the cumulative figures rose by."""
+    """Open, high, low and close of the last prices of a minute's rows; volume and turnover are what the
+    cumulative figures rose by.
+    """
     for day in days:
         volume, turnover = 0, 0.0
         minutes: dict[datetime, list[DepthField]] = {}
@@ -305,7 +418,9 @@ def bars_of(days: Iterable[Day], auctions_apart: bool = False) -> Iterator[Minut
             last = rows[-1]
             amount = last.Turnover - turnover
             shape = prices[0], max(prices), min(prices), prices[-1]
-            yield MinuteBar(day.part.trading_day, start, *shape, last.Volume - volume, amount, last.OpenInterest)
+            yield MinuteBar(
+                day.part.trading_day, start, *shape, last.Volume - volume, amount, last.OpenInterest
+            )
             volume, turnover = last.Volume, last.Turnover
 
 
@@ -351,9 +466,30 @@ def main() -> None:
     write("SHFE.ru1901_20181008-20181012.ctp.csv.gz", CTP_COLUMNS, ctp_rows(rubber, "N/A", stamped=True))
     write("CZCE.AP010_20200806-20200811.ctp.csv.gz", CTP_COLUMNS, apple_rows(apple))
     write("CFFEX.IF.HOT_20210104-20210106.wt.csv.gz", WT_COLUMNS, index_rows(index))
-    columns = "symbol,trading_day,datetime,open,high,low,close,volume,turnover,open_interest".split(",")
+    columns = [
+        "symbol",
+        "trading_day",
+        "datetime",
+        "open",
+        "high",
+        "low",
+        "close",
+        "volume",
+        "turnover",
+        "open_interest",
+    ]
     write("SHFE.ru1901.from_ticks.1m.csv.gz", columns, map(rubber_bar, bars_of(rubber)))
-    columns = "local_symbol,datetime,open_price,close_price,high_price,low_price,volume,turnover,open_interest".split(",")
+    columns = [
+        "local_symbol",
+        "datetime",
+        "open_price",
+        "close_price",
+        "high_price",
+        "low_price",
+        "volume",
+        "turnover",
+        "open_interest",
+    ]
     write("SHFE.rb2401.1m.csv.gz", columns, map(rebar_bar, bars_of(rebar, auctions_apart=True)))
     told = {"rubber": facts(rubber), "apple": facts(apple), "index": facts(index), "rebar": facts(rebar)}
     (FOLDER / "facts.json").write_text(json.dumps(told, indent=1) + "\n")

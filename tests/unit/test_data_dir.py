@@ -25,7 +25,9 @@ def test_one_that_was_made_beforehand_is_closed_to_others(tmp_path: Path) -> Non
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
 
 
-def test_one_of_somebody_else_that_is_open_to_all_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_somebody_else_that_is_open_to_all_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(_path: Path, _mode: int) -> None:
         raise PermissionError
 
@@ -44,13 +46,18 @@ def test_one_from_before_there_were_versions_is_brought_up_to_date(tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["server.db", "version"]
 
 
-def test_the_steps_from_its_version_on_are_taken_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_steps_from_its_version_on_are_taken_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     taken: list[str] = []
-    monkeypatch.setattr(data_dir, "MIGRATIONS", (lambda _: taken.append("0 to 1"), lambda _: taken.append("1 to 2")))
+    monkeypatch.setattr(
+        data_dir, "MIGRATIONS", (lambda _: taken.append("0 to 1"), lambda _: taken.append("1 to 2"))
+    )
     monkeypatch.setattr(data_dir, "VERSION", 2)
     (tmp_path / "version").write_text("1\n")
     data_dir.prepare(tmp_path)
-    assert taken == ["1 to 2"] and data_dir.version_of(tmp_path) == 2
+    assert taken == ["1 to 2"]
+    assert data_dir.version_of(tmp_path) == 2
 
 
 def test_one_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -12,13 +12,16 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_settings_table_names_every_setting_with_its_description() -> None:
-    rows = {name: text for name, _default, text in re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", README, re.M)}
+    rows = {
+        name: text for name, _default, text in re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", README, re.M)
+    }
     assert rows == {name: field.description for name, field in Settings.model_fields.items()}
 
 
 def test_the_documents_that_readme_links_to_are_there() -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", README + (ROOT / "README.en.md").read_text("utf-8"))
-    assert links and all((ROOT / link).exists() for link in links)
+    assert links
+    assert all((ROOT / link).exists() for link in links)
 
 
 def test_every_make_command_that_readme_names_exists() -> None:

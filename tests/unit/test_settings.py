@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def load(config: Path | None = None, environment: dict[str, str] | None = None, **options: Any) -> Settings:
-    return Settings.load(config, {PREFIX + name: value for name, value in (environment or {}).items()}, **options)
+    return Settings.load(
+        config, {PREFIX + name: value for name, value in (environment or {}).items()}, **options
+    )
 
 
 def write(path: Path, text: str) -> Path:
@@ -26,7 +28,12 @@ def write(path: Path, text: str) -> Path:
 
 def test_without_anything_it_serves_this_machine_with_the_built_in_counter() -> None:
     settings = load()
-    assert (settings.host, settings.port, settings.interface, settings.is_public) == ("127.0.0.1", 5000, "sim", False)
+    assert (settings.host, settings.port, settings.interface, settings.is_public) == (
+        "127.0.0.1",
+        5000,
+        "sim",
+        False,
+    )
 
 
 def test_the_command_line_goes_before_the_environment_and_that_before_the_file(tmp_path: Path) -> None:
@@ -63,14 +70,19 @@ def test_the_environment_may_name_the_file_and_the_command_line_another(tmp_path
         ({"environment": {"COUNTER_CLOCK": "yesterday"}}, "counter_clock"),
         ({"environment": {"COUNTER_CLOCK": "2025-06-06T21:00:00+08:00"}}, "counter_clock"),
         ({"environment": {"COUNTER_QUOTES": "replay"}}, "counter_replay"),
-        ({"environment": {"COUNTER_QUOTES": "replay", "COUNTER_REPLAY": "/no/such/file.csv"}}, "counter_replay"),
+        (
+            {"environment": {"COUNTER_QUOTES": "replay", "COUNTER_REPLAY": "/no/such/file.csv"}},
+            "counter_replay",
+        ),
         ({"file": "prot = 5000"}, "prot"),
         ({"file": "[server]\nport = 5000"}, "server"),
         ({"file": "port = "}, "TOML"),
         ({"file": 'origins = "https://a.example"'}, "origins"),
     ],
 )
-def test_an_unknown_key_or_a_bad_value_is_an_error_that_names_it(tmp_path: Path, where: dict[str, Any], named: str) -> None:
+def test_an_unknown_key_or_a_bad_value_is_an_error_that_names_it(
+    tmp_path: Path, where: dict[str, Any], named: str
+) -> None:
     config = write(tmp_path / "config.toml", where["file"]) if "file" in where else None
     with pytest.raises(SettingsError, match=re.escape(named)):
         load(config, where.get("environment"), **where.get("options", {}))
@@ -106,7 +118,10 @@ def test_a_child_gets_exactly_these_settings(tmp_path: Path, monkeypatch: pytest
         public=True,
         origins=["https://a.example", "http://10.0.0.1:8080"],
         token_hours=0.1,
-        fronts={"某期货": {"td": ["tcp://a:1", "tcp://b:2"], "md": "tcp://c:3"}, "simnow": {"td": "tcp://d:4", "md": "tcp://e:5"}},
+        fronts={
+            "某期货": {"td": ["tcp://a:1", "tcp://b:2"], "md": "tcp://c:3"},
+            "simnow": {"td": "tcp://d:4", "md": "tcp://e:5"},
+        },
         counter_quotes="replay",
         counter_replay=replay,
         counter_clock="2025-06-06T21:00:00",
@@ -119,7 +134,9 @@ def test_a_child_gets_exactly_these_settings(tmp_path: Path, monkeypatch: pytest
     assert environment["COUNTER_TEST_SOCKET"] == "unix:x"
 
 
-def test_paths_are_absolute_since_children_run_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_absolute_since_children_run_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert load(data_dir="here").data_dir == tmp_path.resolve() / "here"
     assert load().data_dir == tmp_path.resolve() / "data"
@@ -158,7 +175,11 @@ def test_the_example_file_shows_every_setting_with_its_default() -> None:
     lines = (ROOT / "config.example.toml").read_text("utf-8").splitlines()
     shown = tomllib.loads("\n".join(line[2:] for line in lines if re.match(r"# \w+ = ", line)))
     defaults = {
-        name: str(field.default) if isinstance(field.default, Path) else "" if field.default is None else field.default
+        name: str(field.default)
+        if isinstance(field.default, Path)
+        else ""
+        if field.default is None
+        else field.default
         for name, field in Settings.model_fields.items()
     }
     assert shown == defaults
@@ -170,7 +191,9 @@ def test_the_reference_s_name_for_the_mongodb_uri_counts_and_ours_goes_before_it
     config.write_text('mongo_uri = "mongodb://file/"')
     assert Settings.load(environment={"MONGO_URI": theirs}).mongo_uri == theirs
     assert Settings.load(config, environment={"MONGO_URI": theirs}).mongo_uri == theirs
-    assert Settings.load(environment={"MONGO_URI": theirs, "CTPBEE_BACKEND_MONGO_URI": ours}).mongo_uri == ours
+    assert (
+        Settings.load(environment={"MONGO_URI": theirs, "CTPBEE_BACKEND_MONGO_URI": ours}).mongo_uri == ours
+    )
     assert Settings.load(environment={"MONGO_URI": ""}).mongo_uri == ""
 
 

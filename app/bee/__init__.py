@@ -1,0 +1,1 @@
+"""What of ctpbee the gateway and the strategies both use: entities, fields, positions, the logger."""

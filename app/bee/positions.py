@@ -1,0 +1,152 @@
+"""ctpbee's position manager as a view of our book. Gateway and strategy processes, event thread.
+
+ctpbee's own counts for itself and gets it wrong (docs/architecture.md, 一个账本): here every question is
+answered from the ledger's book, and what the recorder tells it is ignored, since the ledger has heard it
+already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ctpbee.constant import EXCHANGE_MAPPING, Direction, PositionData
+from ctpbee.data_handle.local_position import LocalPositionManager, PositionHolding
+
+from app.lib.book import Position
+
+SIDE = {Direction.LONG: "long", Direction.SHORT: "short"}
+DIRECTION = {side: direction for direction, side in SIDE.items()}
+
+
+class BookPositions(LocalPositionManager):
+    """Answers ctpbee's `recorder.position_manager`; holds nothing itself. `positions` gives the book's, as
+    they are now.
+    """
+
+    def __init__(self, app: Any, positions: Callable[[], list[Position]]) -> None:
+        super().__init__(app)
+        self._held = positions
+
+    def _ignore(self, *_args: Any, **_kwargs: Any) -> None:
+        """The book has it already."""
+
+    update_tick = update_bar = update_order = update_trade = update_position = _ignore
+    update_order_request = covert_to_yesterday_holding = clear_frozen = _ignore
+
+    def __contains__(self, local_symbol: object) -> bool:
+        return any(_local(position) == local_symbol for position in self._positions())
+
+    def get(self, local_symbol: str, default: Any = None) -> Any:
+        """ctpbee's PositionHolding of both sides, filled from the book."""
+        held = [position for position in self._positions() if _local(position) == local_symbol]
+        return self._holding(local_symbol, held) if held else default
+
+    def __getitem__(self, local_symbol: str) -> Any:
+        holding = self.get(local_symbol)
+        if holding is None:
+            raise KeyError(local_symbol)
+        return holding
+
+    def __iter__(self) -> Any:
+        return iter(dict.fromkeys(_local(position) for position in self._positions()))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def keys(self) -> Any:
+        return list(iter(self))
+
+    def values(self) -> Any:
+        return [self.get(local_symbol) for local_symbol in self]
+
+    def items(self) -> Any:
+        return [(local_symbol, self.get(local_symbol)) for local_symbol in self]
+
+    def get_position(self, local_symbol: str) -> Any:
+        return self.get(local_symbol)
+
+    def get_position_by_ld(self, local_symbol: str, direction: Direction) -> PositionData | None:
+        """The side asked for: with volume 0 where only the other one is held, None where neither is."""
+        held = {
+            position.direction: position for position in self._positions() if _local(position) == local_symbol
+        }
+        if not held:
+            return None
+        position = held.get(SIDE[direction])
+        if position is None:
+            other = next(iter(held.values()))
+            position = Position(other.symbol, other.exchange, SIDE[direction], *(0,) * 5, *(0.0,) * 5)
+        return position_data(position)
+
+    def get_all_position_objects(self) -> list[PositionData]:
+        return [position_data(position) for position in self._positions()]
+
+    def get_all_positions(self, obj: bool = False) -> list[Any]:
+        """PositionData with `obj`, else ctpbee's flat rows, with direction long or short."""
+        if obj:
+            return self.get_all_position_objects()
+        return [_row(position) for position in self._positions()]
+
+    def _positions(self) -> list[Position]:
+        return [position for position in self._held() if position.volume]
+
+    def _holding(self, local_symbol: str, positions: list[Position]) -> PositionHolding:
+        holding = PositionHolding(local_symbol, self.app.get_contract(local_symbol))
+        for position in positions:
+            side = position.direction
+            for name, value in (
+                ("pos", position.volume),
+                ("yd", position.yd_volume),
+                ("td", position.today_volume),
+                ("pos_frozen", position.frozen),
+                ("pnl", position.position_profit),
+                ("stare_pnl", position.float_pnl),
+                ("price", position.price),
+                ("open_price", position.open_price),
+            ):
+                setattr(holding, f"{side}_{name}", value)
+        return holding
+
+
+def position_data(position: Position) -> PositionData:
+    """A position of the book as ctpbee has it: `pnl` by date, `float_pnl` by trade, `yd_volume` what is left
+    of history.
+    """
+    return PositionData(
+        symbol=position.symbol,
+        exchange=EXCHANGE_MAPPING[position.exchange],
+        direction=DIRECTION[position.direction],
+        volume=position.volume,
+        yd_volume=position.yd_volume,
+        frozen=position.frozen,
+        available=position.available,
+        price=position.price,
+        open_price=position.open_price,
+        pnl=position.position_profit,
+        float_pnl=position.float_pnl,
+        margin=position.margin,
+    )
+
+
+def _local(position: Position) -> str:
+    return f"{position.symbol}.{position.exchange}"
+
+
+def _row(position: Position) -> dict[str, Any]:
+    return {
+        "exchange": position.exchange,
+        "direction": position.direction,
+        "position_profit": position.position_profit,
+        "symbol": position.symbol,
+        "local_symbol": _local(position),
+        "price": position.price,
+        "open_price": position.open_price,
+        "volume": position.volume,
+        "yd_volume": position.yd_volume,
+        "frozen": position.frozen,
+        "available": position.available,
+        "float_pnl": position.float_pnl,
+        "margin": position.margin,
+        "position_date": 2 if position.volume == position.yd_volume else 1,
+    }

@@ -1,0 +1,136 @@
+"""`run.py import-mongo`: the bars that the reference has gathered in MongoDB, into an account's store. A
+process of its own.
+
+The reference keeps a collection per contract (`rb2001.SHFE`) in the database `ctp_bar`, of documents
+`{timestamp, open_price, high_price, low_price, close_price, volume}`. A timestamp may be a date,
+milliseconds, or text; one without a zone is exchange time (BSON dates, which have none of their own, too).
+The source is only read. What has come in is noted beside the account's store, so that a second run, or one
+after an interruption, reads only collections that have changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+from pymongo import MongoClient
+
+from app.commands.import_bars import Save, save_in_chunks
+from app.lib.bar_files import read_bar_documents
+from app.lib.errors import AppError
+from app.model.mongo import check_uri, translated
+from app.model.store import StoreFailed
+
+CONNECT_LIMIT = 5.0  # seconds
+READ_LIMIT = 600.0  # for one collection
+NOTES = "import-mongo.json"
+
+
+class SourceFailed(AppError):
+    """The database to import from cannot be read: mend what the message says and run the import again; it
+    goes on where it was.
+    """
+
+    default_code = "SOURCE_FAILED"
+
+
+class Imported(NamedTuple):
+    """One collection: `bars` came in, of `documents`; `first` and `last` in epoch ms, 0 for none."""
+
+    local_symbol: str
+    documents: int
+    bars: int
+    repeated: int
+    problems: list[str]
+    first: int
+    last: int
+
+
+class Source:
+    """A database of the reference's. Raises SourceFailed, and SettingsError for a URI that makes no sense."""
+
+    def __init__(self, uri: str, database: str) -> None:
+        self.name = f"{check_uri(uri)}/{database}"
+        self._uri = uri
+        self._client: MongoClient[dict[str, Any]] = MongoClient(
+            uri, serverSelectionTimeoutMS=int(CONNECT_LIMIT * 1000), tz_aware=False
+        )
+        self._database = self._client[database]
+
+    def close(self) -> None:
+        self._client.close()
+
+    @contextmanager
+    def _asking(self, seconds: float) -> Iterator[None]:
+        try:
+            with translated(self._uri, seconds):
+                yield
+        except StoreFailed as error:
+            raise SourceFailed(str(error)) from None
+
+    def collections(self) -> list[str]:
+        with self._asking(CONNECT_LIMIT):
+            return sorted(
+                name for name in self._database.list_collection_names() if not name.startswith("system.")
+            )
+
+    def extent(self, collection: str) -> tuple[int, str]:
+        """How many documents, and the newest id: what changes when documents come or go."""
+        with self._asking(READ_LIMIT):
+            newest = self._database[collection].find_one({}, {"_id": True}, sort=[("_id", -1)])
+            return self._database[collection].count_documents({}), repr(newest and newest["_id"])
+
+    def documents(self, collection: str) -> Iterator[dict[str, Any]]:
+        """In the order of their making."""
+        with self._asking(READ_LIMIT):
+            yield from self._database[collection].find({}).sort("_id", 1)
+
+
+class Notes:
+    """What of which source has come in."""
+
+    def __init__(self, folder: Path, source: str) -> None:
+        self._path = folder / NOTES
+        self._all: dict[str, dict[str, list[Any]]] = (
+            orjson.loads(self._path.read_bytes()) if self._path.exists() else {}
+        )
+        self._known = self._all.setdefault(source, {})
+
+    def has(self, collection: str, extent: tuple[int, str]) -> bool:
+        return self._known.get(collection) == list(extent)
+
+    def add(self, collection: str, extent: tuple[int, str]) -> None:
+        self._known[collection] = list(extent)
+        temporary = self._path.with_suffix(".tmp")
+        temporary.write_bytes(orjson.dumps(self._all, option=orjson.OPT_INDENT_2))
+        temporary.replace(self._path)
+
+
+def import_collection(
+    source: Source,
+    collection: str,
+    label: str,
+    save: Save,
+    on_read: Callable[[], object],
+    on_saved: Callable[[int], object],
+) -> Imported:
+    """Raises BadInput when its name is no contract's, BadBarFile when the labels cannot be told,
+    SourceFailed.
+    """
+    count = 0
+
+    def counted() -> Iterator[dict[str, Any]]:
+        nonlocal count
+        for document in source.documents(collection):
+            count += 1
+            on_read()
+            yield document
+
+    local_symbol, found = read_bar_documents(collection, counted(), label)
+    for saved in save_in_chunks(save, local_symbol, found.bars):
+        on_saved(saved)
+    first, last = (found.bars[0].timestamp, found.bars[-1].timestamp) if found.bars else (0, 0)
+    return Imported(local_symbol, count, len(found.bars), found.repeated, found.problems, first, last)

@@ -1,0 +1,1 @@
+"""The strategies of the account as the gateway sees them: who joined, whose lots, which limits, their own door."""

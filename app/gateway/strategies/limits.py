@@ -1,0 +1,108 @@
+"""What a strategy may do at most: kept per name, judged before anything is sent. Gateway process, event
+thread only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from app.wire.messages import PlaceOrder
+from app.lib.errors import BadInput, OrderRefused
+from app.lib.symbols import parse_symbol
+from app.model.store import Store
+
+SCOPE = "strategy_limits"
+CODE = "STRATEGY_LIMIT"
+MINUTE = 60.0
+MOST = 1_000_000
+MOST_CONTRACTS = 500
+
+
+class Limits(NamedTuple):
+    """0 and an empty list: not limited."""
+
+    contracts: tuple[str, ...] = ()  # local symbols
+    max_order_volume: int = 0  # lots in one order
+    max_position: int = 0  # lots of one contract, both directions together, working opens included
+    max_orders_per_minute: int = 0
+
+
+class StrategyLimits:
+    """`held(name, symbol)`: lots that the strategy has; `opening(name, symbol)`: lots that its working opens
+    may add.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        held: Callable[[str, str], int],
+        opening: Callable[[str, str], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._held = held
+        self._opening = opening
+        self._clock = clock
+        self._limits = {name: checked(values) for name, values in store.settings(SCOPE).items()}
+        self._sent: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def of(self, name: str) -> Limits:
+        return self._limits.get(name, Limits())
+
+    def put(self, name: str, values: dict[str, Any]) -> None:
+        """In force at once and after a restart. Raises BadInput naming the key that is wrong."""
+        limits = checked(values)
+        self._store.put_setting(SCOPE, name, {**limits._asdict(), "contracts": list(limits.contracts)})
+        self._limits[name] = limits
+
+    def check(self, request: PlaceOrder, local_symbol: str) -> None:
+        """Raises OrderRefused, code STRATEGY_LIMIT; what passes counts for the minute."""
+        name, limits = request.strategy, self.of(request.strategy)
+        if limits == Limits():
+            return
+        if limits.contracts and local_symbol not in limits.contracts:
+            raise _refused(f"只可交易 {'、'.join(limits.contracts)}")
+        if 0 < limits.max_order_volume < request.volume:
+            raise _refused(f"每笔至多 {limits.max_order_volume} 手，本笔 {request.volume} 手")
+        if limits.max_position and request.offset == "open":
+            symbol = local_symbol.partition(".")[0]
+            held, opening = self._held(name, symbol), self._opening(name, symbol)
+            if held + opening + request.volume > limits.max_position:
+                raise _refused(
+                    f"{local_symbol} 至多持有 {limits.max_position} 手：已有 {held} 手，挂单 {opening} 手，"
+                    f"本笔 {request.volume} 手"
+                )
+        if limits.max_orders_per_minute:
+            now, sent = self._clock(), self._sent[name]
+            while sent and now - sent[0] >= MINUTE:
+                sent.popleft()
+            if len(sent) >= limits.max_orders_per_minute:
+                raise _refused(f"每分钟至多 {limits.max_orders_per_minute} 笔报单")
+            sent.append(now)
+
+
+def checked(values: dict[str, Any]) -> Limits:
+    """Raises BadInput naming the key."""
+    unknown = sorted(values.keys() - set(Limits._fields))
+    if unknown:
+        raise BadInput(unknown[0], f"不认识的限制 {unknown[0]!r}：可用 {'、'.join(Limits._fields)}")
+    contracts = values.get("contracts", [])
+    if not isinstance(contracts, list | tuple) or len(contracts) > MOST_CONTRACTS:
+        raise BadInput("contracts", f"contracts 应为至多 {MOST_CONTRACTS} 个合约的列表")
+    for contract in contracts:
+        if not parse_symbol(contract, parameter="contracts").exchange:
+            raise BadInput("contracts", "contracts 中的合约应带交易所，形如 rb2510.SHFE")
+    numbers = {}
+    for name in Limits._fields[1:]:
+        value = values.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST:
+            raise BadInput(name, f"{name} 应为 0（不限）到 {MOST} 的整数")
+        numbers[name] = value
+    return Limits(tuple(dict.fromkeys(contracts)), **numbers)
+
+
+def _refused(why: str) -> OrderRefused:
+    return OrderRefused(f"超出策略限制：{why}", code=CODE)

@@ -1,0 +1,1 @@
+"""The vendor's CTP library as a front of the account."""

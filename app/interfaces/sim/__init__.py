@@ -1,0 +1,1 @@
+"""The built-in counter as a front of the account."""

@@ -1,0 +1,351 @@
+"""Starting, watching and ending processes: our children, and those that an earlier process of ours left
+running. Host, supervisor, run.py.
+
+A child gets a session of its own (Ctrl-C in the terminal is not for it), the settings by environment and its
+secrets by stdin; it is started with subprocess, never forked. Adopted processes are not our children: they
+are known by pid and start time from the registry. Signals and locks are POSIX; elsewhere processes are
+terminated hard and the registry alone keeps two of a kind apart (written to be portable, not tried).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import IO, NamedTuple
+
+import psutil
+
+from app.settings import Settings
+from app.wire.registry import Entry, Registry
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # not POSIX
+    fcntl = None
+
+ROOT = Path(__file__).parents[2]  # where `python -m app.…` finds the package
+POLL = 0.02
+CAGE_LIMIT = 5.0  # seconds that bubblewrap may take to start what is inside
+OUT_LIMIT = 5 * 1024 * 1024
+
+log = logging.getLogger(__name__)
+
+
+class AlreadyRunning(Exception):
+    """Another process of this data directory is this already."""
+
+
+class Lock:
+    """An exclusive claim on a name below one data directory, held until closed or until its last holder is
+    dead.
+
+    A lock that is handed to a child is the child's: it holds as long as the child lives, whoever starts,
+    restarts or dies around it.
+    """
+
+    def __init__(self, data_dir: Path, name: str) -> None:
+        """Raises AlreadyRunning when somebody holds it."""
+        folder = data_dir / "locks"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file: IO[bytes] = open(folder / f"{name}.lock", "ab")  # open as long as the lock is held
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise AlreadyRunning(name) from None
+
+    @property
+    def handles(self) -> tuple[int, ...]:
+        """What a child must inherit to hold the lock."""
+        return (self._file.fileno(),) if fcntl is not None else ()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class StopSignal:
+    """Whether this process was asked to end. A plain flag to be polled: a signal handler must not take locks.
+    Main thread only.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):  # SIGHUP: the terminal was closed
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._ask)
+
+    def _ask(self, _number: int, _frame: object) -> None:
+        self.asked = True
+
+
+class Cage(NamedTuple):
+    """bubblewrap around a command: its own command line without the `--`, and the calls that it is to filter
+    (syscalls.py).
+    """
+
+    arguments: Sequence[str]
+    calls: bytes
+
+
+class Process:
+    """A running process: `child` when we started it, else as the registry has it. In a cage the process is
+    the one `inside`, known by its pid out here, and the child is bubblewrap, which waits for it and ends as
+    it did.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        child: subprocess.Popen[bytes] | None = None,
+        entry: Entry | None = None,
+        inside: int = 0,
+    ) -> None:
+        assert child is not None or entry is not None
+        self.name = name
+        self.pid = inside or (child.pid if child is not None else entry.pid if entry is not None else 0)
+        self._child = child
+        self._inside = inside
+        self._entry = entry
+
+    @property
+    def adopted(self) -> bool:
+        return self._child is None
+
+    @property
+    def alive(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        return self._entry is not None and self._entry.alive
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it lives, and always for an adopted one: only a parent is told."""
+        code = self._child.poll() if self._child is not None else None
+        return (
+            128 - code if self._inside and code is not None and code > 128 else code
+        )  # bubblewrap's way to tell of a signal
+
+    def terminate(self) -> None:
+        if self._child is not None and not self._inside:
+            self._child.terminate()
+        else:
+            self._signal(psutil.Process.terminate)
+
+    def kill(self) -> None:
+        if self._child is not None and not self._inside:
+            self._child.kill()
+        else:
+            self._signal(psutil.Process.kill)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it is dead within that time."""
+        deadline = time.monotonic() + seconds
+        while self.alive:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL)
+        return True
+
+    def _signal(self, send: Callable[[psutil.Process], None]) -> None:
+        if not self.alive:
+            return
+        try:
+            send(psutil.Process(self.pid))
+        except psutil.NoSuchProcess:
+            pass  # it was faster
+        except psutil.AccessDenied:
+            log.warning("%s (pid %d) is not ours to end", self.name, self.pid)
+
+
+def start(
+    command: Sequence[str],
+    settings: Settings,
+    name: str,
+    *,
+    stdin: bytes = b"",
+    lock: Lock | None = None,
+    console: bool = False,
+    environment: Mapping[str, str] | None = None,
+    cage: Cage | None = None,
+) -> Process:
+    """Start a child. `stdin` is all that it reads there; `lock` becomes its own. Its output goes to
+    `<data>/logs/<name>.out.log`, or with `console`, and where logs go to stdout, to where ours goes.
+    `environment`: all of it; left out, ours and the settings.
+    """
+    pass_fds = lock.handles if lock is not None else ()
+    around = _Around(cage) if cage is not None else None
+    if around is not None:
+        command, pass_fds = [*around.arguments, "--", *command], (*pass_fds, *around.handles)
+    output = None if console or settings.log_to == "stdout" else _output(settings.data_dir, name)
+    try:
+        child = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=settings.to_environment() if environment is None else environment,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=pass_fds,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+    finally:
+        if output is not None:
+            output.close()
+        if lock is not None:
+            lock.close()  # the child has it now
+        inside = around.pid() if around is not None else 0
+    if child.stdin is not None:
+        try:
+            child.stdin.write(stdin)
+            child.stdin.close()
+        except OSError:
+            log.warning("%s ended before it read its input", name)
+    log.info("%s started, pid %d", name, inside or child.pid)
+    return Process(name, child=child, inside=inside)
+
+
+class _Around:
+    """What bubblewrap is told, and tells, by descriptors of its own while it starts."""
+
+    def __init__(self, cage: Cage) -> None:
+        self._told, tell = os.pipe()
+        self.handles = [tell]
+        self.arguments = [*cage.arguments, "--info-fd", str(tell)]
+        if cage.calls:
+            calls, write = os.pipe()  # it holds far more than such a program
+            os.write(write, cage.calls)
+            os.close(write)
+            self.handles.append(calls)
+            self.arguments += ["--seccomp", str(calls)]
+
+    def pid(self) -> int:
+        """Of the process inside, once it has been started; 0 when it was not. To be asked once, and in any
+        case.
+        """
+        for handle in self.handles:
+            os.close(handle)
+        text, deadline = b"", time.monotonic() + CAGE_LIMIT
+        try:
+            while select.select([self._told], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                chunk = os.read(self._told, 4096)
+                text += chunk
+                if not chunk or b"}" in text:
+                    break
+        finally:
+            os.close(self._told)
+        try:
+            return int(json.loads(text)["child-pid"])
+        except (ValueError, KeyError, TypeError):
+            log.error("bubblewrap did not say what it started")
+            return 0
+
+
+def end(processes: Iterable[Process], grace: float) -> list[Process]:
+    """Terminate all, and kill what still lives after `grace` seconds. Returns those that had to be killed."""
+    living = [process for process in processes if process.alive]
+    for process in living:
+        process.terminate()
+    deadline = time.monotonic() + grace
+    stubborn = [process for process in living if not process.wait(max(0.0, deadline - time.monotonic()))]
+    for process in stubborn:
+        log.warning("%s (pid %d) did not end within %.1f s: killed", process.name, process.pid, grace)
+        process.kill()
+    for process in stubborn:
+        process.wait(1.0)
+    return stubborn
+
+
+def adopt(registry: Registry, name: str) -> Process | None:
+    """The process of that name which an earlier process of ours left running."""
+    entry = registry.find(name)
+    return Process(name, entry=entry) if entry is not None else None
+
+
+class Backoff:
+    """How long to wait before starting again what died: at first hardly, then longer, from the start again
+    once it lived long.
+    """
+
+    def __init__(self, first: float = 0.2, last: float = 30.0, settled: float = 60.0) -> None:
+        self._first, self._last, self._settled = first, last, settled
+        self._next = first
+
+    def after(self, lived: float) -> float:
+        """Seconds to wait when the process has died after `lived` seconds."""
+        if lived >= self._settled:
+            self._next = self._first
+        pause, self._next = self._next, min(self._next * 2, self._last)
+        return pause
+
+
+class Kept:
+    """A process that is to run: adopted or started, and started again when it dies. Used from one thread at a
+    time.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        name: str,
+        launch: Callable[[], Process],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registry = registry
+        self._name = name
+        self._launch = launch
+        self._clock = clock
+        self._backoff = Backoff()
+        self._since = 0.0
+        self._due: float | None = None
+        self.process: Process | None = None
+
+    def ensure(self) -> Process:
+        """The living process: known, adopted or started now. Raises AlreadyRunning while another one is just
+        starting.
+        """
+        if self.process is None or not self.process.alive:
+            self.process = adopt(self._registry, self._name) or self._launch()
+            self._since, self._due = self._clock(), None
+        return self.process
+
+    def look(self) -> Process | None:
+        """To be called often. Starts it when its time has come; returns the process that has just been found
+        dead.
+        """
+        if self.process is not None and not self.process.alive:
+            dead, self.process = self.process, None
+            pause = self._backoff.after(self._clock() - self._since)
+            self._due = self._clock() + pause
+            code = "" if dead.exit_code is None else f", exit code {dead.exit_code}"
+            log.warning(
+                "%s (pid %d) is dead%s; starting it again in %.1f s", self._name, dead.pid, code, pause
+            )
+            return dead
+        if self.process is None and (self._due is None or self._clock() >= self._due):
+            try:
+                self.ensure()
+            except (AlreadyRunning, OSError) as error:
+                log.warning("%s cannot be started yet: %r", self._name, error)
+                self._due = self._clock() + self._backoff.after(0.0)
+        return None
+
+
+def _output(data_dir: Path, name: str) -> IO[bytes]:
+    """Where a child's bare stdout and stderr go; begun anew once it has grown large."""
+    folder = data_dir / "logs"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{name}.out.log"
+    large = path.exists() and os.path.getsize(path) > OUT_LIMIT
+    return open(path, "wb" if large else "ab")

@@ -1,0 +1,137 @@
+"""A process and all that came out of it: how much memory they take, and how to end them, whatever they do.
+Host and strategy processes.
+
+A strategy is the leader of its session. What it starts is found by its parents, and, where a parent has died,
+by the session. Elsewhere than on POSIX parents alone count, and nothing is frozen (written to be portable,
+not tried).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import psutil
+
+POLL = 0.02
+FREEZE_ROUNDS = 25
+
+
+class Kin(NamedTuple):
+    """One process: by whom it was started, and the session that it is in."""
+
+    parent: int
+    session: int
+
+
+Census = dict[int, Kin]
+
+
+def census() -> Census:
+    """All processes that live now, zombies left out."""
+    found: Census = {}
+    for process in psutil.process_iter(["ppid", "status"]):
+        if process.info["status"] != psutil.STATUS_ZOMBIE:
+            found[process.pid] = Kin(process.info["ppid"], _session_of(process.pid))
+    return found
+
+
+def family_of(root: int, everybody: Census) -> set[int]:
+    """The living of the session that `root` leads or led, and all that came out of any of them."""
+    children: dict[int, list[int]] = {}
+    for pid, kin in everybody.items():
+        children.setdefault(kin.parent, []).append(pid)
+    waiting = [pid for pid, kin in everybody.items() if kin.session == root]
+    found: set[int] = set()
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            waiting.extend(children.get(pid, ()))
+    return found
+
+
+def resident(pids: Iterable[int]) -> int:
+    """Bytes of memory that these hold; what they share is counted for each."""
+    total = 0
+    for pid in pids:
+        try:
+            total += psutil.Process(pid).memory_info().rss
+        except psutil.Error:
+            continue  # it has ended, or is not ours to look at
+    return total
+
+
+def known(pids: Iterable[int]) -> list[psutil.Process]:
+    """To be told from others that get their pids later."""
+    found = []
+    for pid in pids:
+        try:
+            found.append(psutil.Process(pid))
+        except psutil.NoSuchProcess:
+            continue  # it was faster
+    return found
+
+
+def kill(root: int, others: Iterable[psutil.Process] = (), seconds: float = 1.0) -> bool:
+    """End the family of `root`, and `others` that were of it, within that time; whether nobody is left.
+
+    All are frozen first, until no new ones appear: a killed parent's children could not be told from others
+    any more. What has left the session and lost its parent before is found among `others` alone.
+    """
+    frozen = {process.pid for process in others if process.is_running()}
+    for pid in frozen:
+        _send(pid, "SIGSTOP")
+    for _ in range(FREEZE_ROUNDS):
+        new = family_of(root, census()) - frozen
+        if not new:
+            break
+        for pid in new:
+            _send(pid, "SIGSTOP")
+        frozen |= new
+    for pid in frozen:
+        _send(pid, "SIGKILL")
+    deadline = time.monotonic() + seconds
+    while rest := frozen & (living := census()).keys() | family_of(root, living):
+        if time.monotonic() > deadline:
+            return False
+        for pid in rest:
+            _send(pid, "SIGKILL")
+        time.sleep(POLL)
+    return True
+
+
+def end_descendants(root: int, seconds: float = 2.0) -> bool:
+    """End all that came out of `root`, which is not ended itself, within that time; whether nobody is
+    left.
+    """
+    deadline = time.monotonic() + seconds
+    while found := family_of(root, census()) - {root}:
+        if time.monotonic() > deadline:
+            return False
+        for pid in found:
+            _send(pid, "SIGKILL")
+        time.sleep(POLL)
+    return True
+
+
+def _send(pid: int, name: str) -> None:
+    number = getattr(signal, name, None)
+    try:
+        if number is not None:
+            os.kill(pid, number)
+        elif name == "SIGKILL":
+            psutil.Process(pid).kill()
+    except (ProcessLookupError, PermissionError, psutil.Error):
+        pass  # it was faster, or is not ours
+
+
+def _session_of(pid: int) -> int:
+    """Where there are no sessions everybody leads one of its own."""
+    try:
+        return os.getsid(pid) if hasattr(os, "getsid") else pid
+    except (ProcessLookupError, PermissionError):
+        return 0

@@ -1,0 +1,469 @@
+"""The web's connections to the host and to the gateways. Web process only; plain threads.
+
+One `Link`, with a thread of its own, per account whose gateway runs: it finds the gateway by the registry (so
+a dead host does not matter), watches it, and when the connection breaks says so at once and looks for the
+gateway again. Under eventlet and gevent the web's monkey patching makes all of this green.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+
+from app.lib.errors import AppError, GatewayDown, NeedsLogin
+from app.settings import Settings
+from app.web.recent_bars import RecentBars
+from app.wire import deadlines
+from app.wire.messages import (
+    BARS_SAVED,
+    Accounts,
+    AnyRequest,
+    AwaitLogin,
+    CancelAll,
+    CancelOrder,
+    ClosePosition,
+    ListAccounts,
+    LoggedIn,
+    LoggedOut,
+    LogIn,
+    LogOut,
+    PlaceOrder,
+    Push,
+    ReadBars,
+    ReadMetrics,
+    ReadStatus,
+    Visited,
+    Watch,
+)
+from app.wire.registry import PROTOCOL, Entry, Registry, other_version
+from app.wire.rpc import RpcClient
+
+NEEDS_LOGIN = "needs_login"
+"""The reason given to `on_lost` when nobody will bring the gateway back: the account has to log in again."""
+
+FIRST_RETRY, LAST_RETRY = 0.1, 1.0
+VISITED_SECONDS = 60.0  # how often the host is told which accounts somebody looks at
+SCAN_SECONDS = 1.0  # how often the registry is looked at for gateways that somebody else started
+CONNECT_TIMEOUT = 3.0
+HOST_TIMEOUT = 3.0  # for asking the host how an account stands
+GRACE = 2.0  # how long a call waits for the link to a gateway that runs
+DEFAULT_TIMEOUT = 10.0
+MARGIN = deadlines.HAND_OVER  # on top of what the gateway itself waits for the counter
+BEAT = 1.0  # seconds between two questions whether a gateway is there
+MOST_MISSED = 3  # beats without an answer: it is stopped, or so busy that it amounts to the same
+FROZEN_TEXT = "网关没有应答：停顿或过忙"
+LOGIN_MARGIN = (
+    35.0  # on top of login_timeout: starting the counter and the gateway's process on a busy machine
+)
+PUSHES_PER_TURN = 128  # green threads: after so many pushes in a row the writers get their turn
+
+log = logging.getLogger(__name__)
+
+
+class Link:
+    """One account's connection to its gateway, made again as often as it breaks."""
+
+    def __init__(self, account: str, owner: Gateways) -> None:
+        self.account = account
+        self.client: RpcClient | None = None  # set while connected, even before the first snapshot is there
+        self.ready = threading.Event()
+        self.is_frozen = False
+        self._owner = owner
+        self._stopped = False
+        self._wake = threading.Event()
+        self._reported = False  # whether on_lost has been called since the last snapshot
+        self._pushed = 0
+        self._thread = threading.Thread(target=self._run, name=f"link-{account}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End for good, quietly."""
+        self._stopped = True
+        self._wake.set()
+        client = self.client
+        if client is not None:
+            client.close()
+
+    def hurry(self) -> None:
+        """There is reason to think that the gateway is there: look now."""
+        self._wake.set()
+
+    def request_snapshot(self) -> None:
+        """Have `on_snapshot` called, in order with the pushes. Without a connection it is called when there
+        is one.
+        """
+        client = self.client
+        if client is None:
+            self.hurry()
+            return
+        try:
+            client.ask(Watch(), self._on_watched)
+        except GatewayDown:
+            log.debug("the connection to %s has just broken; the next one brings a snapshot", self.account)
+
+    def _run(self) -> None:
+        pause = FIRST_RETRY
+        while not self._stopped:
+            try:
+                if self._stay_connected():
+                    pause = FIRST_RETRY
+                    continue
+                if not self._stopped and self._owner.given_up(self.account):
+                    self._owner.end(self, NEEDS_LOGIN)
+                    return
+                self._report("网关未连接，正在等待其恢复")
+            except Exception:  # the edge of this thread: it has to go on looking
+                log.exception("the link to %s failed", self.account)
+            self._wake.wait(pause)
+            self._wake.clear()
+            pause = min(pause * 2, LAST_RETRY)
+
+    def _stay_connected(self) -> bool:
+        """Connect and stay until the connection breaks. False when there was nothing to connect to."""
+        entry = self._owner.registry.find(gateway_name(self.account))
+        if entry is None or not entry.address or entry.protocol != PROTOCOL:
+            return False
+        closed = threading.Event()
+        try:
+            client = RpcClient(entry.address, self._on_push, closed.set, CONNECT_TIMEOUT)
+        except OSError as error:
+            log.info("the gateway of %s does not listen: %s", self.account, error)
+            return False
+        watched = threading.Event()
+
+        def on_answer(answer: Future[Any]) -> None:
+            self._on_watched(answer)
+            watched.set()
+
+        self.client = client
+        try:
+            client.ask(Watch(), on_answer)
+            if not watched.wait(CONNECT_TIMEOUT) or not self.ready.is_set():
+                return False
+            log.info("connected to the gateway of %s, pid %d", self.account, entry.pid)
+            self._listen_for_beats(client, closed)
+        except GatewayDown:
+            return False
+        finally:
+            self.client = None
+            self.is_frozen = False
+            self.ready.clear()
+            self._owner.recent_bars.forget(self.account)
+            client.close()
+        if not self._stopped:
+            self._report("与网关的连接中断" if entry.alive else "网关进程已退出")
+        return True
+
+    def _listen_for_beats(self, client: RpcClient, closed: threading.Event) -> None:
+        """Ask every second, until the connection breaks; the answer comes from the gateway's event thread,
+        through which orders go.
+
+        What is counted is turns without an answer and not seconds: a web that was stopped itself has missed
+        one turn when it wakes.
+        """
+        answered, missed = threading.Event(), 0
+        answered.set()
+        while not closed.wait(BEAT) and not client.closed:
+            if not answered.is_set():
+                missed += 1
+                if missed >= MOST_MISSED and not self.is_frozen:
+                    self._freeze(True)
+                continue
+            missed = 0
+            if self.is_frozen:
+                self._freeze(False)
+            answered.clear()
+            client.ask(ReadStatus(), lambda _answer: answered.set())
+
+    def _freeze(self, is_frozen: bool) -> None:
+        self.is_frozen = is_frozen
+        log.warning("the gateway of %s %s", self.account, "does not answer" if is_frozen else "answers again")
+        self._owner.on_frozen(self.account, FROZEN_TEXT if is_frozen else "")
+
+    def _on_watched(self, answer: Future[Any]) -> None:
+        """In the reader thread: pushes that follow are newer than this snapshot."""
+        if answer.exception() is not None:
+            log.warning("no snapshot of %s: %s", self.account, answer.exception())
+            if self.client is not None:
+                self.client.close()  # who waits for it gets the one of the next connection
+            return
+        self._reported = False
+        self._owner.on_snapshot(self.account, answer.result().payload)
+        self.ready.set()
+
+    def _on_push(self, push: Push) -> None:
+        if push.name == BARS_SAVED:
+            self._owner.recent_bars.saved(self.account, push.symbol)
+        else:
+            self._owner.on_push(self.account, push)
+        self._pushed += 1
+        if self._pushed % PUSHES_PER_TURN == 0:
+            time.sleep(0)
+
+    def _report(self, reason: str) -> None:
+        """Once per loss."""
+        if not self._reported and not self._stopped:
+            self._reported = True
+            log.warning("the gateway of %s is lost: %s", self.account, reason)
+            self._owner.on_lost(self.account, reason)
+
+
+class Gateways:
+    """The web's view of host and gateways. Thread-safe.
+
+    `on_push(account, push)` and `on_snapshot(account, json)` run in the connection's reader thread, in the
+    gateway's order: what is pushed after a snapshot is newer than it. `on_lost(account, reason)` is called
+    once per loss, and once more with NEEDS_LOGIN when the host says that the gateway will not come back.
+    `on_frozen(account, reason)` is called when a gateway that is connected has not answered for some seconds,
+    and with "" when it does again. `pages` says which accounts have a page open. None of them may call back
+    into `call`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_push: Callable[[str, Push], None],
+        on_snapshot: Callable[[str, bytes], None],
+        on_lost: Callable[[str, str], None],
+        on_frozen: Callable[[str, str], None] = lambda _account, _reason: None,
+        pages: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self._pages = pages
+        self._asked: set[str] = set()  # accounts, since the host was last told
+        self.registry = Registry(settings.data_dir)
+        self.recent_bars = RecentBars()
+        self.on_push = on_push
+        self.on_snapshot = on_snapshot
+        self.on_lost = on_lost
+        self.on_frozen = on_frozen
+        order = settings.order_timeout + MARGIN
+        self._login_timeout = settings.login_timeout + LOGIN_MARGIN
+        self._host_limit = settings.login_timeout
+        self._timeouts: dict[type[Any], float] = {
+            PlaceOrder: order,
+            ClosePosition: order,
+            CancelOrder: order,
+            CancelAll: order,
+            AwaitLogin: settings.login_timeout + MARGIN,
+            ListAccounts: HOST_TIMEOUT,
+            ReadBars: 20.0,
+        }
+        self._links: dict[str, Link] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._scout = threading.Thread(target=self._scan_forever, name="gateway-scout", daemon=True)
+
+    def start(self) -> None:
+        """Connect to all living gateways, and to those that come up later."""
+        self._scan()
+        self._scout.start()
+
+    def stop(self) -> None:
+        """Close every connection; gateways go on."""
+        self._stopped.set()
+        with self._lock:
+            links, self._links = list(self._links.values()), {}
+        for link in links:
+            link.stop()
+
+    def accounts(self) -> list[Entry]:
+        """The living gateways."""
+        return self.registry.living("gateway")
+
+    def call(self, account: str, request: AnyRequest, timeout: float | None = None) -> Any:
+        """Ask the account's gateway. Raises what it raised, NeedsLogin, or GatewayDown. Recent bars may be
+        those of a moment ago.
+
+        GatewayDown with `extra["asked"]` True: the request had left, its outcome is unknown. An order is
+        given its deadline here, and is not handed to a gateway that does not answer; a cancel is: it is as
+        good later as now.
+        """
+        if isinstance(request, PlaceOrder | ClosePosition):
+            return self._call(
+                account, msgspec.structs.replace(request, deadline=deadlines.from_now()), timeout
+            )
+        if isinstance(request, ReadBars):
+            wanted = request
+            return self.recent_bars.read(account, wanted, lambda: self._call(account, wanted, timeout))
+        return self._call(account, request, timeout)
+
+    def _call(self, account: str, request: AnyRequest, timeout: float | None) -> Any:
+        if not isinstance(request, ReadStatus | ReadMetrics):  # machines ask for these
+            self._asked.add(account)
+        client = self._client(account)
+        if client is None:
+            raise self._why_not(account)
+        if isinstance(request, PlaceOrder | ClosePosition) and self._is_frozen(account):
+            raise GatewayDown(f"{FROZEN_TEXT}，报单未发出，请稍后再试", code="GATEWAY_FROZEN", asked=False)
+        return client.call(
+            request, self._timeouts.get(type(request), DEFAULT_TIMEOUT) if timeout is None else timeout
+        )
+
+    def request_snapshot(self, account: str) -> None:
+        """Have the account's snapshot handed to `on_snapshot` once more; `on_lost` is called instead when
+        there is no gateway.
+        """
+        self._attach(account).request_snapshot()
+
+    def ask_host(self, request: AnyRequest) -> Any:
+        """What the host answers. Raises what it raised, or GatewayDown (HOST_DOWN when there is no host)."""
+        return self._ask_host(request, self._timeouts.get(type(request), DEFAULT_TIMEOUT))
+
+    def log_in(self, request: LogIn) -> LoggedIn:
+        """Ask the host. Raises LoginRefused, FrontUnreachable, or GatewayDown (HOST_DOWN when there is no
+        host).
+        """
+        self._await_host()
+        reply: LoggedIn = self._ask_host(request, self._login_timeout)
+        self._attach(reply.account).hurry()
+        return reply
+
+    def log_out(self, account: str) -> LoggedOut:
+        """Ask the host to end the account's gateway. Raises NotFound, or GatewayDown (HOST_DOWN when there is
+        no host).
+        """
+        reply: LoggedOut = self._ask_host(LogOut(account), DEFAULT_TIMEOUT)
+        with self._lock:
+            link = self._links.pop(account, None)
+        if link is not None:
+            link.stop()
+        return reply
+
+    # ── for the links
+    # ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def given_up(self, account: str) -> bool:
+        """Whether the host says that nobody will bring this account's gateway back. An absent host says
+        nothing.
+        """
+        if self.registry.find(gateway_name(account)) is not None:
+            return False
+        try:
+            return self._state(account) in ("", NEEDS_LOGIN)
+        except GatewayDown:
+            return False
+
+    def end(self, link: Link, reason: str) -> None:
+        """This link has no reason to go on."""
+        with self._lock:
+            if self._links.get(link.account) is not link:
+                return
+            del self._links[link.account]
+        self.on_lost(link.account, reason)
+
+    # ── inside
+    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _scan_forever(self) -> None:
+        told = time.monotonic()
+        while not self._stopped.wait(SCAN_SECONDS):
+            try:
+                self._scan()
+                if time.monotonic() - told > VISITED_SECONDS:
+                    told = time.monotonic()
+                    self.tell_visited()
+            except Exception:  # the edge of this thread
+                log.exception("looking for gateways failed")
+
+    def tell_visited(self) -> None:
+        """Tell the host which accounts have pages or were asked for: it ends paper ones at which nobody
+        looks.
+        """
+        asked, self._asked = self._asked, set()
+        accounts = sorted(asked | set(self._pages()))
+        if not accounts:
+            return
+        try:
+            self.ask_host(Visited(accounts))
+        except AppError as error:
+            self._asked |= asked
+            log.info("the host was not told who is looked at: %s", error.message)
+
+    def _scan(self) -> None:
+        for entry in self.accounts():
+            self._attach(entry.account)
+
+    def _attach(self, account: str) -> Link:
+        with self._lock:
+            link = self._links.get(account)
+            if link is None:
+                link = Link(account, self)
+                if not self._stopped.is_set():
+                    self._links[account] = link
+                    link.start()
+            return link
+
+    def _client(self, account: str) -> RpcClient | None:
+        """The connection, which a gateway that runs is given a moment for."""
+        with self._lock:
+            link = self._links.get(account)
+        if link is None or not link.ready.is_set():
+            if self.registry.find(gateway_name(account)) is None:
+                return None
+            link = self._attach(account)
+            link.hurry()
+            link.ready.wait(GRACE)
+        return link.client if link.ready.is_set() else None
+
+    def _is_frozen(self, account: str) -> bool:
+        with self._lock:
+            link = self._links.get(account)
+        return link is not None and link.is_frozen
+
+    def _why_not(self, account: str) -> AppError:
+        entry = self.registry.find(gateway_name(account))
+        if entry is not None and entry.protocol != PROTOCOL:
+            return other_version("账户的网关")
+        if entry is not None:
+            return GatewayDown("账户的网关没有应答，请稍后重试", asked=False)
+        try:
+            state = self._state(account)
+        except GatewayDown:
+            state = NEEDS_LOGIN  # neither host nor gateway: the password went with them
+        if state in ("", NEEDS_LOGIN):
+            return NeedsLogin("账户的网关已退出，请重新登录")
+        return GatewayDown("账户的网关正在重启，请稍后重试", asked=False)
+
+    def _state(self, account: str) -> str:
+        """What the host says of the account; empty when it does not know it. Raises GatewayDown without a
+        host.
+        """
+        accounts: Accounts = self.ask_host(ListAccounts())
+        return next((known.state for known in accounts.accounts if known.account == account), "")
+
+    def _await_host(self) -> None:
+        """A host that is just being started, or started again, is waited for: who logs in would only try once
+        more. With a MongoDB that does not answer it takes some seconds.
+        """
+        deadline = time.monotonic() + self._host_limit
+        while self.registry.find("host") is None and time.monotonic() < deadline:
+            if self._stopped.wait(0.05):
+                return
+
+    def _ask_host(self, request: AnyRequest, timeout: float) -> Any:
+        entry = self.registry.find("host")
+        if entry is None or not entry.address:
+            raise GatewayDown("网关管理进程未运行，请稍后重试", code="HOST_DOWN", asked=False)
+        if entry.protocol != PROTOCOL:
+            raise other_version("网关管理进程")
+        try:
+            client = RpcClient(entry.address, timeout=CONNECT_TIMEOUT)
+        except OSError as error:
+            raise GatewayDown("网关管理进程没有应答，请稍后重试", code="HOST_DOWN", asked=False) from error
+        try:
+            return client.call(request, timeout)
+        finally:
+            client.close()
+
+
+def gateway_name(account: str) -> str:
+    """The registry's name of an account's gateway."""
+    return f"gateway-{account}"

@@ -1,0 +1,559 @@
+"""What processes say to each other, typed. Both ends import this and nothing else of each other.
+
+Commands are imperative, replies are facts. JSON that a page will get is encoded once, where it arises, and
+travels as bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from app.model.store import Bar
+
+
+class Message(msgspec.Struct, tag=True, tag_field="kind"):
+    """Base of every request and reply; the class name is the tag on the wire."""
+
+
+# ── asked of the host
+# ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class LogIn(Message):
+    """Start the account's gateway and log it in, or check the password of one that is logged in.
+
+    Reply: LoggedIn. Errors: LoginRefused (counter's id and text), FrontUnreachable.
+    """
+
+    interface: str
+    brokerid: str
+    userid: str
+    password: str
+    auth_code: str = ""
+    appid: str = ""
+    td_address: str = ""
+    md_address: str = ""
+    new_password: str = ""  # to be set at the counter, in place of `password`
+    front: str = ""  # the name of a listed broker: its addresses, whatever the two above say
+
+
+class Visited(Message):
+    """These accounts have a page open, or were asked for, since this web last said so. Reply: Done."""
+
+    accounts: list[str]
+
+
+class LogOut(Message):
+    """End the account's gateway. Reply: LoggedOut. Errors: NotFound when it is not logged in."""
+
+    account: str
+
+
+class ListAccounts(Message):
+    """Reply: Accounts, all that the host watches."""
+
+
+class ShutDown(Message):
+    """End this process and everything below it. Reply: Done, then the process ends."""
+
+
+# ── asked of the host: strategies
+# ────────────────────────────────────────────────────────────────────────────────────
+
+
+class ListStrategies(Message):
+    """Reply: Json `[row, …]`, the account's files and the shared ones, and what it makes of them, by name;
+    with `name` that one's row alone, which then has `versions` too. Errors: NotFound.
+    """
+
+    account: str
+    name: str = ""
+
+
+class StartStrategy(Message):
+    """Run the strategy's file as it stands now. Reply: Done once it runs, with a `note` where it runs already
+    or still starts.
+
+    Errors: NotFound, BadInput (broken file), NeedsLogin or NotReady (no gateway), StrategyFailed (it ended
+    while it started).
+    """
+
+    account: str
+    name: str
+
+
+class StopStrategy(Message):
+    """End it, within 2 s whatever it does. Reply: Done, with a `note` where it did not run. Errors:
+    NotFound.
+    """
+
+    account: str
+    name: str
+
+
+class RestartStrategy(Message):
+    """Stop it and run the file as it stands now. Reply and errors: as of StartStrategy."""
+
+    account: str
+    name: str
+
+
+class DeleteStrategy(Message):
+    """Remove the file; its versions stay. Reply: Done, with a `note` where a shared one of that name is seen
+    now.
+
+    Errors: NotFound, StrategyRuns, NotAllowed (a shared file, and there are other accounts), BadInput (no
+    file that could be removed).
+    """
+
+    account: str
+    name: str
+
+
+class SaveCode(Message):
+    """Make this text the newest version of the account's strategy. Reply: CodeSaved. Errors: BadCode,
+    BadInput (too many); what was stored stays then.
+    """
+
+    account: str
+    text: str
+
+
+class ReadCode(Message):
+    """Reply: Json `{name: source}`, of the file or of an earlier version. Errors: NotFound, BadInput
+    (unreadable file).
+    """
+
+    name: str
+    version: int = 0
+    account: str = (
+        ""  # whose; a web of before accounts had folders of their own says none, and is answered NotFound
+    )
+
+
+class ReadStrategyLog(Message):
+    """Reply: Json `{"lines": [{created, levelname, message}, …], "before": cursor}`, newest first; the next
+    page is before `cursor`, which is empty at the end. Errors: NotFound, BadInput (a cursor that was none).
+    """
+
+    account: str
+    name: str
+    before: str = ""
+    limit: int = 100
+
+
+# ── asked of a gateway
+# ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class AwaitLogin(Message):
+    """Reply: Done once the account is ready, at the latest after `timeout` seconds. Errors: LoginRefused,
+    FrontUnreachable.
+    """
+
+    timeout: float
+
+
+class ChangePassword(Message):
+    """Change the account's password at its counter. Reply: Done. Errors: LoginRefused (old password, or the
+    counter's refusal), NotReady, BadInput for an interface whose passwords are not changed here.
+    """
+
+    old: str
+    new: str
+
+
+class ReadSettlement(Message):
+    """Reply: Json `{"day", "text"}`: the settlement statement of `day` (YYYYMMDD), or the newest. Errors:
+    NotFound, NotReady.
+    """
+
+    day: str = ""
+
+
+class ConfirmSettlement(Message):
+    """Accept the newest statement at the counter. Reply: Done. Errors: NotReady, OrderRefused (the counter's
+    id and text).
+    """
+
+
+class CheckPassword(Message):
+    """Reply: Done when this is the account's password and these are its fronts. Errors: LoginRefused."""
+
+    password: str
+    td_address: str = ""
+    md_address: str = ""
+
+
+class Watch(Message):
+    """From now on push me this account's events. Reply: Json of the snapshot, from the same cut as the first
+    push.
+
+    Snapshot: `{"seq", "account", "position", "active_order", "order", "trade", "contract", "status"}`, each
+    value the data of the event of that name, and `strategy`, a list of such events.
+    """
+
+
+class ReadLists(Message):
+    """Reply: Json `{position_list, active_order_list, trade_list, order_list, log_history, as_of}`; `as_of`:
+    when the lists were so, "" while they are of now.
+    """
+
+
+class PlaceOrder(Message):
+    """Reply: OrderOutcome. Errors: BadInput, NotReady (nothing was sent). A refusal is an outcome, not an
+    error.
+    """
+
+    local_symbol: str
+    direction: str  # long short
+    offset: str  # open close closetoday closeyesterday
+    type: str  # limit market fak fok
+    price: float
+    volume: int
+    client_order_id: str = ""
+    strategy: str = ""  # who sends it, "" for a page; that of a joined connection wins
+    wait: bool = True  # False: the answer comes as soon as it has left, with state sent
+    deadline: float = (
+        0.0  # of app/wire/deadlines.py: later it is not sent; 0: whenever the gateway gets to it
+    )
+
+
+class CancelOrder(Message):
+    """Reply: Done once the cancel is confirmed or has left. Errors: NotFound (not this account's),
+    OrderRefused (CTP_26…).
+    """
+
+    order_id: str
+    local_symbol: str = ""
+    wait: bool = True  # False: the answer comes as soon as it has left
+
+
+class CancelAll(Message):
+    """Reply: Counted, how many cancels left."""
+
+
+class ClosePosition(Message):
+    """Close `volume` lots of the position, split by CLOSE_PATTERN. Reply: CloseOutcome. Errors: BadInput,
+    OrderRefused.
+    """
+
+    local_symbol: str
+    direction: str  # long or short, of the position
+    volume: int
+    deadline: float = 0.0  # as of PlaceOrder, of each leg
+
+
+class Subscribe(Message):
+    """All or none. Reply: Symbols (local symbols). Errors: BadInput with the unknown ones."""
+
+    symbols: list[str]
+
+
+class Unsubscribe(Message):
+    """Reply: Symbols."""
+
+    symbols: list[str]
+
+
+class PushContracts(Message):
+    """Push `contract`, the sorted list of local symbols. Reply: Counted."""
+
+
+class DescribeContract(Message):
+    """Reply: Json, the contract's details as a flat object. Errors: NotFound."""
+
+    symbol: str
+
+
+class ReadBars(Message):
+    """Reply: Json `[[ms, open, high, low, close, volume], …]`, oldest first: those that begin in the range,
+    each whole.
+
+    `start` and `end` are epoch milliseconds, `end` exclusive, 0 for none; with `limit` the newest that many
+    of the range. Neither `start` nor `limit`: the last 3 days. `cut`: of app/lib/bars.py's CUTS. Bars of 1d
+    have their trading day behind. Errors: BadInput (unknown contract, interval or cut).
+    """
+
+    local_symbol: str
+    interval: str = "1m"
+    start: int = 0
+    end: int = 0
+    limit: int = 0
+    cut: str = "session"
+
+
+class SaveBars(Message):
+    """Keep 1-minute bars of one contract, in place of those of the same minutes. Reply: Counted, with
+    `waiting`. Errors: BadInput.
+    """
+
+    local_symbol: str  # with its exchange
+    bars: list[Bar]
+
+
+class ReadConfig(Message):
+    """Reply: Json, the eight keys."""
+
+
+class WriteConfig(Message):
+    """All or nothing; in force when the reply comes. Reply: Done. Errors: BadInput naming the key."""
+
+    values: dict[str, Any]
+
+
+class ReadEvents(Message):
+    """Reply: Json `{"seq": newest, "events": [{"seq", "event": "order_update"|"trade_update", "data": row},
+    …]}` above `since`.
+    """
+
+    since: int
+    limit: int = 1000
+
+
+class ReadMetrics(Message):
+    """Reply: Json, a list of Figure (app/wire/figures.py): what this gateway has counted."""
+
+
+class ReadStatus(Message):
+    """Reply: Json, the data of the `status` event."""
+
+
+class StrategyChanged(Message):
+    """From the host: push `strategy` with this payload to the account's pages. Reply: Done."""
+
+    name: str
+    payload: bytes
+    deleted: bool = False
+
+
+# ── asked of a gateway by and for strategies
+# ─────────────────────────────────────────────────────────────────────────
+
+
+class JoinStrategy(Message):
+    """This connection is the strategy's from now on. Reply: StrategyState, from the same cut as the first
+    push that follows.
+
+    Pushes to a strategy are `tick` `bar` `order` `trade` `position` `account` `contract` (msgpack of the
+    entity, app/bee/entities.py), `book` (`{"positions", "account"}`, before the order or trade that changed
+    it), `day`, `config`, `fronts`. Errors: NotReady; NotAllowed where the secret is not that of this
+    account's strategy of that name (app/gateway/strategies/door.py).
+    """
+
+    name: str
+    version: int = 0
+    secret: str = ""
+    protocol: int = 1  # of the strategy's process: registry.PROTOCOL
+
+
+class WatchTicks(Message):
+    """Which contracts the joined strategy hears ticks and bars of: these local symbols, or all (None). Reply:
+    Done.
+    """
+
+    symbols: list[str] | None
+
+
+class FindOrder(Message):
+    """What became of an order whose answer its strategy never had. Reply: OrderOutcome as things are now,
+    without waiting.
+
+    Errors: NotFound: it was not sent, nor will it be, if the connection that it was asked for on is gone.
+    """
+
+    client_order_id: str
+
+
+class StrategySaid(Message):
+    """A line of a strategy, for the page's log. Reply: Done."""
+
+    name: str
+    level: str  # INFO ERROR DEBUG WARNING
+    created: str  # YYYY-MM-DD HH:MM:SS, exchange time
+    message: str
+
+
+class ReadStrategy(Message):
+    """Reply: Json `{"name", "orders", "trades", "positions", "profit", "limits"}`: what this strategy alone
+    has and did.
+
+    Orders and trades are the day's rows; positions its lots, first in first out; profit in yuan since it
+    first traded.
+    """
+
+    name: str
+
+
+class SetStrategyLimits(Message):
+    """What the strategy may do at most; a key that is left out is not limited. Reply: Done. Errors: BadInput
+    naming the key.
+
+    `{"contracts": [local symbols], "max_order_volume", "max_position" (lots per contract),
+    "max_orders_per_minute"}`.
+    """
+
+    name: str
+    limits: dict[str, Any]
+
+
+# ── replies
+# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Done(Message):
+    """It has happened."""
+
+    note: str = ""
+
+
+class Counted(Message):
+    count: int
+    waiting: int = 0  # rows that are not at MongoDB yet
+    note: str = ""  # what else is to be said of them
+
+
+class Symbols(Message):
+    symbols: list[str]
+
+
+class Json(Message):
+    """Encoded where it arose; spliced into the envelope as it is."""
+
+    payload: bytes
+
+
+class LoggedIn(Message):
+    account: str  # the account's key, e.g. sim-9999-demo: names its gateway, its room and its files
+    fresh: bool  # the account was not logged in before: it is a new session
+
+
+class LoggedOut(Message):
+    working_orders: int
+
+
+class CodeSaved(Message):
+    name: str
+    version: int
+    running: bool  # it runs with an earlier version until it is restarted
+
+
+class AccountInfo(Message):
+    account: str
+    interface: str
+    brokerid: str
+    userid: str
+    state: str  # starting ready restarting needs_login
+    pid: int = 0
+    address: str = ""
+
+
+class Accounts(Message):
+    accounts: list[AccountInfo]
+
+
+class OrderOutcome(Message):
+    """What became of an order by the time of the answer."""
+
+    order_id: str
+    # accepted, refused, sent (nobody waited), unknown (sent, no word from the counter in time: never to be
+    # reported as failed)
+    state: str
+    code: str = ""  # CTP_31, EXCHANGE_REJECT, NEVER_SENT, ORDER_STATE_UNKNOWN
+    message: str = ""
+    status: str = ""  # the order's as its row has it, with `accepted`
+    traded: float = 0  # lots, by then
+    order: bytes = b""  # for a strategy: msgpack of its entity (app/bee/entities.py) ...
+    book: bytes = b""  # ... and of the Book that counts its freeze, both as they are at the answer
+
+
+class StrategyState(Message):
+    """The account as a strategy finds it: msgpack of app/gateway/entities.State."""
+
+    payload: bytes
+
+
+class CloseOutcome(Message):
+    outcomes: list[OrderOutcome]
+
+
+AnyRequest = (
+    LogIn
+    | LogOut
+    | Visited
+    | ListAccounts
+    | ShutDown
+    | ListStrategies
+    | StartStrategy
+    | StopStrategy
+    | RestartStrategy
+    | DeleteStrategy
+    | SaveCode
+    | ReadCode
+    | ReadStrategyLog
+    | AwaitLogin
+    | ChangePassword
+    | CheckPassword
+    | ConfirmSettlement
+    | ReadSettlement
+    | Watch
+    | ReadLists
+    | PlaceOrder
+    | CancelOrder
+    | CancelAll
+    | ClosePosition
+    | Subscribe
+    | Unsubscribe
+    | PushContracts
+    | DescribeContract
+    | ReadBars
+    | SaveBars
+    | ReadConfig
+    | WriteConfig
+    | ReadEvents
+    | ReadMetrics
+    | ReadStatus
+    | StrategyChanged
+    | JoinStrategy
+    | WatchTicks
+    | FindOrder
+    | StrategySaid
+    | ReadStrategy
+    | SetStrategyLimits
+)
+AnyReply = (
+    Done
+    | Counted
+    | Symbols
+    | Json
+    | LoggedIn
+    | LoggedOut
+    | CodeSaved
+    | Accounts
+    | OrderOutcome
+    | CloseOutcome
+    | StrategyState
+)
+
+
+class Push(msgspec.Struct, tag=True, array_like=True, frozen=True):
+    """One event of one account on its way to the pages.
+
+    `name` is the Socket.IO event, `payload` its JSON, encoded once. `symbol` is set on ticks and bars alone:
+    it is what subscriptions filter by. Ticks conflate per contract wherever they wait, everything else is
+    never dropped.
+    """
+
+    name: str
+    payload: bytes
+    symbol: str = ""
+
+
+BARS_SAVED = "bars_saved"
+"""The name of a push that is for the webs themselves: bars of its `symbol` have been saved, /bar has others
+now.
+
+Its payload is `{}`: a web of before there was this push hands it on to its pages.
+"""

@@ -1,0 +1,1 @@
+"""What tests are written with: waiting, commands, a Socket.IO client, recordings."""

@@ -1,0 +1,211 @@
+"""Whether a strategy may run, and what it finds around it: every setting, with bubblewrap and without."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.gateway.strategies import door
+from app.host import containment, left_behind
+from app.host.containment import Containment
+from app.lib.errors import NotAllowed
+from app.process import child as process
+from app.process.child import Process
+from app.settings import Settings
+from app.workshop import sandbox, syscalls
+from tests.support.confinement import confined
+from tests.support.waiting import eventually
+
+ORIGINS = ["https://example.com"]
+
+
+def made(tmp_path: Path, **settings: Any) -> Containment:
+    return Containment(
+        Settings(data_dir=tmp_path / "data", strategies_dir=tmp_path / "strategies", **settings)
+    )
+
+
+@pytest.fixture
+def no_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containment.shutil, "which", lambda _name: None)
+
+
+@confined
+@pytest.mark.parametrize("how", ["auto", "contained"])
+@pytest.mark.parametrize("public", [False, True])
+def test_where_there_is_bubblewrap_a_strategy_is_contained(tmp_path: Path, how: Any, public: bool) -> None:
+    here = made(tmp_path, strategies=how, public=public, origins=ORIGINS)
+    assert here.check() is True
+    assert here.said() == (True, f"关在 bubblewrap 里，{'不能' if public else '可以'}访问网络")
+
+
+@pytest.mark.parametrize(
+    ("how", "public"),
+    [("auto", True), ("contained", False), ("contained", True), ("off", False), ("off", True)],
+)
+def test_without_it_none_runs_for_others_nor_where_it_is_asked_for(
+    tmp_path: Path, how: Any, public: bool, no_bubblewrap: None
+) -> None:
+    here = made(tmp_path, strategies=how, public=public, origins=ORIGINS)
+    with pytest.raises(NotAllowed) as refused:
+        here.check()
+    assert refused.value.code == "STRATEGIES_OFF"
+    assert "bubblewrap" in refused.value.message or how == "off"
+    assert here.said() == (how == "off", refused.value.message)
+
+
+@pytest.mark.parametrize(("how", "public"), [("auto", False), ("uncontained", False), ("uncontained", True)])
+def test_without_it_one_runs_at_home_or_where_that_is_wanted_and_doctor_warns(
+    tmp_path: Path, how: Any, public: bool, no_bubblewrap: None
+) -> None:
+    here = made(tmp_path, strategies=how, public=public, origins=ORIGINS)
+    assert here.check() is False
+    well, text = here.said()
+    assert not well
+    assert "没有关住" in text
+
+
+@pytest.mark.parametrize("contained", [True, False])
+def test_nothing_of_ours_is_in_a_strategys_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contained: bool
+) -> None:
+    for name in ("MONGO_URI", "CTPBEE_BACKEND_METRICS_TOKEN", "CTPBEE_BACKEND_CONFIG", "SOURCE_MONGO_URI"):
+        monkeypatch.setenv(name, "the secret")
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    here = made(tmp_path, mongo_uri="mongodb://a:secret@b/", metrics_token="the secret")
+    environment = here.environment(tmp_path, contained)
+    assert not [name for name, value in environment.items() if "secret" in value]
+    assert environment["CTPBEE_BACKEND_DATA_DIR"] == str(tmp_path / "data")
+    assert environment["https_proxy"] == "http://proxy:3128"
+    assert Settings.load(environment={**environment}).data_dir == tmp_path / "data"
+
+
+def test_each_strategy_of_each_account_has_a_secret_of_its_own_that_stays(tmp_path: Path) -> None:
+    secrets = [door.secret(tmp_path, account, name) for account in ("a", "b") for name in ("x", "y")]
+    assert len(set(secrets)) == 4
+    assert secrets[0] == door.secret(tmp_path, "a", "x")
+    assert (tmp_path / door.KEY).stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [door.KEY]
+
+
+def test_a_filter_is_known_for_the_machines_that_servers_are(tmp_path: Path) -> None:
+    assert all(
+        len(syscalls.program(machine)) % 8 == 0 and syscalls.program(machine)
+        for machine in ("x86_64", "aarch64")
+    )
+    assert syscalls.program("riscv64") == b""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda path: os.mkfifo(path), lambda path: path.symlink_to("/etc/hostname"), lambda path: path.mkdir()],
+)
+def test_what_a_strategy_left_in_place_of_a_file_is_not_followed_nor_waited_for(
+    tmp_path: Path, make: Any
+) -> None:
+    make(tmp_path / "error.json")
+    with pytest.raises(OSError):
+        left_behind.opened(tmp_path / "error.json")
+
+
+# ── in a cage
+# ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def caged(tmp_path: Path, text: str, **settings: Any) -> Process:
+    here = made(tmp_path, **settings)
+    assert here.check()
+    folder = tmp_path / "data" / "accounts" / "a" / "strategies" / "x"
+    folder.mkdir(parents=True)
+    command = [sandbox.python(), "-c", text]
+    return process.start(
+        command, here._settings, "x", environment=here.environment(folder, True), cage=here.cage(folder, [])
+    )
+
+
+@confined
+@pytest.mark.parametrize(
+    ("text", "code"), [("raise SystemExit(5)", 5), ("import ctypes\nctypes.string_at(0)", -11), ("1 / 0", 1)]
+)
+def test_how_it_ended_is_told_as_without_a_cage(tmp_path: Path, text: str, code: int) -> None:
+    running = caged(tmp_path, text)
+    assert running.wait(10)
+    assert running.exit_code == code
+
+
+@confined
+def test_the_process_is_the_one_inside_and_hears_that_it_is_to_end(tmp_path: Path) -> None:
+    text = """
+import os, signal, sys, time
+def end(*_):
+    open(os.environ["HOME"] + "/heard", "w")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+open(os.environ["HOME"] + "/there", "w")
+time.sleep(60)
+"""
+    running = caged(tmp_path, text)
+    folder = tmp_path / "data" / "accounts" / "a" / "strategies" / "x"
+    eventually((folder / "there").exists, "it runs")
+    assert os.getsid(running.pid) == running.pid
+    assert "python" in psutil.Process(running.pid).name()
+    running.terminate()
+    assert running.wait(5)
+    assert running.exit_code == 0
+    assert (folder / "heard").exists()
+
+
+@confined
+def test_killed_from_outside_nothing_of_it_is_left(tmp_path: Path) -> None:
+    running = caged(
+        tmp_path, "import os, time\nos.fork()\nos.setsid() if os.getpid() > 1 else None\ntime.sleep(60)"
+    )
+    outside = eventually(
+        lambda: len(psutil.Process(running.pid).children()) == 1 and psutil.Process(running.pid).children(),
+        "it has a child",
+    )
+    running.kill()
+    assert running.wait(5)
+    assert running.exit_code == -9
+    eventually(
+        lambda: not outside[0].is_running() or outside[0].status() == psutil.STATUS_ZOMBIE,
+        "its child has ended too",
+    )
+
+
+@confined
+@pytest.mark.parametrize("network", ["on", "off"])
+def test_the_network_is_there_where_it_may_be_and_what_may_be_read_but_nothing_of_ours(
+    tmp_path: Path, network: Any
+) -> None:
+    (tmp_path / "quotes.csv").write_text("1,2")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "secret.key").write_text("the secret")
+    text = f"""
+import os, socket
+from pathlib import Path
+folder = Path({str(tmp_path)!r})
+with open(os.environ["HOME"] + "/facts", "w") as out:
+    print((folder / "quotes.csv").read_text(), (folder / "data" / "secret.key").exists(), file=out)
+    try:
+        (folder / "quotes.csv").write_text("3,4")
+    except OSError as error:
+        print(error.errno, file=out)
+    try:
+        socket.create_connection(("127.0.0.1", int(PORT)), 1)
+        print("through", file=out)
+    except OSError:
+        print("closed", file=out)
+"""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        text = text.replace("PORT", str(listener.getsockname()[1]))
+        running = caged(tmp_path, text, strategy_network=network, strategy_paths=[tmp_path])
+        assert running.wait(10)
+        assert running.exit_code == 0
+    facts = (tmp_path / "data" / "accounts" / "a" / "strategies" / "x" / "facts").read_text().splitlines()
+    assert facts == ["1,2 False", "30", "through" if network == "on" else "closed"]

@@ -1,0 +1,102 @@
+"""Calls over a channel whose other end is about to end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.lib.errors import GatewayDown
+from app.wire import channel
+from app.wire.channel import Connection
+from app.wire.messages import Done, ShutDown
+from app.wire.rpc import Last, RpcClient, RpcServer
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Any:
+    servers: list[RpcServer] = []
+
+    def start(handle: Callable[[Connection, Any], Any]) -> RpcServer:
+        servers.append(RpcServer(channel.new_address(tmp_path, "peer.sock"), handle))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close(0.0)
+
+
+def test_the_last_answer_is_there_although_the_end_closes_every_connection_at_once(serve: Any) -> None:
+    ended = threading.Event()
+
+    def end() -> None:
+        server.close(0.0)  # the main thread may be this fast
+        ended.set()
+
+    server = serve(lambda _connection, _request: Last(Done(), end))
+    client = RpcClient(server.address)
+    assert client.call(ShutDown(), 5.0) == Done()
+    assert ended.wait(5.0)
+    eventually(lambda: client.closed, "the end was begun")
+
+
+def test_the_end_does_not_begin_before_the_answer_has_left(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, may_write, ended = threading.Event(), threading.Event(), threading.Event()
+    server = serve(lambda _connection, _request: Last(Done(), ended.set))
+    client = RpcClient(server.address)
+    eventually(lambda: server._server._connections, "the connection is taken")
+    (connection,) = server._server._connections
+    plain = connection._sock
+
+    class Slow:
+        def sendall(self, data: bytes) -> None:
+            written.set()
+            assert may_write.wait(5.0)
+            plain.sendall(data)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(plain, name)
+
+    connection._sock = Slow()
+    answer: Future[Any] = Future()
+    client.ask(ShutDown(), lambda future: answer.set_result(future.result()))
+    assert written.wait(5.0)
+    assert not ended.wait(0.05)
+    may_write.set()
+    assert answer.result(5.0) == Done()
+    assert ended.wait(5.0)
+
+
+def test_an_answer_that_comes_when_nobody_waits_for_it_any_more_is_heard_by_who_wants_it(serve: Any) -> None:
+    """An order's: who gave up waiting has to learn what became of it."""
+    answer: Future[Any] = Future()
+    server = serve(lambda _connection, _request: answer)
+    client = RpcClient(server.address)
+    heard: list[Any] = []
+    with pytest.raises(GatewayDown) as error:
+        client.call(ShutDown(), 0.01, lambda late: heard.append(late.result()))
+    assert error.value.extra["asked"] is True
+    assert heard == []
+    answer.set_result(Done("late"))
+    eventually(lambda: heard == [Done("late")], "the late answer is heard")
+    assert client._waiting == {}
+
+
+def test_who_waited_in_vain_hears_of_the_end_of_the_connection_too(serve: Any) -> None:
+    server = serve(lambda _connection, _request: Future())
+    client = RpcClient(server.address)
+    heard: list[Any] = []
+    with pytest.raises(GatewayDown):
+        client.call(ShutDown(), 0.01, lambda late: heard.append(late.exception()))
+    client.close()
+    eventually(lambda: heard, "it is heard")
+    assert isinstance(heard[0], GatewayDown)
+    assert heard[0].extra["asked"] is True
