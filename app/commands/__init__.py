@@ -1,3 +1,1 @@
-"""Data that comes in and goes out by command: bars of files and of the reference's MongoDB, and whole
-servers. The command's process.
-"""
+"""The commands of run.py, each in a file of its name. A command's own process."""

@@ -1,3 +1,1 @@
-"""Processes and what runs between them: host, gateway, the channel, the messages, the interfaces to
-counters.
-"""
+"""The gateway: one process for each account that is logged in, with the only link to its counter."""
