@@ -18,7 +18,7 @@ import threading
 import msgspec
 
 from app import logs
-from app.gateway.gateway import Login, Service
+from app.gateway.gateway import Service
 from app.gateway.logbook import Secret
 from app.lib import calendar
 from app.lib.errors import AppError
@@ -26,6 +26,7 @@ from app.model import open_store
 from app.process.end_signal import EndSignal
 from app.process.private import hide_memory, keep_to_itself
 from app.settings import Settings
+from app.wire.messages import Login
 
 END_LIMIT = 1.0
 """Seconds that the event thread gets to finish what it is doing; a hung native library must not keep the

@@ -65,6 +65,7 @@ from app.wire import channel
 from app.wire.channel import Connection
 from app.wire.messages import (
     BARS_SAVED,
+    EXIT_LOGIN_REFUSED,
     AnyReply,
     AnyRequest,
     AwaitLogin,
@@ -80,6 +81,7 @@ from app.wire.messages import (
     FindOrder,
     JoinStrategy,
     Json,
+    Login,
     OrderOutcome,
     PlaceOrder,
     PushContracts,
@@ -119,31 +121,8 @@ REFUSED_LINGER = 10.0
 """How long a refused gateway stays to tell who asks; whoever started it asks as soon as it listens."""
 LOADING_LIMIT = 5.0
 """How long a call waits for lists that are loading."""
-EXIT_LOGIN_REFUSED = 3
 
 log = logging.getLogger("account")
-
-
-class Login(msgspec.Struct, forbid_unknown_fields=True):
-    """The one line on stdin: whose gateway this is. The password lives here and nowhere else."""
-
-    account: str
-    interface: str
-    brokerid: str
-    userid: str
-    password: str
-    auth_code: str = ""
-    appid: str = ""
-    td_address: str = ""
-    md_address: str = ""
-    counter_address: str = ""
-    new_password: str = ""  # to be set at this login
-    password_taken: bool = (
-        False  # the counter has taken this password before: the host starts the gateway again
-    )
-
-    def __repr__(self) -> str:
-        return f"Login({self.account})"
 
 
 def kind_of_hours(interface: str, settings: Settings) -> Literal["always", "exchange", "open"]:

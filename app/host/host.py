@@ -47,6 +47,7 @@ from app.settings import FRONTS_UNSET, Settings
 from app.wire import channel
 from app.wire.channel import Connection
 from app.wire.messages import (
+    EXIT_LOGIN_REFUSED,
     AccountInfo,
     Accounts,
     AnyReply,
@@ -77,7 +78,6 @@ from app.wire.rpc import Last, RpcClient, RpcServer
 
 GATEWAY = (sys.executable, "-m", "app.gateway")
 COUNTER = (sys.executable, "-m", "app.counter")
-EXIT_LOGIN_REFUSED = 3  # of a gateway: never to be started again with the same password
 START_LIMIT = 30.0  # seconds a child may take until it listens; imports on a busy machine take most of it
 LOOK_EVERY = 0.2
 ADOPT_EVERY = 5  # looks

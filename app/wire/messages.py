@@ -144,6 +144,35 @@ class ReadStrategyLog(Message):
     limit: int = 100
 
 
+# ── how a gateway begins and ends
+# ─────────────────────────────────────────────────────────────────────────────────────
+
+EXIT_LOGIN_REFUSED = 3
+"""A gateway's exit code: the counter refused the login. It is never started again with the same password."""
+
+
+class Login(msgspec.Struct, forbid_unknown_fields=True):
+    """The one line that the host writes to a gateway's stdin: whose gateway it is. The gateway has the password
+    from here and from nowhere else.
+    """
+
+    account: str
+    interface: str
+    brokerid: str
+    userid: str
+    password: str
+    auth_code: str = ""
+    appid: str = ""
+    td_address: str = ""
+    md_address: str = ""
+    counter_address: str = ""
+    new_password: str = ""  # to be set at this login
+    password_taken: bool = False  # the counter has taken this one before: the host starts the gateway again
+
+    def __repr__(self) -> str:
+        return f"Login({self.account})"
+
+
 # ── asked of a gateway
 # ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -8,10 +8,11 @@ import threading
 from pathlib import Path
 
 from app.gateway.app import BackendApp
-from app.gateway.gateway import Login, Service
+from app.gateway.gateway import Service
 from app.model import open_store
 from app.settings import Settings
 from app.wire.frames import DepthField
+from app.wire.messages import Login
 from app.wire.registry import Registry
 from benchmarks.parts.stage import until
 

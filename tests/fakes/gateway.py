@@ -20,7 +20,16 @@ import orjson
 from app.lib.errors import BadInput, FrontUnreachable, LoginRefused
 from app.settings import Settings
 from app.wire import channel
-from app.wire.messages import AwaitLogin, CheckPassword, Done, Json, ReadLists, ShutDown, StrategyChanged
+from app.wire.messages import (
+    EXIT_LOGIN_REFUSED,
+    AwaitLogin,
+    CheckPassword,
+    Done,
+    Json,
+    ReadLists,
+    ShutDown,
+    StrategyChanged,
+)
 from app.wire.registry import PROTOCOL, Registry
 from app.wire.rpc import RpcServer
 
@@ -95,7 +104,7 @@ def main() -> None:
     try:
         if refused:
             left.wait(10)
-            sys.exit(3)
+            sys.exit(EXIT_LOGIN_REFUSED)
         ended.wait()
     finally:
         server.close()

@@ -19,7 +19,7 @@ import run
 from app import data_dir
 from app.commands import backup
 from app.commands import export as moving
-from app.gateway.gateway import Login, Service
+from app.gateway.gateway import Service
 from app.gateway.identity import Identity, account_of
 from app.interfaces.ctp import link as native
 from app.interfaces.ctp import preflight as checks
@@ -28,7 +28,7 @@ from app.lib.errors import AppError, LoginRefused
 from app.model import open_store
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
-from app.wire.messages import CheckPassword
+from app.wire.messages import CheckPassword, Login
 from app.wire.registry import account_key, old_account_key
 from app.wire.rpc import RpcClient
 from tests.fakes.native import Desk

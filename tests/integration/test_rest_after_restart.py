@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.gateway.gateway import Login, Service
+from app.gateway.gateway import Service
 from app.interfaces.ctp import link as native
 from app.interfaces.ctp import preflight as checks
 from app.lib.calendar import SHANGHAI
@@ -24,6 +24,7 @@ from app.wire.messages import (
     AwaitLogin,
     DescribeContract,
     JoinStrategy,
+    Login,
     PlaceOrder,
     PushContracts,
     ReadLists,
