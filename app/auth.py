@@ -26,6 +26,7 @@ from flask import g, request
 
 from app.global_var import G
 from app.lib.errors import AuthCodeWrong, BadInput, SettingsError, TokenError
+from app.lib.program import command
 from app.model.sessions import Sessions
 from app.model.store import Store
 
@@ -195,7 +196,7 @@ class AuthorizationCode:
         """Raises AuthCodeWrong. A public server takes no code at all before it has one of its own."""
         if self._public and self.is_default:
             raise AuthCodeWrong(
-                "对外服务须先设置授权码，请在服务器上运行：python run.py auth-code", code="AUTH_CODE_UNSET"
+                f"对外服务须先设置授权码，请在服务器上运行：{command('auth-code')}", code="AUTH_CODE_UNSET"
             )
         if not self._is_ours(code):
             raise AuthCodeWrong("授权码错误")

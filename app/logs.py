@@ -1,5 +1,5 @@
-"""Logging of every process: a rotating file `<data>/logs/<name>.log`, and the console where somebody looks at
-it. Any process.
+"""Logging of every process: a rotating file `<data>/logs/<name>.log`, and warnings on the console where
+somebody looks at it. Any process. Times of plain lines are exchange time, and say so: `+08:00`.
 
 With the setting `log_to = "stdout"` there are no files: every process writes to its stdout, which those that
 we start share with us. `log_format = "json"` makes each line one object. A line that is written while a
@@ -35,6 +35,7 @@ from app.settings import Settings
 
 MAX_BYTES = 10 * 1024 * 1024
 BACKUPS = 5
+UTC_PLUS_8 = 8 * 3600  # seconds
 FORMAT = "%(asctime)s %(levelname)s %(name)s [%(threadName)s%(request)s] %(message)s"
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -60,7 +61,14 @@ _SECRET_NAMES = (
 
 
 class MaskingFormatter(logging.Formatter):
-    """The usual line, with secrets masked, those in tracebacks too."""
+    """The usual line at exchange time, with secrets masked, those in tracebacks too."""
+
+    default_msec_format = "%s,%03d+08:00"
+
+    @staticmethod
+    def converter(seconds: float | None) -> time.struct_time:
+        """China has had no daylight saving time since 1991."""
+        return time.gmtime((time.time() if seconds is None else seconds) + UTC_PLUS_8)
 
     def format(self, record: logging.LogRecord) -> str:
         shown = request_id.get()
@@ -145,8 +153,8 @@ def mask(text: str) -> str:
 
 
 def set_up(settings: Settings, name: str, console: bool | None = None) -> None:
-    """Send everything that is logged to where the settings say. `console`: to stderr beside the file; by
-    default when it is a terminal.
+    """Send everything that is logged to where the settings say. `console`: warnings to stderr beside the
+    file; by default when it is a terminal.
     """
     formatter = JsonFormatter(name) if settings.log_format == "json" else MaskingFormatter(FORMAT)
     handlers: list[logging.Handler]
@@ -158,7 +166,9 @@ def set_up(settings: Settings, name: str, console: bool | None = None) -> None:
         path = folder / f"{name}.log"
         handlers = [Rotating(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)]
         if sys.stderr.isatty() if console is None else console:
-            handlers.append(logging.StreamHandler())
+            console_handler = logging.StreamHandler()
+            console_handler.setLevel(logging.WARNING)
+            handlers.append(console_handler)
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

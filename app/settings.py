@@ -25,6 +25,7 @@ from pydantic_core import ErrorDetails
 from app.lib.brokers import listed
 from app.lib.errors import SettingsError
 from app.lib.market_orders import market_orders
+from app.lib.program import command
 
 ROOT = Path(__file__).parents[1]
 PREFIX = "CTPBEE_BACKEND_"
@@ -255,8 +256,8 @@ class Settings(BaseModel):
             return
         if default_code:
             raise SettingsError(
-                "对外服务不能使用默认授权码 000000：请先运行 python run.py auth-code 修改，或只监听 "
-                "127.0.0.1",
+                f"对外服务不能使用默认授权码 000000：请先运行 {command('auth-code')} 修改，"
+                "或只监听 127.0.0.1",
                 parameter="public",
             )
         if not self.origins or "*" in self.origins:

@@ -560,7 +560,7 @@ def shown(title: str, figures: Sequence[Figures]) -> str:
 
 @contextlib.contextmanager
 def run_py(folder: Path) -> Iterator[Scene]:
-    """A: `python run.py` with its defaults."""
+    """A: `python3 run.py` with its defaults."""
     from tests.e2e import server as real
 
     made = real.BackendServer(folder)
@@ -612,7 +612,7 @@ def main() -> None:
         return
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
-        scenes = {"A：python run.py": lambda: run_py(folder), "B：nginx（TLS）+ uWSGI": deployed}
+        scenes = {"A：python3 run.py": lambda: run_py(folder), "B：nginx（TLS）+ uWSGI": deployed}
         for title, scene in scenes.items():
             if chosen.only in (None, title[0]):
                 with scene() as stage:

@@ -1,1 +1,1 @@
-"""The commands of run.py, each in a file of its name. A command's own process."""
+"""The commands, each in a file of its name; main.py is the group. A command's own process."""

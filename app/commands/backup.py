@@ -26,10 +26,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+import click
 import msgspec
 
 from app import data_dir
+from app.commands import supervisor
+from app.commands.common import command_for, settings_of, settings_options
 from app.lib import calendar
 from app.lib.errors import AppError, SettingsError
 from app.lib.strategy_lib import MAX_BYTES
@@ -78,6 +82,32 @@ class Manifest(msgspec.Struct, kw_only=True):
     version: int  # of the data directory
     created: str  # local time of the machine
     files: dict[str, str]  # member → SHA-256
+
+
+@click.command("backup")
+@settings_options
+@click.argument("target", metavar="FILE|DIR", type=click.Path(path_type=Path))
+@click.pass_context
+def backup_command(ctx: click.Context, target: Path, **options: Any) -> None:
+    """把数据目录与策略备份成一个文件；不必停机。给目录则在其中新建一个。"""
+    written = back_up(settings_of(ctx, options), target, click.echo)
+    click.echo(f"已备份到 {written}（{written.stat().st_size / 1e6:.1f} MB）")
+
+
+@click.command("restore")
+@settings_options
+@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="数据目录不是空的：先把现有的移到旁边")
+@click.option("--stop", "stop_first", is_flag=True, help="先结束这个数据目录仍在运行的全部进程")
+@click.pass_context
+def restore_command(
+    ctx: click.Context, source: Path, replace: bool, stop_first: bool, **options: Any
+) -> None:
+    """从备份恢复数据目录与策略；之后各账户须重新登录。"""
+    settings = settings_of(ctx, options)
+    if stop_first:
+        supervisor.end_all(settings)
+    restore(settings, source, replace, click.echo)
 
 
 # ── backup
@@ -259,9 +289,9 @@ def _restore(settings: Settings, source: Path, replace: bool, say: Say) -> None:
             try:
                 held.enter_context(contextlib.closing(Lock(root, name)))
             except AlreadyRunning:
-                raise _still_running(root, name) from None
+                raise _still_running(settings, name) from None
         if Registry(root).living():
-            raise _still_running(root, "")
+            raise _still_running(settings, "")
         there = [
             path
             for path in root.iterdir()
@@ -288,11 +318,13 @@ def _restore(settings: Settings, source: Path, replace: bool, say: Say) -> None:
         say(f"已恢复到 {manifest.created} 的备份")
 
 
-def _still_running(root: Path, claimed: str) -> StillRunning:
+def _still_running(settings: Settings, claimed: str) -> StillRunning:
     """`claimed`: a name whose lock somebody holds, who may not be in the registry (yet)."""
+    root = settings.data_dir
     names = "、".join(f"{entry.name}（pid {entry.pid}）" for entry in Registry(root).living()) or claimed
     return StillRunning(
-        f"数据目录 {root} 仍有进程在运行：{names}。请先停止（run.py stop，或 supervisorctl stop all）"
+        f"数据目录 {root} 仍有进程在运行：{names}。请先停止：{command_for(settings, 'stop')}"
+        "（由 supervisord 或 systemd 看护的用它们停止）"
     )
 
 
@@ -300,17 +332,7 @@ def _unpack(source: Path, folder: Path) -> Manifest:
     """The archive's members below `folder`, each found whole, each database sound."""
     try:
         with tarfile.open(source, "r:gz") as archive:
-            first = archive.next()
-            if first is None or first.name != MANIFEST or not first.isreg() or first.size > MOST_MANIFEST:
-                raise BadBackup(f"{source} 不是本程序的备份")
-            text = archive.extractfile(first)
-            assert text is not None  # of a regular member
-            manifest = msgspec.json.decode(text.read(), type=Manifest)
-            if manifest.format > FORMAT or manifest.version > data_dir.VERSION:
-                raise BadBackup(f"{source} 由更新的程序写成：请用那个版本恢复")
-            for member in manifest.files:
-                if not _is_ours(member):
-                    raise BadBackup(f"{source} 中的 {member} 不是备份里会有的")
+            manifest = _read_manifest(source, archive)
             for entry in archive:
                 _extract(archive, entry, folder, manifest)
     except FileNotFoundError:
@@ -325,6 +347,22 @@ def _unpack(source: Path, folder: Path) -> Manifest:
             if file.read(len(HEADER)) == HEADER:
                 _check_database(path, member)
     (folder / DATA).mkdir(exist_ok=True)
+    return manifest
+
+
+def _read_manifest(source: Path, archive: tarfile.TarFile) -> Manifest:
+    """The first member. Raises BadBackup where that is none, or names what is none of ours."""
+    first = archive.next()
+    if first is None or first.name != MANIFEST or not first.isreg() or first.size > MOST_MANIFEST:
+        raise BadBackup(f"{source} 不是本程序的备份")
+    text = archive.extractfile(first)
+    assert text is not None  # of a regular member
+    manifest = msgspec.json.decode(text.read(), type=Manifest)
+    if manifest.format > FORMAT or manifest.version > data_dir.VERSION:
+        raise BadBackup(f"{source} 由更新的程序写成：请用那个版本恢复")
+    for member in manifest.files:
+        if not _is_ours(member):
+            raise BadBackup(f"{source} 中的 {member} 不是备份里会有的")
     return manifest
 
 

@@ -1,4 +1,4 @@
-"""`python run.py doctor`: what this machine and its data directory have for serving accounts, as a table. A
+"""`run.py doctor`: what this machine and its data directory have for serving accounts, as a table. A
 process of its own.
 
 It reads and tries; it changes nothing that a running server uses. A warning is something to do soon, a
@@ -17,8 +17,11 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import click
+
+from app.commands.common import settings_of, settings_options
 from app.host.containment import Containment
 from app.interfaces.ctp import preflight as checks
 from app.lib import fronts
@@ -43,6 +46,26 @@ class Line(NamedTuple):
     state: str
     name: str
     text: str
+
+
+@click.command("doctor")
+@settings_options
+@click.option(
+    "--td-address",
+    metavar="ADDRESS",
+    help="要试连的交易前置，形如 tcp://180.168.146.187:10201，几个用逗号隔开",
+)
+@click.option("--md-address", metavar="ADDRESS", help="要试连的行情前置")
+@click.pass_context
+def doctor_command(
+    ctx: click.Context, td_address: str | None, md_address: str | None, **options: Any
+) -> None:
+    """检查本机与数据目录：交易日历、时钟、磁盘、存储、CTP 所需的库与 locale。有异常则退出码为 1。"""
+    given = {"交易前置": td_address, "行情前置": md_address}
+    lines = examine(settings_of(ctx, options), {word: address for word, address in given.items() if address})
+    for line in table(lines):
+        click.echo(line)
+    sys.exit(1 if failed(lines) else 0)
 
 
 def examine(

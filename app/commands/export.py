@@ -16,8 +16,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import orjson
+from tqdm import tqdm
 
+from app.commands.common import command_for, ready_settings, settings_options
 from app.lib.errors import AppError
 from app.model import HOST, SERVER, open_store, store_path
 from app.model.mongo import MongoTables
@@ -50,6 +53,60 @@ class Moved(NamedTuple):
     rows: int
 
 
+@click.command("export")
+@settings_options
+@click.option(
+    "--to",
+    "target",
+    metavar="DIR",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="写到哪里：空目录，或尚不存在",
+)
+@click.option(
+    "--bars", type=click.Choice(["csv", "parquet"]), default="parquet", show_default=True, help="K 线的格式"
+)
+@click.pass_context
+def export_command(ctx: click.Context, target: Path, bars: str, **options: Any) -> None:
+    """导出全部账户的 K 线、流水、设置与策略（须先停止服务）。
+
+    用于备份、换机器、换存储。
+    """
+    settings = ready_settings(ctx, options)
+    with (
+        stopped_server(settings),
+        tqdm(desc="导出", unit=" 行", leave=False, disable=None) as progress,
+    ):
+        moved = export(settings, target, bars, progress.update)
+    _say_moved(moved)
+    click.echo(f"已导出到 {target}")
+
+
+@click.command("import")
+@settings_options
+@click.argument("source", metavar="DIR", type=click.Path(path_type=Path))
+@click.pass_context
+def import_command(ctx: click.Context, source: Path, **options: Any) -> None:
+    """导入 export 写的目录（须先停止服务）。
+
+    已有的同键行以导入的为准，其余不动。可重复执行。
+    """
+    settings = ready_settings(ctx, options)
+    total = sum(entry.rows for entry in read_manifest(source))
+    with (
+        stopped_server(settings),
+        tqdm(desc="导入", unit=" 行", total=total, leave=False, disable=None) as progress,
+    ):
+        moved = load(settings, source, progress.update)
+    _say_moved(moved)
+    click.echo(f"已导入 {source}")
+
+
+def _say_moved(moved: list[Moved]) -> None:
+    for scope, entries in itertools.groupby(moved, key=lambda entry: entry.scope):
+        click.echo(f"{scope}：{'，'.join(f'{entry.table} {entry.rows} 行' for entry in entries)}")
+
+
 @contextmanager
 def stopped_server(settings: Settings) -> Iterator[None]:
     """Nothing else of this data directory runs, nor is it started meanwhile. Raises CannotMove."""
@@ -63,9 +120,11 @@ def stopped_server(settings: Settings) -> Iterator[None]:
             ):
                 held.callback(Lock(settings.data_dir, name).close)
         except AlreadyRunning as error:
-            raise CannotMove(f"服务正在运行（{error}）：请先停止（python run.py stop）再导出或导入") from None
+            raise CannotMove(
+                f"服务正在运行（{error}）：请先停止（{command_for(settings, 'stop')}）再导出或导入"
+            ) from None
         if Registry(settings.data_dir).living():
-            raise CannotMove("仍有进程在运行：请先 python run.py stop")
+            raise CannotMove(f"仍有进程在运行：请先 {command_for(settings, 'stop')}")
         yield
 
 

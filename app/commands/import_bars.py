@@ -8,18 +8,28 @@ replaces what it has brought.
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
+import click
+from tqdm import tqdm
+
+from app.commands.common import minute, ready_settings, settings_options
+from app.gateway.identity import account_of
+from app.lib import calendar, memory
+from app.lib.bar_files import read_bar_file
 from app.lib.errors import AppError, GatewayDown, NotFound
 from app.model import open_store
 from app.model.store import Bar, StoreFailed
 from app.process.child import AlreadyRunning, Lock
 from app.settings import Settings
 from app.wire.messages import SaveBars
-from app.wire.registry import Registry
+from app.wire.registry import PAPER_BROKER, Registry
 from app.wire.rpc import RpcClient
 
 CHUNK = 1000
@@ -38,6 +48,74 @@ class CannotSave(AppError):
     """The store does not take the bars: mend what the message says and import again."""
 
     default_code = "CANNOT_SAVE"
+
+
+@click.command("import-bars")
+@settings_options
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--account", metavar="KEY", default="", help="账户，如 sim-9999-demo；或用后两项；只有一个账户时可省"
+)
+@click.option("--brokerid", metavar="ID", default="", help="经纪商代码；模拟账户可省")
+@click.option("--userid", metavar="ID", default="", help="用户代码")
+@click.option("--symbol", metavar="SYMBOL", default="", help="文件中没有合约列时，是哪个合约，如 rb2401.SHFE")
+@click.option(
+    "--label",
+    type=click.Choice(["start", "end"]),
+    help="时间是 K 线的开始还是结束；不给则由交易节首尾的 K 线判断",
+)
+@click.pass_context
+def import_bars_command(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    account: str,
+    brokerid: str,
+    userid: str,
+    symbol: str,
+    label: str | None,
+    **options: Any,
+) -> None:
+    """导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。
+
+    可重复执行：相同时刻的以文件为准；有坏行的文件整个不导入。
+    """
+    memory.bound()
+    settings = ready_settings(ctx, options)
+    calendar.use_overrides(settings.calendar_file)
+    if not account and (brokerid or userid):
+        paper = settings.interface == "sim"
+        account = account_of(
+            settings, "sim" if paper else "ctp", brokerid or (PAPER_BROKER if paper else ""), userid
+        )
+    account = find_account(settings, account)
+    went_well = [_import_file(settings, account, path, symbol, label or "") for path in files]
+    if not all(went_well):
+        sys.exit(1)
+
+
+def _import_file(settings: Settings, account: str, path: Path, symbol: str, label: str) -> bool:
+    """One file, its progress on stderr where that is a terminal. Returns whether it went well."""
+    try:
+        with tqdm(desc=f"读取 {path.name}", unit=" 根", leave=False, disable=None) as progress:
+            series = read_bar_file(path, symbol, label, progress.update)
+        total = sum(map(len, series.values()))
+        with (
+            tqdm(desc=f"写入 {path.name}", unit=" 根", total=total, leave=False, disable=None) as progress,
+            account_writer(settings, account) as save,
+        ):
+            for local_symbol, bars in series.items():
+                for count in save_in_chunks(save, local_symbol, bars):
+                    progress.update(count)
+    except AppError as error:
+        click.echo(error.message, err=True)
+        click.echo(f"{path}：未导入", err=True)
+        return False
+    for local_symbol, bars in series.items():
+        click.echo(
+            f"{path}：{local_symbol} {len(bars)} 根，{minute(bars[0].timestamp)} 至 "
+            f"{minute(bars[-1].timestamp)}"
+        )
+    return True
 
 
 def find_account(settings: Settings, account: str) -> str:

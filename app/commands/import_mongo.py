@@ -10,23 +10,103 @@ after an interruption, reads only collections that have changed since.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import orjson
 from pymongo import MongoClient
+from tqdm import tqdm
 
-from app.commands.import_bars import Save, save_in_chunks
+from app.commands.common import minute, ready_settings, settings_options
+from app.commands.import_bars import CannotSave, Save, account_writer, find_account, save_in_chunks
+from app.lib import calendar
 from app.lib.bar_files import read_bar_documents
-from app.lib.errors import AppError
+from app.lib.errors import AppError, SettingsError
 from app.model.mongo import check_uri, translated
 from app.model.store import StoreFailed
 
 CONNECT_LIMIT = 5.0  # seconds
 READ_LIMIT = 600.0  # for one collection
 NOTES = "import-mongo.json"
+MOST_NAMED = 20  # documents that are no bar, of one collection
+
+
+@click.command("import-mongo")
+@settings_options
+@click.option(
+    "--uri",
+    metavar="URI",
+    envvar="SOURCE_MONGO_URI",
+    help="来源；含密码时写在环境变量 SOURCE_MONGO_URI；缺省为 mongo_uri",
+)
+@click.option(
+    "--database", metavar="NAME", default="ctp_bar", show_default=True, help="来源的库：每个合约一个集合"
+)
+@click.option("--account", metavar="KEY", default="", help="账户，如 sim-9999-demo；只有一个账户时可省")
+@click.option(
+    "--label",
+    type=click.Choice(["start", "end"]),
+    help="时间是 K 线的开始还是结束；不给则由交易节首尾的 K 线判断",
+)
+@click.pass_context
+def import_mongo_command(
+    ctx: click.Context, uri: str | None, database: str, account: str, label: str | None, **options: Any
+) -> None:
+    """导入原后端存在 MongoDB 里的 1 分钟 K 线（不改动来源）。
+
+    中断后再次执行即接着导入；没有变化的合约不再读。
+    """
+    settings = ready_settings(ctx, options)
+    calendar.use_overrides(settings.calendar_file)
+    account = find_account(settings, account)
+    if not (uri or settings.mongo_uri):
+        raise SettingsError("请用 --uri 指明来源", parameter="uri")
+    with (
+        closing(Source(uri or settings.mongo_uri, database)) as source,
+        account_writer(settings, account) as save,
+    ):
+        notes = Notes(settings.data_dir / "accounts" / account, source.name)
+        results = [_import_one(source, name, label or "", save, notes) for name in source.collections()]
+    click.echo(f"{source.name}：{len(results)} 个集合，导入 {sum(count for _, count in results)} 根")
+    if not all(good for good, _ in results):
+        sys.exit(1)
+
+
+def _import_one(source: Source, name: str, label: str, save: Save, notes: Notes) -> tuple[bool, int]:
+    """One collection, its progress on stderr where that is a terminal. Returns whether all of it is here now,
+    and how many bars came in.
+    """
+    extent = source.extent(name)
+    if notes.has(name, extent):
+        click.echo(f"{name}：已导入，没有变化")
+        return True, 0
+    try:
+        with (
+            tqdm(desc=f"读取 {name}", unit=" 份", total=extent[0], leave=False, disable=None) as read,
+            tqdm(desc=f"写入 {name}", unit=" 根", total=extent[0], leave=False, disable=None) as written,
+        ):
+            found = import_collection(source, name, label, save, read.update, written.update)
+    except (SourceFailed, CannotSave):  # no other collection would fare better
+        raise
+    except AppError as error:
+        click.echo(f"{name}：未导入：{error.message}", err=True)
+        return False, 0
+    for problem in found.problems[:MOST_NAMED]:
+        click.echo(problem, err=True)
+    left_out = f"，{len(found.problems)} 份不是 K 线，未导入" if found.problems else ""
+    repeated = f"，{found.repeated} 份重复，以后写的为准" if found.repeated else ""
+    if found.bars:
+        span = f"，{minute(found.first)} 至 {minute(found.last)}"
+        click.echo(f"{name}：{found.documents} 份，导入 {found.bars} 根{span}{repeated}{left_out}")
+    else:
+        click.echo(f"{name}：{found.documents} 份，没有可导入的 K 线{left_out}")
+    if not found.problems:
+        notes.add(name, extent)
+    return not found.problems, found.bars
 
 
 class SourceFailed(AppError):

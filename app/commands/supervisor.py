@@ -1,9 +1,9 @@
-"""All in one: what `python run.py` without a command does. A plain process, no trading state, nothing
-monkey-patched.
+"""All in one: what `run.py` without a command does, and `run.py stop`. A plain process, no trading state,
+nothing monkey-patched.
 
-It starts the host and the web as `run.py host` and `run.py web`, or adopts those that an earlier one left
-when it was killed, starts again what dies, and at its end ends everything of its data directory. When it is
-killed itself, all goes on, and the next `run.py` takes over.
+It starts the host and the web as the commands `host` and `web`, or adopts those that an earlier one left when
+it was killed, starts again what dies, and at its end ends everything of its data directory. When it is killed
+itself, all goes on, and the next `run.py` takes over.
 """
 
 from __future__ import annotations
@@ -14,19 +14,26 @@ import socket
 import sys
 import threading
 import time
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
+import click
+
+from app import logs
+from app.commands.auth_code import check_public
+from app.commands.common import command_for, settings_of, settings_options
+from app.commands.greeting import greeting, named, taken_over
 from app.host.strategy_keeper import starting
 from app.lib.errors import AppError
 from app.process import child as process
 from app.process import family
-from app.process.child import Kept, Lock, Process
+from app.process.child import AlreadyRunning, Kept, Lock, Process
 from app.settings import Settings
 from app.wire import channel
 from app.wire.registry import Entry, Registry
 
-EXIT_BAD_SETTING = 2
 EXIT_CANNOT_BIND = 4
 EXIT_ALREADY_RUNS = 5
 
@@ -40,6 +47,48 @@ GRACE_OTHERS = 2.0
 ORDER_OF_END = ("supervisor", "web", "host", "strategy", "gateway", "counter")
 
 log = logging.getLogger(__name__)
+
+
+@click.command("stop")
+@settings_options
+@click.pass_context
+def stop_command(ctx: click.Context, **options: Any) -> None:
+    """结束这个数据目录仍在运行的全部进程，不论由谁启动。"""
+    settings = settings_of(ctx, options)
+    ended = end_all(settings)
+    for entry in ended:
+        click.echo(f"已结束 {entry.name}（pid {entry.pid}）")
+    if not ended:
+        click.echo(f"数据目录 {settings.data_dir} 没有在运行的进程")
+
+
+def run_all(settings: Settings) -> int:
+    """Everything, until a signal asks for the end. Returns the exit code; raises CannotBind."""
+    # here already, lest the web is started only to be told so; a new directory learns of the code
+    default_code = check_public(settings, ship=True)
+    logs.set_up(settings, "supervisor", console=True)
+    say = click.echo if settings.log_to == "files" else log.info  # there are lines of the log alone there
+
+    def greet(address: str) -> None:
+        _say(say, greeting(settings, address, default_code, datetime.now(UTC)))
+
+    try:
+        supervisor = Supervisor(settings, greet)
+    except AlreadyRunning:
+        click.echo(who_runs(settings), err=True)
+        return 1
+    _say(say, taken_over(settings, Registry(settings.data_dir).living()))
+    code = supervisor.run()
+    if code:
+        web_log = settings.data_dir / "logs" / "web.log"
+        click.echo(f"网页服务没能启动（退出码 {code}），原因见上面，或日志 {web_log}", err=True)
+    return code
+
+
+def _say(say: Callable[[str], object], lines: Iterable[str]) -> None:
+    for line in lines:
+        say(line)
+    sys.stdout.flush()
 
 
 class CannotBind(AppError):
@@ -105,15 +154,15 @@ class Pulse:
 class Supervisor:
     """Keeps host and web of one data directory running until asked to stop."""
 
-    def __init__(self, settings: Settings, program: Path) -> None:
-        """`program` is run.py. Raises AlreadyRunning."""
+    def __init__(self, settings: Settings, on_up: Callable[[str], None]) -> None:
+        """`on_up` is called once when web and host run, with the web's address. Raises AlreadyRunning."""
         self._settings = settings
+        self._on_up: Callable[[str], None] | None = on_up
         self._registry = Registry(settings.data_dir)
         self._claim = Lock(settings.data_dir, "supervisor")
-        self._program = program
         self._web_has_run = False
         self._pulse = Pulse(self._registry)
-        self._web = Kept(self._registry, "web", lambda: self._launch("web"))
+        self._web = Kept(self._registry, "web", lambda: self._launch("web", "--quiet"))
         self._host = Kept(self._registry, "host", lambda: self._launch("host"))
 
     def run(self) -> int:
@@ -122,7 +171,7 @@ class Supervisor:
         """
         stop = process.StopSignal()
         if self._registry.find("web") is None:
-            _probe(self._settings.host, self._settings.port)
+            _probe(self._settings)
         self._registry.register(name="supervisor", kind="supervisor")
         self._pulse.start()
         try:
@@ -130,10 +179,10 @@ class Supervisor:
                 hopeless = self._look_at_the_web()
                 if hopeless:
                     return hopeless
-                if (
-                    self._web_has_run
-                ):  # a host is started for a web that works only, since with its host everything ends
+                # a host is started for a web that works only, since with its host everything ends
+                if self._web_has_run:
                     self._host.look()
+                    self._tell_once_up()
                 time.sleep(LOOK_EVERY)
             self._end_everything()
             return 0
@@ -155,8 +204,16 @@ class Supervisor:
             return 0
         return max(dead.exit_code, 0)  # below 0: somebody killed it, which says nothing against another try
 
-    def _launch(self, name: str) -> Process:
-        return process.start([sys.executable, str(self._program), name], self._settings, name, console=True)
+    def _tell_once_up(self) -> None:
+        if self._on_up is None or self._registry.find("host") is None:
+            return
+        if (web := self._registry.find("web")) is not None:
+            self._on_up(web.address)
+            self._on_up = None
+
+    def _launch(self, name: str, *options: str) -> Process:
+        command = [sys.executable, "-m", "app.commands", name, *options]
+        return process.start(command, self._settings, name, console=True)
 
     def _end_everything(self) -> None:
         """The web first, so that nobody asks for what is just going; then the host, which ends what it
@@ -176,14 +233,11 @@ class Supervisor:
 
 
 def end_all(settings: Settings) -> list[Entry]:
-    """End whatever of this data directory still runs, whoever started it. Returns what that was. `run.py
-    stop`.
-    """
+    """End whatever of this data directory still runs, whoever started it. Returns what that was."""
     registry = Registry(settings.data_dir)
     ended = registry.living()
-    for (
-        kind
-    ) in ORDER_OF_END:  # each ends what it watches, so that there is mostly nothing left for the later ones
+    # each ends what it watches, so that there is mostly nothing left for the later ones
+    for kind in ORDER_OF_END:
         grace = (
             GRACE_WEB + GRACE_HOST + 1.0
             if kind == "supervisor"
@@ -206,21 +260,28 @@ def who_runs(settings: Settings) -> str:
     """A sentence about what runs on this data directory, for who wanted to start it twice."""
     entries = Registry(settings.data_dir).living()
     web = next((entry.address for entry in entries if entry.kind == "web"), "")
-    names = "、".join(f"{entry.name}（pid {entry.pid}）" for entry in entries) or "另一个进程"
-    return f"数据目录 {settings.data_dir} 已在使用：{names}" + (f"，地址 {web}" if web else "")
+    where = f"，地址 {web}" if web else ""
+    return (
+        f"数据目录 {settings.data_dir} 已在使用：{named(entries) or '另一个进程'}{where}。"
+        f"要停止：{command_for(settings, 'stop')}；要换端口等设置，先停止再启动"
+    )
 
 
-def _probe(host: str, port: int) -> None:
+def cannot_bind(settings: Settings, error: OSError) -> str:
+    """A sentence about an address that the web cannot have."""
+    where = f"{settings.host}:{settings.port}"
+    return f"无法监听 {where}：{error.strerror or error}。换一个端口（--port），或先结束占用它的程序"
+
+
+def _probe(settings: Settings) -> None:
     """Raise CannotBind when the web could not listen there, before anything is started for nothing."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            settings.host or None, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as sock:
             if sys.platform != "win32":
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(address)
     except OSError as error:
-        raise CannotBind(
-            f"无法监听 {host}:{port}：{error.strerror or error}。换一个端口（--port），或先结束占用它的程序"
-        ) from None
+        raise CannotBind(cannot_bind(settings, error)) from None

@@ -56,6 +56,7 @@ from app.lib.errors import (
     SettingsError,
 )
 from app.lib.market_orders import market_orders
+from app.lib.program import command
 from app.lib.sessions import hours_named
 from app.lib.symbols import parse_symbol, product_of
 from app.model.store import Store, StoreFailed, StoreState
@@ -790,7 +791,8 @@ class Service:
         if self._front is None or self._identity.may_use(self._front, self._brokers):
             return ""
         front = self._brokers.text_of(self._front)
-        return f'确要换，请在服务器上运行：python run.py fronts allow {self._login.account} "{front}"'
+        wanted = command(f'fronts allow {self._login.account} "{front}"')
+        return f"确要换，请在服务器上运行：{wanted}"
 
     def _keep_identity(self) -> None:
         """The front has taken the login: this is whose data it is, and its front."""

@@ -147,7 +147,7 @@ OWN: dict[str, Own] = {
     "NO_FRESH_PRICE": Own(
         US, "没有这个合约当日的行情，没有发出：行情前置就绪、合约已订阅并收到行情之后再试，或自己报限价"
     ),
-    "FRONT_UNREACHABLE": Own(US, "限定时间内前置没有应答：核对地址与网络，`python run.py doctor` 可试连"),
+    "FRONT_UNREACHABLE": Own(US, "限定时间内前置没有应答：核对地址与网络，`python3 run.py doctor` 可试连"),
     "OUT_OF_HOURS": Own(US, "不在交易时段，前置不可用：网关留着，到点自动登录"),
     "FRONT_ADDRESS": Own(US, "前置地址不是 tcp://主机:端口（几个用逗号隔开）"),
     "FIELD_TOO_LONG": Own(US, "登录的某一项比 CTP 的字段长"),
@@ -160,12 +160,12 @@ OWN: dict[str, Own] = {
     "FRONT_DIFFERS": Own(US, "账户已登录在另一组前置上，请先注销"),
     "FRONT_NOT_LISTED": Own(US, "这组前置不在本服务的名单（设置 `fronts`）里，没有连接它"),
     "FRONT_NOT_ALLOWED": Own(
-        US, "账户以前登录的是另一组前置，没有连接这一组：确要换，在服务器上 `python run.py fronts allow`"
+        US, "账户以前登录的是另一组前置，没有连接这一组：确要换，在服务器上 `python3 run.py fronts allow`"
     ),
     "FRONTS_UNSET": Own(US, "对外服务没有写明可登录的期货公司前置（设置 `fronts`），没有连接任何前置"),
     "ACCOUNT_KEY_TAKEN": Own(US, "另一账户正以同一个旧名字的目录登录，没有连接前置；等它登录完再试"),
-    "AUTH_CODE_UNSET": Own(US, "对外服务还没有授权码：在服务器上 `python run.py auth-code`"),
-    "AUTH_CODE_BY_COMMAND": Own(US, "对外服务的授权码不能从网页修改：在服务器上 `python run.py auth-code`"),
+    "AUTH_CODE_UNSET": Own(US, "对外服务还没有授权码：在服务器上 `python3 run.py auth-code`"),
+    "AUTH_CODE_BY_COMMAND": Own(US, "对外服务的授权码不能从网页修改：在服务器上 `python3 run.py auth-code`"),
     "NO_SETTLEMENT": Own(COUNTER_SIDE, "柜台没有（这一天的）结算单"),
     "HOST_DOWN": Own(US, "网关管理进程没有应答；稍后再试"),
     "GATEWAY_FAILED": Own(US, "账户的网关没能启动，原因在它的日志里"),

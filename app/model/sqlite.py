@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from app.lib.errors import SettingsError
+from app.lib.program import command
 from app.model.store import Bar, BarRow, DuplicateIntent, Event, Intent, StoreFailed, StoreState
 from app.model.tables import ROWID, Row, Table
 
@@ -81,7 +82,7 @@ class SqliteStore:
         except (sqlite3.DatabaseError, StoreFailed) as error:
             self.close()
             broken = not isinstance(error, sqlite3.OperationalError | StoreFailed)
-            hint = "文件已损坏，请从备份恢复（run.py restore）" if broken else "请检查磁盘空间与权限"
+            hint = f"文件已损坏，请从备份恢复（{command('restore')}）" if broken else "请检查磁盘空间与权限"
             raise StoreBroken(
                 f"数据库 {self._path} 打不开（{error}）：{hint}", parameter="data_dir"
             ) from error

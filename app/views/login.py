@@ -10,6 +10,7 @@ from app.auth import LONGEST_CODE, auth_required
 from app.global_var import G
 from app.lib import fronts
 from app.lib.errors import BadInput, NotAllowed, NotFound
+from app.lib.program import command
 from app.views.asking import ask, parameters
 from app.views.envelope import failing_as, ours, succeed
 from app.views.parse import REQUIRED, Parameters
@@ -85,7 +86,7 @@ def change_authorization() -> Response:
     """
     if G.settings.is_public:
         raise NotAllowed(
-            "对外服务的授权码只能在服务器上修改：python run.py auth-code", code="AUTH_CODE_BY_COMMAND"
+            f"对外服务的授权码只能在服务器上修改：{command('auth-code')}", code="AUTH_CODE_BY_COMMAND"
         )
     sent = parameters()
     password = sent.text("password", longest=128, strip=False)

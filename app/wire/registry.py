@@ -55,6 +55,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     started: float  # psutil create_time
     address: str = ""
+    bound: str = ""  # of a web: the settings host and port, the port that it got
     door: str = ""  # where a gateway listens for strategies
     account: str = ""
     interface: str = ""
@@ -153,7 +154,7 @@ def other_version(who: str) -> GatewayDown:
     """What is said instead of talking to a process of another PROTOCOL."""
     log.error("a process of another version runs: restart the host too")
     return GatewayDown(
-        f"{who}由另一版本的程序启动，须一并重启（run.py host），之后请重新登录",
+        f"{who}由另一版本的程序启动，须一并重启网关主机，之后请重新登录",
         code="VERSION_MISMATCH",
         asked=False,
     )

@@ -20,7 +20,7 @@ from tests.support.waiting import eventually
 
 
 class CtpServer(BackendServer):
-    """`python run.py`, and beside it the counter that stands behind CTP's fronts; queries are not held back
+    """`python3 run.py`, and beside it the counter that stands behind CTP's fronts; queries are not held back
     unless said so.
     """
 

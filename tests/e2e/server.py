@@ -42,7 +42,7 @@ class Server(Protocol):
 
 
 class BackendServer:
-    """`python run.py` on a free port with a data directory of its own."""
+    """`python3 run.py` on a free port with a data directory of its own."""
 
     login: Mapping[str, str] = MappingProxyType({"interface": "sim"})
 

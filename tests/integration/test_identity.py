@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-import run
 from app import data_dir
 from app.commands import backup
 from app.commands import export as moving
+from app.commands.main import main
 from app.gateway.gateway import Service
 from app.gateway.identity import Identity, account_of
 from app.interfaces.ctp import link as native
@@ -163,7 +163,7 @@ def test_on_the_server_another_front_is_allowed_listed_and_forgotten(tmp_path: P
     (data / "accounts" / ACCOUNT).mkdir(parents=True)
 
     def command(*arguments: str, **environment: str) -> Any:
-        return CliRunner().invoke(run.main, ["fronts", *arguments, "--data-dir", str(data)], env=environment)
+        return CliRunner().invoke(main, ["fronts", *arguments, "--data-dir", str(data)], env=environment)
 
     def allowed(front: Front) -> bool:
         store = open_store(settings, ACCOUNT)

@@ -253,7 +253,7 @@ def test_a_public_server_asks_for_a_code_of_its_own_first(
     auth = Auth(app.test_client())
     answer = auth.try_log_in(userid="demo", password="p")
     assert not answer.json["success"]
-    assert "python run.py auth-code" in answer.json["msg"]
+    assert "python3 run.py auth-code" in answer.json["msg"]
     assert gateways.heard == []
     app.config["AUTHORIZATION"].change("our-own-code")
     auth.log_in(authorization="our-own-code")

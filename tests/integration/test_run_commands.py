@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import run
+from app.commands.main import main
 from app.wire.registry import Entry
 from tests.support.commands import Commands, healthy
 from tests.support.waiting import eventually
@@ -87,7 +87,7 @@ def test_whoever_may_not_read_the_data_directory_is_told_so_in_one_line(
     monkeypatch.setattr(
         "app.commands.supervisor.end_all", refuse
     )  # root may read everything: it has to be made up
-    done = CliRunner().invoke(run.main, ["--data-dir", str(tmp_path / "data"), "stop"])
+    done = CliRunner().invoke(main, ["--data-dir", str(tmp_path / "data"), "stop"])
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith(f"没有权限：{tmp_path / 'data'}")
     assert done.stderr.count("\n") == 1
@@ -112,9 +112,13 @@ def test_run_py_alone_starts_all_says_where_and_ctrl_c_ends_all(commands: Comman
     web, host, supervisor = commands.up("web", "host", "supervisor")
     assert supervisor.pid == child.pid
     assert healthy(web)
-    printed = commands.printed()
-    for word in (web.address, str(commands.data_dir), "000000"):
+    printed = eventually(lambda: (text := commands.printed()).count("\n") > 8 and text, "all is said")
+    greeted = printed.splitlines()
+    assert greeted[0].startswith("ctpbee_backend 0.1.0 已启动，20")
+    assert greeted[0].endswith("（北京时间，UTC+8）")
+    for word in (web.address, str(commands.data_dir), str(commands.data_dir / "logs"), "000000", "Ctrl-C"):
         assert word in printed
+    assert " INFO " not in printed, "the log is in its files"
     assert "Traceback" not in printed
 
     again = commands.run()
@@ -268,10 +272,11 @@ def test_the_web_under_eventlet_is_green_from_the_ground_up(commands: Commands) 
     """
     script = """
         import run
+        import app.commands.web
         from app.web.async_mode import patch
         print(patch(None))
         import threading
-        from app.gateway import channel, rpc
+        from app.wire import channel, rpc
         from app.settings import Settings
         print(channel.socket.socket.__module__, threading.current_thread.__module__)
     """

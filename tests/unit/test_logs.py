@@ -75,6 +75,22 @@ def test_each_process_writes_its_own_file_and_tracebacks_are_masked_too(tmp_path
 
 
 @pytest.mark.usefixtures("logging_restored")
+def test_the_console_has_warnings_alone_and_times_are_the_exchanges_and_say_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1764364603.25)  # 2025-11-28 21:16:43 UTC
+    monkeypatch.setattr("time.time_ns", lambda: 1764364603_250_000_000)
+    logs.set_up(Settings(data_dir=tmp_path), "web", console=True)
+    logging.getLogger("x").info("started")
+    logging.getLogger("x").warning("busy")
+    shown = capsys.readouterr().err
+    assert "started" not in shown
+    assert shown.startswith("2025-11-29 05:16:43,250+08:00 WARNING x ")
+    written = (tmp_path / "logs" / "web.log").read_text("utf-8")
+    assert "05:16:43,250+08:00 INFO x [MainThread] started" in written
+
+
+@pytest.mark.usefixtures("logging_restored")
 def test_a_thread_that_dies_is_in_the_log(tmp_path: Path) -> None:
     logs.set_up(Settings(data_dir=tmp_path), "web", console=False)
 

@@ -304,7 +304,7 @@ def test_a_code_too_short_or_too_long_is_refused(store: Any, short: str) -> None
 def test_a_public_server_takes_no_code_before_it_has_its_own(store: Any) -> None:
     code = AuthorizationCode(store, public=True)
     for tried in ("000000", "anything"):
-        with pytest.raises(AuthCodeWrong, match="python run.py auth-code"):
+        with pytest.raises(AuthCodeWrong, match="python3 run.py auth-code"):
             code.check(tried)
     with pytest.raises(BadInput):
         code.change("000000")

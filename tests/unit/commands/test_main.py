@@ -1,0 +1,56 @@
+"""app/commands/main.py: every command is listed without being imported, and the list is right about them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from app.commands.main import COMMANDS, main
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_in_the_file_that_is_listed_and_its_help_begins_as_listed(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    assert command.name == name
+    assert command.callback is not None
+    assert command.callback.__module__ == f"app.commands.{COMMANDS[name].file}"
+    assert (command.help or "").startswith(COMMANDS[name].help)
+
+
+def test_every_command_that_is_written_is_listed() -> None:
+    for path in (ROOT / "app/commands").glob("*.py"):
+        written = path.read_text("utf-8").count("@click.command(")
+        assert written == sum(listed.file == path.stem for listed in COMMANDS.values()), path.name
+
+
+def test_help_lists_every_command_and_imports_none() -> None:
+    script = (
+        "import sys, app.commands.main as m; m.main(['--help'], standalone_mode=False); print(*sys.modules)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    *shown, modules = told.splitlines()
+    for name, listed in COMMANDS.items():
+        assert [line for line in shown if line.split()[:1] == [name] and listed.help in line], name
+    imported = {name for name in modules.split() if name.startswith("app.")}
+    assert imported <= {
+        *("app.commands", "app.commands.common", "app.commands.main"),
+        *("app.lib", "app.lib.errors", "app.lib.program"),
+    }
+    assert not {"flask", "pydantic", "msgspec"} & set(modules.split())
+
+
+def test_a_command_that_is_none_is_told_which_there_are() -> None:
+    done = CliRunner().invoke(main, ["import-bar"])
+    assert done.exit_code == 2
+    assert "没有命令 import-bar" in done.stderr
+    assert "import-bars" in done.stderr
