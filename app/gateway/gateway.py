@@ -67,7 +67,6 @@ from app.wire.channel import Connection
 from app.wire.messages import (
     BARS_SAVED,
     EXIT_LOGIN_REFUSED,
-    AnyReply,
     AnyRequest,
     AwaitLogin,
     CancelAll,
@@ -108,7 +107,7 @@ from app.wire.messages import (
     WriteConfig,
 )
 from app.wire.registry import PROTOCOL, Registry, other_version
-from app.wire.rpc import Last, RpcServer
+from app.wire.rpc import Last, Responder, RpcServer, respond
 
 CALENDAR_SECONDS = 1.0
 OF_STRATEGIES = (PlaceOrder, CancelOrder, FindOrder, Subscribe, WatchTicks, StrategySaid)
@@ -131,19 +130,6 @@ def kind_of_hours(interface: str, settings: Settings) -> Literal["always", "exch
     if interface in CTP_INTERFACES:
         return "open" if settings.ctp_hours == "always" else "exchange"
     return settings.counter_hours if settings.counter_quotes == "generated" else "exchange"
-
-
-class _Deferred(Future[Any]):
-    """A future whose work begins when somebody listens to it: what the work sends comes after the answer."""
-
-    def __init__(self, begin: Callable[[], None]) -> None:
-        super().__init__()
-        self._begin = begin
-
-    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
-        super().add_done_callback(fn)
-        begin, self._begin = self._begin, lambda: None
-        begin()
 
 
 def _front_of(named: Login | CheckPassword) -> Front | None:
@@ -379,28 +365,29 @@ class Service:
     # ── calls
     # ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _handle(self, connection: Connection, request: AnyRequest) -> AnyReply | Future[Any] | Last:
+    def _handle(self, connection: Connection, request: AnyRequest, reply: Responder) -> None:
         match request:
             case Watch():
-                return self._in_event_thread(lambda: Json(self._publisher.watch(connection)))
+                self._in_event_thread(reply, lambda: Json(self._publisher.watch(connection)))
             case PlaceOrder():
-                return self._in_event_thread(lambda: self._strategies.place(connection, request))
+                self._in_event_thread(reply, lambda: self._strategies.place(connection, request))
             case JoinStrategy():
-                return self._in_event_thread(lambda: self._join_strategy(connection, request))
+                self._in_event_thread(reply, lambda: self._join_strategy(connection, request))
             case WatchTicks():
-                return self._in_event_thread(lambda: self._strategies.watch_ticks(connection, request))
+                self._in_event_thread(reply, lambda: self._strategies.watch_ticks(connection, request))
             case SaveBars():
-                return self._archive.submit(self._save_bars, request)
+                self._archive.submit(respond, reply, lambda: self._save_bars(request))
             case ReadEvents():
-                return self._archive.submit(self._read_events, request)
+                self._archive.submit(respond, reply, lambda: self._read_events(request))
             case ShutDown():
-                return Last(Done(), lambda: self._on_end(0))
-        answer = self._answers.get(type(request))
-        if answer is None:
-            raise BadInput("request", f"网关不答 {type(request).__name__}")
-        return self._in_event_thread(lambda: answer(request))
+                reply(Last(Done(), lambda: self._on_end(0)))
+            case _:
+                answer = self._answers.get(type(request))
+                if answer is None:
+                    raise BadInput("request", f"网关不答 {type(request).__name__}")
+                self._in_event_thread(reply, lambda: answer(request))
 
-    def _handle_strategy(self, connection: Connection, request: AnyRequest) -> AnyReply | Future[Any] | Last:
+    def _handle_strategy(self, connection: Connection, request: AnyRequest, reply: Responder) -> None:
         """By the door: nobody but a strategy of this account comes in, and it asks in its own name for what a
         strategy needs.
         """
@@ -412,7 +399,8 @@ class Service:
                 log.error("有进程以策略 %s 的名义连接，而密钥不对", request.name)
                 raise NotAllowed("这不是该策略的密钥", code="NOT_THIS_STRATEGY")
             self._came_by_door[connection] = request.name
-            return self._handle(connection, request)
+            self._handle(connection, request, reply)
+            return
         name = self._came_by_door.get(connection)
         if name is None or not isinstance(request, OF_STRATEGIES):
             raise NotAllowed(f"策略不能向网关要求 {type(request).__name__}", code="NOT_FOR_STRATEGIES")
@@ -420,34 +408,11 @@ class Service:
             request = msgspec.structs.replace(request, strategy=name)
         elif isinstance(request, StrategySaid):
             request = msgspec.structs.replace(request, name=name)
-        return self._handle(connection, request)
+        self._handle(connection, request, reply)
 
-    def _in_event_thread(self, answer: Callable[[], Any]) -> Future[Any]:
-        """The answer, made in the event thread; one that is itself a future is waited for without holding
-        anything up.
-        """
-
-        def run() -> None:
-            try:
-                result = answer()
-            except Exception as error:
-                outer.set_exception(error)
-                return
-            if isinstance(result, Future):
-                result.add_done_callback(hand_on)
-            else:
-                outer.set_result(result)
-
-        def hand_on(inner: Future[Any]) -> None:
-            error = inner.exception()
-            if error is not None:
-                outer.set_exception(error)
-            else:
-                outer.set_result(inner.result())
-
+    def _in_event_thread(self, reply: Responder, answer: Callable[[], Any]) -> None:
         context = contextvars.copy_context()  # the request's id goes into what is logged there
-        outer = _Deferred(lambda: self.loop.post(context.run, run))
-        return outer
+        self.loop.post(context.run, respond, reply, answer)
 
     def _on_close(self, connection: Connection) -> None:
         self._came_by_door.pop(connection, None)

@@ -18,7 +18,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -74,7 +73,7 @@ from app.wire.messages import (
     Visited,
 )
 from app.wire.registry import PROTOCOL, Entry, Registry, other_version
-from app.wire.rpc import Last, RpcClient, RpcServer
+from app.wire.rpc import Last, Responder, RpcClient, RpcServer, respond
 
 GATEWAY = (sys.executable, "-m", "app.gateway")
 COUNTER = (sys.executable, "-m", "app.counter")
@@ -207,22 +206,23 @@ class Host:
     # ── calls
     # ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _handle(self, _connection: Connection, request: AnyRequest) -> AnyReply | Future[AnyReply] | Last:
+    def _handle(self, _connection: Connection, request: AnyRequest, reply: Responder) -> None:
         match request:
             case LogIn():
-                return _in_a_thread(lambda: self.log_in(request))
+                _in_a_thread(reply, lambda: self.log_in(request))
             case LogOut():
-                return _in_a_thread(lambda: self.log_out(request))
+                _in_a_thread(reply, lambda: self.log_out(request))
             case ListAccounts():
-                return self.list_accounts()
+                reply(self.list_accounts())
             case Visited():
-                return self.visited(request)
+                reply(self.visited(request))
             case ShutDown():
-                return Last(Done(), self.ask_to_stop)
-        answer = self._about_strategies(request)
-        if answer is not None:
-            return _in_a_thread(answer)
-        raise BadInput("request", f"网关主机不答 {type(request).__name__}")
+                reply(Last(Done(), self.ask_to_stop))
+            case _:
+                answer = self._about_strategies(request)
+                if answer is None:
+                    raise BadInput("request", f"网关主机不答 {type(request).__name__}")
+                _in_a_thread(reply, answer)
 
     def _about_strategies(self, request: AnyRequest) -> Callable[[], AnyReply] | None:
         """The answer to a call about strategies; None for any other."""
@@ -790,21 +790,12 @@ def _call(entry: Entry, request: AnyRequest, timeout: float) -> Any:
         client.close()
 
 
-def _in_a_thread(function: Callable[[], AnyReply]) -> Future[AnyReply]:
-    """What `function` returns or raises, later. A daemon thread: a login that waits for a front does not hold
-    up the end.
+def _in_a_thread(reply: Responder, function: Callable[[], AnyReply]) -> None:
+    """Reply with what `function` returns or raises, later. A daemon thread: a login that waits for a front
+    does not hold up the end.
     """
-    future: Future[AnyReply] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(function())
-        except Exception as error:  # the edge of the thread: it becomes a Fault
-            future.set_exception(error)
-
     context = contextvars.copy_context()  # the request's id goes into what is logged there
-    threading.Thread(target=context.run, args=(work,), name="call", daemon=True).start()
-    return future
+    threading.Thread(target=context.run, args=(respond, reply, function), name="call", daemon=True).start()
 
 
 def _listens(address: str) -> bool:

@@ -66,18 +66,36 @@ def encode_push(push: Push) -> bytes:
     return _encoder.encode(push)
 
 
-class RpcServer:
-    """Answers calls. `handle(connection, request)` returns a reply, a Future of one, or the Last one, or
-    raises AppError.
+Responder = Callable[[AnyReply | Last | BaseException], None]
+"""Sends the one answer of a call, from any thread: what that thread sends to the caller afterwards comes
+after it. An AppError reaches the caller as it is; of what else went wrong it hears that it did.
+"""
 
-    `handle` runs in the connection's reader thread, in a context that has the request's id: what must run
-    elsewhere returns a Future, and takes the context along.
+
+def respond(reply: Responder, make: Callable[[], Any]) -> None:
+    """Reply with what `make` returns or raises; where it returns a future, with that one's end."""
+    try:
+        answer = make()
+    except Exception as error:  # the edge of a call: it becomes a Fault
+        reply(error)
+        return
+    if isinstance(answer, Future):
+        answer.add_done_callback(lambda future: reply(future.exception() or future.result()))
+    else:
+        reply(answer)
+
+
+class RpcServer:
+    """Answers calls. `handle(connection, request, reply)` calls `reply` once, now or later, or raises.
+
+    It runs in the connection's reader thread, in a context that has the request's id: what is to run
+    elsewhere takes the context along.
     """
 
     def __init__(
         self,
         address: str,
-        handle: Callable[[Connection, AnyRequest], AnyReply | Future[AnyReply] | Last],
+        handle: Callable[[Connection, AnyRequest, Responder], None],
         on_close: Callable[[Connection], None] = lambda _connection: None,
     ) -> None:
         self._handle = handle
@@ -93,24 +111,22 @@ class RpcServer:
     def _on_frame(self, connection: Connection, frame: bytes) -> None:
         call = _calls.decode(frame)
         logs.request_id.set(call.request_id)
+
+        def reply(answer: AnyReply | Last | BaseException) -> None:
+            if isinstance(answer, Last):
+                self._answer(connection, call.id, answer.reply)
+                connection.flush(LAST_ANSWER)
+                answer.then()
+            else:
+                self._answer(connection, call.id, answer)
+
         try:
-            answer = self._handle(connection, call.body)
+            self._handle(connection, call.body, reply)
         except Exception as error:
-            self._answer(connection, call.id, error)
-            return
-        if isinstance(answer, Future):
-            answer.add_done_callback(
-                lambda future: self._answer(connection, call.id, future.exception() or future.result())
-            )
-        elif isinstance(answer, Last):
-            self._answer(connection, call.id, answer.reply)
-            connection.flush(LAST_ANSWER)
-            answer.then()
-        else:
-            self._answer(connection, call.id, answer)
+            reply(error)
 
     @staticmethod
-    def _answer(connection: Connection, call_id: int, outcome: Any) -> None:
+    def _answer(connection: Connection, call_id: int, outcome: AnyReply | BaseException) -> None:
         if isinstance(outcome, StoreFailed):
             log.error("the store failed: %s", outcome)
             outcome = StoreDown()

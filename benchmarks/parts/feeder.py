@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ import orjson
 from app.lib.errors import NotFound
 from app.wire import channel
 from app.wire.channel import Connection
-from app.wire.messages import AnyReply, AnyRequest, Json, Push, Watch
+from app.wire.messages import AnyRequest, Json, Push, Watch
 from app.wire.registry import Registry
-from app.wire.rpc import RpcServer, encode_push
+from app.wire.rpc import Responder, RpcServer, encode_push
 from benchmarks.parts.stage import answering
 
 STAMP_BASE = 10**15  # makes every stamp 16 digits
@@ -99,13 +98,13 @@ class Feeder:
 
         return pace(rate, seconds, push)
 
-    def _answer(self, connection: Connection, request: AnyRequest) -> AnyReply | Future[AnyReply]:
+    def _answer(self, connection: Connection, request: AnyRequest, reply: Responder) -> None:
         if not isinstance(request, Watch):
             raise NotFound("only ticks here")
         if connection not in self._watchers:
             self._watchers.append(connection)
         front = {"state": "ready", "reason": "", "since": ""}
-        return Json(orjson.dumps({"seq": 0, "status": {"td": front, "md": front}}))
+        reply(Json(orjson.dumps({"seq": 0, "status": {"td": front, "md": front}})))
 
     def _forget(self, connection: Connection) -> None:
         if connection in self._watchers:

@@ -52,7 +52,7 @@ def main() -> None:
         if told.is_set():  # who was told has read it
             left.set()
 
-    def handle(_connection: channel.Connection, request: Any) -> Any:
+    def answer(request: Any) -> Any:
         match request:
             case AwaitLogin():
                 if refused:
@@ -88,7 +88,11 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     registry = Registry(settings.data_dir)
     name = f"gateway-{who['account']}"
-    server = RpcServer(channel.new_address(registry.run_dir, f"gw-{os.getpid()}"), handle, on_close)
+    server = RpcServer(
+        channel.new_address(registry.run_dir, f"gw-{os.getpid()}"),
+        lambda _connection, request, reply: reply(answer(request)),
+        on_close,
+    )
     server.start()
     registry.register(
         door=f"{server.address}-door",

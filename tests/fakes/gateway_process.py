@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ from app.wire.messages import (
     Watch,
 )
 from app.wire.registry import Registry, account_key
-from app.wire.rpc import RpcServer, encode_push
+from app.wire.rpc import Responder, RpcServer, encode_push, respond
 
 
 def snapshot(seq: int, **lists: Any) -> bytes:
@@ -46,18 +45,6 @@ def snapshot(seq: int, **lists: Any) -> bytes:
     }
     front = {"state": "ready", "reason": "", "since": "2025-06-05 10:00:00.000"}
     return orjson.dumps({"seq": seq, **empty, "status": {"td": front, "md": front}, **lists})
-
-
-class _InOrder(Future[AnyReply]):
-    """Made only when somebody listens, so that the answer leaves in the very step that makes it."""
-
-    def __init__(self, make: Callable[[Future[AnyReply]], None]) -> None:
-        super().__init__()
-        self._make = make
-
-    def add_done_callback(self, fn: Callable[[Future[AnyReply]], object]) -> None:
-        super().add_done_callback(fn)
-        self._make(self)
 
 
 class FakeGateway:
@@ -70,7 +57,7 @@ class FakeGateway:
         self.seq = seq
         self.bars = 1
         self.is_frozen = False
-        self._beats: list[Future[AnyReply]] = []
+        self._beats: list[Responder] = []
         self.requests: list[AnyRequest] = []
         self.unanswered: Future[AnyReply] = Future()  # PlaceOrder waits for it
         self._watchers: list[Connection] = []
@@ -117,7 +104,7 @@ class FakeGateway:
         """Answer what was asked while it was frozen, and what is asked from now on."""
         self.is_frozen = False
         for beat in self._beats:
-            beat.set_result(Json(b"{}"))
+            beat(Json(b"{}"))
 
     def die(self) -> None:
         """Gone, as after a kill: nothing listens, no living entry."""
@@ -132,28 +119,28 @@ class FakeGateway:
             except ChannelClosed:
                 continue  # the web has gone; its on_close follows
 
-    def _handle(self, connection: Connection, request: AnyRequest) -> AnyReply | Future[AnyReply]:
+    def _handle(self, connection: Connection, request: AnyRequest, reply: Responder) -> None:
         self.requests.append(request)
         if isinstance(request, Watch):
-            return _InOrder(lambda future: self._watch(connection, future))
-        if isinstance(request, PlaceOrder):
-            return self.unanswered
-        if isinstance(request, PushContracts):
-            return Counted(3)
-        if isinstance(request, ReadBars):
-            return Json(orjson.dumps([[number] for number in range(self.bars)]))
-        if isinstance(request, ReadStatus) and self.is_frozen:
-            self._beats.append(Future())
-            return self._beats[-1]
-        if isinstance(request, ReadStatus):
+            self._watch(connection, reply)
+        elif isinstance(request, PlaceOrder):
+            respond(reply, lambda: self.unanswered)
+        elif isinstance(request, PushContracts):
+            reply(Counted(3))
+        elif isinstance(request, ReadBars):
+            reply(Json(orjson.dumps([[number] for number in range(self.bars)])))
+        elif isinstance(request, ReadStatus) and self.is_frozen:
+            self._beats.append(reply)
+        elif isinstance(request, ReadStatus):
             raise NotReady("账户正在加载")
-        raise NotFound(f"no such request: {request}")
+        else:
+            raise NotFound(f"no such request: {request}")
 
-    def _watch(self, connection: Connection, answer: Future[AnyReply]) -> None:
+    def _watch(self, connection: Connection, reply: Responder) -> None:
         with self._lock:
             if connection not in self._watchers:
                 self._watchers.append(connection)
-            answer.set_result(Json(snapshot(self.seq)))
+            reply(Json(snapshot(self.seq)))
 
     def _forget(self, connection: Connection) -> None:
         with self._lock:
@@ -170,7 +157,10 @@ class FakeHost:
         self.gateways: dict[str, FakeGateway] = {}
         self._data_dir = data_dir
         self._registry = Registry(data_dir)
-        self._server = RpcServer(channel.new_address(self._registry.run_dir, "host.sock"), self._handle)
+        self._server = RpcServer(
+            channel.new_address(self._registry.run_dir, "host.sock"),
+            lambda _connection, request, reply: reply(self._answer(request)),
+        )
         self._server.start()
         self._registry.register(name="host", kind="host", address=self._server.address)
 
@@ -178,7 +168,7 @@ class FakeHost:
         self._registry.unregister("host")
         self._server.close(flush=0)
 
-    def _handle(self, _connection: Connection, request: AnyRequest) -> AnyReply:
+    def _answer(self, request: AnyRequest) -> AnyReply:
         if isinstance(request, ListAccounts):
             return Accounts(
                 [AccountInfo(account, "sim", "9999", "x", state) for account, state in self.states.items()]

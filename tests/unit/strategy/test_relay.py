@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from app.strategy.relay import Relay
 from app.wire import channel
 from app.wire.channel import Connection
 from app.wire.messages import CancelAll, JoinStrategy, Push, StrategySaid
-from app.wire.rpc import RpcClient, RpcServer, encode_push
+from app.wire.rpc import Responder, RpcClient, RpcServer, encode_push
 from tests.support.waiting import eventually
 
 
@@ -99,11 +98,10 @@ def test_a_late_answer_is_heard_in_its_turn_among_the_pushes(
 ) -> None:
     heard = listener.heard
     answers: list[Any] = []
-    given: list[tuple[Connection, Future[Any]]] = []
+    given: list[tuple[Connection, Responder]] = []
 
-    def handle(connection: Connection, _request: Any) -> Future[Any]:
-        given.append((connection, Future()))
-        return given[0][1]
+    def handle(connection: Connection, _request: Any, reply: Responder) -> None:
+        given.append((connection, reply))
 
     server = RpcServer(channel.new_address(tmp_path, "gateway.sock"), handle)
     server.start()
@@ -114,9 +112,9 @@ def test_a_late_answer_is_heard_in_its_turn_among_the_pushes(
                 CancelAll(), 0.01, lambda answer: (heard.append(("answer", b"")), answers.append(answer))
             )
         eventually(lambda: given, "the gateway has it")
-        connection, answer = given[0]
+        connection, reply = given[0]
         connection.send(encode_push(Push("book", b"1")))
-        answer.set_exception(OrderRefused("超出限制", code="STRATEGY_LIMIT"))
+        reply(OrderRefused("超出限制", code="STRATEGY_LIMIT"))
         connection.send(encode_push(Push("order", b"2")))
         eventually(lambda: listener.loop.waiting == 3, "all has been read")
         listener.loop.run_due()

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from app.lib.errors import GatewayDown
+from app.lib.errors import BadInput, GatewayDown
 from app.wire import channel
 from app.wire.channel import Connection
-from app.wire.messages import Done, ShutDown
-from app.wire.rpc import Last, RpcClient, RpcServer
+from app.wire.messages import Done, Push, ShutDown
+from app.wire.rpc import Last, Responder, RpcClient, RpcServer, encode_push, respond
 from tests.support.waiting import eventually
 
 
@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 def serve(tmp_path: Path) -> Any:
     servers: list[RpcServer] = []
 
-    def start(handle: Callable[[Connection, Any], Any]) -> RpcServer:
+    def start(handle: Callable[[Connection, Any, Responder], Any]) -> RpcServer:
         servers.append(RpcServer(channel.new_address(tmp_path, "peer.sock"), handle))
         servers[-1].start()
         return servers[-1]
@@ -39,7 +39,7 @@ def test_the_last_answer_is_there_although_the_end_closes_every_connection_at_on
         server.close(0.0)  # the main thread may be this fast
         ended.set()
 
-    server = serve(lambda _connection, _request: Last(Done(), end))
+    server = serve(lambda _connection, _request, reply: reply(Last(Done(), end)))
     client = RpcClient(server.address)
     assert client.call(ShutDown(), 5.0) == Done()
     assert ended.wait(5.0)
@@ -50,7 +50,7 @@ def test_the_end_does_not_begin_before_the_answer_has_left(
     serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written, may_write, ended = threading.Event(), threading.Event(), threading.Event()
-    server = serve(lambda _connection, _request: Last(Done(), ended.set))
+    server = serve(lambda _connection, _request, reply: reply(Last(Done(), ended.set)))
     client = RpcClient(server.address)
     eventually(lambda: server._server._connections, "the connection is taken")
     (connection,) = server._server._connections
@@ -77,21 +77,21 @@ def test_the_end_does_not_begin_before_the_answer_has_left(
 
 def test_an_answer_that_comes_when_nobody_waits_for_it_any_more_is_heard_by_who_wants_it(serve: Any) -> None:
     """An order's: who gave up waiting has to learn what became of it."""
-    answer: Future[Any] = Future()
-    server = serve(lambda _connection, _request: answer)
+    replies: list[Responder] = []
+    server = serve(lambda _connection, _request, reply: replies.append(reply))
     client = RpcClient(server.address)
     heard: list[Any] = []
     with pytest.raises(GatewayDown) as error:
         client.call(ShutDown(), 0.01, lambda late: heard.append(late.result()))
     assert error.value.extra["asked"] is True
     assert heard == []
-    answer.set_result(Done("late"))
+    replies[0](Done("late"))
     eventually(lambda: heard == [Done("late")], "the late answer is heard")
     assert client._waiting == {}
 
 
 def test_who_waited_in_vain_hears_of_the_end_of_the_connection_too(serve: Any) -> None:
-    server = serve(lambda _connection, _request: Future())
+    server = serve(lambda _connection, _request, _reply: None)
     client = RpcClient(server.address)
     heard: list[Any] = []
     with pytest.raises(GatewayDown):
@@ -100,3 +100,38 @@ def test_who_waited_in_vain_hears_of_the_end_of_the_connection_too(serve: Any) -
     eventually(lambda: heard, "it is heard")
     assert isinstance(heard[0], GatewayDown)
     assert heard[0].extra["asked"] is True
+
+
+def test_what_is_sent_after_the_reply_comes_after_it_although_another_thread_replies(serve: Any) -> None:
+    def handle(connection: Connection, _request: Any, reply: Responder) -> None:
+        def work() -> None:
+            reply(Done("the snapshot"))
+            connection.send(encode_push(Push("tick", b"1")))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(5.0)  # it is done with both before this thread goes on
+
+    heard: list[Any] = []
+    client = RpcClient(serve(handle).address, heard.append)
+    client.ask(ShutDown(), lambda answer: heard.append(answer.result()))
+    eventually(lambda: len(heard) == 2, "both have come")
+    assert heard == [Done("the snapshot"), Push("tick", b"1")]
+
+
+def test_who_answers_later_answers_with_what_became_of_it() -> None:
+    replies: list[Any] = []
+    later: Future[Any] = Future()
+    respond(replies.append, lambda: later)
+    assert replies == []
+    later.set_result(Done())
+    broken: Future[Any] = Future()
+    broken.set_exception(BadInput("x", "wrong"))
+    respond(replies.append, lambda: broken)
+
+    def fail() -> Any:
+        raise ValueError("unexpected")
+
+    respond(replies.append, fail)
+    assert replies[0] == Done()
+    assert [type(error) for error in replies[1:]] == [BadInput, ValueError]
