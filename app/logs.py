@@ -43,7 +43,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _SECRET = re.compile(
     r"""(?ix)
-    (?P<name> ["']? \b (?: password | passwd | authorization | auth_code | token | secret ) \b ["']? \s* [:=] \s* )
+    (?P<name> ["']? \b (?: password | passwd | authorization | auth_code | token | secret ) \b ["']?
+        \s* [:=] \s* )
     (?: "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | (?:JWT|Bearer)\s+[^\s,;&)}\]]+ | [^\s,;&)}\]]+ )
     | (?P<scheme> \b (?:JWT|Bearer) \s+ ) [\w-]+\.[\w-]+\.[\w-]+
     | (?P<channel> tcp://[\w.:]+\# ) [0-9a-f]+

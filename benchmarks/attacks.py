@@ -388,7 +388,8 @@ class Others:
                 answer = session.post(
                     f"{self._target.url}/order_solve", json=fields | {"volume": 1}, timeout=30
                 ).json()
-                assert answer["success"] and "error" not in answer, answer
+                assert answer["success"], answer
+                assert "error" not in answer, answer
                 self.orders.append(time.monotonic() - began)
 
     def _join(self) -> None:

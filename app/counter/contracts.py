@@ -52,7 +52,8 @@ class Contract(NamedTuple):
 
 def code_of(product: Product, year: int, month: int) -> str:
     """`rb2501`, `AP501`."""
-    return f"{product.code}{year % (10 if product.exchange == 'CZCE' else 100):0{1 if product.exchange == 'CZCE' else 2}d}{month:02d}"
+    digits = 1 if product.exchange == "CZCE" else 2
+    return f"{product.code}{year % 10**digits:0{digits}d}{month:02d}"
 
 
 def product_code_of(instrument: str) -> str:

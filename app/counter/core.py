@@ -953,7 +953,7 @@ class Core:
             )
             self._out.append((link, answer))
 
-    def _rows(self, account: Account, request: f.ReqQry, native: bool) -> Sequence[f.Row] | None:
+    def _rows(self, account: Account, request: f.ReqQry, native: bool) -> Sequence[f.Row] | None:  # noqa: C901
         """All that is asked for; None for what the counter does not know."""
         broker, user = account.stored.broker, account.stored.user
         match request.what:

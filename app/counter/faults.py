@@ -8,23 +8,31 @@ user.
 | do | arguments | |
 | --- | --- | --- |
 | drop | user, front ("td", "md", "") | close those connections; result: how many |
-| restart_flow | | the core restarts from its flow: trading connections end, the day's orders have other triples and no refusals |
+| restart_flow | | the core restarts from its flow: trading connections end, the day's orders have other
+    triples and no refusals |
 | mute, unmute | user | hold all callbacks but heartbeats back from those connections; release them in order |
 | duplicate | user, count | send each of the next `count` RtnOrder and RtnTrade twice |
 | reorder | user | swap the next two of RtnOrder and RtnTrade on one connection |
-| refuse_next | kind (login authenticate password confirm order cancel query), error_id, text | the counter refuses the next one |
+| refuse_next | kind (login authenticate password confirm order cancel query), error_id, text | the counter
+    refuses the next one |
 | reject_next | text | the exchange rejects the next order |
-| hold, release | kind ("order", "cancel") | the next one stays on its way to the exchange (an order in 'a'); send on what was held |
-| set_quote | symbol, bid, bid_volume, ask, ask_volume, last, traded | its quote from now on; volume 0: side absent |
+| hold, release | kind ("order", "cancel") | the next one stays on its way to the exchange (an order in 'a');
+    send on what was held |
+| set_quote | symbol, bid, bid_volume, ask, ask_volume, last, traded | its quote from now on;
+    volume 0: side absent |
 | release_quote | symbol | the market's own quotes again |
 | turn_day | prices {symbol: price}, new_day ("": next weekday) | settle now at these prices |
 | set_clock | now (ISO, exchange time) | where the market can |
 | set_rules | of app/counter/desk.py's Rules, what is to be other than off | the broker's rules from now on |
-| disconnect | reason, user, front | the stand-in for CTP's library loses the front for this reason (0x1001, 0x2001…); result: how many |
-| refuse_sends | request, code, count, user, front | its next requests of that kind return -1, -2 or -3: frames.FrontControl |
+| disconnect | reason, user, front | the stand-in for CTP's library loses the front for this reason
+    (0x1001, 0x2001…); result: how many |
+| refuse_sends | request, code, count, user, front | its next requests of that kind return
+    -1, -2 or -3: frames.FrontControl |
 | burst | symbol, count | so many snapshots at once to who subscribed it |
-| force_close | user, symbol, direction ("long", "short"), volume, offset ("2", "5", "6") | the broker closes it, against what is quoted |
-| place_conditional | user, symbol, direction ("long", "short"), volume, price | another terminal's stop to close it; result: its TJBD_n |
+| force_close | user, symbol, direction ("long", "short"), volume, offset ("2", "5", "6") | the broker
+    closes it, against what is quoted |
+| place_conditional | user, symbol, direction ("long", "short"), volume, price | another
+    terminal's stop to close it; result: its TJBD_n |
 | trigger | user, number | the price that it waited for has come |
 | books | | every account: money, lots, orders, fills, number of trades |
 """

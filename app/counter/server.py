@@ -8,6 +8,7 @@ connection: the peer logs in again and hears the day as it is.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import time
@@ -41,10 +42,8 @@ class Outgoing:
             data = encoded.get(id(frame))  # `out` keeps the frames alive, so an id names one
             if data is None:
                 data = encoded[id(frame)] = frames.encode(frame)
-            try:
+            with contextlib.suppress(ChannelClosed):  # its end comes through the queue
                 link.send(data, key="heartbeat" if isinstance(frame, frames.Heartbeat) else None)  # type: ignore[attr-defined]
-            except ChannelClosed:
-                pass  # its end comes through the queue
 
 
 class CounterServer:

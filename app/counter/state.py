@@ -36,29 +36,30 @@ SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE accounts (
-    id INTEGER PRIMARY KEY, broker TEXT NOT NULL, user TEXT NOT NULL, password TEXT NOT NULL, pre_balance TEXT NOT NULL,
-    UNIQUE (broker, user)
+    id INTEGER PRIMARY KEY, broker TEXT NOT NULL, user TEXT NOT NULL, password TEXT NOT NULL,
+    pre_balance TEXT NOT NULL, UNIQUE (broker, user)
 );
 CREATE TABLE lots (
-    account INTEGER NOT NULL, symbol TEXT NOT NULL, direction TEXT NOT NULL, open_date TEXT NOT NULL, trade_id TEXT NOT NULL,
-    volume INTEGER NOT NULL, open_price REAL NOT NULL, base_price REAL NOT NULL
+    account INTEGER NOT NULL, symbol TEXT NOT NULL, direction TEXT NOT NULL, open_date TEXT NOT NULL,
+    trade_id TEXT NOT NULL, volume INTEGER NOT NULL, open_price REAL NOT NULL, base_price REAL NOT NULL
 );
 CREATE INDEX lots_by_account ON lots (account);
 CREATE TABLE contracts (symbol TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE orders (
-    day INTEGER NOT NULL, place INTEGER NOT NULL, account INTEGER NOT NULL, number INTEGER NOT NULL, from_auction INTEGER NOT NULL,
-    row BLOB NOT NULL, PRIMARY KEY (day, place)
+    day INTEGER NOT NULL, place INTEGER NOT NULL, account INTEGER NOT NULL, number INTEGER NOT NULL,
+    from_auction INTEGER NOT NULL, row BLOB NOT NULL, PRIMARY KEY (day, place)
 ) WITHOUT ROWID;
 CREATE INDEX orders_by_number ON orders (number);
 CREATE TABLE trades (
-    day INTEGER NOT NULL, place INTEGER NOT NULL, account INTEGER NOT NULL, number INTEGER NOT NULL, row BLOB NOT NULL,
-    PRIMARY KEY (day, place)
+    day INTEGER NOT NULL, place INTEGER NOT NULL, account INTEGER NOT NULL, number INTEGER NOT NULL,
+    row BLOB NOT NULL, PRIMARY KEY (day, place)
 ) WITHOUT ROWID;
 CREATE INDEX trades_by_number ON trades (number);
 """
 _STATEMENTS = """
 CREATE TABLE statements (
-    account INTEGER NOT NULL, trading_day TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (account, trading_day)
+    account INTEGER NOT NULL, trading_day TEXT NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (account, trading_day)
 ) WITHOUT ROWID;
 """
 _STEPS = (_SCHEMA, _STATEMENTS)  # from version n to n + 1

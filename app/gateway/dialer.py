@@ -67,7 +67,11 @@ class Dialer:
         for front in self._fronts():
             if is_open and front.state == "resting":
                 front.wake()
-            elif not is_open and front.state != "resting" and not front.is_given_up:
-                if self._was_open or front.state in ("lost", "refused"):
-                    front.rest(window.start)
+            elif (
+                not is_open
+                and front.state != "resting"
+                and not front.is_given_up
+                and (self._was_open or front.state in ("lost", "refused"))
+            ):
+                front.rest(window.start)
         self._was_open = is_open

@@ -317,7 +317,7 @@ class Service:
         self._door = RpcServer(door_address, self._handle_strategy, self._on_close)
 
     # ── life
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
         """Listen, register, and begin to log in."""
@@ -563,7 +563,7 @@ class Service:
     # ── bars and events
     # ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _read_bars(self, request: ReadBars) -> Json | Future[Json]:
+    def _read_bars(self, request: ReadBars) -> Json | Future[Json]:  # noqa: C901
         if request.interval not in INTERVALS:
             raise BadInput("interval", f"interval 应为 {'、'.join(INTERVALS)} 之一")
         if request.cut not in CUTS:
@@ -718,7 +718,7 @@ class Service:
 
         return _then(self._app.trader.fetch_statement(request.day), answer)
 
-    def _on_status(self, front: str, state: str, reason: str) -> None:
+    def _on_status(self, front: str, state: str, reason: str) -> None:  # noqa: C901
         was = self._fronts.state(front)
         reason = self._mark_past(front, was, state, reason)
         if not self._fronts.update(front, state, reason):

@@ -11,7 +11,8 @@ from app.lib.errors import AppError
 
 HEAD = """# 错误码
 
-登录、报单、撤单被拒时，`error` 是下列码之一，`msg` 是柜台或交易所的原文，后面加我们的一句建议；报单类的应答另有 `refused_by`：
+登录、报单、撤单被拒时，`error` 是下列码之一，`msg` 是柜台或交易所的原文，后面加我们的一句建议；\
+报单类的应答另有 `refused_by`：
 `us`（本服务，没有发出）、`counter`（柜台）、`exchange`（交易所）。按码判断，不要按文字：各家柜台的措辞与标点不同。
 
 本页由 `app/lib/advice.py` 生成（`python -m app.lib.error_page > docs/errors.md`），测试会比对。

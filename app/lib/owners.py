@@ -153,7 +153,7 @@ class Owners:
         return lost
 
     # ── how
-    # ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _bucket(self, lot: Lot | OwnedLot) -> tuple[str, str, bool]:
         """What a close must not mix: today's and history apart where the exchange does so."""

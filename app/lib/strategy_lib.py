@@ -140,17 +140,9 @@ def derived_classes(body: list[ast.stmt]) -> dict[str, ast.ClassDef]:
     found: dict[str, ast.ClassDef] = {}
     for node in _bound(body):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name in _MODULES:
-                    bases.add(f"{alias.asname or alias.name}.{BASE}")
-                    if alias.asname is None:
-                        bases.add(f"ctpbee.{BASE}")
+            bases.update(_imported_as(node))
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module in _MODULES:
-            for alias in node.names:
-                if alias.name in (BASE, "*"):
-                    bases.add(alias.asname or BASE)
-                elif f"{node.module}.{alias.name}" in _MODULES:
-                    bases.add(f"{alias.asname or alias.name}.{BASE}")
+            bases.update(_imported_from_as(node))
         elif isinstance(node, ast.ClassDef):
             if any(dotted(base) in bases for base in node.bases):
                 bases.add(node.name)
@@ -159,6 +151,23 @@ def derived_classes(body: list[ast.stmt]) -> dict[str, ast.ClassDef]:
                 bases.discard(node.name)
                 found.pop(node.name, None)
     return found
+
+
+def _imported_as(node: ast.Import) -> Iterator[str]:
+    """How CtpbeeApi may be written after it."""
+    for alias in node.names:
+        if alias.name in _MODULES:
+            yield f"{alias.asname or alias.name}.{BASE}"
+            if alias.asname is None:
+                yield f"ctpbee.{BASE}"
+
+
+def _imported_from_as(node: ast.ImportFrom) -> Iterator[str]:
+    for alias in node.names:
+        if alias.name in (BASE, "*"):
+            yield alias.asname or BASE
+        elif f"{node.module}.{alias.name}" in _MODULES:
+            yield f"{alias.asname or alias.name}.{BASE}"
 
 
 def dotted(node: ast.expr) -> str:

@@ -59,12 +59,16 @@ CLOSING_LIMIT = 1.0
 WHOLE_SERIES_LIMIT = 120.0
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS spool (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (name, key));
+CREATE TABLE IF NOT EXISTS spool (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (name, key)
+);
 CREATE TABLE IF NOT EXISTS spool_state (
     one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL, reason TEXT NOT NULL, since TEXT NOT NULL
 );
 INSERT OR IGNORE INTO spool_state (one, state, reason, since) VALUES (1, 'down', '尚未连接', '');
-CREATE TABLE IF NOT EXISTS spool_known (one INTEGER PRIMARY KEY CHECK (one = 1), born TEXT NOT NULL, backlog INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS spool_known (
+    one INTEGER PRIMARY KEY CHECK (one = 1), born TEXT NOT NULL, backlog INTEGER NOT NULL
+);
 INSERT OR IGNORE INTO spool_known VALUES (1, '', 0);
 """
 
@@ -85,6 +89,8 @@ class SpooledStore(SqliteStore):
         self._told = ""
         self._trimmed = 0.0
         self._batch = BATCH
+        self._pause, self._due = RETRY, 0.0  # of the shipper: after a failure, and until it must be heard of
+        self._shipped = 0
         super().__init__(path)  # which closes what it cannot open
         self._prepare()
         if remote is not None:
@@ -156,7 +162,7 @@ class SpooledStore(SqliteStore):
             listener(self.state())
 
     # ── bars
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:
         """Raises StoreFailed too when a million bars wait for the server already: orders and trades are never
@@ -333,34 +339,18 @@ class SpooledStore(SqliteStore):
     # ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run(self) -> None:
-        pause, due = RETRY, 0.0
-        shipped = 0
         if self._told == "refused":  # at the first meeting, just now
             self._closing.wait(RETRY_REFUSED)
         while not self._closing.is_set():
             wait = LOOK_EVERY
             try:
                 if self._claimed():
-                    sent = self._ship()
-                    shipped += sent
-                    if not sent and time.monotonic() >= due:
-                        assert self._remote is not None
-                        self._remote.ping()
-                    if sent or time.monotonic() >= due:
-                        self._tell("up")
-                        pause, due = RETRY, time.monotonic() + PING_EVERY
-                    if (
-                        not sent
-                        and (shipped >= BATCH * 10 or time.monotonic() > self._trimmed + TRIM_EVERY)
-                        and self._trim()
-                    ):
-                        shipped, self._trimmed = 0, time.monotonic()
-                    wait = 0.0 if sent >= ENOUGH else LOOK_EVERY
+                    wait = self._ship_or_rest()
             except Refused as error:
                 wait = RETRY_REFUSED
                 self._failed("refused", error)
             except StoreFailed as error:
-                wait, pause = pause, min(pause * 2, RETRY_LONGEST)
+                wait, self._pause = self._pause, min(self._pause * 2, RETRY_LONGEST)
                 self._failed("down", error)
             except (
                 Exception
@@ -373,6 +363,24 @@ class SpooledStore(SqliteStore):
                     "down", StoreFailed(f"写入 MongoDB 的线程出错（{type(error).__name__}），见日志")
                 )
             self._closing.wait(wait)
+
+    def _ship_or_rest(self) -> float:
+        """A batch, or what there is time for without one. Returns the seconds until the next."""
+        sent = self._ship()
+        self._shipped += sent
+        if not sent and time.monotonic() >= self._due:
+            assert self._remote is not None
+            self._remote.ping()
+        if sent or time.monotonic() >= self._due:
+            self._tell("up")
+            self._pause, self._due = RETRY, time.monotonic() + PING_EVERY
+        if (
+            not sent
+            and (self._shipped >= BATCH * 10 or time.monotonic() > self._trimmed + TRIM_EVERY)
+            and self._trim()
+        ):
+            self._shipped, self._trimmed = 0, time.monotonic()
+        return 0.0 if sent >= ENOUGH else LOOK_EVERY
 
     def _failed(self, state: str, error: StoreFailed) -> None:
         if self._closing.is_set():

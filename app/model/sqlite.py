@@ -38,20 +38,25 @@ CREATE TABLE bars (
     PRIMARY KEY (local_symbol, interval, timestamp)
 ) WITHOUT ROWID;
 CREATE TABLE intents (
-    order_id TEXT PRIMARY KEY, client_order_id TEXT NOT NULL, order_ref INTEGER NOT NULL, trading_day TEXT NOT NULL,
-    created TEXT NOT NULL, request BLOB NOT NULL, state TEXT NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL
+    order_id TEXT PRIMARY KEY, client_order_id TEXT NOT NULL, order_ref INTEGER NOT NULL,
+    trading_day TEXT NOT NULL, created TEXT NOT NULL, request BLOB NOT NULL, state TEXT NOT NULL,
+    code TEXT NOT NULL, message TEXT NOT NULL
 );
 CREATE UNIQUE INDEX intents_by_client ON intents (client_order_id) WHERE client_order_id <> '';
 CREATE INDEX intents_by_day ON intents (trading_day);
 CREATE INDEX intents_by_ref ON intents (order_ref);
 CREATE TABLE orders (
-    trading_day TEXT NOT NULL, order_id TEXT NOT NULL, position INTEGER NOT NULL, row BLOB NOT NULL, PRIMARY KEY (trading_day, order_id)
+    trading_day TEXT NOT NULL, order_id TEXT NOT NULL, position INTEGER NOT NULL, row BLOB NOT NULL,
+    PRIMARY KEY (trading_day, order_id)
 );
 CREATE TABLE trades (
-    trading_day TEXT NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, row BLOB NOT NULL, PRIMARY KEY (trading_day, key)
+    trading_day TEXT NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, row BLOB NOT NULL,
+    PRIMARY KEY (trading_day, key)
 );
 CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, data BLOB NOT NULL);
-CREATE TABLE settings (scope TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (scope, key)) WITHOUT ROWID;
+CREATE TABLE settings (
+    scope TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
 """
 
 
@@ -147,7 +152,7 @@ class SqliteStore:
             self._open.clear()
 
     # ── bars
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:
         rows = [(local_symbol, interval, *bar) for bar in bars]

@@ -56,7 +56,7 @@ class Lock:
         """Raises AlreadyRunning when somebody holds it."""
         folder = data_dir / "locks"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file: IO[bytes] = open(folder / f"{name}.lock", "ab")  # open as long as the lock is held
+        self._file: IO[bytes] = open(folder / f"{name}.lock", "ab")  # noqa: SIM115 - open as long as it is held
         if fcntl is None:
             return
         try:

@@ -95,83 +95,81 @@ class _Headers:
         return line
 
 
-def _protocol(crowd: Crowd) -> type:
+class _Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
     """The server's reader of one connection, with deadlines for all that it reads."""
 
-    class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
-        rfile: Any
-        close_connection: Any
+    crowd: Crowd  # of the server that has it
+    rfile: Any
+    close_connection: Any
 
-        def __init__(self, conn_state: Any, server: Any) -> None:
-            self._address = _host(conn_state[0])
-            self._is_stranger = True
-            self._deadline: Any = None
-            try:
-                super().__init__(conn_state, server)
-            finally:
-                crowd.leave(self._address, self._is_stranger)
+    def __init__(self, conn_state: Any, server: Any) -> None:
+        self._address = _host(conn_state[0])
+        self._is_stranger = True
+        self._deadline: Any = None
+        try:
+            super().__init__(conn_state, server)
+        finally:
+            self.crowd.leave(self._address, self._is_stranger)
 
-        def finish(self) -> None:
-            """Its files hold the descriptor: with what cannot be sent any more the library leaves one open,
-            until the garbage collector comes by.
-            """
-            try:
-                super().finish()
-            finally:
-                for held in (self.wfile, self.rfile, self.connection):
-                    with contextlib.suppress(OSError):
-                        held.close()
+    def finish(self) -> None:
+        """Its files hold the descriptor: with what cannot be sent any more the library leaves one open,
+        until the garbage collector comes by.
+        """
+        try:
+            super().finish()
+        finally:
+            for held in (self.wfile, self.rfile, self.connection):
+                with contextlib.suppress(OSError):
+                    held.close()
 
-        def handle_one_request(self) -> None:
-            self._within(HEADER_SECONDS if self._is_stranger else IDLE_SECONDS + HEADER_SECONDS)
-            try:
-                super().handle_one_request()
-            finally:
-                self._no_deadline()
-
-        def parse_request(self) -> bool:
-            """A head that was cut off is none: the library takes what has come for a whole request, and works
-            on it.
-            """
-            headers = self.rfile = _Headers(self.rfile)
-            is_one = bool(super().parse_request()) and not headers.ended
-            self.close_connection = self.close_connection or not is_one
-            return is_one
-
-        def handle_one_response(self) -> None:
-            """The headers are whole."""
+    def handle_one_request(self) -> None:
+        self._within(HEADER_SECONDS if self._is_stranger else IDLE_SECONDS + HEADER_SECONDS)
+        try:
+            super().handle_one_request()
+        finally:
             self._no_deadline()
-            if self._is_stranger:
-                self._is_stranger = False
-                crowd.known(self._address)
-            body = self.environ["eventlet.input"]
-            if body.chunked_input or body.content_length:
-                self._within(BODY_SECONDS, body)
-            super().handle_one_response()
 
-        def _within(self, seconds: float, body: Any = None) -> None:
-            self._deadline = eventlet.hubs.get_hub().schedule_call_global(seconds, self._too_late, body)
+    def parse_request(self) -> bool:
+        """A head that was cut off is none: the library takes what has come for a whole request, and works
+        on it.
+        """
+        headers = self.rfile = _Headers(self.rfile)
+        is_one = bool(super().parse_request()) and not headers.ended
+        self.close_connection = self.close_connection or not is_one
+        return is_one
 
-        def _no_deadline(self) -> None:
-            deadline, self._deadline = self._deadline, None
-            if deadline is not None:
-                deadline.cancel()
+    def handle_one_response(self) -> None:
+        """The headers are whole."""
+        self._no_deadline()
+        if self._is_stranger:
+            self._is_stranger = False
+            self.crowd.known(self._address)
+        body = self.environ["eventlet.input"]
+        if body.chunked_input or body.content_length:
+            self._within(BODY_SECONDS, body)
+        super().handle_one_response()
 
-        def _too_late(self, body: Any) -> None:
-            """What is being read ends as if the peer had gone. With a body that is whole the request is only
-            being worked on.
-            """
-            if body is None or not self._is_whole(body):
-                self.close_connection = True
-                greenio.shutdown_safe(self.connection)
+    def _within(self, seconds: float, body: Any = None) -> None:
+        self._deadline = eventlet.hubs.get_hub().schedule_call_global(seconds, self._too_late, body)
 
-        @staticmethod
-        def _is_whole(body: Any) -> bool:
-            if body.chunked_input:
-                return bool(body.chunk_length == 0)
-            return bool(body.position >= body.content_length)
+    def _no_deadline(self) -> None:
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None:
+            deadline.cancel()
 
-    return Protocol
+    def _too_late(self, body: Any) -> None:
+        """What is being read ends as if the peer had gone. With a body that is whole the request is only
+        being worked on.
+        """
+        if body is None or not self._is_whole(body):
+            self.close_connection = True
+            greenio.shutdown_safe(self.connection)
+
+    @staticmethod
+    def _is_whole(body: Any) -> bool:
+        if body.chunked_input:
+            return bool(body.chunk_length == 0)
+        return bool(body.position >= body.content_length)
 
 
 def serve(app: Flask, sock: socket.socket, descriptors: int, has_proxy: bool) -> None:
@@ -193,7 +191,7 @@ def serve(app: Flask, sock: socket.socket, descriptors: int, has_proxy: bool) ->
         log=log,
         log_output=False,
         debug=False,
-        protocol=_protocol(crowd),
+        protocol=type("Protocol", (_Protocol,), {"crowd": crowd}),
         custom_pool=Pool(
             bounds.total + 1
         ),  # the crowd is the bound: a full pool would stop accepting without a word

@@ -142,10 +142,8 @@ class Connection:
         self._closed = True
         self._pending.clear()
         self._wake.notify_all()
-        try:
+        with contextlib.suppress(OSError):  # the peer was faster
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the peer was faster
 
     def _leave(self) -> None:
         """This thread will not touch the socket again."""
@@ -307,10 +305,8 @@ class Server:
     def close(self, flush: float = 0.5) -> None:
         """Stop accepting, let what is queued leave for up to `flush` seconds, close every connection."""
         self._closing = True
-        try:
+        with contextlib.suppress(OSError):  # a listening socket that nobody is waiting on
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # a listening socket that nobody is waiting on
         self._sock.close()
         if self.address.startswith("unix:"):
             Path(self.address.removeprefix("unix:")).unlink(missing_ok=True)

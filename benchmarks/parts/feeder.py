@@ -38,13 +38,13 @@ def tick_of(number: int) -> dict[str, Any]:
              for side in ("bid", "ask") for what in ("price", "volume") for level in range(1, 6)}  # fmt: skip
     symbol = f"rb{number:05d}"
     return {
-        "gateway_name": "sim", "symbol": symbol, "exchange": "SHFE", "local_symbol": f"{symbol}.SHFE", "name": f"螺纹钢{number}",
-        "datetime": "2025-06-05 "
-                    "10:00:00.500", "trading_day": "20250605", "action_day": "20250605", "update_time": "10:00:00",
-        "update_millisec": 500, "last_price": 3501.0, "last_volume": 12, "volume": 812345, "turnover": 0, "open_interest": 1712345.0,
-        "average_price": 34987.6, "limit_up": 3712.0, "limit_down": 3288.0, "open_price": 3490.0, "high_price": 3521.0,
-        "low_price": 3478.0, "pre_close": 3495.0, "pre_settlement_price": 3500.0, "pre_open_interest": 1700123.0,
-        "preSettlementPrice": 3500.0, **depth,
+        "gateway_name": "sim", "symbol": symbol, "exchange": "SHFE", "local_symbol": f"{symbol}.SHFE",
+        "name": f"螺纹钢{number}", "datetime": "2025-06-05 10:00:00.500", "trading_day": "20250605",
+        "action_day": "20250605", "update_time": "10:00:00", "update_millisec": 500, "last_price": 3501.0,
+        "last_volume": 12, "volume": 812345, "turnover": 0, "open_interest": 1712345.0,
+        "average_price": 34987.6, "limit_up": 3712.0, "limit_down": 3288.0, "open_price": 3490.0,
+        "high_price": 3521.0, "low_price": 3478.0, "pre_close": 3495.0, "pre_settlement_price": 3500.0,
+        "pre_open_interest": 1700123.0, "preSettlementPrice": 3500.0, **depth,
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ stamp of its first tick read; in a batch the first has waited longest, so a batc
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import selectors
@@ -143,17 +144,8 @@ class Pages:
                 self._read(key.data)
 
     def _read(self, page: Page) -> None:
-        if page.socket.fileno() < 0:
-            return  # closed by a command that was heard in the same turn
-        try:
-            data = page.socket.recv(RECEIVE)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
+        data = self._received(page)
         if not data:
-            page.closed = True
-            self._forget(page)
             return
         now = stamp()
         page.bytes += len(data)
@@ -171,7 +163,7 @@ class Pages:
             if buffer.startswith(head, start):
                 mark = buffer.find(STAMP_KEY, start, after) + len(STAMP_KEY)
                 mark += buffer[mark] == 32
-                try:
+                try:  # noqa: SIM105 - for every tick, and suppress() would take longer than what is in it
                     self._latencies.append(now - int(buffer[mark : mark + 16]))
                 except ValueError:
                     pass  # a tick of the real server: its turnover is one
@@ -184,11 +176,24 @@ class Pages:
             at = after
         page.rest = buffer[at:]
 
-    def _forget(self, page: Page) -> None:
+    def _received(self, page: Page) -> bytes:
+        """Nothing where nothing has come, and where the page is closed."""
+        if page.socket.fileno() < 0:
+            return b""  # closed by a command that was heard in the same turn
         try:
+            data = page.socket.recv(RECEIVE)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            data = b""
+        if not data:
+            page.closed = True
+            self._forget(page)
+        return data
+
+    def _forget(self, page: Page) -> None:
+        with contextlib.suppress(KeyError):  # it had stopped reading
             self._selector.unregister(page.socket)
-        except KeyError:
-            pass  # it had stopped reading
         page.socket.close()
 
 

@@ -28,9 +28,10 @@ def _tick(number: int) -> Any:
         for level in range(1, 6)
     }
     return TickData(
-        gateway_name="CTP", symbol=f"rb{number:05d}", exchange=Exchange.SHFE, datetime=datetime(2025, 6, 5, 10), name="螺纹钢",
-        volume=812345, turnover=0, open_interest=1712345, last_price=3501, last_volume=12, limit_up=3712, limit_down=3288,
-        open_price=3490, high_price=3521, low_price=3478, pre_close=3495, **depth,
+        gateway_name="CTP", symbol=f"rb{number:05d}", exchange=Exchange.SHFE,
+        datetime=datetime(2025, 6, 5, 10), name="螺纹钢", volume=812345, turnover=0, open_interest=1712345,
+        last_price=3501, last_volume=12, limit_up=3712, limit_down=3288, open_price=3490,
+        high_price=3521, low_price=3478, pre_close=3495, **depth,
     )  # fmt: skip
 
 

@@ -227,9 +227,8 @@ def main() -> None:
             continue
         say({"returned": getattr(fronts[front], method)(*arguments)})
     sys.stdout.flush()
-    os._exit(
-        0
-    )  # the binding's exit() waits for its thread with Python's lock held, and that thread may be waiting for the lock
+    # the binding's exit() waits for its thread with Python's lock held, and that thread may be waiting for it
+    os._exit(0)
 
 
 if __name__ == "__main__":

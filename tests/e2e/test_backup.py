@@ -27,7 +27,8 @@ def test_a_backup_made_while_trading_brings_account_orders_and_config_back(
     trader.do("PUT", "/config", SLIPPAGE_COVER=3)
     commands = Commands(tmp_path)
     done = commands.run("backup", str(tmp_path / "b.tar.gz"), "--data-dir", str(first.data_dir))
-    assert done.returncode == 0 and "已备份" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "已备份" in done.stdout, done.stderr
     later = trader.order(RB, "long", "open", quote.bid - 6 * quote.tick, 1)["order_id"]
     refused = commands.run(
         "restore", str(tmp_path / "b.tar.gz"), "--replace", "--data-dir", str(first.data_dir)

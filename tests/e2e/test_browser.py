@@ -30,27 +30,35 @@ SCRIPTS = (
     "vue-socket.io/dist/vue-socketio.js",
 )
 ORIGINAL_PAGE = """<!doctype html><meta charset="utf-8">
-<div id="app"><table id="quote"><tr v-for="(value, key) in quote"><td>{{key}}</td><td>{{value}}</td></tr></table>
+<div id="app">
+<table id="quote"><tr v-for="(value, key) in quote"><td>{{key}}</td><td>{{value}}</td></tr></table>
 <pre id="held">{{held}}</pre></div><pre id="out"></pre>
-<script src="vue.min.js"></script><script src="vue-socketio.js"></script><script src="socket.io.min.js"></script>
+<script src="vue.min.js"></script><script src="vue-socketio.js"></script>
+<script src="socket.io.min.js"></script>
 <script>
 const URL = "SERVER/";
 CHANGE
 const told = (text) => { document.getElementById("out").textContent += text + "\\n"; };
 const ask = (method, path, fields) => fetch(URL + path, {
-  method, body: new URLSearchParams(fields), headers: {Authorization: "JWT " + sessionStorage.getItem("token")},
+  method, body: new URLSearchParams(fields),
+  headers: {Authorization: "JWT " + sessionStorage.getItem("token")},
 }).then((answer) => answer.json());
 const app = new Vue({
   el: "#app",
   data: {quote: {}, held: []},
   sockets: {
     connect() { told("connected"); },
-    tick({data}) { if (data.local_symbol === "rb2510.SHFE") for (const key of ["last_price", "datetime"]) this.quote[key] = data[key]; },
+    tick({data}) {
+      if (data.local_symbol !== "rb2510.SHFE") return;
+      for (const key of ["last_price", "datetime"]) this.quote[key] = data[key];
+    },
     position({data}) { this.held = data; },
   },
   methods: {
     async login() {
-      const fields = {authorization: "000000", interface: "", userid: "original", password: "secret-9", brokerid: "9999"};
+      const fields = {
+        authorization: "000000", interface: "", userid: "original", password: "secret-9", brokerid: "9999",
+      };
       const answer = await ask("POST", "login", fields);
       told(answer.msg);
       sessionStorage.setItem("token", answer.data);
@@ -151,7 +159,7 @@ def test_the_readmes_lines_show_ticks_and_orders_in_a_browser(
     eventually(lambda: "全部成交" in text(), f"the order on the page: {text()}")
 
 
-def test_the_original_page_changed_as_the_readme_says_shows_quotes_of_what_it_does_not_hold_through_logins_and_a_killed_web(
+def test_the_original_page_changed_as_the_readme_says_shows_quotes_through_logins_and_a_killed_web(
     make_server: Callable[..., BackendServer], site: str, tmp_path: Path, browser: Any
 ) -> None:
     with socket.socket() as free:

@@ -275,9 +275,9 @@ def assert_flat(before: list[tuple[int, int, int]], after: list[tuple[int, int, 
     for (threads, descriptors, memory), (threads_now, descriptors_now, memory_now) in zip(
         before, after, strict=True
     ):
-        assert (
-            threads_now <= threads + 2 and descriptors_now <= descriptors + 4 and memory_now <= memory + 12
-        ), (before, after)
+        assert threads_now <= threads + 2, (before, after)
+        assert descriptors_now <= descriptors + 4, (before, after)
+        assert memory_now <= memory + 12, (before, after)
 
 
 @pytest.mark.timeout(600)  # some 40 s on an idle machine

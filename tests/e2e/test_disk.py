@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -38,18 +39,16 @@ class Disk:
             pytest.skip(f"cannot mount here: {done.stderr}")
 
     def fill(self) -> None:
-        with (
-            open(self.folder / "filler", "wb", buffering=0) as file,
-            pytest.raises(OSError, match="No space"),
-        ):
+        def write_on(file: FileIO, size: int) -> None:
             while True:
-                file.write(bytes(64 * 1024))
-        with (
-            open(self.folder / "filler", "ab", buffering=0) as file,
-            pytest.raises(OSError, match="No space"),
-        ):
-            while True:
-                file.write(bytes(1))
+                file.write(bytes(size))
+
+        for mode, size in (("wb", 64 * 1024), ("ab", 1)):
+            with (
+                open(self.folder / "filler", mode, buffering=0) as file,
+                pytest.raises(OSError, match="No space"),
+            ):
+                write_on(file, size)
 
     def free(self) -> None:
         (self.folder / "filler").unlink()

@@ -65,7 +65,7 @@ def test_a_market_order_fills_where_the_exchange_has_them_and_is_refused_where_n
         filled = trader.order(symbol, "long", "open", 0, 1, type="market")
         assert filled["success"], filled
         row = eventually(
-            lambda: (found := trader.order_row(filled["order_id"]))["status"] == "全部成交" and found,
+            lambda sent=filled: (row := trader.order_row(sent["order_id"]))["status"] == "全部成交" and row,
             "filled",
         )
         assert row["type"] == "市价"
@@ -87,7 +87,8 @@ def test_words_may_stand_the_wrong_way_round_or_in_chinese(trader: Trader) -> No
     quote = trader.fix_quote(RB)
     swapped = trader.order(RB, "open", "long", quote.ask, 1)
     chinese = trader.order(RB, "空", "开", quote.bid, 1, type="限价")
-    assert swapped["success"] and chinese["success"], (swapped, chinese)
+    assert swapped["success"], swapped
+    assert chinese["success"], chinese
     assert [(row["direction"], row["offset"]) for row in trader.lists()["order_list"]] == [
         ("多", "开"),
         ("空", "开"),
@@ -140,7 +141,8 @@ def test_a_close_of_both_days_goes_in_two_legs_by_the_pattern(make_server) -> No
     eventually(lambda: trader.position(RB, "long")["volume"] == 3, "today's lot")  # type: ignore[index]
     trader.do("PUT", "/config", CLOSE_PATTERN="yesterday")
     answer = trader.close_position(quote, "long", 3)
-    assert answer["success"] and len(answer["order_ids"]) == 2, answer
+    assert answer["success"], answer
+    assert len(answer["order_ids"]) == 2, answer
     eventually(lambda: trader.position(RB, "long") is None, "closed")
     closes = [(row["offset"], row["volume"]) for row in trader.lists()["order_list"] if row["offset"] != "开"]
     assert closes == [("平昨", 2), ("平今", 1)]

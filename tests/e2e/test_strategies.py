@@ -117,7 +117,8 @@ def asked(client, request):
 
 class Probe(CtpbeeApi):
     def on_init(self, init):
-        secret = (DATA / "secret.key", DATA / "server.db", DATA / "host.db", RUN / "strategies.key", RUN / "host.json")
+        secret = [DATA / name for name in ("secret.key", "server.db", "host.db")]
+        secret += [RUN / name for name in ("strategies.key", "host.json")]
         seen = {str(path): path.exists() for path in secret}
         others = [path for path in glob.glob(str(RUN / "*")) if not path.startswith(str(RUN / "strategies-"))]
         ours = glob.glob(str(RUN / "strategies-*" / "*"))
@@ -128,8 +129,12 @@ class Probe(CtpbeeApi):
             "doors": len(ours),
             "accounts": os.listdir(DATA / "accounts"),
             "strategies": Path(STRATEGIES).exists(),
-            "environment": sorted(name for name in os.environ if name.startswith(("CTPBEE_BACKEND", "MONGO", "SECRET"))),
-            "processes": [name for name in os.listdir("/proc") if name.isdigit() and name != str(os.getpid())],
+            "environment": sorted(
+                name for name in os.environ if name.startswith(("CTPBEE_BACKEND", "MONGO", "SECRET"))
+            ),
+            "processes": [
+                name for name in os.listdir("/proc") if name.isdigit() and name != str(os.getpid())
+            ],
             "before joining": asked(client, ReadLists()),
             "as another": asked(client, JoinStrategy("another", 1, "0" * 64)),
             "without": asked(client, JoinStrategy("probe")),

@@ -134,7 +134,8 @@ class CounterProcess:
         self.faults = CounterFaults(self.faults_address)
 
     def _registered(self) -> Entry | None:
-        assert self.process is not None and self.process.poll() is None, self.log.read_text()
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
         entry = self.registry.find("counter")
         return entry if entry is not None and entry.pid == self.process.pid else None
 

@@ -138,7 +138,7 @@ def test_a_lost_front_says_why_and_comes_back_with_the_whole_day(
         client.wait("onRtnTrade")
 
 
-def test_a_restart_of_the_core_from_its_flow_keeps_the_lasting_numbers_alone_and_a_login_tells_refused_cancels_again(
+def test_a_restart_of_the_core_from_its_flow_keeps_the_lasting_numbers_alone_and_tells_refused_cancels_again(
     counter: CounterProcess, client: NativeClient
 ) -> None:
     client.enter()

@@ -37,4 +37,5 @@ def test_threads_and_files_are_flat_over_ten_rests(tmp_path: Path) -> None:
     rounds = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(rounds) == 10
     assert {row["objects"] for row in rounds} == {2}
-    assert rounds[-1]["threads"] == rounds[0]["threads"] and rounds[-1]["files"] == rounds[0]["files"], rounds
+    assert rounds[-1]["threads"] == rounds[0]["threads"], rounds
+    assert rounds[-1]["files"] == rounds[0]["files"], rounds

@@ -190,7 +190,8 @@ def test_on_the_server_another_front_is_allowed_listed_and_forgotten(tmp_path: P
     assert allowed(Front(("tcp://any:1",), ("tcp://any:2",)))
     for wrong in (["allow", ACCOUNT, "nobody"], ["allow", "ctp-9999-nobody", str(other)], ["allow", ACCOUNT]):
         failed = command(*wrong)
-        assert failed.exit_code != 0 and failed.stderr, wrong
+        assert failed.exit_code != 0, wrong
+        assert failed.stderr, wrong
     assert command("allow", ACCOUNT, "home", CTPBEE_BACKEND_FRONTS=f"home={home}").exit_code == 0
     assert "home" in command("list", CTPBEE_BACKEND_FRONTS=f"home={home}").output
 

@@ -236,8 +236,10 @@ def test_a_collection_that_does_not_come_in_whole_is_named_and_read_again_the_ne
 
 def test_a_source_that_is_not_there_is_said_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mongo_import, "CONNECT_LIMIT", 0.2)
-    with closing(mongo_import.Source("mongodb://trader:s3cret@127.0.0.1:1/", "ctp_bar")) as source:
-        with pytest.raises(mongo_import.SourceFailed, match="MongoDB 连不上") as caught:
-            source.collections()
+    with (
+        closing(mongo_import.Source("mongodb://trader:s3cret@127.0.0.1:1/", "ctp_bar")) as source,
+        pytest.raises(mongo_import.SourceFailed, match="MongoDB 连不上") as caught,
+    ):
+        source.collections()
     assert "s3cret" not in caught.value.message
     assert source.name == "127.0.0.1:1/ctp_bar"

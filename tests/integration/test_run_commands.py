@@ -311,7 +311,8 @@ def test_what_a_power_cut_or_a_newer_version_left_is_said_in_one_line(
     commands.data_dir.mkdir(parents=True)
     (commands.data_dir / name).write_bytes(content)
     done = commands.run("web", "--port", "0")
-    assert done.returncode == 2 and said in done.stderr, done.stderr
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
     assert (commands.data_dir / name).read_bytes() == content
 

@@ -106,7 +106,8 @@ class Hears(CtpbeeApi):
 
     def on_init(self, init):
         self.note("init", init, len(self.center.orders), len(self.center.trades), self.get_strategy("other"))
-        self.note("book", self.center.positions[0].volume, self.center.account.available > 0, self.app.td_login_status)
+        available = self.center.account.available
+        self.note("book", self.center.positions[0].volume, available > 0, self.app.td_login_status)
 
     def on_order(self, order):
         self.note("order", order.status)
@@ -151,7 +152,8 @@ class Trades(CtpbeeApi):
 
     def on_order(self, order):
         self.orders.append(order.status.name)
-        self.info(f"order {order.local_order_id == self.sent} {order.status.name} {order.traded:g} {order.strategy}")
+        is_ours = order.local_order_id == self.sent
+        self.info(f"order {is_ours} {order.status.name} {order.traded:g} {order.strategy}")
 
     def on_trade(self, trade):
         position = self.center.get_position(trade.local_symbol)
@@ -196,7 +198,10 @@ class Pair(CtpbeeApi):
     def opens(self, tick):
         near, far = self.center.get_tick(self.near), self.center.get_tick(self.far)
         if near and far and not self.center.positions and not self.center.active_orders:
-            self.sent += [self.action.sell_open(near.limit_up, 1, near), self.action.buy_open(far.limit_down, 1, far)]
+            self.sent += [
+                self.action.sell_open(near.limit_up, 1, near),
+                self.action.buy_open(far.limit_down, 1, far),
+            ]
             self.info(f"active {len(self.center.active_orders)} frozen {self.center.account.frozen > 0}")
             time.sleep(0.7)  # it computes
         self.ticks += bool(self.sent)
@@ -251,7 +256,8 @@ class Stalls(TwoTicks):
         super().on_tick(tick)
         if sends:
             os.kill({pid}, signal.SIGCONT)
-            self.info(f"waiting {self.waiting} active {[order.local_order_id for order in self.center.active_orders]}")
+            active = [order.local_order_id for order in self.center.active_orders]
+            self.info(f"waiting {self.waiting} active {active}")
 
     def on_order(self, order):
         super().on_order(order)
@@ -279,9 +285,8 @@ def test_readmes_example_buys_one_lot_although_its_gateway_stalls_over_the_order
     ).runs()
     waiting = strategy.says("waiting ", 30.0)
     provisional = waiting.partition("['")[2].removesuffix("']")
-    assert waiting.startswith("waiting True active") and provisional.startswith("sim.s"), (
-        "it is under way, under the id it was given"
-    )
+    assert waiting.startswith("waiting True active"), "it is under way"
+    assert provisional.startswith("sim.s"), "under the id it was given"
     strategy.says(f"order {provisional} 拒单", 30.0)
     strategy.says("多开 1 手")
     said = len(strategy.lines())
@@ -290,9 +295,8 @@ def test_readmes_example_buys_one_lot_although_its_gateway_stalls_over_the_order
         "the market goes on",
     )
     filled = [row for row in page.json(ReadLists())["order_list"] if row["status"] != "拒单"]
-    assert [(row["offset"], row["volume"]) for row in filled] == [("开", 1)] and held(page)[0][
-        "volume"
-    ] == 1, strategy.lines()[:said]
+    assert [(row["offset"], row["volume"]) for row in filled] == [("开", 1)], strategy.lines()[:said]
+    assert held(page)[0]["volume"] == 1, strategy.lines()[:said]
     assert strategy.child.poll() is None
     assert strategy.error() == {}
 

@@ -80,7 +80,8 @@ import ctypes, os, socket, threading
 libc = ctypes.CDLL(None, use_errno=True)
 for flags in (0x10000000, 0x10000000 | 0x20000):
     print(libc.unshare(flags), ctypes.get_errno())
-print(libc.syscall(56 if os.uname().machine == "x86_64" else 220, 0x10000000 | 17, 0, 0, 0, 0), ctypes.get_errno())
+clone = 56 if os.uname().machine == "x86_64" else 220
+print(libc.syscall(clone, 0x10000000 | 17, 0, 0, 0, 0), ctypes.get_errno())
 for family in (40, 17, 38, 2, 1):
     try:
         print(family, socket.socket(family, socket.SOCK_STREAM if family != 38 else 5).fileno() > 0)
@@ -419,7 +420,10 @@ for path in ({str(tmp_path / "x")!r}, "/usr/x", {str(settings.data_dir / "secret
         with socket.create_server(("127.0.0.1", 0)) as listener:
             text = f"""
 import os, socket
-for act in (lambda: socket.create_connection(("127.0.0.1", {listener.getsockname()[1]}), 1), lambda: os.kill({os.getpid()}, 0)):
+for act in (
+    lambda: socket.create_connection(("127.0.0.1", {listener.getsockname()[1]}), 1),
+    lambda: os.kill({os.getpid()}, 0),
+):
     try:
         act()
     except OSError as error:

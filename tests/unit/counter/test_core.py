@@ -222,13 +222,17 @@ def test_what_is_watched_is_what_is_subscribed_held_or_worked_on_after_whatever_
                     day = counter.market.trading_day()
                     counter.market.turn(f"{int(day) + 1}", {})
                     counter.core.advance()
-            (account,) = counter.core._accounts.values()
-            wanted = {lot.symbol for lot in account.book.open_lots()}
-            wanted |= {order.row.InstrumentID for order in account.orders.values() if order.working}
-            for session in counter.core._sessions.values():
-                wanted |= session.subscribed
-            assert counter.market.watched == wanted & counter.market.listed.keys()
+            assert counter.market.watched == wanted(counter) & counter.market.listed.keys()
         counter.state.close()
+
+
+def wanted(counter: Counter) -> set[str]:
+    (account,) = counter.core._accounts.values()
+    symbols = {lot.symbol for lot in account.book.open_lots()}
+    symbols |= {order.row.InstrumentID for order in account.orders.values() if order.working}
+    for session in counter.core._sessions.values():
+        symbols |= session.subscribed
+    return symbols
 
 
 def test_the_first_login_makes_the_account_with_its_capital_and_says_day_and_session(counter):
@@ -863,19 +867,7 @@ def test_money_volumes_and_frozen_volumes_add_up_whatever_happens(script):
                 day += 1
                 counter.market.turn(str(day), {"rb2510": float(step[1]), "m2509": float(step[1])})
                 out = counter.core.advance()
-            fills: dict[str, list[f.TradeField]] = {}
-            for _, frame in out:
-                if isinstance(frame, f.RtnTrade):
-                    fills.setdefault(frame.trade.TradeID, []).append(frame.trade)
-            for sides in fills.values():
-                assert len(sides) in (1, 2)
-                assert len({(trade.Price, trade.Volume, trade.InstrumentID) for trade in sides}) == 1
-                if len(sides) == 2:
-                    assert {trade.Direction for trade in sides} == {BUY, SELL}
-                else:
-                    net[sides[0].InstrumentID] += (
-                        sides[0].Volume if sides[0].Direction == BUY else -sides[0].Volume
-                    )
+            check_fills(out, net)
             check_identities(counter, links, net)
         before = everything(counter, links)
         counter.restart()
@@ -883,6 +875,21 @@ def test_money_volumes_and_frozen_volumes_add_up_whatever_happens(script):
             counter.log_in(link, link)
         assert everything(counter, links) == before
         counter.state.close()
+
+
+def check_fills(out: list[Any], net: dict[str, int]) -> None:
+    """Each has one side or two that agree; what has one came from the outside, and `net` has it then."""
+    fills: dict[str, list[f.TradeField]] = {}
+    for _, frame in out:
+        if isinstance(frame, f.RtnTrade):
+            fills.setdefault(frame.trade.TradeID, []).append(frame.trade)
+    for sides in fills.values():
+        assert len(sides) in (1, 2)
+        assert len({(trade.Price, trade.Volume, trade.InstrumentID) for trade in sides}) == 1
+        if len(sides) == 2:
+            assert {trade.Direction for trade in sides} == {BUY, SELL}
+        else:
+            net[sides[0].InstrumentID] += sides[0].Volume if sides[0].Direction == BUY else -sides[0].Volume
 
 
 def check_identities(counter: Counter, links: list[str], net: dict[str, int]) -> None:

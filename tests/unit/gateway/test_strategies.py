@@ -281,9 +281,8 @@ def test_the_answer_to_a_strategy_has_its_order_and_the_book_that_freezes_for_it
     )
     assert before.account is not None
     assert answered.account is not None
-    assert before.account["frozen"] == 0.0 and answered.account["frozen"] == 6004.0, (
-        "margin and fee of two lots"
-    )
+    assert before.account["frozen"] == 0.0
+    assert answered.account["frozen"] == 6004.0, "margin and fee of two lots"
     assert before.cut < answered.cut < after.cut
     world.strategies.account(AccountData(accountid="demo", gateway_name="sim"))
     assert entities.decode(connection.sent[2][0].payload).cut > after.cut
@@ -308,8 +307,9 @@ def test_a_later_gateways_cuts_are_newer(world: World) -> None:
     connection: Any = world.join("a")
     world.strategies.tell_book()
     first = msgspec.msgpack.decode(connection.sent[0][0].payload, type=Book)
-    again = Strategies(**{name: getattr(world.strategies, f"_{name}") for name in ("app", "account", "fronts", "desk", "config")},
-                       store=world.store, loop=Loop())  # type: ignore[arg-type]  # fmt: skip
+    names = ("app", "account", "fronts", "desk", "config")
+    parts = {name: getattr(world.strategies, f"_{name}") for name in names}
+    again = Strategies(**parts, store=world.store, loop=Loop())  # type: ignore[arg-type]
     state = msgspec.msgpack.decode(again.join(connection, JoinStrategy("a", 1)).payload, type=State)
     assert state.cut > first.cut
 

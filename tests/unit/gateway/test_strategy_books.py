@@ -121,9 +121,8 @@ def test_lots_and_profit_go_over_into_the_next_day(store: Store, lives: bool) ->
     assert profit["close_profit"] == 100.0
     gateway.hear(close("n1", 5, 3050.0, "4", day=NEXT))
     lots, profit = gateway.has("a")
-    assert lots == [] and profit["close_profit"] == 600.0, (
-        "by trade: against the open price, not the settlement"
-    )
+    assert lots == []
+    assert profit["close_profit"] == 600.0, "by trade: against the open price, not the settlement"
     again = day_after({5: "a"}, Gateway(store, {}))
     again.hear(close("n1", 5, 3050.0, "4", day=NEXT))
     assert again.has("a") == (lots, profit)

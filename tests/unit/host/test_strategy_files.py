@@ -47,9 +47,9 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 
 @pytest.fixture
-def files(store: SqliteStore, folder: Path) -> Iterator[StrategyFiles]:
+def files(store: SqliteStore, folder: Path) -> StrategyFiles:
     moments = iter(BEGIN + timedelta(minutes=n) for n in range(1000))
-    yield StrategyFiles(folder, store, most=3, now=lambda: next(moments))
+    return StrategyFiles(folder, store, most=3, now=lambda: next(moments))
 
 
 def put(folder: Path, name: str, content: str | bytes) -> Path:

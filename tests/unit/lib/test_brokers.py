@@ -76,7 +76,7 @@ def test_brokers_are_written_as_a_table_or_in_one_line() -> None:
     + [{"x": {"td": [1], "md": B}}],
 )
 def test_a_broker_that_is_not_whole_is_refused(value: Any) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"应|两次"):
         listed(value)
 
 

@@ -164,7 +164,7 @@ def test_all_that_is_written_arrives_and_what_is_deleted_goes(
     store = opened()
     write_some(store)
     check_the_same(store, mongo)
-    assert [key for key in mongo.tables["settings"]] == [("config", "b")]
+    assert list(mongo.tables["settings"]) == [("config", "b")]
     store.put_setting("config", "a", 7)
     assert store.flush(10)
     assert mongo.tables["settings"][("config", "a")]["value"] == 7

@@ -156,16 +156,18 @@ def order(
     ref: int = 1, status: Status | OtherStatus = Status.NOTTRADED, client_order_id: str = "", traded: int = 0
 ) -> OrderData:
     return OrderData(
-        symbol="rb2510", exchange=Exchange.SHFE, order_id=f"1_7_{ref}", type=OrderType.LIMIT, direction=Direction.LONG, offset=Offset.OPEN,
-        price=3000.0, volume=2, traded=traded, status=status, time="", gateway_name="sim", is_local=True, trading_day=DAY,
-        order_sys_id=str(ref), status_msg="", error_code="", error_message="", client_order_id=client_order_id, strategy="a",
+        symbol="rb2510", exchange=Exchange.SHFE, order_id=f"1_7_{ref}", type=OrderType.LIMIT,
+        direction=Direction.LONG, offset=Offset.OPEN, price=3000.0, volume=2, traded=traded, status=status,
+        time="", gateway_name="sim", is_local=True, trading_day=DAY, order_sys_id=str(ref), status_msg="",
+        error_code="", error_message="", client_order_id=client_order_id, strategy="a",
     )  # fmt: skip
 
 
 def trade(number: int = 1) -> TradeData:
     return TradeData(
-        symbol="rb2510", exchange=Exchange.SHFE, order_id="1_7_1", tradeid=str(number), direction=Direction.LONG, offset=Offset.OPEN,
-        price=3000.0, volume=1, time="", gateway_name="sim", trading_day=DAY,
+        symbol="rb2510", exchange=Exchange.SHFE, order_id="1_7_1", tradeid=str(number),
+        direction=Direction.LONG, offset=Offset.OPEN, price=3000.0, volume=1, time="",
+        gateway_name="sim", trading_day=DAY,
     )  # fmt: skip
 
 
@@ -262,7 +264,8 @@ class Shape(CtpbeeApi):
         pass
 
     def on_bar(self, bar: BarData):
-        self.logger.debug(f"{{bar.local_symbol}} {{bar.datetime.strftime('%Y-%m-%d %H:%M:%S')}} {{bar.close_price}}", owner=self.name)
+        moment = bar.datetime.strftime("%Y-%m-%d %H:%M:%S")
+        self.logger.debug(f"{{bar.local_symbol}} {{moment}} {{bar.close_price}}", owner=self.name)
         self.close.append(bar.close_price)
         self.high.append(bar.high_price)
         self.low.append(bar.low_price)
@@ -676,7 +679,8 @@ class Slow(Gateway):
             for name in ("symbol", "order_id", "direction", "offset", "price", "volume")
         }
         return TradeData(
-            exchange=Exchange.SHFE, tradeid=str(number), time="", gateway_name="sim", trading_day=DAY, strategy="test", **fields
+            exchange=Exchange.SHFE, tradeid=str(number), time="", gateway_name="sim", trading_day=DAY,
+            strategy="test", **fields
         )  # fmt: skip
 
     def late_answer(self, answer: Any = None) -> None:

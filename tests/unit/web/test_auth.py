@@ -390,9 +390,13 @@ def test_a_front_that_cannot_be_reached_is_not_the_traders_fault(tmp_path: Path)
 
 def test_a_burst_of_parallel_guesses_does_not_slip_through(tmp_path: Path) -> None:
     attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=2)
-    with attempts.count_if_refused(ACCOUNT, HOME), attempts.count_if_refused(ACCOUNT, HOME):
-        with pytest.raises(RateLimited), attempts.count_if_refused(ACCOUNT, HOME):
-            raise AssertionError("two are under way already")
+    with (
+        attempts.count_if_refused(ACCOUNT, HOME),
+        attempts.count_if_refused(ACCOUNT, HOME),
+        pytest.raises(RateLimited),
+        attempts.count_if_refused(ACCOUNT, HOME),
+    ):
+        raise AssertionError("two are under way already")
     with attempts.count_if_refused(ACCOUNT, HOME):
         pass  # neither was refused, so the account is free again
 

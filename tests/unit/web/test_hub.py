@@ -502,9 +502,7 @@ def test_a_slow_page_hears_every_bar_of_a_run_and_the_newest_tick() -> None:
     assert line.all("tick")[-1]["data"]["last_price"] == 29
 
 
-def test_a_big_list_goes_to_a_few_pages_at_a_time_and_a_newer_one_takes_its_place_for_who_waits_longest_first() -> (
-    None
-):
+def test_a_big_list_goes_to_a_few_pages_at_a_time_and_a_newer_one_takes_its_place_longest_first() -> None:
     hub = gathering()
     lines = [page(hub, sid=f"p{number}") for number in range(5)]
     padding = "x" * (LISTS_AT_A_TIME // 2 - 1000)
@@ -550,9 +548,7 @@ def test_no_list_of_before_a_loss_follows_it() -> None:
     assert [event["data"] for event in line.all("order")] == [[2]]
 
 
-def test_the_first_tick_after_a_quiet_moment_leaves_at_once_and_what_follows_it_waits_and_leaves_together() -> (
-    None
-):
+def test_the_first_tick_after_a_quiet_moment_leaves_at_once_and_the_rest_waits_and_leaves_together() -> None:
     hub = Hub(encode, list, Limits(flush_seconds=600), now=lambda: NOW)
     hub.start()
     line = batch_page(hub, "p1")
@@ -742,12 +738,16 @@ def test_however_slowly_a_page_reads_updates_are_whole_and_the_last_word_arrives
         lists = [event["data"][1] for event in line.all("order")]
         assert lists == sorted(lists)
         assert lists[-1:] == ([orders] if orders else [])
-        # a list never comes before an update that it already includes
-        heard = 0
-        for name, data in line.delivered:
-            if name == "order_update":
-                heard = data["seq"]
-            elif name == "order":
-                assert data["data"][0] <= heard
+        check_no_list_is_ahead(line.delivered)
     finally:
         hub.stop()
+
+
+def check_no_list_is_ahead(delivered: list[tuple[str, Any]]) -> None:
+    """A list never comes before an update that it already includes."""
+    heard = 0
+    for name, data in delivered:
+        if name == "order_update":
+            heard = data["seq"]
+        elif name == "order":
+            assert data["data"][0] <= heard
