@@ -286,8 +286,8 @@ def test_an_old_websocket_without_a_version_is_not_spoken(web: WebProcess) -> No
 # ──────────────────────────────────────────────────────────────────────────────────────
 
 HASTY = (
-    "import gc; gc.disable(); from app import eventlet_server as s; s.HEADER_SECONDS, s.BODY_SECONDS, "
-    "s.IDLE_SECONDS = 1.0, 1.0, 1.0"
+    "import gc; gc.disable(); from app.web import eventlet_server as s; s.HEADER_SECONDS, "
+    "s.BODY_SECONDS, s.IDLE_SECONDS = 1.0, 1.0, 1.0"
 )
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"

@@ -17,7 +17,7 @@ NOBODY = 65534
 KEEPER = """
 import os, resource, sys
 import psutil
-from app import private
+from app.process import private
 from app.process.death import prctl
 os.setgroups([])
 os.setgid(int(sys.argv[2]))
