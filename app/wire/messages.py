@@ -152,8 +152,8 @@ EXIT_LOGIN_REFUSED = 3
 
 
 class Login(msgspec.Struct, forbid_unknown_fields=True):
-    """The one line that the host writes to a gateway's stdin: whose gateway it is. The gateway has the password
-    from here and from nowhere else.
+    """The one line that the host writes to a gateway's stdin: whose gateway it is. The gateway has the
+    password from here and from nowhere else.
     """
 
     account: str
