@@ -28,7 +28,7 @@ from app.model.store import Store, StoreFailed
 from app.model.tables import BARS, ROWID, Row, Table
 from app.process.child import AlreadyRunning, Lock
 from app.settings import Settings
-from app.wire.registry import Registry
+from app.wire.registry import Registry, gateway_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -116,7 +116,7 @@ def stopped_server(settings: Settings) -> Iterator[None]:
                 "supervisor",
                 "web",
                 "host",
-                *(f"gateway-{account}" for account in _accounts_here(settings)),
+                *(gateway_of(account) for account in _accounts_here(settings)),
             ):
                 held.callback(Lock(settings.data_dir, name).close)
         except AlreadyRunning as error:

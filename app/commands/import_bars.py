@@ -28,9 +28,9 @@ from app.model import open_store
 from app.model.store import Bar, StoreFailed
 from app.process.child import AlreadyRunning, Lock
 from app.settings import Settings
+from app.wire import peer
 from app.wire.messages import SaveBars
-from app.wire.registry import PAPER_BROKER, Registry
-from app.wire.rpc import RpcClient
+from app.wire.registry import PAPER_BROKER, Registry, gateway_of
 
 CHUNK = 1000
 """Bars in one write: orders that the gateway has to write down wait no longer than for these."""
@@ -134,17 +134,13 @@ def find_account(settings: Settings, account: str) -> str:
 
 @contextmanager
 def account_writer(settings: Settings, account: str) -> Iterator[Save]:
-    """How to save 1-minute bars of the account. Raises GatewayDown while its gateway is just starting, or
-    when it is lost.
+    """How to save 1-minute bars of the account. Raises GatewayDown while its gateway is just starting,
+    when it is of another version, or when it is lost.
     """
-    name = f"gateway-{account}"
+    name = gateway_of(account)
     entry = Registry(settings.data_dir).find(name)
     if entry is not None:
-        try:
-            client = RpcClient(entry.address)
-        except OSError as error:
-            raise GatewayDown(f"连不上账户的网关：{error}") from None
-        with contextlib.closing(client):
+        with contextlib.closing(peer.connect(entry)) as client:
 
             def save_there(local_symbol: str, bars: list[Bar]) -> int:
                 return client.call(SaveBars(local_symbol, bars), 30.0).waiting

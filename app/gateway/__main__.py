@@ -27,6 +27,7 @@ from app.process.end_signal import EndSignal
 from app.process.private import hide_memory, keep_to_itself
 from app.settings import Settings
 from app.wire.messages import Login
+from app.wire.registry import gateway_of
 
 END_LIMIT = 1.0
 """Seconds that the event thread gets to finish what it is doing; a hung native library must not keep the
@@ -82,7 +83,7 @@ def main() -> int:
     except msgspec.DecodeError:  # its text may quote the line, and the line has the password
         sys.stderr.write("stdin 上应有一行 JSON：账户与登录信息\n")
         return 2
-    logs.set_up(settings, f"gateway-{login.account}")
+    logs.set_up(settings, gateway_of(login.account))
     try:
         return run(settings, login)
     except AppError as error:

@@ -106,7 +106,8 @@ from app.wire.messages import (
     WatchTicks,
     WriteConfig,
 )
-from app.wire.registry import PROTOCOL, Registry, other_version
+from app.wire.peer import other_version
+from app.wire.registry import PROTOCOL, Registry, gateway_of
 from app.wire.rpc import Last, Responder, RpcServer, respond
 
 CALENDAR_SECONDS = 1.0
@@ -355,7 +356,7 @@ class Service:
 
     @property
     def _name(self) -> str:
-        return f"gateway-{self._login.account}"
+        return gateway_of(self._login.account)
 
     def _counter_address(self) -> str:
         """Where the counter listens now: after a restart it may be somewhere else."""
@@ -393,7 +394,7 @@ class Service:
         """
         if isinstance(request, JoinStrategy):
             if request.protocol != PROTOCOL:
-                raise other_version("策略")
+                raise other_version("strategy")
             known = door.secret(self._registry.run_dir, self._login.account, request.name)
             if not hmac.compare_digest(known.encode(), request.secret.encode()):
                 log.error("有进程以策略 %s 的名义连接，而密钥不对", request.name)

@@ -18,7 +18,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 import orjson
@@ -43,7 +42,7 @@ from app.model.sessions import Sessions
 from app.process import child as process
 from app.process.child import AlreadyRunning, Backoff, Cage, Kept, Lock, Process
 from app.settings import FRONTS_UNSET, Settings
-from app.wire import channel
+from app.wire import channel, peer
 from app.wire.channel import Connection
 from app.wire.messages import (
     EXIT_LOGIN_REFUSED,
@@ -72,8 +71,8 @@ from app.wire.messages import (
     StopStrategy,
     Visited,
 )
-from app.wire.registry import PROTOCOL, Entry, Registry, other_version
-from app.wire.rpc import Last, Responder, RpcClient, RpcServer, respond
+from app.wire.registry import Entry, Registry, gateway_of
+from app.wire.rpc import Last, Responder, RpcServer, respond
 
 GATEWAY = (sys.executable, "-m", "app.gateway")
 COUNTER = (sys.executable, "-m", "app.counter")
@@ -110,7 +109,7 @@ class Account:
     @property
     def gateway(self) -> str:
         """The name of its gateway in the registry."""
-        return f"gateway-{self.key}"
+        return gateway_of(self.key)
 
     def needs_login(self) -> None:
         self.login, self.process, self.due, self.state = None, None, None, "needs_login"
@@ -440,9 +439,11 @@ class Host:
         log.info("%s logged in", account.key)
 
     def _log_in_again(self, account: Account, request: LogIn, entry: Entry) -> LoggedIn:
-        _call(entry, CheckPassword(request.password, request.td_address, request.md_address), timeout=10.0)
+        peer.call(
+            entry, CheckPassword(request.password, request.td_address, request.md_address), timeout=10.0
+        )
         if request.new_password:
-            _call(entry, ChangePassword(request.password, request.new_password), timeout=10.0)
+            peer.call(entry, ChangePassword(request.password, request.new_password), timeout=10.0)
         if account.login is None:
             fronts = {
                 "td_address": request.td_address or entry.td_address,
@@ -464,10 +465,10 @@ class Host:
         if entry is None:
             raise self._why_it_ended(account, gateway)
         try:
-            _call(entry, AwaitLogin(limit), timeout=limit + 5.0)
+            peer.call(entry, AwaitLogin(limit), timeout=limit + 5.0)
         except GatewayDown as error:
-            if entry.protocol != PROTOCOL:
-                raise error
+            if error.code == "VERSION_MISMATCH":
+                raise
             gateway.wait(1.0)
             raise self._why_it_ended(account, gateway) from None
 
@@ -475,12 +476,12 @@ class Host:
         """End the account's gateway; returns how many orders keep working."""
         working = UNKNOWN
         try:
-            lists = _call(entry, ReadLists(), timeout=2.0)
+            lists = peer.call(entry, ReadLists(), timeout=2.0)
             working = len(orjson.loads(lists.payload)["active_order_list"])
         except AppError as error:
             log.warning("%s did not say how many orders keep working: %s", account.gateway, error.message)
         with contextlib.suppress(AppError):  # a gateway that does not answer is ended all the same
-            _call(entry, ShutDown(), timeout=1.0)
+            peer.call(entry, ShutDown(), timeout=1.0)
         assert account.process is not None
         if not account.process.wait(GRACE_GATEWAY):
             process.end([account.process], 0.0)
@@ -654,7 +655,7 @@ class Host:
                     or self._strategies.has_running(account.key)
                 ):
                     return
-                lists = orjson.loads(_call(entry, ReadLists(), timeout=10.0).payload)
+                lists = orjson.loads(peer.call(entry, ReadLists(), timeout=10.0).payload)
                 if lists["position_list"] or lists["active_order_list"] or account.visited != visited:
                     return
                 log.info("%s is idle and ends", account.key)
@@ -745,7 +746,7 @@ class Host:
         known to nobody any more.
         """
         for account in self._sessions.accounts():
-            if not self._lives(f"gateway-{account}"):
+            if not self._lives(gateway_of(account)):
                 self._sessions.end(account)
 
     def _lives(self, name: str) -> bool:
@@ -772,22 +773,6 @@ def _adopt_password(account: Account) -> None:
         account.login = msgspec.structs.replace(
             account.login, password=account.login.new_password, new_password=""
         )
-
-
-def _call(entry: Entry, request: AnyRequest, timeout: float) -> Any:
-    """Ask a gateway. Raises what it raised, or GatewayDown; VERSION_MISMATCH for one that this host would
-    misunderstand.
-    """
-    if entry.protocol != PROTOCOL:
-        raise other_version("账户的网关")
-    try:
-        client = RpcClient(entry.address)
-    except OSError as error:
-        raise GatewayDown("网关连接不上", asked=False) from error
-    try:
-        return client.call(request, timeout)
-    finally:
-        client.close()
 
 
 def _in_a_thread(reply: Responder, function: Callable[[], AnyReply]) -> None:

@@ -15,7 +15,7 @@ from app.model import open_store
 from app.model.sqlite import StoreBroken
 from app.model.store import Store, StoreFailed
 from app.settings import Settings
-from app.wire.registry import Registry
+from app.wire.registry import Registry, gateway_of
 
 LOOK_EVERY = 30.0  # seconds
 SHIP_LIMIT = 20.0  # seconds for one account in one look
@@ -54,7 +54,7 @@ class Leftovers:
             if self._stopping.is_set() or self._server.state().state != "up":
                 return
             try:
-                if self._registry.find(f"gateway-{account}") is None and self._waits(account):
+                if self._registry.find(gateway_of(account)) is None and self._waits(account):
                     with closing(open_store(self._settings, account)) as store:
                         store.flush(SHIP_LIMIT)
             except (StoreBroken, StoreFailed) as error:  # or its gateway is just writing, or the disk is full

@@ -47,9 +47,9 @@ from app.process import child as process
 from app.process import family
 from app.process.child import AlreadyRunning, Backoff, Cage, Process
 from app.settings import Settings
+from app.wire import peer
 from app.wire.messages import CodeSaved, Done, Json, StrategyChanged
-from app.wire.registry import Entry, Registry, boot_id, start_ticks, strategy_name
-from app.wire.rpc import RpcClient
+from app.wire.registry import Entry, Registry, boot_id, gateway_of, start_ticks, strategy_name
 
 STRATEGY = (sys.executable, "-m", "app.strategy")
 STOPPED, STARTING, RUNNING, FAILED, STOPPING = "停止", "启动中", "运行中", "异常", "停止中"
@@ -363,7 +363,7 @@ class Keeper:
             )
         if strategy.account in self._ready():
             return
-        if self._registry.find(_gateway_of(strategy.account)) is None:
+        if self._registry.find(gateway_of(strategy.account)) is None:
             raise NeedsLogin("账户没有登录，登录后才能启动策略")
         raise NotReady("账户的网关尚未就绪，请稍后再启动策略")
 
@@ -386,7 +386,7 @@ class Keeper:
             "name": strategy.name,
             "path": str(path),
             "version": record.version,
-            "gateway": _gateway_of(strategy.account),
+            "gateway": gateway_of(strategy.account),
             "secret": door.secret(self._registry.run_dir, strategy.account, strategy.name),
             "door": address if contained else "",
             "address_space": ADDRESS_SPACE * self._settings.strategy_memory,
@@ -403,7 +403,7 @@ class Keeper:
 
     def _door(self, account: str) -> str:
         """Where its gateway listens for strategies. Raises GatewayDown."""
-        entry = self._registry.find(_gateway_of(account))
+        entry = self._registry.find(gateway_of(account))
         if entry is None:
             raise GatewayDown("账户的网关没有在运行")
         if not entry.door:
@@ -684,17 +684,13 @@ class Keeper:
         """The thread that tells gateways: one that does not answer holds nothing else up."""
         while (waiting := self._news.get()) is not None:
             account, news = waiting
-            entry = self._registry.find(_gateway_of(account))
+            entry = self._registry.find(gateway_of(account))
             if entry is None:
                 continue  # when it is back it is told how things stand then
             try:
-                client = RpcClient(entry.address, timeout=1.0)
-                try:
-                    client.call(news, timeout=2.0)
-                finally:
-                    client.close()
-            except (OSError, AppError) as error:
-                log.warning("%s was not told of strategy %s: %s", entry.name, news.name, error)
+                peer.call(entry, news, timeout=2.0, connect_limit=1.0)
+            except AppError as error:
+                log.warning("%s was not told of strategy %s: %s", entry.name, news.name, error.message)
             except Exception:  # the edge of the thread: it serves every strategy
                 log.exception("telling %s failed", entry.name)
 
@@ -745,10 +741,6 @@ def _entry_of(account: str, name: str, record: Record) -> Entry:
 
 def _scope(account: str) -> str:
     return f"strategy:{account}"
-
-
-def _gateway_of(account: str) -> str:
-    return f"gateway-{account}"
 
 
 def _version_row(version: Version) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from app.strategy.loader import failure, load, prepare
 from app.strategy.output import Output
 from app.strategy.relay import Relay
 from app.wire.messages import JoinStrategy, StrategySaid
-from app.wire.registry import PROTOCOL, Registry
+from app.wire.registry import PROTOCOL, Entry, Registry
 
 EXIT_NOT_STARTABLE, EXIT_FAILED = 2, 5
 GATEWAY_LIMIT = 30.0
@@ -67,7 +67,7 @@ class Runner:
     """The strategy in its event thread. `on_end(exit code)` is called once, when it has failed."""
 
     def __init__(
-        self, start: Start, find: Callable[[], str], folder: Path, on_end: Callable[[int], None]
+        self, start: Start, find: Callable[[], Entry | None], folder: Path, on_end: Callable[[int], None]
     ) -> None:
         self._start = start
         self._folder = folder
@@ -170,7 +170,7 @@ def run(settings: Settings, start: Start) -> int:
         sys.stderr.write(f"没有策略文件 {start.path}\n")
         return EXIT_NOT_STARTABLE
     registry = Registry(settings.data_dir)
-    runner = Runner(start, lambda: start.door or _door(registry, start.gateway), folder, end.set)
+    runner = Runner(start, lambda: _gateway(registry, start), folder, end.set)
     faulthandler.enable(os.dup(2))  # the process's own stderr: a crash is not caught by what follows
     output = Output(folder, runner.say)
     output.begin(settings.log_level)
@@ -187,9 +187,14 @@ def run(settings: Settings, start: Start) -> int:
     return code
 
 
-def _door(registry: Registry, gateway: str) -> str:
-    entry = registry.find(gateway)
-    return entry.door if entry is not None and entry.protocol == PROTOCOL else ""
+def _gateway(registry: Registry, start: Start) -> Entry | None:
+    """The account's gateway at its door for strategies. One that is confined cannot read the registry: it has
+    been told the door, and the gateway itself looks at its PROTOCOL.
+    """
+    if start.door:
+        return Entry(name=start.gateway, kind="gateway", pid=0, started=0.0, address=start.door)
+    entry = registry.find(start.gateway)
+    return msgspec.structs.replace(entry, address=entry.door) if entry is not None else None
 
 
 def _await_gateway(relay: Relay, start: Start, end: EndSignal) -> None:

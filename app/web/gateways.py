@@ -19,7 +19,7 @@ import msgspec
 from app.lib.errors import AppError, GatewayDown, NeedsLogin
 from app.settings import Settings
 from app.web.recent_bars import RecentBars
-from app.wire import deadlines
+from app.wire import deadlines, peer
 from app.wire.messages import (
     BARS_SAVED,
     Accounts,
@@ -28,6 +28,7 @@ from app.wire.messages import (
     CancelAll,
     CancelOrder,
     ClosePosition,
+    Json,
     ListAccounts,
     LoggedIn,
     LoggedOut,
@@ -41,16 +42,16 @@ from app.wire.messages import (
     Visited,
     Watch,
 )
-from app.wire.registry import PROTOCOL, Entry, Registry, other_version
+from app.wire.peer import StandingConnection
+from app.wire.registry import PROTOCOL, Entry, Registry, gateway_of
 from app.wire.rpc import RpcClient
 
 NEEDS_LOGIN = "needs_login"
 """The reason given to `on_lost` when nobody will bring the gateway back: the account has to log in again."""
 
-FIRST_RETRY, LAST_RETRY = 0.1, 1.0
 VISITED_SECONDS = 60.0  # how often the host is told which accounts somebody looks at
 SCAN_SECONDS = 1.0  # how often the registry is looked at for gateways that somebody else started
-CONNECT_TIMEOUT = 3.0
+SNAPSHOT_LIMIT = 3.0  # from connecting to the first one
 HOST_TIMEOUT = 3.0  # for asking the host how an account stands
 GRACE = 2.0  # how long a call waits for the link to a gateway that runs
 DEFAULT_TIMEOUT = 10.0
@@ -66,35 +67,19 @@ PUSHES_PER_TURN = 128  # green threads: after so many pushes in a row the writer
 log = logging.getLogger(__name__)
 
 
-class Link:
+class Link(StandingConnection):
     """One account's connection to its gateway, made again as often as it breaks."""
 
     def __init__(self, account: str, owner: Gateways) -> None:
+        super().__init__(
+            f"link-{account}", lambda: owner.registry.find(gateway_of(account)), Watch(), SNAPSHOT_LIMIT
+        )
         self.account = account
-        self.client: RpcClient | None = None  # set while connected, even before the first snapshot is there
-        self.ready = threading.Event()
+        self.ready = threading.Event()  # the first snapshot of this connection is there
         self.is_frozen = False
         self._owner = owner
-        self._stopped = False
-        self._wake = threading.Event()
         self._reported = False  # whether on_lost has been called since the last snapshot
         self._pushed = 0
-        self._thread = threading.Thread(target=self._run, name=f"link-{account}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End for good, quietly."""
-        self._stopped = True
-        self._wake.set()
-        client = self.client
-        if client is not None:
-            client.close()
-
-    def hurry(self) -> None:
-        """There is reason to think that the gateway is there: look now."""
-        self._wake.set()
 
     def request_snapshot(self) -> None:
         """Have `on_snapshot` called, in order with the pushes. Without a connection it is called when there
@@ -105,62 +90,56 @@ class Link:
             self.hurry()
             return
         try:
-            client.ask(Watch(), self._on_watched)
+            client.ask(Watch(), self._on_snapshot)
         except GatewayDown:
             log.debug("the connection to %s has just broken; the next one brings a snapshot", self.account)
 
-    def _run(self) -> None:
-        pause = FIRST_RETRY
-        while not self._stopped:
-            try:
-                if self._stay_connected():
-                    pause = FIRST_RETRY
-                    continue
-                if not self._stopped and self._owner.given_up(self.account):
-                    self._owner.end(self, NEEDS_LOGIN)
-                    return
-                self._report("网关未连接，正在等待其恢复")
-            except Exception:  # the edge of this thread: it has to go on looking
-                log.exception("the link to %s failed", self.account)
-            self._wake.wait(pause)
-            self._wake.clear()
-            pause = min(pause * 2, LAST_RETRY)
+    # ── in the reader thread
 
-    def _stay_connected(self) -> bool:
-        """Connect and stay until the connection breaks. False when there was nothing to connect to."""
-        entry = self._owner.registry.find(gateway_name(self.account))
-        if entry is None or not entry.address or entry.protocol != PROTOCOL:
-            return False
-        closed = threading.Event()
-        try:
-            client = RpcClient(entry.address, self._on_push, closed.set, CONNECT_TIMEOUT)
-        except OSError as error:
-            log.info("the gateway of %s does not listen: %s", self.account, error)
-            return False
-        watched = threading.Event()
+    def on_open(self, snapshot: Json) -> None:
+        """Pushes that follow are newer than this."""
+        self._reported = False
+        self._owner.on_snapshot(self.account, snapshot.payload)
+        self.ready.set()
 
-        def on_answer(answer: Future[Any]) -> None:
-            self._on_watched(answer)
-            watched.set()
+    def on_push(self, push: Push) -> None:
+        if push.name == BARS_SAVED:
+            self._owner.recent_bars.saved(self.account, push.symbol)
+        else:
+            self._owner.on_push(self.account, push)
+        self._pushed += 1
+        if self._pushed % PUSHES_PER_TURN == 0:
+            time.sleep(0)
 
-        self.client = client
-        try:
-            client.ask(Watch(), on_answer)
-            if not watched.wait(CONNECT_TIMEOUT) or not self.ready.is_set():
-                return False
-            log.info("connected to the gateway of %s, pid %d", self.account, entry.pid)
-            self._listen_for_beats(client, closed)
-        except GatewayDown:
+    def _on_snapshot(self, answer: Future[Any]) -> None:
+        """One that was asked for once more."""
+        error = answer.exception()
+        if error is None:
+            self.on_open(answer.result())
+            return
+        log.warning("no snapshot of %s: %s", self.account, error)
+        client = self.client
+        if client is not None:
+            client.close()  # who waits for it gets the one of the next connection
+
+    # ── in its own thread
+
+    def goes_on(self) -> bool:
+        if self._owner.given_up(self.account):
+            self._owner.end(self, NEEDS_LOGIN)
             return False
-        finally:
-            self.client = None
-            self.is_frozen = False
-            self.ready.clear()
-            self._owner.recent_bars.forget(self.account)
-            client.close()
-        if not self._stopped:
-            self._report("与网关的连接中断" if entry.alive else "网关进程已退出")
+        self._report("网关未连接，正在等待其恢复")
         return True
+
+    def stay(self, client: RpcClient, entry: Entry, closed: threading.Event) -> None:
+        log.info("connected to the gateway of %s, pid %d", self.account, entry.pid)
+        self._listen_for_beats(client, closed)
+
+    def on_broken(self, entry: Entry) -> None:
+        self.is_frozen = False
+        self.ready.clear()
+        self._owner.recent_bars.forget(self.account)
+        self._report("与网关的连接中断" if entry.alive else "网关进程已退出")
 
     def _listen_for_beats(self, client: RpcClient, closed: threading.Event) -> None:
         """Ask every second, until the connection breaks; the answer comes from the gateway's event thread,
@@ -188,29 +167,9 @@ class Link:
         log.warning("the gateway of %s %s", self.account, "does not answer" if is_frozen else "answers again")
         self._owner.on_frozen(self.account, FROZEN_TEXT if is_frozen else "")
 
-    def _on_watched(self, answer: Future[Any]) -> None:
-        """In the reader thread: pushes that follow are newer than this snapshot."""
-        if answer.exception() is not None:
-            log.warning("no snapshot of %s: %s", self.account, answer.exception())
-            if self.client is not None:
-                self.client.close()  # who waits for it gets the one of the next connection
-            return
-        self._reported = False
-        self._owner.on_snapshot(self.account, answer.result().payload)
-        self.ready.set()
-
-    def _on_push(self, push: Push) -> None:
-        if push.name == BARS_SAVED:
-            self._owner.recent_bars.saved(self.account, push.symbol)
-        else:
-            self._owner.on_push(self.account, push)
-        self._pushed += 1
-        if self._pushed % PUSHES_PER_TURN == 0:
-            time.sleep(0)
-
     def _report(self, reason: str) -> None:
         """Once per loss."""
-        if not self._reported and not self._stopped:
+        if not self._reported and not self._stopped.is_set():
             self._reported = True
             log.warning("the gateway of %s is lost: %s", self.account, reason)
             self._owner.on_lost(self.account, reason)
@@ -344,7 +303,7 @@ class Gateways:
         """Whether the host says that nobody will bring this account's gateway back. An absent host says
         nothing.
         """
-        if self.registry.find(gateway_name(account)) is not None:
+        if self.registry.find(gateway_of(account)) is not None:
             return False
         try:
             return self._state(account) in ("", NEEDS_LOGIN)
@@ -406,7 +365,7 @@ class Gateways:
         with self._lock:
             link = self._links.get(account)
         if link is None or not link.ready.is_set():
-            if self.registry.find(gateway_name(account)) is None:
+            if self.registry.find(gateway_of(account)) is None:
                 return None
             link = self._attach(account)
             link.hurry()
@@ -419,9 +378,9 @@ class Gateways:
         return link is not None and link.is_frozen
 
     def _why_not(self, account: str) -> AppError:
-        entry = self.registry.find(gateway_name(account))
+        entry = self.registry.find(gateway_of(account))
         if entry is not None and entry.protocol != PROTOCOL:
-            return other_version("账户的网关")
+            return peer.other_version("gateway")
         if entry is not None:
             return GatewayDown("账户的网关没有应答，请稍后重试", asked=False)
         try:
@@ -451,19 +410,5 @@ class Gateways:
     def _ask_host(self, request: AnyRequest, timeout: float) -> Any:
         entry = self.registry.find("host")
         if entry is None or not entry.address:
-            raise GatewayDown("网关管理进程未运行，请稍后重试", code="HOST_DOWN", asked=False)
-        if entry.protocol != PROTOCOL:
-            raise other_version("网关管理进程")
-        try:
-            client = RpcClient(entry.address, timeout=CONNECT_TIMEOUT)
-        except OSError as error:
-            raise GatewayDown("网关管理进程没有应答，请稍后重试", code="HOST_DOWN", asked=False) from error
-        try:
-            return client.call(request, timeout)
-        finally:
-            client.close()
-
-
-def gateway_name(account: str) -> str:
-    """The registry's name of an account's gateway."""
-    return f"gateway-{account}"
+            raise peer.not_running("host")
+        return peer.call(entry, request, timeout)

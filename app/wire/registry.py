@@ -9,7 +9,6 @@ leaves is told from the living by pid and start time.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import re
 from pathlib import Path
@@ -18,14 +17,10 @@ from typing import Any
 import msgspec
 import psutil
 
-from app.lib.errors import GatewayDown
-
 PROTOCOL = 1
 """What the processes of one data directory must agree on: raised when a message changes so that the older
 side would misread it. A new message, or a new field with a default, is no such change.
 """
-
-log = logging.getLogger(__name__)
 
 
 def boot_id() -> str:
@@ -150,14 +145,9 @@ class Registry:
                 path.unlink(missing_ok=True)
 
 
-def other_version(who: str) -> GatewayDown:
-    """What is said instead of talking to a process of another PROTOCOL."""
-    log.error("a process of another version runs: restart the host too")
-    return GatewayDown(
-        f"{who}由另一版本的程序启动，须一并重启网关主机，之后请重新登录",
-        code="VERSION_MISMATCH",
-        asked=False,
-    )
+def gateway_of(account: str) -> str:
+    """The registry's name of an account's gateway."""
+    return f"gateway-{account}"
 
 
 def strategy_name(account: str, name: str) -> str:

@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ import psutil
 from app.auth import Tokens, signing_key
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
+from app.wire import peer
 from app.wire.messages import Watch
-from app.wire.registry import Entry, Registry
+from app.wire.registry import Entry, Registry, gateway_of
 from app.wire.rpc import RpcClient
 
 ROOT = Path(__file__).parents[2]
@@ -224,13 +225,9 @@ class Server:
     @contextmanager
     def gateway(self, userid: str) -> Iterator[RpcClient]:
         """A connection of one's own to an account's gateway."""
-        client = RpcClient(
-            until(lambda: self.registry.find(f"gateway-sim-9999-{userid}"), "the gateway runs").address
-        )
-        try:
+        entry = until(lambda: self.registry.find(gateway_of(f"sim-9999-{userid}")), "the gateway runs")
+        with closing(peer.connect(entry)) as client:
             yield client
-        finally:
-            client.close()
 
     def contracts(self, userid: str) -> list[str]:
         """The local symbols of everything that is listed."""

@@ -4,6 +4,7 @@ living gateway.
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -18,12 +19,15 @@ import pytest
 from app.commands import import_bars as bar_import
 from app.commands.import_bars import CannotSave, Save, account_writer
 from app.lib.calendar import SHANGHAI
+from app.lib.errors import GatewayDown
 from app.model import store_path
 from app.model.sqlite import SqliteStore
 from app.model.store import Bar
 from app.process.child import Lock
+from app.settings import Settings
 from app.wire.messages import ReadBars
-from app.wire.registry import Registry, account_key
+from app.wire.registry import PROTOCOL, Registry, account_key
+from tests.fakes.gateway_process import FakeGateway
 from tests.integration.test_gateway_service import ROOT, World
 from tests.support.recorded import Recordings, on_each
 
@@ -165,6 +169,25 @@ def test_the_recorded_files_come_in_as_they_are_named_one_with_labels_of_ends(
     done = importing(data_dir, recorded.rubber_bars, recorded.rebar_bars)
     assert done.returncode == 0, done.stderr
     assert (len(kept(data_dir, "ru1901.SHFE")), len(kept(data_dir, "rb2401.SHFE"))) == (1725, 1830)
+
+
+def test_a_gateway_of_another_version_is_given_nothing_and_nothing_is_written_beside_it(
+    data_dir: Path,
+) -> None:
+    gateway = FakeGateway(data_dir, ACCOUNT)
+    path = data_dir / "run" / f"gateway-{ACCOUNT}.json"
+    path.write_bytes(json.dumps(json.loads(path.read_bytes()) | {"protocol": PROTOCOL + 1}).encode())
+    try:
+        with (
+            pytest.raises(GatewayDown, match="账户的网关由另一版本的程序启动，须一并重启") as refused,
+            account_writer(Settings(data_dir=data_dir), ACCOUNT) as save,
+        ):
+            save("rb2510.SHFE", [Bar(0, 1.0, 3.0, 1.0, 2.0, 5)])
+        assert refused.value.code == "VERSION_MISMATCH"
+        assert gateway.requests == []
+    finally:
+        gateway.die()
+    assert kept(data_dir) == []
 
 
 @pytest.fixture

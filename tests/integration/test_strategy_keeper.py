@@ -52,7 +52,7 @@ from app.wire.messages import (
     StartStrategy,
     StopStrategy,
 )
-from app.wire.registry import Entry, Registry, strategy_name
+from app.wire.registry import PROTOCOL, Entry, Registry, strategy_name
 from app.wire.rpc import RpcClient
 from tests.fakes.host import COUNTER, GATEWAY, STRATEGY
 from tests.support.waiting import eventually
@@ -296,6 +296,19 @@ def test_a_strategy_is_saved_started_stopped_and_deleted(world: World) -> None:
     assert json.loads(world.ask(ReadCode("均线", saved.version, ACCOUNT)).payload) == {
         "均线": code()
     }  # what it was stays
+
+
+def test_a_gateway_of_another_version_is_told_nothing(world: World) -> None:
+    path = world.data_dir / "run" / f"gateway-{OTHER}.json"
+    entry = path.read_bytes()
+    path.write_bytes(json.dumps(json.loads(entry) | {"protocol": PROTOCOL + 1}).encode())
+    try:
+        world.ask(SaveCode(OTHER, code()))
+        world.save()
+        eventually(world.told, "news that comes after it")
+        assert world.told(OTHER) == []
+    finally:
+        path.write_bytes(entry)
 
 
 def test_every_change_of_state_is_told_to_the_accounts_gateway_alone(world: World) -> None:

@@ -167,6 +167,14 @@ def test_what_is_marked_as_not_yet_is_still_there() -> None:
     assert not {(one, other) for one, other in NOT_YET if other in ALLOWED[one]}
 
 
+def test_the_wire_has_one_client_which_looks_at_the_protocols_version() -> None:
+    def connects(path: Path) -> bool:
+        calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+        return any(ast.unparse(call.func).endswith("RpcClient") for call in calls)
+
+    assert [path for path in FILES if connects(path)] == [APP / "wire/peer.py"]
+
+
 def test_no_room_holds_more_than_a_fifth() -> None:
     lines: dict[str, int] = {}
     for path in FILES:

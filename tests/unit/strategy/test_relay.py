@@ -46,7 +46,7 @@ def listener() -> Listener:
 
 @pytest.fixture
 def relay(listener: Listener) -> Relay:
-    return Relay(lambda: "", JoinStrategy("a", 1), listener)
+    return Relay(lambda: None, JoinStrategy("a", 1), listener)
 
 
 def tick(symbol: str, payload: bytes) -> Push:
@@ -57,7 +57,7 @@ def test_of_the_ticks_that_wait_the_newest_of_each_contract_is_heard(
     relay: Relay, listener: Listener
 ) -> None:
     for push in (tick("a", b"a1"), tick("b", b"b1"), tick("a", b"a2"), tick("c", b"c1"), tick("a", b"a3")):
-        relay._on_push(push)
+        relay.on_push(push)
     listener.loop.run_due()
     assert listener.heard == [("tick", b"b1"), ("tick", b"c1"), ("tick", b"a3")]
 
@@ -65,12 +65,12 @@ def test_of_the_ticks_that_wait_the_newest_of_each_contract_is_heard(
 def test_what_comes_while_a_callback_runs_takes_the_place_of_what_waits(
     relay: Relay, listener: Listener
 ) -> None:
-    relay._on_push(tick("a", b"a1"))
-    relay._on_push(tick("b", b"b1"))
-    listener.during = lambda payload: relay._on_push(tick("b", b"b2")) if payload == b"a1" else None
+    relay.on_push(tick("a", b"a1"))
+    relay.on_push(tick("b", b"b1"))
+    listener.during = lambda payload: relay.on_push(tick("b", b"b2")) if payload == b"a1" else None
     listener.loop.run_due()
     assert listener.heard == [("tick", b"a1"), ("tick", b"b2")]
-    relay._on_push(tick("a", b"a2"))
+    relay.on_push(tick("a", b"a2"))
     listener.loop.run_due()
     assert listener.heard[-1] == ("tick", b"a2")
 
@@ -78,10 +78,10 @@ def test_what_comes_while_a_callback_runs_takes_the_place_of_what_waits(
 def test_an_order_that_came_before_is_heard_before_the_ticks_of_afterwards(
     relay: Relay, listener: Listener
 ) -> None:
-    relay._on_push(Push("book", b"1"))
-    relay._on_push(Push("order", b"2"))
-    relay._on_push(tick("a", b"a1"))
-    relay._on_push(Push("trade", b"3"))
+    relay.on_push(Push("book", b"1"))
+    relay.on_push(Push("order", b"2"))
+    relay.on_push(tick("a", b"a1"))
+    relay.on_push(Push("trade", b"3"))
     listener.loop.run_due()
     assert [name for name, _ in listener.heard] == ["book", "order", "tick", "trade"]
 
@@ -105,7 +105,7 @@ def test_a_late_answer_is_heard_in_its_turn_among_the_pushes(
 
     server = RpcServer(channel.new_address(tmp_path, "gateway.sock"), handle)
     server.start()
-    relay._client = RpcClient(server.address, relay._on_push)
+    relay.client = RpcClient(server.address, relay.on_push)
     try:
         with pytest.raises(GatewayDown):
             relay.call(
