@@ -6,42 +6,73 @@ never changes what it hears. Payload shapes are those of the reference, with wha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from ctpbee import CtpbeeApi
 from ctpbee.constant import AccountData, BarData, ContractData, OrderData, PositionData, TickData, TradeData
 
-from app.gateway.account import AccountView
-from app.gateway.app import BackendApp, Everything
-from app.gateway.bars import bar_row
-from app.gateway.journal import Journal
-from app.gateway.orders import OrderDesk
-from app.gateway.publisher import Publisher
+from app.bee.extensions import OwnExtension
 from app.lib import rows
-from app.lib.bars import BarBuilder, ClosedBar
+from app.lib.bars import BarBuilder, ClosedBar, bar_row
 from app.lib.prices import has_multiplier
 
 
-class AccountApi(CtpbeeApi):
-    """See the module's docstring."""
+class AccountReader(Protocol):
+    """The account as it is now; `row` is shared, and never changed."""
+
+    def size_of(self, local_symbol: str) -> float: ...
+
+    def holds(self, symbol: str) -> bool: ...
+
+    def row(self, key: str, entity: Any) -> dict[str, Any]: ...
+
+
+class EventPublisher(Protocol):
+    """Hands events to the pages that watch. `changed` says which lists are not what they were."""
+
+    def push(self, name: str, payload: bytes, symbol: str = "") -> None: ...
+
+    def tick(self, local_symbol: str, payload: bytes) -> None: ...
+
+    def forming_bar(self, local_symbol: str, payload: Callable[[], bytes | None]) -> None: ...
+
+    def changed(self, *names: str) -> None: ...
+
+
+class RowJournal(Protocol):
+    """Keeps rows of orders and trades, and closed 1-minute bars. `order` returns whether it is news."""
+
+    def order(self, trading_day: str, order_id: str, row: dict[str, Any]) -> bool: ...
+
+    def trade(self, trading_day: str, key: str, row: dict[str, Any]) -> None: ...
+
+    def bars(self, local_symbol: str, bars: Sequence[Any]) -> None: ...
+
+
+class OrderWaiters(Protocol):
+    """Those who wait for what becomes of an order. `is_news`: the journal did not know this row."""
+
+    def on_order(self, row: dict[str, Any], is_news: bool) -> None: ...
+
+
+class AccountApi(OwnExtension):
+    """`app` is the account's ctpbee, with a trader that has the counter's clock."""
 
     def __init__(
         self,
         name: str,
-        app: BackendApp,
+        app: Any,
         *,
-        account: AccountView,
-        publisher: Publisher,
-        journal: Journal,
+        account: AccountReader,
+        publisher: EventPublisher,
+        journal: RowJournal,
         bars: BarBuilder,
-        desk: OrderDesk,
+        desk: OrderWaiters,
         on_bar: Callable[[ClosedBar], None],
         folder: Path,
     ) -> None:
-        super().__init__(name, app, cache_path=str(folder))
-        self.instrument_set = Everything()
+        super().__init__(name, app, folder)
         self._account = account
         self._publisher = publisher
         self._journal = journal
@@ -50,13 +81,7 @@ class AccountApi(CtpbeeApi):
         self._on_bar = on_bar
         self._shared_minutes: dict[str, str] = {}
 
-    @staticmethod
-    def get_dir(path: str) -> str:
-        """ctpbee makes a folder for every extension; this one keeps nothing there."""
-        return path
-
-    # ── quotes
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── quotes ──
 
     def on_tick(self, tick: TickData) -> None:
         row = rows.row_of(tick)
@@ -117,8 +142,7 @@ class AccountApi(CtpbeeApi):
             | {"trading_day": self._bars.trading_day(local_symbol), "starts": self._bars.starts(local_symbol)}
         )
 
-    # ── the account
-    # ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the account ──
 
     def on_order(self, order: OrderData) -> None:
         row = self._account.row(f"order {order.order_id}", order)

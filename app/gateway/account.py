@@ -100,8 +100,7 @@ class AccountView:
         }
         """The data of each event that shows a whole, by its name."""
 
-    # ── what others ask
-    # ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what others ask ──
 
     def is_ready(self) -> bool:
         """Whether orders can be sent."""
@@ -164,8 +163,7 @@ class AccountView:
         book = self._ledger.book
         return book.position(symbol, "long") is not None or book.position(symbol, "short") is not None
 
-    # ── lists
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── lists ──
 
     @property
     def is_past(self) -> bool:

@@ -1,21 +1,21 @@
 """The ctpbee app of one account, with our interfaces, our book and our event thread in it. Gateway process.
 
-What differs from a plain CtpBee: the interface comes from app/gateway/interfaces, positions from our own
+What differs from a plain CtpBee: the interface comes from app/interfaces, positions from our own
 book, timers from the event thread instead of ctpbee's refresh thread, and an extension that fails is logged
 and stops nobody else.
 """
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ctpbee import CtpBee, CtpbeeApi
+from ctpbee import CtpBee
 from ctpbee.constant import EVENT_TIMER, ContractData, Event
 from ctpbee.signals import common_signals
 
+from app.bee.extensions import Extensions, Guarded
 from app.bee.logger import BeeLogger
 from app.bee.positions import BookPositions
 from app.interfaces import interface_classes
@@ -23,56 +23,6 @@ from app.interfaces.ledger import Ledger
 from app.interfaces.wiring import OnCancelRefused, OnStatus, Wiring, ignore
 from app.model.store import Store
 from app.process.event_loop import EventLoop, Timer
-
-__all__ = ["BackendApp", "EventLoop", "Everything"]
-
-log = logging.getLogger(__name__)
-
-
-class Everything(set[str]):
-    """An `instrument_set` for an extension that hears all contracts, whatever INSTRUMENT_INDEPEND says."""
-
-    def __contains__(self, _symbol: object) -> bool:
-        return True
-
-    def __len__(self) -> int:
-        return 1
-
-
-class _Guarded:
-    """An extension as ctpbee's recorder sees it: its failures stay its own, and a callback it has not written
-    is not called.
-    """
-
-    def __init__(self, extension: CtpbeeApi) -> None:
-        self._extension = extension
-
-    @property
-    def instrument_set(self) -> Any:
-        return self._extension.instrument_set
-
-    def __call__(self, event: Event) -> None:
-        if self._extension.map.get(event.type) is CtpbeeApi.on_tick:
-            return  # the base's raises TypeError
-        self._run(event.type, self._extension, event)
-
-    def on_realtime(self) -> None:
-        self._run(EVENT_TIMER, self._extension.on_realtime)
-
-    def _run(self, what: str, function: Callable[..., Any], *args: Any) -> None:
-        try:
-            function(*args)
-        except Exception:  # the edge of an extension's handler
-            log.exception("extension %s failed on %s", self._extension.extension_name, what)
-
-
-class _Extensions(dict[str, CtpbeeApi]):
-    """ctpbee's table of extensions; those who run through them get guarded ones, of a copy that may change
-    meanwhile.
-    """
-
-    def values(self) -> Any:
-        return {name: _Guarded(extension) for name, extension in self.items()}.values()
 
 
 class BackendApp(CtpBee):
@@ -119,7 +69,7 @@ class BackendApp(CtpBee):
         self._connect_info = connect_info
         self._on_day = on_day
         self._tell_status = on_status
-        self._extensions = _Extensions()
+        self._extensions = Extensions(Guarded)
         self._timers: dict[str, Timer] = {}
         self.recorder.position_manager = BookPositions(self, lambda: self.ledger.book.positions())
         self.r = False  # not None: ctpbee then starts no refresh thread of its own

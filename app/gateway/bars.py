@@ -186,8 +186,3 @@ class BarArchive:
         longer = aggregate(minutes, interval, self._trading_day_of, periods)
         found = [bar for bar in longer if bar.timestamp >= start and (not end or bar.timestamp < end)]
         return found[-limit:] if limit else found
-
-
-def bar_row(bar: Bar) -> list[float]:
-    """`[ms, open, high, low, close, volume]`."""
-    return [bar.timestamp, bar.open, bar.high, bar.low, bar.close, bar.volume]

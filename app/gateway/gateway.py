@@ -265,7 +265,7 @@ class Service:
             loop=self.loop,
             config=self._current_config,
         )
-        StrategyFeed("strategies", self._app, self._strategies, str(folder))
+        StrategyFeed("strategies", self._app, self._strategies, folder)
         self.log_book = LogBook(
             login.account, self.loop.post, lambda line: self._publisher.push("log", rows.to_json(line))
         )

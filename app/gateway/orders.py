@@ -146,8 +146,7 @@ class OrderDesk:
         self.unanswered = 0
         self._settled: dict[str, str] = {}  # order id → the state its intent was given
 
-    # ── placing
-    # ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── placing ──
 
     def place(self, request: PlaceOrder) -> Future[OrderOutcome]:
         """Send the order and wait. Raises BadInput and NotReady: then nothing was sent."""
@@ -328,8 +327,7 @@ class OrderDesk:
             )
         return OrderOutcome(intent.order_id, "unknown", UNKNOWN, intent.message or UNKNOWN_TEXT)
 
-    # ── cancelling
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── cancelling ──
 
     def cancel(self, request: CancelOrder) -> Future[Done]:
         """Send the cancel, unless one is under way, and wait. Raises NotFound, BadInput, OrderRefused and
@@ -378,8 +376,7 @@ class OrderDesk:
         log.info("全部撤单：发出 %d 笔", count)
         return Counted(count)
 
-    # ── closing
-    # ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── closing ──
 
     def close_position(self, request: ClosePosition) -> Future[CloseOutcome]:
         """Close by limit orders at the opposite side's best price, less slippage.
@@ -456,8 +453,7 @@ class OrderDesk:
         upper, lower = self._limits(contract)
         return close_price(price, direction, slippage, contract.pricetick, lower, upper)
 
-    # ── what comes back
-    # ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what comes back ──
 
     def on_order(self, row: dict[str, Any], is_news: bool) -> None:
         """An order has changed. `is_news`: the journal did not know."""

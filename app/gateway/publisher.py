@@ -84,8 +84,7 @@ class Publisher:
         self.cut = 0
         self._conflated = 0  # at watchers that have gone
 
-    # ── watchers
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── watchers ──
 
     def watch(self, watcher: Watcher) -> bytes:
         """The snapshot; what `watcher` gets from now on is newer. While the account is loading it has no
@@ -117,8 +116,7 @@ class Publisher:
         """How many events gave way to a newer one because a watcher was slow."""
         return self._conflated + sum(watcher.conflated for watcher in self._watchers)
 
-    # ── events
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── events ──
 
     def push(self, name: str, payload: bytes, symbol: str = "", key: str | None = None) -> None:
         """One event to all who watch. With `key` a newer one takes the place of an older that still waits."""

@@ -125,8 +125,7 @@ class Trader(Side):
             None  # trades known when the counter answered
         )
 
-    # ── what ctpbee and the gateway ask
-    # ──────────────────────────────────────────────────────────────────────────────
+    # ── what ctpbee and the gateway ask ──
 
     @property
     def td_status(self) -> bool:
@@ -273,8 +272,7 @@ class Trader(Side):
         """
         raise BadInput("interface", "内置柜台不需要确认结算单", code="INTERFACE_UNAVAILABLE")
 
-    # ── login and loading
-    # ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── login and loading ──
 
     def _password(self) -> str:
         return self.info["password"]
@@ -426,8 +424,7 @@ class Trader(Side):
             self._emit(EVENT_INIT_FINISHED, True)
         self._look_for_orders({self._ledger.id_of(row) for row in load.orders})
 
-    # ── orders that the counter does not show
-    # ────────────────────────────────────────────────────────────────────────
+    # ── orders that the counter does not show ──
 
     def _look_for_orders(self, shown: set[str]) -> None:
         """What of the journal's open intents the counter knows is settled. For what it has not shown, be it
@@ -525,8 +522,7 @@ class Trader(Side):
     def _show_refused(self, intent: Intent, refusal: Refusal) -> None:
         self._tell(self._ledger.apply_refusal(_row_of(intent), refusal))
 
-    # ── what the counter says
-    # ────────────────────────────────────────────────────────────────────────────────────────
+    # ── what the counter says ──
 
     def _on_Heartbeat(self, frame: frames.Heartbeat) -> None:
         self._clock.set(frame.now)
@@ -654,8 +650,7 @@ class Trader(Side):
         """Whether both answers are of one moment with what was heard: on one connection they are."""
         return True
 
-    # ── asking and telling
-    # ───────────────────────────────────────────────────────────────────────────────────────────
+    # ── asking and telling ──
 
     def _query(self, what: str, then: Callable[[list[Any]], None]) -> None:
         self._request_id += 1

@@ -298,3 +298,8 @@ def merge(bars: list[Bar], timestamp: int) -> Bar:
         bars[-1].open_interest,
         all(bar.complete for bar in bars),
     )
+
+
+def bar_row(bar: Bar) -> list[float]:
+    """`[ms, open, high, low, close, volume]`."""
+    return [bar.timestamp, bar.open, bar.high, bar.low, bar.close, bar.volume]

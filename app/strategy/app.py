@@ -18,9 +18,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
-from ctpbee import CtpBee, CtpbeeApi
+from ctpbee import CtpBee
 from ctpbee.constant import (
-    EVENT_TICK,
     CancelRequest,
     Event,
     Offset,
@@ -33,6 +32,7 @@ from ctpbee.constant import (
 from ctpbee.signals import common_signals
 
 from app.bee import entities, fields
+from app.bee.extensions import Called, Extensions
 from app.bee.logger import BeeLogger
 from app.bee.positions import BookPositions, position_data
 from app.lib.book import Position
@@ -68,31 +68,6 @@ class Call(Protocol):
     def __call__(
         self, request: AnyRequest, timeout: float, late: Callable[[Any], None] | None = None
     ) -> Any: ...
-
-
-class _Called:
-    """A strategy as ctpbee's recorder sees it: the base's on_tick, which raises TypeError, is not called."""
-
-    def __init__(self, extension: CtpbeeApi) -> None:
-        self._extension = extension
-
-    @property
-    def instrument_set(self) -> Any:
-        return self._extension.instrument_set
-
-    def __call__(self, event: Event) -> None:
-        if event.type != EVENT_TICK or self._extension.map.get(EVENT_TICK) is not CtpbeeApi.on_tick:
-            self._extension(event)
-
-    def on_realtime(self) -> None:
-        self._extension.on_realtime()
-
-
-class _Extensions(dict[str, CtpbeeApi]):
-    """ctpbee's table of extensions; who runs through it gets a copy that may change meanwhile."""
-
-    def values(self) -> Any:
-        return [_Called(extension) for extension in super().values()]
 
 
 class _Watching(BookPositions):
@@ -218,8 +193,7 @@ class RelayTrader:
     def close(self) -> None:
         """The connection is the process's."""
 
-    # ── orders without an answer
-    # ─────────────────────────────────────────────────────────────────────────────────────
+    # ── orders without an answer ──
 
     def recognise(self, entity: OrderData | TradeData) -> Unanswered | None:
         """Give it the id that the strategy knows it by; the unanswered order that it is, found with this."""
@@ -346,7 +320,7 @@ class StrategyApp(CtpBee):
         self.positions: list[Position] = []
         self._cut = 0  # how new positions and money are
         self._taking = threading.Lock()  # a strategy may have threads of its own that send orders
-        self._extensions = _Extensions()
+        self._extensions = Extensions(Called)
         self._watched: list[str] | None = []
         self._subscribed: set[str] = set()
         self.recorder.position_manager = _Watching(self, lambda: self.positions)
@@ -361,8 +335,7 @@ class StrategyApp(CtpBee):
         """ctpbee's position manager asks this of any app that is not exactly a CtpBee."""
         return self.recorder.get_contract(local_symbol)
 
-    # ── the account as it was found
-    # ──────────────────────────────────────────────────────────────────────────────────
+    # ── the account as it was found ──
 
     def take(self, state: entities.State) -> None:
         """The account at the first joining: into the recorder, without a word to the strategy, which is not
@@ -430,8 +403,7 @@ class StrategyApp(CtpBee):
         if self.is_under_way(order):
             self.recorder.active_orders[order.local_order_id] = order
 
-    # ── what happens
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what happens ──
 
     def hear(self, name: str, entity: Any) -> None:
         """An event of ctpbee's: `tick`, `bar`, `order`, `trade`, `position`, `account`, `contract`."""

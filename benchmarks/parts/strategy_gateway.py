@@ -16,7 +16,8 @@ from typing import Any
 from ctpbee import CtpbeeApi
 from ctpbee.constant import TickData
 
-from app.gateway.app import BackendApp, Everything
+from app.bee.extensions import Everything
+from app.gateway.app import BackendApp
 from benchmarks.parts.hand_fed import HandFedGateway
 from benchmarks.parts.report import percentile
 from benchmarks.parts.stage import answering

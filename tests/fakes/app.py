@@ -12,10 +12,11 @@ from typing import Any
 from ctpbee import CtpbeeApi
 from ctpbee.constant import Direction, Exchange, Offset, OrderRequest, OrderType, Status
 
-from app.gateway.app import BackendApp, EventLoop
+from app.gateway.app import BackendApp
 from app.interfaces.ledger import Ledger
 from app.lib.market_orders import market_orders
 from app.model.store import Store
+from app.process.event_loop import EventLoop
 from tests.support.waiting import eventually
 
 

@@ -16,21 +16,27 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
-from ctpbee import CtpbeeApi
-from ctpbee.constant import AccountData, BarData, ContractData, Interval, OrderData, PositionData, TickData, TradeData
+from ctpbee.constant import (
+    AccountData,
+    BarData,
+    ContractData,
+    Interval,
+    OrderData,
+    PositionData,
+    TickData,
+    TradeData,
+)
 
 from app.bee import entities
+from app.bee.extensions import OwnExtension
 from app.gateway.account import AccountView, Fronts
-from app.gateway.app import BackendApp, Everything
-from app.wire.channel import ChannelClosed, Connection
-from app.process.event_loop import EventLoop
-from app.wire.messages import Done, FindOrder, JoinStrategy, Json, OrderOutcome, PlaceOrder, Push, ReadStrategy, SetStrategyLimits, StrategySaid, StrategyState, WatchTicks
+from app.gateway.app import BackendApp
 from app.gateway.orders import OrderDesk, done
 from app.gateway.publisher import Throttle
-from app.wire.rpc import encode_push
 from app.gateway.strategies.books import StrategyBooks
 from app.gateway.strategies.limits import StrategyLimits
 from app.lib import rows
@@ -38,6 +44,23 @@ from app.lib.bars import ClosedBar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.model.store import Store
+from app.process.event_loop import EventLoop
+from app.wire.channel import ChannelClosed, Connection
+from app.wire.messages import (
+    Done,
+    FindOrder,
+    JoinStrategy,
+    Json,
+    OrderOutcome,
+    PlaceOrder,
+    Push,
+    ReadStrategy,
+    SetStrategyLimits,
+    StrategySaid,
+    StrategyState,
+    WatchTicks,
+)
+from app.wire.rpc import encode_push
 
 BOOK_INTERVAL = 0.5
 """Seconds between two books that a moving price alone makes."""
@@ -80,10 +103,11 @@ class Strategies:
         self._limits = StrategyLimits(store, self._books.held, app.ledger.opening)
         self._joined: dict[Connection, _Joined] = {}
         self._last_cut = 0
-        self._price_moved = Throttle(loop, BOOK_INTERVAL, lambda _key: self._tell("book", self._book(), "book"))
+        self._price_moved = Throttle(
+            loop, BOOK_INTERVAL, lambda _key: self._tell("book", self._book(), "book")
+        )
 
-    # ── who is there
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── who is there ──
 
     def join(self, connection: Connection, request: JoinStrategy) -> StrategyState:
         """The account as it is; what this connection gets from now on is newer."""
@@ -117,8 +141,7 @@ class Strategies:
         joined.wanted = None if request.symbols is None else frozenset(request.symbols)
         return Done()
 
-    # ── what they do
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what they do ──
 
     def place(self, connection: Connection, request: PlaceOrder) -> Future[OrderOutcome]:
         """The order, in the name of the strategy whose connection it came by and within its limits. Raises
@@ -163,8 +186,7 @@ class Strategies:
         }
         return Json(rows.to_json(row))
 
-    # ── what they hear
-    # ───────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what they hear ──
 
     def tick(self, tick: TickData) -> None:
         """On the path of every tick."""
@@ -238,7 +260,9 @@ class Strategies:
         self._tell("fronts", lambda: entities.encode(self._fronts.data()), "fronts")
 
     def _book(self) -> Callable[[], bytes]:
-        return lambda: entities.encode(entities.Book(self._app.ledger.book.positions(), self._money(), self._cut()))
+        return lambda: entities.encode(
+            entities.Book(self._app.ledger.book.positions(), self._money(), self._cut())
+        )
 
     def _cut(self) -> int:
         """The number of a cut through the account: higher than any before, of an earlier gateway on this
@@ -268,18 +292,12 @@ class Strategies:
             self.forget(joined.connection)
 
 
-class StrategyFeed(CtpbeeApi):
+class StrategyFeed(OwnExtension):
     """The extension through which the strategies hear what happens in this process."""
 
-    def __init__(self, name: str, app: BackendApp, strategies: Strategies, folder: str) -> None:
-        super().__init__(name, app, cache_path=folder)
-        self.instrument_set = Everything()
+    def __init__(self, name: str, app: BackendApp, strategies: Strategies, folder: Path) -> None:
+        super().__init__(name, app, folder)
         self._strategies = strategies
-
-    @staticmethod
-    def get_dir(path: str) -> str:
-        """ctpbee makes a folder for every extension; this one keeps nothing there."""
-        return path
 
     def on_tick(self, tick: TickData) -> None:
         self._strategies.tick(tick)
@@ -303,5 +321,11 @@ class StrategyFeed(CtpbeeApi):
 def said_rows(account: str, line: StrategySaid) -> tuple[dict[str, Any], dict[str, Any]]:
     """A strategy's line as the `log` event has it, and as `strategy_log` has it."""
     level = line.level if line.level in ("INFO", "ERROR", "DEBUG", "WARNING") else "INFO"
-    shown = {"created": line.created, "name": account, "levelname": level, "owner": line.name, "message": line.message}
+    shown = {
+        "created": line.created,
+        "name": account,
+        "levelname": level,
+        "owner": line.name,
+        "message": line.message,
+    }
     return shown, {"name": line.name, "created": line.created, "levelname": level, "message": line.message}

@@ -299,8 +299,7 @@ class CtpTrader(_NativeSide, Trader):
         self.delay = None
         super().wake()
 
-    # ── login
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── login ──
 
     def _log_in(self) -> None:
         if self.info["auth_code"] and not self._is_authenticated:
@@ -375,8 +374,7 @@ class CtpTrader(_NativeSide, Trader):
     def _on_lost(self, reason: str) -> None:
         super()._on_lost(self.delay.message if self.delay is not None else reason)
 
-    # ── queries
-    # ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── queries ──
 
     def _query(self, what: str, then: Callable[[list[Any]], None]) -> None:
         self._queue.add(Query(what, then))
@@ -448,8 +446,7 @@ class CtpTrader(_NativeSide, Trader):
 
         ask()
 
-    # ── rates
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── rates ──
 
     def _hold(self, symbols: Iterable[str]) -> None:
         super()._hold(symbols)
@@ -514,8 +511,7 @@ class CtpTrader(_NativeSide, Trader):
         self._emit(EVENT_CONTRACT, self._ledger.set_rates(row.InstrumentID, rates))
         self._compare_again()
 
-    # ── comparing
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── comparing ──
 
     def _may_reconcile(self, account: TradingAccountField, details: list[PositionDetailField]) -> bool:
         """Fills come on one of CTP's flows and answers on another: a difference counts when it is there
@@ -532,8 +528,7 @@ class CtpTrader(_NativeSide, Trader):
         self.query_position()
         self.query_account()
 
-    # ── settlement statement
-    # ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── settlement statement ──
 
     def _keep_statement(self) -> None:
         """The newest one, once a day."""

@@ -94,8 +94,7 @@ def native_classes() -> tuple[type, type]:
     return MdApi, TdApi
 
 
-# ── the binding's dicts
-# ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the binding's dicts ──
 
 
 def clean(value: Any) -> Any:
@@ -192,8 +191,7 @@ def guarded(callback: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-# ── the links
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the links ──
 
 
 class NativeWire:

@@ -16,8 +16,7 @@ class Said(msgspec.Struct, kw_only=True):
     ErrorMsg: str = ""
 
 
-# ── asked
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── asked ──
 
 
 class ReqAuthenticate(msgspec.Struct, kw_only=True):
@@ -46,8 +45,7 @@ class ReqQuery(msgspec.Struct, kw_only=True):
     asked: dict[str, Any]
 
 
-# ── answered
-# ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── answered ──
 
 
 class RspAuthenticate(Said, kw_only=True): ...

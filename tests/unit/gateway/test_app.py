@@ -31,7 +31,8 @@ from ctpbee.signals import common_signals
 
 import app.interfaces as interfaces
 from app.bee import fields
-from app.gateway.app import BackendApp, EventLoop, Everything
+from app.bee.extensions import Everything
+from app.gateway.app import BackendApp
 from app.interfaces import interface_classes
 from app.interfaces.clock import CounterClock
 from app.interfaces.ledger import Ledger
@@ -40,6 +41,7 @@ from app.lib.errors import BadInput, NotFound, NotReady
 from app.lib.market_orders import market_orders
 from app.model.sqlite import SqliteStore
 from app.model.store import Store
+from app.process.event_loop import EventLoop
 from tests.fakes.front import DAY, account, detail, instrument, order, trade
 from tests.support.waiting import eventually
 

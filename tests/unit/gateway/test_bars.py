@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.gateway.bars import MOST_CACHED, BarArchive, Range, bar_row
-from app.lib.bars import CUTS
+from app.gateway.bars import MOST_CACHED, BarArchive, Range
+from app.lib.bars import CUTS, bar_row
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
 from app.lib.sessions import periods, sections
 from app.model.sqlite import SqliteStore
