@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.gateway.strategies import door
 from app.host.containment import Containment
 from app.process import child as process
 from app.process.child import Process
 from app.settings import Settings
+from app.wire import door
 from app.wire.registry import Registry
 from benchmarks.parts.hand_fed import ACCOUNT
 from benchmarks.parts.report import machine, percentile, table

@@ -9,10 +9,10 @@ import click
 
 from app.commands.common import ready_settings, settings_options
 from app.commands.import_bars import find_account
-from app.gateway.identity import Identity
 from app.lib.brokers import Brokers, front_of
 from app.lib.errors import AppError
 from app.model import open_store, store_path
+from app.model.identity import Identity
 from app.settings import Settings
 
 

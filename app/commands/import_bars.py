@@ -20,17 +20,18 @@ import click
 from tqdm import tqdm
 
 from app.commands.common import minute, ready_settings, settings_options
-from app.gateway.identity import account_of
 from app.lib import calendar, memory
+from app.lib.account_names import PAPER_BROKER
 from app.lib.bar_files import read_bar_file
 from app.lib.errors import AppError, GatewayDown, NotFound
 from app.model import open_store
+from app.model.identity import account_of
 from app.model.store import Bar, StoreFailed
 from app.process.child import AlreadyRunning, Lock
 from app.settings import Settings
 from app.wire import peer
 from app.wire.messages import SaveBars
-from app.wire.registry import PAPER_BROKER, Registry, gateway_of
+from app.wire.registry import Registry, gateway_of
 
 CHUNK = 1000
 """Bars in one write: orders that the gateway has to write down wait no longer than for these."""

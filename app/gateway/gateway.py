@@ -25,17 +25,14 @@ from app.gateway.account import STATE_TEXT, AccountView, Fronts, Past
 from app.gateway.app import BackendApp
 from app.gateway.bars import BarArchive, Range
 from app.gateway.dialer import Dialer
-from app.gateway.identity import Identity
 from app.gateway.journal import Journal
 from app.gateway.last_known import LastKnown, Lists
 from app.gateway.logbook import LogBook
 from app.gateway.meters import Meters
 from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher
-from app.gateway.strategies import door
 from app.gateway.strategies.joined import Strategies, StrategyFeed, said_rows
 from app.gateway.subscriptions import Subscriptions
-from app.interfaces import CTP_INTERFACES
 from app.interfaces.ctp.fronts import NEWEST, SETTLEMENT_SCOPE
 from app.interfaces.front import LOGGED_IN
 from app.interfaces.ledger import Ledger
@@ -55,14 +52,16 @@ from app.lib.errors import (
     NotReady,
     SettingsError,
 )
+from app.lib.interface_names import CTP_INTERFACES
 from app.lib.market_orders import market_orders
 from app.lib.program import command
 from app.lib.sessions import hours_named
 from app.lib.symbols import parse_symbol, product_of
+from app.model.identity import Identity
 from app.model.store import Store, StoreFailed, StoreState
 from app.process.event_loop import EventLoop, Timer
 from app.settings import Settings
-from app.wire import channel
+from app.wire import channel, door
 from app.wire.channel import Connection
 from app.wire.messages import (
     BARS_SAVED,

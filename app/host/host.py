@@ -22,10 +22,8 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 import orjson
 
-from app.gateway.identity import account_of
 from app.host.leftovers import Leftovers
 from app.host.strategy_keeper import STRATEGY, Keeper
-from app.interfaces import check_interface
 from app.lib.brokers import Brokers, Front, addresses
 from app.lib.errors import (
     AppError,
@@ -37,7 +35,9 @@ from app.lib.errors import (
     NotFound,
     TooManyAccounts,
 )
+from app.lib.interface_names import check_interface
 from app.model import HOST, SERVER, open_store
+from app.model.identity import account_of
 from app.model.sessions import Sessions
 from app.process import child as process
 from app.process.child import AlreadyRunning, Backoff, Cage, Kept, Lock, Process

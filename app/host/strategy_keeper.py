@@ -24,7 +24,6 @@ import msgspec
 import orjson
 import psutil
 
-from app.gateway.strategies import door
 from app.host import left_behind, strategy_log
 from app.host.containment import Containment
 from app.host.strategy_files import CodeFile, StrategyFiles, Version, write_whole
@@ -47,7 +46,7 @@ from app.process import child as process
 from app.process import family
 from app.process.child import AlreadyRunning, Backoff, Cage, Process
 from app.settings import Settings
-from app.wire import peer
+from app.wire import door, peer
 from app.wire.messages import CodeSaved, Done, Json, StrategyChanged
 from app.wire.registry import Entry, Registry, boot_id, gateway_of, start_ticks, strategy_name
 

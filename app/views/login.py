@@ -9,13 +9,13 @@ from app import ext
 from app.auth import LONGEST_CODE, auth_required
 from app.global_var import G
 from app.lib import fronts
+from app.lib.account_names import PAPER_BROKER, account_key
 from app.lib.errors import BadInput, NotAllowed, NotFound
 from app.lib.program import command
 from app.views.asking import ask, parameters
 from app.views.envelope import failing_as, ours, succeed
 from app.views.parse import REQUIRED, Parameters
 from app.wire.messages import CheckPassword, LogIn
-from app.wire.registry import PAPER_BROKER, account_key
 
 REAL_INTERFACES = ("ctp", "ctp_se")
 INTERFACES = ("sim", *REAL_INTERFACES)

@@ -369,7 +369,7 @@ class JoinStrategy(Message):
     Pushes to a strategy are `tick` `bar` `order` `trade` `position` `account` `contract` (msgpack of the
     entity, app/bee/entities.py), `book` (`{"positions", "account"}`, before the order or trade that changed
     it), `day`, `config`, `fronts`. Errors: NotReady; NotAllowed where the secret is not that of this
-    account's strategy of that name (app/gateway/strategies/door.py).
+    account's strategy of that name (app/wire/door.py).
     """
 
     name: str

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -153,25 +152,3 @@ def gateway_of(account: str) -> str:
 def strategy_name(account: str, name: str) -> str:
     """The registry's name of an account's strategy: whatever characters the trader gave it."""
     return "strategy-" + hashlib.sha256(f"{account}\0{name}".encode()).hexdigest()[:16]
-
-
-PAPER_BROKER = "9999"
-"""The broker of paper accounts that name none, at /login and elsewhere."""
-
-
-def account_key(interface: str, brokerid: str, userid: str) -> str:
-    """The account's name in files, rooms and tokens: readable, one account's alone, safe as a file name."""
-    return _key(interface, brokerid, userid, digits=32)
-
-
-def old_account_key(interface: str, brokerid: str, userid: str) -> str:
-    """Its name before it had 128 bits: others' names with the same 40 can be found in seconds."""
-    return _key(interface, brokerid, userid, digits=10)
-
-
-def _key(*parts: str, digits: int) -> str:
-    plain = [re.sub(r"[^A-Za-z0-9_]", "_", part)[:24] for part in parts]
-    key = "-".join(plain)
-    if plain != list(parts):
-        key += "-" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
-    return key

@@ -101,7 +101,7 @@ PROBE = """\
 import glob, json, os
 from pathlib import Path
 from ctpbee import CtpbeeApi
-from app.gateway.strategies import door
+from app.wire import door
 from app.wire.messages import CancelAll, JoinStrategy, PlaceOrder, ReadLists, StrategySaid
 from app.wire.rpc import RpcClient
 

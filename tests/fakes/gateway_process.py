@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from app.lib.account_names import account_key
 from app.lib.errors import LoginRefused, NotFound, NotReady
 from app.wire import channel
 from app.wire.channel import ChannelClosed, Connection
@@ -34,7 +35,7 @@ from app.wire.messages import (
     Visited,
     Watch,
 )
-from app.wire.registry import Registry, account_key
+from app.wire.registry import Registry
 from app.wire.rpc import Responder, RpcServer, encode_push, respond
 
 

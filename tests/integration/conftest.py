@@ -15,6 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.lib.account_names import account_key
 from app.lib.errors import BadInput, LoginRefused, NeedsLogin, NotFound, OrderRefused
 from app.lib.strategy_lib import parse
 from app.settings import Settings
@@ -62,7 +63,7 @@ from app.wire.messages import (
     Unsubscribe,
     WriteConfig,
 )
-from app.wire.registry import Entry, account_key
+from app.wire.registry import Entry
 from tests.fakes.workshop import FakeWorkshop
 
 LISTS = b'{"position_list":[],"active_order_list":[],"trade_list":[],"order_list":[],"log_history":[]}'

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from app.host.host import Host
+from app.lib.account_names import old_account_key
 from app.lib.errors import (
     AppError,
     BadInput,
@@ -34,11 +35,11 @@ from app.model.store import Store
 from app.process.child import Lock, Process, end
 from app.settings import Settings
 from app.wire.messages import Accounts, ListAccounts, LoggedIn, LogIn, LogOut, ShutDown, Visited
-from app.wire.registry import Entry, Registry, old_account_key
+from app.wire.registry import Entry, Registry
 from app.wire.rpc import RpcClient
 from tests.fakes.host import COUNTER, GATEWAY
 from tests.support.waiting import eventually
-from tests.unit.wire.test_registry import COLLIDING
+from tests.unit.lib.test_account_names import COLLIDING
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "fake-password-4711"

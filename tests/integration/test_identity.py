@@ -20,21 +20,21 @@ from app.commands import backup
 from app.commands import export as moving
 from app.commands.main import main
 from app.gateway.gateway import Service
-from app.gateway.identity import Identity, account_of
 from app.interfaces.ctp import link as native
 from app.interfaces.ctp import preflight as checks
+from app.lib.account_names import account_key, old_account_key
 from app.lib.brokers import Brokers, Front
 from app.lib.errors import AppError, LoginRefused
 from app.model import open_store
+from app.model.identity import Identity, account_of
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
 from app.wire.messages import CheckPassword, Login
-from app.wire.registry import account_key, old_account_key
 from app.wire.rpc import RpcClient
 from tests.fakes.native import Desk
 from tests.support.kept_calendar import keep_calendar
 from tests.support.waiting import eventually
-from tests.unit.wire.test_registry import COLLIDING
+from tests.unit.lib.test_account_names import COLLIDING
 
 ACCOUNT = "ctp-9999-demo"
 HOME, OTHER = (

@@ -18,6 +18,7 @@ import pytest
 
 from app.commands import import_bars as bar_import
 from app.commands.import_bars import CannotSave, Save, account_writer
+from app.lib.account_names import account_key
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import GatewayDown
 from app.model import store_path
@@ -26,7 +27,7 @@ from app.model.store import Bar
 from app.process.child import Lock
 from app.settings import Settings
 from app.wire.messages import ReadBars
-from app.wire.registry import PROTOCOL, Registry, account_key
+from app.wire.registry import PROTOCOL, Registry
 from tests.fakes.gateway_process import FakeGateway
 from tests.integration.test_gateway_service import ROOT, World
 from tests.support.recorded import Recordings, on_each

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.gateway.strategies import door
+from app.wire import door
 from tests.integration.test_gateway_service import ROOT, World
 from tests.support.waiting import eventually
 

@@ -10,13 +10,13 @@ from typing import Any
 import psutil
 import pytest
 
-from app.gateway.strategies import door
 from app.host import containment, left_behind
 from app.host.containment import Containment
 from app.lib.errors import NotAllowed
 from app.process import child as process
 from app.process.child import Process
 from app.settings import Settings
+from app.wire import door
 from app.workshop import sandbox, syscalls
 from tests.support.confinement import confined
 from tests.support.waiting import eventually

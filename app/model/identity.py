@@ -11,10 +11,10 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
+from app.lib.account_names import account_key, old_account_key
 from app.lib.brokers import Brokers, Front
 from app.model import StoreSettings, open_store, store_path
 from app.model.store import Store
-from app.wire.registry import account_key, old_account_key
 
 SCOPE = "identity"
 OWNER, FRONTS = "owner", "fronts"
