@@ -56,7 +56,7 @@ def launch(
     desk: Desk, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Gateway]]:
     running: list[Gateway] = []
-    monkeypatch.setattr("app.interfaces.find_spec", lambda _name: object())
+    monkeypatch.setattr("app.lib.interface_names.find_spec", lambda _name: object())
 
     def start(**changes: Any) -> Gateway:
         while running:

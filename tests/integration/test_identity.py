@@ -74,7 +74,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(native, "native_classes", desk.classes)
     monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))
     monkeypatch.setattr(native, "_let_go", lambda api: api.exit())
-    monkeypatch.setattr("app.interfaces.find_spec", lambda _name: object())
+    monkeypatch.setattr("app.lib.interface_names.find_spec", lambda _name: object())
     return desk
 
 

@@ -81,7 +81,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(native, "native_classes", desk.classes)
     monkeypatch.setattr(native, "_let_go", lambda api: api.exit())
     monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))
-    monkeypatch.setattr("app.interfaces.find_spec", lambda _name: object())
+    monkeypatch.setattr("app.lib.interface_names.find_spec", lambda _name: object())
     return desk
 
 
