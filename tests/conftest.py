@@ -1,8 +1,24 @@
-"""For all tests: what the developer's own environment says about his servers is not for them."""
+"""For all tests: what the developer's own environment says about his servers is not for them, and what they
+leave in the temp directory goes with them (pytest's own folders stay, as pytest has it).
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+
+import pytest
 
 for _name in ("MONGO_URI", "SOURCE_MONGO_URI"):  # with it every server of a test would write to his database
     os.environ.pop(_name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # of xdist: it has the folder of who started it
+        return
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    folder = tempfile.mkdtemp(prefix="ct-")  # short: sockets lie in there
+    os.chmod(folder, 0o1777)  # as the temp directory is: some tests run as another user
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))

@@ -180,6 +180,7 @@ class Connection:
 
 def new_address(run_dir: Path, name: str) -> str:
     """An address for a listener called `name`: `unix:/path` below `run_dir`, or `tcp://127.0.0.1:0#secret`.
+    One that is to be alone in its folder is called `folder/name`.
 
     A Unix socket's path has a limit of about 100 bytes: a deeper `run_dir` gets an owner-only folder in the
     temp directory.
@@ -187,8 +188,10 @@ def new_address(run_dir: Path, name: str) -> str:
     if not HAS_UNIX:
         return f"tcp://127.0.0.1:0#{secrets.token_hex(16)}"
     folder = run_dir if len(os.fsencode(str(run_dir / name))) <= 90 else _short_folder(run_dir)
+    path = folder / name
     _make_own(folder)
-    return f"unix:{folder / name}"
+    _make_own(path.parent)
+    return f"unix:{path}"
 
 
 def _short_folder(run_dir: Path) -> Path:
@@ -206,12 +209,17 @@ def forget_addresses(run_dir: Path) -> None:
     """Remove the folder in the temp directory, if `run_dir` has one and nobody listens in it. To be called
     when all have ended; who is just starting makes it again.
     """
-    if not HAS_UNIX:
-        return
-    folder = _short_folder(run_dir)
+    if HAS_UNIX:
+        _forget_folder(_short_folder(run_dir))
+
+
+def _forget_folder(folder: Path) -> None:
     with contextlib.suppress(OSError):  # none, or not empty: somebody listens
         for path in folder.iterdir():
-            if stat.S_ISSOCK(path.lstat().st_mode) and not _listens(path):
+            mode = path.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                _forget_folder(path)
+            elif stat.S_ISSOCK(mode) and not _listens(path):
                 path.unlink()
         folder.rmdir()
 

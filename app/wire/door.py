@@ -24,7 +24,7 @@ FOLDER = "strategies-"
 def address(run_dir: Path, account: str) -> str:
     """Where the account's gateway listens for strategies."""
     digest = hashlib.sha256(account.encode()).hexdigest()[:12]
-    return channel.new_address(run_dir / f"{FOLDER}{digest}", "gw.sock")
+    return channel.new_address(run_dir, f"{FOLDER}{digest}/gw.sock")
 
 
 def folder(address: str) -> Path | None:

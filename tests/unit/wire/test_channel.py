@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import struct
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.wire import channel
+from app.wire import channel, door
 from app.wire.channel import Connection, Server, forget_addresses, new_address
 from tests.support.waiting import eventually
 
@@ -148,3 +149,25 @@ def test_the_folder_in_the_temp_directory_goes_with_the_last_process_and_never_u
     forget_addresses(run_dir)
     assert not folder.exists()
     forget_addresses(run_dir)
+
+
+@pytest.mark.skipif(not channel.HAS_UNIX, reason="no Unix sockets")
+def test_the_folder_of_a_gateways_own_door_goes_with_the_others(tmp_path: Path) -> None:
+    """One stayed for each account that was ever logged in."""
+    run_dir = tmp_path / ("deep" * 25) / "run"
+    address = door.address(run_dir, "sim-9999-demo")
+    folder = door.folder(address)
+    assert folder is not None
+    other = channel.listen(new_address(run_dir, "other.sock"))[0]
+    server = Server(address, lambda _connection, _frame: None)
+    server.start()
+    assert [path.name for path in folder.iterdir()] == ["gw.sock"], "a strategy sees this folder"
+    assert folder.stat().st_mode & 0o077 == folder.parent.stat().st_mode & 0o077 == 0
+    forget_addresses(run_dir)
+    assert channel.connect(address)
+    server.close()
+    other.close()
+    forget_addresses(run_dir)
+    assert not folder.exists()
+    assert not folder.parent.exists()
+    assert folder.parent.parent == Path(tempfile.gettempdir())
