@@ -8,7 +8,6 @@ and stops nobody else.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from ctpbee import CtpBee
@@ -20,7 +19,7 @@ from app.bee.logger import BeeLogger
 from app.bee.positions import BookPositions
 from app.interfaces import interface_classes
 from app.interfaces.ledger import Ledger
-from app.interfaces.wiring import OnCancelRefused, OnStatus, Wiring, ignore
+from app.interfaces.wiring import Listener, Wiring
 from app.model.store import Store
 from app.process.event_loop import EventLoop, Timer
 
@@ -32,8 +31,8 @@ class BackendApp(CtpBee):
     that finds it; for `ctp` td_address, md_address, appid, auth_code, new_password ("": none), password_taken
     (whether the counter has taken this password before), flow_dir, query_interval (seconds),
     settlement_confirm, never_rests (the fronts go on outside the exchanges' hours), barred ("" unless this
-    front is not the account's); for both market_orders (app/lib/market_orders.py). The callbacks are those of
-    interfaces/wiring.py and are called in the event thread, like every signal of ctpbee's.
+    front is not the account's); for both market_orders (app/lib/market_orders.py). `listener` is set before
+    `start`; it is called in the event thread, like every signal of ctpbee's.
     """
 
     _init_interface: bool
@@ -48,14 +47,6 @@ class BackendApp(CtpBee):
         ledger: Ledger,
         interface: str,
         connect_info: dict[str, Any],
-        *,
-        on_status: OnStatus = ignore,
-        on_cancel_refused: OnCancelRefused = ignore,
-        on_difference: Callable[[list[str]], None] = ignore,
-        on_notice: Callable[[str, str], None] = ignore,
-        on_remark: Callable[[str], None] = ignore,
-        on_password: Callable[[str], None] = ignore,
-        on_day: Callable[[str], None] = ignore,
     ) -> None:
         self._market_class, self._trader_class = interface_classes(interface)
         super().__init__(
@@ -67,27 +58,11 @@ class BackendApp(CtpBee):
         self.ledger = ledger
         self.logger = BeeLogger(f"ctpbee.{name}")
         self._connect_info = connect_info
-        self._on_day = on_day
-        self._tell_status = on_status
+        self.listener = Listener()
         self._extensions = Extensions(Guarded)
         self._timers: dict[str, Timer] = {}
         self.recorder.position_manager = BookPositions(self, lambda: self.ledger.book.positions())
         self.r = False  # not None: ctpbee then starts no refresh thread of its own
-        self._wiring = Wiring(
-            name=interface,
-            signals=self.app_signal,
-            loop=loop,
-            store=store,
-            ledger=ledger,
-            on_status=self._on_status,
-            on_cancel_refused=on_cancel_refused,
-            on_difference=on_difference,
-            on_notice=on_notice,
-            on_remark=on_remark,
-            on_password=on_password,
-            on_day=self._begin_day,
-            on_holding=self._hold,
-        )
 
     def init_interface(self) -> None:
         """Make market and trader, begin to connect, and run the timers that ctpbee's refresh thread would."""
@@ -95,8 +70,19 @@ class BackendApp(CtpBee):
             return
         self._init_interface = True
         self.active = True
-        self.market = self._market_class(self._wiring)
-        self.trader = self._trader_class(self._wiring)
+        wiring = Wiring(
+            name=self.config["INTERFACE"],
+            signals=self.app_signal,
+            loop=self.loop,
+            store=self.store,
+            ledger=self.ledger,
+            listener=self.listener,
+            follow_trading=lambda state: self.market.follow(state),
+            forget_day=self._forget_day,
+            hold=lambda symbols: self.market.hold(symbols),
+        )
+        self.market = self._market_class(wiring)
+        self.trader = self._trader_class(wiring)
         self.trader.connect(self._connect_info)
         self.market.connect(self._connect_info)
         self._timers["timer"] = self.loop.every(lambda: float(self.config["TIMER_INTERVAL"]), self._on_timer)
@@ -135,12 +121,7 @@ class BackendApp(CtpBee):
             self.trader.query_position()
             self.trader.query_account()
 
-    def _on_status(self, front: str, state: str, reason: str) -> None:
-        self._tell_status(front, state, reason)
-        if front == "td":
-            self.market.follow(state)
-
-    def _begin_day(self, trading_day: str) -> None:
+    def _forget_day(self) -> None:
         """ctpbee's lists of the day before, whose orders and trades are no more."""
         for table in (
             self.recorder.orders,
@@ -151,7 +132,3 @@ class BackendApp(CtpBee):
             table.clear()
         self.recorder.errors.clear()
         self.recorder.logs.clear()
-        self._on_day(trading_day)
-
-    def _hold(self, symbols: Iterable[str]) -> None:
-        self.market.hold(symbols)

@@ -36,6 +36,7 @@ from app.gateway.subscriptions import Subscriptions
 from app.interfaces.ctp.fronts import NEWEST, SETTLEMENT_SCOPE
 from app.interfaces.front import LOGGED_IN
 from app.interfaces.ledger import Ledger
+from app.interfaces.wiring import Listener
 from app.lib import account_config, calendar, rows
 from app.lib.advice import refusal_text, refused_by
 from app.lib.bars import CUTS, INTERVALS, BarBuilder
@@ -168,7 +169,7 @@ class _Awaiting(NamedTuple):
     timer: Timer
 
 
-class Service:
+class Service(Listener):
     """`start` from any thread; `on_end(exit code)` is called, in any thread, when the process is to end."""
 
     def __init__(
@@ -213,14 +214,8 @@ class Service:
                 "never_rests": settings.ctp_hours == "always",
                 "market_orders": market_orders(settings.market_orders),
             },
-            on_status=self._on_status,
-            on_cancel_refused=self._on_cancel_refused,
-            on_difference=self._on_difference,
-            on_notice=self._on_notice,
-            on_remark=self._on_remark,
-            on_password=self._on_password,
-            on_day=self._begin_day,
         )
+        self._app.listener = self
         self._config = self._app.config
         self._config.update(account_config.DEFAULTS)
         self._config.update(self._stored_config())
@@ -433,9 +428,9 @@ class Service:
             return
         self._publisher.push("status", rows.event("status", self._fronts.data()))
         if told.state != "sure":
-            self._on_notice("CALENDAR", f"交易日历：{told.text}")
+            self.on_notice("CALENDAR", f"交易日历：{told.text}")
 
-    def _begin_day(self, trading_day: str) -> None:
+    def on_day(self, trading_day: str) -> None:
         calendar.confirm(parse_day(trading_day))
         self._account.forget_rows()
         self._strategies.tell_day(trading_day)
@@ -718,7 +713,7 @@ class Service:
 
         return _then(self._app.trader.fetch_statement(request.day), answer)
 
-    def _on_status(self, front: str, state: str, reason: str) -> None:  # noqa: C901
+    def on_status(self, front: str, state: str, reason: str) -> None:  # noqa: C901
         was = self._fronts.state(front)
         reason = self._mark_past(front, was, state, reason)
         if not self._fronts.update(front, state, reason):
@@ -816,7 +811,7 @@ class Service:
     # ── what nobody waits for
     # ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _on_cancel_refused(self, order_id: str, code: str, message: str) -> None:
+    def on_cancel_refused(self, order_id: str, code: str, message: str) -> None:
         self._desk.on_cancel_refused(order_id, code, message)
 
     def _on_refused_unheard(self, outcome: OrderOutcome) -> None:
@@ -824,21 +819,21 @@ class Service:
             outcome.code, outcome.message, order_id=outcome.order_id, refused_by=refused_by(outcome.code)
         )
 
-    def _on_difference(self, differences: list[str]) -> None:
+    def on_difference(self, differences: list[str]) -> None:
         for difference in differences:
             log.warning("对账差异：%s", difference)
         self._push_error("BOOK_DIFFERENCE", "；".join(differences))
         self._publisher.changed("position", "account")
 
-    def _on_notice(self, code: str, message: str) -> None:
+    def on_notice(self, code: str, message: str) -> None:
         log.warning("%s", message)
         self._push_error(code, message)
 
-    def _on_remark(self, text: str) -> None:
+    def on_remark(self, text: str) -> None:
         log.info("资金：%s", text)
         self._publisher.changed("account")
 
-    def _on_password(self, password: str) -> None:
+    def on_password(self, password: str) -> None:
         self._login.password, self._login.new_password = password, ""
         log.info("账户密码已修改")
 

@@ -135,7 +135,10 @@ class Side(ABC):
         self.state = state
         if self._said != (state, reason):
             self._said = (state, reason)
-            self._call(self._wiring.on_status, self.name, state, reason)
+            self._tell_status(state, reason)
+
+    def _tell_status(self, state: str, reason: str) -> None:
+        self._call(self._wiring.listener.on_status, self.name, state, reason)
 
     def _on_open(self) -> None:
         self._say("connected")

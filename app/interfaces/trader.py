@@ -277,6 +277,10 @@ class Trader(Side):
     def _password(self) -> str:
         return self.info["password"]
 
+    def _tell_status(self, state: str, reason: str) -> None:
+        super()._tell_status(state, reason)
+        self._call(self._wiring.follow_trading, state)
+
     def _on_lost(self, reason: str) -> None:
         self._wire = None
         self._end_session()
@@ -321,7 +325,8 @@ class Trader(Side):
             self._forced.clear()
             self._cancels.clear()
             self._recall(trading_day)
-            self._call(self._wiring.on_day, trading_day)
+            self._call(self._wiring.forget_day)
+            self._call(self._wiring.listener.on_day, trading_day)
         for intent in self._store.intents(trading_day):
             self._ledger.own(
                 intent.order_id, intent.client_order_id, intent.request.get("strategy", ""), _row_of(intent)
@@ -510,7 +515,7 @@ class Trader(Side):
         if is_news:
             log.error("order %s: %s", order_id, code)
             self._call(
-                self._wiring.on_notice,
+                self._wiring.listener.on_notice,
                 code,
                 f"报单 {order_id}（{row.InstrumentID} {row.VolumeTotalOriginal} 手）：{text}",
             )
@@ -554,7 +559,7 @@ class Trader(Side):
                 f"{fields.FORCED_OFFSETS[row.CombOffsetFlag[:1]]}：{row.InstrumentID} "
                 f"{row.VolumeTotalOriginal} 手 {row.StatusMsg.strip()}"
             )
-            self._call(self._wiring.on_notice, "FORCED_CLOSE", text.rstrip())
+            self._call(self._wiring.listener.on_notice, "FORCED_CLOSE", text.rstrip())
 
     def _on_RtnErrorConditionalOrder(self, frame: frames.RtnErrorConditionalOrder) -> None:
         """Another terminal's stop was triggered and came to nothing: who relies on it has to hear. Each login
@@ -568,7 +573,7 @@ class Trader(Side):
         )
         log.warning("%s", text)
         if self._load is None and self.ready:
-            self._call(self._wiring.on_notice, "CONDITIONAL_ORDER_REFUSED", text)
+            self._call(self._wiring.listener.on_notice, "CONDITIONAL_ORDER_REFUSED", text)
 
     def _on_RtnTrade(self, frame: frames.RtnTrade) -> None:
         if self._load is not None:
@@ -608,7 +613,7 @@ class Trader(Side):
             log.info("refusal %s of a cancel of order %s is old, or another session's", code, order_id)
             return
         self._cancels.discard(order_id)
-        self._call(self._wiring.on_cancel_refused, order_id, code, message)
+        self._call(self._wiring.listener.on_cancel_refused, order_id, code, message)
 
     def _on_RspQry(self, frame: frames.RspQry) -> None:
         query = self._queries.get(frame.RequestID)
@@ -694,7 +699,7 @@ class Trader(Side):
 
     def _hold(self, symbols: Iterable[str]) -> None:
         self._held = set(symbols)
-        self._call(self._wiring.on_holding, self._held)
+        self._call(self._wiring.hold, self._held)
 
     def _tell_positions(self) -> None:
         for position in self._ledger.book.positions():
@@ -715,13 +720,13 @@ class Trader(Side):
         faults = [difference.text for difference in differences if difference.is_fault]
         if faults:
             log.error("our book and the counter differ: %s", "; ".join(faults))
-            self._call(self._wiring.on_difference, faults)
+            self._call(self._wiring.listener.on_difference, faults)
         self._remark([difference.text for difference in differences if not difference.is_fault])
 
     def _remark(self, texts: list[str]) -> None:
         """What the trader may want to know of the money, and nobody has to do anything about."""
         for text in texts:
-            self._call(self._wiring.on_remark, text)
+            self._call(self._wiring.listener.on_remark, text)
 
 
 def _row_of(intent: Intent) -> OrderField:

@@ -1,4 +1,6 @@
-"""What an interface is given by the app that owns it, and what it tells it. Gateway process, event thread."""
+"""What an interface is given by the app that owns it, and what it tells of the account. Gateway process,
+event thread.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,34 @@ from app.interfaces.ledger import Ledger
 from app.model.store import Store
 from app.process.event_loop import EventLoop
 
-OnStatus = Callable[[str, str, str], None]
-"""(front "td" or "md", state, reason). States:
- connecting connected authenticating logging_in logged_in confirming loading ready lost refused resting."""
 
-OnCancelRefused = Callable[[str, str, str], None]
-"""(order_id, code "CTP_26", message)."""
+class Listener:
+    """Hears what an interface tells of the account beside ctpbee's events. Each is called in the event
+    thread, and does nothing unless it is written.
+    """
+
+    def on_status(self, front: str, state: str, reason: str) -> None:
+        """`front`: td or md. States: connecting connected authenticating logging_in logged_in confirming
+        loading ready lost refused resting.
+        """
+
+    def on_cancel_refused(self, order_id: str, code: str, message: str) -> None:
+        """`code` as `CTP_26`."""
+
+    def on_notice(self, code: str, message: str) -> None:
+        """What the trader has to hear of."""
+
+    def on_remark(self, text: str) -> None:
+        """What the trader may want to know: no error."""
+
+    def on_password(self, password: str) -> None:
+        """The counter has taken this one in place of the old."""
+
+    def on_difference(self, differences: list[str]) -> None:
+        """Our book and the counter's differed; the counter's was taken."""
+
+    def on_day(self, trading_day: str) -> None:
+        """Another trading day than before begins: its lists start empty."""
 
 
 def ignore(*_args: Any) -> None:
@@ -35,15 +59,10 @@ class Wiring:
     store: Store
     ledger: Ledger
     clock: CounterClock = field(default_factory=CounterClock)
-    on_status: OnStatus = ignore
-    on_cancel_refused: OnCancelRefused = ignore
-    on_notice: Callable[[str, str], None] = ignore  # (code, message) of what the trader has to hear of
-    on_remark: Callable[[str], None] = ignore  # what he may want to know: no error
-    on_password: Callable[[str], None] = ignore  # the counter has taken this one in place of the old
-    on_difference: Callable[[list[str]], None] = (
-        ignore  # our book and the counter's differed; the counter's was taken
+    listener: Listener = field(default_factory=Listener)
+    # of the app itself
+    follow_trading: Callable[[str], None] = (
+        ignore  # the trading front's state: some market fronts depend on it
     )
-    on_day: Callable[[str], None] = ignore  # another trading day than before begins: its lists start empty
-    on_holding: Callable[[Iterable[str]], None] = (
-        ignore  # the symbols that the account holds: their prices matter to the book
-    )
+    forget_day: Callable[[], None] = ignore  # ctpbee's lists, before `on_day`
+    hold: Callable[[Iterable[str]], None] = ignore  # these symbols' prices matter to the book

@@ -14,6 +14,7 @@ from ctpbee.constant import Direction, Exchange, Offset, OrderRequest, OrderType
 
 from app.gateway.app import BackendApp
 from app.interfaces.ledger import Ledger
+from app.interfaces.wiring import Listener
 from app.lib.market_orders import market_orders
 from app.model.store import Store
 from app.process.event_loop import EventLoop
@@ -49,8 +50,8 @@ class Ears(CtpbeeApi):
         return [data.status for data in self.of("order") if data.order_id == order_id]
 
 
-class Gateway:
-    """An app with its event thread, as the gateway process has it."""
+class Gateway(Listener):
+    """An app with its event thread, as the gateway process has it, and what its interface told."""
 
     def __init__(self, address: str, store: Store, folder: Path, interface: str = "sim", **info: Any) -> None:
         self.states: list[tuple[str, str, str]] = []
@@ -75,16 +76,29 @@ class Gateway:
                 "market_orders": market_orders(),
             }
             | info,
-            on_status=lambda *status: self.states.append(status),
-            on_cancel_refused=lambda *refusal: self.cancel_refusals.append(refusal),
-            on_difference=self.differences.extend,
-            on_notice=lambda *notice: self.notices.append(notice),
-            on_remark=self.remarks.append,
-            on_password=self.passwords.append,
         )
+        self.bee.listener = self
         self.bee.config["REFRESH_INTERVAL"] = 3600  # a test asks for itself
         self.ears = Ears(self.bee, folder)
         self._thread = threading.Thread(target=self.loop.run, name="events", daemon=True)
+
+    def on_status(self, front: str, state: str, reason: str) -> None:
+        self.states.append((front, state, reason))
+
+    def on_cancel_refused(self, order_id: str, code: str, message: str) -> None:
+        self.cancel_refusals.append((order_id, code, message))
+
+    def on_difference(self, differences: list[str]) -> None:
+        self.differences += differences
+
+    def on_notice(self, code: str, message: str) -> None:
+        self.notices.append((code, message))
+
+    def on_remark(self, text: str) -> None:
+        self.remarks.append(text)
+
+    def on_password(self, password: str) -> None:
+        self.passwords.append(password)
 
     def start(self) -> None:
         self._thread.start()

@@ -210,7 +210,7 @@ class _NativeSide(Side):
             self._front.slow_down()
             code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
             text = f"{self.title}不受理登录，{native.LONGEST_PAUSE:g} 秒后再试：{refusal_text(code, message)}"
-            self._call(self._wiring.on_notice, code, text)
+            self._call(self._wiring.listener.on_notice, code, text)
         super()._on_login_refused(frame)
 
     def _passes(self, frame: Refused) -> bool:
@@ -347,7 +347,7 @@ class CtpTrader(_NativeSide, Trader):
         if refusal is None:
             new = self.info["new_password"] if change is None else change.new
             self.info["password"], self.info["new_password"] = new, ""
-            self._call(self._wiring.on_password, new)
+            self._call(self._wiring.listener.on_password, new)
         if change is not None:
             _settle(change.future, refusal)
         elif refusal is not None:

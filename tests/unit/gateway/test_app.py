@@ -29,13 +29,13 @@ from ctpbee.constant import (
 )
 from ctpbee.signals import common_signals
 
-import app.interfaces as interfaces
 from app.bee import fields
 from app.bee.extensions import Everything
 from app.gateway.app import BackendApp
 from app.interfaces import interface_classes
 from app.interfaces.clock import CounterClock
 from app.interfaces.ledger import Ledger
+from app.interfaces.wiring import Listener
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, NotFound, NotReady
 from app.lib.market_orders import market_orders
@@ -406,8 +406,13 @@ def test_an_unreachable_front_is_reported_as_lost(loop: EventLoop, store: Store)
         Ledger(),
         "sim",
         {"brokerid": "9999", "userid": "demo", "password": "x", "counter_address": "unix:/nowhere/at/all"},
-        on_status=lambda *status: told.append(status),
     )
+
+    class Told(Listener):
+        def on_status(self, front: str, state: str, reason: str) -> None:
+            told.append((front, state, reason))
+
+    bee.listener = Told()
     bee.start()
     lost = {("td", "lost", "连接不上前置"), ("md", "lost", "连接不上前置")}
 
@@ -424,14 +429,14 @@ def test_an_unreachable_front_is_reported_as_lost(loop: EventLoop, store: Store)
 
 
 def test_ctp_without_its_native_part_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interfaces, "find_spec", lambda _name: None)
+    monkeypatch.setattr("app.lib.interface_names.find_spec", lambda _name: None)
     with pytest.raises(BadInput, match="make ctp") as error:
         interface_classes("ctp")
     assert error.value.code == "INTERFACE_UNAVAILABLE"
 
 
 def test_ctp_se_is_the_older_pages_name_of_ctp(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interfaces, "find_spec", lambda _name: object())
+    monkeypatch.setattr("app.lib.interface_names.find_spec", lambda _name: object())
     assert interface_classes("ctp_se") == interface_classes("ctp")
     assert interface_classes("ctp") != interface_classes("sim")
 
