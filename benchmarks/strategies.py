@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from app.host.containment import Containment
-from app.process import child as process
+from app.process import child
 from app.process.child import Process
 from app.settings import Settings
 from app.wire import door
@@ -118,7 +118,7 @@ class Stage:
             "door": address,
         }
         began = time.monotonic()
-        child = process.start(
+        started = child.start(
             [sys.executable, "-m", "app.strategy"],
             self.settings,
             name,
@@ -127,7 +127,7 @@ class Stage:
             cage=containment.cage(folder, [seen]) if contained and seen is not None else None,
         )
         until(lambda: (folder / "ready").exists(), f"{name} runs")
-        return child, time.monotonic() - began
+        return started, time.monotonic() - began
 
     def folder(self, name: str) -> Path:
         return self.settings.data_dir / "accounts" / ACCOUNT / "strategies" / name

@@ -27,9 +27,10 @@ from app.commands.common import command_for, settings_of, settings_options
 from app.commands.greeting import greeting, named, taken_over
 from app.host.strategy_keeper import starting
 from app.lib.errors import AppError
-from app.process import child as process
-from app.process import family
-from app.process.child import AlreadyRunning, Kept, Lock, Process
+from app.process import child, family
+from app.process.child import AlreadyRunning, Lock, Process
+from app.process.end_signal import StopSignal
+from app.process.kept import Kept
 from app.settings import Settings
 from app.wire import channel
 from app.wire.registry import Entry, Registry
@@ -135,7 +136,7 @@ class Pulse:
                     entry.pid,
                     time.monotonic() - heard,
                 )
-                process.end([Process(entry.name, entry=entry)], 0.0)
+                child.end([Process(entry.name, entry=entry)], 0.0)
 
     def _answers(self, address: str) -> bool:
         connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=self._answer_limit)
@@ -169,7 +170,7 @@ class Supervisor:
         """Until a signal asks to stop; then ends everything. When the web cannot be started at all, ends with
         its exit code and leaves alone what ran before. Returns the exit code.
         """
-        stop = process.StopSignal()
+        stop = StopSignal()
         if self._registry.find("web") is None:
             _probe(self._settings)
         self._registry.register(name="supervisor", kind="supervisor")
@@ -213,7 +214,7 @@ class Supervisor:
 
     def _launch(self, name: str, *options: str) -> Process:
         command = [sys.executable, "-m", "app.commands", name, *options]
-        return process.start(command, self._settings, name, console=True)
+        return child.start(command, self._settings, name, console=True)
 
     def _end_everything(self) -> None:
         """The web first, so that nobody asks for what is just going; then the host, which ends what it
@@ -221,13 +222,13 @@ class Supervisor:
         """
         for kept, grace in ((self._web, GRACE_WEB), (self._host, GRACE_HOST)):
             if kept.process is not None:
-                process.end([kept.process], grace)
+                child.end([kept.process], grace)
         left = [
             Process(entry.name, entry=entry)
             for entry in self._registry.living()
             if entry.kind != "supervisor"
         ]
-        process.end([*left, *starting(self._settings)], 0.0)
+        child.end([*left, *starting(self._settings)], 0.0)
         self._registry.forget_the_dead()
         channel.forget_addresses(self._registry.run_dir)
 
@@ -247,10 +248,9 @@ def end_all(settings: Settings) -> list[Entry]:
         )
         left = [Process(entry.name, entry=entry) for entry in registry.living(kind)]
         if kind == "strategy":
-            left += starting(settings)
-        process.end(left, grace)
-        for strategy in left if kind == "strategy" else []:
-            family.kill(strategy.pid)
+            family.end([*left, *starting(settings)], grace)
+        else:
+            child.end(left, grace)
     registry.forget_the_dead()
     channel.forget_addresses(registry.run_dir)
     return ended

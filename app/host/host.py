@@ -39,8 +39,10 @@ from app.lib.interface_names import check_interface
 from app.model import HOST, SERVER, open_store
 from app.model.identity import account_of
 from app.model.sessions import Sessions
-from app.process import child as process
-from app.process.child import AlreadyRunning, Backoff, Cage, Kept, Lock, Process
+from app.process import child
+from app.process.child import AlreadyRunning, Cage, Lock, Process
+from app.process.end_signal import StopSignal
+from app.process.kept import Backoff, Kept, adopt
 from app.settings import FRONTS_UNSET, Settings
 from app.wire import channel, peer
 from app.wire.channel import Connection
@@ -190,11 +192,11 @@ class Host:
         }
         for entry in self._registry.living("gateway"):
             gateways.setdefault(entry.name, Process(entry.name, entry=entry))
-        process.end(gateways.values(), GRACE_GATEWAY)
+        child.end(gateways.values(), GRACE_GATEWAY)
         strategies.join()
-        counter = self._counter.process or process.adopt(self._registry, "counter")
+        counter = self._counter.process or adopt(self._registry, "counter")
         if counter is not None:
-            process.end([counter], GRACE_COUNTER)
+            child.end([counter], GRACE_COUNTER)
         self._registry.forget_the_dead()
         self._server.close()
         self._registry.unregister("host")
@@ -337,7 +339,7 @@ class Host:
     def _running(self, account: Account) -> Entry | None:
         """The account's living gateway, adopted if it is not ours. Waits for one that is just coming up."""
         if account.process is None:
-            account.process = process.adopt(self._registry, account.gateway)
+            account.process = adopt(self._registry, account.gateway)
         if account.process is not None:
             entry = self._registered(account, account.process)
             if entry is not None:
@@ -360,7 +362,7 @@ class Host:
             raise
         except Exception:
             if account.process is not None:
-                process.end([account.process], GRACE_GATEWAY)
+                child.end([account.process], GRACE_GATEWAY)
             self._needs_login(account)
             del self._accounts[account.key]
             self._forget_entry(account)
@@ -484,7 +486,7 @@ class Host:
             peer.call(entry, ShutDown(), timeout=1.0)
         assert account.process is not None
         if not account.process.wait(GRACE_GATEWAY):
-            process.end([account.process], 0.0)
+            child.end([account.process], 0.0)
         return working
 
     def _registered(self, account: Account, gateway: Process) -> Entry | None:
@@ -500,7 +502,7 @@ class Host:
                 return None
             if time.monotonic() > deadline:
                 raise self._why_it_ended(account, gateway)
-            if self._stopping.wait(process.POLL):
+            if self._stopping.wait(child.POLL):
                 raise GatewayDown("服务正在停止")
 
     def _why_it_ended(self, account: Account, gateway: Process) -> AppError:
@@ -550,7 +552,7 @@ class Host:
             if self._stopping.is_set():
                 raise GatewayDown("服务正在停止")
             lock = Lock(self._settings.data_dir, name)
-            return process.start(
+            return child.start(
                 command, self._settings, name, stdin=stdin, lock=lock, environment=environment, cage=cage
             )
 
@@ -582,7 +584,7 @@ class Host:
                 known = self._counter.process
                 if self._counter.ensure() is not known:
                     launched = self._counter.process
-            self._stopping.wait(process.POLL)
+            self._stopping.wait(child.POLL)
         raise FrontUnreachable("内置柜台未能启动，详见日志 counter", code="COUNTER_FAILED")
 
     # ── watching
@@ -701,7 +703,7 @@ class Host:
                 self._await_login(account, gateway)
             except LoginRefused as error:
                 log.error("%s was refused when it logged in again: %s", account.key, error.message)
-                process.end([gateway], GRACE_GATEWAY)
+                child.end([gateway], GRACE_GATEWAY)
                 with account.lock:
                     if account.process is gateway:
                         self._needs_login(account)
@@ -803,7 +805,7 @@ def run(
         open_store(settings, SERVER) if settings.mongo_uri else None
     )  # the web's file: it writes there, this process ships
     host = Host(settings, gateway, counter, strategy)
-    stop = process.StopSignal()
+    stop = StopSignal()
     leftovers = Leftovers(settings, server) if server is not None else None
     host.start()
     if leftovers is not None:

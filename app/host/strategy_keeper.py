@@ -42,9 +42,9 @@ from app.lib.errors import (
 from app.lib.strategy_lib import is_safe_name
 from app.model import HOST, open_store, store_path
 from app.model.store import Store, StoreFailed
-from app.process import child as process
-from app.process import family
-from app.process.child import AlreadyRunning, Backoff, Cage, Process
+from app.process import child, family
+from app.process.child import AlreadyRunning, Cage, Process
+from app.process.kept import Backoff
 from app.settings import Settings
 from app.wire import door, peer
 from app.wire.messages import CodeSaved, Done, Json, StrategyChanged
@@ -422,7 +422,7 @@ class Keeper:
                 )
             if state != STARTING:
                 return Done()
-            time.sleep(process.POLL)
+            time.sleep(child.POLL)
         return Done("策略正在启动")
 
     def _account_is_ready(self, strategy: Strategy) -> None:
@@ -565,19 +565,12 @@ class Keeper:
             held.append(strategy)
         try:
             living = [(strategy, strategy.process) for strategy in held if strategy.process is not None]
-            everybody = family.census() if living else {}
-            for strategy, its in living:
-                strategy.family = family.known(family.family_of(its.pid, everybody))
+            for strategy, _its in living:
                 self._set(strategy, STOPPING)
-                its.terminate()
-            deadline = time.monotonic() + GRACE
-            for strategy, its in living:
-                its.wait(max(0.0, deadline - time.monotonic()))
-                family.kill(its.pid, strategy.family)  # it, and what it had started
+            family.end([its for _strategy, its in living], GRACE)  # with what they had started
             for strategy in held:
                 ended, strategy.due = strategy.runs, None
                 if strategy.process is not None:
-                    strategy.process.wait(1.0)
                     self._let_go(strategy)
                 if ended and not self._take_report(strategy):
                     self._set(strategy, STOPPED)

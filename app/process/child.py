@@ -1,4 +1,4 @@
-"""Starting, watching and ending processes: our children, and those that an earlier process of ours left
+"""Starting, looking at and ending processes: our children, and those that an earlier process of ours left
 running. Host, supervisor, run.py.
 
 A child gets a session of its own (Ctrl-C in the terminal is not for it), the settings by environment and its
@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import select
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +23,7 @@ from typing import IO, NamedTuple
 import psutil
 
 from app.settings import Settings
-from app.wire.registry import Entry, Registry
+from app.wire.registry import Entry
 
 fcntl: ModuleType | None
 try:
@@ -72,21 +71,6 @@ class Lock:
 
     def close(self) -> None:
         self._file.close()
-
-
-class StopSignal:
-    """Whether this process was asked to end. A plain flag to be polled: a signal handler must not take locks.
-    Main thread only.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        for name in ("SIGTERM", "SIGINT", "SIGHUP"):  # SIGHUP: the terminal was closed
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), self._ask)
-
-    def _ask(self, _number: int, _frame: object) -> None:
-        self.asked = True
 
 
 class Cage(NamedTuple):
@@ -252,94 +236,24 @@ class _Around:
             return 0
 
 
-def end(processes: Iterable[Process], grace: float) -> list[Process]:
-    """Terminate all, and kill what still lives after `grace` seconds. Returns those that had to be killed."""
+def ask_to_end(processes: Iterable[Process], grace: float) -> list[Process]:
+    """Terminate all together; those that still live after `grace` seconds."""
     living = [process for process in processes if process.alive]
     for process in living:
         process.terminate()
     deadline = time.monotonic() + grace
-    stubborn = [process for process in living if not process.wait(max(0.0, deadline - time.monotonic()))]
+    return [process for process in living if not process.wait(max(0.0, deadline - time.monotonic()))]
+
+
+def end(processes: Iterable[Process], grace: float) -> list[Process]:
+    """Terminate all, and kill what still lives after `grace` seconds. Returns those that had to be killed."""
+    stubborn = ask_to_end(processes, grace)
     for process in stubborn:
         log.warning("%s (pid %d) did not end within %.1f s: killed", process.name, process.pid, grace)
         process.kill()
     for process in stubborn:
         process.wait(1.0)
     return stubborn
-
-
-def adopt(registry: Registry, name: str) -> Process | None:
-    """The process of that name which an earlier process of ours left running."""
-    entry = registry.find(name)
-    return Process(name, entry=entry) if entry is not None else None
-
-
-class Backoff:
-    """How long to wait before starting again what died: at first hardly, then longer, from the start again
-    once it lived long.
-    """
-
-    def __init__(self, first: float = 0.2, last: float = 30.0, settled: float = 60.0) -> None:
-        self._first, self._last, self._settled = first, last, settled
-        self._next = first
-
-    def after(self, lived: float) -> float:
-        """Seconds to wait when the process has died after `lived` seconds."""
-        if lived >= self._settled:
-            self._next = self._first
-        pause, self._next = self._next, min(self._next * 2, self._last)
-        return pause
-
-
-class Kept:
-    """A process that is to run: adopted or started, and started again when it dies. Used from one thread at a
-    time.
-    """
-
-    def __init__(
-        self,
-        registry: Registry,
-        name: str,
-        launch: Callable[[], Process],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._registry = registry
-        self._name = name
-        self._launch = launch
-        self._clock = clock
-        self._backoff = Backoff()
-        self._since = 0.0
-        self._due: float | None = None
-        self.process: Process | None = None
-
-    def ensure(self) -> Process:
-        """The living process: known, adopted or started now. Raises AlreadyRunning while another one is just
-        starting.
-        """
-        if self.process is None or not self.process.alive:
-            self.process = adopt(self._registry, self._name) or self._launch()
-            self._since, self._due = self._clock(), None
-        return self.process
-
-    def look(self) -> Process | None:
-        """To be called often. Starts it when its time has come; returns the process that has just been found
-        dead.
-        """
-        if self.process is not None and not self.process.alive:
-            dead, self.process = self.process, None
-            pause = self._backoff.after(self._clock() - self._since)
-            self._due = self._clock() + pause
-            code = "" if dead.exit_code is None else f", exit code {dead.exit_code}"
-            log.warning(
-                "%s (pid %d) is dead%s; starting it again in %.1f s", self._name, dead.pid, code, pause
-            )
-            return dead
-        if self.process is None and (self._due is None or self._clock() >= self._due):
-            try:
-                self.ensure()
-            except (AlreadyRunning, OSError) as error:
-                log.warning("%s cannot be started yet: %r", self._name, error)
-                self._due = self._clock() + self._backoff.after(0.0)
-        return None
 
 
 def _output(data_dir: Path, name: str) -> IO[bytes]:

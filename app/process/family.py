@@ -1,5 +1,5 @@
 """A process and all that came out of it: how much memory they take, and how to end them, whatever they do.
-Host and strategy processes.
+Host, supervisor, strategies.
 
 A strategy is the leader of its session. What it starts is found by its parents, and, where a parent has died,
 by the session. Elsewhere than on POSIX parents alone count, and nothing is frozen (written to be portable,
@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import psutil
+
+from app.process.child import Process, ask_to_end
 
 POLL = 0.02
 FREEZE_ROUNDS = 25
@@ -102,6 +104,20 @@ def kill(root: int, others: Iterable[psutil.Process] = (), seconds: float = 1.0)
             _send(pid, "SIGKILL")
         time.sleep(POLL)
     return True
+
+
+def end(processes: Iterable[Process], grace: float) -> None:
+    """Terminate all together, and after `grace` seconds kill what still lives of them and of all that came
+    out of them.
+    """
+    living = [process for process in processes if process.alive]
+    everybody = census() if living else {}
+    families = [(process, known(family_of(process.pid, everybody))) for process in living]
+    ask_to_end(living, grace)
+    for process, others in families:
+        kill(process.pid, others)
+    for process in living:
+        process.wait(1.0)
 
 
 def end_descendants(root: int, seconds: float = 2.0) -> bool:

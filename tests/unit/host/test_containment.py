@@ -13,7 +13,7 @@ import pytest
 from app.host import containment, left_behind
 from app.host.containment import Containment
 from app.lib.errors import NotAllowed
-from app.process import child as process
+from app.process import child
 from app.process.child import Process
 from app.settings import Settings
 from app.wire import door
@@ -123,7 +123,7 @@ def caged(tmp_path: Path, text: str, **settings: Any) -> Process:
     folder = tmp_path / "data" / "accounts" / "a" / "strategies" / "x"
     folder.mkdir(parents=True)
     command = [sandbox.python(), "-c", text]
-    return process.start(
+    return child.start(
         command, here._settings, "x", environment=here.environment(folder, True), cage=here.cage(folder, [])
     )
 
