@@ -29,12 +29,17 @@ def wsgi_app() -> Flask:
 
 
 def why_not_this_python() -> str:
-    """What keeps this interpreter from running the program; "" when it can."""
+    """What keeps this interpreter from running the program, and what to do; "" when it can."""
     if sys.version_info < OLDEST:
         needed, this = ".".join(map(str, OLDEST)), ".".join(map(str, sys.version_info[:3]))
-        return f"需要 Python {needed} 或更高，{sys.executable} 是 {this}"
+        return (
+            f"需要 Python {needed} 或更高，{sys.executable} 是 {this}。"
+            f"请在 {ROOT} 执行 make run：它用 uv 另取一个 Python 到 .venv"
+        )
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
-    return f"{sys.executable} 没有装 {'、'.join(missing)}" if missing else ""
+    if missing:
+        return f"{sys.executable} 没有装 {missing[0]} 等依赖。请在 {ROOT} 执行 make run：它装在 .venv 里"
+    return ""
 
 
 def go_on_with_a_python_that_can() -> None:
@@ -44,9 +49,7 @@ def go_on_with_a_python_that_can() -> None:
         return
     if os.access(VENV_PYTHON, os.X_OK) and os.path.realpath(sys.prefix) != os.path.realpath(VENV):
         os.execv(VENV_PYTHON, [VENV_PYTHON, *sys.argv])
-    sys.exit(
-        f"{problem}。请在 {ROOT} 执行 make run：它准备好 .venv 再启动，系统的 Python 太旧时用 uv 另取一个"
-    )
+    sys.exit(problem)
 
 
 if __name__ == "__main__":

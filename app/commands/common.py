@@ -97,6 +97,12 @@ def command_for(settings: Settings, rest: str) -> str:
     return command(f"--data-dir {shlex.quote(str(settings.data_dir))} {rest}")
 
 
+def to_stop(settings: Settings) -> str:
+    """What ends everything of these settings."""
+    line = command_for(settings, "stop")
+    return f"{line}，或 make stop" if line == "python3 run.py stop" else line
+
+
 def version() -> str:
     """The program's."""
     import tomllib

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from app.commands.common import command_for, version
+from app.commands.common import command_for, to_stop, version
 from app.lib.calendar import SHANGHAI
 from app.settings import Settings
 from app.wire.registry import Entry
@@ -30,7 +30,7 @@ def greeting(settings: Settings, address: str, default_code: bool, now: datetime
     yield f"  数据    {settings.data_dir}"
     if settings.log_to == "files":
         yield f"  日志    {settings.data_dir / 'logs'}（警告也显示在这里）"
-    yield f"  停止    Ctrl-C，或 {command_for(settings, 'stop')}"
+    yield f"  停止    Ctrl-C；在别的终端：{to_stop(settings)}"
     if default_code:
         yield f"  授权码是缺省的 000000，可用 {command_for(settings, 'auth-code')} 修改"
 
@@ -44,7 +44,7 @@ def taken_over(settings: Settings, found: list[Entry]) -> Iterator[str]:
     given = "、".join(f"{name} = {getattr(settings, name)}" for name in _without_effect(settings, web))
     yield (
         f"它们仍按各自启动时的设置运行{f'，这次给的 {given} 没有用上' if given else ''}；"
-        f"要换设置，先 {command_for(settings, 'stop')}，再启动"
+        f"要换设置，先停止（{to_stop(settings)}），再启动"
     )
 
 

@@ -23,7 +23,7 @@ import click
 
 from app import logs
 from app.commands.auth_code import check_public
-from app.commands.common import command_for, settings_of, settings_options
+from app.commands.common import settings_of, settings_options, to_stop
 from app.commands.greeting import greeting, named, taken_over
 from app.host.strategy_keeper import starting
 from app.lib.errors import AppError
@@ -80,7 +80,9 @@ def run_all(settings: Settings) -> int:
         return 1
     _say(say, taken_over(settings, Registry(settings.data_dir).living()))
     code = supervisor.run()
-    if code:
+    if not code:
+        _say(say, ["已全部停止"])
+    else:
         web_log = settings.data_dir / "logs" / "web.log"
         click.echo(f"网页服务没能启动（退出码 {code}），原因见上面，或日志 {web_log}", err=True)
     return code
@@ -263,7 +265,7 @@ def who_runs(settings: Settings) -> str:
     where = f"，地址 {web}" if web else ""
     return (
         f"数据目录 {settings.data_dir} 已在使用：{named(entries) or '另一个进程'}{where}。"
-        f"要停止：{command_for(settings, 'stop')}；要换端口等设置，先停止再启动"
+        f"要停止：{to_stop(settings)}；要换端口等设置，先停止再启动"
     )
 
 

@@ -125,6 +125,7 @@ def test_run_py_alone_starts_all_says_where_and_ctrl_c_ends_all(commands: Comman
     assert again.returncode == 1
     assert str(web.pid) in again.stderr
     assert web.address in again.stderr
+    assert f"run.py --data-dir '{commands.data_dir}' stop" in again.stderr
 
     began = time.monotonic()
     child.send_signal(signal.SIGINT)
@@ -132,6 +133,7 @@ def test_run_py_alone_starts_all_says_where_and_ctrl_c_ends_all(commands: Comman
     assert time.monotonic() - began < 5
     assert not [entry for entry in (web, host) if entry.alive]
     assert list(commands.registry.run_dir.iterdir()) == []
+    assert commands.printed().endswith("\n已全部停止\n")
     assert "Traceback" not in commands.printed()
 
 
@@ -155,9 +157,16 @@ def test_after_kill_9_the_next_run_py_adopts_and_ends_what_it_left(commands: Com
     first.wait()
     assert web.alive
     assert host.alive
-    second = commands.start("--port", "0")
+    port = web.address.rpartition(":")[2]
+    second = commands.start("--port", "1", "--interface", "ctp")
     commands.up("supervisor")
     assert commands.up("web", "host") == [web, host]
+    said = eventually(
+        lambda: "Ctrl-C" in (text := commands.printed().partition("接管了")[2]) and text, "all is said"
+    )
+    assert f"host（pid {host.pid}）、web（pid {web.pid}）；网页服务仍在 {web.address}" in said
+    assert "这次给的 port = 1、interface = ctp 没有用上" in said
+    assert said.rpartition("  地址")[2].splitlines()[0].endswith(port)
     kill(host)
     commands.up("host", unlike=(host,))  # the adopted ones are watched too
     second.send_signal(signal.SIGTERM)
