@@ -25,7 +25,7 @@ from app import logs
 from app.commands.auth_code import check_public
 from app.commands.common import settings_of, settings_options, to_stop
 from app.commands.greeting import greeting, named, taken_over
-from app.host.strategy_keeper import starting
+from app.host.strategy_records import starting
 from app.lib.errors import AppError
 from app.process import child, family
 from app.process.child import AlreadyRunning, Lock, Process

@@ -10,7 +10,6 @@ in the host's threads, `look` from its watching one.
 from __future__ import annotations
 
 import logging
-import queue
 import signal
 import sys
 import threading
@@ -18,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import orjson
@@ -26,7 +25,21 @@ import psutil
 
 from app.host import left_behind, strategy_log
 from app.host.containment import Containment
+from app.host.launcher import Launcher
 from app.host.strategy_files import CodeFile, StrategyFiles, Version, write_whole
+from app.host.strategy_news import StrategyNews
+from app.host.strategy_records import (
+    FAILED,
+    RUNNING,
+    STARTING,
+    STATUS,
+    STOPPED,
+    STOPPING,
+    Record,
+    accounts_with_strategies,
+    entry_of,
+    scope,
+)
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import (
     AppError,
@@ -40,20 +53,29 @@ from app.lib.errors import (
     StrategyRuns,
 )
 from app.lib.strategy_lib import is_safe_name
-from app.model import HOST, open_store, store_path
 from app.model.store import Store, StoreFailed
 from app.process import child, family
-from app.process.child import AlreadyRunning, Cage, Process
+from app.process.child import AlreadyRunning, Process
 from app.process.kept import Backoff
 from app.settings import Settings
-from app.wire import door, peer
-from app.wire.messages import CodeSaved, Done, Json, StrategyChanged
+from app.wire import door
+from app.wire.messages import (
+    CodeSaved,
+    DeleteStrategy,
+    Done,
+    Json,
+    ListStrategies,
+    ReadCode,
+    ReadStrategyLog,
+    RestartStrategy,
+    SaveCode,
+    StartStrategy,
+    StopStrategy,
+    StrategyChanged,
+)
 from app.wire.registry import Entry, Registry, boot_id, gateway_of, start_ticks, strategy_name
 
 STRATEGY = (sys.executable, "-m", "app.strategy")
-STOPPED, STARTING, RUNNING, FAILED, STOPPING = "停止", "启动中", "运行中", "异常", "停止中"
-STATUS = {STOPPED: STOPPED, FAILED: STOPPED, STARTING: RUNNING, RUNNING: RUNNING, STOPPING: RUNNING}
-"""The two words of the reference."""
 EXIT_FAILED = 5  # of a strategy: its own code is at fault
 MOST_RESTARTS = 3
 RESTART_WINDOW = 600.0  # seconds
@@ -71,25 +93,6 @@ MEGABYTE = 1024 * 1024
 log = logging.getLogger(__name__)
 
 
-class Record(msgspec.Struct):
-    """What the store keeps of a strategy of one account: scope `strategy:<account>`, key its name."""
-
-    wanted: bool = False  # to run again after a crash, a login, a new host
-    state: str = STOPPED
-    version: int = 0  # that runs, or ran last
-    started: str = ""  # YYYY-MM-DD HH:MM:SS, exchange time
-    updated: str = ""
-    error: dict[str, Any] | None = (
-        None  # message, line, traceback, time of the last failure since it was started by hand
-    )
-    restarts: list[float] = []  # epoch seconds of those in the last RESTART_WINDOW
-    pid: int = 0  # of its process, and what tells it from others with that pid: see registry.Entry
-    pid_started: float = 0.0
-    boot: str = ""
-    ticks: int = 0
-    contained: bool = False  # it runs in bubblewrap, or ran last
-
-
 class Report(msgspec.Struct):
     """Why a strategy failed, as it has left word of it: its own words, whatever they are."""
 
@@ -97,21 +100,6 @@ class Report(msgspec.Struct):
     line: int
     traceback: str
     time: str
-
-
-class Launch(Protocol):
-    """Start a process as the host does. Raises GatewayDown when the host is ending, AlreadyRunning,
-    OSError.
-    """
-
-    def __call__(
-        self,
-        name: str,
-        command: Sequence[str],
-        stdin: bytes,
-        environment: Mapping[str, str],
-        cage: Cage | None,
-    ) -> Process: ...
 
 
 class Strategy:
@@ -137,7 +125,7 @@ class Strategy:
         return self.process is not None or self.due is not None
 
 
-class Keeper:
+class StrategyKeeper:
     """`command` is the one that is a strategy.
 
     `ready()` are the accounts that are logged in, each with the pid of its gateway.
@@ -148,7 +136,7 @@ class Keeper:
         settings: Settings,
         registry: Registry,
         store: Store,
-        launch: Launch,
+        launch: Launcher,
         ready: Callable[[], Mapping[str, int]],
         command: Sequence[str] = STRATEGY,
         clock: Callable[[], float] = time.time,
@@ -167,23 +155,22 @@ class Keeper:
         self._strategies: dict[tuple[str, str], Strategy] = {}
         self._told: Mapping[str, int] = {}  # account → pid of its gateway when last looked
         self._sampled = 0.0
-        self._news: queue.SimpleQueue[tuple[str, StrategyChanged] | None] = queue.SimpleQueue()
-        self._teller = threading.Thread(target=self._tell_forever, name="strategy-news", daemon=True)
+        self._news = StrategyNews(registry)
 
     # ── its life
     # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
         """Remember what was, and adopt what an earlier host left running."""
-        for account in _accounts_in(self._settings.data_dir):
-            for name, record in self._store.settings(_scope(account)).items():
+        for account in accounts_with_strategies(self._settings.data_dir):
+            for name, record in self._store.settings(scope(account)).items():
                 strategy = Strategy(account, name, msgspec.convert(record, Record))
                 self._strategies[account, name] = strategy
                 self._files.go_on(account, name)
                 with strategy.lock:
                     self._find_again(strategy)
         self.adopt_the_living()
-        self._teller.start()
+        self._news.start()
 
     def adopt_the_living(self) -> None:
         """Strategies that run without us: also those that were just being started when an earlier host
@@ -235,7 +222,7 @@ class Keeper:
         """End every strategy that runs; they run again when their accounts have logged in."""
         self.adopt_the_living()
         self._end(list(self._strategies.values()))
-        self._news.put(None)
+        self._news.stop()
 
     def has_running(self, account: str) -> bool:
         """Whether a strategy of the account runs, or is to."""
@@ -246,8 +233,9 @@ class Keeper:
     # ── calls
     # ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def rows(self, account: str, name: str = "") -> Json:
+    def rows(self, request: ListStrategies) -> Json:
         """See ListStrategies."""
+        account, name = request.account, request.name
         if name:
             strategy = self._known(account, name)
             versions = [_version_row(version) for version in self._files.versions(account, name)]
@@ -265,18 +253,18 @@ class Keeper:
         ]
         return Json(orjson.dumps(rows))
 
-    def run(self, account: str, name: str) -> Done:
+    def run(self, request: StartStrategy) -> Done:
         """See StartStrategy."""
-        strategy = self._known(account, name)
+        strategy = self._known(request.account, request.name)
         with strategy.lock:
             if strategy.process is not None and strategy.process.alive:
                 return Done("策略已在运行")
             self._run_the_file(strategy)
         return self._await_start(strategy)
 
-    def stop(self, account: str, name: str) -> Done:
+    def stop(self, request: StopStrategy) -> Done:
         """See StopStrategy."""
-        strategy = self._known(account, name)
+        strategy = self._known(request.account, request.name)
         with strategy.lock:
             ran = strategy.runs
             strategy.record.wanted = False
@@ -284,17 +272,18 @@ class Keeper:
             self._save(strategy)
         return Done("" if ran else "策略没有在运行")
 
-    def run_again(self, account: str, name: str) -> Done:
+    def run_again(self, request: RestartStrategy) -> Done:
         """See RestartStrategy."""
-        strategy = self._known(account, name)
+        strategy = self._known(request.account, request.name)
         with strategy.lock:
             self._check_startable(strategy)  # else a strategy that runs would be ended for nothing
             self._end([strategy])
             self._run_the_file(strategy)
         return self._await_start(strategy)
 
-    def delete(self, account: str, name: str) -> Done:
+    def delete(self, request: DeleteStrategy) -> Done:
         """See DeleteStrategy."""
+        account, name = request.account, request.name
         file = self._files.find(account, name)
         if file.shared and (self._settings.is_public or self._others(account)):
             raise NotAllowed(
@@ -306,28 +295,32 @@ class Keeper:
                 raise StrategyRuns("运行中的策略请先停止", name=name)
             self._files.delete(account, name)
             self._strategies.pop((account, name), None)
-            self._store.delete_setting(_scope(account), name)
+            self._store.delete_setting(scope(account), name)
         left = self._file_of(account, name)
         self._tell(Strategy(account, name, Record()), deleted=left is None)
         return Done(f"删除{name}成功，同名的共享策略仍在" if left is not None else "")
 
-    def save_code(self, account: str, text: str) -> CodeSaved:
+    def save_code(self, request: SaveCode) -> CodeSaved:
         """See SaveCode."""
-        name, version = self._files.save(account, text)
-        strategy = self._seen(account, name)
+        name, version = self._files.save(request.account, request.text)
+        strategy = self._seen(request.account, name)
         self._tell(strategy)
         return CodeSaved(name, version.version, strategy.runs and strategy.record.version != version.version)
 
-    def read_code(self, account: str, name: str, version: int) -> Json:
+    def read_code(self, request: ReadCode) -> Json:
         """See ReadCode."""
-        if not account:
+        if not request.account:
             raise NotFound("网页进程的版本较旧，请重启网页服务", code="VERSION_MISMATCH")
-        return Json(orjson.dumps({name: self._files.source(account, name, version)}))
+        source = self._files.source(request.account, request.name, request.version)
+        return Json(orjson.dumps({request.name: source}))
 
-    def read_log(self, account: str, name: str, before: str, limit: int) -> Json:
+    def read_log(self, request: ReadStrategyLog) -> Json:
         """See ReadStrategyLog."""
+        account, name = request.account, request.name
         self._known(account, name)
-        return Json(orjson.dumps(strategy_log.page(self._folder(account, name), before, limit)))
+        return Json(
+            orjson.dumps(strategy_log.page(self._folder(account, name), request.before, request.limit))
+        )
 
     # ── starting
     # ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -434,7 +427,7 @@ class Keeper:
     def _find_again(self, strategy: Strategy) -> None:
         """Its process, if an earlier host left it running, by the pid: it may not have registered yet."""
         record = strategy.record
-        entry = _entry_of(strategy.account, strategy.name, record)
+        entry = entry_of(strategy.account, strategy.name, record)
         if record.state in (STARTING, RUNNING, STOPPING) and record.pid and entry.alive:
             strategy.process = Process(entry.name, entry=entry)
             if not record.wanted:
@@ -454,7 +447,7 @@ class Keeper:
                 strategy.record.state == STARTING
                 and (self._folder(strategy.account, strategy.name) / READY_FILE).exists()
             ):
-                self._registry.write(_entry_of(strategy.account, strategy.name, strategy.record))
+                self._registry.write(entry_of(strategy.account, strategy.name, strategy.record))
                 self._set(strategy, RUNNING)
         elif (
             strategy.due is not None
@@ -658,7 +651,7 @@ class Keeper:
         """
         try:
             self._store.put_setting(
-                _scope(strategy.account), strategy.name, msgspec.to_builtins(strategy.record)
+                scope(strategy.account), strategy.name, msgspec.to_builtins(strategy.record)
             )
         except StoreFailed as error:
             log.error(
@@ -670,21 +663,7 @@ class Keeper:
             {"deleted": True} if deleted else {}
         )
         news = StrategyChanged(strategy.name, orjson.dumps({"type": "strategy", "data": row}), deleted)
-        self._news.put((strategy.account, news))
-
-    def _tell_forever(self) -> None:
-        """The thread that tells gateways: one that does not answer holds nothing else up."""
-        while (waiting := self._news.get()) is not None:
-            account, news = waiting
-            entry = self._registry.find(gateway_of(account))
-            if entry is None:
-                continue  # when it is back it is told how things stand then
-            try:
-                peer.call(entry, news, timeout=2.0, connect_limit=1.0)
-            except AppError as error:
-                log.warning("%s was not told of strategy %s: %s", entry.name, news.name, error.message)
-            except Exception:  # the edge of the thread: it serves every strategy
-                log.exception("telling %s failed", entry.name)
+        self._news.tell(strategy.account, news)
 
     def _folder(self, account: str, name: str) -> Path:
         """Where a strategy of an account leaves what is its own."""
@@ -694,45 +673,6 @@ class Keeper:
     @staticmethod
     def _now() -> str:
         return datetime.now(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def starting(settings: Settings) -> list[Process]:
-    """Strategies that a dead host was just starting: they live, and have not registered yet."""
-    if not store_path(settings.data_dir, HOST).exists():
-        return []
-    registry, store = Registry(settings.data_dir), open_store(settings, HOST, ship=False)
-    found = []
-    for account in _accounts_in(settings.data_dir):
-        for name, record in store.settings(_scope(account)).items():
-            entry = _entry_of(account, name, msgspec.convert(record, Record))
-            if entry.pid and entry.alive and registry.find(entry.name) is None:
-                found.append(Process(entry.name, entry=entry))
-    store.close()
-    return found
-
-
-def _accounts_in(data_dir: Path) -> list[str]:
-    """Those that have ever run a strategy."""
-    return sorted(path.parent.name for path in (data_dir / "accounts").glob("*/strategies"))
-
-
-def _entry_of(account: str, name: str, record: Record) -> Entry:
-    """The process as the registry would have it."""
-    return Entry(
-        name=strategy_name(account, name),
-        kind="strategy",
-        pid=record.pid,
-        started=record.pid_started,
-        boot=record.boot,
-        ticks=record.ticks,
-        account=account,
-        strategy=name,
-        version=record.version,
-    )
-
-
-def _scope(account: str) -> str:
-    return f"strategy:{account}"
 
 
 def _version_row(version: Version) -> dict[str, Any]:

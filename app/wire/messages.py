@@ -21,11 +21,8 @@ class Message(msgspec.Struct, tag=True, tag_field="kind"):
 # ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class LogIn(Message):
-    """Start the account's gateway and log it in, or check the password of one that is logged in.
-
-    Reply: LoggedIn. Errors: LoginRefused (counter's id and text), FrontUnreachable.
-    """
+class Credentials(msgspec.Struct):
+    """Whose account it is, and what its counter takes for a login. Never shown: there is a password in it."""
 
     interface: str
     brokerid: str
@@ -36,7 +33,18 @@ class LogIn(Message):
     td_address: str = ""
     md_address: str = ""
     new_password: str = ""  # to be set at the counter, in place of `password`
-    front: str = ""  # the name of a listed broker: its addresses, whatever the two above say
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.interface}, {self.brokerid}, {self.userid})"
+
+
+class LogIn(Message, Credentials):
+    """Start the account's gateway and log it in, or check the password of one that is logged in.
+
+    Reply: LoggedIn. Errors: LoginRefused (counter's id and text), FrontUnreachable.
+    """
+
+    front: str = ""  # the name of a listed broker: its addresses, whatever td_address and md_address say
 
 
 class Visited(Message):
@@ -151,26 +159,20 @@ EXIT_LOGIN_REFUSED = 3
 """A gateway's exit code: the counter refused the login. It is never started again with the same password."""
 
 
-class Login(msgspec.Struct, forbid_unknown_fields=True):
+class Login(Credentials, kw_only=True, forbid_unknown_fields=True):
     """The one line that the host writes to a gateway's stdin: whose gateway it is. The gateway has the
     password from here and from nowhere else.
     """
 
     account: str
-    interface: str
-    brokerid: str
-    userid: str
-    password: str
-    auth_code: str = ""
-    appid: str = ""
-    td_address: str = ""
-    md_address: str = ""
     counter_address: str = ""
-    new_password: str = ""  # to be set at this login
     password_taken: bool = False  # the counter has taken this one before: the host starts the gateway again
 
-    def __repr__(self) -> str:
-        return f"Login({self.account})"
+    @classmethod
+    def of(cls, credentials: Credentials, **more: Any) -> Login:
+        """That of these credentials; `more` are its own fields."""
+        shared = {name: getattr(credentials, name) for name in Credentials.__struct_fields__}
+        return cls(**shared, **more)
 
 
 # ── asked of a gateway

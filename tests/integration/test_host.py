@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+from app.host.gateway_keeper import GatewayKeeper
 from app.host.host import Host
 from app.lib.account_names import old_account_key
 from app.lib.errors import (
@@ -153,7 +154,7 @@ def log_in_at(front: str = "", td: str = "", md: str = "", userid: str = "demo")
 
 
 def state(world_or_host: Host, userid: str = "demo") -> str:
-    found = [info for info in world_or_host.list_accounts().accounts if info.userid == userid]
+    found = [info for info in world_or_host.answer(ListAccounts()).accounts if info.userid == userid]
     return found[0].state if found else ""
 
 
@@ -165,13 +166,13 @@ def kill(entry: Entry) -> None:
 def test_a_first_login_starts_the_counter_and_a_gateway(world: World) -> None:
     host = world.host()
     assert world.registry.find("counter") is None
-    assert host.log_in(log_in()) == LoggedIn("sim-9999-demo", fresh=True)
+    assert host.answer(log_in()) == LoggedIn("sim-9999-demo", fresh=True)
     entry = world.gateway()
     assert entry is not None
     counter = world.registry.find("counter")
     assert counter is not None
     assert world.starts()[0]["counter_address"] == counter.address
-    (info,) = host.list_accounts().accounts
+    (info,) = host.answer(ListAccounts()).accounts
     assert (info.account, info.state, info.pid, info.address) == (
         "sim-9999-demo",
         "ready",
@@ -182,7 +183,7 @@ def test_a_first_login_starts_the_counter_and_a_gateway(world: World) -> None:
 
 def test_the_password_goes_by_stdin_alone(world: World) -> None:
     host = world.host()
-    host.log_in(log_in())
+    host.answer(log_in())
     entry = world.living_gateway()
     running = psutil.Process(entry.pid)
     assert PASSWORD not in " ".join(running.cmdline())
@@ -198,17 +199,17 @@ def test_the_password_goes_by_stdin_alone(world: World) -> None:
 
 def test_a_second_login_asks_the_living_gateway_for_the_password(world: World) -> None:
     host = world.host()
-    host.log_in(log_in())
-    assert host.log_in(log_in()) == LoggedIn("sim-9999-demo", fresh=False)
+    host.answer(log_in())
+    assert host.answer(log_in()) == LoggedIn("sim-9999-demo", fresh=False)
     with pytest.raises(LoginRefused, match="密码与登录时不同"):
-        host.log_in(log_in(password="another"))
+        host.answer(log_in(password="another"))
     assert len(world.starts()) == 1
 
 
 def test_logins_of_one_account_at_once_start_one_gateway(world: World) -> None:
     host = world.host()
     replies: list[LoggedIn] = []
-    threads = [threading.Thread(target=lambda: replies.append(host.log_in(log_in()))) for _ in range(5)]
+    threads = [threading.Thread(target=lambda: replies.append(host.answer(log_in()))) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -221,13 +222,13 @@ def test_logins_of_one_account_at_once_start_one_gateway(world: World) -> None:
 def test_a_refused_login_passes_the_counters_text_on_and_leaves_no_gateway(world: World) -> None:
     host = world.host()
     with pytest.raises(LoginRefused, match="CTP:不合法的登录") as refusal:
-        host.log_in(log_in("refused"))
+        host.answer(log_in("refused"))
     assert refusal.value.code == "CTP_3"
     assert world.gateway("refused") is None
-    assert host.list_accounts() == Accounts([])
+    assert host.answer(ListAccounts()) == Accounts([])
     eventually(lambda: len(world.starts("refused")) == 1, "it was started once")
     with pytest.raises(NotFound):
-        host.log_out(LogOut("sim-9999-refused"))
+        host.answer(LogOut("sim-9999-refused"))
 
 
 @pytest.mark.parametrize(("userid", "error"), [("silent", FrontUnreachable), ("broken", GatewayDown)])
@@ -236,18 +237,18 @@ def test_a_login_that_fails_otherwise_leaves_nothing_either(
 ) -> None:
     host = world.host()
     with pytest.raises(error):
-        host.log_in(log_in(userid))
+        host.answer(log_in(userid))
     assert world.gateway(userid) is None
-    assert host.list_accounts() == Accounts([])
+    assert host.answer(ListAccounts()) == Accounts([])
 
 
 def test_a_gateway_of_another_version_than_the_hosts_is_not_talked_to_but_ended(world: World) -> None:
     host = world.host()
     with pytest.raises(GatewayDown) as refused:
-        host.log_in(log_in("newer"))
+        host.answer(log_in("newer"))
     assert refused.value.code == "VERSION_MISMATCH"
     assert world.gateway("newer") is None
-    assert host.list_accounts().accounts == []
+    assert host.answer(ListAccounts()).accounts == []
 
 
 def test_a_counter_that_cannot_start_is_said_so(world: World) -> None:
@@ -255,34 +256,34 @@ def test_a_counter_that_cannot_start_is_said_so(world: World) -> None:
     host.start()
     world.hosts.append(host)
     with pytest.raises(FrontUnreachable, match="内置柜台未能启动"):
-        host.log_in(log_in())
+        host.answer(log_in())
     assert world.starts() == []
 
 
 def test_logout_ends_the_gateway_and_says_how_many_orders_keep_working(world: World) -> None:
     host = world.host()
-    host.log_in(log_in())
+    host.answer(log_in())
     entry = world.living_gateway()
-    assert host.log_out(LogOut("sim-9999-demo")).working_orders == 2
+    assert host.answer(LogOut("sim-9999-demo")).working_orders == 2
     assert not entry.alive
-    assert host.list_accounts() == Accounts([])
+    assert host.answer(ListAccounts()) == Accounts([])
     with pytest.raises(NotFound):
-        host.log_out(LogOut("sim-9999-demo"))
-    assert host.log_in(log_in()).fresh
+        host.answer(LogOut("sim-9999-demo"))
+    assert host.answer(log_in()).fresh
 
 
 def test_logout_ends_a_gateway_that_does_not_end_by_itself(world: World) -> None:
     host = world.host()
-    host.log_in(log_in("stubborn"))
+    host.answer(log_in("stubborn"))
     entry = world.living_gateway("stubborn")
-    host.log_out(LogOut("sim-9999-stubborn"))
+    host.answer(LogOut("sim-9999-stubborn"))
     assert not entry.alive
     assert world.registry.find("gateway-sim-9999-stubborn", only_living=False) is None
 
 
 def test_a_killed_gateway_is_started_again_with_the_password_in_memory(world: World) -> None:
     host = world.host()
-    host.log_in(log_in())
+    host.answer(log_in())
     old = world.living_gateway()
     kill(old)
     world.living_gateway(unlike=old.pid)
@@ -293,18 +294,18 @@ def test_a_killed_gateway_is_started_again_with_the_password_in_memory(world: Wo
 
 def test_a_login_while_the_gateway_is_being_started_again_joins_it(world: World) -> None:
     host = world.host()
-    host.log_in(log_in())
+    host.answer(log_in())
     kill(world.living_gateway())
     with pytest.raises(LoginRefused):
-        host.log_in(log_in(password="another"))
-    assert host.log_in(log_in()).account == "sim-9999-demo"
+        host.answer(log_in(password="another"))
+    assert host.answer(log_in()).account == "sim-9999-demo"
     eventually(lambda: state(host) == "ready", "it is logged in again")
     assert len(world.starts()) == 2
 
 
 def test_a_password_that_is_refused_later_is_never_tried_again(world: World) -> None:
     host = world.host()
-    host.log_in(log_in())
+    host.answer(log_in())
     (world.data_dir / "refuse").touch()
     kill(world.living_gateway())
     eventually(lambda: state(host) == "needs_login", "the account needs a login")
@@ -312,18 +313,18 @@ def test_a_password_that_is_refused_later_is_never_tried_again(world: World) -> 
     looks = world.counter_starts()
     kill(eventually(lambda: world.registry.find("counter"), "the counter"))
     (world.data_dir / "refuse").unlink()
-    host.log_in(
+    host.answer(
         log_in("other")
     )  # the host has been at work since: the counter is back, the refused account is not
     assert world.counter_starts() == looks + 1
     assert state(host) == "needs_login"
     assert len(world.starts()) == 2
-    assert host.log_in(log_in()).fresh  # a person may try
+    assert host.answer(log_in()).fresh  # a person may try
 
 
 def test_a_killed_counter_is_started_again_while_paper_accounts_exist(world: World) -> None:
     host = world.host()
-    host.log_in(log_in())
+    host.answer(log_in())
     old = world.registry.find("counter")
     assert old is not None
     kill(old)
@@ -362,7 +363,7 @@ def test_an_adopted_gateway_that_dies_while_nobody_has_its_password_needs_a_logi
     kill(world.living_gateway())
     eventually(lambda: state(host) == "needs_login", "the account needs a login")
     assert len(world.starts()) == 1
-    assert host.log_in(log_in()).fresh
+    assert host.answer(log_in()).fresh
     assert state(host) == "ready"
 
 
@@ -373,8 +374,8 @@ def test_a_gateway_that_was_killed_while_no_host_ran_needs_a_login(world: World)
     kill(world.living_gateway())
     host = world.host()
     assert state(host) == "needs_login"
-    host.log_out(LogOut("sim-9999-demo"))
-    assert host.list_accounts() == Accounts([])
+    host.answer(LogOut("sim-9999-demo"))
+    assert host.answer(ListAccounts()) == Accounts([])
 
 
 def test_an_adopted_gateway_that_ended_by_itself_may_have_been_refused_and_is_left_alone(
@@ -384,7 +385,7 @@ def test_an_adopted_gateway_that_ended_by_itself_may_have_been_refused_and_is_le
     world.ask(log_in())
     kill(kill_me)
     host = world.host()
-    assert not host.log_in(log_in()).fresh  # now the host has the password
+    assert not host.answer(log_in()).fresh  # now the host has the password
     os.kill(world.living_gateway().pid, signal.SIGTERM)
     eventually(lambda: state(host) == "needs_login", "the account needs a login")
     assert len(world.starts()) == 1
@@ -452,7 +453,8 @@ A, B, C = "tcp://a.example:1", "tcp://b.example:2", "tcp://c.example:3"
 
 @pytest.fixture
 def ctp(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.host.host.check_interface", lambda _name: None)  # its library is no matter here
+    # its library is no matter here
+    monkeypatch.setattr("app.host.gateway_keeper.check_interface", lambda _name: None)
 
 
 @pytest.mark.usefixtures("ctp")
@@ -471,9 +473,9 @@ def test_a_login_at_a_front_that_is_not_listed_is_refused_before_anything_is_sta
     world.set(fronts={"one": {"td": [A, B], "md": C}})
     host = world.host()
     with pytest.raises(LoginRefused, match="one") as refused:
-        host.log_in(named)
+        host.answer(named)
     assert refused.value.code == "FRONT_NOT_LISTED"
-    assert host.list_accounts() == Accounts([])
+    assert host.answer(ListAccounts()) == Accounts([])
     assert world.registry.living("gateway") == []
 
 
@@ -490,7 +492,7 @@ def test_a_listed_front_is_dialled_by_its_name_or_by_any_of_its_addresses(
     world: World, named: LogIn, td: str
 ) -> None:
     world.set(fronts={"one": {"td": [A, B], "md": C}}, public=True, origins=["https://desk.example"])
-    assert world.host().log_in(named).account == "ctp-9999-demo"
+    assert world.host().answer(named).account == "ctp-9999-demo"
     (start,) = [
         json.loads(line) for line in (world.data_dir / "starts-ctp-9999-demo").read_text().splitlines()
     ]
@@ -502,10 +504,10 @@ def test_a_public_server_without_listed_fronts_takes_no_real_login_but_paper(wor
     world.set(public=True, origins=["https://desk.example"])
     host = world.host()
     with pytest.raises(LoginRefused) as refused:
-        host.log_in(log_in_at(td=A, md=C))
+        host.answer(log_in_at(td=A, md=C))
     assert refused.value.code == "FRONTS_UNSET"
     assert world.registry.living("gateway") == []
-    assert host.log_in(log_in()).fresh
+    assert host.answer(log_in()).fresh
 
 
 def test_two_accounts_that_would_share_a_folder_of_old_do_not_share_a_gateway(world: World) -> None:
@@ -515,9 +517,9 @@ def test_two_accounts_that_would_share_a_folder_of_old_do_not_share_a_gateway(wo
     first, second = (("sim", "9999", user) for user in COLLIDING)
     open_store(world.settings, old_account_key(*first)).close()
     host = world.host()
-    assert host.log_in(log_in(first[2])).account == old_account_key(*first)
+    assert host.answer(log_in(first[2])).account == old_account_key(*first)
     with pytest.raises(LoginRefused) as refused:
-        host.log_in(log_in(second[2]))
+        host.answer(log_in(second[2]))
     assert refused.value.code == "ACCOUNT_KEY_TAKEN"
 
 
@@ -531,30 +533,30 @@ def test_a_login_that_starts_an_account_anew_ends_its_older_tokens_and_a_second_
     sessions = world.sessions()
     host = world.host()
     old = sessions.join("sim-9999-demo")
-    host.log_in(log_in())
+    host.answer(log_in())
     assert sessions.current("sim-9999-demo") is None
     new = sessions.join("sim-9999-demo")
     assert new != old
-    assert not host.log_in(log_in()).fresh
+    assert not host.answer(log_in()).fresh
     assert sessions.current("sim-9999-demo") == new
 
 
 def test_a_gateway_that_is_started_again_by_the_host_keeps_the_tokens(world: World) -> None:
     host = world.host()
-    host.log_in(log_in())
+    host.answer(log_in())
     session = world.sessions().join("sim-9999-demo")
     old = world.living_gateway()
     kill(old)
     world.living_gateway(unlike=old.pid)
     eventually(lambda: state(host) == "ready", "it is logged in again")
     kill(world.living_gateway())
-    assert not host.log_in(log_in()).fresh  # by hand, a little earlier than by itself
+    assert not host.answer(log_in()).fresh  # by hand, a little earlier than by itself
     assert world.sessions().current("sim-9999-demo") == session
 
 
 def test_an_account_that_is_refused_later_has_no_tokens_any_more(world: World) -> None:
     host = world.host()
-    host.log_in(log_in())
+    host.answer(log_in())
     sessions = world.sessions()
     sessions.join("sim-9999-demo")
     (world.data_dir / "refuse").touch()
@@ -591,18 +593,18 @@ def test_beyond_the_limits_nothing_is_started_and_paper_accounts_leave_room_for_
 ) -> None:
     world.set(max_accounts=3, max_paper_accounts=2)
     host = world.host()
-    host.log_in(log_in("one"))
-    host.log_in(log_in("two"))
+    host.answer(log_in("one"))
+    host.answer(log_in("two"))
     with pytest.raises(TooManyAccounts, match="模拟账户 2 个.*max_paper_accounts"):
-        host.log_in(log_in("three"))
+        host.answer(log_in("three"))
     assert world.starts("three") == []
-    assert len(host.list_accounts().accounts) == 2
-    assert not host.log_in(log_in("one")).fresh  # who is in is not kept out
-    host.log_in(log_in_at(td=A, md=C, userid="real"))
+    assert len(host.answer(ListAccounts()).accounts) == 2
+    assert not host.answer(log_in("one")).fresh  # who is in is not kept out
+    host.answer(log_in_at(td=A, md=C, userid="real"))
     with pytest.raises(TooManyAccounts, match="账户 3 个"):
-        host.log_in(log_in_at(td=A, md=C, userid="more"))
-    host.log_out(LogOut("sim-9999-one"))
-    assert host.log_in(log_in("three")).fresh
+        host.answer(log_in_at(td=A, md=C, userid="more"))
+    host.answer(LogOut("sim-9999-one"))
+    assert host.answer(log_in("three")).fresh
 
 
 def test_many_logins_at_once_do_not_slip_through_the_limit(world: World) -> None:
@@ -612,7 +614,7 @@ def test_many_logins_at_once_do_not_slip_through_the_limit(world: World) -> None
 
     def try_one(userid: str) -> None:
         try:
-            host.log_in(log_in(userid))
+            host.answer(log_in(userid))
         except TooManyAccounts as error:
             refused.append(error)
 
@@ -629,19 +631,21 @@ def test_a_login_that_fails_gives_its_place_back(world: World) -> None:
     world.set(max_paper_accounts=1)
     host = world.host()
     with pytest.raises(LoginRefused):
-        host.log_in(log_in("refused"))
-    assert host.log_in(log_in()).fresh
+        host.answer(log_in("refused"))
+    assert host.answer(log_in()).fresh
 
 
 def test_a_paper_account_at_which_nobody_looks_ends_and_comes_back_at_its_login(world: World) -> None:
     world.set(paper_idle_hours=0.3 / 3600)
     host = world.host()
-    host.log_in(log_in("idle"))
+    host.answer(log_in("idle"))
     session = world.sessions()
     session.join("sim-9999-idle")
-    eventually(lambda: world.gateway("idle") is None and host.list_accounts() == Accounts([]), "it has ended")
+    eventually(
+        lambda: world.gateway("idle") is None and host.answer(ListAccounts()) == Accounts([]), "it has ended"
+    )
     assert session.current("sim-9999-idle") is None  # its token says so: the page goes to its login
-    assert host.log_in(log_in("idle")).fresh
+    assert host.answer(log_in("idle")).fresh
 
 
 @pytest.mark.usefixtures("ctp")
@@ -649,23 +653,23 @@ def test_an_account_with_orders_a_real_one_and_one_that_is_looked_at_go_on(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
-    end_if_idle = Host._end_if_idle
+    end_if_idle = GatewayKeeper._end_if_idle
 
-    def look(host: Host, account: Any, visited: float) -> None:
-        end_if_idle(host, account, visited)
+    def look(keeper: GatewayKeeper, account: Any, visited: float) -> None:
+        end_if_idle(keeper, account, visited)
         looks.append(account.userid)
 
-    monkeypatch.setattr(Host, "_end_if_idle", look)
+    monkeypatch.setattr(GatewayKeeper, "_end_if_idle", look)
     world.set(paper_idle_hours=2 / 3600)
     host = world.host()
-    host.log_in(log_in_at(td=A, md=C, userid="idle"))
-    host.log_in(log_in("demo"))
-    host.log_in(log_in("idle"))
+    host.answer(log_in_at(td=A, md=C, userid="idle"))
+    host.answer(log_in("demo"))
+    host.answer(log_in("idle"))
 
     def visit() -> bool:
-        host.visited(Visited(["sim-9999-idle", "sim-9999-nobody"]))
+        host.answer(Visited(["sim-9999-idle", "sim-9999-nobody"]))
         return looks == ["demo"]
 
     eventually(visit, "the one with orders was looked at and goes on")
-    assert len(host.list_accounts().accounts) == 3
+    assert len(host.answer(ListAccounts()).accounts) == 3
     assert len(world.registry.living("gateway")) == 3

@@ -382,14 +382,14 @@ def test_the_only_account_of_a_server_of_ones_own_deletes_shared_files_too(cold:
 def test_one_that_is_just_being_started_is_not_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.save()
     starting, go_on = threading.Event(), threading.Event()
-    launch = strategy_keeper.Keeper._launch
+    launch = strategy_keeper.StrategyKeeper._launch
 
-    def slowly(keeper: strategy_keeper.Keeper, strategy: strategy_keeper.Strategy) -> None:
+    def slowly(keeper: strategy_keeper.StrategyKeeper, strategy: strategy_keeper.Strategy) -> None:
         starting.set()
         go_on.wait(10)
         launch(keeper, strategy)
 
-    monkeypatch.setattr(strategy_keeper.Keeper, "_launch", slowly)
+    monkeypatch.setattr(strategy_keeper.StrategyKeeper, "_launch", slowly)
     with world.asking(StartStrategy(ACCOUNT, "均线")):
         assert starting.wait(10)
         answers: list[Any] = []

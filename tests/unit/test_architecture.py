@@ -180,6 +180,13 @@ def test_no_room_holds_more_than_a_fifth() -> None:
     assert {room: count for room, count in lines.items() if count > total / 5} == {}
 
 
+@pytest.mark.parametrize(("path", "name", "most"), [("host/host.py", "Host", 150)])
+def test_what_assembles_and_dispatches_does_nothing_else(path: str, name: str, most: int) -> None:
+    tree = ast.parse((APP / path).read_text("utf-8"))
+    (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    assert (found.end_lineno or 0) - found.lineno < most
+
+
 @pytest.mark.parametrize("path", [path for path in FILES if room_of(path) not in OF_THE_WEB], ids=sentence)
 def test_no_process_but_the_web_knows_flask_or_green_threads(path: Path) -> None:
     assert not {name.partition(".")[0] for name in imported(path)} & (FLASK | GREEN)
