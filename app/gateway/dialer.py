@@ -61,7 +61,7 @@ class Dialer:
         moment = self._clock()
         window = window_from(moment)  # anew each time: the calendar may have been corrected
         if window != self._window and not window.sure:
-            log.warning("交易日历不能确定 %s 交易与否，按推定拨号；请核对休市公告", window.trading_day)
+            log.warning("交易日历不能确定 %s 交易与否，按推定连接前置；请核对休市公告", window.trading_day)
         self._window = window
         is_open = window.start <= moment
         for front in self._fronts():

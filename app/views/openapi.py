@@ -316,7 +316,7 @@ ENVELOPE = {
     },
 }
 ANSWER = {
-    "description": "信封",
+    "description": "统一响应",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Envelope"}}},
 }
 ITSELF = {"description": "OpenAPI 3.1", "content": {"application/json": {"schema": {"type": "object"}}}}
