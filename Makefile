@@ -39,30 +39,22 @@ test-full: $(VENV)/.ready-test $(VENV)/.ready-uwsgi ctp
 
 # The environment. Each stamp depends on what it installs from: a second run has nothing to do.
 
+export VENV
+ENVIRONMENT := sh tools/environment.sh
+
 $(PY):
-	@for python in $(PYTHON) python3.11 python3 python3.12 python3.13; do \
-	    if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$python"; break; fi; \
-	done; \
-	if [ -z "$$found" ]; then echo "需要 Python 3.11 或更高：请安装 python3（Debian 12：apt-get install python3 python3-venv）" >&2; exit 1; fi; \
-	echo "== 建立 $(VENV)：$$found"; \
-	"$$found" -m venv $(VENV) || { rm -rf $(VENV); echo "venv 不可用：请安装 python3-venv（Debian：apt-get install python3-venv）" >&2; exit 1; }
+	@$(ENVIRONMENT) python
 
 $(VENV)/.uv: | $(PY)
-	@if [ ! -x $(VENV)/bin/uv ]; then \
-	    echo "== 安装 uv"; \
-	    $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip; \
-	    $(PY) -m pip install --disable-pip-version-check 'uv>=0.5,<1'; \
-	fi
+	@$(ENVIRONMENT) uv
 	@touch $@
 
 $(VENV)/.ready: requirements.txt overrides.txt $(VENV)/.uv
-	@echo "== 安装依赖（不含需要编译的 ctpbee_api）"
-	$(VENV)/bin/uv pip install --compile-bytecode --python $(PY) --override overrides.txt -r requirements.txt
+	@$(ENVIRONMENT) packages "安装依赖（不需要编译器），网络快时一两分钟" -r requirements.txt
 	@touch $@
 
 $(VENV)/.ready-test: requirements-test.txt $(VENV)/.ready
-	@echo "== 安装测试工具"
-	$(VENV)/bin/uv pip install --compile-bytecode --python $(PY) --override overrides.txt -r requirements.txt -r requirements-test.txt
+	@$(ENVIRONMENT) packages "安装测试工具" -r requirements.txt -r requirements-test.txt
 	@touch $@
 
 # Built without OpenSSL, uWSGI refuses every WebSocket. An earlier build may lie in uv's cache.
@@ -71,8 +63,7 @@ WITH_WEBSOCKET = $(VENV)/bin/uwsgi --help 2>/dev/null | grep -q -e --ssl-verbose
 $(VENV)/.ready-uwsgi: requirements-uwsgi.txt $(VENV)/.ready
 	@echo '#include <openssl/ssl.h>' | $(CC) -E - >/dev/null 2>&1 || { \
 	    echo "缺少 C 编译器或 OpenSSL 头文件（没有它 uWSGI 不能用 WebSocket）：请安装 gcc 与 libssl-dev（Debian：apt-get install gcc libssl-dev）" >&2; exit 1; }
-	@echo "== 编译安装 uWSGI"
-	$(VENV)/bin/uv pip install --compile-bytecode --python $(PY) -r requirements-uwsgi.txt
+	@$(ENVIRONMENT) packages "编译安装 uWSGI，约一分钟" -r requirements-uwsgi.txt
 	@$(WITH_WEBSOCKET) || { \
 	    echo "== 先前编译的 uWSGI 不带 OpenSSL：重新编译"; \
 	    $(VENV)/bin/uv cache clean uwsgi; \
