@@ -17,10 +17,32 @@ from pathlib import Path
 
 from app.lib.errors import SettingsError
 
+ACCOUNTS = "accounts"
 FILE = "version"
 MIGRATIONS: tuple[Callable[[Path], None], ...] = (lambda _data_dir: None,)
 """From version n to n + 1. 0 → 1: nothing has moved, the version is written down from here on."""
 VERSION = len(MIGRATIONS)
+
+
+def accounts(data_dir: Path) -> list[str]:
+    """The accounts that this data directory has ever had, by their keys."""
+    folder = data_dir / ACCOUNTS
+    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def account_folder(data_dir: Path, account: str) -> Path:
+    """Where everything of an account lies."""
+    return data_dir / ACCOUNTS / account
+
+
+def strategies_folder(data_dir: Path, account: str) -> Path:
+    """Where its strategies have their folders; there once one has run."""
+    return account_folder(data_dir, account) / "strategies"
+
+
+def strategy_folder(data_dir: Path, account: str, name: str) -> Path:
+    """Where a strategy of an account runs and leaves what is its own."""
+    return strategies_folder(data_dir, account) / name
 
 
 def prepare(data_dir: Path) -> None:

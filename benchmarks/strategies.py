@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.data_dir import strategy_folder
 from app.host.containment import Containment
 from app.process import child
 from app.process.child import Process
@@ -130,7 +131,7 @@ class Stage:
         return started, time.monotonic() - began
 
     def folder(self, name: str) -> Path:
-        return self.settings.data_dir / "accounts" / ACCOUNT / "strategies" / name
+        return strategy_folder(self.settings.data_dir, ACCOUNT, name)
 
     def result(self, name: str, fits: Any = bool) -> Any:
         def read() -> Any:

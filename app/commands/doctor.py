@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import click
 
 from app.commands.common import settings_of, settings_options
+from app.data_dir import account_folder, accounts
 from app.host.containment import Containment
 from app.interfaces.ctp import preflight as checks
 from app.lib import fronts
@@ -157,8 +158,10 @@ def _data(settings: Settings) -> Iterator[Line]:
     yield _of(finding, needed=True)
     if not finding.problem:
         yield _space(settings.data_dir)
-    for folder in sorted(settings.data_dir.glob("accounts/ctp*/flow")):
-        yield _of(checks.writable(folder, f"流文件目录 {folder.parent.name}"), needed=True)
+    for account in accounts(settings.data_dir):
+        flow = account_folder(settings.data_dir, account) / "flow"
+        if account.startswith("ctp") and flow.exists():
+            yield _of(checks.writable(flow, f"流文件目录 {account}"), needed=True)
 
 
 def _space(folder: Path) -> Line:

@@ -21,6 +21,7 @@ import orjson
 from tqdm import tqdm
 
 from app.commands.common import command_for, ready_settings, settings_options
+from app.data_dir import accounts
 from app.lib.errors import AppError
 from app.model import HOST, SERVER, open_store, store_path
 from app.model.mongo import MongoTables
@@ -116,7 +117,7 @@ def stopped_server(settings: Settings) -> Iterator[None]:
                 "supervisor",
                 "web",
                 "host",
-                *(gateway_of(account) for account in _accounts_here(settings)),
+                *(gateway_of(account) for account in accounts(settings.data_dir)),
             ):
                 held.callback(Lock(settings.data_dir, name).close)
         except AlreadyRunning as error:
@@ -132,7 +133,7 @@ def scopes(settings: Settings) -> list[str]:
     """All there are: in this data directory, and where MongoDB is the store those that only it knows."""
     found = {
         scope
-        for scope in (SERVER, HOST, *_accounts_here(settings))
+        for scope in (SERVER, HOST, *accounts(settings.data_dir))
         if store_path(settings.data_dir, scope).exists()
     }
     if settings.mongo_uri:
@@ -201,11 +202,6 @@ def read_manifest(source: Path) -> list[Moved]:
 
 # ── stores
 # ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _accounts_here(settings: Settings) -> list[str]:
-    folder = settings.data_dir / "accounts"
-    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
 def _folder(scope: str) -> Path:

@@ -9,6 +9,7 @@ import click
 
 from app.commands.common import ready_settings, settings_options
 from app.commands.import_bars import find_account
+from app.data_dir import accounts
 from app.lib.brokers import Brokers, front_of
 from app.lib.errors import AppError
 from app.model import open_store, store_path
@@ -53,9 +54,9 @@ def fronts_command(ctx: click.Context, action: str, account: str, front: str, **
 def _list_fronts(settings: Settings, brokers: Brokers) -> None:
     for name in brokers.names:
         click.echo(f"名单  {name}  {brokers.front(name)}")
-    for folder in sorted(settings.data_dir.glob("accounts/ctp*")):
-        if store_path(settings.data_dir, folder.name).exists():
-            with closing(open_store(settings, folder.name, ship=False)) as store:
+    for account in accounts(settings.data_dir):
+        if account.startswith("ctp") and store_path(settings.data_dir, account).exists():
+            with closing(open_store(settings, account, ship=False)) as store:
                 click.echo(
-                    f"账户  {folder.name}  {'；'.join(Identity(store).fronts) or '尚未登录成功，或已忘掉'}"
+                    f"账户  {account}  {'；'.join(Identity(store).fronts) or '尚未登录成功，或已忘掉'}"
                 )

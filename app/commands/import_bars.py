@@ -20,6 +20,7 @@ import click
 from tqdm import tqdm
 
 from app.commands.common import minute, ready_settings, settings_options
+from app.data_dir import accounts
 from app.lib import calendar, memory
 from app.lib.account_names import PAPER_BROKER
 from app.lib.bar_files import read_bar_file
@@ -121,8 +122,7 @@ def _import_file(settings: Settings, account: str, path: Path, symbol: str, labe
 
 def find_account(settings: Settings, account: str) -> str:
     """The account to write to: the one named, or the only one there is. Raises NotFound."""
-    folder = settings.data_dir / "accounts"
-    known = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    known = accounts(settings.data_dir)
     if not account and len(known) == 1:
         return known[0]
     if account and account in known:

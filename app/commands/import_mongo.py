@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from app.commands.common import minute, ready_settings, settings_options
 from app.commands.import_bars import CannotSave, Save, account_writer, find_account, save_in_chunks
+from app.data_dir import account_folder
 from app.lib import calendar
 from app.lib.bar_files import read_bar_documents
 from app.lib.errors import AppError, SettingsError
@@ -69,7 +70,7 @@ def import_mongo_command(
         closing(Source(uri or settings.mongo_uri, database)) as source,
         account_writer(settings, account) as save,
     ):
-        notes = Notes(settings.data_dir / "accounts" / account, source.name)
+        notes = Notes(account_folder(settings.data_dir, account), source.name)
         results = [_import_one(source, name, label or "", save, notes) for name in source.collections()]
     click.echo(f"{source.name}：{len(results)} 个集合，导入 {sum(count for _, count in results)} 根")
     if not all(good for good, _ in results):

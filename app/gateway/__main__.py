@@ -18,6 +18,7 @@ import threading
 import msgspec
 
 from app import logs
+from app.data_dir import account_folder
 from app.gateway.gateway import Service
 from app.gateway.logbook import Secret
 from app.lib import calendar
@@ -42,7 +43,7 @@ def run(settings: Settings, login: Login) -> int:
     end = EndSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: end.set())
-    folder = settings.data_dir / "accounts" / login.account
+    folder = account_folder(settings.data_dir, login.account)
     for part in (settings.data_dir, folder.parent, folder):
         part.mkdir(mode=0o700, exist_ok=True)
     store = open_store(settings, login.account)

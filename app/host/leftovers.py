@@ -11,7 +11,8 @@ import logging
 import threading
 from contextlib import closing
 
-from app.model import open_store
+from app.data_dir import accounts
+from app.model import open_store, store_path
 from app.model.sqlite import StoreBroken
 from app.model.store import Store, StoreFailed
 from app.settings import Settings
@@ -49,8 +50,9 @@ class Leftovers:
 
     def look(self) -> None:
         """Ship what waits, of one account after the other; a file that cannot be opened holds up no other."""
-        for path in sorted(self._settings.data_dir.glob("accounts/*/account.db")):
-            account = path.parent.name
+        for account in accounts(self._settings.data_dir):
+            if not store_path(self._settings.data_dir, account).exists():
+                continue
             if self._stopping.is_set() or self._server.state().state != "up":
                 return
             try:

@@ -23,6 +23,7 @@ import msgspec
 import orjson
 import psutil
 
+from app.data_dir import accounts, strategy_folder
 from app.host import left_behind, strategy_log
 from app.host.containment import Containment
 from app.host.launcher import Launcher
@@ -594,9 +595,7 @@ class StrategyKeeper:
 
     def _others(self, account: str) -> list[str]:
         """The other accounts that this server has ever had."""
-        return [
-            path.name for path in (self._settings.data_dir / "accounts").glob("*") if path.name != account
-        ]
+        return [other for other in accounts(self._settings.data_dir) if other != account]
 
     def _file_of(self, account: str, name: str) -> CodeFile | None:
         try:
@@ -668,7 +667,7 @@ class StrategyKeeper:
     def _folder(self, account: str, name: str) -> Path:
         """Where a strategy of an account leaves what is its own."""
         assert is_safe_name(name)
-        return self._settings.data_dir / "accounts" / account / "strategies" / name
+        return strategy_folder(self._settings.data_dir, account, name)
 
     @staticmethod
     def _now() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from app.data_dir import accounts, strategies_folder
 from app.model import HOST, open_store, store_path
 from app.process.child import Process
 from app.settings import Settings
@@ -55,7 +56,7 @@ def starting(settings: Settings) -> list[Process]:
 
 def accounts_with_strategies(data_dir: Path) -> list[str]:
     """Those that have ever run a strategy."""
-    return sorted(path.parent.name for path in (data_dir / "accounts").glob("*/strategies"))
+    return [account for account in accounts(data_dir) if strategies_folder(data_dir, account).is_dir()]
 
 
 def entry_of(account: str, name: str, record: Record) -> Entry:

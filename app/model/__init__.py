@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from app.data_dir import account_folder
 from app.model.sqlite import SqliteStore
 from app.model.store import Store
 
@@ -33,7 +34,9 @@ class StoreSettings(Protocol):
 def store_path(data_dir: Path, scope: str) -> Path:
     """The scope's file."""
     return (
-        data_dir / f"{scope}.db" if scope in (SERVER, HOST) else data_dir / "accounts" / scope / "account.db"
+        data_dir / f"{scope}.db"
+        if scope in (SERVER, HOST)
+        else account_folder(data_dir, scope) / "account.db"
     )
 
 

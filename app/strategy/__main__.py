@@ -26,6 +26,7 @@ import msgspec
 import orjson
 
 from app.bee import entities
+from app.data_dir import strategy_folder
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError
 from app.process.death import adopt_orphans
@@ -162,7 +163,7 @@ def run(settings: Settings, start: Start) -> int:
     end = EndSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: end.set(0))
-    folder = settings.data_dir / "accounts" / start.account / "strategies" / start.name
+    folder = strategy_folder(settings.data_dir, start.account, start.name)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (ERROR_FILE, READY_FILE):
         (folder / name).unlink(missing_ok=True)

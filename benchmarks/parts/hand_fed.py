@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from app.data_dir import account_folder
 from app.gateway.app import BackendApp
 from app.gateway.gateway import Service
 from app.model import open_store
@@ -24,7 +25,7 @@ class HandFedGateway:
 
     def __init__(self, data_dir: Path) -> None:
         settings = Settings.load(data_dir=data_dir)
-        self.folder = data_dir / "accounts" / ACCOUNT
+        self.folder = account_folder(data_dir, ACCOUNT)
         self.folder.mkdir(parents=True, exist_ok=True)
         counter = until(lambda: Registry(data_dir).find("counter"), "the counter runs")
         login = Login(ACCOUNT, "sim", "9999", "benchmark", "benchmark", counter_address=counter.address)

@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "default_settings": {"bee", "lib"},
     "gateway": {
         "bee",
+        "data_dir",
         "default_settings",
         "interfaces",
         "lib",
@@ -44,8 +45,8 @@ ALLOWED: dict[str, set[str]] = {
         "settings",
         "wire",
     },
-    "strategy": {"bee", "files", "lib", "logs", "process", "settings", "wire"},
-    "host": {"files", "lib", "logs", "model", "process", "settings", "wire", "workshop"},
+    "strategy": {"bee", "data_dir", "files", "lib", "logs", "process", "settings", "wire"},
+    "host": {"data_dir", "files", "lib", "logs", "model", "process", "settings", "wire", "workshop"},
     # the web's
     "web": {"files", "lib", "logs", "model", "settings", "wire"},
     "global_var": {"model", "settings", "web", "workshop"},

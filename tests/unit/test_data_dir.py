@@ -86,3 +86,11 @@ def test_a_file_where_the_directory_should_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(SettingsError, match="不能用"):
         data_dir.prepare(tmp_path / "data")
+
+
+def test_accounts_are_the_folders_that_have_been_made_for_them(tmp_path: Path) -> None:
+    assert data_dir.accounts(tmp_path) == []
+    for account in ("sim-9999-b", "ctp-9999-a"):
+        data_dir.strategy_folder(tmp_path, account, "均线").mkdir(parents=True)
+    (data_dir.account_folder(tmp_path, "sim-9999-b").parent / "a file").touch()
+    assert data_dir.accounts(tmp_path) == ["ctp-9999-a", "sim-9999-b"]
