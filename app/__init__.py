@@ -1,5 +1,5 @@
 """ctpbee_backend. `create_app` is the web's factory; nothing heavy is imported here, gateways import this
-package too.
+package too. `create_app` runs in the web process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """AccountApi: what ctpbee calls back, turned into the account's events. Gateway process, event thread only.
 
 It is an extension of ctpbee like a strategy, hears every contract whatever INSTRUMENT_INDEPEND says, and
-never changes what it hears. Payload shapes are those of the reference, with what docs/architecture.md adds.
+never changes what it hears. Payload shapes are those of the reference, with what docs/api.md adds.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What the commands share: their options, the settings they make of them, how errors are said. It imports
-next to nothing, since the web imports it before it is patched.
+"""What the commands share: their options, the settings they make of them, how errors are said. A command's
+own process; next to nothing is imported here, since the web imports it before it is patched.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""`run.py export` and `run.py import`: everything that the stores of a data directory hold, as files. On a
-stopped server.
+"""`run.py export` and `run.py import`: everything that the stores of a data directory hold, as files. A
+process of its own, on a stopped server.
 
 A folder for each scope (`server`, `host`, `accounts/<account>`): its tables as JSON lines, its bars as one
 file of CSV or Parquet for each contract and interval, in the layout that `import-bars` takes too.

@@ -1,4 +1,6 @@
-"""The group of all commands. Before a command is known nothing but click is imported: the web replaces parts
+"""The group of all commands. Every command's own process.
+
+Before a command is known nothing but click is imported: the web replaces parts
 of the standard library as the first thing it does, and that is only safe before other modules have taken hold
 of them.
 """

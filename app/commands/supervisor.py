@@ -1,9 +1,9 @@
 """All in one: what `run.py` without a command does, and `run.py stop`. A plain process, no trading state,
 nothing monkey-patched.
 
-It starts the host and the web as the commands `host` and `web`, or adopts those that an earlier one left when
-it was killed, starts again what dies, and at its end ends everything of its data directory. When it is killed
-itself, all goes on, and the next `run.py` takes over.
+It starts the host and the web as the commands `host` and `web`, or takes over those that an earlier one left
+when it was killed, starts again what dies, and at its end ends everything of its data directory. When it is
+killed itself, all goes on, and the next `run.py` takes over.
 """
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""The host: the process that starts gateways and strategies, watches them, and starts again what fell. No
+"""The host: the process that starts gateways and strategies, watches them, and starts again what has died. No
 account's data is here.
 """

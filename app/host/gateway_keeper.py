@@ -1,7 +1,7 @@
 """One gateway per account: starts, watches, restarts and ends them, and logs accounts in and out. Host
 process.
 
-A gateway outlives its host, and the next host adopts it from the registry. What is lost with a host are the
+A gateway outlives its host, and the next host takes it over by the registry. What is lost with a host are the
 passwords, which live in its memory alone: a gateway that dies while nobody holds its password needs a login.
 Calls come in the host's threads, `look` from its watching one; a thread follows each gateway that logs in by
 itself.

@@ -2,8 +2,8 @@
 
 It starts one gateway per account (gateway_keeper.py), the built-in counter (counter_keeper.py) and the
 accounts' strategies (strategy_keeper.py), watches them, and says where they are. It has no trading state:
-when it is killed all of them go on, and the next host adopts them from the registry. Threads: one per caller
-of the RPC server, one per call under way that may take long, one that watches, and the keepers'.
+when it is killed all of them go on, and the next host takes them over by the registry. Threads: one per
+caller of the RPC server, one per call under way that may take long, one that watches, and the keepers'.
 """
 
 from __future__ import annotations

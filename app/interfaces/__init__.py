@@ -1,4 +1,4 @@
-"""The ways to a counter, chosen by name: `interface_classes(name)` is the only door. Gateway process.
+"""The ways to a counter, chosen by name: `interface_classes(name)` gives one. Gateway process.
 
 An interface is a pair of classes, market and trader, on ctpbee's interface seam; wiring.py says what they are
 given.

@@ -1,4 +1,5 @@
-"""The counter's time, as its gateway knows it. Set in the event thread, read from any."""
+"""The counter's time, as its gateway knows it. Gateway process: set in the event thread, read
+from any."""
 
 from __future__ import annotations
 

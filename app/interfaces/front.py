@@ -2,8 +2,8 @@
 process, event thread.
 
 A front is reached over a link. The link connects, and connects again; what it hears it hands over as the
-frames of app/wire/frames.py, one connection after the other. front.py is the built-in counter's link,
-native.py the vendor library's.
+frames of app/wire/frames.py, one connection after the other. sim/link.py is the built-in counter's link,
+ctp/link.py the vendor library's.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """What an account has and did today, as far as its gateway knows: contracts, orders, trades, and the book.
-Event thread.
+Gateway process, event thread.
 
 Rows of the counter come in any order and more than once (each login replays the day): the ledger drops what
 is old or known, so that whoever listens behind it hears every change once. An order's row comes before its

@@ -2,7 +2,7 @@
 
 Everything runs in the event thread; `send_order` and `cancel_order` may be called from any. The rules of
 orders and trades are the ledger's (app/interfaces/ledger.py); what only the vendor's fronts have is in
-ctp.py.
+ctp/fronts.py.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""pylint over one text, its messages in the reference's shape. Imports pylint when called; run it in a child,
-it takes its time.
+"""pylint over one text, its messages in the reference's shape. Imports pylint when called. Runs in a child
+process (app/workshop/checking.py), since it takes its time.
 
 Like the reference it leaves conventions and refactoring (C, R) aside. Third-party packages other than ctpbee
 are not followed: to read pandas alone costs five seconds, and says nothing of the strategy.

@@ -1,4 +1,5 @@
-"""The store: one interface, two backends. `open_store(settings, scope)` is the only door.
+"""The store: one interface, two backends. `open_store(settings, scope)` is the only way to one. Any process
+that owns a store.
 
 A scope is `server` (authorization, sessions), `host` (strategies) or an account's key. Without `mongo_uri`
 its store is one SQLite file; with it the same file, and a thread that ships what is written there to MongoDB

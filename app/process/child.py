@@ -2,9 +2,10 @@
 running. Host, supervisor, run.py.
 
 A child gets a session of its own (Ctrl-C in the terminal is not for it), the settings by environment and its
-secrets by stdin; it is started with subprocess, never forked. Adopted processes are not our children: they
-are known by pid and start time from the registry. Signals and locks are POSIX; elsewhere processes are
-terminated hard and the registry alone keeps two of a kind apart (written to be portable, not tried).
+secrets by stdin; it is started with subprocess, never forked. Those that were taken over are not our
+children: they are known by pid and start time from the registry. Signals and locks are POSIX; elsewhere
+processes are terminated hard and the registry alone keeps two of a kind apart (written to be portable, not
+tried).
 """
 
 from __future__ import annotations

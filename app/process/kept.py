@@ -1,4 +1,4 @@
-"""Processes that are to run: adopted or started, and started again when they die. Host, supervisor."""
+"""Processes that are to run: taken over or started, and started again when they die. Host, supervisor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a process that has keys or passwords keeps to itself. Called first thing in its main thread."""
+"""What keeps a process with keys or passwords closed to others: its files, its memory. Web, host and
+gateway processes, first thing in their main thread.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/login, /logout, /password, /auth_code: who may in. Web process."""
+"""/login, /logout, /password, /auth_code: logging in and out, and the codes for that. Web process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/market and /contract: what there is, and which of it an account watches. Web process."""
+"""/market and /contract: which contracts there are, and which an account watches. Web process."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Until when an order may leave, on a clock that all processes of one machine share. Any process.
 
 Who hands an order over stops waiting for its answer after some seconds; one that a stopped or overloaded
-gateway gets to only then would leave at the price of another moment, behind the back of who has long been
-told not to count on it.
+gateway gets to only then would leave at the price of another moment, after its sender has been told not to
+count on it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 nothing else. Any process.
 
 The folder is all of the run directory that a confined strategy sees, and stays when the gateway starts again.
-Who comes by this door says which strategy it is and proves it with that strategy's secret; what may be asked
+Who connects here says which strategy it is and proves it with that strategy's secret; what may be asked
 here is what a strategy needs, and is asked in its name. The secrets are derived from one key, so that they
 are the same for every host and gateway of the data directory.
 """

@@ -1,5 +1,5 @@
 """The counter's wire: what a trading or market front is asked and what it calls back, in CTP's words. Both
-ends import this.
+ends import this: gateway and counter processes.
 
 Frames are msgpack maps `{"kind": <class name>, …}` on the channel of app/wire/channel.py, so that a stand-in
 in another language can speak them too. Field names, enum characters and error ids are CTP's

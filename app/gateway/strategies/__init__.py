@@ -1,1 +1,2 @@
-"""The strategies of the account as the gateway sees them: who joined, whose lots, which limits, their own door."""
+"""The strategies of the account as the gateway sees them: who joined, whose lots, which limits, their own listener.
+Gateway process."""

@@ -1,1 +1,1 @@
-"""The vendor's CTP library as a front of the account."""
+"""The vendor's CTP library as a front of the account. Gateway process."""

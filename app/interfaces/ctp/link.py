@@ -4,7 +4,7 @@ frames. Gateway process.
 The library connects, and connects again, by itself, in threads of its own. Its binding calls back in a
 further thread, where a raised exception would be printed and lost: there the answer is only copied, and
 handed to the event thread. The binding copies text into fixed buffers without looking at its length:
-checks.py has looked before.
+preflight.py has looked before.
 """
 
 from __future__ import annotations

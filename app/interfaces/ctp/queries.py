@@ -1,5 +1,5 @@
-"""The one line in which an account's queries wait: a front answers one at a time and takes about one a
-second. Event thread.
+"""The queue of an account's queries: a front answers one at a time and takes about one a
+second. Gateway process, event thread.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The built-in counter as a front of the account."""
+"""The built-in counter as a front of the account. Gateway process."""
