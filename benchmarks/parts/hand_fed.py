@@ -28,7 +28,9 @@ class HandFedGateway:
         self.folder = account_folder(data_dir, ACCOUNT)
         self.folder.mkdir(parents=True, exist_ok=True)
         counter = until(lambda: Registry(data_dir).find("counter"), "the counter runs")
-        login = Login(ACCOUNT, "sim", "9999", "benchmark", "benchmark", counter_address=counter.address)
+        login = Login(
+            "sim", "9999", "benchmark", "benchmark", account=ACCOUNT, counter_address=counter.address
+        )
         self.service = Service(
             settings, login, open_store(settings, ACCOUNT), self.folder, lambda _code: None
         )

@@ -89,7 +89,7 @@ def start(desk: Desk, tmp_path: Path) -> Start:
             environment={}, data_dir=tmp_path, ctp_hours="always", ctp_query_interval=0, **settings
         )
         store = open_store(made, ACCOUNT)
-        login = Login(ACCOUNT, "ctp", "9999", "demo", "secret", td_address=td, md_address=md)
+        login = Login("ctp", "9999", "demo", "secret", td_address=td, md_address=md, account=ACCOUNT)
         service = Service(made, login, store, tmp_path / "accounts" / ACCOUNT, lambda _code: None)
         events = threading.Thread(target=service.loop.run, daemon=True)
         events.start()

@@ -47,13 +47,13 @@ class Running:
         self.store = SqliteStore(folder / "account.db")
         settings = Settings(data_dir=folder, ctp_hours="always", ctp_query_interval=0.0)
         login = Login(
-            "ctp-9999-demo",
             "ctp",
             "9999",
             "demo",
             "x",
             td_address="tcp://127.0.0.1:1",
             md_address="tcp://127.0.0.1:2",
+            account="ctp-9999-demo",
         )
         self.service = Service(settings, login, self.store, folder, lambda _code: None)
         self._events = threading.Thread(target=self.service.loop.run, daemon=True)
