@@ -20,7 +20,7 @@ from typing import Any
 
 import jwt
 
-from app.model.store import Bar
+from app.lib.bars import Bar
 from app.wire.messages import SaveBars
 from benchmarks.parts.report import machine, ms, table, thousands
 from benchmarks.parts.stage import SERVER_CORE, Part, Server, free_port

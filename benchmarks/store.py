@@ -22,10 +22,10 @@ from typing import Any
 
 from pymongo import MongoClient
 
+from app.lib.bars import Bar
 from app.model import open_store
 from app.model.mongo import MongoTables
 from app.model.sqlite import SqliteStore
-from app.model.store import Bar
 from app.model.tables import BARS, Row
 from benchmarks.parts.report import machine, percentile, ratio, table, thousands
 from tests.support.mongodb import any_server

@@ -24,10 +24,11 @@ from app.data_dir import accounts
 from app.lib import calendar, memory
 from app.lib.account_names import PAPER_BROKER
 from app.lib.bar_files import read_bar_file
+from app.lib.bars import Bar
 from app.lib.errors import AppError, GatewayDown, NotFound
 from app.model import open_store
 from app.model.identity import account_of
-from app.model.store import Bar, StoreFailed
+from app.model.store import StoreFailed
 from app.process.child import AlreadyRunning, Lock
 from app.settings import Settings
 from app.wire import peer

@@ -18,9 +18,9 @@ from typing import NamedTuple
 import orjson
 
 from app.lib import rows
-from app.lib.bars import INTERVAL_MINUTES, aggregate, day_of_start
+from app.lib.bars import INTERVAL_MINUTES, Bar, BarRow, aggregate, day_of_start
 from app.lib.symbols import product_of
-from app.model.store import Bar, BarRow, Store
+from app.model.store import Store
 
 MINUTE = 60_000
 DAY_MINUTES = 1440

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.lib import rows
-from app.model.store import Bar, Store, StoreFailed
+from app.lib.bars import Bar
+from app.model.store import Store, StoreFailed
 
 RETRY = 1.0  # seconds between two attempts to write what must not be lost
 BACKLOG = 20_000  # jobs that wait: above it no bar is taken

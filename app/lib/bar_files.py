@@ -27,12 +27,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from app.lib.bars import merge
+from app.lib.bars import Bar, merge
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
 from app.lib.errors import AppError, BadInput
 from app.lib.sessions import bar_start, exchange_of, sections
 from app.lib.symbols import EXCHANGES, parse_symbol, product_of
-from app.model.store import Bar
 
 MINUTE = 60_000
 MOST_NAMED = 20

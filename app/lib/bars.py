@@ -18,7 +18,6 @@ from typing import NamedTuple, Protocol
 
 from app.lib.calendar import SHANGHAI, compact, parse_day
 from app.lib.prices import has_multiplier
-from app.model.store import Bar
 
 MINUTE = timedelta(minutes=1)
 CLOSE_GRACE = timedelta(seconds=2)
@@ -30,6 +29,26 @@ INTERVAL_MINUTES = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60}
 INTERVALS = (*INTERVAL_MINUTES, "1d")
 CUTS = ("session", "clock")
 """How bars of more than a minute are cut: by trading minutes, as terminals do, or by the clock."""
+
+
+class Bar(NamedTuple):
+    """One bar: start in epoch ms (UTC), prices in yuan, volume in lots, turnover in yuan, open interest at
+    its end.
+    """
+
+    timestamp: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    turnover: float = 0.0
+    open_interest: float = 0.0
+    complete: bool = True  # False: an interruption fell into it
+
+
+BarRow = tuple[int, float, float, float, float, int]
+"""Timestamp, open, high, low, close, volume."""
 
 
 class Hours(Protocol):

@@ -29,8 +29,9 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from app.lib.bars import Bar
 from app.lib.errors import SettingsError
-from app.model.store import Bar, StoreFailed
+from app.model.store import StoreFailed
 from app.model.tables import BARS, EVENTS, ROWID, Row, Table
 
 CONNECT_LIMIT = 3.0  # seconds

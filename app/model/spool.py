@@ -30,9 +30,10 @@ from typing import IO, Any
 
 import orjson
 
+from app.lib.bars import Bar, BarRow
 from app.model.mongo import MongoTables, Refused
 from app.model.sqlite import SqliteStore
-from app.model.store import Bar, BarRow, StoreFailed, StoreState
+from app.model.store import StoreFailed, StoreState
 from app.model.tables import BARS, EVENTS, Row, Table
 
 fcntl: ModuleType | None

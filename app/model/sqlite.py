@@ -18,9 +18,10 @@ from typing import Any
 
 import orjson
 
+from app.lib.bars import Bar, BarRow
 from app.lib.errors import SettingsError
 from app.lib.program import command
-from app.model.store import Bar, BarRow, DuplicateIntent, Event, Intent, StoreFailed, StoreState
+from app.model.store import DuplicateIntent, Event, Intent, StoreFailed, StoreState
 from app.model.tables import ROWID, Row, Table
 
 SCHEMA_VERSION = 1

@@ -11,27 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
+from app.lib.bars import Bar, BarRow
 from app.model.tables import Row, Table
-
-
-class Bar(NamedTuple):
-    """One bar: start in epoch ms (UTC), prices in yuan, volume in lots, turnover in yuan, open interest at
-    its end.
-    """
-
-    timestamp: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int
-    turnover: float = 0.0
-    open_interest: float = 0.0
-    complete: bool = True  # False: an interruption fell into it
-
-
-BarRow = tuple[int, float, float, float, float, int]
-"""Timestamp, open, high, low, close, volume."""
 
 
 class Intent(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from app.model.store import Bar
+from app.lib.bars import Bar
 
 
 class Message(msgspec.Struct, tag=True, tag_field="kind"):

@@ -16,11 +16,11 @@ import pytest
 import requests
 
 from app.commands.import_bars import account_writer
+from app.lib.bars import Bar
 from app.model import store_path
 from app.model.mongo import CONNECT_LIMIT, MongoTables
 from app.model.spool import RETRY_REFUSED
 from app.model.sqlite import SqliteStore
-from app.model.store import Bar
 from app.model.tables import BARS
 from app.settings import Settings
 from tests.e2e.server import BackendServer, Quote, Trader

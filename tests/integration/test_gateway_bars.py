@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from app.gateway.gateway import kind_of_hours
+from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.model import open_store
-from app.model.store import Bar
 from app.settings import Settings
 from app.wire.messages import (
     BARS_SAVED,

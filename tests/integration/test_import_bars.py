@@ -19,11 +19,11 @@ import pytest
 from app.commands import import_bars as bar_import
 from app.commands.import_bars import CannotSave, Save, account_writer
 from app.lib.account_names import account_key
+from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import GatewayDown
 from app.model import store_path
 from app.model.sqlite import SqliteStore
-from app.model.store import Bar
 from app.process.child import Lock
 from app.settings import Settings
 from app.wire.messages import ReadBars

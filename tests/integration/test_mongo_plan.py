@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from app.lib.bars import Bar
 from app.model import open_store
-from app.model.store import Bar
 from app.settings import Settings
 from tests.support.mongodb import GIVEN, new_database
 

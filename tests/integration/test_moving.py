@@ -15,8 +15,9 @@ import pytest
 from app.commands import export as moving
 from app.commands.export import CannotMove
 from app.lib.bar_files import read_bar_file
+from app.lib.bars import Bar
 from app.model import HOST, SERVER, open_store
-from app.model.store import Bar, Intent
+from app.model.store import Intent
 from app.process.child import Lock
 from app.settings import Settings
 from tests.support.mongodb import any_server, new_database

@@ -17,11 +17,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from app.lib.bars import Bar
 from app.lib.errors import SettingsError
 from app.model import open_store
 from app.model.mongo import MongoTables
 from app.model.sqlite import SCHEMA_VERSION, SchemaTooNew, SqliteStore
-from app.model.store import Bar, DuplicateIntent, Intent, Store
+from app.model.store import DuplicateIntent, Intent, Store
 from app.model.tables import BARS, EVENTS
 from app.settings import Settings
 from tests.support.mongodb import any_server, new_database

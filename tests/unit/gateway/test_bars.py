@@ -14,11 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.gateway.bars import MOST_CACHED, BarArchive, Range
-from app.lib.bars import CUTS, bar_row
+from app.lib.bars import CUTS, Bar, BarRow, bar_row
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
 from app.lib.sessions import periods, sections
 from app.model.sqlite import SqliteStore
-from app.model.store import Bar, BarRow
 
 MINUTE = 60_000
 RUBBER, SILVER = "ru1901.SHFE", "ag1812.SHFE"

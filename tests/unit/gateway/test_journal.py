@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from app.gateway import journal
 from app.gateway.journal import Journal
+from app.lib.bars import Bar
 from app.model.sqlite import SqliteStore
-from app.model.store import Bar, StoreFailed
+from app.model.store import StoreFailed
 from tests.support.waiting import eventually
 
 DAY = "20241202"

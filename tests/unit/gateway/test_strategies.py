@@ -20,11 +20,10 @@ from app.gateway.orders import done
 from app.gateway.strategies.joined import Strategies, said_rows
 from app.interfaces.ledger import Ledger
 from app.lib import rows
-from app.lib.bars import ClosedBar
+from app.lib.bars import Bar, ClosedBar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, NotFound, OrderRefused
 from app.model.sqlite import SqliteStore
-from app.model.store import Bar
 from app.wire.channel import ChannelClosed
 from app.wire.messages import (
     FindOrder,

@@ -17,9 +17,9 @@ import pytest
 
 from app.lib import bar_files
 from app.lib.bar_files import MOST_LINE, MOST_NAMED, BadBarFile, read_bar_file
+from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
-from app.model.store import Bar
 from tests.support.recorded import Recordings, on_each
 
 PLAIN = "symbol,trading_day,datetime,open,high,low,close,volume,turnover,open_interest"

@@ -19,11 +19,10 @@ from hypothesis import strategies as st
 
 from app.counter.markets.readers import Row, read_rows
 from app.counter.products import products
-from app.lib.bars import CLOSE_GRACE, BarBuilder, ClosedBar, Hours, Periods, aggregate, day_of_start
+from app.lib.bars import CLOSE_GRACE, Bar, BarBuilder, ClosedBar, Hours, Periods, aggregate, day_of_start
 from app.lib.calendar import compact, trading_day_of
 from app.lib.sessions import hours_named, periods
 from app.lib.symbols import product_of
-from app.model.store import Bar
 from tests.support.recorded import Recordings, on_each
 
 CHINA = timezone(timedelta(hours=8))

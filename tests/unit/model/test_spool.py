@@ -15,13 +15,14 @@ from app.commands import import_bars as bar_import
 from app.commands.import_bars import CannotSave, account_writer, save_in_chunks
 from app.host import leftovers
 from app.host.leftovers import Leftovers
+from app.lib.bars import Bar
 from app.lib.errors import SettingsError
 from app.model import mongo as mongo_module
 from app.model import spool
 from app.model.mongo import MongoTables, Refused, check_uri, translated
 from app.model.spool import SpooledStore
 from app.model.sqlite import SqliteStore, StoreBroken
-from app.model.store import Bar, Intent, StoreFailed, StoreState
+from app.model.store import Intent, StoreFailed, StoreState
 from app.model.tables import BARS, Row, Table
 from app.settings import Settings
 from tests.support.waiting import eventually
