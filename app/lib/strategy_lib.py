@@ -54,7 +54,6 @@ class StrategyText(NamedTuple):
 
     name: str
     """The first argument of ext: the strategy's name."""
-    class_name: str
     line: int
     """Where ext is bound, from 1."""
     args: tuple[Any, ...]
@@ -101,7 +100,7 @@ def parse(text: str) -> StrategyText:
             "关键字或 Windows 设备名"
         )
         raise BadCode(f"第 {line} 行的策略名不合法：{rule}", line, code="BAD_NAME")
-    return StrategyText(name, call.func.id, line, args[1:], keywords)
+    return StrategyText(name, line, args[1:], keywords)
 
 
 def parse_tree(text: str) -> ast.Module:

@@ -13,11 +13,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 SHORTEST_PERIOD = 0.05  # seconds; a repeated timer set to nothing must not starve the rest
 
@@ -39,7 +37,7 @@ class Timer:
 
 
 class EventLoop:
-    """See the module's docstring. `post`, `call_later`, `every`, `run_sync` and `stop` may be called from any
+    """See the module's docstring. `post`, `call_later`, `every` and `stop` may be called from any
     thread.
     """
 
@@ -95,21 +93,6 @@ class EventLoop:
 
         repeating = self.call_later(max(SHORTEST_PERIOD, seconds()), again)
         return repeating
-
-    def run_sync(self, function: Callable[[], T]) -> Future[T]:
-        """Run it in the event thread; the future has its result or its exception."""
-        future: Future[T] = Future()
-
-        def call() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(function())
-            except Exception as error:
-                future.set_exception(error)
-
-        self.post(call)
-        return future
 
     def run(self) -> None:
         """Be the event thread until `stop`. What was posted before the stop is still run."""

@@ -18,6 +18,7 @@ from app.interfaces.wiring import Listener
 from app.lib.market_orders import market_orders
 from app.model.store import Store
 from app.process.event_loop import EventLoop
+from tests.support.in_loop import in_loop
 from tests.support.waiting import eventually
 
 
@@ -120,7 +121,7 @@ class Gateway(Listener):
 
     def do(self, function: Callable[[], Any]) -> Any:
         """In the event thread, as every handler is."""
-        return self.loop.run_sync(function).result(5)
+        return in_loop(self.loop, function)
 
     def send(self, client_order_id: str = "", **changes: Any) -> str:
         return self.do(

@@ -34,6 +34,7 @@ from app.wire.messages import (
 from tests.fakes.front import DAY, account, detail, order, trade
 from tests.fakes.native import Desk, as_dict
 from tests.integration.test_gateway_service import Page
+from tests.support.in_loop import in_loop
 from tests.support.waiting import eventually
 
 MONDAY = datetime(2025, 6, 9, 20, 35, tzinfo=SHANGHAI)
@@ -63,9 +64,7 @@ class Running:
 
     def rest(self) -> None:
         app = self.service._app
-        self.service.loop.run_sync(lambda: [front.rest(MONDAY) for front in (app.trader, app.market)]).result(
-            5
-        )
+        in_loop(self.service.loop, lambda: [front.rest(MONDAY) for front in (app.trader, app.market)])
 
     def end(self) -> None:
         self.page.client.close()
@@ -170,9 +169,8 @@ def test_what_was_known_last_is_shown_and_marked_until_the_account_has_loaded_ag
     assert refused.value.code == "OUT_OF_HOURS"
 
     desk.reachable = True
-    second.service.loop.run_sync(
-        lambda: [front.wake() for front in (second.service._app.trader, second.service._app.market)]
-    ).result(5)
+    app = second.service._app
+    in_loop(second.service.loop, lambda: [front.wake() for front in (app.trader, app.market)])
     page.ask(AwaitLogin(15.0), 20.0)
     assert page.json(ReadLists())["as_of"] == ""
     assert "as_of" not in page.json(DescribeContract("rb2510"))

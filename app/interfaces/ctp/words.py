@@ -33,10 +33,6 @@ class ReqUserPasswordUpdate(msgspec.Struct, kw_only=True):
     NewPassword: str
 
 
-class ReqUserLogout(msgspec.Struct):
-    """Let the session go: the counter counts them."""
-
-
 class ReqQuery(msgspec.Struct, kw_only=True):
     """`what` as in frames.ReqQry, and exchange_margin_rate; `asked` are the fields of the query."""
 
@@ -93,4 +89,4 @@ class SettlementPart(msgspec.Struct, kw_only=True):
     Content: bytes
 
 
-AnyWord = ReqAuthenticate | ReqSettlementInfoConfirm | ReqUserPasswordUpdate | ReqUserLogout | ReqQuery
+AnyWord = ReqAuthenticate | ReqSettlementInfoConfirm | ReqUserPasswordUpdate | ReqQuery

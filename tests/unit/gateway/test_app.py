@@ -43,6 +43,7 @@ from app.model.sqlite import SqliteStore
 from app.model.store import Store
 from app.process.event_loop import EventLoop
 from tests.fakes.front import DAY, account, detail, instrument, order, trade
+from tests.support.in_loop import in_loop
 from tests.support.waiting import eventually
 
 
@@ -140,20 +141,13 @@ def test_a_repeated_timer_goes_on_after_its_function_has_failed(loop: EventLoop,
     assert len(seen) == 3
 
 
-def test_run_sync_gives_back_the_result_or_the_exception(loop: EventLoop) -> None:
-    good, bad = loop.run_sync(lambda: loop.is_current), loop.run_sync(lambda: 1 // 0)
-    loop.run_due()
-    assert good.result(0) is True
-    assert isinstance(bad.exception(0), ZeroDivisionError)
-    assert not loop.is_current
-
-
 def test_a_running_loop_wakes_for_posts_and_runs_what_was_posted_before_the_stop() -> None:
     loop = EventLoop()
     thread = threading.Thread(target=loop.run)
     thread.start()
     seen: list[int] = []
-    assert loop.run_sync(lambda: 7).result(5) == 7
+    assert in_loop(loop, lambda: loop.is_current)
+    assert not loop.is_current
     for number in range(100):
         loop.post(seen.append, number)
     loop.stop()

@@ -34,8 +34,8 @@ def refused(text: str) -> BadCode:
     return caught.value
 
 
-def test_name_class_and_line_are_found_without_running_anything() -> None:
-    assert parse("raise SystemExit\n" + GOOD) == StrategyText("双均线_1", "Mine", 10, (), {})
+def test_name_and_line_are_found_without_running_anything() -> None:
+    assert parse("raise SystemExit\n" + GOOD) == StrategyText("双均线_1", 10, (), {})
 
 
 @pytest.mark.parametrize(
