@@ -63,7 +63,7 @@ class Commands(click.Group):
             raise click.UsageError(f"没有命令 {args[0]}；有：{'、'.join(COMMANDS)}", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("命令"):
+        with formatter.section("Commands"):
             formatter.write_dl([(name, listed.help) for name, listed in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
