@@ -281,12 +281,12 @@ class Ledger:
     # ── orders and trades
     # ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin_day(self, trading_day: str) -> None:
+    def begin_day(self, trading_day: str) -> set[str]:
         """Forget what belongs to another day. The book stays as it was until `rebuild` has the new day's
         figures.
 
         Orders of ours that nobody has answered stay ours: sent while the day turned, they are the new day's
-        at the counter.
+        at the counter. Returns their ids.
         """
         self.trading_day = trading_day
         self._own = {
@@ -305,6 +305,7 @@ class Ledger:
         ):
             table.clear()
         self._corrections, self._told = {}, {}
+        return set(self._own)
 
     def own(
         self, order_id: str, client_order_id: str = "", strategy: str = "", row: OrderField | None = None

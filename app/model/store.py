@@ -15,6 +15,10 @@ from app.lib.bars import Bar, BarRow
 from app.model.tables import Row, Table
 
 
+OPEN_INTENT = ("sending", "sent", "unknown")
+"""States of an intent of which nobody has said what became of it."""
+
+
 class Intent(NamedTuple):
     """What we are about to send, written before it is sent."""
 
@@ -99,6 +103,11 @@ class Store(Protocol):
     def intent_of_client(self, client_order_id: str) -> Intent | None: ...
 
     def intents(self, trading_day: str) -> list[Intent]: ...
+
+    def open_intents(self, before: str) -> list[Intent]:
+        """Those of the trading days before `before` (YYYYMMDD) of which nobody has said what became of them,
+        the oldest first.
+        """
 
     def max_order_ref(self) -> int:
         """The highest OrderRef ever used in an intent, 0 for none: the next session starts above it."""

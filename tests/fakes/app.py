@@ -123,9 +123,11 @@ class Gateway(Listener):
         """In the event thread, as every handler is."""
         return in_loop(self.loop, function)
 
-    def send(self, client_order_id: str = "", **changes: Any) -> str:
+    def send(self, client_order_id: str = "", strategy: str = "", **changes: Any) -> str:
         return self.do(
-            lambda: self.bee.trader.send_order(request(**changes), client_order_id=client_order_id)
+            lambda: self.bee.trader.send_order(
+                request(**changes), client_order_id=client_order_id, strategy=strategy
+            )
         )
 
 
