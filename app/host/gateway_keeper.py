@@ -41,6 +41,7 @@ from app.wire.messages import (
     ChangePassword,
     CheckPassword,
     Done,
+    GiveWay,
     ListAccounts,
     LoggedIn,
     LoggedOut,
@@ -292,9 +293,14 @@ class GatewayKeeper:
         return LoggedIn(account.key, fresh=False)
 
     def _log_in_again(self, account: HostedAccount, request: LogIn, entry: Entry) -> LoggedIn:
-        peer.call(
-            entry, CheckPassword(request.password, request.td_address, request.md_address), timeout=10.0
-        )
+        try:
+            peer.call(
+                entry, CheckPassword(request.password, request.td_address, request.md_address), timeout=10.0
+            )
+        except LoginRefused as error:
+            if error.extra.pop("is_judged", True):
+                raise
+            return self._log_in_instead(account, request, entry)
         if request.new_password:
             peer.call(entry, ChangePassword(request.password, request.new_password), timeout=10.0)
         if account.login is None:
@@ -308,6 +314,28 @@ class GatewayKeeper:
             account.login = msgspec.structs.replace(account.login, new_password=request.new_password)
             _adopt_password(account)
         return LoggedIn(account.key, fresh=False)
+
+    def _log_in_instead(self, account: HostedAccount, request: LogIn, entry: Entry) -> LoggedIn:
+        """Nobody knows whether the login that is there has the right password, so it must not shut out
+        another one. The gateway has the last word: what its counter has taken by now stays. What comes of it
+        says `replaced`: such attempts are counted.
+        """
+        peer.call(entry, GiveWay(), timeout=10.0)
+        log.warning(
+            "%s logs in with another password, or at another front, than the login that no counter has "
+            "judged",
+            account.key,
+        )
+        assert account.process is not None
+        if not account.process.wait(GRACE):
+            child.end([account.process], 0.0)
+        self._needs_login(account)
+        self._forget_entry(account)
+        try:
+            return self._log_in_fresh(account, request)
+        except AppError as error:
+            error.extra["replaced"] = True
+            raise
 
     def _bring_up(self, account: HostedAccount) -> None:
         """Start the account's gateway, and the counter if that is what it needs, and wait until it is logged
