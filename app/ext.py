@@ -24,6 +24,7 @@ from app.settings import Settings
 from app.web.doorway import LOCAL_ORIGIN, Doorway, is_ours
 from app.web.engine import Joined, encode
 from app.web.gateways import NEEDS_LOGIN
+from app.web.hang import HangWatch
 from app.web.hub import Hub, Limits
 from app.web.inbound import MAX_PACKET
 from app.web.sockets import Sockets
@@ -138,7 +139,12 @@ def serve(app: Flask, settings: Settings, sock: socket.socket) -> None:
             f"async_mode 为 {settings.async_mode} 时由 uWSGI 提供服务：uwsgi --ini uwsgi.ini",
             parameter="async_mode",
         )
-    servers[settings.async_mode](app, settings, sock)
+    watch = HangWatch()
+    watch.start()
+    try:
+        servers[settings.async_mode](app, settings, sock)
+    finally:
+        watch.stop()
 
 
 def _serve_eventlet(app: Flask, settings: Settings, sock: socket.socket) -> None:

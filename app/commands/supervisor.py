@@ -102,8 +102,8 @@ class CannotBind(AppError):
 
 class Pulse:
     """Asks the web whether it lives, in a thread of its own, and ends one that has been silent for too long:
-    it may hang, or have no thread left to answer with, and its process lives all the same. A connection that
-    is turned away is an answer too.
+    it may have no thread left to answer with, or take no connection any more, which app/web/hang.py does not
+    see. A connection that is turned away is an answer too.
     """
 
     def __init__(
