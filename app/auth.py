@@ -45,8 +45,7 @@ LONGEST_CODE = 128
 log = logging.getLogger(__name__)
 
 
-# ── the signing key
-# ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the signing key ──
 
 
 def signing_key(path: Path) -> bytes:
@@ -84,8 +83,7 @@ def _make_key(path: Path) -> None:
         temporary.unlink()
 
 
-# ── tokens
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── tokens ──
 
 
 class Identity(NamedTuple):
@@ -171,8 +169,7 @@ def auth_required(view: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-# ── the authorization code
-# ───────────────────────────────────────────────────────────────────────────────────────────
+# ── the authorization code ──
 
 
 class AuthorizationCode:

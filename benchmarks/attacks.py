@@ -48,8 +48,7 @@ ORDER_PAUSE = 0.3
 MB = 1024 * 1024
 
 
-# ── the attacker's side, in a process of its own
-# ─────────────────────────────────────────────────────────────────────
+# ── the attacker's side, in a process of its own ──
 
 
 class Target(NamedTuple):
@@ -310,8 +309,7 @@ ATTACKS = [
 ]
 
 
-# ── the other client
-# ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the other client ──
 
 
 class Trader(Protocol):
@@ -433,8 +431,7 @@ class Others:
         return page
 
 
-# ── a run
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── a run ──
 
 
 class Figures(NamedTuple):

@@ -111,8 +111,7 @@ def refusal_of(error_id: int, text: str) -> Refusal:
     return Refusal(f"CTP_{error_id}", text.strip() or counter_text(error_id))
 
 
-# ── orders
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── orders ──
 
 
 CONDITIONS_OF = {
@@ -336,8 +335,7 @@ def wire_time(day: str, time: str) -> str:
     return f"{day[:4]}-{day[4:6]}-{day[6:8]} {time}.000" if time and len(day) == 8 else ""
 
 
-# ── contracts
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── contracts ──
 
 
 def contract_of(row: InstrumentField, gateway_name: str) -> ContractData:
@@ -381,8 +379,7 @@ def _date(text: str) -> date | None:
         return None  # some contracts have none
 
 
-# ── quotes
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── quotes ──
 
 ABSENT = 1e300  # CTP writes the largest double where there is no price
 AHEAD = timedelta(hours=1)  # more than a quote is ahead of the counter's clock as we know it

@@ -110,8 +110,7 @@ def restore_command(
     restore(settings, source, replace, click.echo)
 
 
-# ── backup
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── backup ──
 
 
 def back_up(settings: Settings, target: Path, say: Say) -> Path:
@@ -262,8 +261,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-# ── restore
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── restore ──
 
 
 def restore(settings: Settings, source: Path, replace: bool, say: Say) -> None:

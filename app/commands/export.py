@@ -200,8 +200,7 @@ def read_manifest(source: Path) -> list[Moved]:
         raise CannotMove(f"{source} 里没有完整的 {MANIFEST}：不是导出的目录，或导出中断过") from None
 
 
-# ── stores
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── stores ──
 
 
 def _folder(scope: str) -> Path:
@@ -236,8 +235,7 @@ def _load(store: Store, table: Table, rows: Iterator[Row], on_rows: OnRows) -> i
     return count
 
 
-# ── files
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── files ──
 
 
 def _write_lines(folder: Path, table: Table, rows: Iterable[Row], _bars: str, on_rows: OnRows) -> int:

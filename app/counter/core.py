@@ -194,8 +194,7 @@ class Core:
         self._out.clear()
         self._watch()
 
-    # ── the doors
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the doors ──
 
     def handle(self, link: Link, request: f.AnyRequestFrame) -> Out:
         """A request of a connection."""
@@ -281,8 +280,7 @@ class Core:
             if user in ("", session.user) and front in ("", session.front) and (session.native or not native)
         ]
 
-    # ── seams for the tests' faults (app/counter/faults.py); in production they say no
-    # ───────────────────────────────
+    # ── seams for the tests' faults (app/counter/faults.py); in production they say no ──
 
     def _forced_refusal(self, kind: str) -> Refusal | None:
         """Refuse this request (login, authenticate, password, confirm, order, cancel, query) whatever it
@@ -298,8 +296,7 @@ class Core:
         """Leave this order, or this cancel, on its way to the exchange."""
         return False
 
-    # ── memory and disk
-    # ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── memory and disk ──
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -404,8 +401,7 @@ class Core:
             if session.account is account:
                 self._out += [(link, callback) for callback in callbacks]
 
-    # ── login
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── login ──
 
     def _log_in(self, link: Link, request: f.ReqUserLogin) -> None:
         self._sessions.pop(link, None)
@@ -577,8 +573,7 @@ class Core:
         )
         self._out.append((link, answer))
 
-    # ── orders: the counter
-    # ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── orders: the counter ──
 
     def _insert(self, link: Link, session: Session | None, request: f.ReqOrderInsert) -> None:
         row = self._order_row(session, request)
@@ -733,8 +728,7 @@ class Core:
     def _refusal(error_id: int) -> Refusal:
         return Refusal(error_id, ERRORS[error_id])
 
-    # ── orders: to the exchange and back
-    # ─────────────────────────────────────────────────────────────────────────────
+    # ── orders: to the exchange and back ──
 
     def _send_to_exchange(self, order: Order) -> None:
         row = order.row
@@ -840,8 +834,7 @@ class Core:
         self._save(order)
         self._tell(order.account, f.RtnOrder(order=order.row))
 
-    # ── cancels
-    # ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── cancels ──
 
     def _cancel(self, link: Link, session: Session | None, request: f.ReqOrderAction) -> None:
         order = self._find(session, request)
@@ -928,8 +921,7 @@ class Core:
             CancelTime=f"{self._market.now():%H:%M:%S}",
         )
 
-    # ── queries and subscriptions
-    # ────────────────────────────────────────────────────────────────────────────────────
+    # ── queries and subscriptions ──
 
     def _query(self, link: Link, session: Session | None, request: f.ReqQry) -> None:
         refusal = self._forced_refusal("query")
@@ -1168,8 +1160,7 @@ class Core:
             self._watched = wanted
             self._market.watch(wanted)
 
-    # ── the trading day
-    # ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the trading day ──
 
     def _catch_up(self) -> None:
         """At start: the day may have turned, or another market been chosen, while nobody was there."""
@@ -1278,8 +1269,7 @@ class Core:
             return lot
         return lot._replace(open_date=f"{datetime.strptime(day, '%Y%m%d') - timedelta(days=1):%Y%m%d}")
 
-    # ── contracts and prices
-    # ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── contracts and prices ──
 
     def _contract(self, symbol: str) -> f.InstrumentField:
         return self._exchange.contracts.get(symbol) or self._known_contracts[symbol]

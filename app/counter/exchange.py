@@ -45,8 +45,7 @@ class Exchange:
         }
         return self._of_the_day_before
 
-    # ── quotes
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── quotes ──
 
     def newest(self, symbol: str) -> DepthField | None:
         """The newest snapshot there is, asked of the market."""
@@ -104,8 +103,7 @@ class Exchange:
         )
         return Quote(bid, depth.BidVolume1, ask, depth.AskVolume1, last, traded)
 
-    # ── orders
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── orders ──
 
     def refusal(self, order: OrderField) -> str:
         """Why the exchange does not take this order, in its words; empty when it does."""

@@ -482,8 +482,7 @@ class FaultListener:
             answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
         connection.send(msgspec.msgpack.encode(answer))
 
-    # ── each in the core's thread
-    # ────────────────────────────────────────────────────────────────────────────────────
+    # ── each in the core's thread ──
 
     def do_drop(self, user: str = "", front: str = "") -> int:
         links = self._core.links(user, front)

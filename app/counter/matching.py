@@ -133,8 +133,7 @@ class OrderBook:
             deals += self._fill_traded_through("sell", quote.last, quote.traded)
         return deals
 
-    # ── an order that comes in
-    # ───────────────────────────────────────────────────────────────────────────────────────
+    # ── an order that comes in ──
 
     def _take(self, number: int, side: Side, limit: int | None, volume: int) -> list[Deal]:
         deals = []
@@ -171,8 +170,7 @@ class OrderBook:
         if level is not None:
             yield level, level.volume
 
-    # ── orders that rest
-    # ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── orders that rest ──
 
     def _queue(self, side: Side) -> list[Resting]:
         """The resting orders of a side, best price first, then the earliest. Those of an auction do not trade

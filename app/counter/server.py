@@ -130,8 +130,7 @@ class CounterServer:
             return False
         return True
 
-    # ── in the reader threads
-    # ────────────────────────────────────────────────────────────────────────────────────────
+    # ── in the reader threads ──
 
     def _on_frame(self, connection: Connection, data: bytes) -> None:
         try:
@@ -145,8 +144,7 @@ class CounterServer:
     def _on_close(self, connection: Connection) -> None:
         self._queue.put(lambda: self._core.disconnected(connection))
 
-    # ── in the core's thread
-    # ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── in the core's thread ──
 
     def _handle(self, connection: Connection, request: frames.AnyRequestFrame) -> None:
         if connection.closed:

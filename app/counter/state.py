@@ -152,8 +152,7 @@ class State:
                 self._db.execute("ROLLBACK")
             raise
 
-    # ── single values
-    # ────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── single values ──
 
     def put(self, key: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, msgspec.json.encode(value)))
@@ -162,8 +161,7 @@ class State:
         found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return default if found is None else msgspec.json.decode(found[0])
 
-    # ── accounts, and their lots at the start of the day
-    # ─────────────────────────────────────────────────────────────
+    # ── accounts, and their lots at the start of the day ──
 
     def add_account(self, broker: str, user: str, password: str, pre_balance: str) -> StoredAccount:
         cursor = self._db.execute(
@@ -196,8 +194,7 @@ class State:
         self._db.execute("DELETE FROM lots WHERE account = ?", (account,))
         self._db.executemany("INSERT INTO lots VALUES (?,?,?,?,?,?,?,?)", [(account, *lot) for lot in lots])
 
-    # ── contracts that were ever traded: held lots need their terms even where the market lists them no more
-    # ──────────
+    # ── contracts that were ever traded: held lots need them, though the market lists them no more ──
 
     def save_contract(self, contract: InstrumentField) -> None:
         self._db.execute(
@@ -210,8 +207,7 @@ class State:
             for symbol, row in self._db.execute("SELECT symbol, row FROM contracts")
         }
 
-    # ── settlement statements
-    # ────────────────────────────────────────────────────────────────────────────────────────
+    # ── settlement statements ──
 
     def save_statement(self, account: int, trading_day: str, text: str) -> None:
         """A day that a replay visits again has the newer one."""
@@ -223,8 +219,7 @@ class State:
         query = f"SELECT trading_day, text FROM statements WHERE account = ? {of_day}"
         return self._db.execute(query, (account, trading_day)).fetchone() or ("", "")
 
-    # ── orders and trades
-    # ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── orders and trades ──
 
     def save_order(self, day: int, order: StoredOrder) -> None:
         values = (

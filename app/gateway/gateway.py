@@ -315,8 +315,7 @@ class Service(Listener):
         self._came_by_door: dict[Connection, str] = {}  # the name of the strategy that each has proved to be
         self._door = RpcServer(door_address, self._handle_strategy, self._on_close)
 
-    # ── life
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── life ──
 
     def start(self) -> None:
         """Listen, register, and begin to log in."""
@@ -361,8 +360,7 @@ class Service(Listener):
         entry = self._registry.find("counter")
         return entry.address if entry is not None else self._login.counter_address
 
-    # ── calls
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── calls ──
 
     def _handle(self, connection: Connection, request: AnyRequest, reply: Responder) -> None:
         match request:
@@ -470,8 +468,7 @@ class Service(Listener):
         """For those who look: what was known last will do, since it is marked."""
         return answer() if self._account.is_past and not self._publisher.muted else self._once_loaded(answer)
 
-    # ── what was known last
-    # ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── what was known last ──
 
     def _keep_lists(self) -> str:
         """For the process that comes after this one; returns the moment that they are of."""
@@ -544,8 +541,7 @@ class Service(Listener):
 
         return self._once_shown(describe)
 
-    # ── strategies
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── strategies ──
 
     def _join_strategy(self, connection: Connection, request: JoinStrategy) -> StrategyState | Future[Any]:
         return self._once_loaded(lambda: self._strategies.join(connection, request))
@@ -559,8 +555,7 @@ class Service(Listener):
         self._publisher.push("strategy_log", rows.to_json(own))
         return Done()
 
-    # ── bars and events
-    # ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── bars and events ──
 
     def _read_bars(self, request: ReadBars) -> Json | Future[Json]:  # noqa: C901
         if request.interval not in INTERVALS:
@@ -629,8 +624,7 @@ class Service(Listener):
         events = self._store.events(request.since, request.limit)
         return Json(rows.to_json({"seq": newest, "events": [event._asdict() for event in events]}))
 
-    # ── config
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── config ──
 
     def _current_config(self) -> dict[str, Any]:
         return {key: self._config[key] for key in account_config.DEFAULTS}
@@ -649,8 +643,7 @@ class Service(Listener):
         log.info("设置已修改：%s", "、".join(f"{key}={value}" for key, value in values.items()))
         return Done()
 
-    # ── login
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── login ──
 
     def _await_login(self, request: AwaitLogin) -> Done | Future[Any]:
         if self._refused is not None:
@@ -826,8 +819,7 @@ class Service(Listener):
     def _end_refused_soon(self) -> None:
         self.loop.call_later(0.1, self._on_end, EXIT_LOGIN_REFUSED)
 
-    # ── what nobody waits for
-    # ────────────────────────────────────────────────────────────────────────────────────────
+    # ── what nobody waits for ──
 
     def on_cancel_refused(self, order_id: str, code: str, message: str) -> None:
         self._desk.on_cancel_refused(order_id, code, message)

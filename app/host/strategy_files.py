@@ -89,8 +89,7 @@ class StrategyFiles:
             Path, tuple[tuple[int, int, int], CodeFile]
         ] = {}  # what the file was, what was found
 
-    # ── what there is
-    # ────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what there is ──
 
     def listed(self, account: str) -> list[CodeFile]:
         """All files that the account sees and that end in .py, by name; the broken ones too."""
@@ -134,8 +133,7 @@ class StrategyFiles:
         with self._lock:
             return self._read(self._path(account, name, self.find(account, name)))
 
-    # ── what is done with it
-    # ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── what is done with it ──
 
     def save(self, account: str, text: str) -> tuple[str, Version]:
         """Keep the text as its strategy's newest version, and as the account's own file.
@@ -197,8 +195,7 @@ class StrategyFiles:
             if common:
                 self._store.put_setting(_index(account), name, common)
 
-    # ── inside
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── inside ──
 
     def _own(self, account: str, name: str = "") -> Path:
         assert account

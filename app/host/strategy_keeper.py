@@ -158,8 +158,7 @@ class StrategyKeeper:
         self._sampled = 0.0
         self._news = StrategyNews(registry)
 
-    # ── its life
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── its life ──
 
     def start(self) -> None:
         """Remember what was, and adopt what an earlier host left running."""
@@ -231,8 +230,7 @@ class StrategyKeeper:
             strategy.account == account and strategy.runs for strategy in list(self._strategies.values())
         )
 
-    # ── calls
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── calls ──
 
     def rows(self, request: ListStrategies) -> Json:
         """See ListStrategies."""
@@ -323,8 +321,7 @@ class StrategyKeeper:
             orjson.dumps(strategy_log.page(self._folder(account, name), request.before, request.limit))
         )
 
-    # ── starting
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── starting ──
 
     def _run_the_file(self, strategy: Strategy) -> None:
         """Start it by hand: with the file as it stands now, and as if it had never failed."""
@@ -437,8 +434,7 @@ class StrategyKeeper:
             record.state = STOPPED  # whether it runs again is for its account's next login to say
             self._take_report(strategy)
 
-    # ── watching
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── watching ──
 
     def _look_at(self, strategy: Strategy) -> None:
         if strategy.process is not None:
@@ -548,8 +544,7 @@ class StrategyKeeper:
         strategy.process, strategy.family = None, []
         self._registry.remove(strategy.entry_name)
 
-    # ── ending
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── ending ──
 
     def _end(self, strategies: Iterable[Strategy]) -> None:
         """End them together, within 2 s whatever they do; those that failed keep what is known of it."""
@@ -572,8 +567,7 @@ class StrategyKeeper:
             for strategy in held:
                 strategy.lock.release()
 
-    # ── what is known, kept and told
-    # ─────────────────────────────────────────────────────────────────────────────────
+    # ── what is known, kept and told ──
 
     def _strategy(self, account: str, name: str) -> Strategy:
         return self._strategies.setdefault((account, name), Strategy(account, name, Record()))

@@ -211,8 +211,7 @@ class Ledger:
             str, Decimal
         ] = {}  # the difference in what is frozen, when it was looked at last
 
-    # ── contracts
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── contracts ──
 
     def set_contracts(self, rows: Iterable[InstrumentField]) -> list[ContractData]:
         """The counter's whole list; returns those that are new or have changed. Options and combinations are
@@ -278,8 +277,7 @@ class Ledger:
             self._corrections.pop(name, None)
         self._frozen_seen = {}
 
-    # ── orders and trades
-    # ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── orders and trades ──
 
     def begin_day(self, trading_day: str) -> set[str]:
         """Forget what belongs to another day. The book stays as it was until `rebuild` has the new day's
@@ -608,8 +606,7 @@ class Ledger:
         last = self._prices.get(row.InstrumentID, (0.0, 0.0))[0] or instrument.PreSettlementPrice
         return instrument.UpperLimitPrice or last if fields.SIDE_OF[row.Direction] == "buy" else last
 
-    # ── book and money
-    # ───────────────────────────────────────────────────────────────────────────────────────────────
+    # ── book and money ──
 
     def set_price(self, symbol: str, last_price: float, pre_settlement: float = 0.0) -> None:
         """A quote for the book."""

@@ -223,8 +223,7 @@ class _Problems:
             raise BadBarFile("\n".join([*self._named, *rest]))
 
 
-# ── tables: the header, then every row with its number
-# ───────────────────────────────────────────────────────────────
+# ── tables: the header, then every row with its number ──
 
 
 def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
@@ -314,8 +313,7 @@ def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
     return columns
 
 
-# ── rows
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── rows ──
 
 
 def _symbol_of(row: Mapping[str, Any], given: str, exchange: str) -> str:
@@ -391,8 +389,7 @@ def _time(value: Any) -> tuple[int, bool]:
     return timestamp, is_date
 
 
-# ── labels
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── labels ──
 
 
 def _is_end(name: str, rows: Sequence[_Labelled], label: str) -> bool:

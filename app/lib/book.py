@@ -184,8 +184,7 @@ class Book:
         self._money: Money | None = None
         self._frozen: _Frozen | None = None
 
-    # ── what happens
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what happens ──
 
     def apply_fill(self, fill: Fill) -> bool:
         """Count a fill. False: it was known, or is of another trading day, and nothing changed.
@@ -266,8 +265,7 @@ class Book:
             if (symbol, "long") in self._legs or (symbol, "short") in self._legs:
                 self._money = None
 
-    # ── what there is
-    # ────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what there is ──
 
     def working_orders(self) -> list[WorkingOrder]:
         """Those that something is frozen for, each with what it may still fill."""
@@ -374,8 +372,7 @@ class Book:
         settled._last = {lot.symbol: lot.base_price for lot in lots}
         return settled
 
-    # ── how
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── how ──
 
     def _counts(self) -> list[Count]:
         """By symbol, long before short."""

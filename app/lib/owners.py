@@ -67,8 +67,7 @@ class Owners:
         self._waiting: list[_Waiting] = []  # closes for which no lot is there (yet)
         self._fills: set[tuple[str, str, str, str]] = set()
 
-    # ── what there is
-    # ────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what there is ──
 
     def lots(self, owner: str | None = None) -> list[OwnedLot]:
         """Oldest first; of one owner, or of all."""
@@ -83,8 +82,7 @@ class Owners:
         terms = self._terms(lot.symbol)
         return ZERO if terms is None or price <= 0 else _profit(terms, lot, price, lot.volume)
 
-    # ── what happens
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what happens ──
 
     def apply(self, fill: Fill, owner: str) -> bool:
         """Count a fill of the day; False when it was known, is of another day, or of a contract that is
@@ -152,8 +150,7 @@ class Owners:
                     excess += part
         return lost
 
-    # ── how
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── how ──
 
     def _bucket(self, lot: Lot | OwnedLot) -> tuple[str, str, bool]:
         """What a close must not mix: today's and history apart where the exchange does so."""

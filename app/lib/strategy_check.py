@@ -138,8 +138,7 @@ def _finding(rule: _Rule, line: int, message: str) -> Finding:
     return {"code": rule.code, "error": rule.error, "message": message, "line": line, "error_info": rule.info}
 
 
-# ── signatures
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── signatures ──
 
 
 def _signatures(strategy: ast.ClassDef) -> Iterator[Finding]:
@@ -162,8 +161,7 @@ def _takes(arguments: ast.arguments, count: int) -> bool:
     return positional >= count or arguments.vararg is not None
 
 
-# ── what blocks
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what blocks ──
 
 
 def _blocking(tree: ast.Module, strategy: ast.ClassDef) -> Iterator[Finding]:

@@ -178,8 +178,7 @@ class MongoTables:
         assert found is not None  # as it is after the update
         return str(found["born"])
 
-    # ── rows
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── rows ──
 
     def load(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert, or replace by key."""
@@ -243,8 +242,7 @@ class MongoTables:
                 after = _escaped(one[SCOPE]) + "0"  # behind all that begins with its name and "/"
         return sorted(found)
 
-    # ── bars
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── bars ──
 
     def read_bars(
         self,
@@ -276,8 +274,7 @@ class MongoTables:
     def _series(self, local_symbol: str, interval: str) -> str:
         return f"{BARS}.{self._scope}.{local_symbol}.{interval}"
 
-    # ── documents
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── documents ──
 
     def _of(self, name: str) -> Collection[dict[str, Any]]:
         return self._there()[name]

@@ -99,8 +99,7 @@ class SpooledStore(SqliteStore):
             self._shipper = threading.Thread(target=self._run, name="shipper", daemon=True)
             self._shipper.start()
 
-    # ── its state
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── its state ──
 
     def state(self) -> StoreState:
         state, reason, since = self._read("SELECT state, reason, since FROM spool_state")[0]
@@ -162,8 +161,7 @@ class SpooledStore(SqliteStore):
         for listener in self._listeners:
             listener(self.state())
 
-    # ── bars
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── bars ──
 
     def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:
         """Raises StoreFailed too when a million bars wait for the server already: orders and trades are never
@@ -229,8 +227,7 @@ class SpooledStore(SqliteStore):
                     zip(table.columns, (local_symbol, interval, *bar[:8], int(bar.complete)), strict=True)
                 )
 
-    # ── the file
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the file ──
 
     def _prepare(self) -> None:
         """Notes and triggers. Rows from before there were any are noted too: a file that served without
@@ -336,8 +333,7 @@ class SpooledStore(SqliteStore):
             )
         return len(old) < WRITE
 
-    # ── the shipper
-    # ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the shipper ──
 
     def _run(self) -> None:
         if self._told == "refused":  # at the first meeting, just now

@@ -93,8 +93,7 @@ class SqliteStore:
                 f"数据库 {self._path} 打不开（{error}）：{hint}", parameter="data_dir"
             ) from error
 
-    # ── connections
-    # ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── connections ──
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -152,8 +151,7 @@ class SqliteStore:
                 connection.close()
             self._open.clear()
 
-    # ── bars
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── bars ──
 
     def save_bars(self, local_symbol: str, interval: str, bars: Iterable[Bar]) -> int:
         rows = [(local_symbol, interval, *bar) for bar in bars]
@@ -190,8 +188,7 @@ class SqliteStore:
         bars = self.read_bars(local_symbol, interval, limit=1)
         return bars[0] if bars else None
 
-    # ── journal of intents
-    # ───────────────────────────────────────────────────────────────────────────────────────────
+    # ── journal of intents ──
 
     def write_intent(self, intent: Intent) -> None:
         values = intent._asdict() | {
@@ -247,8 +244,7 @@ class SqliteStore:
     def max_order_ref(self) -> int:
         return self._read("SELECT COALESCE(MAX(order_ref), 0) FROM intents")[0][0]
 
-    # ── journal of orders and trades
-    # ─────────────────────────────────────────────────────────────────────────────────
+    # ── journal of orders and trades ──
 
     def save_order(self, trading_day: str, order_id: str, row: dict[str, Any]) -> int:
         data = orjson.dumps(row)
@@ -323,8 +319,7 @@ class SqliteStore:
             if count < DELETED_AT_ONCE:
                 return removed
 
-    # ── settings
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── settings ──
 
     def put_setting(self, scope: str, key: str, value: Any) -> None:
         self.put_settings(scope, {key: value})
@@ -346,8 +341,7 @@ class SqliteStore:
         with self._writing() as db:
             db.execute("DELETE FROM settings WHERE scope = ? AND key = ?", (scope, key))
 
-    # ── its state
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── its state ──
 
     def state(self) -> StoreState:
         self._read("SELECT 1 FROM settings LIMIT 1")
@@ -359,8 +353,7 @@ class SqliteStore:
     def flush(self, seconds: float) -> bool:
         return True
 
-    # ── as tables
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── as tables ──
 
     def tables(self) -> dict[str, Table]:
         """All that is kept, by name."""

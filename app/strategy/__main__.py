@@ -95,8 +95,7 @@ class Runner:
         finally:  # it ends, even where the disk is full or memory has run out
             self._on_end(EXIT_FAILED)
 
-    # ── what the relay tells
-    # ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── what the relay tells ──
 
     def post(self, function: Callable[..., Any], *args: Any) -> None:
         self.loop.post(self._run, function, *args)
@@ -132,8 +131,7 @@ class Runner:
     def on_lost(self) -> None:
         log.warning("与账户网关的连接已断开，正在重连；策略继续运行，其间不能报单")
 
-    # ── how
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── how ──
 
     def _begin(self, state: entities.State) -> None:
         """From the file to a running strategy."""

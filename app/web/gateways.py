@@ -296,8 +296,7 @@ class Gateways:
             link.stop()
         return reply
 
-    # ── for the links
-    # ────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── for the links ──
 
     def given_up(self, account: str) -> bool:
         """Whether the host says that nobody will bring this account's gateway back. An absent host says
@@ -318,8 +317,7 @@ class Gateways:
             del self._links[link.account]
         self.on_lost(link.account, reason)
 
-    # ── inside
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── inside ──
 
     def _scan_forever(self) -> None:
         told = time.monotonic()

@@ -357,8 +357,7 @@ class Hub:
         threading.Thread(target=self._flush_forever, name="push-flusher", daemon=True).start()
         threading.Thread(target=self._refresh_forever, name="push-refresher", daemon=True).start()
 
-    # ── pages
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── pages ──
 
     def connect(self, sid: str, line: Line) -> None:
         """A page is there; it is anonymous and hears nothing."""
@@ -459,8 +458,7 @@ class Hub:
             if page is not None:
                 self._offer([page], self._event(name, orjson.dumps(data)))
 
-    # ── what comes from the gateways
-    # ─────────────────────────────────────────────────────────────────────────────────
+    # ── what comes from the gateways ──
 
     def push(self, account: str, push: Push) -> None:
         """One event of one account, to its pages alone."""
@@ -544,8 +542,7 @@ class Hub:
                 room.gateway = self._gateway_state("frozen" if reason else "connected", reason)
                 self._offer(list(room.pages.values()), self._status(room))
 
-    # ── the way out
-    # ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the way out ──
 
     def send_run(self) -> bool:
         """Send what has been gathered for one group. True when there is another."""

@@ -75,8 +75,7 @@ class Sockets:
         self._looks_soon = LOOKS_SOON
         self._hurry.set()
 
-    # ── handlers, inside a request context
-    # ───────────────────────────────────────────────────────────────────────────
+    # ── handlers, inside a request context ──
 
     def _opened(self, engine_id: str, environ: dict[str, Any]) -> None:
         with self._starting:
@@ -133,8 +132,7 @@ class Sockets:
             {"error": "INTERNAL", "msg": f"服务内部错误，编号 {error_id}", "error_id": error_id},
         )
 
-    # ── who may listen
-    # ───────────────────────────────────────────────────────────────────────────────────────────────
+    # ── who may listen ──
 
     def _admit(self, sid: str, shown: Any) -> None:
         token = shown.removeprefix("JWT ").removeprefix("Bearer ").strip() if isinstance(shown, str) else ""

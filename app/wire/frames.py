@@ -19,8 +19,7 @@ class Frame(msgspec.Struct, tag=True, tag_field="kind", kw_only=True):
     """Base of all frames."""
 
 
-# ── rows, as CTP's query answers and callbacks have them
-# ─────────────────────────────────────────────────────────────
+# ── rows, as CTP's query answers and callbacks have them ──
 
 
 class InstrumentField(Frame, kw_only=True):
@@ -309,8 +308,7 @@ class InstrumentStatusField(Frame, kw_only=True):
     EnterReason: str = "1"  # automatic
 
 
-# ── asked
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── asked ──
 
 
 class ReqUserLogin(Frame, kw_only=True):
@@ -425,8 +423,7 @@ Row = (
 )
 
 
-# ── called back
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── called back ──
 
 
 class RspUserLogin(Frame, kw_only=True):

@@ -17,8 +17,7 @@ class Message(msgspec.Struct, tag=True, tag_field="kind"):
     """Base of every request and reply; the class name is the tag on the wire."""
 
 
-# ── asked of the host
-# ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── asked of the host ──
 
 
 class Credentials(msgspec.Struct):
@@ -67,8 +66,7 @@ class ShutDown(Message):
     """End this process and everything below it. Reply: Done, then the process ends."""
 
 
-# ── asked of the host: strategies
-# ────────────────────────────────────────────────────────────────────────────────────
+# ── asked of the host: strategies ──
 
 
 class ListStrategies(Message):
@@ -152,8 +150,7 @@ class ReadStrategyLog(Message):
     limit: int = 100
 
 
-# ── how a gateway begins and ends
-# ─────────────────────────────────────────────────────────────────────────────────────
+# ── how a gateway begins and ends ──
 
 EXIT_LOGIN_REFUSED = 3
 """A gateway's exit code: the counter refused the login. It is never started again with the same password."""
@@ -175,8 +172,7 @@ class Login(Credentials, kw_only=True, forbid_unknown_fields=True):
         return cls(**shared, **more)
 
 
-# ── asked of a gateway
-# ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── asked of a gateway ──
 
 
 class AwaitLogin(Message):
@@ -368,8 +364,7 @@ class StrategyChanged(Message):
     deleted: bool = False
 
 
-# ── asked of a gateway by and for strategies
-# ─────────────────────────────────────────────────────────────────────────
+# ── asked of a gateway by and for strategies ──
 
 
 class JoinStrategy(Message):
@@ -438,8 +433,7 @@ class SetStrategyLimits(Message):
     limits: dict[str, Any]
 
 
-# ── replies
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── replies ──
 
 
 class Done(Message):

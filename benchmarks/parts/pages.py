@@ -62,8 +62,7 @@ class Pages:
                 else:
                     self._read(key.data)
 
-    # ── commands
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── commands ──
 
     def do_open(
         self, port: int, path: str, count: int, say: list[str], until: str, tick_head: str
@@ -135,8 +134,7 @@ class Pages:
         self._pages.clear()
         return {}
 
-    # ── reading
-    # ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── reading ──
 
     def _read_ready(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):

@@ -151,8 +151,7 @@ class Desk:
         self._numbers = itertools.count(1)
         self._clicks = ThreadPoolExecutor(2, f"clicks-{userid}")
 
-    # ── while it breaks
-    # ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── while it breaks ──
 
     def trade(self, stop: threading.Event) -> None:
         while not stop.wait(self._random.uniform(0.02, 0.12)):
@@ -256,8 +255,7 @@ class Desk:
             self.strange.append(str(answer))
         return answer
 
-    # ── afterwards
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── afterwards ──
 
     def is_ready(self) -> bool:
         try:
@@ -491,8 +489,7 @@ class Drill:
         for prices in self.prices.values():
             prices.move(self.server, depth)
 
-    # ── the audit
-    # ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the audit ──
 
     def audit(self) -> list[str]:
         with closing(self.server.faults()) as faults:

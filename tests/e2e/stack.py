@@ -198,8 +198,7 @@ class Stack:
             text = text.replace(old, new)
         path.write_text(text, "utf-8")
 
-    # ── its life
-    # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── its life ──
 
     def start(self) -> Stack:
         done = subprocess.run(

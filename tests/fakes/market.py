@@ -106,8 +106,7 @@ class FakeMarket:
         self.count = max(state.get("count", 0), progress)
         self.day = state.get("day", self.day)
 
-    # ── the test's hands
-    # ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the test's hands ──
 
     def depth(
         self,

@@ -598,8 +598,7 @@ def test_a_body_without_a_length_is_refused_rather_than_cut_off(trader: Auth, ga
     assert gateways.heard == []
 
 
-# ── tokens
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── tokens ──
 
 
 def bad_headers(app: Flask, good: str) -> dict[str, str]:

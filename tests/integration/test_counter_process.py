@@ -232,8 +232,7 @@ def test_a_second_counter_on_the_same_data_does_not_start(counter):
     assert Session(counter.address, "calm").login.ErrorID == 0
 
 
-# ── faults
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── faults ──
 
 
 def test_dropped_connections_end(counter):

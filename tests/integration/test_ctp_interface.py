@@ -92,8 +92,7 @@ def sent(desk: Desk, gateway: Gateway, **changes: Any) -> tuple[str, dict[str, A
     return order_id, desk.asked("reqOrderInsert")[-1]
 
 
-# ── login
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── login ──
 
 
 def test_a_login_goes_through_every_state_of_a_real_front(desk: Desk, launch: Callable[..., Gateway]) -> None:
@@ -491,8 +490,7 @@ def test_a_gateway_started_again_with_a_password_that_was_taken_does_not_give_it
     assert gateway.bee.trader.delay.code == f"CTP_{error_id}"
 
 
-# ── queries
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── queries ──
 
 
 def test_queries_that_the_library_or_the_counter_cannot_take_are_asked_again(
@@ -932,8 +930,7 @@ def test_what_is_asked_while_the_front_is_lost_is_told_so_at_once(desk: Desk, ga
             gateway.do(ask)
 
 
-# ── orders
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── orders ──
 
 
 @pytest.mark.parametrize(
@@ -1299,8 +1296,7 @@ def test_ines_yesterday_volume_is_counted_like_shfes(desk: Desk, launch: Callabl
     assert gateway.differences == []
 
 
-# ── losses
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── losses ──
 
 
 NEXT = "20250610"

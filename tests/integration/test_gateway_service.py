@@ -270,8 +270,7 @@ def stop(child: subprocess.Popen[bytes]) -> int:
     return child.wait(10.0)
 
 
-# ── the main job
-# ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the main job ──
 
 
 def test_a_trader_watches_buys_sells_and_finds_every_event(shared_world: World) -> None:
@@ -503,8 +502,7 @@ def test_a_close_needs_lots_and_a_fresh_price(shared_world: World) -> None:
     assert page.json(ReadLists())["order_list"] == []
 
 
-# ── subscriptions, config, the rest
-# ──────────────────────────────────────────────────────────────────────────────────
+# ── subscriptions, config, the rest ──
 
 
 def test_one_unknown_symbol_and_none_is_subscribed(shared_world: World) -> None:
@@ -619,8 +617,7 @@ def test_another_password_or_other_fronts_are_refused(shared_world: World) -> No
             page.ask(wrong)
 
 
-# ── ends and beginnings
-# ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── ends and beginnings ──
 
 
 def test_after_a_restart_everything_is_as_it_was_and_nothing_happens_twice(world: World) -> None:

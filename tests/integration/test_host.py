@@ -325,7 +325,7 @@ def test_a_login_that_no_counter_has_judged_shuts_no_other_out(world: World) -> 
 
 
 @pytest.mark.parametrize("userid", ["early", "racing"])
-def test_a_password_that_the_counter_has_taken_is_never_thrown_out_for_another_though_the_host_has_not_heard_of_it(
+def test_a_password_that_the_counter_took_is_never_thrown_out_though_the_host_has_not_heard_of_it(
     world: World, userid: str
 ) -> None:
     host = world.host()
@@ -485,8 +485,7 @@ def test_an_interface_that_nobody_knows_is_refused_before_anything_starts(world:
     assert not world.starts("real")
 
 
-# ── whose front checks the password
-# ──────────────────────────────────────────────────────────────────────────────────
+# ── whose front checks the password ──
 
 A, B, C = "tcp://a.example:1", "tcp://b.example:2", "tcp://c.example:3"
 
@@ -563,8 +562,7 @@ def test_two_accounts_that_would_share_a_folder_of_old_do_not_share_a_gateway(wo
     assert refused.value.code == "ACCOUNT_KEY_TAKEN"
 
 
-# ── sessions
-# ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── sessions ──
 
 
 def test_a_login_that_starts_an_account_anew_ends_its_older_tokens_and_a_second_page_ends_none(
@@ -623,8 +621,7 @@ def test_a_new_host_ends_the_sessions_of_accounts_that_nobody_runs_and_no_others
     starting.close()
 
 
-# ── how many, and for how long
-# ───────────────────────────────────────────────────────────────────────────────────────
+# ── how many, and for how long ──
 
 
 @pytest.mark.usefixtures("ctp")

@@ -282,8 +282,7 @@ def test_an_old_websocket_without_a_version_is_not_spoken(web: WebProcess) -> No
         assert old.recv(100).startswith((b"HTTP/1.1 400", b"HTTP/1.1 426", b"HTTP/1.0 400"))
 
 
-# ── connections, under eventlet
-# ──────────────────────────────────────────────────────────────────────────────────────
+# ── connections, under eventlet ──
 
 HASTY = (
     "import gc; gc.disable(); from app.web import eventlet_server as s; s.HEADER_SECONDS, "

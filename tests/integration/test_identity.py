@@ -196,8 +196,7 @@ def test_on_the_server_another_front_is_allowed_listed_and_forgotten(tmp_path: P
     assert "home" in command("list", CTPBEE_BACKEND_FRONTS=f"home={home}").output
 
 
-# ── folders of old, whose names have 40 bits
-# ─────────────────────────────────────────────────────────────────────────
+# ── folders of old, whose names have 40 bits ──
 
 
 def old_folder(settings: Settings, who: tuple[str, str, str], owner: tuple[str, str, str] | None) -> str:

@@ -43,8 +43,7 @@ def ms(moment: datetime) -> int:
     return int(moment.replace(tzinfo=SHANGHAI).timestamp() * 1000)
 
 
-# ── documents
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── documents ──
 
 
 @pytest.mark.parametrize(
@@ -106,8 +105,7 @@ def test_a_collection_that_is_no_contract_is_named() -> None:
         read_bar_documents("users", [])
 
 
-# ── the command
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the command ──
 
 
 class Reference:

@@ -77,8 +77,7 @@ UNKNOWN_TEXT = "报单已发出，柜台未确认，请勿重复下单"
 FRONTS = {"td_address": "tcp://180.168.146.187:10201", "md_address": "tcp://180.168.146.187:10211"}
 
 
-# ── /login
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── /login ──
 
 
 def test_a_login_answers_with_a_token_and_nothing_else(auth: Auth, gateways: FakeGateways) -> None:
@@ -259,8 +258,7 @@ def test_a_public_server_asks_for_a_code_of_its_own_first(
     auth.log_in(authorization="our-own-code")
 
 
-# ── /logout
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── /logout ──
 
 
 def test_logout_ends_every_token_and_says_how_many_orders_stay(client: Any, gateways: FakeGateways) -> None:
@@ -307,8 +305,7 @@ def test_tokens_and_the_code_survive_a_restart_of_the_web(make_app: Callable[...
     auth.log_in(authorization="new-code")
 
 
-# ── /auth_code
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── /auth_code ──
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -368,8 +365,7 @@ def test_a_wrong_password_changes_nothing_and_counts(
     assert auth.try_log_in(userid="demo", password="secret-pass").json["error"] == "RATE_LIMITED"
 
 
-# ── the market
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the market ──
 
 
 @pytest.mark.parametrize(
@@ -425,8 +421,7 @@ def test_a_contract_is_described_and_an_unknown_one_is_not_found(auth: Auth, gat
     assert gateways.asked(DescribeContract)[0] == DescribeContract("rb2501")
 
 
-# ── orders
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── orders ──
 
 
 def test_what_a_gateway_encoded_goes_out_as_the_bytes_it_came_as(auth: Auth, gateways: FakeGateways) -> None:
@@ -635,8 +630,7 @@ def test_nobody_cancels_another_accounts_order(client: Any, gateways: FakeGatewa
     assert gateways.sent == before
 
 
-# ── positions
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── positions ──
 
 
 @pytest.mark.parametrize(
@@ -742,8 +736,7 @@ def test_a_leg_that_was_refused_is_told_also_where_the_other_is_unknown(
     assert answer.json["refused"] == [{"order_id": "1_77_1", "error": "CTP_50", "msg": "平今仓位不足"}]
 
 
-# ── bars, config, events
-# ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── bars, config, events ──
 
 
 def test_bars_are_read(auth: Auth, gateways: FakeGateways) -> None:
@@ -798,8 +791,7 @@ def test_events_since_a_number(auth: Auth, gateways: FakeGateways) -> None:
     assert gateways.asked(ReadEvents) == [ReadEvents(5, 100)]
 
 
-# ── health
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── health ──
 
 
 def test_the_web_says_that_it_lives_to_anybody(client: Any) -> None:
@@ -1040,8 +1032,7 @@ def test_the_web_tells_of_mongodb_what_the_host_has_noted_and_connects_to_none_i
     assert app.test_client().get("/readyz").json["data"]["store"] == "up"
 
 
-# ── what every answer has
-# ────────────────────────────────────────────────────────────────────────────────────────────
+# ── what every answer has ──
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/.//login", "/login/", "/static/x", "/%00"])

@@ -64,8 +64,7 @@ def gateway(launch: Callable[[], Gateway]) -> Gateway:
     return gateway
 
 
-# ── login and loading
-# ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── login and loading ──
 
 
 def test_a_login_goes_through_its_states_and_ends_ready(gateway: Gateway) -> None:
@@ -161,8 +160,7 @@ def test_a_book_that_differs_from_the_counters_is_told_and_the_counters_taken(
     assert position.volume == 1
 
 
-# ── orders
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── orders ──
 
 
 def test_an_order_is_journalled_before_it_is_sent(front: FakeFront, gateway: Gateway, store: Store) -> None:
@@ -335,8 +333,7 @@ def test_a_send_from_another_thread_has_the_same_effect(front: FakeFront, gatewa
     eventually(lambda: gateway.ears.statuses(order_id) == [Status.SUBMITTING], "提交中")
 
 
-# ── cancels
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── cancels ──
 
 
 def test_a_cancel_goes_by_the_triple_and_the_sysid_as_the_exchange_gave_it(
@@ -434,8 +431,7 @@ def test_a_cancel_of_an_unknown_order_is_not_sent(gateway: Gateway) -> None:
         gateway.do(lambda: gateway.bee.trader.cancel_order(unknown))
 
 
-# ── quotes
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── quotes ──
 
 
 def subscribed(front: FakeFront) -> set[str]:
@@ -510,8 +506,7 @@ def test_ticks_conflate_per_contract_when_the_event_thread_lags(
     assert len(gateway.ears.of("tick")) <= 11
 
 
-# ── losses
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── losses ──
 
 
 def test_a_lost_front_refuses_orders_then_comes_back_and_tells_nothing_twice(
@@ -587,8 +582,7 @@ def test_an_order_that_arrives_late_is_found_by_the_second_look(
     assert Status.REJECTED not in gateway.ears.statuses(order_id)
 
 
-# ── the counter's core restarts from its flow
-# ────────────────────────────────────────────────────────────────────────
+# ── the counter's core restarts from its flow ──
 
 ANEW = {"FrontID": 2, "SessionID": 991, "OrderRef": "5"}
 
@@ -807,8 +801,7 @@ def test_no_new_connection_is_made_before_the_loss_of_the_old_one_was_heard(
     assert seen == [lost]
 
 
-# ── the days
-# ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the days ──
 
 
 def test_a_new_trading_day_starts_with_empty_lists_and_the_new_figures(
@@ -911,9 +904,8 @@ def test_an_order_that_nobody_answered_before_the_day_turned_ends_with_it_after_
         lambda: gateway.states.count(("td", "ready", "")) > 1 and front.asked("order") == asked + 1,
         "loaded again",
     )
-    assert not gateway.bee.trader._missing and len(gateway.notices) == len(ended(gateway, order_id)) == 1, (
-        "told once"
-    )
+    assert not gateway.bee.trader._missing
+    assert len(gateway.notices) == len(ended(gateway, order_id)) == 1, "told once"
     assert len(front.inserted()) == 1
 
 

@@ -118,8 +118,7 @@ def reopened(store: Store, new: Open) -> Store:
     return new()
 
 
-# ── bars
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── bars ──
 
 
 def test_bars_come_back_oldest_first_within_the_half_open_range(store: Store) -> None:
@@ -170,8 +169,7 @@ def test_a_range_read_is_what_a_filter_would_give(
     ]
 
 
-# ── intents
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── intents ──
 
 
 def test_an_intent_is_there_after_a_restart(store: Store, new: Open) -> None:
@@ -264,8 +262,7 @@ def test_the_highest_order_ref_counts_over_all_sessions(store: Store) -> None:
     assert store.max_order_ref() == 10
 
 
-# ── orders and trades
-# ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── orders and trades ──
 
 
 def test_an_order_keeps_its_place_and_shows_its_newest_state(store: Store) -> None:
@@ -340,8 +337,7 @@ def test_events_of_which_some_are_at_the_server_already_are_all_there_once(
     remote.close()
 
 
-# ── settings
-# ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── settings ──
 
 
 def test_settings_keep_their_types(store: Store, new: Open) -> None:
@@ -368,8 +364,7 @@ def test_one_bad_value_and_none_of_them_is_stored(store: Store) -> None:
     assert store.settings("config") == {}
 
 
-# ── opening
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── opening ──
 
 
 def test_an_unknown_scheme_is_an_error() -> None:

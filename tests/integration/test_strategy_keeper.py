@@ -260,8 +260,7 @@ def kill(entry: Entry) -> None:
     eventually(lambda: not entry.alive, f"{entry.name} is dead")
 
 
-# ── a strategy's life
-# ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── a strategy's life ──
 
 
 def test_a_strategy_is_saved_started_stopped_and_deleted(world: World) -> None:
@@ -456,8 +455,7 @@ def test_a_restart_of_a_broken_file_leaves_the_running_one_alone(world: World) -
     assert world.row()["state"] == "运行中"
 
 
-# ── failing
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── failing ──
 
 
 def test_an_exception_in_its_code_leaves_it_failed_with_line_and_traceback_and_not_restarted(
@@ -592,8 +590,7 @@ def test_what_it_has_started_ends_with_it_in_a_session_of_its_own_too(world: Wor
     assert child.pid not in census()
 
 
-# ── the host, logins and logouts
-# ─────────────────────────────────────────────────────────────────────────────────────
+# ── the host, logins and logouts ──
 
 
 def test_what_ran_at_the_logout_runs_again_at_the_next_login_and_nothing_else_does(world: World) -> None:
@@ -702,8 +699,7 @@ def test_an_ended_host_ends_strategies_which_run_again_at_the_login(cold: World)
     cold.is_("运行中")
 
 
-# ── its log
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── its log ──
 
 
 def test_the_log_is_read_back_by_page(world: World) -> None:

@@ -80,8 +80,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
-# ── what it hears
-# ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what it hears ──
 
 HEARS = """
 class Hears(CtpbeeApi):
@@ -301,8 +300,7 @@ def test_readmes_example_buys_one_lot_although_its_gateway_stalls_over_the_order
     assert strategy.error() == {}
 
 
-# ── what goes wrong in it
-# ────────────────────────────────────────────────────────────────────────────────────────────
+# ── what goes wrong in it ──
 
 CALLBACK = "class Fails(CtpbeeApi):\n    def on_init(self, init):\n        {what}\n\next = Fails('fails')\n"
 
@@ -440,8 +438,7 @@ def test_it_hears_the_bars_that_have_closed(market: Market) -> None:
     assert said.endswith(":00 1m True")
 
 
-# ── what happens around it
-# ───────────────────────────────────────────────────────────────────────────────────────────
+# ── what happens around it ──
 
 WAITS = """
 class Waits(CtpbeeApi):
@@ -507,8 +504,7 @@ def test_an_order_outlives_the_kill_of_its_strategy_and_stays_its_own(shared: Wo
     assert [row["strategy"] for row in again.json(ReadLists())["active_order_list"]] == ["等"]
 
 
-# ── what it has and may do
-# ───────────────────────────────────────────────────────────────────────────────────────────
+# ── what it has and may do ──
 
 LIMITED = """
 class Limited(CtpbeeApi):

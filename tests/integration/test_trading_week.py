@@ -179,8 +179,7 @@ class Week:
         self.hear(self.core.handle("md", f.ReqUserLogin(front="md", BrokerID="9999", UserID="me")))
         self.hear(self.core.handle("md", f.ReqSubMarketData(InstrumentIDs=[SYMBOL])))
 
-    # ── what the counter says
-    # ────────────────────────────────────────────────────────────────────────────────────────
+    # ── what the counter says ──
 
     def hear(self, out: list[tuple[Any, f.Frame]]) -> None:
         for link, frame in out:
@@ -207,8 +206,7 @@ class Week:
         ]
         return [row for answer in answers for row in answer.rows]
 
-    # ── the day
-    # ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the day ──
 
     def the_day_has_turned(self, day: str) -> None:
         settled = self.market.instruments()[SYMBOL].PreSettlementPrice
@@ -287,8 +285,7 @@ class Week:
                 assert yuan(position.float_pnl) == sum(lot.worth(price, lot.opened_at) for lot in held)
                 assert yuan(position.position_profit) == sum(lot.worth(price, lot.base) for lot in held)
 
-    # ── who trades
-    # ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── who trades ──
 
     def act(self) -> None:
         """One order or cancel, or nothing."""

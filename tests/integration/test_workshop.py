@@ -129,8 +129,7 @@ def nothing_is_left() -> Iterator[None]:
     eventually(lambda: not psutil.Process().children(recursive=True), "every child has ended")
 
 
-# ── reading and checking
-# ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── reading and checking ──
 
 
 def test_a_clean_strategy_gives_nothing_to_say(shop: Workshop) -> None:
@@ -217,8 +216,7 @@ def test_the_name_is_read_in_a_child_and_errors_keep_their_line(shop: Workshop) 
     assert (caught.value.code, caught.value.extra["line"]) == ("EXT_TWICE", 29)
 
 
-# ── running
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── running ──
 
 
 def test_it_is_off_for_the_public_and_by_its_setting(tmp_path: Path) -> None:

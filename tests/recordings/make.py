@@ -251,8 +251,7 @@ def chosen(found: list[Snap], start: datetime, chance: random.Random) -> list[Sn
     return kept
 
 
-# ── as recorders write them
-# ──────────────────────────────────────────────────────────────────────────────────────────
+# ── as recorders write them ──
 
 
 def ctp_rows(days: Iterable[Day], nothing: str, stamped: bool) -> Iterator[list[str]]:
@@ -381,8 +380,7 @@ def wt_row(snap: Snap, before: DepthField | None, settlement: float) -> list[str
     return [str(values[name]) for name in WT_COLUMNS]
 
 
-# ── bars
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── bars ──
 
 
 class MinuteBar(NamedTuple):

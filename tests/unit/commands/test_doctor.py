@@ -154,8 +154,7 @@ def test_the_table_is_even_with_chinese_and_latin_names() -> None:
     ]
 
 
-# ── the checks of a login
-# ────────────────────────────────────────────────────────────────────────────────────────────
+# ── the checks of a login ──
 
 
 def info(tmp_path: Path, **changes: Any) -> dict[str, Any]:

@@ -148,8 +148,7 @@ def counter(tmp_path):
     made.state.close()
 
 
-# ── logins
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── logins ──
 
 
 class Walked(dict):
@@ -304,8 +303,7 @@ def test_orders_without_login_or_from_a_market_connection_are_refused(counter):
         assert life(counter.order(link, "rb2510", BUY, OPEN, 3000, 1), link) == ["E6"]
 
 
-# ── refused by the counter
-# ───────────────────────────────────────────────────────────────────────────────────────────
+# ── refused by the counter ──
 
 
 @pytest.mark.parametrize(
@@ -388,8 +386,7 @@ def test_a_close_may_be_below_the_least_size_and_needs_no_money(counter):
     assert life(counter.order("td", "SR509", SELL, CLOSE, 2999, 1), "td") == ["a0", "33", "03", "T1@2999"]
 
 
-# ── the life of an order
-# ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── the life of an order ──
 
 
 def test_an_order_is_accepted_then_queued_then_filled(counter):
@@ -562,8 +559,7 @@ def test_on_shfe_todays_lots_close_by_close_today_only_and_frozen_volume_is_not_
     assert life(counter.order("td", "rb2510", SELL, CLOSE_TODAY, 2999, 1), "td") == ["a0", "03", "T1@2999"]
 
 
-# ── cancels
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── cancels ──
 
 
 @pytest.mark.parametrize("by_triple", [True, False])
@@ -605,8 +601,7 @@ def test_a_disconnect_cancels_nothing(counter):
     assert counter.held("again") == {("rb2510", BUY, True): 1}
 
 
-# ── queries and quotes
-# ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── queries and quotes ──
 
 
 def test_money_follows_fills_and_prices(counter):
@@ -670,8 +665,7 @@ def test_the_market_is_told_what_is_subscribed_held_or_working(counter):
     assert counter.market.watched == {"m2509"}
 
 
-# ── the trading day
-# ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the trading day ──
 
 
 def test_at_settlement_profit_goes_into_the_balance_lots_become_yesterdays_and_orders_end_without_a_push(
@@ -746,8 +740,7 @@ def test_another_market_that_is_back_in_time_settles_and_its_old_lots_stay_histo
     assert counter.rows("td", "order") == []
 
 
-# ── nothing is lost
-# ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── nothing is lost ──
 
 
 def everything(counter: Counter, links: list[str]) -> list[Any]:
@@ -818,8 +811,7 @@ def test_a_settlement_that_fails_is_done_at_the_next_moment(counter, monkeypatch
     assert counter.money("td").PreBalance == 100_394.0
 
 
-# ── whatever happens
-# ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── whatever happens ──
 
 orders = st.tuples(
     st.just("order"),

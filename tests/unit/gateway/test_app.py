@@ -65,8 +65,7 @@ def loop(clock: Clock) -> EventLoop:
     return EventLoop(clock)
 
 
-# ── the event loop
-# ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the event loop ──
 
 
 def test_what_is_posted_runs_in_order_and_what_it_posts_comes_last(loop: EventLoop) -> None:
@@ -174,8 +173,7 @@ def test_a_reader_is_held_back_while_the_loop_is_behind() -> None:
     reader.join(5)
 
 
-# ── the counter's clock
-# ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the counter's clock ──
 
 
 def test_the_counters_clock_runs_on_for_a_second_between_two_words(clock: Clock) -> None:
@@ -224,8 +222,7 @@ def test_quotes_are_judged_by_their_own_exchanges_clock(clock: Clock) -> None:
     assert counter.believed(early, "SHFE") == start - timedelta(seconds=30)
 
 
-# ── the app
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the app ──
 
 
 class Heard(CtpbeeApi):
@@ -418,8 +415,7 @@ def test_an_unreachable_front_is_reported_as_lost(loop: EventLoop, store: Store)
     bee.release()
 
 
-# ── interfaces by name
-# ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── interfaces by name ──
 
 
 def test_ctp_without_its_native_part_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,8 +66,7 @@ def archive(store: SqliteStore) -> BarArchive:
     return BarArchive(store, day_of, periods)
 
 
-# ── ranges
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── ranges ──
 
 
 def test_a_limit_alone_gives_the_newest_however_old_they_are(archive: BarArchive) -> None:
@@ -168,8 +167,7 @@ def test_a_product_that_trades_until_half_past_two_has_one_bar_for_its_day(archi
     ]
 
 
-# ── the cache
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the cache ──
 
 
 def told(payload: bytes | None) -> list[list[float]]:

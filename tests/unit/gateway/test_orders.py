@@ -292,8 +292,7 @@ def refusal(future: Future[Any]) -> AppError:
     return error
 
 
-# ── placing
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── placing ──
 
 
 def test_an_order_is_answered_when_the_exchange_has_taken_it(house: Desk) -> None:
@@ -537,8 +536,7 @@ def test_a_price_that_passes_is_on_the_tick_and_inside_the_limits(price: float, 
     assert 3100.0 <= price <= 3500.0
 
 
-# ── client_order_id
-# ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── client_order_id ──
 
 
 def test_the_same_client_order_id_twice_is_one_order_and_one_answer(house: Desk) -> None:
@@ -674,8 +672,7 @@ def test_an_answer_is_given_again_although_the_front_is_lost(house: Desk) -> Non
     assert house.desk.place(an_order(client_order_id="a-1")).result(0).state == "accepted"
 
 
-# ── cancelling
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── cancelling ──
 
 
 @pytest.mark.parametrize("order_id", ["1_2_1", "sim.1_2_1", " 1_2_1 "])
@@ -764,8 +761,7 @@ def test_cancel_all_cancels_what_still_works_and_counts_it(house: Desk) -> None:
     assert [request.order_id for request in house.cancels] == ["1_2_1", "1_2_2", "1_2_3"]
 
 
-# ── closing
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── closing ──
 
 
 def test_a_close_takes_todays_lots_first_at_the_bid_less_slippage(house: Desk) -> None:

@@ -153,8 +153,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     store.close()
 
 
-# ── what they hear
-# ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what they hear ──
 
 
 def test_who_joins_is_given_the_whole_account(world: World) -> None:
@@ -243,8 +242,7 @@ def test_only_who_has_joined_may_choose_its_ticks(world: World) -> None:
         world.strategies.watch_ticks(stranger, WatchTicks(None))
 
 
-# ── what they do
-# ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what they do ──
 
 
 def test_an_order_is_in_the_name_of_the_connection_it_came_by(world: World) -> None:

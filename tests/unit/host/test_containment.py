@@ -113,8 +113,7 @@ def test_what_a_strategy_left_in_place_of_a_file_is_not_followed_nor_waited_for(
         left_behind.opened(tmp_path / "error.json")
 
 
-# ── in a cage
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── in a cage ──
 
 
 def caged(tmp_path: Path, text: str, **settings: Any) -> Process:

@@ -217,8 +217,7 @@ def test_a_link_that_leads_to_itself_keeps_nobody_from_the_rest(files: StrategyF
     assert [file.name for file in files.listed(MINE)] == ["均线"]
 
 
-# ── whose they are
-# ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── whose they are ──
 
 
 def test_what_an_account_saves_no_other_sees_or_overwrites(files: StrategyFiles) -> None:
@@ -289,8 +288,7 @@ def test_versions_of_the_time_of_one_folder_stay_those_of_who_used_them(
         files.source(OTHER, "均线", 3)
 
 
-# ── how many
-# ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── how many ──
 
 
 def test_an_account_has_so_many_strategies_and_no_more(files: StrategyFiles) -> None:

@@ -37,8 +37,7 @@ def statuses(changes: list[Any]) -> list[Status]:
     return [change.status for change in changes if isinstance(change, OrderData)]
 
 
-# ── orders
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── orders ──
 
 
 def test_an_order_goes_from_submitted_to_filled_and_every_step_is_told_once(ledger: Ledger) -> None:
@@ -135,8 +134,7 @@ def test_what_was_told_stays_the_same_object_until_there_is_news(ledger: Ledger)
     assert ledger.orders[ID] is told
 
 
-# ── refusals
-# ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── refusals ──
 
 
 def test_a_refusal_that_comes_twice_is_told_once(ledger: Ledger) -> None:
@@ -178,8 +176,7 @@ def test_an_order_taken_for_lost_that_lives_after_all_freezes_its_money_again(le
     assert ledger.money().frozen_margin == frozen > 0
 
 
-# ── trades
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── trades ──
 
 
 def test_a_trade_before_its_orders_sysid_waits_for_it(ledger: Ledger) -> None:
@@ -253,8 +250,7 @@ def test_the_same_rows_in_any_order_and_more_than_once_give_the_same_account(
     assert got.active_orders() == []
 
 
-# ── the counter's core has restarted from its flow: the triples are others
-# ────────────────────────────────────────────
+# ── the counter's core has restarted from its flow: the triples are others ──
 
 LOCAL = {"TraderID": "9999cac", "OrderLocalID": f"{77:>12}"}
 ANEW = {"FrontID": 2, "SessionID": 991, "OrderRef": "5"}
@@ -395,8 +391,7 @@ def test_alike_is_what_asks_for_the_same_and_is_not_ours(
     assert ledger.alike(order(4)) == (["1_55_9"] if is_alike else [])
 
 
-# ── book and money
-# ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── book and money ──
 
 
 def test_money_is_frozen_at_submission_and_freed_by_fill_refusal_and_cancel(ledger: Ledger) -> None:
@@ -655,8 +650,7 @@ def test_what_the_counter_said_of_the_money_stays_shown_when_the_rates_come_that
     assert ledger.money().margin == Decimal(6000)
 
 
-# ── lots of a night
-# ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── lots of a night ──
 
 
 def night(
@@ -782,8 +776,7 @@ def test_a_position_in_a_contract_that_is_not_listed_does_not_break_the_book(led
     assert [position.symbol for position in ledger.book.positions()] == ["rb2510"]
 
 
-# ── what other terminals do
-# ──────────────────────────────────────────────────────────────────────────────────────────
+# ── what other terminals do ──
 
 
 def conditional(status: str, **changes: Any) -> OrderField:
@@ -949,8 +942,7 @@ def test_spreads_are_left_out_of_the_contracts(ledger: Ledger) -> None:
     assert ledger.holdings() == []  # its quotes move nothing here
 
 
-# ── ctpbee's view of the positions
-# ───────────────────────────────────────────────────────────────────────────────────
+# ── ctpbee's view of the positions ──
 
 
 class App:

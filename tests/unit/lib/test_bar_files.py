@@ -299,8 +299,7 @@ def test_the_recorded_bars_of_both_layouts_are_read_with_the_right_labels(record
     assert auction["datetime"] == "2023-10-09 09:00:00"
 
 
-# ── files that are meant to harm
-# ─────────────────────────────────────────────────────────────────────────────────────
+# ── files that are meant to harm ──
 
 
 @pytest.mark.parametrize(

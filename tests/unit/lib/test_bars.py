@@ -307,8 +307,7 @@ def test_turnover_that_a_front_does_not_tell_is_none_and_a_multiplier_of_one_cha
         assert forming.turnover == turnover
 
 
-# ── recorded ticks, through the readers and the real hours
-# ───────────────────────────────────────────────────────────
+# ── recorded ticks, through the readers and the real hours ──
 
 
 def recorded_ticks(rows: Iterable[Row]) -> Iterable[Print]:

@@ -88,8 +88,7 @@ def yuan(text):
     return Decimal(text)
 
 
-# ── fills make lots
-# ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── fills make lots ──
 
 
 def test_an_empty_book_has_the_money_of_the_day_before():
@@ -219,8 +218,7 @@ def test_lots_close_by_open_date_and_then_by_trade_id_as_numbers():
     assert [left.open_price for left in made.open_lots()] == [3010]
 
 
-# ── fees
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── fees ──
 
 
 def test_where_today_is_apart_the_fee_goes_by_the_bucket():
@@ -262,8 +260,7 @@ def test_the_fee_of_each_fill_is_rounded_half_up_to_the_cent():
     assert book().fee_of("rb2510", "open", 3005, 1) == yuan("3.01")
 
 
-# ── margin
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── margin ──
 
 
 def test_of_a_product_under_the_max_side_rule_only_the_larger_side_counts_over_all_its_contracts():
@@ -286,8 +283,7 @@ def test_elsewhere_both_sides_count():
     assert made.money().margin == 2 * 20_000 + 2 * 2200
 
 
-# ── working orders
-# ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── working orders ──
 
 
 def test_an_open_freezes_margin_and_commission_by_its_limit_price_until_it_is_filled_or_gone():
@@ -384,8 +380,7 @@ def test_more_working_closes_than_position_freeze_the_position_and_no_more():
     assert made.position("rb2510", "long").frozen == 2
 
 
-# ── what should not be
-# ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── what should not be ──
 
 
 def test_the_same_fill_twice_counts_once():
@@ -479,8 +474,7 @@ def test_a_price_that_is_none_changes_nothing(price):
     assert made.money().position_profit == 100
 
 
-# ── settlement
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── settlement ──
 
 
 def test_settlement_turns_profit_into_balance_and_today_into_history():
@@ -510,8 +504,7 @@ def test_without_a_settlement_price_the_last_one_counts_and_without_any_the_base
     assert [left.base_price for left in settled.open_lots()] == [2300, 3010]
 
 
-# ── under random trading
-# ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── under random trading ──
 
 CENT = Decimal("0.01")
 SYMBOLS = ("rb2510", "rb2601", "c2509", "IF2506")

@@ -157,8 +157,7 @@ class Desk:
         return (position.today_volume, position.yd_volume) if position is not None else (0, 0)
 
 
-# ── Friday night, 2025-06-06
-# ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Friday night, 2025-06-06 ──
 
 
 @pytest.mark.parametrize(
@@ -246,8 +245,7 @@ def test_outside_the_sections_the_exchange_takes_no_order(tmp_path: Path) -> Non
         assert (row.OrderStatus != "5") is taken, (moment, row.StatusMsg)
 
 
-# ── evenings without a night
-# ─────────────────────────────────────────────────────────────────────────────────────────
+# ── evenings without a night ──
 
 
 @pytest.mark.parametrize(
@@ -323,8 +321,7 @@ def test_the_contract_list_of_a_day_holds_what_is_listed_on_it_and_nothing_else(
     assert all(row.OpenDate <= desk.day <= row.ExpireDate for row in rows)
 
 
-# ── settlement
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── settlement ──
 
 
 def test_the_day_settles_at_the_average_not_the_close_and_everything_starts_anew(tmp_path: Path) -> None:
@@ -380,8 +377,7 @@ def test_the_day_settles_at_the_average_not_the_close_and_everything_starts_anew
     assert float(desk.ledger.money().balance) == account.Balance
 
 
-# ── quotes of a night, as three exchanges stamp it
-# ───────────────────────────────────────────────────────────────────
+# ── quotes of a night, as three exchanges stamp it ──
 
 
 STAMPS = {

@@ -239,8 +239,7 @@ def run(tmp_path: Path, gateway: Gateway, prepared: None) -> Iterator[Callable[.
             getattr(common_signals, f"{event}_signal").disconnect(app.recorder.get_func(event))
 
 
-# ── ordinary strategies: the API that ctpbee's own examples use
-# ──────────────────────────────────────────────────────
+# ── ordinary strategies: the API that ctpbee's own examples use ──
 
 SHAPE = """
 from ctpbee import CtpbeeApi
@@ -404,8 +403,7 @@ def test_the_example_in_strategies_opens_one_lot_each_way_on_the_second_month(
     assert sum(gateway.lots.values()) == 1, "never more than one lot"
 
 
-# ── what it hears
-# ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what it hears ──
 
 NOTES = """
 from ctpbee import CtpbeeApi
@@ -509,8 +507,7 @@ def test_another_day_begins_without_the_orders_of_the_last(run: Callable[..., An
     assert strategy.center.orders == strategy.center.trades == strategy.center.active_orders == []
 
 
-# ── what it sends
-# ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what it sends ──
 
 
 def test_send_order_returns_the_orders_local_id(run: Callable[..., Any], gateway: Gateway) -> None:
@@ -575,8 +572,7 @@ def test_closing_goes_by_the_accounts_position_todays_and_history_apart(
     ]
 
 
-# ── what it knows of its orders, and when
-# ────────────────────────────────────────────────────────────────────────────
+# ── what it knows of its orders, and when ──
 
 PAIR = """
 from ctpbee import CtpbeeApi
@@ -799,8 +795,7 @@ def test_an_answer_that_is_read_after_the_orders_own_events_changes_nothing(
     assert strategy.center.account.frozen == 0.0
 
 
-# ── orders that may have left
-# ────────────────────────────────────────────────────────────────────────────────────────
+# ── orders that may have left ──
 
 
 def test_an_order_that_may_have_left_has_an_id_is_under_way_and_nothing_more_is_opened_in_its_contract(
@@ -1105,8 +1100,7 @@ def test_readmes_example_ends_with_one_lot_although_the_gateway_stalls_over_its_
     ]
 
 
-# ── what is wrong with a file
-# ────────────────────────────────────────────────────────────────────────────────────────
+# ── what is wrong with a file ──
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,7 @@ def tokens(store: Any) -> Tokens:
     return Tokens(KEY, store, hours=1)
 
 
-# ── the key
-# ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the key ──
 
 
 def test_the_key_is_made_once_and_is_the_owners_alone(tmp_path: Path) -> None:
@@ -94,8 +93,7 @@ def test_a_damaged_key_is_an_error_that_names_its_file(tmp_path: Path) -> None:
         signing_key(path)
 
 
-# ── tokens
-# ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── tokens ──
 
 
 def claims(store: Any, **changed: Any) -> dict[str, Any]:
@@ -270,8 +268,7 @@ def test_on_a_full_disk_a_login_has_a_token_and_a_logout_ends_it(
     assert refused(tokens, older)
 
 
-# ── the authorization code
-# ───────────────────────────────────────────────────────────────────────────────────────────
+# ── the authorization code ──
 
 
 def test_the_default_code_holds_until_another_is_set(store: Any) -> None:
@@ -323,8 +320,7 @@ def test_the_default_code_set_on_purpose_is_still_the_default_when_the_server_go
         public.check("000000")
 
 
-# ── attempts
-# ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── attempts ──
 
 
 HOME = "10.0.0.1"

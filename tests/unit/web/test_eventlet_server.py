@@ -85,6 +85,11 @@ def other(queue: Queue) -> Iterator[Other]:
     thread.kill()
 
 
+def accept_until_the_end(listener: _Listener) -> None:
+    while True:
+        listener.accept()
+
+
 @pytest.mark.parametrize(
     "places", [Places(1000, 1000, 1000), Places(1000, 1000, 20)], ids=["let in", "turned away"]
 )
@@ -93,8 +98,7 @@ def test_while_a_crowd_is_at_the_door_the_others_have_their_turn(
 ) -> None:
     listener = _Listener(queue, Crowd(places, clock), Turn(5 * EACH, clock))
     with pytest.raises(KeyboardInterrupt):
-        while True:
-            listener.accept()
+        accept_until_the_end(listener)
     assert sum(not client.is_closed for client in queue.taken) == min(CROWD, places.strangers)
     assert other.longest == 5
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 SCRIPT = """
 import sys, time
-from app import hang
+from app.web import hang
 hang.LIMIT = 0.6
 {before}
 watch = hang.HangWatch()
