@@ -444,11 +444,15 @@ class GatewayKeeper:
         self._sessions.end(account.key)
 
     def _forget(self, account: HostedAccount) -> None:
-        """It is logged out. What a killed gateway left goes too, lest the next host takes the account for one
-        that needs a login.
-        """
+        """It is logged out."""
         self._needs_login(account)
         del self._accounts[account.key]
+        self._forget_entry(account)
+
+    def _forget_entry(self, account: HostedAccount) -> None:
+        """Remove what a killed gateway left, lest the next host takes the account for one that needs a
+        login.
+        """
         if self._registry.find(account.gateway) is None:
             self._registry.remove(account.gateway)
 

@@ -307,11 +307,11 @@ def test_a_login_while_the_gateway_is_being_started_again_joins_it(world: World)
 def test_a_login_that_no_counter_has_judged_shuts_no_other_out(world: World) -> None:
     host = world.host()
     with pytest.raises(LoginDelayed):
-        host.log_in(log_in("early", "mistyped"))
+        host.answer(log_in("early", "mistyped"))
     first, sessions = world.living_gateway("early"), world.sessions()
     token = sessions.join("sim-9999-early")
     with pytest.raises(LoginDelayed) as delayed:
-        host.log_in(log_in("early"))
+        host.answer(log_in("early"))
     assert delayed.value.extra["replaced"] is True, "that counts as an attempt"
     assert [start["password"] for start in world.starts("early")] == [
         "mistyped",
@@ -330,12 +330,12 @@ def test_a_password_that_the_counter_took_is_never_thrown_out_though_the_host_ha
 ) -> None:
     host = world.host()
     with pytest.raises(LoginDelayed):
-        host.log_in(log_in(userid))
+        host.answer(log_in(userid))
     gateway, token = world.living_gateway(userid), world.sessions().join(f"sim-9999-{userid}")
     if userid == "early":
         (world.data_dir / "open").touch()
     with pytest.raises(LoginRefused) as refused:
-        host.log_in(log_in(userid, "guessed"))
+        host.answer(log_in(userid, "guessed"))
     assert refused.value.code == "PASSWORD_DIFFERS"
     assert "is_judged" not in refused.value.extra
     assert gateway.alive
