@@ -19,7 +19,7 @@ import msgspec
 
 from app import logs
 from app.data_dir import account_folder
-from app.gateway.gateway import Service
+from app.gateway.gateway import Gateway
 from app.gateway.logbook import Secret
 from app.lib import calendar
 from app.lib.errors import AppError
@@ -47,24 +47,24 @@ def run(settings: Settings, login: Login) -> int:
     for part in (settings.data_dir, folder.parent, folder):
         part.mkdir(mode=0o700, exist_ok=True)
     store = open_store(settings, login.account)
-    service = Service(settings, login, store, folder, end.set)
+    gateway = Gateway(settings, login, store, folder, end.set)
     secret = Secret(login.password)
-    service.log_book.addFilter(secret)
+    gateway.log_book.addFilter(secret)
     for handler in logging.getLogger().handlers:
         handler.addFilter(secret)
-    logging.getLogger().addHandler(service.log_book)
-    events = threading.Thread(target=service.loop.run, name="events", daemon=True)
+    logging.getLogger().addHandler(gateway.log_book)
+    events = threading.Thread(target=gateway.loop.run, name="events", daemon=True)
     events.start()
-    service.start()
+    gateway.start()
     log.info("gateway of %s runs, pid %d", login.account, os.getpid())
     # here, while the fronts are dialled: the event thread would hold up orders for it at the first quote
     calendar.load()
-    service.loop.post(service.look_at_calendar)
+    gateway.loop.post(gateway.listener.look_at_calendar)
     code = end.wait()
-    logging.getLogger().removeHandler(service.log_book)
-    service.loop.stop()
+    logging.getLogger().removeHandler(gateway.log_book)
+    gateway.loop.stop()
     events.join(END_LIMIT)
-    service.stop()
+    gateway.stop()
     store.close()
     log.info("gateway of %s ends with %d", login.account, code)
     return code

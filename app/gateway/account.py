@@ -1,4 +1,6 @@
-"""The account as it is now, for reading: fronts, contracts, lists. Gateway process, event thread only."""
+"""The account as it is now: its fronts, contracts and lists, and what is asked of them. Gateway process,
+event thread only.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,13 @@ from typing import Any, NamedTuple
 from ctpbee.constant import ContractData, OrderData, TickData
 
 from app.gateway.app import BackendApp
+from app.gateway.logbook import LogBook
+from app.gateway.publisher import Publisher
 from app.interfaces.front import LOGGED_IN
 from app.lib import rows
 from app.lib.calendar import SHANGHAI
+from app.lib.errors import NotFound
+from app.wire.messages import Counted, DescribeContract, Json, PushContracts, ReadLists
 
 STATE_TEXT = {
     "connecting": "正在连接",
@@ -217,3 +223,36 @@ class AccountView:
     def forget_rows(self) -> None:
         """A new trading day has begun."""
         self._rows.clear()
+
+
+class AccountDesk:
+    """What is asked of the lists and contracts. Raises NotFound for a contract that nobody knows."""
+
+    def __init__(self, account: AccountView, publisher: Publisher, log_book: LogBook) -> None:
+        self._account = account
+        self._publisher = publisher
+        self._log_book = log_book
+
+    def read_lists(self, _request: ReadLists) -> Json:
+        lists = {
+            "position_list": self._account.positions(),
+            "active_order_list": self._account.active_orders(),
+            "trade_list": self._account.trades(),
+            "order_list": self._account.orders(),
+            "log_history": list(self._log_book.lines),
+            "as_of": self._account.as_of,
+        }
+        return Json(rows.to_json(lists))
+
+    def push_contracts(self, _request: PushContracts) -> Counted:
+        contracts = self._account.contracts()
+        self._publisher.push("contract", rows.to_json(contracts))
+        as_of = self._account.as_of
+        return Counted(len(contracts), note=f"休市或断线，合约是 {as_of[:16]} 的" if as_of else "")
+
+    def describe_contract(self, request: DescribeContract) -> Json:
+        contract = self._account.contract(request.symbol)
+        if contract is None:
+            raise NotFound("不认识的合约", code="UNKNOWN_SYMBOL")
+        marked = {"as_of": self._account.as_of} if self._account.as_of else {}
+        return Json(rows.to_json(rows.contract_row(contract) | marked))

@@ -8,6 +8,8 @@ and stops nobody else.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ctpbee import CtpBee
@@ -20,8 +22,11 @@ from app.bee.positions import BookPositions
 from app.interfaces import interface_classes
 from app.interfaces.ledger import Ledger
 from app.interfaces.wiring import Listener, Wiring
+from app.lib.market_orders import market_orders
 from app.model.store import Store
 from app.process.event_loop import EventLoop, Timer
+from app.settings import Settings
+from app.wire.messages import Login
 
 
 class BackendApp(CtpBee):
@@ -132,3 +137,27 @@ class BackendApp(CtpBee):
             table.clear()
         self.recorder.errors.clear()
         self.recorder.logs.clear()
+
+
+def connect_info(
+    login: Login, settings: Settings, folder: Path, barred: str, counter_address: Callable[[], str]
+) -> dict[str, Any]:
+    """What BackendApp connects with; `folder` is the account's."""
+    return {
+        "brokerid": login.brokerid,
+        "userid": login.userid,
+        "password": login.password,
+        "auth_code": login.auth_code,
+        "appid": login.appid,
+        "td_address": login.td_address,
+        "md_address": login.md_address,
+        "barred": barred,
+        "new_password": login.new_password,
+        "password_taken": login.password_taken,
+        "counter_address": counter_address,
+        "flow_dir": folder / "flow",
+        "query_interval": settings.ctp_query_interval,
+        "settlement_confirm": settings.settlement_confirm,
+        "never_rests": settings.ctp_hours == "always",
+        "market_orders": market_orders(settings.market_orders),
+    }

@@ -12,15 +12,22 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import datetime, time, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import orjson
 
 from app.lib import rows
-from app.lib.bars import INTERVAL_MINUTES, Bar, BarRow, aggregate, day_of_start
-from app.lib.symbols import product_of
+from app.lib.bars import CUTS, INTERVAL_MINUTES, INTERVALS, Bar, BarRow, aggregate, day_of_start
+from app.lib.calendar import EVENING, SHANGHAI, compact, trading_day_of
+from app.lib.errors import BadInput
+from app.lib.interface_names import CTP_INTERFACES
+from app.lib.symbols import parse_symbol, product_of
 from app.model.store import Store
+from app.settings import Settings
+from app.wire.messages import Counted, Json, ReadBars, SaveBars
 
 MINUTE = 60_000
 DAY_MINUTES = 1440
@@ -29,6 +36,7 @@ WEEKEND_REACH = 3 * DAY_MINUTES  # from a shorter bar's first to its last: Satur
 MOST_CACHED = 64
 MOST_ROWS = 1 << 53
 NEVER = 1 << 53
+DEFAULT_RANGE = timedelta(days=3)
 
 
 DayRow = tuple[int, float, float, float, float, int, str]
@@ -186,3 +194,86 @@ class BarArchive:
         longer = aggregate(minutes, interval, self._trading_day_of, periods)
         found = [bar for bar in longer if bar.timestamp >= start and (not end or bar.timestamp < end)]
         return found[-limit:] if limit else found
+
+
+class BarDesk:
+    """What is asked of the bars. `read` runs in the event thread, and what it has to look up in the
+    archive's; `save` in the archive's. `resolve` gives a known contract's local symbol, `now` the counter's
+    clock.
+    """
+
+    def __init__(
+        self,
+        archive: BarArchive,
+        store: Store,
+        resolve: Callable[[str], str | None],
+        now: Callable[[], datetime],
+        in_archive: Callable[[Callable[[], Json]], Future[Json]],
+    ) -> None:
+        self._archive = archive
+        self._store = store
+        self._resolve = resolve
+        self._now = now
+        self._in_archive = in_archive
+
+    def read(self, request: ReadBars) -> Json | Future[Json]:
+        _check(request)
+        listed = self._resolve(request.local_symbol)
+        local_symbol = listed or request.local_symbol
+        is_default = not request.start and not request.limit
+        start = self._default_start(request.end) if is_default else request.start
+        is_recent = is_default and not request.end
+        if is_recent:
+            cached = self._archive.recent(local_symbol, request.interval, start, request.cut)
+            if cached is not None:
+                return Json(cached)
+
+        def look_up() -> Json:
+            # one that is not listed any more may have bars from when it was
+            if listed is None and not self._archive.has(local_symbol):
+                raise BadInput("local_symbol", "不认识的合约", code="UNKNOWN_SYMBOL")
+            if is_recent:
+                return Json(self._archive.read_recent(local_symbol, request.interval, start, request.cut))
+            wanted = Range(start, request.end, request.limit)
+            return Json(self._archive.read(local_symbol, request.interval, wanted, request.cut))
+
+        return self._in_archive(look_up)
+
+    def save(self, request: SaveBars) -> Counted:
+        symbol = parse_symbol(request.local_symbol)
+        if not symbol.exchange:
+            raise BadInput("local_symbol", "合约名称应带交易所，形如 rb2501.SHFE")
+        return Counted(self._archive.save(str(symbol), request.bars), self._store.state().waiting)
+
+    def _default_start(self, end: int) -> int:
+        newest = end or int(self._now().timestamp() * 1000)
+        return max(0, newest - int(DEFAULT_RANGE.total_seconds() * 1000))
+
+
+def _check(request: ReadBars) -> None:
+    if request.interval not in INTERVALS:
+        raise BadInput("interval", f"interval 应为 {'、'.join(INTERVALS)} 之一")
+    if request.cut not in CUTS:
+        raise BadInput("cut", f"cut 应为 {'、'.join(CUTS)} 之一")
+    for name in ("start", "end", "limit"):
+        if not 0 <= getattr(request, name) <= NEVER:
+            raise BadInput(name, f"{name} 应为不小于 0 的整数")
+    if request.end and request.start >= request.end:
+        raise BadInput("start", "start 应早于 end")
+
+
+def kind_of_hours(interface: str, settings: Settings) -> Literal["always", "exchange", "open"]:
+    """Which hours the account's bars have, as app/lib/sessions.py names them."""
+    if interface in CTP_INTERFACES:
+        return "open" if settings.ctp_hours == "always" else "exchange"
+    return settings.counter_hours if settings.counter_quotes == "generated" else "exchange"
+
+
+def trading_day_by(kind: str) -> Callable[[int], str]:
+    """What gives the trading day (YYYYMMDD) of a moment in epoch ms, in hours of that kind."""
+    turn = time(15, 30) if kind == "always" else EVENING
+
+    def trading_day(timestamp: int) -> str:
+        return compact(trading_day_of(datetime.fromtimestamp(timestamp / 1000, SHANGHAI), turn))
+
+    return trading_day

@@ -12,23 +12,30 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from app.lib import rows
 from app.lib.bars import Bar
+from app.lib.calendar import compact, parse_day
+from app.lib.errors import BadInput
 from app.model.store import Store, StoreFailed
+from app.wire.messages import Json, ReadEvents
 
 RETRY = 1.0  # seconds between two attempts to write what must not be lost
 BACKLOG = 20_000  # jobs that wait: above it no bar is taken
+MOST_EVENTS = 10_000
+LATEST = 1 << 53
 
 log = logging.getLogger(__name__)
+shown = logging.getLogger("account")  # to the trader, whatever the level
 
 Row = dict[str, Any]
 
 
 class Journal:
-    """All methods but `close` are called in the event thread. `post` runs a function there,
-    `on_written(event, seq, row)` hears.
+    """What keeps something is called in the event thread, `read`, `prune` and `close` in any. `post` runs a
+    function in the event thread, where `on_written(event, seq, row)` hears.
     """
 
     def __init__(
@@ -80,6 +87,27 @@ class Journal:
     def settle_intent(self, order_id: str, state: str, code: str, message: str) -> None:
         """What became of an order that was sent."""
         self._keep(lambda: self._store.settle_intent(order_id, state, code, message))
+
+    def read(self, request: ReadEvents) -> Json:
+        """What is written by now."""
+        if not 0 <= request.since <= LATEST:
+            raise BadInput("since", "since 应为不小于 0 的整数")
+        if not 1 <= request.limit <= MOST_EVENTS:
+            raise BadInput("limit", f"limit 应为 1 到 {MOST_EVENTS} 的整数")
+        newest = self._store.last_seq()
+        events = self._store.events(request.since, request.limit)
+        return Json(rows.to_json({"seq": newest, "events": [event._asdict() for event in events]}))
+
+    def prune(self, trading_day: str, days: int) -> None:
+        """Forget what is older than so many days before this trading day."""
+        before = compact(parse_day(trading_day) - timedelta(days=days))
+        try:
+            removed = self._store.prune(before)
+        except StoreFailed as error:
+            shown.warning("早于 %s 的流水未能清理：%s", before, error)
+            return
+        if removed:
+            shown.info("清理了早于 %s 的流水，%d 行", before, removed)
 
     def close(self, timeout: float) -> bool:
         """Write what waits and end. False when that took longer than `timeout` seconds. Any thread."""

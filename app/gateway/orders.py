@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from ctpbee.constant import ContractData, OrderData, OrderRequest, TickData
 
+from app.gateway.futures import done
 from app.gateway.journal import Journal
 from app.gateway.order_check import (
     DayLimits,
@@ -34,6 +35,7 @@ from app.process.event_loop import EventLoop
 from app.wire import deadlines
 from app.wire.figures import Distribution
 from app.wire.messages import (
+    CancelAll,
     CancelOrder,
     CloseOutcome,
     ClosePosition,
@@ -81,13 +83,6 @@ class _Wait:
     timer: Any
     callers: list[Future[Any]] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
-
-
-def done(result: T) -> Future[T]:
-    """A future that has its result."""
-    future: Future[T] = Future()
-    future.set_result(result)
-    return future
 
 
 def outcome_of(row: dict[str, Any]) -> OrderOutcome | None:
@@ -364,7 +359,7 @@ class OrderDesk:
         waiting.callers.append(future)
         return future
 
-    def cancel_all(self) -> Counted:
+    def cancel_all(self, _request: CancelAll) -> Counted:
         """Send a cancel for every working order. Raises NotReady."""
         self._check_logged_in()
         count = 0

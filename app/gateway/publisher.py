@@ -15,8 +15,9 @@ from typing import Any, Protocol
 import orjson
 
 from app.lib import rows
+from app.lib.advice import refused_by
 from app.wire.channel import ChannelClosed
-from app.wire.messages import Push
+from app.wire.messages import Done, OrderOutcome, Push, StrategyChanged
 from app.wire.rpc import encode_push
 
 LIST_INTERVAL = 0.1
@@ -134,15 +135,24 @@ class Publisher:
         self.ticks += 1
         self.push("tick", payload, local_symbol, f"tick:{local_symbol}")
 
-    def strategy(self, name: str, payload: bytes, deleted: bool) -> None:
-        """The `strategy` event of one that has changed; snapshots have the newest of each that is not
-        deleted.
-        """
-        if deleted:
-            self._strategies.pop(name, None)
+    def strategy(self, changed: StrategyChanged) -> Done:
+        """The `strategy` event of one; snapshots have the newest of each that is not deleted."""
+        if changed.deleted:
+            self._strategies.pop(changed.name, None)
         else:
-            self._strategies[name] = payload
-        self.push("strategy", payload)
+            self._strategies[changed.name] = changed.payload
+        self.push("strategy", changed.payload)
+        return Done()
+
+    def error(self, code: str, message: str, **more: Any) -> None:
+        """What nobody asked for and the trader has to know."""
+        self.push("error", rows.to_json({"error": code, "msg": message, **more}))
+
+    def refused(self, outcome: OrderOutcome) -> None:
+        """An order's or a cancel's refusal that nobody waits for."""
+        self.error(
+            outcome.code, outcome.message, order_id=outcome.order_id, refused_by=refused_by(outcome.code)
+        )
 
     def journaled(self, name: str, seq: int, row: Mapping[str, Any]) -> None:
         """`order_update` or `trade_update`: one row with its number in the journal, in the journal's

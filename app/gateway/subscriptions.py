@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from app.lib.errors import BadInput
 from app.model.store import Store
+from app.wire.messages import Subscribe, Symbols, Unsubscribe
 
 SCOPE = "subscription"
 
@@ -25,14 +26,21 @@ class MarketFront(Protocol):
 
 
 class Subscriptions:
-    """`resolve` gives a known contract's local symbol (None: unknown); `front` the market as it is now."""
+    """`resolve` gives a known contract's local symbol (None: unknown); `front` the market as it is now;
+    `on_removed` hears of what no more ticks come.
+    """
 
     def __init__(
-        self, store: Store, resolve: Callable[[str], str | None], front: Callable[[], MarketFront]
+        self,
+        store: Store,
+        resolve: Callable[[str], str | None],
+        front: Callable[[], MarketFront],
+        on_removed: Callable[[list[str]], object] = lambda _local_symbols: None,
     ) -> None:
         self._store = store
         self._resolve = resolve
         self._front = front
+        self._on_removed = on_removed
         self._wanted = set(store.settings(SCOPE))
 
     def __contains__(self, local_symbol: str) -> bool:
@@ -40,6 +48,14 @@ class Subscriptions:
 
     def __len__(self) -> int:
         return len(self._wanted)
+
+    def subscribe(self, request: Subscribe) -> Symbols:
+        return Symbols(self.add(request.symbols))
+
+    def unsubscribe(self, request: Unsubscribe) -> Symbols:
+        removed = self.remove(request.symbols)
+        self._on_removed(removed)
+        return Symbols(removed)
 
     def add(self, symbols: Iterable[str]) -> list[str]:
         """Subscribe all of them or none; returns their local symbols. Raises BadInput with the unknown

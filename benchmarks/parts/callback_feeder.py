@@ -21,7 +21,7 @@ class CalledBack(HandFedGateway):
     def act(self, do: str, what: dict[str, Any]) -> Any:
         if do == "feed":
             return self._feed(what["rate"], what["seconds"])
-        return {"watchers": self.service._publisher.watchers}
+        return {"watchers": self.gateway._publisher.watchers}
 
     def _feed(self, rate: float, seconds: float) -> dict[str, float]:
         symbols = self.contracts(max(20, round(rate / 10)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.data_dir import account_folder
 from app.gateway.app import BackendApp
-from app.gateway.gateway import Service
+from app.gateway.gateway import Gateway
 from app.model import open_store
 from app.settings import Settings
 from app.wire.frames import DepthField
@@ -31,13 +31,13 @@ class HandFedGateway:
         login = Login(
             "sim", "9999", "benchmark", "benchmark", account=ACCOUNT, counter_address=counter.address
         )
-        self.service = Service(
+        self.gateway = Gateway(
             settings, login, open_store(settings, ACCOUNT), self.folder, lambda _code: None
         )
-        app = self.app = self.service._app
+        app = self.app = self.gateway.app
         self.prepare(app)
-        threading.Thread(target=self.service.loop.run, name="events", daemon=True).start()
-        self.service.start()
+        threading.Thread(target=self.gateway.loop.run, name="events", daemon=True).start()
+        self.gateway.start()
         until(
             lambda: app.trader is not None and app.trader.ready and app.market.ready,
             "the gateway is logged in",
@@ -53,7 +53,7 @@ class HandFedGateway:
     def stream(self, symbols: list[str]) -> None:
         """What comes of these is taken, though the counter was not asked for it."""
         names = [symbol.partition(".")[0] for symbol in symbols]
-        self.service.loop.run_sync(lambda: self.app.market._streaming.update(names)).result(5)
+        self.gateway.loop.run_sync(lambda: self.app.market._streaming.update(names)).result(5)
 
     def take(self, ticks: list[DepthField]) -> None:
         """The callback."""

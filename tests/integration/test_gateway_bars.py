@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.gateway.gateway import kind_of_hours
+from app.gateway.bars import kind_of_hours
 from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput

@@ -19,7 +19,7 @@ from app import data_dir
 from app.commands import backup
 from app.commands import export as moving
 from app.commands.main import main
-from app.gateway.gateway import Service
+from app.gateway.gateway import Gateway
 from app.interfaces.ctp import link as native
 from app.interfaces.ctp import preflight as checks
 from app.lib.account_names import account_key, old_account_key
@@ -44,13 +44,13 @@ HOME, OTHER = (
 
 
 class Running:
-    """A gateway's service in this process, over a binding written by hand."""
+    """A gateway in this process, over a binding written by hand."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
 
     def ask(self, request: Any) -> Any:
-        client = RpcClient(self.service._server.address)
+        client = RpcClient(self.gateway.address)
         try:
             return client.call(request, 5)
         finally:
@@ -58,11 +58,11 @@ class Running:
 
     @property
     def refused(self) -> LoginRefused | None:
-        return self.service._refused
+        return self.gateway.logins.refusal
 
     @property
     def state(self) -> str:
-        return self.service._fronts.state("td")
+        return self.gateway.fronts.state("td")
 
 
 Start = Callable[..., Any]
@@ -90,14 +90,14 @@ def start(desk: Desk, tmp_path: Path) -> Start:
         )
         store = open_store(made, ACCOUNT)
         login = Login("ctp", "9999", "demo", "secret", td_address=td, md_address=md, account=ACCOUNT)
-        service = Service(made, login, store, tmp_path / "accounts" / ACCOUNT, lambda _code: None)
-        events = threading.Thread(target=service.loop.run, daemon=True)
+        gateway = Gateway(made, login, store, tmp_path / "accounts" / ACCOUNT, lambda _code: None)
+        events = threading.Thread(target=gateway.loop.run, daemon=True)
         events.start()
-        service.start()
-        yield Running(service)
-        service.loop.stop()
+        gateway.start()
+        yield Running(gateway)
+        gateway.loop.stop()
         events.join(5)
-        service.stop()
+        gateway.stop()
         store.close()
 
     return run_gateway

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.gateway.gateway import Service
+from app.gateway.gateway import Gateway
 from app.interfaces.ctp import link as native
 from app.interfaces.ctp import preflight as checks
 from app.lib.calendar import SHANGHAI
@@ -60,21 +60,21 @@ class Running:
             account="ctp-9999-demo",
         )
         self.ended: list[int] = []
-        self.service = Service(settings, login, self.store, folder, self.ended.append)
-        self._events = threading.Thread(target=self.service.loop.run, daemon=True)
+        self.gateway = Gateway(settings, login, self.store, folder, self.ended.append)
+        self._events = threading.Thread(target=self.gateway.loop.run, daemon=True)
         self._events.start()
-        self.service.start()
-        self.page = Page(self.service._server.address)
+        self.gateway.start()
+        self.page = Page(self.gateway.address)
 
     def rest(self) -> None:
-        app = self.service._app
-        in_loop(self.service.loop, lambda: [front.rest(MONDAY) for front in (app.trader, app.market)])
+        app = self.gateway.app
+        in_loop(self.gateway.loop, lambda: [front.rest(MONDAY) for front in (app.trader, app.market)])
 
     def end(self) -> None:
         self.page.client.close()
-        self.service.loop.stop()
+        self.gateway.loop.stop()
         self._events.join(5)
-        self.service.stop()
+        self.gateway.stop()
         self.store.close()
 
 
@@ -173,8 +173,8 @@ def test_what_was_known_last_is_shown_and_marked_until_the_account_has_loaded_ag
     assert refused.value.code == "OUT_OF_HOURS"
 
     desk.reachable = True
-    app = second.service._app
-    in_loop(second.service.loop, lambda: [front.wake() for front in (app.trader, app.market)])
+    app = second.gateway.app
+    in_loop(second.gateway.loop, lambda: [front.wake() for front in (app.trader, app.market)])
     page.ask(AwaitLogin(15.0), 20.0)
     assert page.json(ReadLists())["as_of"] == ""
     assert "as_of" not in page.json(DescribeContract("rb2510"))
@@ -232,7 +232,7 @@ def test_a_gateway_that_was_killed_in_the_session_has_what_it_showed_shortly_bef
     first.page.ask(AwaitLogin(15.0), 20.0)
     eventually(lambda: first.store.setting("last_known", "lists"), "kept")
     monkeypatch.setattr(
-        "app.gateway.gateway.Service._keep_lists", lambda _self: None
+        "app.gateway.last_known.LastKnown.keep", lambda _self: ""
     )  # not at its end: it is killed
     desk.reachable = False
     page = (second := start()).page

@@ -35,8 +35,10 @@ from app.bee import entities
 from app.bee.extensions import OwnExtension
 from app.gateway.account import AccountView, Fronts
 from app.gateway.app import BackendApp
-from app.gateway.orders import OrderDesk, done
-from app.gateway.publisher import Throttle
+from app.gateway.futures import done
+from app.gateway.logbook import LogBook
+from app.gateway.orders import OrderDesk
+from app.gateway.publisher import Publisher, Throttle
 from app.gateway.strategies.books import StrategyBooks
 from app.gateway.strategies.limits import StrategyLimits
 from app.lib import rows
@@ -81,11 +83,12 @@ class _Joined:
 
 
 class Strategies:
-    """`config` gives the account's eight settings as they are now."""
+    """`config` gives the account's eight settings as they are now; `name` is the account's."""
 
     def __init__(
         self,
         *,
+        name: str,
         app: BackendApp,
         account: AccountView,
         fronts: Fronts,
@@ -93,7 +96,12 @@ class Strategies:
         store: Store,
         loop: EventLoop,
         config: Callable[[], dict[str, Any]],
+        log_book: LogBook,
+        publisher: Publisher,
     ) -> None:
+        self._name = name
+        self._log_book = log_book
+        self._publisher = publisher
         self._app = app
         self._account = account
         self._fronts = fronts
@@ -168,6 +176,13 @@ class Strategies:
         if order is None:
             return outcome
         return msgspec.structs.replace(outcome, order=entities.encode(order), book=self._book()())
+
+    def said(self, line: StrategySaid) -> Done:
+        """A line of a strategy's log, for the account's pages."""
+        shown, own = said_rows(self._name, line)
+        self._log_book.keep(shown)
+        self._publisher.push("strategy_log", rows.to_json(own))
+        return Done()
 
     def limit(self, request: SetStrategyLimits) -> Done:
         self._limits.put(request.name, request.limits)

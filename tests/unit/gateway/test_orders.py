@@ -38,7 +38,7 @@ from app.lib.rows import OtherStatus
 from app.model.store import Intent
 from app.process.event_loop import EventLoop
 from app.wire import deadlines
-from app.wire.messages import CancelOrder, ClosePosition, Counted, Done, OrderOutcome, PlaceOrder
+from app.wire.messages import CancelAll, CancelOrder, ClosePosition, Counted, Done, OrderOutcome, PlaceOrder
 
 TIMEOUT = 3.0
 NOW = datetime(2024, 12, 2, 10, 0, tzinfo=SHANGHAI)
@@ -757,7 +757,7 @@ def test_cancel_all_cancels_what_still_works_and_counts_it(house: Desk) -> None:
         [Status.SUBMITTING, Status.NOTTRADED, Status.PARTTRADED, Status.ALLTRADED], 1
     ):
         house.hear(f"1_2_{number}", status)
-    assert house.desk.cancel_all().count == 3
+    assert house.desk.cancel_all(CancelAll()).count == 3
     assert [request.order_id for request in house.cancels] == ["1_2_1", "1_2_2", "1_2_3"]
 
 
@@ -946,5 +946,5 @@ def test_while_the_account_is_loading_after_a_login_cancels_leave_and_orders_do_
     with pytest.raises(NotReady):
         house.desk.close_position(ClosePosition("rb2501", "long", 1))
     house.desk.cancel(CancelOrder("1_2_1"))
-    assert house.desk.cancel_all() == Counted(1)
+    assert house.desk.cancel_all(CancelAll()) == Counted(1)
     assert len(house.cancels) == 2

@@ -10,7 +10,7 @@ import orjson
 from app.gateway.publisher import LIST_INTERVAL, Publisher
 from app.process.event_loop import EventLoop
 from app.wire.channel import ChannelClosed
-from app.wire.messages import Push
+from app.wire.messages import Push, StrategyChanged
 
 decode = msgspec.msgpack.Decoder(Push).decode
 
@@ -83,9 +83,9 @@ def test_a_snapshot_has_the_newest_event_of_each_strategy_that_is_not_deleted() 
         ("乙", "停止", False),
         ("乙", "停止", True),
     ):
-        house.publisher.strategy(name, orjson.dumps({"name": name, "state": state}), deleted)
+        house.publisher.strategy(StrategyChanged(name, orjson.dumps({"name": name, "state": state}), deleted))
     assert orjson.loads(house.publisher.watch(watcher))["strategy"] == [{"name": "甲", "state": "运行中"}]
-    house.publisher.strategy("甲", b'{"name":"x"}', False)
+    house.publisher.strategy(StrategyChanged("甲", b'{"name":"x"}', False))
     assert watcher.payloads("strategy") == [{"name": "x"}]
 
 

@@ -16,7 +16,7 @@ from ctpbee.constant import AccountData, BarData, Exchange
 from app.bee import entities
 from app.bee.entities import Book, State
 from app.bee.fields import tick_of
-from app.gateway.orders import done
+from app.gateway.futures import done
 from app.gateway.strategies.joined import Strategies, said_rows
 from app.interfaces.ledger import Ledger
 from app.lib import rows
@@ -102,11 +102,16 @@ class World:
         self.ledger.rebuild(account(), [], [], [])
         self.store = store
         self.placed: list[PlaceOrder] = []
+        self.lines: list[dict[str, Any]] = []
+        self.pushed: list[tuple[str, bytes]] = []
         self.account = Account(self.ledger)
         recorder = SimpleNamespace(
             account=AccountData(accountid="demo", gateway_name="sim"), get_all_ticks=lambda: []
         )
         self.strategies = Strategies(
+            name="sim-9999-demo",
+            log_book=SimpleNamespace(keep=self.lines.append),  # type: ignore[arg-type]
+            publisher=SimpleNamespace(push=lambda name, row: self.pushed.append((name, row))),  # type: ignore[arg-type]
             app=SimpleNamespace(ledger=self.ledger, recorder=recorder),  # type: ignore[arg-type]
             account=self.account,  # type: ignore[arg-type]
             fronts=SimpleNamespace(data=lambda: {"td": {"state": "ready"}}),  # type: ignore[arg-type]
