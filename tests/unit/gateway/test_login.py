@@ -29,7 +29,7 @@ class World:
         self.is_loading, self.is_past = True, False
         self.delay: LoginDelayed | None = None
         self.ended: list[int] = []
-        self.login = Login("ctp-9999-demo", "ctp", "9999", "demo", "secret", **HOME)
+        self.login = Login("ctp", "9999", "demo", "secret", account="ctp-9999-demo", **HOME)
         fronts: Any = SimpleNamespace(
             state=lambda _front: self.state, data=lambda: {"td": {"reason": self.reason}}
         )
@@ -163,7 +163,13 @@ def test_only_the_front_of_the_first_good_login_may_be_dialled(world: World) -> 
     world.front.keep()
     assert world.front.why_barred() == ""
     other = Login(
-        "ctp-9999-demo", "ctp", "9999", "demo", "secret", td_address="tcp://evil:1", md_address="tcp://evil:2"
+        "ctp",
+        "9999",
+        "demo",
+        "secret",
+        account="ctp-9999-demo",
+        td_address="tcp://evil:1",
+        md_address="tcp://evil:2",
     )
     barred = NamedFront(other, world.store, Brokers({})).why_barred()
     assert "fronts allow ctp-9999-demo" in barred
