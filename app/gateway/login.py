@@ -93,8 +93,8 @@ class _Awaiting(NamedTuple):
 
 
 class LoginDesk:
-    """`trader` and `market` are the fronts as they are now, `is_loading` whether the lists are half of the truth;
-    `on_end(exit code)` ends the process.
+    """`trader` and `market` are the fronts as they are now, `is_loading` whether the lists are half of the
+    truth; `on_end(exit code)` ends the process.
     """
 
     def __init__(

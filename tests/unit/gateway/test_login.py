@@ -28,6 +28,7 @@ class World:
         self.state, self.reason = "connecting", ""
         self.is_loading, self.is_past = True, False
         self.delay: LoginDelayed | None = None
+        self.is_taken = True
         self.ended: list[int] = []
         self.login = Login("ctp", "9999", "demo", "secret", account="ctp-9999-demo", **HOME)
         fronts: Any = SimpleNamespace(
@@ -42,6 +43,7 @@ class World:
             fronts=fronts,
             front=self.front,
             trader=lambda: self,
+            market=lambda: self,
             is_loading=lambda: self.is_loading,
             on_end=self.ended.append,
         )
