@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, Protocol
 from app.lib.bars import Bar, BarRow
 from app.model.tables import Row, Table
 
-
 OPEN_INTENT = ("sending", "sent", "unknown")
 """States of an intent of which nobody has said what became of it."""
 

@@ -319,7 +319,7 @@ def test_a_login_that_no_counter_has_judged_shuts_no_other_out(world: World) -> 
     ]
     assert not first.alive
     assert world.sessions().current("sim-9999-early") != token, "whoever came before is out"
-    assert len(host.list_accounts().accounts) == 1
+    assert len(host.answer(ListAccounts()).accounts) == 1
     (world.data_dir / "open").touch()
     eventually(lambda: state(host, "early") == "ready", "logged in by itself")
 
