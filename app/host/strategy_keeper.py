@@ -61,6 +61,9 @@ from app.process.kept import Backoff
 from app.settings import Settings
 from app.wire import door
 from app.wire.messages import (
+    ERROR_FILE,
+    EXIT_STRATEGY_FAILED,
+    READY_FILE,
     CodeSaved,
     DeleteStrategy,
     Done,
@@ -73,18 +76,18 @@ from app.wire.messages import (
     StartStrategy,
     StopStrategy,
     StrategyChanged,
+    StrategyReport,
+    StrategyStart,
 )
 from app.wire.registry import Entry, Registry, boot_id, gateway_of, start_ticks, strategy_name
 
 STRATEGY = (sys.executable, "-m", "app.strategy")
-EXIT_FAILED = 5  # of a strategy: its own code is at fault
 MOST_RESTARTS = 3
 RESTART_WINDOW = 600.0  # seconds
 START_WAIT = 5.0  # how long a start waits to be able to say what came of it
 GRACE = 0.8  # between SIGTERM and SIGKILL; an end takes 2 s at most, on a busy machine too
 MOST_PROCESSES = 32  # that a strategy may have started
 SAMPLE_EVERY = 0.5
-ERROR_FILE, READY_FILE = "error.json", "ready"  # what a strategy says in its folder
 MOST_REPORT = 1024 * 1024  # bytes
 ADDRESS_SPACE = (
     4  # times the memory that is allowed: a backstop, since virtual memory is not what a strategy uses
@@ -92,15 +95,6 @@ ADDRESS_SPACE = (
 MEGABYTE = 1024 * 1024
 
 log = logging.getLogger(__name__)
-
-
-class Report(msgspec.Struct):
-    """Why a strategy failed, as it has left word of it: its own words, whatever they are."""
-
-    message: str
-    line: int
-    traceback: str
-    time: str
 
 
 class Strategy:
@@ -371,20 +365,20 @@ class StrategyKeeper:
         address = self._door(strategy.account)
         seen = door.folder(address)
         cage = self._containment.cage(folder, [seen] if seen is not None else []) if contained else None
-        line = {
-            "account": strategy.account,
-            "name": strategy.name,
-            "path": str(path),
-            "version": record.version,
-            "gateway": gateway_of(strategy.account),
-            "secret": door.secret(self._registry.run_dir, strategy.account, strategy.name),
-            "door": address if contained else "",
-            "address_space": ADDRESS_SPACE * self._settings.strategy_memory,
-        }
+        start = StrategyStart(
+            account=strategy.account,
+            name=strategy.name,
+            path=str(path),
+            gateway=gateway_of(strategy.account),
+            secret=door.secret(self._registry.run_dir, strategy.account, strategy.name),
+            door=address if contained else "",
+            version=record.version,
+            address_space=ADDRESS_SPACE * self._settings.strategy_memory,
+        )
         strategy.due = None
         environment = self._containment.environment(folder, contained)
         strategy.process = self._launch_process(
-            strategy.entry_name, self._command, orjson.dumps(line) + b"\n", environment, cage
+            strategy.entry_name, self._command, msgspec.json.encode(start) + b"\n", environment, cage
         )
         pid = strategy.process.pid
         ticks = start_ticks(pid)
@@ -475,7 +469,7 @@ class StrategyKeeper:
         self._let_go(strategy)
         if self._take_report(strategy):
             return
-        if dead.exit_code == EXIT_FAILED:
+        if dead.exit_code == EXIT_STRATEGY_FAILED:
             self._fail(strategy, "策略异常，已停止；原因没能写下（磁盘已满？），见策略日志")
             return
         now = self._clock()
@@ -493,7 +487,7 @@ class StrategyKeeper:
         path = self._folder(strategy.account, strategy.name) / ERROR_FILE
         try:
             with left_behind.opened(path) as file:
-                report = msgspec.json.decode(file.read(MOST_REPORT), type=Report)
+                report = msgspec.json.decode(file.read(MOST_REPORT), type=StrategyReport)
             path.unlink(missing_ok=True)
         except (OSError, msgspec.DecodeError):
             return False

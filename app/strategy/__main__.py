@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import orjson
 
 from app.bee import entities
 from app.data_dir import strategy_folder
@@ -38,37 +37,34 @@ from app.strategy.app import StrategyApp
 from app.strategy.loader import failure, load, prepare
 from app.strategy.output import Output
 from app.strategy.relay import Relay
-from app.wire.messages import JoinStrategy, StrategySaid
+from app.wire.messages import (
+    ERROR_FILE,
+    EXIT_STRATEGY_FAILED,
+    READY_FILE,
+    JoinStrategy,
+    StrategySaid,
+    StrategyStart,
+)
 from app.wire.registry import PROTOCOL, Entry, Registry
 
-EXIT_NOT_STARTABLE, EXIT_FAILED = 2, 5
+EXIT_NOT_STARTABLE = 2
 GATEWAY_LIMIT = 30.0
 """Seconds within which the gateway has to be found at the start."""
 NICENESS = 5
-ERROR_FILE, READY_FILE = "error.json", "ready"
 MEGABYTE = 1024 * 1024
 
 log = logging.getLogger("strategy")
-
-
-class Start(msgspec.Struct, forbid_unknown_fields=True):
-    """The one line on stdin."""
-
-    account: str
-    name: str
-    path: str
-    gateway: str  # its name in the registry
-    secret: str = ""  # proves to the gateway that it is this strategy
-    door: str = ""  # where the gateway listens for strategies; empty: the registry says
-    version: int = 0
-    address_space: int = 0  # MB, 0 for no limit
 
 
 class Runner:
     """The strategy in its event thread. `on_end(exit code)` is called once, when it has failed."""
 
     def __init__(
-        self, start: Start, find: Callable[[], Entry | None], folder: Path, on_end: Callable[[int], None]
+        self,
+        start: StrategyStart,
+        find: Callable[[], Entry | None],
+        folder: Path,
+        on_end: Callable[[int], None],
     ) -> None:
         self._start = start
         self._folder = folder
@@ -86,14 +82,13 @@ class Runner:
         """It is over: leave word of why."""
         self._failed = True
         try:
-            report = failure(error, Path(self._start.path))
-            report["time"] = datetime.now(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
-            log.error("策略异常，已停止：%s\n%s", report["message"], report["traceback"])
+            report = failure(error, Path(self._start.path), datetime.now(SHANGHAI))
+            log.error("策略异常，已停止：%s\n%s", report.message, report.traceback)
             temporary = self._folder / f"{ERROR_FILE}.tmp"
-            temporary.write_bytes(orjson.dumps(report))
+            temporary.write_bytes(msgspec.json.encode(report))
             os.replace(temporary, self._folder / ERROR_FILE)
         finally:  # it ends, even where the disk is full or memory has run out
-            self._on_end(EXIT_FAILED)
+            self._on_end(EXIT_STRATEGY_FAILED)
 
     # ── what the relay tells ──
 
@@ -156,7 +151,7 @@ class Runner:
             self.fail(error)
 
 
-def run(settings: Settings, start: Start) -> int:
+def run(settings: Settings, start: StrategyStart) -> int:
     """Be the strategy until asked to end or until it fails; returns the exit code."""
     end = EndSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -186,7 +181,7 @@ def run(settings: Settings, start: Start) -> int:
     return code
 
 
-def _gateway(registry: Registry, start: Start) -> Entry | None:
+def _gateway(registry: Registry, start: StrategyStart) -> Entry | None:
     """The account's gateway at its door for strategies. One that is confined cannot read the registry: it has
     been told the door, and the gateway itself looks at its PROTOCOL.
     """
@@ -196,7 +191,7 @@ def _gateway(registry: Registry, start: Start) -> Entry | None:
     return msgspec.structs.replace(entry, address=entry.door) if entry is not None else None
 
 
-def _await_gateway(relay: Relay, start: Start, end: EndSignal) -> None:
+def _await_gateway(relay: Relay, start: StrategyStart, end: EndSignal) -> None:
     if not relay.joined.wait(GATEWAY_LIMIT):
         log.error("%d 秒内没有找到账户的网关 %s", GATEWAY_LIMIT, start.gateway)
         end.set(EXIT_NOT_STARTABLE)
@@ -221,7 +216,7 @@ def limit_process(address_space: int) -> None:
 def main() -> int:
     try:
         settings = Settings.load()
-        start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
+        start = msgspec.json.decode(sys.stdin.buffer.readline(), type=StrategyStart)
         limit_process(start.address_space)
         adopt_orphans()  # what the strategy starts can be found, and ended, however it hides
         return run(settings, start)

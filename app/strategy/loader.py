@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ctpbee import level as ctpbee_level
 from ctpbee import log as ctpbee_log
 
 from app.bee.logger import BeeLogger
+from app.wire.messages import StrategyReport
 
 MODULE = "ctpbee_strategy"
 MOST_TEXT = 20_000  # characters of an error's text
@@ -58,10 +60,8 @@ def load(path: Path) -> CtpbeeApi:
     return extension
 
 
-def failure(error: BaseException, path: Path) -> dict[str, Any]:
-    """`{"message", "traceback", "line"}`: `line` is the last one of the strategy's own file that took part, 0
-    for none.
-    """
+def failure(error: BaseException, path: Path, now: datetime) -> StrategyReport:
+    """What is said of an error that came out of the strategy whose file is at `path`."""
     file = str(path)
     frames = traceback.extract_tb(error.__traceback__)
     own = [index for index, frame in enumerate(frames) if frame.filename == file]
@@ -82,7 +82,9 @@ def failure(error: BaseException, path: Path) -> dict[str, Any]:
         if shown
         else []
     )
-    return {"message": _cut(message), "traceback": _cut("".join([*head, *said])), "line": line}
+    return StrategyReport(
+        _cut(message), _cut("".join([*head, *said])), line, now.strftime("%Y-%m-%d %H:%M:%S")
+    )
 
 
 def _text(error: BaseException) -> str:

@@ -172,6 +172,36 @@ class Login(Credentials, kw_only=True, forbid_unknown_fields=True):
         return cls(**shared, **more)
 
 
+# ── how a strategy begins and ends ──
+
+EXIT_STRATEGY_FAILED = 5
+"""A strategy's exit code: its own code is at fault. What went wrong is in ERROR_FILE."""
+ERROR_FILE, READY_FILE = "error.json", "ready"
+"""What a strategy says in its folder: a StrategyReport, and that on_init is done."""
+
+
+class StrategyStart(msgspec.Struct, forbid_unknown_fields=True):
+    """The one line that the host writes to a strategy's stdin."""
+
+    account: str
+    name: str
+    path: str
+    gateway: str  # its name in the registry
+    secret: str = ""  # proves to the gateway that it is this strategy
+    door: str = ""  # where the gateway listens for strategies; empty: the registry says
+    version: int = 0
+    address_space: int = 0  # MB, 0 for no limit
+
+
+class StrategyReport(msgspec.Struct):
+    """Why a strategy failed, as it has left word of it: its own words, whatever they are."""
+
+    message: str
+    traceback: str
+    line: int  # the last of its own file that took part, 0 for none
+    time: str  # YYYY-MM-DD HH:MM:SS, exchange time
+
+
 # ── asked of a gateway ──
 
 

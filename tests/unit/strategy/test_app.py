@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import orjson
 import pytest
 from ctpbee import CtpbeeApi
 from ctpbee import level as ctpbee_level
@@ -1130,12 +1129,13 @@ def test_a_failure_names_the_reason_and_the_line_of_the_strategys_own_file(
     path.write_text(text, "utf-8")
     with pytest.raises(BaseException) as error:  # noqa: PT011 - SystemExit too
         load(path)
-    report = failure(error.value, path)
-    assert report["message"].startswith(message)
-    assert report["line"] == line
-    assert len(report["traceback"]) < 25_000
-    assert orjson.dumps(report)
+    report = failure(error.value, path, datetime(2025, 6, 6, 9, 0))
+    assert report.message.startswith(message)
+    assert report.line == line
+    assert len(report.traceback) < 25_000
+    assert msgspec.json.encode(report)
+    assert report.time == "2025-06-06 09:00:00"
     if isinstance(error.value, NotAStrategy):
-        assert report["traceback"].count("\n") == 1
+        assert report.traceback.count("\n") == 1
     else:
-        assert "importlib" not in report["traceback"], "only what happened in and below the strategy"
+        assert "importlib" not in report.traceback, "only what happened in and below the strategy"
