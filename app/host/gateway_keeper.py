@@ -119,7 +119,7 @@ class GatewayKeeper:
         self._accounts: dict[str, HostedAccount] = {}
         self._counting = threading.Lock()  # accounts, while one more is let in
 
-    # ── its life
+    # ── its life ──
 
     def start(self) -> None:
         """Remember what was, and adopt what an earlier host left running."""
@@ -171,7 +171,7 @@ class GatewayKeeper:
         accounts = [account for account in list(self._accounts.values()) if account.state == "ready"]
         return {account.key: gateway.pid for account in accounts if (gateway := account.process) is not None}
 
-    # ── calls
+    # ── calls ──
 
     def log_in(self, request: LogIn) -> LoggedIn:
         """See LogIn."""
@@ -238,7 +238,7 @@ class GatewayKeeper:
             address=entry.address if entry is not None else "",
         )
 
-    # ── logging in and out
+    # ── logging in and out ──
 
     def _running(self, account: HostedAccount) -> Entry | None:
         """The account's living gateway, adopted if it is not ours. Waits for one that is just coming up."""
@@ -456,7 +456,7 @@ class GatewayKeeper:
         if self._registry.find(account.gateway) is None:
             self._registry.remove(account.gateway)
 
-    # ── watching
+    # ── watching ──
 
     def _look_at(self, account: HostedAccount) -> None:
         if self._accounts.get(account.key) is not account:
@@ -560,7 +560,7 @@ class GatewayKeeper:
                     log.info("%s is ready", account.key)
             return
 
-    # ── what an earlier host left
+    # ── what an earlier host left ──
 
     def _remember_the_dead(self) -> None:
         """Gateways that were killed while no host lived: their accounts need a login, and can be told so."""

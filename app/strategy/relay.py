@@ -76,7 +76,7 @@ class Relay(StandingConnection):
             return False
         return True
 
-    # ── the connection
+    # ── the connection ──
 
     def on_open(self, state: StrategyState) -> None:
         with self._ticks_lock:

@@ -94,7 +94,7 @@ class Link(StandingConnection):
         except GatewayDown:
             log.debug("the connection to %s has just broken; the next one brings a snapshot", self.account)
 
-    # ── in the reader thread
+    # ── in the reader thread ──
 
     def on_open(self, snapshot: Json) -> None:
         """Pushes that follow are newer than this."""
@@ -122,7 +122,7 @@ class Link(StandingConnection):
         if client is not None:
             client.close()  # who waits for it gets the one of the next connection
 
-    # ── in its own thread
+    # ── in its own thread ──
 
     def goes_on(self) -> bool:
         if self._owner.given_up(self.account):

@@ -104,7 +104,7 @@ class StandingConnection:
         """There is reason to think that the other side is there: look now."""
         self._wake.set()
 
-    # ── what a subclass says
+    # ── what a subclass says ──
 
     def on_open(self, reply: Any) -> None:
         """The answer to `opening`: what is pushed from now on is newer."""
@@ -124,7 +124,7 @@ class StandingConnection:
         """It could not be opened: whether to try again."""
         return True
 
-    # ── how
+    # ── how ──
 
     def _run(self) -> None:
         pause = FIRST_RETRY
