@@ -13,7 +13,7 @@ import sys
 
 from app import logs
 from app.counter.core import Core
-from app.counter.markets.market import Market, open_market
+from app.counter.markets.market import Market
 from app.counter.server import CounterServer, Outgoing
 from app.counter.state import State, StateTooNew
 from app.lib import calendar
@@ -63,6 +63,19 @@ def main() -> int:
         state.close()
     log.info("counter ended")
     return 0
+
+
+def open_market(settings: Settings) -> Market:
+    """The market that the settings ask for. Raises SettingsError when the file to replay is missing or
+    unreadable.
+    """
+    if settings.counter_quotes == "generated":
+        from app.counter.markets.generator import GeneratedMarket
+
+        return GeneratedMarket.open(settings)
+    from app.counter.markets.replay import ReplayedMarket
+
+    return ReplayedMarket.open(settings)
 
 
 def _server(settings: Settings, state: State, market: Market) -> CounterServer:

@@ -13,77 +13,54 @@ status '5', submit status '4'.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-import secrets
-from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from app.counter import holdings
+from app.counter.accounts import Confirmation, Order, PaperAccount, Session, hash_password, password_fits
 from app.counter.desk import Desk
-from app.counter.exchange import ANY_VOLUME, COMPLETE, GFD, IOC, LIMIT_PRICE, Exchange, ends_at_once
+from app.counter.exchange import LIMIT_PRICE, Exchange, ends_at_once
 from app.counter.markets.market import DayTurn, Market
 from app.counter.matching import Deal
+from app.counter.orders import (
+    FRONT_ID,
+    SEAT,
+    cancel_refused,
+    cancel_refused_to_all,
+    fill_of,
+    order_row,
+    trade_row,
+    working_order,
+)
+from app.counter.refusals import (
+    OPEN,
+    Refusal,
+    contract_refusal,
+    is_well_formed,
+    money_refusal,
+    position_refusal,
+    refusal_of,
+    request_refusal,
+)
 from app.counter.state import State, StoredAccount, StoredOrder, StoredTrade
-from app.counter.statement import Settled, pieces, statement_of
-from app.lib.book import Book, Fill, Lot, Terms, WorkingOrder
-from app.lib.market_orders import WAYS, MarketOrders
+from app.counter.statement import Settled, statement_of, statement_rows
+from app.lib.book import Book, Fill, Lot, Terms
+from app.lib.market_orders import MarketOrders
 from app.lib.market_orders import market_orders as usual_market_orders
-from app.lib.prices import HIGHEST, is_absent
+from app.lib.prices import is_absent
 from app.wire import frames as f
 
 log = logging.getLogger(__name__)
 
-FRONT_ID = 1
-SEAT = "seat1"  # TraderID: where the counter sits at every exchange
 QUERY_CHUNK = 200
 TICK_CHUNK = 2000
 
-ERRORS = {
-    3: "CTP:不合法的登录",
-    6: "CTP:还没有登录",
-    7: "CTP:还没有初始化",
-    15: "CTP:报单字段有误",
-    16: "CTP:找不到合约",
-    17: "CTP:合约不能交易",
-    22: "CTP:不允许重复报单",
-    24: "CTP:撤单已报送，不允许重复撤单",
-    25: "CTP:撤单找不到相应报单",
-    26: "CTP:报单已全成交或已撤销，不能再撤",
-    27: "CTP:不支持的功能",
-    30: "CTP:平仓量超过持仓量",
-    31: "CTP:资金不足",
-    42: "CTP:结算结果未确认",
-    50: "CTP:平今仓位不足",
-    51: "CTP:平昨仓位不足",
-    60: "CTP:用户在线会话超出上限",
-    63: "CTP:客户端认证失败",
-    64: "CTP:客户端未认证",
-    75: "CTP:连续登录失败次数超限，登录被禁止",
-    80: "CTP:交易所不支持的价格类型",
-    116: "CTP:报单流控超限",
-    131: "CTP:密码已过期，必须修改密码",
-    140: "CTP:首次登录必须修改密码，请修改密码后重新登录",
-    142: "CTP:新密码不能与旧密码相同",
-}
-ORDER_TYPES = {  # price type, time condition, volume condition
-    (LIMIT_PRICE, GFD, ANY_VOLUME),  # limit
-    (LIMIT_PRICE, IOC, ANY_VOLUME),  # FAK
-    (LIMIT_PRICE, IOC, COMPLETE),  # FOK
-} | set(WAYS.values())  # market, each exchange's own
-OPEN, CLOSE, CLOSE_TODAY, CLOSE_YESTERDAY = "0", "1", "3", "4"
-FORCED = {"2", "5", "6"}  # closes by the broker or the exchange
-WAITING = "b"  # a conditional order whose price has not come
-FINISHED = {"0", "5", "c"}
 TELL_AT_ONCE = {"SHFE", "INE", "CFFEX"}
 """Exchanges whose first word about an order is what became of it at its arrival: filled, or, of a FAK, how it
 ended. The others first say that it queues, then each step. Everywhere the order's row comes before the trade
@@ -92,79 +69,6 @@ ended. The others first say that it queues, then each step. Everywhere the order
 
 Link = Hashable
 Out = list[tuple[Link, f.Frame]]
-
-
-class Refusal(NamedTuple):
-    error_id: int
-    text: str
-
-
-@dataclass(slots=True)
-class Session:
-    """A logged-in connection."""
-
-    front: str  # td md
-    broker: str
-    user: str
-    number: int
-    account: Account | None  # None on md
-    native: bool = False  # CTP's library, see frames.ReqUserLogin
-    last_ref: int = 0
-    subscribed: set[str] = field(default_factory=set)
-    asked: deque[float] = field(default_factory=deque)  # when its last orders and cancels came, seconds
-
-
-@dataclass(slots=True)
-class Order:
-    """An order that the counter accepted. `row` is replaced, never changed: frames on their way out hold
-    older ones.
-    """
-
-    place: int
-    account: Account
-    row: f.OrderField
-    freeze_price: float
-    number: int = 0  # the exchange's; 0 while it has not got the order
-    from_auction: bool = False
-    cancelling: bool = False
-
-    @property
-    def id(self) -> str:
-        return f"{self.row.FrontID}_{self.row.SessionID}_{self.row.OrderRef}"
-
-    @property
-    def working(self) -> bool:
-        return self.row.OrderStatus not in FINISHED
-
-    @property
-    def freezes(self) -> bool:
-        return self.working and self.row.OrderStatus != WAITING
-
-
-class Confirmation(NamedTuple):
-    """When the settlement was confirmed last; empty: never."""
-
-    trading_day: str = ""
-    date: str = ""
-    time: str = ""
-
-
-@dataclass(slots=True)
-class Account:
-    """A paper account in the current trading day."""
-
-    stored: StoredAccount
-    book: Book
-    lots: list[Lot]  # at the start of the day
-    confirmed: Confirmation
-    orders: dict[tuple[int, int, str], Order] = field(default_factory=dict)
-    working: dict[str, dict[int, Order]] = field(
-        default_factory=dict
-    )  # those of `orders` that still work, by contract and place
-    trades: list[f.TradeField] = field(default_factory=list)
-    refusals: list[f.Frame] = field(
-        default_factory=list
-    )  # of orders and cancels of the day, as CTP's private flow keeps them
 
 
 class Core:
@@ -329,11 +233,11 @@ class Core:
         self._exchange = Exchange(
             self._market, msgspec.convert(state.get("day_before", {}), dict[str, f.DepthField])
         )
-        self._accounts: dict[tuple[str, str], Account] = {}
+        self._accounts: dict[tuple[str, str], PaperAccount] = {}
         self._by_number: dict[int, Order] = {}
         self._in_auction: set[int] = set()
         self._last_place = self._last_trade_place = 0
-        by_id: dict[int, Account] = {}
+        by_id: dict[int, PaperAccount] = {}
         for stored in state.accounts():
             by_id[stored.id] = self._accounts[stored.broker, stored.user] = self._open_account(
                 stored, state.lots(stored.id)
@@ -350,7 +254,7 @@ class Core:
                 self._accounts.get((session.broker, session.user)) if session.front == "td" else None
             )
 
-    def _load_order(self, account: Account, stored: StoredOrder) -> None:
+    def _load_order(self, account: PaperAccount, stored: StoredOrder) -> None:
         row = stored.row
         order = Order(stored.place, account, row, 0.0, stored.number, stored.from_auction)
         order.freeze_price = self._freeze_price(row) if order.working else row.LimitPrice
@@ -360,15 +264,15 @@ class Core:
             self._by_number[order.number] = order
         self._index(order)
         if order.working:
-            account.book.apply_order(self._working_order(order))
+            account.book.apply_order(working_order(order, self._contract(order.row.InstrumentID)))
             if order.number and row.InstrumentID in self._exchange.contracts:
                 self._exchange.rest(order.number, row, order.from_auction)
                 if order.from_auction:
                     self._in_auction.add(order.number)
 
-    def _open_account(self, stored: StoredAccount, lots: list[Lot]) -> Account:
+    def _open_account(self, stored: StoredAccount, lots: list[Lot]) -> PaperAccount:
         book = Book(self._terms, self._trading_day, Decimal(stored.pre_balance), lots)
-        return Account(stored, book, lots, Confirmation(*self._state.get(f"confirmed/{stored.id}", ())))
+        return PaperAccount(stored, book, lots, Confirmation(*self._state.get(f"confirmed/{stored.id}", ())))
 
     @staticmethod
     def _index(order: Order) -> None:
@@ -395,7 +299,7 @@ class Core:
         out, self._out = self._out, []
         return out
 
-    def _tell(self, account: Account, *callbacks: f.Frame) -> None:
+    def _tell(self, account: PaperAccount, *callbacks: f.Frame) -> None:
         """To all trading sessions of the account's user."""
         for link, session in self._sessions.items():
             if session.account is account:
@@ -460,31 +364,31 @@ class Core:
             self._changed_statuses()
             self._out.append((link, f.RtnInstrumentStatus(rows=list(self._statuses.values()))))
 
-    def _let_in(self, link: Link, request: f.ReqUserLogin) -> tuple[Account | None, Refusal | None]:
+    def _let_in(self, link: Link, request: f.ReqUserLogin) -> tuple[PaperAccount | None, Refusal | None]:
         """The account of a trading login, made at its first one; or why there is no login."""
         refusal = self._forced_refusal("login")
         if refusal is not None:
             return None, refusal
         if request.front == "md":
             error_id = self.desk.before_quotes(request.UserID, request.native, self._trading_day)
-            return None, self._refusal(error_id) if error_id else None
+            return None, refusal_of(error_id) if error_id else None
         if request.front != "td":
-            return None, self._refusal(3)
+            return None, refusal_of(3)
         error_id = self.desk.before_password(link, request.UserID, request.native)
         if error_id:
-            return None, self._refusal(error_id)
+            return None, refusal_of(error_id)
         account = self._account_of(request)
         if account is None:
             self.desk.wrong_password(request.UserID)
-            return None, self._refusal(3)
+            return None, refusal_of(3)
         sessions = sum(session.account is account for session in self._sessions.values())
         error_id = self.desk.after_password(request.UserID, sessions)
         if error_id:
-            return None, self._refusal(error_id)
+            return None, refusal_of(error_id)
         self.desk.entered(request.UserID, self._trading_day)
         return account, None
 
-    def _account_of(self, request: f.ReqUserLogin) -> Account | None:
+    def _account_of(self, request: f.ReqUserLogin) -> PaperAccount | None:
         """The account, made at its first login; None when the password is not its own."""
         if not request.UserID or not request.Password:
             return None
@@ -502,7 +406,7 @@ class Core:
     def _authenticate(self, link: Link, request: f.ReqAuthenticate) -> None:
         refusal = self._forced_refusal("authenticate")
         if refusal is None and (error_id := self.desk.authenticate(link, request.AppID, request.AuthCode)):
-            refusal = self._refusal(error_id)
+            refusal = refusal_of(error_id)
         error_id, text = refusal or (0, "")
         answer = f.RspAuthenticate(
             BrokerID=request.BrokerID,
@@ -520,11 +424,11 @@ class Core:
         if refusal is not None:
             pass
         elif account is None or not password_fits(request.OldPassword, account.stored.password):
-            refusal = self._refusal(3)
+            refusal = refusal_of(3)
         elif request.NewPassword == request.OldPassword:
-            refusal = self._refusal(142)
+            refusal = refusal_of(142)
         elif not request.NewPassword:
-            refusal = self._refusal(15)
+            refusal = refusal_of(15)
         else:
             account.stored = account.stored._replace(password=hash_password(request.NewPassword))
             self._state.set_password(account.stored.id, account.stored.password)
@@ -541,7 +445,7 @@ class Core:
 
     def _log_out(self, link: Link, session: Session | None, request: f.ReqUserLogout) -> None:
         self._sessions.pop(link, None)
-        error_id, text = (0, "") if session is not None else self._refusal(6)
+        error_id, text = (0, "") if session is not None else refusal_of(6)
         broker, user = (session.broker, session.user) if session is not None else ("", "")
         self._out.append(
             (
@@ -556,7 +460,7 @@ class Core:
         refusal = self._forced_refusal("confirm")
         account = session.account if session is not None else None
         if account is None:
-            refusal = self._refusal(6)
+            refusal = refusal_of(6)
         elif refusal is None:
             now = self._market.now()
             account.confirmed = Confirmation(self._trading_day, f"{now:%Y%m%d}", f"{now:%H:%M:%S}")
@@ -577,9 +481,9 @@ class Core:
 
     def _insert(self, link: Link, session: Session | None, request: f.ReqOrderInsert) -> None:
         row = self._order_row(session, request)
-        refusal = self._check_request(session, request) or self._check(session, row)
+        refusal = request_refusal(request, session, self._trading_day) or self._check(session, row)
         if refusal is not None or session is None or session.account is None:
-            error_id, text = refusal or self._refusal(6)
+            error_id, text = refusal or refusal_of(6)
             row = replace(row, OrderStatus="5", OrderSubmitStatus="4", StatusMsg=text)
             self._out.append(
                 (
@@ -594,7 +498,7 @@ class Core:
             return
         self._accept(session.account, row)
 
-    def _accept(self, account: Account, row: f.OrderField) -> None:
+    def _accept(self, account: PaperAccount, row: f.OrderField) -> None:
         """The counter takes an order, gives it a number of its seat's and sends it on to the exchange."""
         self._last_place += 1
         row = replace(row, TraderID=SEAT, OrderLocalID=f"{self._last_place:>12}")
@@ -607,61 +511,29 @@ class Core:
 
     def _order_row(self, session: Session | None, request: f.ReqOrderInsert) -> f.OrderField:
         contract = self._exchange.contracts.get(request.InstrumentID)
-        offset = request.CombOffsetFlag
-        if (
-            contract is not None
-            and contract.PositionDateType != "1"
-            and offset in (CLOSE_TODAY, CLOSE_YESTERDAY)
-        ):
-            offset = CLOSE  # where lots are not split the counter makes one of the three
-        now = self._market.now()
-        return f.OrderField(
-            BrokerID=session.broker if session else "",
-            InvestorID=session.user if session else "",
-            InstrumentID=request.InstrumentID,
-            ExchangeID=request.ExchangeID or (contract.ExchangeID if contract else ""),
-            OrderRef=request.OrderRef,
-            FrontID=FRONT_ID,
-            SessionID=session.number if session else 0,
-            Direction=request.Direction,
-            CombOffsetFlag=offset,
-            OrderPriceType=request.OrderPriceType,
-            TimeCondition=request.TimeCondition,
-            VolumeCondition=request.VolumeCondition,
-            LimitPrice=request.LimitPrice,
-            VolumeTotalOriginal=request.VolumeTotalOriginal,
-            VolumeTotal=request.VolumeTotalOriginal,
-            TradingDay=self._trading_day,
-            InsertDate=f"{now:%Y%m%d}",
-            InsertTime=f"{now:%H:%M:%S}",
-        )
-
-    def _check_request(self, session: Session | None, request: f.ReqOrderInsert) -> Refusal | None:
-        """What speaks against a request before its order is looked at."""
-        if session is None or session.account is None:
-            return self._refusal(6)
-        if session.native and session.account.confirmed.trading_day != self._trading_day:
-            return self._refusal(42)
-        if (request.CombHedgeFlag, request.ContingentCondition, request.ForceCloseReason) != ("1", "1", "0"):
-            return self._refusal(15)
-        return None
+        return order_row(request, session, contract, self._trading_day, self._market.now())
 
     def _check(self, session: Session | None, row: f.OrderField) -> Refusal | None:
         """Why the counter does not take this order; None when it does."""
         if session is None or session.account is None:
-            return self._refusal(6)
-        if not self._is_well_formed(row):
-            return self._refusal(15)
+            return refusal_of(6)
+        if not is_well_formed(row):
+            return refusal_of(15)
         if int(row.OrderRef) <= session.last_ref:
-            return self._refusal(22)
+            return refusal_of(22)
         session.last_ref = int(row.OrderRef)
         forced = self._forced_refusal("order")
         if forced is not None:
             return forced
         if self._is_too_fast(session):
-            return self._refusal(116)
+            return refusal_of(116)
         return (
-            self._check_contract(row)
+            contract_refusal(
+                row,
+                self._exchange.contracts.get(row.InstrumentID),
+                self._trading_day,
+                self._market_orders,
+            )
             or self._check_position(session.account, row)
             or self._check_money(session.account, row)
         )
@@ -669,64 +541,14 @@ class Core:
     def _is_too_fast(self, session: Session) -> bool:
         return self.desk.is_too_fast(session.asked, self._market.now().timestamp())
 
-    @staticmethod
-    def _is_well_formed(row: f.OrderField) -> bool:
-        return (
-            row.OrderRef.isascii()
-            and row.OrderRef.isdigit()
-            and len(row.OrderRef) <= 12
-            and row.Direction in ("0", "1")
-            and row.CombOffsetFlag in (OPEN, CLOSE, CLOSE_TODAY, CLOSE_YESTERDAY)
-            and (row.OrderPriceType, row.TimeCondition, row.VolumeCondition) in ORDER_TYPES
-            and abs(row.LimitPrice) < HIGHEST  # NaN compares false
-            and (row.OrderPriceType == LIMIT_PRICE or row.LimitPrice == 0)
-            and row.VolumeTotalOriginal >= 1
-        )
+    def _check_position(self, account: PaperAccount, row: f.OrderField) -> Refusal | None:
+        return position_refusal(row, self._exchange.contracts[row.InstrumentID], account.book)
 
-    def _check_contract(self, row: f.OrderField) -> Refusal | None:
-        contract = self._exchange.contracts.get(row.InstrumentID)
-        if contract is None or contract.ExchangeID != row.ExchangeID:
-            return self._refusal(16)
-        if not contract.IsTrading or contract.InstLifePhase != "1" or contract.ExpireDate < self._trading_day:
-            return self._refusal(17)
-        market_order = row.OrderPriceType != LIMIT_PRICE
-        conditions = row.OrderPriceType, row.TimeCondition, row.VolumeCondition
-        if market_order and conditions != self._market_orders[contract.ExchangeID]:
-            return self._refusal(80)
-        least = contract.MinMarketOrderVolume if market_order else contract.MinLimitOrderVolume
-        most = contract.MaxMarketOrderVolume if market_order else contract.MaxLimitOrderVolume
-        if row.VolumeTotalOriginal > most or row.CombOffsetFlag == OPEN and row.VolumeTotalOriginal < least:
-            return self._refusal(15)
-        return None
-
-    def _check_position(self, account: Account, row: f.OrderField) -> Refusal | None:
-        if row.CombOffsetFlag == OPEN:
-            return None
-        closable = account.book.closable(row.InstrumentID, "short" if row.Direction == "0" else "long")
-        if self._exchange.contracts[row.InstrumentID].PositionDateType != "1":
-            return (
-                self._refusal(30) if row.VolumeTotalOriginal > closable.today + closable.yesterday else None
-            )
-        if row.CombOffsetFlag == CLOSE_TODAY:
-            return self._refusal(50) if row.VolumeTotalOriginal > closable.today else None
-        return self._refusal(51) if row.VolumeTotalOriginal > closable.yesterday else None
-
-    def _check_money(self, account: Account, row: f.OrderField) -> Refusal | None:
+    def _check_money(self, account: PaperAccount, row: f.OrderField) -> Refusal | None:
         if row.CombOffsetFlag != OPEN:
             return None
         self._value(account)
-        book, price, volume = account.book, self._freeze_price(row), row.VolumeTotalOriginal
-        if is_absent(price):
-            return None  # no such price: the exchange's to refuse
-        side = "buy" if row.Direction == "0" else "sell"
-        needed = book.margin_of(row.InstrumentID, side, price, volume) + book.fee_of(
-            row.InstrumentID, "open", price, volume
-        )
-        return self._refusal(31) if needed > book.money().available else None
-
-    @staticmethod
-    def _refusal(error_id: int) -> Refusal:
-        return Refusal(error_id, ERRORS[error_id])
+        return money_refusal(row, self._freeze_price(row), account.book)
 
     # ── orders: to the exchange and back ──
 
@@ -799,25 +621,7 @@ class Core:
                 self._save(order)
 
     def _trade(self, order: Order, price: float, volume: int, trade_number: int) -> None:
-        row, now = order.row, self._market.now()
-        trade = f.TradeField(
-            BrokerID=row.BrokerID,
-            InvestorID=row.InvestorID,
-            InstrumentID=row.InstrumentID,
-            ExchangeID=row.ExchangeID,
-            OrderRef=row.OrderRef,
-            OrderSysID=row.OrderSysID,
-            TraderID=row.TraderID,
-            OrderLocalID=row.OrderLocalID,
-            TradeID=f"{trade_number:>12}",
-            Direction=row.Direction,
-            OffsetFlag=row.CombOffsetFlag,
-            Price=price,
-            Volume=volume,
-            TradingDay=self._trading_day,
-            TradeDate=f"{now:%Y%m%d}",
-            TradeTime=f"{now:%H:%M:%S}",
-        )
+        trade = trade_row(order.row, price, volume, trade_number, self._trading_day, self._market.now())
         account = order.account
         account.trades.append(trade)
         account.book.apply_fill(self._fill_of(trade, order))
@@ -830,7 +634,7 @@ class Core:
     def _update(self, order: Order, **changes: str | int) -> None:
         """The order's new row: into book and file, and to its user's sessions."""
         order.row = replace(order.row, **changes)
-        order.account.book.apply_order(self._working_order(order))
+        order.account.book.apply_order(working_order(order, self._contract(order.row.InstrumentID)))
         self._save(order)
         self._tell(order.account, f.RtnOrder(order=order.row))
 
@@ -840,20 +644,20 @@ class Core:
         order = self._find(session, request)
         refusal = self._forced_refusal("cancel")
         if session is None or session.account is None:
-            refusal = self._refusal(6)
+            refusal = refusal_of(6)
         elif request.ActionFlag != "0":
-            refusal = refusal or self._refusal(27)
+            refusal = refusal or refusal_of(27)
         elif self._is_too_fast(session):
-            refusal = refusal or self._refusal(116)
+            refusal = refusal or refusal_of(116)
         elif order is None:
-            refusal = refusal or self._refusal(25)
+            refusal = refusal or refusal_of(25)
         elif not order.working:
-            refusal = refusal or self._refusal(26)
+            refusal = refusal or refusal_of(26)
         elif order.cancelling:
-            refusal = refusal or self._refusal(24)
+            refusal = refusal or refusal_of(24)
         if refusal is not None or order is None:
-            refusal = refusal or self._refusal(25)
-            self._out.append((link, self._cancel_refused(request, refusal)))
+            refusal = refusal or refusal_of(25)
+            self._out.append((link, cancel_refused(request, refusal)))
             if session is not None and session.account is not None:
                 self._tell_cancel_refused(session.account, request, refusal)
         elif self._is_held_back("cancel"):
@@ -861,36 +665,13 @@ class Core:
         else:
             self._finish_cancelled(order)
 
-    @staticmethod
-    def _cancel_refused(request: f.ReqOrderAction, refusal: Refusal) -> f.RspOrderAction:
-        return f.RspOrderAction(
-            InstrumentID=request.InstrumentID,
-            ExchangeID=request.ExchangeID,
-            OrderRef=request.OrderRef,
-            FrontID=request.FrontID,
-            SessionID=request.SessionID,
-            OrderSysID=request.OrderSysID,
-            ErrorID=refusal.error_id,
-            ErrorMsg=refusal.text,
-            OrderActionRef=request.OrderActionRef,
-            RequestID=request.RequestID,
-        )
-
-    def _tell_cancel_refused(self, account: Account, request: f.ReqOrderAction, refusal: Refusal) -> None:
+    def _tell_cancel_refused(
+        self, account: PaperAccount, request: f.ReqOrderAction, refusal: Refusal
+    ) -> None:
         """To all sessions of the user, as CTP's library hears it: of the counter's refusals too, and again at
         each login.
         """
-        refused = f.ErrRtnOrderAction(
-            InstrumentID=request.InstrumentID,
-            ExchangeID=request.ExchangeID,
-            OrderActionRef=request.OrderActionRef,
-            OrderRef=request.OrderRef,
-            FrontID=request.FrontID,
-            SessionID=request.SessionID,
-            OrderSysID=request.OrderSysID,
-            ErrorID=refusal.error_id,
-            ErrorMsg=refusal.text,
-        )
+        refused = cancel_refused_to_all(request, refusal)
         account.refusals.append(refused)
         self._out += [(link, refused) for link in self._natives() if self._sessions[link].account is account]
 
@@ -927,10 +708,10 @@ class Core:
         refusal = self._forced_refusal("query")
         rows: Sequence[f.Row] = []
         if session is None or session.account is None:
-            refusal = self._refusal(6)
+            refusal = refusal_of(6)
         elif refusal is None:
             found = self._rows(session.account, request, session.native)
-            rows, refusal = (found, None) if found is not None else ([], self._refusal(27))
+            rows, refusal = (found, None) if found is not None else ([], refusal_of(27))
         error_id, text = refusal or (0, "")
         for start in range(0, max(len(rows), 1), QUERY_CHUNK):
             chunk: list[f.Row] = list(rows[start : start + QUERY_CHUNK])
@@ -945,7 +726,7 @@ class Core:
             )
             self._out.append((link, answer))
 
-    def _rows(self, account: Account, request: f.ReqQry, native: bool) -> Sequence[f.Row] | None:  # noqa: C901
+    def _rows(self, account: PaperAccount, request: f.ReqQry, native: bool) -> Sequence[f.Row] | None:  # noqa: C901 - a list, one case per query
         """All that is asked for; None for what the counter does not know."""
         broker, user = account.stored.broker, account.stored.user
         match request.what:
@@ -967,19 +748,18 @@ class Core:
             case "trade":
                 return [trade for trade in account.trades if request.InstrumentID in ("", trade.InstrumentID)]
             case "position":
-                return [
-                    row for row in self._positions(account) if request.InstrumentID in ("", row.InstrumentID)
-                ]
+                positions = holdings.position_rows(
+                    self._day_of(account), self._terms, self._exchange.last_price
+                )
+                return [row for row in positions if request.InstrumentID in ("", row.InstrumentID)]
             case "position_detail":
-                return [
-                    row
-                    for row in self._position_details(account)
-                    if request.InstrumentID in ("", row.InstrumentID)
-                ]
+                details = holdings.position_details(self._day_of(account), self._contract)
+                return [row for row in details if request.InstrumentID in ("", row.InstrumentID)]
             case "account":
-                return [self._money_row(account, native)]
+                return [self._money_of(account, native)]
             case "settlement":
-                return self._statement(account, request.TradingDay)
+                day, text = self._state.statement(account.stored.id, request.TradingDay)
+                return statement_rows(broker, user, day, text)
             case "settlement_confirm":
                 if not account.confirmed.date:
                     return []
@@ -1004,95 +784,33 @@ class Core:
             if contract.ProductClass == "1" and request.ExchangeID in ("", contract.ExchangeID)
         ]
 
-    def _positions(self, account: Account) -> list[f.PositionField]:
-        held = holdings.Account(
+    def _money_of(self, account: PaperAccount, native: bool = False) -> f.TradingAccountField:
+        self._value(account)
+        return holdings.money_row(
+            account.stored.broker, account.stored.user, self._trading_day, account.book, native
+        )
+
+    def _day_of(self, account: PaperAccount) -> holdings.AccountDay:
+        working = [
+            order.row for orders in account.working.values() for order in orders.values() if order.freezes
+        ]
+        return holdings.AccountDay(
             broker=account.stored.broker,
             user=account.stored.user,
             trading_day=self._trading_day,
             before=account.lots,
             trades=account.trades,
             lots=account.book.open_lots(),
-            working=[
-                order.row for orders in account.working.values() for order in orders.values() if order.freezes
-            ],
-        )
-        return holdings.position_rows(held, self._terms, self._exchange.last_price)
-
-    def _position_details(self, account: Account) -> list[f.PositionDetailField]:
-        """History as it was at the day's start and what the day opened, each with what is left of it."""
-        left: dict[tuple[str, str, str, str], int] = {}
-        for lot in account.book.open_lots():
-            left[lot.symbol, lot.direction, lot.open_date, lot.trade_id] = lot.volume
-        lots = list(account.lots)
-        for trade in account.trades:
-            if trade.OffsetFlag == OPEN:
-                direction = "long" if trade.Direction == "0" else "short"
-                base = self._contract(trade.InstrumentID).PreSettlementPrice
-                lots.append(
-                    Lot(
-                        trade.InstrumentID,
-                        direction,
-                        self._trading_day,
-                        trade.TradeID,
-                        trade.Volume,
-                        trade.Price,
-                        base,
-                    )
-                )
-        rows = []
-        for lot in lots:
-            volume = left.get((lot.symbol, lot.direction, lot.open_date, lot.trade_id), 0)
-            row = f.PositionDetailField(
-                BrokerID=account.stored.broker,
-                InvestorID=account.stored.user,
-                InstrumentID=lot.symbol,
-                ExchangeID=self._contract(lot.symbol).ExchangeID,
-                Direction="0" if lot.direction == "long" else "1",
-                OpenDate=lot.open_date,
-                TradeID=lot.trade_id,
-                TradingDay=self._trading_day,
-                Volume=volume,
-                OpenPrice=lot.open_price,
-                LastSettlementPrice=lot.base_price,
-                CloseVolume=lot.volume - volume,
-            )
-            rows.append(row)
-        return rows
-
-    def _money_row(self, account: Account, native: bool = False) -> f.TradingAccountField:
-        """To the cent, as this counter counts; to a `native` client with fees as CTP sums them, which rounds
-        none.
-        """
-        self._value(account)
-        money = account.book.money()
-        commission = account.book.exact_commission() if native else money.commission
-        rounding = money.commission - commission
-        available = money.available + rounding
-        return f.TradingAccountField(
-            BrokerID=account.stored.broker,
-            AccountID=account.stored.user,
-            TradingDay=self._trading_day,
-            PreBalance=float(money.pre_balance),
-            Deposit=float(money.deposit),
-            Withdraw=float(money.withdraw),
-            CurrMargin=float(money.margin),
-            FrozenMargin=float(money.frozen_margin),
-            FrozenCommission=float(money.frozen_commission),
-            Commission=float(commission),
-            CloseProfit=float(money.close_profit),
-            PositionProfit=float(money.position_profit),
-            Balance=float(money.balance + rounding),
-            Available=float(available),
-            WithdrawQuota=float(max(Decimal(0), available - max(Decimal(0), money.position_profit))),
+            working=working,
         )
 
     def _subscribe(self, link: Link, session: Session | None, request: f.ReqSubMarketData) -> None:
         if session is None or session.front != "md":
-            refused, refusal = request.InstrumentIDs, self._refusal(6)
+            refused, refusal = request.InstrumentIDs, refusal_of(6)
         else:
             refused, refusal = (
                 [symbol for symbol in request.InstrumentIDs if symbol not in self._exchange.contracts],
-                self._refusal(16),
+                refusal_of(16),
             )
             known = [
                 symbol
@@ -1207,7 +925,7 @@ class Core:
         for link in self._sessions:
             self._out.append((link, f.Heartbeat(now=self._now_text(), TradingDay=new_day)))
 
-    def _write_statement(self, account: Account, settled: Book) -> None:
+    def _write_statement(self, account: PaperAccount, settled: Book) -> None:
         lots = settled.open_lots()
         symbols = {lot.symbol for lot in lots} | {trade.InstrumentID for trade in account.trades}
         text = statement_of(
@@ -1223,16 +941,6 @@ class Core:
             )
         )
         self._state.save_statement(account.stored.id, self._trading_day, text)
-
-    def _statement(self, account: Account, trading_day: str) -> list[f.SettlementInfoField]:
-        day, text = self._state.statement(account.stored.id, trading_day)
-        broker, user = account.stored.broker, account.stored.user
-        return [
-            f.SettlementInfoField(
-                TradingDay=day, BrokerID=broker, InvestorID=user, SequenceNo=number, Content=content
-            )
-            for number, content in enumerate(pieces(text), 1)
-        ]
 
     def _begin_day(self, trading_day: str) -> None:
         self._day += 1
@@ -1283,7 +991,7 @@ class Core:
     def _terms(self, symbol: str) -> Terms:
         return f.terms_of(self._contract(symbol))
 
-    def _value(self, account: Account) -> None:
+    def _value(self, account: PaperAccount) -> None:
         """Value the account's positions at the newest prices."""
         for symbol in account.book.held():
             account.book.set_price(
@@ -1302,61 +1010,8 @@ class Core:
         )
         return upper or last if row.Direction == "0" else last
 
-    def _working_order(self, order: Order) -> WorkingOrder:
-        row = order.row
-        side = "buy" if row.Direction == "0" else "sell"
-        remaining = row.VolumeTotal if order.freezes else 0
-        return WorkingOrder(
-            order.id,
-            row.InstrumentID,
-            side,
-            self._offset(row),
-            order.freeze_price,
-            remaining,
-            row.VolumeTotalOriginal,
-        )
-
-    def _offset(self, row: f.OrderField) -> str:
-        """The book's word. Where lots are split, a plain close is of yesterday's, and a forced one takes what
-        there is.
-        """
-        offset = row.CombOffsetFlag
-        if offset in FORCED:
-            return "forced"
-        if offset == CLOSE and self._contract(row.InstrumentID).PositionDateType == "1":
-            return "closeyesterday"
-        return {OPEN: "open", CLOSE: "close", CLOSE_TODAY: "closetoday", CLOSE_YESTERDAY: "closeyesterday"}[
-            offset
-        ]
-
     def _fill_of(self, trade: f.TradeField, order: Order) -> Fill:
-        return Fill(
-            trading_day=trade.TradingDay,
-            exchange=trade.ExchangeID,
-            trade_id=trade.TradeID,
-            side="buy" if trade.Direction == "0" else "sell",
-            order_id=order.id,
-            symbol=trade.InstrumentID,
-            offset=self._offset(order.row),
-            price=trade.Price,
-            volume=trade.Volume,
-            time=trade.TradeTime,
-        )
+        return fill_of(trade, order, self._contract(trade.InstrumentID))
 
     def _now_text(self) -> str:
         return self._market.now().replace(tzinfo=None).isoformat(timespec="milliseconds")
-
-
-def hash_password(password: str) -> str:
-    """`salt$hash`, scrypt. Cheap enough (about 20 ms) not to hold up other accounts' orders."""
-    salt = secrets.token_bytes(16)
-    return f"{salt.hex()}${_scrypt(password, salt).hex()}"
-
-
-def password_fits(password: str, stored: str) -> bool:
-    salt, _, digest = stored.partition("$")
-    return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)), bytes.fromhex(digest))
-
-
-def _scrypt(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, n=2**13, r=8, p=1)

@@ -48,21 +48,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from app.counter.core import (
-    CLOSE_TODAY,
-    FORCED,
-    FRONT_ID,
-    WAITING,
-    Account,
-    Core,
-    Link,
-    Order,
-    Out,
-    Refusal,
-    Session,
-)
+from app.counter.accounts import WAITING, Order, PaperAccount, Session
+from app.counter.core import Core, Link, Out
 from app.counter.desk import Rules
 from app.counter.markets.market import DayTurn, Market, Phase
+from app.counter.orders import FRONT_ID, cancel_refused
+from app.counter.refusals import CLOSE_TODAY, FORCED, Refusal, refusal_of
 from app.counter.server import CounterServer, Outgoing
 from app.lib.market_orders import MarketOrders
 from app.wire import frames as f
@@ -253,9 +244,9 @@ class FaultyCore(Core):
                 if order.working:
                     self._finish_cancelled(order)
                 elif session is not None and session.native:
-                    self._tell_cancel_refused(order.account, request, self._refusal(26))
+                    self._tell_cancel_refused(order.account, request, refusal_of(26))
                 else:
-                    self._out.append((link, self._cancel_refused(request, self._refusal(26))))
+                    self._out.append((link, cancel_refused(request, refusal_of(26))))
             self._held_cancels.clear()
         return self._taken()
 
@@ -359,12 +350,12 @@ class FaultyCore(Core):
                 self._accept(account, row)
         return self._taken()
 
-    def _account_named(self, user: str) -> Account:
+    def _account_named(self, user: str) -> PaperAccount:
         return next(account for account in self._accounts.values() if account.stored.user == user)
 
     def _close_row(
         self, user: str, symbol: str, direction: str, volume: int, price: float
-    ) -> tuple[Account, f.OrderField]:
+    ) -> tuple[PaperAccount, f.OrderField]:
         """An order of no session that closes a position: of today's lots where these are apart."""
         account = self._account_named(user)
         request = f.ReqOrderInsert(
@@ -391,7 +382,7 @@ class FaultyCore(Core):
                 "user": account.stored.user,
                 "trading_day": self._trading_day,
                 "money": msgspec.to_builtins(
-                    self._money_row(account, native=bool(self.links(account.stored.user, native=True)))
+                    self._money_of(account, native=bool(self.links(account.stored.user, native=True)))
                 ),
                 "lots": [lot._asdict() for lot in account.book.open_lots()],
                 "orders": [msgspec.to_builtins(order.row) for order in account.orders.values()],

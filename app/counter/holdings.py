@@ -1,4 +1,4 @@
-"""Positions and rates as CTP's queries show them. Pure; counter process.
+"""Positions, funds and rates as CTP's queries show them. Pure; counter process.
 
 Where lots are split by day (SHFE, INE) a position is two rows, today's and history's; elsewhere one.
 YdPosition is what there was at the start of the day and never falls. Sources: docs/domain.md, Close today 2
@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import NamedTuple
 
-from app.lib.book import Lot, Terms
+from app.counter.refusals import CLOSE_TODAY, OPEN
+from app.lib.book import Book, Lot, Terms
 from app.lib.prices import exact
 from app.wire import frames as f
 
 TODAY, HISTORY = "1", "2"
-OPEN, CLOSE_TODAY = "0", "3"
 
 
 class Key(NamedTuple):
@@ -39,7 +40,7 @@ class Holding:
     lots: list[Lot] = field(default_factory=list)  # that are open
 
 
-class Account(NamedTuple):
+class AccountDay(NamedTuple):
     """What an account has done and holds on a trading day."""
 
     broker: str
@@ -52,7 +53,7 @@ class Account(NamedTuple):
 
 
 def position_rows(
-    account: Account, terms: Callable[[str], Terms], last_price: Callable[[str], float]
+    account: AccountDay, terms: Callable[[str], Terms], last_price: Callable[[str], float]
 ) -> list[f.PositionField]:
     """By contract, long before short, today's before history's. A row stays until the day ends, also when it
     is empty.
@@ -90,7 +91,7 @@ def _place(item: tuple[Key, Holding]) -> Key:
     return item[0]
 
 
-def _row(account: Account, key: Key, holding: Holding, terms: Terms, last: float) -> f.PositionField:
+def _row(account: AccountDay, key: Key, holding: Holding, terms: Terms, last: float) -> f.PositionField:
     long, lots = key.direction == "long", holding.lots
     volume = sum(lot.volume for lot in lots)
     cost = sum((exact(lot.base_price) * lot.volume * terms.multiplier for lot in lots), exact(0))
@@ -114,6 +115,72 @@ def _row(account: Account, key: Key, holding: Holding, terms: Terms, last: float
         OpenCost=float(sum(exact(lot.open_price) * lot.volume * terms.multiplier for lot in lots)),
         UseMargin=float(sum(terms.margin(key.direction, lot.base_price, lot.volume) for lot in lots)),
         PositionProfit=float(profit if long else -profit),
+    )
+
+
+def position_details(
+    account: AccountDay, contract: Callable[[str], f.InstrumentField]
+) -> list[f.PositionDetailField]:
+    """History as it was at the day's start and what the day opened, each with what is left of it."""
+    left = {(lot.symbol, lot.direction, lot.open_date, lot.trade_id): lot.volume for lot in account.lots}
+    opened = [
+        Lot(
+            trade.InstrumentID,
+            "long" if trade.Direction == "0" else "short",
+            account.trading_day,
+            trade.TradeID,
+            trade.Volume,
+            trade.Price,
+            contract(trade.InstrumentID).PreSettlementPrice,
+        )
+        for trade in account.trades
+        if trade.OffsetFlag == OPEN
+    ]
+    rows = []
+    for lot in [*account.before, *opened]:
+        volume = left.get((lot.symbol, lot.direction, lot.open_date, lot.trade_id), 0)
+        row = f.PositionDetailField(
+            BrokerID=account.broker,
+            InvestorID=account.user,
+            InstrumentID=lot.symbol,
+            ExchangeID=contract(lot.symbol).ExchangeID,
+            Direction="0" if lot.direction == "long" else "1",
+            OpenDate=lot.open_date,
+            TradeID=lot.trade_id,
+            TradingDay=account.trading_day,
+            Volume=volume,
+            OpenPrice=lot.open_price,
+            LastSettlementPrice=lot.base_price,
+            CloseVolume=lot.volume - volume,
+        )
+        rows.append(row)
+    return rows
+
+
+def money_row(broker: str, user: str, trading_day: str, book: Book, native: bool) -> f.TradingAccountField:
+    """To the cent, as this counter counts; to a `native` client with fees as CTP sums them, which rounds
+    none. The book is valued at the newest prices already.
+    """
+    money = book.money()
+    commission = book.exact_commission() if native else money.commission
+    rounding = money.commission - commission
+    available = money.available + rounding
+    return f.TradingAccountField(
+        BrokerID=broker,
+        AccountID=user,
+        TradingDay=trading_day,
+        PreBalance=float(money.pre_balance),
+        Deposit=float(money.deposit),
+        Withdraw=float(money.withdraw),
+        CurrMargin=float(money.margin),
+        FrozenMargin=float(money.frozen_margin),
+        FrozenCommission=float(money.frozen_commission),
+        Commission=float(commission),
+        CloseProfit=float(money.close_profit),
+        PositionProfit=float(money.position_profit),
+        Balance=float(money.balance + rounding),
+        Available=float(available),
+        WithdrawQuota=float(max(Decimal(0), available - max(Decimal(0), money.position_profit))),
     )
 
 

@@ -1,8 +1,8 @@
 """The settlement statement (结算单) of an account for a trading day, as brokers lay theirs out. Pure; counter
 process.
 
-It is text for people: brokers' texts differ in detail, a reader must not depend on columns. `pieces` cuts it
-as CTP hands it over.
+It is text for people: brokers' texts differ in detail, a reader must not depend on columns. `statement_rows`
+cuts it as CTP hands it over.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from unicodedata import east_asian_width
 
 from app.lib.book import Lot, Money
 from app.lib.prices import exact
-from app.wire.frames import InstrumentField, TradeField
+from app.wire.frames import InstrumentField, SettlementInfoField, TradeField
 
 WIDTH = 100
 PIECE = 500  # bytes of CThostFtdcSettlementInfoField's Content, but for its last 0
@@ -45,10 +45,20 @@ def statement_of(settled: Settled) -> str:
     return "".join(line.rstrip() + "\r\n" for line in lines)
 
 
-def pieces(text: str) -> list[bytes]:
+def _pieces(text: str) -> list[bytes]:
     """The text in GBK, cut every 500 bytes, be it within a character."""
     data = text.encode("gb18030")
     return [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
+
+
+def statement_rows(broker: str, user: str, trading_day: str, text: str) -> list[SettlementInfoField]:
+    """As CTP's query hands a statement over; none for an empty text."""
+    return [
+        SettlementInfoField(
+            TradingDay=trading_day, BrokerID=broker, InvestorID=user, SequenceNo=number, Content=content
+        )
+        for number, content in enumerate(_pieces(text), 1)
+    ]
 
 
 def _head(settled: Settled) -> list[str]:

@@ -172,6 +172,11 @@ def test_the_wire_has_one_client_which_looks_at_the_protocols_version() -> None:
     assert [path for path in FILES if connects(path)] == [APP / "wire/peer.py"]
 
 
+@pytest.mark.parametrize("name", ["accounts", "holdings", "orders", "refusals", "statement"])
+def test_what_helps_the_counters_core_takes_values_and_does_not_know_the_core(name: str) -> None:
+    assert "app.counter.core" not in set(imported(APP / f"counter/{name}.py"))
+
+
 def test_no_room_holds_more_than_a_fifth() -> None:
     lines: dict[str, int] = {}
     for path in FILES:

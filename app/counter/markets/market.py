@@ -2,8 +2,8 @@
 process.
 
 Quotes, clock and trading day come from one object, since in a replay the file drives all three.
-`open_market(settings)` chooses by `counter_quotes`: the seeded generator (app/counter/markets/generator.py)
-or a recorded file (app/counter/markets/replay.py).
+There are two, chosen by `counter_quotes`: the seeded generator (app/counter/markets/generator.py) and a
+recorded file (app/counter/markets/replay.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
-from app.settings import Settings
 from app.wire.frames import DepthField, InstrumentField
 
 Phase = Literal["auction", "continuous", "closed"]
@@ -77,16 +76,3 @@ class Market(Protocol):
 
         What was handed out after that, up to `progress`, is not handed out again: orders have met it already.
         """
-
-
-def open_market(settings: Settings) -> Market:
-    """The market that the settings ask for. Raises SettingsError when the file to replay is missing or
-    unreadable.
-    """
-    if settings.counter_quotes == "generated":
-        from app.counter.markets.generator import GeneratedMarket
-
-        return GeneratedMarket.open(settings)
-    from app.counter.markets.replay import ReplayedMarket
-
-    return ReplayedMarket.open(settings)

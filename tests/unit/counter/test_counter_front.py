@@ -15,7 +15,7 @@ import pytest
 
 from app.counter.desk import Rules
 from app.counter.state import SCHEMA_VERSION, State
-from app.counter.statement import pieces
+from app.counter.statement import statement_rows
 from app.wire import frames as f
 from tests.unit.counter.test_core import BUY, CLOSE, CLOSE_TODAY, OPEN, SELL, Counter, frames_of, life
 
@@ -322,7 +322,7 @@ def test_the_statement_of_a_settled_day_says_its_money_trades_and_positions(fron
 
 def test_a_statement_is_cut_by_bytes_be_it_within_a_character():
     text = "a" + "结" * 600
-    cut = pieces(text)
+    cut = [row.Content for row in statement_rows("9999", "me", "20250606", text)]
     assert [len(piece) for piece in cut] == [500, 500, 201]
     assert b"".join(cut).decode("gb18030") == text
     with pytest.raises(UnicodeDecodeError):

@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import pytest
 
+from app.counter.__main__ import open_market
 from app.counter.contracts import listed_on
 from app.counter.markets.generator import GeneratedMarket
-from app.counter.markets.market import DayTurn, open_market
+from app.counter.markets.market import DayTurn
 from app.counter.products import products
 from app.lib.calendar import SHANGHAI, compact, parse_day
 from app.lib.errors import SettingsError

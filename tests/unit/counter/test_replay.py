@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from app.counter.markets.market import DayTurn, open_market
+from app.counter.__main__ import open_market
+from app.counter.markets.market import DayTurn
 from app.counter.markets.readers import read_rows
 from app.counter.markets.replay import BATCH, GAP, ReplayedMarket
 from app.lib.calendar import SHANGHAI
