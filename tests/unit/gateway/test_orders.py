@@ -931,7 +931,7 @@ def test_nothing_is_closed_or_cancelled_while_the_front_is_not_ready(house: Desk
     for ask in (
         lambda: house.desk.close_position(ClosePosition("rb2501", "long", 1)),
         lambda: house.desk.cancel(CancelOrder("1_2_1")),
-        house.desk.cancel_all,
+        lambda: house.desk.cancel_all(CancelAll()),
     ):
         with pytest.raises(NotReady):
             ask()
