@@ -156,7 +156,9 @@ def shown_token() -> tuple[str, str]:
 
 
 def auth_required(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Let in only who shows a living token (`JWT` or `Bearer`), as `flask.g.identity`. Raises TokenError."""
+    """Let in only who shows a living token (`JWT` or `Bearer`), as `flask.g.identity`. Raises TokenError.
+    The view is marked, for /openapi.json.
+    """
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -166,6 +168,7 @@ def auth_required(view: Callable[..., Any]) -> Callable[..., Any]:
         g.identity = G.tokens.verify(token)
         return view(*args, **kwargs)
 
+    guarded.needs_token = True  # type: ignore[attr-defined]
     return guarded
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.lib.errors import AppError, SettingsError
-from app.lib.program import ROOT, command
+from app.lib.program import command
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -101,13 +101,6 @@ def to_stop(settings: Settings) -> str:
     """What ends everything of these settings."""
     line = command_for(settings, "stop")
     return f"{line}，或 make stop" if line == "python3 run.py stop" else line
-
-
-def version() -> str:
-    """The program's."""
-    import tomllib
-
-    return str(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"])
 
 
 def minute(timestamp: int) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from app.commands.common import command_for, to_stop, version
+from app.commands.common import command_for, to_stop
 from app.lib.calendar import SHANGHAI
+from app.lib.program import version
 from app.settings import Settings
 from app.wire.registry import Entry
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from app.commands.common import errors_said, ready_settings, settings_options, version
-from app.lib.program import command
+from app.commands.common import errors_said, ready_settings, settings_options
+from app.lib.program import command, version
 
 
 class Listed(NamedTuple):

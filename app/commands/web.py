@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from app.commands.common import command_for, merged, ready_settings, settings_options, version
+from app.commands.common import command_for, merged, ready_settings, settings_options
+from app.lib.program import version
 
 if TYPE_CHECKING:
     from flask import Flask

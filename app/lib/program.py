@@ -1,4 +1,4 @@
-"""How this program's commands are typed. Any process.
+"""How this program's commands are typed, and which version it is. Any process.
 
 In a checkout that is `python3 run.py …` (run.py finds the Python that has what it needs), where the package
 is installed `ctpbee-backend …`.
@@ -26,3 +26,15 @@ def _is_here(folder: Path) -> bool:
         return Path(os.getcwd()).resolve() == folder
     except OSError:  # the folder was removed under us
         return False
+
+
+def version() -> str:
+    """The program's: what pyproject.toml says in a checkout, else the installed package."""
+    import tomllib
+    from importlib import metadata
+
+    try:
+        text = (ROOT / "pyproject.toml").read_text("utf-8")
+    except OSError:
+        return metadata.version("ctpbee_backend")
+    return str(tomllib.loads(text)["project"]["version"])

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from app.lib.errors import BadInput
 
 EXCHANGES = ("CFFEX", "CZCE", "DCE", "GFEX", "INE", "SHFE")
+_EXCHANGES = frozenset(EXCHANGES)
 
 DIRECTION_TEXT = {"long": "多", "short": "空"}
 OFFSET_TEXT = {"open": "开", "close": "平", "closetoday": "平今", "closeyesterday": "平昨"}
@@ -44,10 +45,8 @@ class LocalSymbol(NamedTuple):
         return f"{self.symbol}.{self.exchange}" if self.exchange else self.symbol
 
 
-def parse_symbol(text: Any, exchange: Any = "", parameter: str = "local_symbol") -> LocalSymbol:
-    """`rb2501.SHFE` or `rb2501`, the exchange also as a parameter of its own; where both are given they must
-    agree.
-    """
+def parse_symbol(text: Any, parameter: str = "local_symbol") -> LocalSymbol:
+    """`rb2501.SHFE` or `rb2501`."""
     name = _text(text, parameter, "合约名称")
     if not name:
         raise BadInput(parameter, "缺少合约名称")
@@ -56,10 +55,10 @@ def parse_symbol(text: Any, exchange: Any = "", parameter: str = "local_symbol")
         raise BadInput(parameter, f"{_shown(symbol)} 是套利合约，本服务不支持交易", code="NOT_TRADABLE")
     if len(symbol) > _LONGEST or not _SYMBOL.fullmatch(symbol) or (dot and not suffix):
         raise BadInput(parameter, f"合约名称 {_shown(name)} 不合法，应形如 rb2501.SHFE 或 rb2501")
-    return _agreed(symbol, suffix, exchange, parameter)
+    return LocalSymbol(symbol, parse_exchange(suffix, parameter))
 
 
-def parse_any_symbol(text: Any, exchange: Any = "", parameter: str = "local_symbol") -> LocalSymbol:
+def parse_any_symbol(text: Any, parameter: str = "local_symbol") -> LocalSymbol:
     """Like `parse_symbol`, but of any name that CTP may have: of orders in spreads and options, which are met
     here and not placed.
     """
@@ -67,20 +66,22 @@ def parse_any_symbol(text: Any, exchange: Any = "", parameter: str = "local_symb
     symbol, dot, suffix = name.partition(".")
     if not _ANY_SYMBOL.fullmatch(symbol) or (dot and not suffix):
         raise BadInput(parameter, f"合约名称 {_shown(name)} 不合法")
-    return _agreed(symbol, suffix, exchange, parameter)
+    return LocalSymbol(symbol, parse_exchange(suffix, parameter))
 
 
-def _agreed(symbol: str, suffix: str, exchange: Any, parameter: str) -> LocalSymbol:
-    """The contract of the exchange that either of both names."""
-    named = parse_exchange(suffix, parameter)
-    given = parse_exchange(exchange)
-    if named and given and named != given:
-        raise BadInput("exchange", f"交易所 {given} 与合约 {symbol}.{named} 不符")
-    return LocalSymbol(symbol, named or given)
+def agreed(contract: LocalSymbol, exchange: str) -> LocalSymbol:
+    """The contract with the exchange that was given beside it, "" for none; two exchanges must be the
+    same.
+    """
+    if contract.exchange and exchange and contract.exchange != exchange:
+        raise BadInput("exchange", f"交易所 {exchange} 与合约 {contract} 不符")
+    return contract if contract.exchange else LocalSymbol(contract.symbol, exchange)
 
 
 def parse_exchange(text: Any, parameter: str = "exchange") -> str:
     """One of the six; empty or None is none given."""
+    if isinstance(text, str) and text in _EXCHANGES:
+        return text
     name = "" if text is None else _text(text, parameter, "交易所")
     if name and name not in EXCHANGES:
         raise BadInput(parameter, f"不认识的交易所 {_shown(name)}，应为 {' '.join(EXCHANGES)} 之一")
@@ -107,11 +108,13 @@ def parse_type(text: Any, parameter: str = "type") -> str:
     return _word(_TYPES, text, parameter)
 
 
-def direction_and_offset(direction: Any, offset: Any) -> tuple[str, str]:
-    """Both, also the wrong way round, as the reference describes them: no word means both things."""
+def right_way_round(direction: Any, offset: Any) -> tuple[Any, Any]:
+    """Both as they were sent, put right where they came the wrong way round, as the reference describes
+    them: no word means both things.
+    """
     if _known(_OFFSETS, direction) and _known(_DIRECTIONS, offset):
-        direction, offset = offset, direction
-    return parse_direction(direction), parse_offset(offset)
+        return offset, direction
+    return direction, offset
 
 
 def _by_all_names(texts: dict[str, str]) -> dict[str, str]:
@@ -128,6 +131,8 @@ def _known(words: dict[str, str], text: Any) -> bool:
 
 
 def _word(words: dict[str, str], text: Any, parameter: str) -> str:
+    if isinstance(text, str) and text in words:
+        return words[text]
     if text is None or text == "":
         raise BadInput(parameter, f"缺少参数 {parameter}")
     word = words.get(_text(text, parameter, f"参数 {parameter}").lower())

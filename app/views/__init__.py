@@ -14,6 +14,7 @@ def register(app: Flask) -> None:
         errors,
         events,
         health,
+        login,
         market,
         openapi,
         orders,
@@ -21,21 +22,10 @@ def register(app: Flask) -> None:
         settlement,
         strategy,
     )
-    from app.views import login as account
 
     for module in (
-        account,
-        bars,
-        code,
-        config,
-        events,
-        health,
-        market,
-        openapi,
-        orders,
-        positions,
-        settlement,
-        strategy,
+        *(login, market, orders, positions, bars, config, events, settlement),
+        *(strategy, code, health, openapi),
     ):
         app.register_blueprint(module.blueprint)
     errors.register(app)

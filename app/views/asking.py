@@ -6,17 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import g, request
+from flask import g
 
 from app.global_var import G
 from app.lib.errors import AppError, GatewayDown
-from app.views.parse import Parameters
 from app.wire.messages import AnyRequest
-
-
-def parameters() -> Parameters:
-    """Of this request."""
-    return Parameters.of(request)
 
 
 def ask(message: AnyRequest) -> Any:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from flask import Blueprint, Response
+from pydantic import Field, model_validator
 
 from app.auth import auth_required
 from app.lib.bars import CUTS, INTERVALS
 from app.lib.errors import BadInput
-from app.lib.symbols import parse_symbol
-from app.views.asking import ask, parameters
+from app.views.asking import ask
 from app.views.envelope import succeed
+from app.views.operation import operation
+from app.views.parameters import Choice, OfContract, Whole
 from app.wire.messages import ReadBars
 
 LATEST = 10**13  # ms; the year 2286
@@ -18,19 +22,23 @@ MOST_BARS = 1_000_000
 blueprint = Blueprint("bars", __name__)
 
 
+class BarRequest(OfContract):
+    interval: Annotated[str, Choice(INTERVALS)] = Field("1m", description="周期")
+    cut: Annotated[str, Choice(CUTS)] = Field(CUTS[0], description="怎样划分：按交易时间，或按钟点")
+    start: Annotated[int, Whole(0, LATEST)] = Field(0, description="起，毫秒，含")
+    end: Annotated[int, Whole(0, LATEST)] = Field(0, description="止，毫秒，不含；0 为不限")
+    limit: Annotated[int, Whole(0, MOST_BARS)] = Field(0, description="最新的几根；0 为不限")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> BarRequest:
+        if self.end and self.end <= self.start:
+            raise BadInput("end", "参数 end 应晚于 start")
+        return self
+
+
 @blueprint.post("/bar")
 @auth_required
-def read_bars() -> Response:
-    """POST /bar: local_symbol, interval, cut, start and end (epoch ms), limit → [[ms, open, high, low, close,
-    volume], …]. Token.
-    """
-    sent = parameters()
-    symbol = parse_symbol(sent.one("local_symbol"), sent.one("exchange"))
-    interval = sent.choice("interval", INTERVALS, "1m")
-    cut = sent.choice("cut", CUTS, CUTS[0])
-    start = sent.integer("start", 0, least=0, most=LATEST)
-    end = sent.integer("end", 0, least=0, most=LATEST)
-    limit = sent.integer("limit", 0, least=0, most=MOST_BARS)
-    if end and end <= start:
-        raise BadInput("end", "参数 end 应晚于 start")
-    return succeed(ask(ReadBars(str(symbol), interval, start, end, limit, cut)))
+@operation("K 线，旧在前；缺省为最近 3 天", BarRequest, data=list[list[float | str]])
+def read_bars(sent: BarRequest) -> Response:
+    """POST /bar → [[ms, open, high, low, close, volume], …]. Token."""
+    return succeed(ask(ReadBars(sent.contract, sent.interval, sent.start, sent.end, sent.limit, sent.cut)))

@@ -96,7 +96,7 @@ def ours(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def answers_honestly() -> bool:
     """Whether this request gets the honest codes."""
-    return _is_ours() or (request.endpoint != "account.log_in" and shown_token()[0] != "jwt")
+    return _is_ours() or (request.endpoint != "login.log_in" and shown_token()[0] != "jwt")
 
 
 def _status_of(error: AppError) -> int:

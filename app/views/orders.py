@@ -6,16 +6,38 @@ success of its own kind (ORDER_STATE_UNKNOWN). Placing is never tried twice.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Blueprint, Response
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator, model_validator
 
 from app.auth import auth_required
 from app.lib.errors import BadInput, OrderRefused
-from app.lib.symbols import direction_and_offset, parse_any_symbol, parse_symbol, parse_type
-from app.views.asking import ask, ask_or_none, parameters
+from app.lib.symbols import (
+    OFFSET_TEXT,
+    TYPE_TEXT,
+    LocalSymbol,
+    agreed,
+    parse_offset,
+    parse_type,
+    right_way_round,
+)
+from app.views import answers
+from app.views.asking import ask, ask_or_none
 from app.views.envelope import succeed
-from app.views.parse import REQUIRED, Parameters
+from app.views.operation import operation
+from app.views.parameters import (
+    AnyContract,
+    Direction,
+    ExchangeField,
+    Flag,
+    Number,
+    OfContract,
+    Request,
+    Text,
+    Volume,
+    Word,
+)
 from app.wire.messages import CancelAll, CancelOrder, OrderOutcome, PlaceOrder, ReadLists
 
 UNKNOWN_STATE = "ORDER_STATE_UNKNOWN"
@@ -23,13 +45,80 @@ UNKNOWN_TEXT = "报单已发出，柜台未确认，请勿重复下单"
 UNKNOWN_CANCEL = "CANCEL_STATE_UNKNOWN"
 UNCONFIRMED_CANCEL = "撤单已发出，柜台未确认，请核对委托列表"
 HIGHEST_PRICE = 1e9
-MOST_LOTS = 1_000_000
 
 blueprint = Blueprint("orders", __name__)
 
 
+class OrderRequest(OfContract):
+    direction: Direction
+    offset: Annotated[str, Word(parse_offset, OFFSET_TEXT)] = Field(description="开平；与 direction 写反亦可")
+    type: Annotated[str, Word(parse_type, TYPE_TEXT)] = Field(description="报单类型")
+    volume: Volume
+    price: Annotated[float, Number(0.0, HIGHEST_PRICE)] = Field(
+        None, validate_default=True, description="价格，最小变动价位的整数倍；市价单不需要"
+    )
+    client_order_id: Annotated[str, Text()] = Field(
+        "", description="客户端自定的编号：同一个号只下一张单，以前的交易日用过的被拒"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _put_right(cls, sent: dict[str, Any]) -> dict[str, Any]:
+        sent["direction"], sent["offset"] = right_way_round(sent["direction"], sent["offset"])
+        return sent
+
+    @field_validator("price", mode="wrap")
+    @classmethod
+    def _has_a_price(cls, price: Any, judge: ValidatorFunctionWrapHandler, info: ValidationInfo) -> float:
+        """A market order has none: the page sends 0 or nothing."""
+        is_market = info.data["type"] == "market"
+        price = 0.0 if is_market and price is None else judge(price)
+        if not price and not is_market:
+            raise BadInput("price", "参数 price 应大于 0")
+        return price
+
+    def command(self) -> PlaceOrder:
+        return PlaceOrder(
+            local_symbol=self.contract,
+            direction=self.direction,
+            offset=self.offset,
+            type=self.type,
+            price=self.price,
+            volume=self.volume,
+            client_order_id=self.client_order_id,
+        )
+
+
+class CancelRequest(Request):
+    all: Annotated[bool, Flag()] = Field(False, description="撤全部；其它参数就不看了")
+    order_id: Annotated[str, Text()] = Field(
+        None, validate_default=True, description="委托编号，可带网关前缀；all 未给时必填"
+    )
+    local_symbol: Annotated[LocalSymbol | None, AnyContract()] = Field(
+        None, description="合约，给出则须与委托一致"
+    )
+    exchange: ExchangeField = ""
+
+    @field_validator("order_id", "local_symbol", "exchange", mode="wrap")
+    @classmethod
+    def _of_one(cls, value: Any, judge: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        return None if info.data["all"] else judge(value)
+
+    @field_validator("exchange")
+    @classmethod
+    def _agrees(cls, exchange: str, info: ValidationInfo) -> str:
+        contract = info.data["local_symbol"]
+        return exchange if contract is None else agreed(contract, exchange).exchange
+
+    @property
+    def contract(self) -> str:
+        """The contract, with its exchange where either of both says it; "" for none."""
+        return str(agreed(self.local_symbol, self.exchange)) if self.local_symbol else ""
+
+
 @blueprint.get("/order_solve")
 @auth_required
+@operation("持仓、挂单、成交、委托、日志", data=answers.Lists)
 def read_lists() -> Response:
     """GET /order_solve: position_list, active_order_list, trade_list, order_list, log_history. Token."""
     return succeed(ask(ReadLists()))
@@ -37,11 +126,14 @@ def read_lists() -> Response:
 
 @blueprint.post("/order_solve")
 @auth_required
-def place_order() -> Response:
-    """POST /order_solve: local_symbol, exchange, direction, offset, type, price, volume, client_order_id →
-    order_id. Token.
-    """
-    command = _order_of(parameters())
+@operation(
+    "下单；答 ORDER_STATE_UNKNOWN 或没有应答时，以同一 client_order_id 再发是安全的",
+    OrderRequest,
+    added=answers.Ordered,
+)
+def place_order(sent: OrderRequest) -> Response:
+    """POST /order_solve → order_id. Token."""
+    command = sent.command()
     outcome: OrderOutcome | None = ask_or_none(command)
     if outcome is None:
         return unknown_order(client_order_id=command.client_order_id)
@@ -55,24 +147,18 @@ def place_order() -> Response:
 
 @blueprint.delete("/order_solve")
 @auth_required
-def cancel_order() -> Response:
-    """DELETE /order_solve: order_id, local_symbol, exchange; or all=1. Token. A cancel without an answer is
-    no fail: it may have left.
-    """
-    sent = parameters()
-    if sent.flag("all", False):
+@operation("撤单", CancelRequest, added=answers.Cancelled)
+def cancel_order(sent: CancelRequest) -> Response:
+    """DELETE /order_solve: one, or `all`. Token. A cancel without an answer is no fail: it may have left."""
+    if sent.all:
         answer = ask_or_none(CancelAll())
         if answer is None:
             return succeed(msg=UNCONFIRMED_CANCEL, http_status=202, error=UNKNOWN_CANCEL)
         return succeed(msg=f"已发出 {answer.count} 笔撤单请求" if answer.count else "没有可撤的委托")
-    order_id = sent.text("order_id")
-    symbol = (
-        parse_any_symbol(sent.one("local_symbol"), sent.one("exchange")) if sent.one("local_symbol") else ""
-    )
-    done = ask_or_none(CancelOrder(order_id, str(symbol)))
+    done = ask_or_none(CancelOrder(sent.order_id, sent.contract))
     if done is None or done.note:
-        return succeed(msg=UNCONFIRMED_CANCEL, http_status=202, order_id=order_id, error=UNKNOWN_CANCEL)
-    return succeed(msg="成功撤单", order_id=order_id)
+        return succeed(msg=UNCONFIRMED_CANCEL, http_status=202, order_id=sent.order_id, error=UNKNOWN_CANCEL)
+    return succeed(msg="成功撤单", order_id=sent.order_id)
 
 
 def unknown_order(order_id: str = "", msg: str = UNKNOWN_TEXT, **added: object) -> Response:
@@ -86,23 +172,3 @@ def unknown_order(order_id: str = "", msg: str = UNKNOWN_TEXT, **added: object) 
     else:
         advice = "网关中断，未得到委托编号，请先核对委托列表；下单时附带 client_order_id 即可安全重试"
     return succeed(msg=msg, http_status=202, order_id=order_id, error=UNKNOWN_STATE, advice=advice, **added)
-
-
-def _order_of(sent: Parameters) -> PlaceOrder:
-    symbol = parse_symbol(sent.one("local_symbol"), sent.one("exchange"))
-    direction, offset = direction_and_offset(sent.one("direction"), sent.one("offset"))
-    kind = parse_type(sent.one("type"))
-    volume = sent.integer("volume", least=1, most=MOST_LOTS)
-    # A market order has no price: the page sends 0 or nothing.
-    price = sent.number("price", 0.0 if kind == "market" else REQUIRED, least=0.0, most=HIGHEST_PRICE)
-    if kind != "market" and not price:
-        raise BadInput("price", "参数 price 应大于 0")
-    return PlaceOrder(
-        local_symbol=str(symbol),
-        direction=direction,
-        offset=offset,
-        type=kind,
-        price=price,
-        volume=volume,
-        client_order_id=sent.text("client_order_id", ""),
-    )

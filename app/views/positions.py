@@ -2,35 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Blueprint, Response
+from pydantic import Field, ValidationInfo, field_validator
 
 from app.auth import auth_required
 from app.lib.errors import BadInput, OrderRefused
-from app.lib.symbols import LocalSymbol, parse_direction, parse_symbol
-from app.views.asking import ask_or_none, parameters
+from app.lib.symbols import LocalSymbol, agreed
+from app.views import answers
+from app.views.asking import ask_or_none
 from app.views.envelope import succeed
-from app.views.orders import MOST_LOTS, UNKNOWN_TEXT, unknown_order
-from app.views.parse import Parameters
+from app.views.operation import operation
+from app.views.orders import UNKNOWN_TEXT, unknown_order
+from app.views.parameters import Contract, Direction, ExchangeField, Request, Volume
 from app.wire.messages import CloseOutcome, ClosePosition, OrderOutcome
 
 blueprint = Blueprint("positions", __name__)
 
 
+class CloseRequest(Request):
+    """The contract by `local_symbol`, or by `symbol`; where both are given they name the same one."""
+
+    symbol: Annotated[LocalSymbol | None, Contract()] = Field(
+        None, description="合约；两者都给出时须是同一个"
+    )
+    local_symbol: Annotated[LocalSymbol | None, Contract()] = Field(None, description="合约；或用 symbol")
+    exchange: ExchangeField = Field("", validate_default=True)
+    direction: Direction
+    volume: Volume
+
+    @field_validator("exchange")
+    @classmethod
+    def _of_one_contract(cls, exchange: str, info: ValidationInfo) -> str:
+        names = [info.data[name] for name in ("symbol", "local_symbol") if info.data[name] is not None]
+        if not names:
+            raise BadInput("local_symbol", "缺少合约名称")
+        contracts = {agreed(name, exchange) for name in names}
+        exchanges = {contract.exchange for contract in contracts} - {""}
+        if len({contract.symbol for contract in contracts}) > 1 or len(exchanges) > 1:
+            raise BadInput("symbol", "参数 symbol 与 local_symbol 不是同一合约")
+        return exchanges.pop() if exchanges else ""
+
+    @property
+    def contract(self) -> str:
+        """The contract, with its exchange where any of the three says it."""
+        named = self.local_symbol or self.symbol
+        assert named is not None, "one of both was given"
+        return str(LocalSymbol(named.symbol, self.exchange))
+
+
 @blueprint.post("/close_position")
 @auth_required
-def close_position() -> Response:
-    """POST /close_position: local_symbol, volume, direction (of the position), exchange, symbol → order_id,
-    order_ids. Token.
-    """
-    sent = parameters()
-    command = ClosePosition(
-        local_symbol=str(_contract(sent)),
-        direction=parse_direction(sent.one("direction")),
-        volume=sent.integer("volume", least=1, most=MOST_LOTS),
-    )
-    outcome: CloseOutcome | None = ask_or_none(command)
+@operation("平仓：按 CLOSE_PATTERN 分平今平昨", CloseRequest, added=answers.Closed)
+def close_position(sent: CloseRequest) -> Response:
+    """POST /close_position: `direction` is the position's → order_id, order_ids. Token."""
+    outcome: CloseOutcome | None = ask_or_none(ClosePosition(sent.contract, sent.direction, sent.volume))
     if outcome is None:
         return unknown_order(order_ids=[])
     return _answer(outcome.outcomes)
@@ -61,19 +88,3 @@ def _answer(legs: list[OrderOutcome]) -> Response:
         text = f"部分平仓请求发送成功：{len(sent)} 笔已报，{len(refused)} 笔被拒（{refused[0].message}）"
         return succeed(msg=text, order_id=order_ids[0], order_ids=order_ids, error=refused[0].code, **added)
     return succeed(msg="平仓请求发送成功", order_id=order_ids[0], order_ids=order_ids)
-
-
-def _contract(sent: Parameters) -> LocalSymbol:
-    """The contract by `local_symbol`, or by `symbol`; where both are given they name the same one."""
-    exchange = sent.one("exchange")
-    if not sent.one("symbol"):
-        return parse_symbol(sent.one("local_symbol"), exchange)
-    named = parse_symbol(sent.one("symbol"), exchange, "symbol")
-    if not sent.one("local_symbol"):
-        return named
-    contract = parse_symbol(sent.one("local_symbol"), exchange)
-    if named.symbol != contract.symbol or (
-        named.exchange and contract.exchange and named.exchange != contract.exchange
-    ):
-        raise BadInput("symbol", "参数 symbol 与 local_symbol 不是同一合约")
-    return contract if contract.exchange else named

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-import re
+from typing import Annotated
 
 from flask import Blueprint, Response
+from pydantic import Field
 
 from app.auth import auth_required
-from app.lib.errors import BadInput
-from app.views.asking import ask, parameters
+from app.views import answers
+from app.views.asking import ask
 from app.views.envelope import ours, succeed
+from app.views.operation import operation
+from app.views.parameters import Request, Text
 from app.wire.messages import ConfirmSettlement, ReadSettlement
 
-_DAY = re.compile(r"20[0-9]{6}", re.ASCII)
-
 blueprint = Blueprint("settlement", __name__)
+
+
+class SettlementRequest(Request):
+    day: Annotated[str, Text(pattern="20[0-9]{6}", example="20250606")] = Field(
+        "", description="交易日；不给为最新一份"
+    )
 
 
 @blueprint.get("/settlement")
 @auth_required
 @ours
-def read_settlement() -> Response:
-    """GET /settlement: day (YYYYMMDD, the newest when left out) → `{day, text}`. Token."""
-    day = parameters().text("day", "")
-    if day and not _DAY.fullmatch(day):
-        raise BadInput("day", "参数 day 应形如 20250606")
-    return succeed(ask(ReadSettlement(day)))
+@operation("某日的结算单，缺省为最新一份", SettlementRequest, data=answers.Statement)
+def read_settlement(sent: SettlementRequest) -> Response:
+    """GET /settlement → `{day, text}`. Token."""
+    return succeed(ask(ReadSettlement(sent.day)))
 
 
 @blueprint.post("/settlement")
 @auth_required
 @ours
+@operation("确认最新的结算单")
 def confirm_settlement() -> Response:
     """POST /settlement: the newest statement is accepted at the counter. Token."""
     ask(ConfirmSettlement())

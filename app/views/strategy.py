@@ -4,20 +4,18 @@ code is in code.py.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from flask import Blueprint, Response, g
+from pydantic import Field
 
 from app.auth import auth_required
-from app.lib.errors import BadInput
-from app.lib.strategy_lib import LONGEST_NAME, is_safe_name
-from app.lib.symbols import parse_symbol
-from app.views.asking import ask, ask_host, ask_or_why, parameters
+from app.views import answers
+from app.views.asking import ask, ask_host, ask_or_why
 from app.views.envelope import failing_as, ours, succeed
-from app.views.market import MOST_SYMBOLS
-from app.views.orders import MOST_LOTS
-from app.views.parse import Parameters
+from app.views.operation import operation
+from app.views.parameters import MOST_LOTS, Choice, Contracts, Request, StrategyName, Text, Whole
 from app.wire.messages import (
     DeleteStrategy,
     Done,
@@ -36,25 +34,60 @@ OPERATIONS: dict[str, type[StartStrategy] | type[StopStrategy] | type[RestartStr
     "关闭": StopStrategy,
     "重启": RestartStrategy,
 }
-LIMITS = ("max_order_volume", "max_position", "max_orders_per_minute")
 BOOK = ("orders", "trades", "positions", "profit", "limits")
 """What the gateway knows of a strategy."""
+Limit = Annotated[int, Whole(0, MOST_LOTS)]
 
 blueprint = Blueprint("strategy", __name__)
 
 
+class OfStrategy(Request):
+    name: Annotated[str, StrategyName()] = Field(description="策略名")
+
+
+class StrategiesRequest(Request):
+    name: Annotated[str, StrategyName()] = Field(
+        "", description="策略名；给出则另有版本、委托、成交、持仓、盈亏、限制"
+    )
+
+
+class OperateRequest(OfStrategy):
+    operation: Annotated[str, Choice(OPERATIONS)] = Field(description="操作")
+
+
+class LimitsRequest(OfStrategy):
+    contracts: Annotated[list[str], Contracts(gaps=False)] = Field(
+        [], description="只可交易这些合约，带交易所，多个用逗号"
+    )
+    max_order_volume: Limit = Field(0, description="每笔手数")
+    max_position: Limit = Field(0, description="每个合约的持仓手数")
+    max_orders_per_minute: Limit = Field(0, description="每分钟报单数")
+
+    def limits(self) -> dict[str, Any]:
+        """Those that limit anything."""
+        return {name: limit for name, limit in self.model_dump(exclude={"name"}).items() if limit}
+
+
+class LogRequest(OfStrategy):
+    before: Annotated[str, Text()] = Field("", description="上一页答复中的 before；不给则从最新开始")
+    limit: Annotated[int, Whole(1, MOST_LINES)] = Field(100, description="最多几行")
+
+
 @blueprint.get("/strategy")
 @auth_required
-def read_strategies() -> Response:
+@operation(
+    "策略列表；给出 name 则为那一个的明细",
+    StrategiesRequest,
+    data=list[answers.StrategyRow] | answers.StrategyRow,
+)
+def read_strategies(sent: StrategiesRequest) -> Response:
     """GET /strategy → a row for each; with name one row, with its versions, orders, trades, positions, profit
     and limits. Token.
     """
-    sent = parameters()
-    if sent.one("name") in (None, ""):
+    if not sent.name:
         return succeed(ask_host(ListStrategies(g.identity.account)))
-    name = _name(sent)
-    row = orjson.loads(ask_host(ListStrategies(g.identity.account, name)).payload)
-    answer, why_not = ask_or_why(ReadStrategy(name))
+    row = orjson.loads(ask_host(ListStrategies(g.identity.account, sent.name)).payload)
+    answer, why_not = ask_or_why(ReadStrategy(sent.name))
     if why_not is not None:  # without a gateway what the host knows is still worth an answer
         return succeed(
             row | dict.fromkeys(BOOK), msg=f"持仓与委托暂不可得：{why_not.message}", error=why_not.code
@@ -65,64 +98,39 @@ def read_strategies() -> Response:
 
 @blueprint.put("/strategy")
 @auth_required
-def operate() -> Response:
-    """PUT /strategy: name, operation 开启, 关闭 or 重启. Token."""
-    sent = parameters()
-    name, operation = _name(sent), sent.choice("operation", OPERATIONS)
-    done: Done = ask_host(OPERATIONS[operation](g.identity.account, name))
-    return succeed(msg=done.note or f"{operation}{name}成功")
+@operation("启停策略", OperateRequest)
+def operate(sent: OperateRequest) -> Response:
+    """PUT /strategy: 开启, 关闭 or 重启. Token."""
+    done: Done = ask_host(OPERATIONS[sent.operation](g.identity.account, sent.name))
+    return succeed(msg=done.note or f"{sent.operation}{sent.name}成功")
 
 
 @blueprint.put("/strategy/limits")
 @auth_required
 @ours
-def change_limits() -> Response:
-    """PUT /strategy/limits: name, contracts, max_order_volume, max_position, max_orders_per_minute; 0 or
-    nothing: no limit. Token.
-    """
-    sent = parameters()
-    name, limits = _name(sent), _limits(sent)
-    ask_host(ListStrategies(g.identity.account, name))  # there is such a strategy
-    ask(SetStrategyLimits(name, limits))
-    return succeed(limits, msg=f"修改{name}的限制成功")
+@operation("策略的限制，整组替换；不给或为 0 即不限", LimitsRequest, data=answers.Limits)
+def change_limits(sent: LimitsRequest) -> Response:
+    """PUT /strategy/limits: all of them anew; 0 or nothing: no limit. Token."""
+    ask_host(ListStrategies(g.identity.account, sent.name))  # there is such a strategy
+    limits = sent.limits()
+    ask(SetStrategyLimits(sent.name, limits))
+    return succeed(limits, msg=f"修改{sent.name}的限制成功")
 
 
 @blueprint.delete("/strategy")
 @auth_required
-def delete() -> Response:
-    """DELETE /strategy: name. Token."""
-    name = _name(parameters())
-    with failing_as(f"删除{name}失败", why=True):
-        done: Done = ask_host(DeleteStrategy(g.identity.account, name))
-    return succeed(msg=done.note or f"删除{name}成功")
+@operation("删除策略文件；各版本代码留存；运行中的须先停止", OfStrategy)
+def delete(sent: OfStrategy) -> Response:
+    """DELETE /strategy: the file; its versions stay. Token."""
+    with failing_as(f"删除{sent.name}失败", why=True):
+        done: Done = ask_host(DeleteStrategy(g.identity.account, sent.name))
+    return succeed(msg=done.note or f"删除{sent.name}成功")
 
 
 @blueprint.get("/strategy/log")
 @auth_required
 @ours
-def read_log() -> Response:
-    """GET /strategy/log: name, before (of the page before), limit → {lines, before}, newest first. Token."""
-    sent = parameters()
-    name = _name(sent)
-    before, limit = sent.text("before", ""), sent.integer("limit", 100, least=1, most=MOST_LINES)
-    return succeed(ask_host(ReadStrategyLog(g.identity.account, name, before, limit)))
-
-
-def _name(sent: Parameters) -> str:
-    name = sent.text("name", longest=LONGEST_NAME)
-    if not is_safe_name(name):
-        raise BadInput("name", "参数 name 不是策略名")
-    return name
-
-
-def _limits(sent: Parameters) -> dict[str, Any]:
-    limits: dict[str, Any] = {}
-    contracts = sent.text("contracts", "", longest=MOST_SYMBOLS * 40)
-    if contracts:
-        symbols = (str(parse_symbol(part, parameter="contracts")) for part in contracts.split(","))
-        limits["contracts"] = list(dict.fromkeys(symbols))
-    for name in LIMITS:
-        number = sent.integer(name, 0, least=0, most=MOST_LOTS)
-        if number:
-            limits[name] = number
-    return limits
+@operation("策略的日志，新在前", LogRequest, data=answers.LogPage)
+def read_log(sent: LogRequest) -> Response:
+    """GET /strategy/log → {lines, before}, newest first. Token."""
+    return succeed(ask_host(ReadStrategyLog(g.identity.account, sent.name, sent.before, sent.limit)))

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from app.views.openapi import OPERATIONS, Operation
 from tests.integration.conftest import Auth, FakeGateways, apps
+from tests.support.described import OPERATIONS, Operation
 
 EXAMPLES = int(os.environ.get("CTPBEE_FUZZ_EXAMPLES", "12"))
 PATIENCE = 20.0  # seconds for any answer, on a busy machine: what hangs takes longer

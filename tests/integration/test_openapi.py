@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.views.openapi import OPERATIONS, Operation, Parameter
 from tests.integration.conftest import Auth, FakeGateways
 from tests.integration.test_bad_input import ROUTES, Route
+from tests.support.described import OPERATIONS, Operation, Parameter
 
 LIMITS = [
     (operation, parameter, limit)

@@ -1,0 +1,155 @@
+"""The shapes of what is answered, for /openapi.json: the types of `data`, and of the top-level keys beside
+the three. Web process. Pure.
+
+Rows are made where the account is (app/lib/rows.py); here are the fields that are promised, there may be
+more. tests/integration/test_openapi.py holds answers to them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+Row = dict[str, Any]
+"""A flat object with ctpbee's field names (docs/api.md, 行)."""
+
+
+class Lists(TypedDict):
+    position_list: list[Row]
+    active_order_list: list[Row]
+    trade_list: list[Row]
+    order_list: list[Row]
+    log_history: list[Row]
+    as_of: str  # when the lists were so, "" while they are of now
+
+
+class Ordered(TypedDict):
+    order_id: str
+    status: NotRequired[str]  # 未成交, 全部成交, …
+    traded: NotRequired[float]
+    client_order_id: NotRequired[str]
+    advice: NotRequired[str]
+
+
+class Cancelled(TypedDict):
+    order_id: NotRequired[str]
+
+
+class RefusedLeg(TypedDict):
+    order_id: str
+    error: str
+    msg: str
+
+
+class Closed(TypedDict):
+    order_id: str
+    order_ids: list[str]
+    refused: NotRequired[list[RefusedLeg]]
+    advice: NotRequired[str]
+
+
+class Fund(TypedDict):
+    key: str
+    value: str | float
+
+
+class LabelledFund(Fund):
+    label: str
+
+
+class Funds(TypedDict):
+    account: list[Fund]  # as the event of that name has them
+    account_detail: list[LabelledFund]
+    as_of: str
+
+
+class ListedContract(TypedDict):
+    local_symbol: str
+    symbol: str
+    exchange: str
+    name: str
+    product: str
+    product_name: str
+    size: float
+    pricetick: float
+
+
+class ContractList(TypedDict):
+    contracts: list[ListedContract]
+    as_of: str
+
+
+class Settings(TypedDict):
+    REFRESH_INTERVAL: float
+    INSTRUMENT_INDEPEND: bool
+    SLIPPAGE_SHORT: float
+    SLIPPAGE_BUY: float
+    SLIPPAGE_COVER: float
+    SLIPPAGE_SELL: float
+    CLOSE_PATTERN: str
+    SHARED_FUNC: bool
+
+
+class JournalEvent(TypedDict):
+    seq: int
+    event: str  # order_update or trade_update
+    data: Row
+
+
+class Events(TypedDict):
+    seq: int
+    events: list[JournalEvent]
+
+
+class Statement(TypedDict):
+    day: str
+    text: str
+
+
+class LogLine(TypedDict):
+    created: str
+    levelname: str
+    message: str
+
+
+class LogPage(TypedDict):
+    lines: list[LogLine]
+    before: str
+
+
+class StrategyRow(TypedDict):
+    name: str
+    status: str  # 停止 or 运行中
+    state: str  # 停止, 启动中, 运行中, 异常, 停止中
+
+
+class Problem(TypedDict):
+    code: str
+    error: str
+    message: str
+    line: int
+    error_info: str
+
+
+class Ran(TypedDict):
+    limit: str  # time, memory, output, or "" where none ended it
+    exit_code: int | None
+
+
+class Limits(TypedDict, total=False):
+    contracts: list[str]
+    max_order_volume: int
+    max_position: int
+    max_orders_per_minute: int
+
+
+class Why(TypedDict):
+    error: NotRequired[str]
+
+
+class Health(TypedDict):
+    web: str
+    fronts: list[Row]
+
+
+class Readiness(TypedDict):
+    not_ready: NotRequired[list[str]]

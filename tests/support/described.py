@@ -1,0 +1,10 @@
+"""What the routes say of themselves, for tests that go over all of them."""
+
+from __future__ import annotations
+
+from app.views.api_page import bare_app
+from app.views.openapi import Operation, Parameter, operations
+
+OPERATIONS: list[Operation] = operations(bare_app())
+
+__all__ = ["OPERATIONS", "Operation", "Parameter"]
