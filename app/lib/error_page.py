@@ -15,7 +15,7 @@ HEAD = """# 错误码
 报单类的应答另有 `refused_by`：
 `us`（本服务，没有发出）、`counter`（柜台）、`exchange`（交易所）。按码判断，不要按文字：各家柜台的措辞与标点不同。
 
-本页由 `app/lib/advice.py` 生成（`python -m app.lib.error_page > docs/errors.md`），测试会比对。
+本页由 `app/lib/advice.py` 生成（`.venv/bin/python -m app.lib.error_page > docs/errors.md`），测试会比对。
 
 ## 柜台（CTP_编号）
 
