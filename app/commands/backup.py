@@ -47,7 +47,7 @@ DATA, STRATEGIES = "data", "strategies"
 LEFT_OUT = ("run", "locks", "logs", "attempts.db", calendar.KEPT_FILE)
 ASIDE = "before-"  # and a time: where a restore puts what it found
 HEADER = b"SQLite format 3\0"
-STAMP = "%Y%m%d-%H%M%S"
+STAMP = "%Y%m%d-%H%M%S"  # Beijing's time
 NAMES = ("supervisor", "host", "web", "counter")
 MOST_MANIFEST = 4 * 1024 * 1024  # bytes
 CHUNK = 1024 * 1024
@@ -80,7 +80,7 @@ class Manifest(msgspec.Struct, kw_only=True):
 
     format: int
     version: int  # of the data directory
-    created: str  # local time of the machine
+    created: str  # Beijing's time, with its offset
     files: dict[str, str]  # member → SHA-256
 
 
@@ -133,7 +133,7 @@ def _back_up(settings: Settings, target: Path, say: Say) -> Path:
     if not (settings.data_dir / data_dir.FILE).exists():
         raise SettingsError(f"{settings.data_dir} 不是本程序的数据目录", parameter="data_dir")
     if target.is_dir():
-        target = target / f"ctpbee_backend-{datetime.now().strftime(STAMP)}.tar.gz"
+        target = target / f"ctpbee_backend-{datetime.now(calendar.SHANGHAI).strftime(STAMP)}.tar.gz"
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".ctpbee_backend-") as folder:
@@ -141,7 +141,7 @@ def _back_up(settings: Settings, target: Path, say: Say) -> Path:
         manifest = Manifest(
             format=FORMAT,
             version=data_dir.version_of(settings.data_dir),
-            created=datetime.now().isoformat(timespec="seconds"),
+            created=datetime.now(calendar.SHANGHAI).isoformat(timespec="seconds"),
             files={member: _digest(path) for member, path in copies.items()},
         )
         try:
@@ -302,7 +302,7 @@ def _restore(settings: Settings, source: Path, replace: bool, say: Say) -> None:
             )
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(dir=root, prefix=".restoring-")))
         manifest = _unpack(source, folder)
-        stamp = datetime.now().strftime(STAMP)
+        stamp = datetime.now(calendar.SHANGHAI).strftime(STAMP)
         if there:
             aside = root / f"{ASIDE}{stamp}"
             aside.mkdir(mode=0o700)
