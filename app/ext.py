@@ -32,7 +32,7 @@ from app.web.sockets import Sockets
 OLD_ENGINES = ("1", "2", "3")  # of Engine.IO, as clients before socket.io-client 3 say
 OLD_CLIENT = (
     "这个 socket.io-client 太旧（EIO={}，2.x 或更早）：本服务是 Socket.IO 5，请换成 "
-    "socket.io-client 4，换法见 README 的“接上网页”"
+    "socket.io-client 4，换法见 README 的“前端接入”"
 )
 BACKLOG = (
     4096  # with 512, a burst of strangers made a page's connection wait for TCP's second try, a second later

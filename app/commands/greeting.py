@@ -27,7 +27,7 @@ def greeting(settings: Settings, address: str, default_code: bool, now: datetime
     yield f"  打开    {address}/readyz 在浏览器里看各部分是否就绪"
     yield "  下一步  登录内置柜台，得到令牌（模拟账户：用户与密码任意，首次登录即建立）："
     yield f"          curl -s {address}/login -d authorization={code} {who}"
-    yield "          然后订阅、下单、接上网页：README.md"
+    yield "          然后订阅、下单、接入前端：README.md"
     yield f"  数据    {settings.data_dir}"
     if settings.log_to == "files":
         yield f"  日志    {settings.data_dir / 'logs'}（警告也显示在这里）"

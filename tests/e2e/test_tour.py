@@ -1,27 +1,40 @@
-"""The README's tour, line by line as it stands there, against the real server."""
+"""What README.md says to type, as it stands there, against the real server."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+import sys
 
 from tests.e2e.server import ROOT, BackendServer
 
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def block(language: str, server: BackendServer) -> str:
+    """The first block of that language, for this server and the date of its counter's clock."""
+    found = re.search(rf"```{language}\n(.*?)```", README, re.S)
+    assert found, f"README.md has no block of {language}"
+    return found.group(1).replace("http://127.0.0.1:5000", server.url).replace("m2705", "m2509")
+
+
+def printed_by(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
 
 def test_the_tour_of_the_readme_works_as_printed(shared_server: BackendServer) -> None:
-    block = re.search(r"```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
-    assert block, "the README has no tour"
-    script = block.group(1).replace("http://127.0.0.1:5000", shared_server.url).replace("m2705", "m2509")
-    lines = script.strip().splitlines()
+    lines = block("sh", shared_server).strip().splitlines()
     assert len(lines) == 10
-    printed = subprocess.run(
-        ["bash", "-c", "\n".join(f"{line}\necho" for line in lines)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout
+    printed = printed_by("bash", "-c", "\n".join(f"{line}\necho" for line in lines))
     assert '"success":false' not in printed, printed
     assert printed.count('"success":true') == 5
     assert "'direction': 'long', 'volume': 1" in printed
     assert re.search(r"^2025-06-05 10:\d\d:\d\d\.\d{3} 多 开 1 ", printed, re.M)
+
+
+def test_the_python_example_of_the_readme_hears_ticks_and_its_order(shared_server: BackendServer) -> None:
+    example = block("py", shared_server).replace('"userid": "demo"', '"userid": "python"')
+    printed = printed_by(sys.executable, "-c", example)
+    assert "订阅m2509.DCE成功" in printed  # by two threads: a line may begin within another
+    assert re.search(r"m2509\.DCE \d+\.\d", printed)
+    assert re.search(r"报单 \S+ 全部成交 1", printed)

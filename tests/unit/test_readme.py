@@ -27,3 +27,10 @@ def test_the_documents_that_readme_links_to_are_there() -> None:
 def test_every_make_command_that_readme_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
     assert set(re.findall(r"make ([a-z-]+)", README)) <= targets
+
+
+def test_both_languages_have_the_same_tour() -> None:
+    def tour(text: str) -> str:
+        return text.partition("```sh\n")[2].partition("```")[0]
+
+    assert tour(README) == tour((ROOT / "README.en.md").read_text("utf-8")) != ""
