@@ -1,6 +1,6 @@
 """The house: which room may know which, read from the source; nothing is imported for it.
 
-`ALLOWED` is the whole law of imports. docs/architecture.md prints it.
+`ALLOWED` is the whole law of imports. docs/architecture.md prints it, and is held to it here.
 """
 
 from __future__ import annotations
@@ -145,6 +145,17 @@ def test_every_room_is_in_the_table_and_the_table_names_no_other() -> None:
     rooms = {room_of(path) for path in FILES}
     assert rooms == set(ALLOWED) - ({"files"} - rooms)
     assert set.union(*ALLOWED.values()) <= set(ALLOWED)
+
+
+def test_the_architectures_page_prints_the_table() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    printed = page.partition("<!-- ALLOWED -->\n")[2].partition("<!-- /ALLOWED -->")[0]
+    rows = "".join(
+        f"| `{room}` | {' '.join(f'`{other}`' for other in sorted(knows)) or '—'} |\n"
+        for room, knows in ALLOWED.items()
+    )
+    table = f"| 模块 | 可以 import |\n| --- | --- |\n{rows}"
+    assert printed == table, f"between its markers docs/architecture.md should have:\n{table}"
 
 
 def test_no_room_knows_one_that_knows_it() -> None:

@@ -1,4 +1,6 @@
-"""What README and docs name is there: files, links, headings, the sections of docs/domain.md that code cites."""
+"""What README and docs name is there: files, links, headings, the sections of docs/domain.md that code
+cites.
+"""
 
 from __future__ import annotations
 
