@@ -16,8 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from app.default_settings import AccountApi
 from app.gateway.account import AccountDesk, AccountView, Fronts
 from app.gateway.app import BackendApp, connect_info
@@ -311,7 +309,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.ReadEvents: in_archive(gateway._journal.read),
         m.ReadConfig: asked(gateway._config.read),
         m.WriteConfig: asked(gateway._config.write),
-        m.ReadMetrics: asked(lambda _request: Json(msgspec.json.encode(meters.figures()))),
+        m.ReadMetrics: asked(meters.read),
         m.ReadStatus: asked(lambda _request: Json(rows.to_json(gateway.fronts.data()))),
         m.JoinStrategy: asked_by(loaded(gateway._strategies.join)),
         m.WatchTicks: asked_by(gateway._strategies.watch_ticks),

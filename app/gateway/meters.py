@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from app.gateway.account import Fronts
 from app.gateway.bars import BarArchive
 from app.gateway.journal import Journal
@@ -10,6 +12,7 @@ from app.gateway.publisher import Publisher
 from app.model.store import Store
 from app.process.event_loop import EventLoop
 from app.wire.figures import Figure
+from app.wire.messages import Json, ReadMetrics
 
 
 class Meters:
@@ -34,71 +37,55 @@ class Meters:
         self._bars = bars
         self._desk = desk
 
-    def figures(self) -> list[Figure]:
-        """All of them, as they are now."""
-        fronts = [
-            Figure(
-                "ctpbee_front_ready",
-                "gauge",
-                "1 while the front is logged in and loaded.",
-                float(state == "ready"),
-                labels,
-            )
-            for front in ("td", "md")
-            for state in [self._fronts.state(front)]
-            for labels in [{"front": front, "state": state}]
+    def read(self, _request: ReadMetrics) -> Json:
+        """All figures, as they are now."""
+        return Json(msgspec.json.encode([*self._of_fronts(), *self._of_queues(), *self._of_events()]))
+
+    def _of_fronts(self) -> list[Figure]:
+        text = "1 while the front is logged in and loaded."
+        states = {front: self._fronts.state(front) for front in ("td", "md")}
+        return [
+            gauge("ctpbee_front_ready", text, float(state == "ready"), front=front, state=state)
+            for front, state in states.items()
         ]
+
+    def _of_queues(self) -> list[Figure]:
         waiting = {
             "events": self._loop.waiting,
             "journal": self._journal.waiting,
             "mongodb": self._store.state().waiting,
         }
-        queues = [
-            Figure(
-                "ctpbee_queue_depth",
-                "gauge",
-                "How much waits in a queue of the gateway.",
-                float(depth),
-                {"queue": name},
-            )
-            for name, depth in waiting.items()
-        ]
-        published = self._publisher
+        text = "How much waits in a queue of the gateway."
         return [
-            *fronts,
-            *queues,
-            Figure(
-                "ctpbee_push_waiting_bytes",
-                "gauge",
-                "Bytes on their way to webs and strategies.",
-                published.waiting_bytes,
-            ),
-            Figure(
-                "ctpbee_watchers", "gauge", "Webs and strategies that hear this account.", published.watchers
-            ),
-            Figure("ctpbee_ticks", "counter", "Quotes taken from the market front.", published.ticks),
-            Figure(
-                "ctpbee_ticks_conflated",
-                "counter",
-                "Quotes that gave way to a newer one on their way out.",
-                published.conflated,
-            ),
-            Figure(
-                "ctpbee_watchers_cut",
-                "counter",
-                "Connections that were cut or broke with events on their way.",
-                published.cut,
-            ),
-            Figure(
-                "ctpbee_bars_written", "counter", "1-minute bars written to the store.", self._bars.written
-            ),
-            Figure(
-                "ctpbee_orders_unanswered",
-                "counter",
-                "Orders without the counter's word in time.",
-                self._desk.unanswered,
-            ),
-            self._desk.latency.figure(
-                "ctpbee_order_seconds", "Time from sending an order to the counter's first word on it."
-            ),
+            gauge("ctpbee_queue_depth", text, float(depth), queue=name) for name, depth in waiting.items()
         ]
+
+    def _of_events(self) -> list[Figure]:
+        told, desk = self._publisher, self._desk
+        conflated = "Quotes that gave way to a newer one on their way out."
+        cut = "Connections that were cut or broke with events on their way."
+        seconds = "Time from sending an order to the counter's first word on it."
+        waiting = "Bytes on their way to webs and strategies."
+        unanswered = "Orders without the counter's word in time."
+        return [
+            gauge("ctpbee_push_waiting_bytes", waiting, told.waiting_bytes),
+            gauge("ctpbee_watchers", "Webs and strategies that hear this account.", told.watchers),
+            counter("ctpbee_ticks", "Quotes taken from the market front.", told.ticks),
+            counter("ctpbee_ticks_conflated", conflated, told.conflated),
+            counter("ctpbee_watchers_cut", cut, told.cut),
+            counter("ctpbee_bars_written", "1-minute bars written to the store.", self._bars.written),
+            counter(
+                "ctpbee_orders_unanswered", "Orders without the counter's word in time.", desk.unanswered
+            ),
+            desk.latency.figure("ctpbee_order_seconds", seconds),
+        ]
+
+
+def gauge(name: str, text: str, value: float, **labels: str) -> Figure:
+    """What goes up and down."""
+    return Figure(name, "gauge", text, value, labels)
+
+
+def counter(name: str, text: str, value: float) -> Figure:
+    """What has been counted since the gateway started."""
+    return Figure(name, "counter", text, value)

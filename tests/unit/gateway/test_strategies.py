@@ -309,7 +309,7 @@ def test_a_later_gateways_cuts_are_newer(world: World) -> None:
     connection: Any = world.join("a")
     world.strategies.tell_book()
     first = msgspec.msgpack.decode(connection.sent[0][0].payload, type=Book)
-    names = ("app", "account", "fronts", "desk", "config")
+    names = ("name", "app", "account", "fronts", "desk", "config", "log_book", "publisher")
     parts = {name: getattr(world.strategies, f"_{name}") for name in names}
     again = Strategies(**parts, store=world.store, loop=Loop())  # type: ignore[arg-type]
     state = msgspec.msgpack.decode(again.join(connection, JoinStrategy("a", 1)).payload, type=State)
@@ -362,3 +362,9 @@ def test_what_a_strategy_says_is_a_line_of_the_log_and_one_of_its_own() -> None:
         "message": "好",
     }
     assert own == {"name": "a", "created": "2025-06-09 09:30:00", "levelname": "INFO", "message": "好"}
+
+
+def test_what_a_strategy_says_goes_to_the_pages_log_and_to_its_own(world: World) -> None:
+    world.strategies.said(StrategySaid("a", "INFO", "2025-06-09 09:30:00", "好"))
+    assert [(line["name"], line["owner"]) for line in world.lines] == [("sim-9999-demo", "a")]
+    assert [(name, msgspec.json.decode(row)["name"]) for name, row in world.pushed] == [("strategy_log", "a")]
