@@ -66,7 +66,6 @@ class Meters:
         cut = "Connections that were cut or broke with events on their way."
         seconds = "Time from sending an order to the counter's first word on it."
         waiting = "Bytes on their way to webs and strategies."
-        unanswered = "Orders without the counter's word in time."
         return [
             gauge("ctpbee_push_waiting_bytes", waiting, told.waiting_bytes),
             gauge("ctpbee_watchers", "Webs and strategies that hear this account.", told.watchers),
