@@ -66,14 +66,14 @@ class Settings(BaseModel):
     )
     strategies: Literal["auto", "contained", "uncontained", "off"] = Field(
         "auto",
-        description="策略怎样运行：auto 为有 bubblewrap 就关在里面，没有时 public 不运行、否则照跑；见 "
+        description="策略怎样运行：auto 为有 bubblewrap 就隔离运行，没有时 public 不运行、否则不隔离；见 "
         "docs/strategies.md",
     )
     strategy_network: Literal["auto", "on", "off"] = Field(
-        "auto", description="关在里面的策略能否访问网络；auto 为 public 时不能，否则能"
+        "auto", description="隔离运行的策略能否访问网络；auto 为 public 时不能，否则能"
     )
     strategy_paths: list[Path] = Field(
-        [], description="关在里面的策略还可以读哪些目录与文件；缺省只有系统的、Python 的与它自己的"
+        [], description="隔离运行的策略还可以读哪些目录与文件；缺省只有系统的、Python 的与它自己的"
     )
     max_strategies: int = Field(
         50, ge=1, le=1000, description="每个账户至多多少个自己的策略；同时运行的也至多这么多"

@@ -55,18 +55,18 @@ class Containment:
         """Whether all is well, and in words: for doctor."""
         try:
             if self.check():
-                return True, f"关在 bubblewrap 里，{'可以' if self.network else '不能'}访问网络"
+                return True, f"在 bubblewrap 里隔离运行，{'可以' if self.network else '不能'}访问网络"
         except NotAllowed as error:
             return self._settings.strategies == "off", error.message
         if self._settings.strategies == "uncontained":
             return (
                 False,
-                "没有关住（strategies = uncontained）：策略能读写服务器的一切，"
+                "没有隔离（strategies = uncontained）：策略能读写服务器的一切，"
                 "每个能登录的人都等于拥有服务器",
             )
         return (
             False,
-            f"没有关住：{self._problem()}。策略能读写服务器的一切，只运行信任的代码，或 apt-get install "
+            f"没有隔离：{self._problem()}。策略能读写服务器的一切，只运行信任的代码，或 apt-get install "
             "bubblewrap",
         )
 

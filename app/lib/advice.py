@@ -192,7 +192,7 @@ OWN: dict[str, Own] = {
     "TOO_MANY_STRATEGIES": Own(US, "账户自己的策略，或同时运行的，已到上限 `max_strategies`"),
     "SHARED_STRATEGY": Own(US, "共享的策略各账户都能运行，只能由管理员在服务器上删除；要改，存一份自己的"),
     "STRATEGIES_OFF": Own(
-        US, "这里不运行策略：设置如此，或须关住而没有可用的 bubblewrap（docs/strategies.md）"
+        US, "这里不运行策略：设置如此，或须隔离而没有可用的 bubblewrap（docs/strategies.md）"
     ),
     "NOT_THIS_STRATEGY": Own(US, "有进程以一个策略的名义连接网关，而密钥不对"),
     "NOT_FOR_STRATEGIES": Own(US, "策略的连接只能订阅、报单、撤单、查自己的报单与写日志"),

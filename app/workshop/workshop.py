@@ -120,7 +120,7 @@ class Workshop:
             )
         if not sandbox.landlock_hides([self._settings.data_dir, self._settings.strategies_dir, ROOT]):
             raise RunCodeUnavailable(
-                "试运行需要 bubblewrap：它没有安装或在此不能使用，而 Landlock 在此关不住"
+                "试运行需要 bubblewrap：它没有安装或在此不能使用，而 Landlock 在此不足以隔离"
             )
         return ""
 

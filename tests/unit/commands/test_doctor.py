@@ -40,7 +40,7 @@ def test_a_machine_that_is_well_has_nothing_but_rows_that_say_so(
     examine: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "of_this_machine", lambda: iter([checks.Finding("locale", "zh_CN.GB18030")]))
-    monkeypatch.setattr(doctor.Containment, "said", lambda _self: (True, "关在 bubblewrap 里"))
+    monkeypatch.setattr(doctor.Containment, "said", lambda _self: (True, "在 bubblewrap 里隔离运行"))
     lines = examine()
     assert {line.state for line in lines.values()} == {OK}
     assert {"交易日历", "系统时钟", "数据目录", "磁盘", "存储", "策略", "locale"} == lines.keys()
@@ -245,4 +245,4 @@ def test_strategies_that_are_not_closed_in_are_warned_of(
 ) -> None:
     line = examine(strategies="uncontained")["策略"]
     assert line.state == WARNING
-    assert "没有关住" in line.text
+    assert "没有隔离" in line.text

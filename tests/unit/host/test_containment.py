@@ -41,7 +41,7 @@ def no_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_there_is_bubblewrap_a_strategy_is_contained(tmp_path: Path, how: Any, public: bool) -> None:
     here = made(tmp_path, strategies=how, public=public, origins=ORIGINS)
     assert here.check() is True
-    assert here.said() == (True, f"关在 bubblewrap 里，{'不能' if public else '可以'}访问网络")
+    assert here.said() == (True, f"在 bubblewrap 里隔离运行，{'不能' if public else '可以'}访问网络")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_without_it_one_runs_at_home_or_where_that_is_wanted_and_doctor_warns(
     assert here.check() is False
     well, text = here.said()
     assert not well
-    assert "没有关住" in text
+    assert "没有隔离" in text
 
 
 @pytest.mark.parametrize("contained", [True, False])
