@@ -564,12 +564,9 @@ class GatewayKeeper:
 
     def _remember_the_dead(self) -> None:
         """Gateways that were killed while no host lived: their accounts need a login, and can be told so."""
-        for path in self._registry.run_dir.glob("gateway-*.json"):
-            entry = self._registry.find(path.stem, only_living=False)
-            if entry is not None and not entry.alive and entry.account:
-                self._accounts.setdefault(
-                    entry.account, HostedAccount(entry.account, entry.interface, entry.brokerid, entry.userid)
-                )
+        for entry in self._registry.killed("gateway"):
+            account = HostedAccount(entry.account, entry.interface, entry.brokerid, entry.userid)
+            self._accounts.setdefault(entry.account, account)
 
     def _end_sessions_of_the_dead(self) -> None:
         """No token outlives its account's gateway, as after a restart of the machine: their passwords are

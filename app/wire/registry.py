@@ -133,15 +133,22 @@ class Registry:
 
     def living(self, kind: str = "") -> list[Entry]:
         """All living processes of this data directory, or those of one kind."""
-        names = sorted(path.stem for path in self.run_dir.glob("*.json")) if self.run_dir.is_dir() else []
-        entries = [self.find(name) for name in names]
+        entries = [self.find(name) for name in self._names()]
         return [entry for entry in entries if entry is not None and kind in ("", entry.kind)]
+
+    def killed(self, kind: str) -> list[Entry]:
+        """Those of that kind that could not remove their entries: somebody killed them."""
+        entries = [self.find(name, only_living=False) for name in self._names()]
+        return [entry for entry in entries if entry is not None and entry.kind == kind and not entry.alive]
 
     def forget_the_dead(self) -> None:
         """Remove what a kill -9 left."""
-        for path in self.run_dir.glob("*.json") if self.run_dir.is_dir() else []:
-            if self.find(path.stem) is None:
-                path.unlink(missing_ok=True)
+        for name in self._names():
+            if self.find(name) is None:
+                self.remove(name)
+
+    def _names(self) -> list[str]:
+        return sorted(path.stem for path in self.run_dir.glob("*.json")) if self.run_dir.is_dir() else []
 
 
 def gateway_of(account: str) -> str:

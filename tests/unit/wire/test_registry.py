@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -64,6 +65,17 @@ def test_an_entry_that_an_older_version_wrote_is_still_understood(tmp_path: Path
     assert found is not None
     assert found.alive
     assert found.protocol == PROTOCOL
+
+
+def test_who_was_killed_is_told_from_the_living_until_it_is_forgotten(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    assert registry.killed("gateway") == registry.living() == []
+    mine = registry.register(name="gateway-a", kind="gateway", account="a")
+    killed = registry.write(msgspec.structs.replace(mine, name="gateway-b", account="b", boot="another"))
+    registry.write(msgspec.structs.replace(killed, name="web", kind="web"))
+    assert (registry.killed("gateway"), registry.living("gateway")) == ([killed], [mine])
+    registry.forget_the_dead()
+    assert (registry.killed("gateway"), registry.living()) == ([], [mine])
 
 
 @pytest.mark.parametrize("left", [b"", b"{", b'{"name":"host","kind":"ho', b"\0" * 200, b"[]"])
