@@ -2,8 +2,8 @@
 process, tests.
 
 The facts lie in products.csv beside this file, whose head says their date and where they are from; trading
-hours lie in app/lib/sessions.toml, since bars need them too. Real accounts do not use this: their counter
-tells them.
+hours lie in app/lib/sessions.toml, since bars need them too, and what products are called in
+app/lib/product_names.py. Real accounts do not use this: their counter tells them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.lib.lots import Fees
+from app.lib.product_names import PRODUCT_NAMES
 
 TABLE = Path(__file__).with_name("products.csv")
 
@@ -85,7 +86,7 @@ def _product(row: dict[str, str]) -> Product:
     return Product(
         exchange=row["exchange"],
         code=row["product"],
-        name=row["name"],
+        name=PRODUCT_NAMES[row["product"]],
         multiplier=int(row["multiplier"]),
         price_tick=float(row["tick"]),
         margin_ratio=float(row["margin"]),

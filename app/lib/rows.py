@@ -18,6 +18,7 @@ import orjson
 
 from app.lib.book import Money, Position
 from app.lib.calendar import SHANGHAI
+from app.lib.product_names import PRODUCT_NAMES
 
 
 class OtherStatus(Enum):
@@ -115,6 +116,23 @@ def contract_row(contract: Any) -> dict[str, Any]:
         | limits
         | {"pre_settlement_price": contract.PreSettlementPrice, "product_id": contract.ProductID}
     )
+
+
+def listed_contract(contract: Any) -> dict[str, Any]:
+    """A contract as one of the list: `{local_symbol, symbol, exchange, name, product, product_name, size,
+    pricetick}`. A product that has no name here is called as its contract is, without the month.
+    """
+    product = contract.ProductID
+    return {
+        "local_symbol": contract.local_symbol,
+        "symbol": contract.symbol,
+        "exchange": contract.exchange.value,
+        "name": contract.name,
+        "product": product,
+        "product_name": PRODUCT_NAMES.get(product) or contract.name.rstrip("0123456789") or product,
+        "size": contract.size,
+        "pricetick": contract.pricetick,
+    }
 
 
 def position_row(position: Position) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from flask import Flask
 def register(app: Flask) -> None:
     """Hang every route and the error handlers on the app."""
     from app.views import (
+        account,
         bars,
         code,
         config,
@@ -24,7 +25,7 @@ def register(app: Flask) -> None:
     )
 
     for module in (
-        *(login, market, orders, positions, bars, config, events, settlement),
+        *(login, account, market, orders, positions, bars, config, events, settlement),
         *(strategy, code, health, openapi),
     ):
         app.register_blueprint(module.blueprint)

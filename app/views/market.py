@@ -1,4 +1,6 @@
-"""/market and /contract: which contracts there are, and which an account watches. Web process."""
+"""/market, /contract and /tick: which contracts there are, which an account watches, and the last quote. Web
+process.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,8 @@ from app.views import answers
 from app.views.asking import ask
 from app.views.envelope import failing_as, ours, succeed
 from app.views.operation import operation
-from app.views.parameters import Contract, Contracts, ExchangeField, Request
-from app.wire.messages import DescribeContract, PushContracts, Subscribe, Unsubscribe
+from app.views.parameters import Contract, Contracts, ExchangeField, Request, Text
+from app.wire.messages import DescribeContract, ListContracts, PushContracts, ReadTick, Subscribe, Unsubscribe
 
 blueprint = Blueprint("market", __name__)
 
@@ -23,7 +25,7 @@ class SymbolsRequest(Request):
     symbol: Annotated[list[str], Contracts(gaps=True)] = Field(description="合约，多个用逗号")
 
 
-class ContractRequest(Request):
+class TickRequest(Request):
     symbol: Annotated[LocalSymbol, Contract()] = Field(description="合约，rb2510.SHFE 或 rb2510")
     exchange: ExchangeField = Field("", validate_default=True)
 
@@ -31,6 +33,29 @@ class ContractRequest(Request):
     @classmethod
     def _agrees(cls, exchange: str, info: ValidationInfo) -> str:
         return agreed(info.data["symbol"], exchange).exchange
+
+    @property
+    def contract(self) -> str:
+        """The contract, with its exchange where either of both says it."""
+        return str(LocalSymbol(self.symbol.symbol, self.exchange))
+
+
+class ContractsRequest(Request):
+    """One contract, or the list, whole or of an exchange or a product."""
+
+    symbol: Annotated[LocalSymbol | None, Contract()] = Field(
+        None, description="合约，答它的明细；不给则答合约列表"
+    )
+    exchange: ExchangeField = Field("", description="交易所；不给 symbol 时只列它的合约")
+    product: Annotated[str, Text(32)] = Field(
+        "", description="不给 symbol 时只列这个品种的合约：品种代码或中文名，rb 或 螺纹钢"
+    )
+
+    @field_validator("exchange")
+    @classmethod
+    def _agrees(cls, exchange: str, info: ValidationInfo) -> str:
+        contract = info.data["symbol"]
+        return exchange if contract is None else agreed(contract, exchange).exchange
 
 
 @blueprint.post("/market")
@@ -69,7 +94,18 @@ def push_contracts() -> Response:
 @blueprint.get("/contract")
 @auth_required
 @ours
-@operation("合约明细", ContractRequest, data=answers.Row)
-def describe_contract(sent: ContractRequest) -> Response:
-    """GET /contract → the contract's details. Token."""
-    return succeed(ask(DescribeContract(str(LocalSymbol(sent.symbol.symbol, sent.exchange)))))
+@operation("合约明细，或合约列表", ContractsRequest, data=(answers.Row, answers.ContractList))
+def read_contracts(sent: ContractsRequest) -> Response:
+    """GET /contract → the contract's details; without a symbol `{contracts, as_of}`. Token."""
+    if sent.symbol is None:
+        return succeed(ask(ListContracts(sent.exchange, sent.product)))
+    return succeed(ask(DescribeContract(str(agreed(sent.symbol, sent.exchange)))))
+
+
+@blueprint.get("/tick")
+@auth_required
+@ours
+@operation("最新一笔行情，同 tick 事件的 data；是何时的看 datetime", TickRequest, data=answers.Row)
+def read_tick(sent: TickRequest) -> Response:
+    """GET /tick → the contract's last tick, as the event has it. Token."""
+    return succeed(ask(ReadTick(sent.contract)))

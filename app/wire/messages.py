@@ -327,6 +327,30 @@ class PushContracts(Message):
     """Push `contract`, the sorted list of local symbols. Reply: Counted."""
 
 
+class ReadAccount(Message):
+    """Reply: Json `{"account", "account_detail", "as_of"}`: the data of the events of these names; `as_of` as
+    of ReadLists.
+    """
+
+
+class ReadTick(Message):
+    """Reply: Json, the contract's newest tick, the data of its event. Errors: NotFound, UNKNOWN_SYMBOL or
+    NO_TICK: none has come since the gateway started.
+    """
+
+    symbol: str
+
+
+class ListContracts(Message):
+    """Reply: Json `{"contracts": [{local_symbol, symbol, exchange, name, product, product_name, size,
+    pricetick}, …], "as_of"}`, of this exchange and product (code or Chinese name), "" for all; sorted
+    as PushContracts has them. Errors: BadInput for a product of which there is none.
+    """
+
+    exchange: str = ""
+    product: str = ""
+
+
 class DescribeContract(Message):
     """Reply: Json, the contract's details as a flat object. Errors: NotFound."""
 
@@ -571,6 +595,9 @@ AnyRequest = (
     | Subscribe
     | Unsubscribe
     | PushContracts
+    | ReadAccount
+    | ReadTick
+    | ListContracts
     | DescribeContract
     | ReadBars
     | SaveBars

@@ -15,6 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.lib import account_config
 from app.lib.account_names import account_key
 from app.lib.errors import BadInput, LoginRefused, NeedsLogin, NotFound, OrderRefused
 from app.lib.strategy_lib import parse
@@ -36,6 +37,7 @@ from app.wire.messages import (
     Done,
     Json,
     ListAccounts,
+    ListContracts,
     ListStrategies,
     LoggedIn,
     LoggedOut,
@@ -43,6 +45,7 @@ from app.wire.messages import (
     OrderOutcome,
     PlaceOrder,
     PushContracts,
+    ReadAccount,
     ReadBars,
     ReadCode,
     ReadConfig,
@@ -53,6 +56,7 @@ from app.wire.messages import (
     ReadStatus,
     ReadStrategy,
     ReadStrategyLog,
+    ReadTick,
     RestartStrategy,
     SaveCode,
     SetStrategyLimits,
@@ -66,7 +70,17 @@ from app.wire.messages import (
 from app.wire.registry import Entry
 from tests.fakes.workshop import FakeWorkshop
 
-LISTS = b'{"position_list":[],"active_order_list":[],"trade_list":[],"order_list":[],"log_history":[]}'
+LISTS = (
+    b'{"position_list":[],"active_order_list":[],"trade_list":[],"order_list":[],"log_history":[],"as_of":""}'
+)
+FUNDS = (
+    b'{"account":[{"key":"available","value":1.0}],'
+    b'"account_detail":[{"key":"available","label":"\xe5\x8f\xaf\xe7\x94\xa8\xe8\xb5\x84\xe9\x87\x91","value":1.0}],"as_of":""}'
+)
+RB2501 = {
+    **{"local_symbol": "rb2501.SHFE", "symbol": "rb2501", "exchange": "SHFE", "name": "螺纹钢2501"},
+    **{"product": "rb", "product_name": "螺纹钢", "size": 10, "pricetick": 1.0},
+}
 CONTRACTS = {
     "rb2501.SHFE": (1.0, 3000.0, 4000.0),
     "ag2412.SHFE": (1.0, 7000.0, 8000.0),
@@ -200,21 +214,20 @@ class FakeGateways:
             case PushContracts():
                 return Counted(len(CONTRACTS))
             case DescribeContract():
-                try:
-                    return Json(
-                        orjson.dumps(
-                            {"local_symbol": self._resolve(request.symbol, "symbol"), "pricetick": 1}
-                        )
-                    )
-                except BadInput:
-                    raise NotFound("不认识的合约") from None
+                return Json(orjson.dumps({"local_symbol": self._known(request.symbol), "pricetick": 1}))
             case ReadLists():
                 return Json(LISTS)
+            case ReadAccount():
+                return Json(FUNDS)
+            case ReadTick():
+                return Json(orjson.dumps({"local_symbol": self._known(request.symbol), "last_price": 3300.0}))
+            case ListContracts():
+                return Json(orjson.dumps({"contracts": [RB2501], "as_of": ""}))
             case ReadBars():
                 self._resolve(request.local_symbol, "local_symbol")
                 return Json(b"[[1733100000000,3300.0,3310.0,3295.0,3305.0,120]]")
             case ReadConfig():
-                return Json(b'{"REFRESH_INTERVAL":3}')
+                return Json(orjson.dumps(account_config.DEFAULTS))
             case WriteConfig():
                 self.sent.append(request)
                 return Done()
@@ -237,6 +250,12 @@ class FakeGateways:
                 self.sent.append(request)
                 return Done()
         raise AssertionError(f"the web has no business asking {request!r}")
+
+    def _known(self, symbol: str) -> str:
+        try:
+            return self._resolve(symbol, "symbol")
+        except BadInput:
+            raise NotFound("不认识的合约") from None
 
     @staticmethod
     def _resolve(symbol: str, parameter: str) -> str:

@@ -234,7 +234,22 @@ ROUTES = [
         },
     ),
     Route("DELETE", "/market", {"symbol": "rb2501.SHFE"}, {"symbol": SYMBOL}, ours=True),
-    Route("GET", "/contract", {"symbol": "rb2501.SHFE"}, {"symbol": SYMBOL}, ours=True),
+    Route(
+        "GET",
+        "/contract",
+        {"symbol": "rb2501.SHFE", "exchange": "SHFE", "product": "rb"},
+        {"symbol": SYMBOL, "exchange": EXCHANGE, "product": TEXT | {"too long": "x" * 33}},
+        optional=frozenset({"symbol", "exchange", "product"}),
+        ours=True,
+    ),
+    Route(
+        "GET",
+        "/tick",
+        {"symbol": "rb2501.SHFE", "exchange": "SHFE"},
+        {"symbol": SYMBOL, "exchange": EXCHANGE},
+        optional=frozenset({"exchange"}),
+        ours=True,
+    ),
     Route(
         "POST",
         "/order_solve",
@@ -374,7 +389,8 @@ ROUTES = [
         ours=True,
     ),
 ]
-BARE = [("GET", "/order_solve"), ("GET", "/config"), ("PUT", "/market"), ("POST", "/settlement")]
+OURS_BARE = [("POST", "/settlement"), ("GET", "/account")]
+BARE = [("GET", "/order_solve"), ("GET", "/config"), ("PUT", "/market"), *OURS_BARE]
 OPEN = ("/login", "/password")
 PROTECTED = [(route.method, route.path) for route in ROUTES if route.path not in OPEN] + BARE
 
@@ -478,8 +494,8 @@ def test_what_is_wrong_is_named_and_nothing_is_sent(
         assert body["success"] is False
         assert body["data"] == shown
         assert body["error"]
-        if body["error"] == "NOT_FOUND":  # an unknown contract of GET /contract
-            assert (answer.status_code, route.path) == (404, "/contract")
+        if body["error"] == "NOT_FOUND":  # an unknown contract
+            assert (answer.status_code, route.path in ("/contract", "/tick")) == (404, True)
         else:
             assert answer.status_code == (400 if honest else 200)
             assert body["parameter"] in (
@@ -629,9 +645,7 @@ def bad_headers(app: Flask, good: str) -> dict[str, str]:
 def test_without_a_living_token_there_is_nothing_but_token_error(
     app: Flask, trader: Auth, gateways: FakeGateways, method: str, path: str
 ) -> None:
-    ours = (method, path) in {(route.method, route.path) for route in ROUTES if route.ours} | {
-        ("POST", "/settlement")
-    }
+    ours = (method, path) in {*((route.method, route.path) for route in ROUTES if route.ours), *OURS_BARE}
     for what, header in bad_headers(app, trader.token).items():
         for scheme in ("JWT", "Bearer"):
             shown = header.replace("JWT", scheme)

@@ -45,15 +45,18 @@ from app.wire.messages import (
     Done,
     FindOrder,
     ListAccounts,
+    ListContracts,
     OrderOutcome,
     PlaceOrder,
     Push,
     PushContracts,
+    ReadAccount,
     ReadBars,
     ReadConfig,
     ReadEvents,
     ReadLists,
     ReadStatus,
+    ReadTick,
     ShutDown,
     Subscribe,
     Symbols,
@@ -550,6 +553,46 @@ def test_the_contract_list_and_a_contract_can_be_asked_for(shared_world: World) 
     assert (row["local_symbol"], row["size"], row["pricetick"]) == ("rb2510.SHFE", 10, 1.0)
     with pytest.raises(NotFound):
         page.ask(DescribeContract("rb2510.DCE"))
+
+
+def test_contracts_are_listed_with_their_products_names(shared_world: World) -> None:
+    _, page = shared_world.log_in("contracts")
+    listed = page.json(ListContracts())
+    names = page.json(Watch())["contract"]
+    assert [row["local_symbol"] for row in listed["contracts"]] == names
+    assert listed["as_of"] == ""
+    steel = page.json(ListContracts("SHFE", "rb"))["contracts"]
+    assert {(row["exchange"], row["product"], row["product_name"]) for row in steel} == {
+        ("SHFE", "rb", "螺纹钢")
+    }
+    assert page.json(ListContracts(product="螺纹钢"))["contracts"] == steel
+    row = next(row for row in steel if row["symbol"] == "rb2510")
+    assert (row["name"], row["size"], row["pricetick"]) == ("螺纹钢2510", 10, 1.0)
+    assert {row["exchange"] for row in page.json(ListContracts("CZCE"))["contracts"]} == {"CZCE"}
+    for unknown in (ListContracts(product="RB"), ListContracts("DCE", "rb")):
+        with pytest.raises(BadInput) as refused:
+            page.ask(unknown)
+        assert refused.value.extra["parameter"] == "product"
+
+
+def test_the_last_tick_and_the_funds_are_as_their_events_have_them(shared_world: World) -> None:
+    _, page = shared_world.log_in("reader")
+    with pytest.raises(NotFound) as refused:
+        page.ask(ReadTick("rb2512.SHFE"))
+    assert refused.value.code == "NO_TICK"
+    with pytest.raises(NotFound) as refused:
+        page.ask(ReadTick("zz9912"))
+    assert refused.value.code == "UNKNOWN_SYMBOL"
+    picture = page.json(Watch())
+    funds = page.json(ReadAccount())
+    assert funds == {name: picture[name] for name in ("account", "account_detail")} | {"as_of": ""}
+    page.ask(Subscribe(["rb2510"]))
+    page.waits_for("tick")
+    told = page.json(ReadTick("rb2510"))
+    assert told["datetime"] >= page.events("tick")[0]["data"]["datetime"]
+    assert eventually(
+        lambda: page.json(ReadTick("rb2510")) in [event["data"] for event in page.events("tick")], "that tick"
+    )
 
 
 def test_config_is_all_or_nothing_and_in_force_at_once(shared_world: World) -> None:

@@ -4,8 +4,11 @@ are.
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from flask import Flask
 
@@ -55,6 +58,34 @@ def test_what_is_said_to_be_open_is_open_and_nothing_else(client: Any, operation
 def test_the_parameters_are_those_that_the_views_read(route: Route) -> None:
     described = {parameter.name for parameter in _operation(route.method, route.path).parameters}
     assert set(route.right) <= described
+
+
+def test_the_version_is_the_packages(client: Any) -> None:
+    pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    assert client.get("/openapi.json").json["info"]["version"] == pyproject["project"]["version"]
+
+
+BARE = [("GET", "/order_solve"), ("GET", "/config"), ("PUT", "/market"), ("GET", "/account")]
+ASKED = [
+    *((route.method, route.path, route.right) for route in ROUTES),
+    *((method, path, {}) for method, path in [*BARE, ("GET", "/contract"), ("GET", "/healthz")]),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent"), ASKED, ids=[f"{method} {path}" for method, path, _sent in ASKED]
+)
+def test_an_answer_has_the_shape_that_is_described(
+    auth: Auth, gateways: FakeGateways, method: str, path: str, sent: dict[str, Any]
+) -> None:
+    auth.log_in()
+    gateways.orders["1_77_1"] = "sim-9999-demo"
+    document = auth.client.get("/openapi.json").json
+    responses = document["paths"][path][method.lower()]["responses"]
+    schema = responses["200"]["content"]["application/json"]["schema"]
+    answer = auth.ask(method, path, json=sent)
+    assert answer.json["success"], answer.json
+    jsonschema_rs.validate(schema | {"components": document["components"]}, answer.json)
 
 
 def _operation(method: str, path: str) -> Operation:

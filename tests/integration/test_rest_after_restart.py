@@ -27,9 +27,11 @@ from app.wire.messages import (
     Done,
     GiveWay,
     JoinStrategy,
+    ListContracts,
     Login,
     PlaceOrder,
     PushContracts,
+    ReadAccount,
     ReadLists,
     Subscribe,
     Watch,
@@ -157,6 +159,9 @@ def test_what_was_known_last_is_shown_and_marked_until_the_account_has_loaded_ag
     assert as_of[:16] in picture["status"]["td"]["reason"]
     contract = page.json(DescribeContract("rb2510"))
     assert (contract["pricetick"], contract["as_of"]) == (1.0, as_of)
+    funds, listed = page.json(ReadAccount()), page.json(ListContracts())
+    assert funds == {name: picture[name] for name in ("account", "account_detail")} | {"as_of": as_of}
+    assert ([row["local_symbol"] for row in listed["contracts"]], listed["as_of"]) == (["rb2510.SHFE"], as_of)
     assert page.ask(Subscribe(["rb2510"])).symbols == ["rb2510.SHFE"]
     counted = page.ask(PushContracts())
     assert counted.count == 1

@@ -16,12 +16,15 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import logs
+from app.lib import account_config
 from app.lib.errors import (
     AppError,
+    BadInput,
     FrontUnreachable,
     GatewayDown,
     LoginRefused,
     NeedsLogin,
+    NotFound,
     NotReady,
     OrderRefused,
 )
@@ -40,21 +43,24 @@ from app.wire.messages import (
     Done,
     Json,
     ListAccounts,
+    ListContracts,
     LoggedIn,
     LogIn,
     OrderOutcome,
     PlaceOrder,
     PushContracts,
+    ReadAccount,
     ReadBars,
     ReadEvents,
     ReadLists,
     ReadMetrics,
     ReadStatus,
+    ReadTick,
     Subscribe,
     Unsubscribe,
     WriteConfig,
 )
-from tests.integration.conftest import LISTS, WRONG_PASSWORD, Auth, FakeGateways
+from tests.integration.conftest import FUNDS, LISTS, RB2501, WRONG_PASSWORD, Auth, FakeGateways
 
 ACCOUNT = "sim-9999-demo"
 ORDER = {
@@ -421,6 +427,36 @@ def test_a_contract_is_described_and_an_unknown_one_is_not_found(auth: Auth, gat
     assert gateways.asked(DescribeContract)[0] == DescribeContract("rb2501")
 
 
+def test_without_a_symbol_the_contracts_are_listed_by_exchange_and_product(
+    auth: Auth, gateways: FakeGateways
+) -> None:
+    answer = auth.log_in().ask("GET", "/contract")
+    assert answer.json["data"] == {"contracts": [RB2501], "as_of": ""}
+    assert auth.ask("GET", "/contract?exchange=SHFE&product=螺纹钢").json["success"]
+    assert gateways.asked(ListContracts) == [ListContracts(), ListContracts("SHFE", "螺纹钢")]
+    gateways.answers[ListContracts] = BadInput("product", "没有品种 RB 的合约")
+    refused = auth.ask("GET", "/contract?product=RB")
+    assert (refused.status_code, refused.json["parameter"]) == (400, "product")
+
+
+def test_the_last_tick_is_read_and_where_there_was_none_that_is_said(
+    auth: Auth, gateways: FakeGateways
+) -> None:
+    answer = auth.log_in().ask("GET", "/tick?symbol=rb2501&exchange=SHFE")
+    assert answer.json["data"] == {"local_symbol": "rb2501.SHFE", "last_price": 3300.0}
+    assert gateways.asked(ReadTick) == [ReadTick("rb2501.SHFE")]
+    gateways.answers[ReadTick] = NotFound("rb2501.SHFE 还没有行情", code="NO_TICK")
+    for auth.scheme in ("Bearer", "JWT"):
+        refused = auth.ask("GET", "/tick?symbol=rb2501.SHFE")
+        assert (refused.status_code, refused.json["error"]) == (404, "NO_TICK")
+
+
+def test_the_funds_are_read(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.log_in().ask("GET", "/account")
+    assert answer.json == {"success": True, "msg": "", "data": orjson.loads(FUNDS)}
+    assert gateways.asked(ReadAccount) == [ReadAccount()]
+
+
 # ── orders ──
 
 
@@ -766,7 +802,7 @@ def test_config_is_read_and_written_typed(auth: Auth, gateways: FakeGateways) ->
     assert auth.log_in().ask("GET", "/config").json == {
         "success": True,
         "msg": "",
-        "data": {"REFRESH_INTERVAL": 3},
+        "data": account_config.DEFAULTS,
     }
     values = {
         "REFRESH_INTERVAL": "0.5",
