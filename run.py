@@ -1,4 +1,5 @@
 """`python3 run.py` alone is all in one; `python3 run.py --help` lists the commands (app/commands/).
+Each command is a process of its own.
 
 Any Python from 3.8 on can read this file: one that cannot run the program goes on with the Python of .venv,
 or says what to do. Nothing else is imported up here, and who imports this module (uWSGI) gets `wsgi_app`.

@@ -1,5 +1,5 @@
 """The table of parameters in docs/api.md, made of the views' models: `python -m app.views.api_page` writes it
-anew between its two marks. A developer's command.
+anew between its two marks. A developer's command, a process of its own.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The last step into the confinement: take the text from stdin, take on the limits, become `python
-strategy.py`.
+strategy.py`. The confined child process.
 
 The keeper hands this file's source to an interpreter that is inside already, where nothing of ours can be
 imported: standard library only. Its argument is JSON: `limits` (by the names of resource), the `user` to
