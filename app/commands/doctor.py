@@ -24,7 +24,7 @@ import click
 from app.commands.common import settings_of, settings_options
 from app.data_dir import account_folder, accounts
 from app.host.containment import Containment
-from app.interfaces.ctp import preflight as checks
+from app.interfaces.ctp import preflight
 from app.lib import fronts
 from app.lib.calendar import SHANGHAI, outlook, use_overrides
 from app.lib.errors import AppError
@@ -84,7 +84,7 @@ def examine(
     lines += _listed_fronts(settings)
     lines += [
         _of(finding, needed=settings.interface != "sim")
-        for finding in _native(list(checks.of_this_machine()))
+        for finding in _native(list(preflight.of_this_machine()))
     ]
     return lines + list(fronts_tried(given))
 
@@ -100,7 +100,7 @@ def failed(lines: list[Line]) -> bool:
     return any(line.state == FAILED for line in lines)
 
 
-def _of(finding: checks.Finding, needed: bool) -> Line:
+def _of(finding: preflight.Finding, needed: bool) -> Line:
     if not finding.problem:
         return Line(OK, finding.name, finding.detail)
     text = f"{finding.problem}。{finding.remedy}"
@@ -109,14 +109,16 @@ def _of(finding: checks.Finding, needed: bool) -> Line:
     )
 
 
-def _native(findings: list[checks.Finding]) -> Iterator[checks.Finding]:
+def _native(findings: list[preflight.Finding]) -> Iterator[preflight.Finding]:
     """What the interface `ctp` needs; where all of it is there, whether it can be loaded: a file says nothing
     of what is in it.
     """
     is_there = not any(finding.problem for finding in findings)
     for finding in findings:
         if is_there and finding.name == "ctpbee_api":
-            yield next(checks.of_loading(_load_apart), finding._replace(detail=f"{finding.detail}，可以载入"))
+            yield next(
+                preflight.of_loading(_load_apart), finding._replace(detail=f"{finding.detail}，可以载入")
+            )
         else:
             yield finding
 
@@ -154,14 +156,14 @@ def _clock(moment: datetime) -> Line:
 
 
 def _data(settings: Settings) -> Iterator[Line]:
-    finding = checks.writable(settings.data_dir, "数据目录")
+    finding = preflight.writable(settings.data_dir, "数据目录")
     yield _of(finding, needed=True)
     if not finding.problem:
         yield _space(settings.data_dir)
     for account in accounts(settings.data_dir):
         flow = account_folder(settings.data_dir, account) / "flow"
         if account.startswith("ctp") and flow.exists():
-            yield _of(checks.writable(flow, f"流文件目录 {account}"), needed=True)
+            yield _of(preflight.writable(flow, f"流文件目录 {account}"), needed=True)
 
 
 def _space(folder: Path) -> Line:
@@ -214,7 +216,7 @@ def _strategies(settings: Settings) -> Line:
 
 
 def _front(word: str, address: str) -> Line:
-    finding = checks.address(word, address)
+    finding = preflight.address(word, address)
     if finding.problem:
         return _of(finding, needed=True)
     host, _, port = address.removeprefix("tcp://").rpartition(":")

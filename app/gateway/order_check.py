@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ctpbee.constant import ContractData, Direction, Offset, OrderRequest, OrderType, Product
 
 from app.lib.errors import BadInput
-from app.lib.prices import exact, is_absent, on_tick
+from app.lib.prices import PriceLimits, exact, is_absent, on_tick
 from app.wire.messages import PlaceOrder
 
 DIRECTIONS = {"long": Direction.LONG, "short": Direction.SHORT}
@@ -29,13 +29,6 @@ TYPES = {"limit": OrderType.LIMIT, "market": OrderType.MARKET, "fak": OrderType.
 
 T = TypeVar("T")
 _CLIENT_ORDER_ID = re.compile(r"[!-~]{1,64}")
-
-
-class DayLimits(NamedTuple):
-    """The day's price limits; 0 where they are not known."""
-
-    upper: float
-    lower: float
 
 
 def checked_client_order_id(text: str) -> str:
@@ -59,7 +52,7 @@ def checked_contract(contract: ContractData | None, trading_day: str) -> Contrac
     return contract
 
 
-def checked_order(request: PlaceOrder, contract: ContractData, limits: DayLimits) -> OrderRequest:
+def checked_order(request: PlaceOrder, contract: ContractData, limits: PriceLimits) -> OrderRequest:
     """ctpbee's request of a sound order. Raises BadInput naming the parameter that is wrong."""
     direction = _word("direction", request.direction, DIRECTIONS)
     offset = _word("offset", request.offset, OFFSETS)
@@ -94,7 +87,7 @@ def checked_volume(volume: int, contract: ContractData, *, is_market: bool, is_o
     return volume
 
 
-def checked_price(price: float, contract: ContractData, limits: DayLimits) -> float:
+def checked_price(price: float, contract: ContractData, limits: PriceLimits) -> float:
     """A price on the tick and inside the day's limits."""
     if isinstance(price, bool) or not isinstance(price, int | float) or not math.isfinite(price):
         raise BadInput("price", "价格应为有限的数字")

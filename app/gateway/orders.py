@@ -19,7 +19,6 @@ from ctpbee.constant import ContractData, OrderData, OrderRequest, TickData
 from app.gateway.futures import done
 from app.gateway.journal import Journal
 from app.gateway.order_check import (
-    DayLimits,
     checked_client_order_id,
     checked_contract,
     checked_order,
@@ -30,6 +29,7 @@ from app.lib.advice import refusal_text
 from app.lib.book import Closable
 from app.lib.errors import AppError, BadInput, NotFound, NotReady, OrderRefused
 from app.lib.offsets import close_price, price_to_meet, split_close
+from app.lib.prices import PriceLimits
 from app.model.store import Intent, Store
 from app.process.event_loop import EventLoop
 from app.wire import deadlines
@@ -54,7 +54,7 @@ log = logging.getLogger("account.order")
 T = TypeVar("T")
 
 
-class Account(Protocol):
+class TradableAccount(Protocol):
     """What of the account is used here."""
 
     def is_ready(self) -> bool: ...
@@ -114,7 +114,7 @@ class OrderDesk:
     def __init__(
         self,
         *,
-        account: Account,
+        account: TradableAccount,
         trader: Callable[[], Any],
         book: Callable[[], Any],
         config: dict[str, Any],
@@ -173,12 +173,12 @@ class OrderDesk:
         contract = checked_contract(contract, self._trader().trading_day)
         return checked_order(request, contract, self._limits(contract))
 
-    def _limits(self, contract: ContractData) -> DayLimits:
+    def _limits(self, contract: ContractData) -> PriceLimits:
         """Of the newest tick if it is of this trading day, else of the contract table."""
         tick = self._account.tick(contract.local_symbol)
         if tick is not None and tick.trading_day == self._trader().trading_day and tick.limit_up > 0:
-            return DayLimits(tick.limit_up, tick.limit_down)
-        return DayLimits(contract.UpperLimitPrice, contract.LowerLimitPrice)
+            return PriceLimits(tick.limit_up, tick.limit_down)
+        return PriceLimits(contract.UpperLimitPrice, contract.LowerLimitPrice)
 
     def _send(
         self,

@@ -45,7 +45,7 @@ class Refused(Protocol):
     ErrorMsg: str
 
 
-class Wire(Protocol):
+class FrontConnection(Protocol):
     """One connection, from its opening to its loss. `send` from any thread; raises NotSent."""
 
     @property
@@ -60,7 +60,7 @@ class Link(Protocol):
     """
 
     @property
-    def connection(self) -> Wire | None: ...
+    def connection(self) -> FrontConnection | None: ...
 
     def start(self) -> None: ...
 
@@ -74,7 +74,7 @@ class Link(Protocol):
         """For good: no further attempt."""
 
 
-class Side(ABC):
+class AccountFront(ABC):
     """What market and trader have in common: the front's state, and its login."""
 
     name: str
@@ -84,7 +84,7 @@ class Side(ABC):
         self._wiring = wiring
         self._loop = wiring.loop
         self._ledger = wiring.ledger
-        self._front: Link | None = None
+        self._link: Link | None = None
         self.info: dict[str, Any] = {}
         self._clock = wiring.clock
         self._watchdog: Any = None
@@ -109,26 +109,26 @@ class Side(ABC):
         self.info = info
         self.is_taken = self.is_taken or bool(info.get("password_taken"))
         self._say("connecting")
-        self._front = self._make_front()
-        self._front.start()
+        self._link = self._make_link()
+        self._link.start()
 
     def close(self) -> None:
-        if self._front is not None:
-            self._front.close()
+        if self._link is not None:
+            self._link.close()
 
     @abstractmethod
-    def _make_front(self) -> Link:
+    def _make_link(self) -> Link:
         """The link of this account's front, as `_info` has it."""
 
     def _send(self, frame: frames.AnyRequestFrame) -> bool:
         """A question that is asked again at the next login anyway, should the front be gone. Whether it has
         left.
         """
-        assert self._front is not None
-        if self._front.connection is None:
+        assert self._link is not None
+        if self._link.connection is None:
             return False
         try:
-            self._front.connection.send(frame)
+            self._link.connection.send(frame)
         except NotSent as error:
             log.info("%s: %s not sent: %s", self.name, type(frame).__name__, error.message)
             return False
@@ -178,8 +178,8 @@ class Side(ABC):
 
     def _give_up_login(self) -> None:
         log.warning("%s: still %s after %g s, connecting anew", self.name, self.state, self.login_limit)
-        if self._front is not None:
-            self._front.drop()
+        if self._link is not None:
+            self._link.drop()
 
     def _is_ready(self) -> None:
         self._unwatch()
@@ -192,11 +192,11 @@ class Side(ABC):
             self._say("lost", reason)
 
     def _on_login_refused(self, frame: Refused) -> None:
-        assert self._front is not None
+        assert self._link is not None
         code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
         if self._passes(frame):
             self._say("lost", message)
-            self._front.drop()
+            self._link.drop()
             return
         self._refuse(LoginRefused(message, code=code))
 
@@ -209,8 +209,8 @@ class Side(ABC):
         self.refusal = refusal
         self._unwatch()
         self._say("refused", f"{refusal.message}（{refusal.code}）")
-        if self._front is not None:
-            self._front.close()
+        if self._link is not None:
+            self._link.close()
 
     def _on_frame(self, frame: frames.AnyCallbackFrame) -> None:
         handler = getattr(self, f"_on_{type(frame).__name__}", None)

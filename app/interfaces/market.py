@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from ctpbee.constant import EVENT_ERROR, EVENT_TICK
 
 from app.bee import fields
-from app.interfaces.front import Side
+from app.interfaces.front import AccountFront
 from app.interfaces.wiring import Wiring
 from app.wire import frames
 from app.wire.frames import DepthField
@@ -25,7 +25,7 @@ STREAM_AGAIN = 1.0  # seconds before what the front did not take is subscribed a
 TICK_BACKLOG = 20_000  # snapshots that wait before they are conflated per contract
 
 
-class Market(Side):
+class Market(AccountFront):
     """The market front. Streams what is subscribed, and what the account holds: its price moves the
     account.
     """
@@ -103,8 +103,8 @@ class Market(Side):
         if frame.ErrorID:
             self._on_login_refused(frame)
             return
-        assert self._front is not None
-        self._front.settled()
+        assert self._link is not None
+        self._link.settled()
         self._hear_clock(frame)
         self._trading_day = frame.TradingDay
         self._say("logged_in")

@@ -33,7 +33,7 @@ from ctpbee.constant import (
 from app.bee import fields
 from app.bee.fields import Refusal
 from app.bee.positions import position_data
-from app.interfaces.front import NEVER_SENT, NotSent, Side, Wire
+from app.interfaces.front import NEVER_SENT, AccountFront, FrontConnection, NotSent
 from app.interfaces.ledger import Change, Difference
 from app.interfaces.wiring import Wiring
 from app.lib.errors import BadInput, LoginDelayed, NotFound, NotReady, OrderRefused
@@ -66,7 +66,7 @@ Row = frames.Row
 class _Session(NamedTuple):
     """One login: what is sent belongs to it and goes over its connection alone."""
 
-    connection: Wire
+    connection: FrontConnection
     front: int
     session: int
 
@@ -93,7 +93,7 @@ class _Load:
         return len({(trade.ExchangeID, trade.TradeID, trade.Direction) for trade in self.trades})
 
 
-class Trader(Side):
+class Trader(AccountFront):
     """The trading front. `refusal` is set once the counter has refused the login for good."""
 
     name = "td"
@@ -107,7 +107,8 @@ class Trader(Side):
         )
         self._sending = threading.Lock()
         self._session: _Session | None = None  # None: not ready, nothing can be sent
-        self._wire: Wire | None = None  # that has logged in, while the ledger's orders are of its day
+        # that has logged in, while the ledger's orders are of its day
+        self._connection_in: FrontConnection | None = None
         self._logged_in = (0, 0)
         self._order_ref = 0
         self._request_id = 0
@@ -221,12 +222,12 @@ class Trader(Side):
             order_id,
         ):
             raise NotFound("柜台没有这张报单，它的编号现在是另一张的，撤单未发出", code="ORDER_NOT_FOUND")
-        wire = self._wire_for_cancel(row)
-        if wire is None:
+        connection = self._connection_for_cancel(row)
+        if connection is None:
             raise NotReady("交易前置未就绪，撤单未发出，请稍后再试")
         self._cancels.add(order_id)
         try:
-            wire.send(
+            connection.send(
                 frames.ReqOrderAction(
                     InstrumentID=row.InstrumentID,
                     ExchangeID=row.ExchangeID,
@@ -244,13 +245,13 @@ class Trader(Side):
             ) from None
         return 0
 
-    def _wire_for_cancel(self, row: OrderField) -> Wire | None:
+    def _connection_for_cancel(self, row: OrderField) -> FrontConnection | None:
         """The counter takes cancels from the login on. Until the account has loaded, those by the exchange's
         number alone: what the order's triple means by now is not known yet.
         """
         if self._session is not None:
             return self._session.connection
-        return self._wire if row.OrderSysID.strip() else None
+        return self._connection_in if row.OrderSysID.strip() else None
 
     def query_account(self) -> int:
         """Ask the counter; the answer is compared with the book and told as ctpbee's account event. -1: not
@@ -290,7 +291,7 @@ class Trader(Side):
         self._call(self._wiring.follow_trading, state)
 
     def _on_lost(self, reason: str) -> None:
-        self._wire = None
+        self._connection_in = None
         self._end_session()
         self._load = None
         super()._on_lost(reason)
@@ -305,14 +306,14 @@ class Trader(Side):
         if frame.ErrorID:
             self._on_login_refused(frame)
             return
-        assert self._front is not None
-        self._front.settled()
+        assert self._link is not None
+        self._link.settled()
         self._hear_clock(frame)
         self._logged_in = (frame.FrontID, frame.SessionID)
         self._order_ref = max(
             self._order_ref, self._store.max_order_ref(), int(frame.MaxOrderRef.strip() or 0)
         )
-        self._wire = self._front.connection if frame.TradingDay == self._ledger.trading_day else None
+        self._connection_in = self._link.connection if frame.TradingDay == self._ledger.trading_day else None
         self._say("logged_in")
         self._on_logged_in(frame.TradingDay)
 
@@ -439,8 +440,8 @@ class Trader(Side):
     def _finish_load(self, account: TradingAccountField) -> None:
         load = self._load
         assert load is not None
-        assert self._front is not None
-        assert self._front.connection is not None
+        assert self._link is not None
+        assert self._link.connection is not None
         if (
             account.TradingDay < self._ledger.trading_day and load.tries < MOST_RELOADS
         ):  # queries may be of the day before for a moment
@@ -456,7 +457,7 @@ class Trader(Side):
         changes = self._ledger.rebuild(account, load.details, load.orders, load.trades)
         self._tell_differences(self._ledger.reconcile(account, load.details, is_complete=True))
         with self._sending:
-            self._session = _Session(self._front.connection, *self._logged_in)
+            self._session = _Session(self._link.connection, *self._logged_in)
         self._tell(changes)
         self._hold(self._ledger.holdings())
         self._tell_positions()
@@ -724,7 +725,7 @@ class Trader(Side):
         if frame.ErrorID:
             log.warning("query %s refused: %d %s", query.what, frame.ErrorID, frame.ErrorMsg)
             self._loop.call_later(
-                QUERY_AGAIN, self._ask_again, self._front and self._front.connection, self._load, query
+                QUERY_AGAIN, self._ask_again, self._link and self._link.connection, self._load, query
             )
         else:
             query.then(query.rows)
@@ -766,8 +767,8 @@ class Trader(Side):
         self._query(what, then)
         return 0
 
-    def _ask_again(self, connection: Wire | None, load: _Load | None, query: _Query) -> None:
-        same = self._front is not None and connection is self._front.connection and load is self._load
+    def _ask_again(self, connection: FrontConnection | None, load: _Load | None, query: _Query) -> None:
+        same = self._link is not None and connection is self._link.connection and load is self._load
         if same and connection is not None and not connection.closed:
             self._query(query.what, query.then)
 

@@ -35,7 +35,9 @@ _LIMIT_ROUNDING: dict[str, tuple[Rounding, Rounding]] = {
 }
 
 
-class Limits(NamedTuple):
+class PriceLimits(NamedTuple):
+    """A day's; 0 where they are not known."""
+
     upper: float
     lower: float
 
@@ -78,7 +80,7 @@ def round_to_tick(price: float | Decimal, tick: float, direction: Rounding = "ne
     return float(_to_tick(exact(price), _checked(tick), direction))
 
 
-def limits(pre_settlement: float, ratio: float, tick: float, exchange: str) -> Limits:
+def limits(pre_settlement: float, ratio: float, tick: float, exchange: str) -> PriceLimits:
     """The day's price limits. `ratio` (0.09 is nine per cent) is of the day, not of the product; rounding:
     docs/domain.md, Prices.
     """
@@ -86,7 +88,7 @@ def limits(pre_settlement: float, ratio: float, tick: float, exchange: str) -> L
         raise ValueError(f"no limits from pre-settlement {pre_settlement!r} and ratio {ratio!r}")
     up, down = _LIMIT_ROUNDING[exchange]
     base, size, width = exact(pre_settlement), _checked(tick), exact(ratio)
-    return Limits(
+    return PriceLimits(
         float(_to_tick(base * (1 + width), size, up)), float(_to_tick(base * (1 - width), size, down))
     )
 

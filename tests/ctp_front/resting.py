@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from app.interfaces.ctp import link as native
+from app.interfaces.ctp import link
 from app.lib.calendar import SHANGHAI
 from app.model.sqlite import SqliteStore
 from tests.ctp_front.build import MD, TD
@@ -34,9 +34,9 @@ from tests.support.waiting import eventually
 alive: set[int] = set()  # library objects that have not been freed
 
 
-def begin(link: Any, api: Any, own: Callable[[Any, Any], None]) -> None:
+def begin(side_link: Any, api: Any, own: Callable[[Any, Any], None]) -> None:
     alive.add(id(api))
-    own(link, api)
+    own(side_link, api)
 
 
 def busy(_api: object, *_args: object) -> None:
@@ -52,10 +52,10 @@ def busy(_api: object, *_args: object) -> None:
 
 def main(folder: Path, rounds: int) -> None:
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
-    for link in (native.NativeTraderLink, native.NativeMarketLink):
-        link._begin = partialmethod(begin, own=link._begin)  # type: ignore[method-assign, assignment]
-        link._callbacks.onRspUserLogout = busy  # type: ignore[attr-defined]
-        link._callbacks.__del__ = lambda api: alive.discard(id(api))  # type: ignore[attr-defined]
+    for side_link in (link.NativeTraderLink, link.NativeMarketLink):
+        side_link._begin = partialmethod(begin, own=side_link._begin)  # type: ignore[method-assign, assignment]
+        side_link._callbacks.onRspUserLogout = busy  # type: ignore[attr-defined]
+        side_link._callbacks.__del__ = lambda api: alive.discard(id(api))  # type: ignore[attr-defined]
     store = SqliteStore(folder / "account.db")
     info = {"auth_code": "", "appid": "", "new_password": "", "password_taken": False}
     info |= {"query_interval": 0.0, "settlement_confirm": True, "never_rests": False}

@@ -18,8 +18,7 @@ from ctpbee.constant import CancelRequest, Exchange, Offset, OrderType, Status
 from app.gateway.dialer import Dialer
 from app.interfaces import market, trader
 from app.interfaces.ctp import fronts as ctp
-from app.interfaces.ctp import link as native
-from app.interfaces.ctp import preflight as checks
+from app.interfaces.ctp import link, preflight
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, LoginRefused, NotReady, OrderRefused
 from app.lib.market_orders import market_orders
@@ -37,10 +36,10 @@ FRONTS = {"td_address": "tcp://127.0.0.1:41205", "md_address": "tcp://127.0.0.1:
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     desk = Desk()
-    monkeypatch.setattr(native, "native_classes", desk.classes)
-    monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))  # nothing native is called here
-    monkeypatch.setattr(native, "SHORTEST_PAUSE", 0.05)
-    monkeypatch.setattr(native, "_let_go", lambda api: api.exit())
+    monkeypatch.setattr(link, "native_classes", desk.classes)
+    monkeypatch.setattr(preflight, "of_this_machine", lambda: iter(()))  # nothing native is called here
+    monkeypatch.setattr(link, "SHORTEST_PAUSE", 0.05)
+    monkeypatch.setattr(link, "_let_go", lambda api: api.exit())
     return desk
 
 
@@ -225,7 +224,7 @@ def test_who_was_logged_in_is_not_shut_out_by_his_own_lost_session(desk: Desk, g
 def test_a_front_that_cannot_be_reached_is_told_once_and_waited_for(
     desk: Desk, launch: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "CONNECT_LIMIT", 0.2)
+    monkeypatch.setattr(link, "CONNECT_LIMIT", 0.2)
     desk.reachable = False
     gateway = launch()
     eventually(lambda: gateway.state("td") == "lost", "told")
@@ -318,7 +317,7 @@ def test_a_binding_that_cannot_be_loaded_ends_the_login_with_its_remedy(
     def load() -> tuple[type, type]:
         raise ImportError("undefined symbol: _Py_NoneStruct")
 
-    monkeypatch.setattr(native, "native_classes", load)
+    monkeypatch.setattr(link, "native_classes", load)
     gateway = launch()
     eventually(lambda: gateway.state("td") == gateway.state("md") == "refused", "refused")
     assert gateway.bee.trader.refusal.code == "VENDOR_LIBRARY"
@@ -358,7 +357,7 @@ def test_a_market_front_whose_trading_front_cannot_be_reached_is_lost_too_until_
     desk: Desk, launch: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outside the hours it then rests with the other."""
-    monkeypatch.setattr(native, "CONNECT_LIMIT", 0.2)
+    monkeypatch.setattr(link, "CONNECT_LIMIT", 0.2)
     desk.reachable = False
     gateway = launch()
     eventually(lambda: gateway.state("td") == gateway.state("md") == "lost", "told")
@@ -437,7 +436,7 @@ def test_a_market_front_that_was_refused_for_good_is_dialled_again_in_the_next_w
 def test_who_was_in_is_not_given_up_for_a_refusal_that_says_nothing_of_his_password(
     desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, front: str, error_id: int
 ) -> None:
-    monkeypatch.setattr(native, "LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(link, "LONGEST_PAUSE", 0.2)
     desk.errors[f"{front}onRspUserLogin"] = refused(error_id)
     lose(desk, desk.md if front else desk.td)
     eventually(lambda: len(desk.asked(f"{front}reqUserLogin")) >= 3, "asked again")
@@ -462,8 +461,8 @@ def test_such_a_refusal_is_answered_with_the_long_pause_at_once(
     lose(desk, desk.td)
     eventually(lambda: gateway.notices, "told")
     gateway.do(lambda: None)
-    assert native.LONGEST_PAUSE in pauses
-    assert native.SHORTEST_PAUSE not in pauses
+    assert link.LONGEST_PAUSE in pauses
+    assert link.SHORTEST_PAUSE not in pauses
     assert gateway.bee.trader.delay.code == "CTP_5"
 
 
@@ -592,7 +591,7 @@ def test_orders_and_fills_of_a_night_have_its_natural_date_whatever_the_exchange
 def test_the_date_that_a_counter_writes_is_told_unless_it_is_a_nights_trading_day(
     written: str, clock: str, date: str
 ) -> None:
-    assert native.natural_day(written, "20250609", clock, None) == date
+    assert link.natural_day(written, "20250609", clock, None) == date
 
 
 @pytest.mark.parametrize(
@@ -610,9 +609,7 @@ def test_where_a_front_never_rests_its_clock_says_which_evening_it_was(
     clock: str, now: str, date: str
 ) -> None:
     assert (
-        native.natural_day(
-            "20250609", "20250609", clock, datetime.fromisoformat(now).replace(tzinfo=SHANGHAI)
-        )
+        link.natural_day("20250609", "20250609", clock, datetime.fromisoformat(now).replace(tzinfo=SHANGHAI))
         == date
     )
 
@@ -1565,10 +1562,10 @@ def test_the_bindings_own_library_is_asked_to_let_go_whatever_our_class_over_it_
     binding = types.ModuleType("binding")
     binding.__file__ = "/there/binding.so"
     monkeypatch.setitem(sys.modules, "binding", binding)
-    monkeypatch.setattr(native.ctypes, "CDLL", Library)
+    monkeypatch.setattr(link.ctypes, "CDLL", Library)
     foreign = type("pybind11_object", (), {"__slots__": ("held",)})
     bound = type("TdApi", (foreign,), {"__module__": "binding"})
-    native._let_go(type("TdApi", (native.TraderCallbacks, bound), {})())
+    link._let_go(type("TdApi", (link.TraderCallbacks, bound), {})())
     assert done.wait(5)
     assert called == [("/there/binding.so", "_ZN5TdApi4exitEv")]
 
@@ -1582,10 +1579,10 @@ def test_what_is_wrong_on_the_machine_when_it_is_time_to_dial_is_looked_at_again
     dialer = Dialer(gateway.loop, lambda: sides, lambda: moment)
     gateway.do(lambda: [side.rest(moment) for side in sides])
     gateway.do(dialer.look)
-    wrong = checks.Finding(
+    wrong = preflight.Finding(
         "流文件目录", "", "不能写：No space left on device", "请腾出空间", "FLOW_DIRECTORY"
     )
-    monkeypatch.setattr(checks, "of_this_machine", lambda: iter((wrong,)))
+    monkeypatch.setattr(preflight, "of_this_machine", lambda: iter((wrong,)))
     moment = datetime(2025, 6, 6, 20, 35, tzinfo=SHANGHAI)
     gateway.do(dialer.look)
     gateway.do(dialer.look)
@@ -1593,7 +1590,7 @@ def test_what_is_wrong_on_the_machine_when_it_is_time_to_dial_is_looked_at_again
         "流文件目录：不能写：No space left on device。请腾出空间"
     ]
     assert gateway.state("td") == gateway.state("md") == "resting"
-    monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))
+    monkeypatch.setattr(preflight, "of_this_machine", lambda: iter(()))
     gateway.do(dialer.look)
     gateway.ready(times=2)
 
@@ -1766,10 +1763,10 @@ def test_a_broken_callback_is_logged_and_the_next_one_heard(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its C library names locales otherwise")
 def test_the_locale_check_knows_what_the_c_library_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "LOCALE", "zz_ZZ.NOTHING")
-    assert not checks.has_locale()
-    monkeypatch.setattr(checks, "LOCALE", "C")
-    assert checks.has_locale()
+    monkeypatch.setattr(preflight, "LOCALE", "zz_ZZ.NOTHING")
+    assert not preflight.has_locale()
+    monkeypatch.setattr(preflight, "LOCALE", "C")
+    assert preflight.has_locale()
 
 
 def test_the_counters_moment_is_of_the_hosts_date_where_their_clocks_agree_else_of_its_trading_day() -> None:

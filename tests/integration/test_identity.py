@@ -20,8 +20,7 @@ from app.commands import backup
 from app.commands import export as moving
 from app.commands.main import main
 from app.gateway.gateway import Gateway
-from app.interfaces.ctp import link as native
-from app.interfaces.ctp import preflight as checks
+from app.interfaces.ctp import link, preflight
 from app.lib.account_names import account_key, old_account_key
 from app.lib.brokers import Brokers, Front
 from app.lib.errors import AppError, LoginRefused
@@ -71,9 +70,9 @@ Start = Callable[..., Any]
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     desk = Desk()
-    monkeypatch.setattr(native, "native_classes", desk.classes)
-    monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))
-    monkeypatch.setattr(native, "_let_go", lambda api: api.exit())
+    monkeypatch.setattr(link, "native_classes", desk.classes)
+    monkeypatch.setattr(preflight, "of_this_machine", lambda: iter(()))
+    monkeypatch.setattr(link, "_let_go", lambda api: api.exit())
     monkeypatch.setattr("app.lib.interface_names.find_spec", lambda _name: object())
     return desk
 

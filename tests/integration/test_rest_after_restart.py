@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from app.gateway.gateway import Gateway
-from app.interfaces.ctp import link as native
-from app.interfaces.ctp import preflight as checks
+from app.interfaces.ctp import link, preflight
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import LoginDelayed, LoginRefused, NotFound, NotReady
 from app.model.sqlite import SqliteStore
@@ -83,9 +82,9 @@ class Running:
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     desk = Desk()
-    monkeypatch.setattr(native, "native_classes", desk.classes)
-    monkeypatch.setattr(native, "_let_go", lambda api: api.exit())
-    monkeypatch.setattr(checks, "of_this_machine", lambda: iter(()))
+    monkeypatch.setattr(link, "native_classes", desk.classes)
+    monkeypatch.setattr(link, "_let_go", lambda api: api.exit())
+    monkeypatch.setattr(preflight, "of_this_machine", lambda: iter(()))
     monkeypatch.setattr("app.lib.interface_names.find_spec", lambda _name: object())
     return desk
 

@@ -13,7 +13,7 @@ import pytest
 from ctpbee.constant import CancelRequest, Exchange, OrderType, Status
 
 from app.interfaces import market, trader
-from app.interfaces.sim import link as front_module
+from app.interfaces.sim import link
 from app.lib.errors import BadInput, NotFound, NotReady, OrderRefused
 from app.lib.rows import row_of
 from app.model.sqlite import SqliteStore
@@ -290,7 +290,7 @@ def test_an_order_that_could_not_leave_is_settled_as_never_sent(
     def closed(*_args: Any) -> None:
         raise ChannelClosed("gone")
 
-    monkeypatch.setattr(gateway.bee.trader._front.connection._connection, "send", closed)
+    monkeypatch.setattr(gateway.bee.trader._link.connection._connection, "send", closed)
     with pytest.raises(OrderRefused) as error:
         gateway.send()
     assert error.value.code == "NEVER_SENT"
@@ -785,16 +785,16 @@ def test_no_new_connection_is_made_before_the_loss_of_the_old_one_was_heard(
     """Else what the event thread still does for the old session, an order above all, would go over the new
     connection.
     """
-    monkeypatch.setattr(front_module, "SHORTEST_PAUSE", 0.0)
+    monkeypatch.setattr(link, "SHORTEST_PAUSE", 0.0)
     trader = gateway.bee.trader
-    trader._front.settled()
-    lost, lagging, seen = trader._front.connection, threading.Event(), []
+    trader._link.settled()
+    lost, lagging, seen = trader._link.connection, threading.Event(), []
     gateway.loop.post(lagging.wait, 10)
-    gateway.loop.post(lambda: seen.append(trader._front.connection))
+    gateway.loop.post(lambda: seen.append(trader._link.connection))
     front.drop("td")
     eventually(lambda: lost.closed, "the reader has seen it")
-    again, connect = threading.Event(), front_module.channel.connect
-    monkeypatch.setattr(front_module.channel, "connect", lambda address: again.set() or connect(address))
+    again, connect = threading.Event(), link.channel.connect
+    monkeypatch.setattr(link.channel, "connect", lambda address: again.set() or connect(address))
     assert not again.wait(0.3)
     lagging.set()
     gateway.ready(times=2)

@@ -9,10 +9,10 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from app.wire.messages import PlaceOrder
 from app.lib.errors import BadInput, OrderRefused
 from app.lib.symbols import parse_symbol
 from app.model.store import Store
+from app.wire.messages import PlaceOrder
 
 SCOPE = "strategy_limits"
 CODE = "STRATEGY_LIMIT"
@@ -21,7 +21,7 @@ MOST = 1_000_000
 MOST_CONTRACTS = 500
 
 
-class Limits(NamedTuple):
+class Allowance(NamedTuple):
     """0 and an empty list: not limited."""
 
     contracts: tuple[str, ...] = ()  # local symbols
@@ -49,8 +49,8 @@ class StrategyLimits:
         self._limits = {name: checked(values) for name, values in store.settings(SCOPE).items()}
         self._sent: defaultdict[str, deque[float]] = defaultdict(deque)
 
-    def of(self, name: str) -> Limits:
-        return self._limits.get(name, Limits())
+    def of(self, name: str) -> Allowance:
+        return self._limits.get(name, Allowance())
 
     def put(self, name: str, values: dict[str, Any]) -> None:
         """In force at once and after a restart. Raises BadInput naming the key that is wrong."""
@@ -61,7 +61,7 @@ class StrategyLimits:
     def check(self, request: PlaceOrder, local_symbol: str) -> None:
         """Raises OrderRefused, code STRATEGY_LIMIT; what passes counts for the minute."""
         name, limits = request.strategy, self.of(request.strategy)
-        if limits == Limits():
+        if limits == Allowance():
             return
         if limits.contracts and local_symbol not in limits.contracts:
             raise _refused(f"只可交易 {'、'.join(limits.contracts)}")
@@ -84,11 +84,11 @@ class StrategyLimits:
             sent.append(now)
 
 
-def checked(values: dict[str, Any]) -> Limits:
+def checked(values: dict[str, Any]) -> Allowance:
     """Raises BadInput naming the key."""
-    unknown = sorted(values.keys() - set(Limits._fields))
+    unknown = sorted(values.keys() - set(Allowance._fields))
     if unknown:
-        raise BadInput(unknown[0], f"不认识的限制 {unknown[0]!r}：可用 {'、'.join(Limits._fields)}")
+        raise BadInput(unknown[0], f"不认识的限制 {unknown[0]!r}：可用 {'、'.join(Allowance._fields)}")
     contracts = values.get("contracts", [])
     if not isinstance(contracts, list | tuple) or len(contracts) > MOST_CONTRACTS:
         raise BadInput("contracts", f"contracts 应为至多 {MOST_CONTRACTS} 个合约的列表")
@@ -96,12 +96,12 @@ def checked(values: dict[str, Any]) -> Limits:
         if not parse_symbol(contract, parameter="contracts").exchange:
             raise BadInput("contracts", "contracts 中的合约应带交易所，形如 rb2510.SHFE")
     numbers = {}
-    for name in Limits._fields[1:]:
+    for name in Allowance._fields[1:]:
         value = values.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST:
             raise BadInput(name, f"{name} 应为 0（不限）到 {MOST} 的整数")
         numbers[name] = value
-    return Limits(tuple(dict.fromkeys(contracts)), **numbers)
+    return Allowance(tuple(dict.fromkeys(contracts)), **numbers)
 
 
 def _refused(why: str) -> OrderRefused:

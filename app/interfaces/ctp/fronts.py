@@ -18,11 +18,9 @@ import msgspec
 from ctpbee.constant import EVENT_CONTRACT
 
 from app.bee import fields
-from app.interfaces.ctp import link as native
-from app.interfaces.ctp import preflight as checks
-from app.interfaces.ctp import words
-from app.interfaces.ctp.queries import Query, QueryLine
-from app.interfaces.front import LOGGED_IN, NotSent, Refused, Side
+from app.interfaces.ctp import link, preflight, words
+from app.interfaces.ctp.queries import Query, QueryQueue
+from app.interfaces.front import LOGGED_IN, AccountFront, NotSent, Refused
 from app.interfaces.ledger import Difference
 from app.interfaces.market import Market
 from app.interfaces.trader import Trader
@@ -125,7 +123,7 @@ def _margin_of(rate: words.MarginRateField) -> dict[str, float]:
     }
 
 
-def _words_of(finding: checks.Finding) -> str:
+def _words_of(finding: preflight.Finding) -> str:
     return f"{finding.name}：{finding.problem}。{finding.remedy}"
 
 
@@ -138,8 +136,8 @@ def _settle(future: Future[None] | None, error: AppError | None) -> None:
             future.set_exception(error)
 
 
-class _NativeSide(Side):
-    """Common to both: checks first, each connection logged in anew, and the counter's clock, which it tells
+class _CtpFront(AccountFront):
+    """Common to both: preflight first, each connection logged in anew, and the counter's clock, which it tells
     once a login.
     """
 
@@ -151,7 +149,7 @@ class _NativeSide(Side):
 
     def connect(self, info: dict[str, Any]) -> None:
         self.info, self.is_taken = info, info["password_taken"]
-        finding = checks.first_problem(info, native.native_classes)
+        finding = preflight.first_problem(info, link.native_classes)
         if finding is None:
             self._dial()
         else:
@@ -175,11 +173,11 @@ class _NativeSide(Side):
 
     def _send_word(self, word: words.AnyWord | frames.ReqUserLogin) -> None:
         """Part of the login, which is begun anew should it not have left."""
-        assert self._front is not None
-        wire = self._front.connection
-        assert isinstance(wire, native.NativeWire)
+        assert self._link is not None
+        connection = self._link.connection
+        assert isinstance(connection, link.NativeConnection)
         try:
-            wire.send(word)
+            connection.send(word)
         except NotSent as error:
             log.warning("%s not sent: %s", type(word).__name__, error.message)
         except (
@@ -189,7 +187,7 @@ class _NativeSide(Side):
             self._say("lost", f"CTP 库出错：{error}")
         else:
             return
-        self._front.drop()
+        self._link.drop()
 
     def _say_unless_retrying(self, state: str, reason: str = "") -> None:
         """While it is asked again and again, each attempt's steps are no news: the state stays lost, with its
@@ -204,10 +202,10 @@ class _NativeSide(Side):
         """
         self._is_retrying = self._passes(frame)
         if self._is_retrying and not self._is_ordinary(frame):
-            assert isinstance(self._front, native.NativeLink)
-            self._front.slow_down()
+            assert isinstance(self._link, link.NativeLink)
+            self._link.slow_down()
             code, message = fields.refusal_of(frame.ErrorID, frame.ErrorMsg)
-            text = f"{self.title}不受理登录，{native.LONGEST_PAUSE:g} 秒后再试：{refusal_text(code, message)}"
+            text = f"{self.title}不受理登录，{link.LONGEST_PAUSE:g} 秒后再试：{refusal_text(code, message)}"
             self._call(self._wiring.listener.on_notice, code, text)
         super()._on_login_refused(frame)
 
@@ -227,15 +225,15 @@ class _NativeSide(Side):
 
     def _put_down(self) -> None:
         self._unwatch()
-        if isinstance(self._front, native.NativeLink):
-            self._front.rest()
-        self._front = None
+        if isinstance(self._link, link.NativeLink):
+            self._link.rest()
+        self._link = None
 
     def wake(self) -> None:
         """Dial again; where something is wrong on this machine by now, rest on: an account is not given up
         for a full disk.
         """
-        finding = checks.first_problem(self.info, native.native_classes)
+        finding = preflight.first_problem(self.info, link.native_classes)
         if finding is None:
             self._dial()
         else:
@@ -251,7 +249,7 @@ class _NativeSide(Side):
         log.warning("%s: request %d failed: %d %s", self.name, frame.RequestID, frame.ErrorID, frame.ErrorMsg)
 
 
-class CtpTrader(_NativeSide, Trader):
+class CtpTrader(_CtpFront, Trader):
     """The trading front."""
 
     title = "交易前置"
@@ -260,7 +258,7 @@ class CtpTrader(_NativeSide, Trader):
 
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
-        self._line: QueryLine | None = None
+        self._waiting: QueryQueue | None = None
         self._ledger.rates_come_apart = True
         self._is_authenticated = False  # on this connection
         self._suspected: list[Difference] = []  # that were seen once
@@ -271,19 +269,17 @@ class CtpTrader(_NativeSide, Trader):
         self._fetching: set[Future[tuple[str, str]]] = set()  # statements that are asked for
 
     @property
-    def _queue(self) -> QueryLine:
-        if self._line is None:
-            self._line = QueryLine(self._loop, self._send_query, self.info["query_interval"])
-        return self._line
+    def _queue(self) -> QueryQueue:
+        if self._waiting is None:
+            self._waiting = QueryQueue(self._loop, self._send_query, self.info["query_interval"])
+        return self._waiting
 
-    def _make_front(self) -> native.NativeTraderLink:
-        _, api = native.native_classes()
-        return native.NativeTraderLink(
-            api, self.info, self._loop, self._on_open, self._on_frame, self._on_lost
-        )
+    def _make_link(self) -> link.NativeTraderLink:
+        _, api = link.native_classes()
+        return link.NativeTraderLink(api, self.info, self._loop, self._on_open, self._on_frame, self._on_lost)
 
     def _on_frame(self, frame: Any) -> None:
-        native.set_dates(frame, self._clock.now() if self.info["never_rests"] else None)
+        link.set_dates(frame, self._clock.now() if self.info["never_rests"] else None)
         super()._on_frame(frame)
 
     def rest(self, until: datetime) -> None:
@@ -415,10 +411,10 @@ class CtpTrader(_NativeSide, Trader):
         )
 
     def _send_query(self, query: words.ReqQuery) -> None:
-        wire = self._front and self._front.connection
-        if not isinstance(wire, native.NativeWire):
+        connection = self._link and self._link.connection
+        if not isinstance(connection, link.NativeConnection):
             raise NotSent("前置未连接")
-        wire.send(query)
+        connection.send(query)
 
     def _load_contracts(self, then: Callable[[list[InstrumentField]], None]) -> None:
         """The list has neither the day's limits nor the last settlement: those are in the quotes. A counter
@@ -584,7 +580,7 @@ class CtpTrader(_NativeSide, Trader):
         """
         try:
             session = self._session
-            if session is None or not isinstance(session.connection, native.NativeWire):
+            if session is None or not isinstance(session.connection, link.NativeConnection):
                 raise NotSent("交易前置未就绪")
             session.connection.send(word)
         except NotSent as error:
@@ -601,7 +597,7 @@ class CtpTrader(_NativeSide, Trader):
         _settle(future, NotReady("柜台未应答，请稍后查看结果"))
 
 
-class CtpMarket(_NativeSide, Market):
+class CtpMarket(_CtpFront, Market):
     """The market front. With `LoginVerify` it takes only who has logged in to trading on this day from the
     same address: it is dialled when that has been done, and again then where it was refused (the guide's HQLK
     1).
@@ -617,7 +613,7 @@ class CtpMarket(_NativeSide, Market):
     def follow(self, state: str) -> None:
         self._trading_is_in = state in LOGGED_IN
         self.is_taken = self.is_taken or self._trading_is_in
-        if self._front is None and self.state != "resting":
+        if self._link is None and self.state != "resting":
             if state == "logged_in":
                 self._dial()
             elif state == "lost" and self.state == "connecting":
@@ -648,9 +644,9 @@ class CtpMarket(_NativeSide, Market):
         self._stop_streaming()
         super().rest(until)
 
-    def _make_front(self) -> native.NativeMarketLink:
-        api, _ = native.native_classes()
-        return native.NativeMarketLink(
+    def _make_link(self) -> link.NativeMarketLink:
+        api, _ = link.native_classes()
+        return link.NativeMarketLink(
             api, self.info, self._loop, self._on_open, self._on_frame, self._on_lost, take=self._take
         )
 

@@ -194,7 +194,7 @@ def guarded(callback: Callable[..., None]) -> Callable[..., None]:
 # ── the links ──
 
 
-class NativeWire:
+class NativeConnection:
     """The library's connection from one OnFrontConnected to its loss."""
 
     def __init__(self, ask: Callable[[Any], int]) -> None:
@@ -238,7 +238,7 @@ class NativeLink(ABC):
         self._action_refs = itertools.count(1)
         self._rows: dict[int, list[Any]] = {}
         self._api: Any = None
-        self.connection: NativeWire | None = None
+        self.connection: NativeConnection | None = None
 
     def start(self) -> None:
         """Make the library's object and let it connect."""
@@ -318,7 +318,7 @@ class NativeLink(ABC):
         if not self._closed:
             self._rows.clear()
             self._logged_in = False
-            self.connection = NativeWire(self._ask)
+            self.connection = NativeConnection(self._ask)
             self._on_open()
 
     def _open_again(self) -> None:

@@ -36,7 +36,7 @@ class Query:
     is_urgent: bool = True
 
 
-class QueryLine:
+class QueryQueue:
     """`send` hands a words.ReqQuery to the front or raises NotSent. What waits for nothing urgent goes behind
     everything else.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.interfaces.front import Side
+from app.interfaces.front import AccountFront
 from app.interfaces.market import Market
-from app.interfaces.sim.link import Front
+from app.interfaces.sim.link import SimLink
 from app.interfaces.trader import Trader
 
 
-def _address_of(side: Side) -> Callable[[], str]:
+def _address_of(side: AccountFront) -> Callable[[], str]:
     address = side.info["counter_address"]
     return address if callable(address) else lambda: address
 
@@ -18,8 +18,8 @@ def _address_of(side: Side) -> Callable[[], str]:
 class SimTrader(Trader):
     """The trading front of the built-in counter."""
 
-    def _make_front(self) -> Front:
-        return Front(
+    def _make_link(self) -> SimLink:
+        return SimLink(
             f"{self.name}-front", self._loop, _address_of(self), self._on_open, self._on_frame, self._on_lost
         )
 
@@ -27,8 +27,8 @@ class SimTrader(Trader):
 class SimMarket(Market):
     """The market front of the built-in counter."""
 
-    def _make_front(self) -> Front:
-        return Front(
+    def _make_link(self) -> SimLink:
+        return SimLink(
             f"{self.name}-front",
             self._loop,
             _address_of(self),

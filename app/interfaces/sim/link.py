@@ -26,7 +26,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between two attempts
 BACKLOG = 20_000  # frames that wait in the event thread before the reader stops reading
 
 
-class FrameWire:
+class FrameConnection:
     """A channel's connection that takes frames."""
 
     def __init__(self, connection: Connection) -> None:
@@ -52,7 +52,7 @@ class FrameWire:
             raise NotSent("与前置的连接已断开") from None
 
 
-class Front:
+class SimLink:
     """`on_open`, `on_frame` and `on_lost(reason)` run in the event thread; `intake` in the reader's, before
     it hands a frame over.
     """
@@ -75,7 +75,7 @@ class Front:
         self._intake = intake
         self._stop = threading.Event()
         self._pause = SHORTEST_PAUSE
-        self.connection: FrameWire | None = None
+        self.connection: FrameConnection | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -125,7 +125,7 @@ class Front:
         except (OSError, AppError) as error:
             log.info("%s cannot connect: %s", self._thread.name, error)
             return "连接不上前置"
-        self.connection = FrameWire(connection)
+        self.connection = FrameConnection(connection)
         try:
             if self._stop.is_set():
                 return "已关闭"

@@ -13,7 +13,7 @@ import pytest
 
 from app.commands import doctor
 from app.commands.doctor import FAILED, OK, WARNING, Line
-from app.interfaces.ctp import preflight as checks
+from app.interfaces.ctp import preflight
 from app.lib import calendar
 from app.lib.calendar import SHANGHAI
 from app.settings import Settings
@@ -39,7 +39,9 @@ def examine(tmp_path: Path) -> Iterator[Examine]:
 def test_a_machine_that_is_well_has_nothing_but_rows_that_say_so(
     examine: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "of_this_machine", lambda: iter([checks.Finding("locale", "zh_CN.GB18030")]))
+    monkeypatch.setattr(
+        preflight, "of_this_machine", lambda: iter([preflight.Finding("locale", "zh_CN.GB18030")])
+    )
     monkeypatch.setattr(doctor.Containment, "said", lambda _self: (True, "在 bubblewrap 里隔离运行"))
     lines = examine()
     assert {line.state for line in lines.values()} == {OK}
@@ -85,8 +87,8 @@ def test_a_clock_that_is_plainly_wrong_and_a_full_disk_are_told(
 def test_what_ctp_lacks_is_a_failure_only_where_ctp_is_served(
     examine: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missing = checks.Finding("ctpbee_api", "", "没有安装", "请执行 make ctp", "INTERFACE_UNAVAILABLE")
-    monkeypatch.setattr(checks, "of_this_machine", lambda: iter([missing]))
+    missing = preflight.Finding("ctpbee_api", "", "没有安装", "请执行 make ctp", "INTERFACE_UNAVAILABLE")
+    monkeypatch.setattr(preflight, "of_this_machine", lambda: iter([missing]))
     assert examine()["ctpbee_api"].state == WARNING
     line = examine(interface="ctp")["ctpbee_api"]
     assert line.state == FAILED
@@ -133,7 +135,9 @@ def test_each_front_of_a_list_is_tried() -> None:
 def test_a_library_that_cannot_be_loaded_is_a_failure_though_it_is_there(
     examine: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "of_this_machine", lambda: iter([checks.Finding("ctpbee_api", "/there")]))
+    monkeypatch.setattr(
+        preflight, "of_this_machine", lambda: iter([preflight.Finding("ctpbee_api", "/there")])
+    )
     monkeypatch.setattr(doctor, "LOAD", "raise ImportError('libthosttraderapi_se.so: invalid ELF header')")
     line = examine(interface="ctp")["ctpbee_api"]
     assert line.state == FAILED
@@ -189,7 +193,7 @@ def info(tmp_path: Path, **changes: Any) -> dict[str, Any]:
 def test_a_login_that_the_library_would_stumble_over_is_named_with_its_remedy(
     tmp_path: Path, changes: dict[str, Any], code: str
 ) -> None:
-    finding = checks.first_problem(info(tmp_path, **changes))
+    finding = preflight.first_problem(info(tmp_path, **changes))
     assert finding is not None
     assert finding.code == code
     assert finding.remedy
@@ -197,7 +201,7 @@ def test_a_login_that_the_library_would_stumble_over_is_named_with_its_remedy(
 
 def test_a_flow_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "flow").write_text("a file is in the way")
-    finding = checks.first_problem(info(tmp_path))
+    finding = preflight.first_problem(info(tmp_path))
     assert finding is not None
     assert finding.code == "FLOW_DIRECTORY"
 
@@ -206,17 +210,17 @@ def test_a_flow_directory_that_cannot_be_written_is_named(tmp_path: Path) -> Non
 def test_a_vendor_library_that_is_missing_or_empty_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    for name in ("vnctptd.so", "vnctpmd.so", *checks.LIBRARIES):
+    for name in ("vnctptd.so", "vnctpmd.so", *preflight.LIBRARIES):
         (tmp_path / name).write_bytes(b"code")
-    monkeypatch.setattr(checks, "_folder", lambda: tmp_path)
-    monkeypatch.setattr(checks, "has_locale", lambda: True)
-    monkeypatch.setattr(checks.sys, "platform", "linux")
-    assert checks.first_problem(info(tmp_path)) is None
+    monkeypatch.setattr(preflight, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(preflight, "has_locale", lambda: True)
+    monkeypatch.setattr(preflight.sys, "platform", "linux")
+    assert preflight.first_problem(info(tmp_path)) is None
     library = tmp_path / "libthostmduserapi_se.so"
     library.unlink()
     if broken == "empty":
         library.touch()
-    finding = checks.first_problem(info(tmp_path))
+    finding = preflight.first_problem(info(tmp_path))
     assert finding is not None
     assert (finding.name, finding.code) == (
         "libthostmduserapi_se.so",
@@ -227,14 +231,14 @@ def test_a_vendor_library_that_is_missing_or_empty_is_named(
 def test_without_the_binding_or_the_locale_the_command_that_mends_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "_folder", lambda: None)
-    finding = checks.first_problem(info(tmp_path))
+    monkeypatch.setattr(preflight, "_folder", lambda: None)
+    finding = preflight.first_problem(info(tmp_path))
     assert finding is not None
     assert finding.code == "INTERFACE_UNAVAILABLE"
     assert "make ctp" in finding.remedy
-    monkeypatch.setattr(checks, "_binding", lambda: checks.Finding("ctpbee_api", "here"))
-    monkeypatch.setattr(checks, "has_locale", lambda: False)
-    finding = checks.first_problem(info(tmp_path))
+    monkeypatch.setattr(preflight, "_binding", lambda: preflight.Finding("ctpbee_api", "here"))
+    monkeypatch.setattr(preflight, "has_locale", lambda: False)
+    finding = preflight.first_problem(info(tmp_path))
     assert finding is not None
     assert finding.code == "LOCALE_MISSING"
     assert "localedef" in finding.remedy

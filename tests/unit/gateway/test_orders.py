@@ -27,13 +27,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.bee.fields import request_words
-from app.gateway.order_check import DayLimits, checked_price
+from app.gateway.order_check import checked_price
 from app.gateway.orders import CANCEL_SENT_TEXT, UNKNOWN_TEXT, OrderDesk
 from app.lib import rows
 from app.lib.book import Closable
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput, NotFound, NotReady, OrderRefused
-from app.lib.prices import on_tick
+from app.lib.prices import PriceLimits, on_tick
 from app.lib.rows import OtherStatus
 from app.model.store import Intent
 from app.process.event_loop import EventLoop
@@ -529,7 +529,7 @@ def test_a_tick_of_yesterday_does_not_set_todays_limits(house: Desk) -> None:
 @given(st.floats(), st.sampled_from([1.0, 0.2, 5.0, 0.005]))
 def test_a_price_that_passes_is_on_the_tick_and_inside_the_limits(price: float, tick: float) -> None:
     try:
-        checked_price(price, a_contract(pricetick=tick), DayLimits(3500.0, 3100.0))
+        checked_price(price, a_contract(pricetick=tick), PriceLimits(3500.0, 3100.0))
     except BadInput:
         return
     assert on_tick(price, tick)

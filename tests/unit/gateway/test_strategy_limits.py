@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.gateway.strategies.limits import Limits, StrategyLimits
+from app.gateway.strategies.limits import Allowance, StrategyLimits
 from app.lib.errors import BadInput, OrderRefused
 from app.model.sqlite import SqliteStore
 from app.model.store import Store
@@ -85,9 +85,9 @@ def test_orders_a_minute_are_counted_over_the_minute_that_has_passed(world: Worl
 
 def test_limits_are_there_after_a_restart(store: Store, world: World) -> None:
     world.limits.put("a", {"contracts": ["rb2510.SHFE"], "max_position": 4})
-    assert World(store).limits.of("a") == Limits(("rb2510.SHFE",), max_position=4)
+    assert World(store).limits.of("a") == Allowance(("rb2510.SHFE",), max_position=4)
     world.limits.put("a", {})
-    assert World(store).limits.of("a") == Limits()
+    assert World(store).limits.of("a") == Allowance()
 
 
 @pytest.mark.parametrize(

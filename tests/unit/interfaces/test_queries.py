@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.interfaces.ctp import queries, words
-from app.interfaces.ctp.queries import Query, QueryLine
+from app.interfaces.ctp.queries import Query, QueryQueue
 from app.interfaces.front import NotSent
 from app.process.event_loop import EventLoop
 from app.wire import frames
@@ -24,7 +24,7 @@ class Line:
         self.answered: list[tuple[str, list[Any]]] = []
         self.not_taken: list[NotSent] = []
         self.loop = EventLoop(lambda: self.now)
-        self.line = QueryLine(self.loop, self._send, interval)
+        self.queue = QueryQueue(self.loop, self._send, interval)
 
     def _send(self, query: words.ReqQuery) -> None:
         if self.not_taken:
@@ -32,7 +32,7 @@ class Line:
         self.sent.append((self.now, query))
 
     def ask(self, what: str, **more: Any) -> None:
-        self.line.add(
+        self.queue.add(
             Query(
                 what,
                 lambda rows: self.answered.append((what, rows)),
@@ -43,7 +43,7 @@ class Line:
 
     def answer(self, error_id: int = 0, rows: tuple[Any, ...] = ()) -> None:
         query = self.sent[-1][1]
-        self.line.answered(
+        self.queue.answered(
             frames.RspQry(
                 what=query.what,
                 RequestID=query.RequestID,
@@ -124,14 +124,14 @@ def test_what_nobody_answers_is_asked_again_and_a_late_answer_counts_for_nothing
     late = line.sent[0][1]
     line.wait(queries.ANSWER_LIMIT + 1)
     assert [what for _, what in line.times()] == ["order", "order"]
-    line.line.answered(frames.RspQry(what="order", RequestID=late.RequestID, rows=[], last=True))
+    line.queue.answered(frames.RspQry(what="order", RequestID=late.RequestID, rows=[], last=True))
     assert line.answered == []
     line.answer()
     assert line.answered == [("order", [])]
 
 
 def test_a_long_list_has_more_time(line: Line) -> None:
-    line.line.add(Query("instrument", lambda rows: line.answered.append(("instrument", rows)), limit=100.0))
+    line.queue.add(Query("instrument", lambda rows: line.answered.append(("instrument", rows)), limit=100.0))
     line.wait(99)
     line.answer(rows=(1,))
     assert line.answered == [("instrument", [1])]
@@ -154,14 +154,14 @@ def test_without_a_pause_between_queries_what_the_library_never_takes_does_not_k
     assert len(line.not_taken) == 999
 
 
-def test_a_cleared_line_forgets_what_waits_and_what_is_under_way_but_not_its_pace(line: Line) -> None:
+def test_a_cleared_queue_forgets_what_waits_and_what_is_under_way_but_not_its_pace(line: Line) -> None:
     line.ask("order")
     line.ask("trade")
-    assert line.line.has("order")
-    assert line.line.has("trade")
-    line.line.clear()
-    assert not line.line.has("order")
-    assert not line.line.has("trade")
+    assert line.queue.has("order")
+    assert line.queue.has("trade")
+    line.queue.clear()
+    assert not line.queue.has("order")
+    assert not line.queue.has("trade")
     line.ask("account")
     assert line.times() == [(0.0, "order")]
     line.wait(1)
