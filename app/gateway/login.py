@@ -34,6 +34,7 @@ REFUSED_LINGER = 10.0
 """How long a refused gateway stays to tell who asks; whoever started it asks as soon as it listens."""
 LOADING_LIMIT = 5.0
 """How long a call waits for lists that are loading."""
+UNJUDGED = "柜台尚未核对密码，这时不发令牌：网关留着，柜台可登录时自动登录，成功后再登录即可取得令牌"
 JUDGING = ("authenticating", "logging_in")
 """States of the trading front in which the counter has the password before it."""
 
@@ -130,9 +131,8 @@ class LoginDesk:
             raise self.refusal
         if self._account.is_ready():
             return Done()
-        delay = self._trader().delay
-        if delay is not None:
-            raise _advised(delay)
+        if self._trader().delay is not None:
+            raise self._delay()
         return self._when_loaded(Done, request.timeout, self._logged_in_by_now)
 
     def check_password(self, request: CheckPassword) -> Done:
@@ -141,6 +141,8 @@ class LoginDesk:
             raise LoginRefused("账户已登录，密码与登录时不同", code="PASSWORD_DIFFERS", **judged)
         if self._front.differs_from(request):
             raise LoginRefused("账户已登录在另一组前置上，请先注销", code="FRONT_DIFFERS", **judged)
+        if judged:  # the same as that of the login proves nothing yet: it may be anybody's
+            raise self.refusal or self._delay()
         return Done()
 
     def give_way(self, _request: GiveWay) -> Done:
@@ -205,7 +207,7 @@ class LoginDesk:
 
     def delayed(self, delay: LoginDelayed) -> None:
         """Who waits is told now; the front is asked again by itself."""
-        self._fail(_advised(delay))
+        self._fail(self._advised(delay))
 
     def password_changed(self, password: str) -> None:
         self._login.password, self._login.new_password = password, ""
@@ -233,6 +235,13 @@ class LoginDesk:
         reason = self._fronts.data()["td"]["reason"]
         raise FrontUnreachable(f"前置未在限定时间内应答{f'：{reason}' if reason else ''}")
 
+    def _delay(self) -> LoginDelayed:
+        return self._advised(self._trader().delay or LoginDelayed("柜台正在核对密码"))
+
+    def _advised(self, delay: LoginDelayed) -> LoginDelayed:
+        text = refusal_text(delay.code, delay.message)
+        return LoginDelayed(text if self._trader().is_taken else f"{text}。{UNJUDGED}", code=delay.code)
+
     def _fail(self, error: AppError) -> None:
         awaiting, self._awaiting = self._awaiting, []
         for future, _answer, timer in awaiting:
@@ -248,10 +257,6 @@ def _settle(future: Future[Any], answer: Callable[[], Any]) -> None:
         future.set_result(answer())
     except Exception as error:  # the edge of a call: it is the caller's, and keeps nobody else waiting
         future.set_exception(error)
-
-
-def _advised(delay: LoginDelayed) -> LoginDelayed:
-    return LoginDelayed(refusal_text(delay.code, delay.message), code=delay.code)
 
 
 def _still_loading() -> NoReturn:

@@ -23,6 +23,7 @@ from app.host.admission import at_a_listed_front, check_room
 from app.host.counter_keeper import CounterKeeper
 from app.host.launcher import START_LIMIT, Launcher
 from app.host.strategy_keeper import StrategyKeeper
+from app.host.taken_passwords import TakenPasswords
 from app.lib.brokers import Brokers
 from app.lib.errors import AppError, GatewayDown, LoginDelayed, LoginRefused, NotFound, TooManyAccounts
 from app.lib.interface_names import check_interface
@@ -72,7 +73,7 @@ class HostedAccount:
         self.userid = userid
         self.lock = threading.Lock()
         self.login: LogIn | None = None  # with the password: in memory, nowhere else
-        self.is_taken = False  # that password, by the counter
+        self.is_taken = False  # that password, by the counter, since this host lives
         self.process: Process | None = None
         self.state = "needs_login"
         self.started = 0.0
@@ -117,6 +118,7 @@ class GatewayKeeper:
         self._command = command
         self._brokers = Brokers(settings.fronts)
         self._accounts: dict[str, HostedAccount] = {}
+        self._taken = TakenPasswords()
         self._counting = threading.Lock()  # accounts, while one more is let in
 
     # ── its life ──
@@ -256,13 +258,15 @@ class GatewayKeeper:
         # before anything starts: no older token is to speak to the new gateway
         self._sessions.end(account.key)
         account.login, account.backoff = request, Backoff()
+        account.is_taken = self._taken.is_known(account.key, request.password)
         try:
             self._bring_up(account)
         except LoginDelayed:
             assert account.process is not None
             account.state = "starting"
             self._follow(account, account.process)
-            raise
+            if not _is_good_at_rest(account, request):
+                raise
         except Exception:
             if account.process is not None:
                 child.end([account.process], GRACE)
@@ -277,19 +281,24 @@ class GatewayKeeper:
         known = account.login
         assert known is not None
         if request.password != known.password:
+            if not account.is_taken:
+                return self._replace(account, request)
             raise LoginRefused("账户已登录，密码与登录时不同", code="PASSWORD_DIFFERS")
+        if request.new_password:
+            raise GatewayDown("账户的网关正在启动，密码没有修改，请稍后再试")
         try:
             self._bring_up(account)
         except LoginRefused:
             self._needs_login(account)
             raise
-        except AppError:
+        except AppError as error:
             account.state = "restarting"
             if account.process is None:
                 account.due = time.monotonic() + account.backoff.after(0.0)
             else:
                 self._follow(account, account.process)
-            raise
+            if not (isinstance(error, LoginDelayed) and _is_good_at_rest(account, request)):
+                raise
         return LoggedIn(account.key, fresh=False)
 
     def _log_in_again(self, account: HostedAccount, request: LogIn, entry: Entry) -> LoggedIn:
@@ -303,16 +312,17 @@ class GatewayKeeper:
             return self._log_in_instead(account, request, entry)
         if request.new_password:
             peer.call(entry, ChangePassword(request.password, request.new_password), timeout=10.0)
+        account.is_taken = True  # says its gateway
         if account.login is None:
             fronts = {
                 "td_address": request.td_address or entry.td_address,
                 "md_address": request.md_address or entry.md_address,
             }
             account.login = msgspec.structs.replace(request, **fronts)
-            account.is_taken = account.state == "ready"
         if request.new_password:
             account.login = msgspec.structs.replace(account.login, new_password=request.new_password)
             _adopt_password(account)
+        self._taken.remember(account.key, account.login.password)
         return LoggedIn(account.key, fresh=False)
 
     def _log_in_instead(self, account: HostedAccount, request: LogIn, entry: Entry) -> LoggedIn:
@@ -329,8 +339,12 @@ class GatewayKeeper:
         assert account.process is not None
         if not account.process.wait(GRACE):
             child.end([account.process], 0.0)
-        self._needs_login(account)
         self._forget_entry(account)
+        return self._replace(account, request)
+
+    def _replace(self, account: HostedAccount, request: LogIn) -> LoggedIn:
+        """Log in in the place of a login that no counter has judged, whose gateway is gone."""
+        self._needs_login(account)
         try:
             return self._log_in_fresh(account, request)
         except AppError as error:
@@ -349,9 +363,20 @@ class GatewayKeeper:
         except AlreadyRunning:
             raise GatewayDown("账户的网关正在启动，请稍后再试") from None
         self._await_login(account, gateway)
+        self._is_in(account)
+        log.info("%s logged in", account.key)
+
+    def _is_in(self, account: HostedAccount) -> None:
+        """The counter has taken its login."""
         _adopt_password(account)
         account.ready()
-        log.info("%s logged in", account.key)
+        if account.login is not None:
+            self._taken.remember(account.key, account.login.password)
+
+    def _was_refused(self, account: HostedAccount) -> None:
+        """The counter has refused its password."""
+        if account.login is not None:
+            self._taken.refused(account.key, account.login.password)
 
     def _launch_gateway(self, account: HostedAccount) -> Process:
         """Start the account's gateway with the password in memory. Raises AlreadyRunning, GatewayDown."""
@@ -377,6 +402,9 @@ class GatewayKeeper:
             raise self._why_it_ended(account, gateway)
         try:
             peer.call(entry, AwaitLogin(limit), timeout=limit + 5.0)
+        except LoginRefused:
+            self._was_refused(account)
+            raise
         except GatewayDown as error:
             if error.code == "VERSION_MISMATCH":
                 raise
@@ -401,6 +429,7 @@ class GatewayKeeper:
 
     def _why_it_ended(self, account: HostedAccount, gateway: Process) -> AppError:
         if gateway.exit_code == EXIT_LOGIN_REFUSED:
+            self._was_refused(account)
             return LoginRefused("登录被柜台拒绝")
         log.error(
             "%s (pid %d) did not come up, exit code %s", account.gateway, gateway.pid, gateway.exit_code
@@ -515,6 +544,8 @@ class GatewayKeeper:
         refused = gateway.exit_code == EXIT_LOGIN_REFUSED
         ended_itself = gateway.adopted and self._registry.find(account.gateway, only_living=False) is None
         if account.login is None or refused or ended_itself:
+            if refused:
+                self._was_refused(account)
             self._needs_login(account)
             return
         pause = account.backoff.after(time.monotonic() - account.started)
@@ -556,7 +587,7 @@ class GatewayKeeper:
                 continue
             with account.lock:
                 if account.process is gateway and gateway.alive:
-                    account.ready()
+                    self._is_in(account)
                     log.info("%s is ready", account.key)
             return
 
@@ -585,6 +616,13 @@ class GatewayKeeper:
         except AlreadyRunning:
             return True
         return False
+
+
+def _is_good_at_rest(account: HostedAccount, request: LogIn) -> bool:
+    """Whether this login is good though its counter judges nobody just now: it has taken the password
+    before. A change of the password is never: it is done by the counter.
+    """
+    return account.is_taken and not request.new_password
 
 
 def _adopt_password(account: HostedAccount) -> None:

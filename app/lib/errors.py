@@ -89,8 +89,8 @@ class FrontUnreachable(AppError):
 
 
 class LoginDelayed(AppError):
-    """The counter cannot take logins just now, and the gateway goes on asking it: log in again a little
-    later.
+    """The counter cannot take logins just now, so nobody has judged the password; the gateway goes on asking
+    it: log in again later.
     """
 
     documented = True

@@ -40,7 +40,8 @@ class Credentials(msgspec.Struct):
 class LogIn(Message, Credentials):
     """Start the account's gateway and log it in, or check the password of one that is logged in.
 
-    Reply: LoggedIn. Errors: LoginRefused (counter's id and text), FrontUnreachable.
+    Reply: LoggedIn, never before the counter has taken this password: by now, or before while the same host
+    lived. Errors: LoginRefused (counter's id and text), FrontUnreachable, LoginDelayed.
     """
 
     front: str = ""  # the name of a listed broker: its addresses, whatever td_address and md_address say
@@ -163,7 +164,7 @@ class Login(Credentials, kw_only=True, forbid_unknown_fields=True):
 
     account: str
     counter_address: str = ""
-    password_taken: bool = False  # the counter has taken this one before: the host starts the gateway again
+    password_taken: bool = False  # the counter has taken this one before, while this host lived
 
     @classmethod
     def of(cls, credentials: Credentials, **more: Any) -> Login:
@@ -237,8 +238,9 @@ class ConfirmSettlement(Message):
 
 
 class CheckPassword(Message):
-    """Reply: Done when this is the account's password and these are its fronts. Errors: LoginRefused, with
-    `is_judged` False as long as the counter has not taken the account's own.
+    """Reply: Done when this is the account's password, which the counter has taken, and these are its fronts.
+    Errors: LoginRefused, with `is_judged` False as long as the counter has not taken the account's own;
+    LoginDelayed when it is the same as the account's own, which the counter has not taken yet.
     """
 
     password: str

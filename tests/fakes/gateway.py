@@ -49,9 +49,14 @@ def main() -> None:  # noqa: C901 - what it answers and what ends it are one sto
     ended = threading.Event()
     told = threading.Event()
     left = threading.Event()
+    taken: list[bool] = []
+
+    def is_open() -> bool:
+        return who["userid"] not in ("early", "racing") or (settings.data_dir / "open").exists()
 
     def judged() -> bool:
-        return who["userid"] not in ("early", "racing") or (settings.data_dir / "open").exists()
+        taken.extend([True] if is_open() or who["password_taken"] else [])
+        return bool(taken)
 
     def on_close(_connection: channel.Connection) -> None:
         if told.is_set():  # who was told has read it
@@ -63,7 +68,7 @@ def main() -> None:  # noqa: C901 - what it answers and what ends it are one sto
                 if refused:
                     told.set()
                     raise LoginRefused(REFUSED, code="CTP_3")
-                if not judged():
+                if not is_open():
                     raise LoginDelayed("不在交易时段", code="OUT_OF_HOURS")
                 if who["userid"] == "silent":
                     raise FrontUnreachable("前置未应答")
@@ -75,6 +80,8 @@ def main() -> None:  # noqa: C901 - what it answers and what ends it are one sto
                         code="PASSWORD_DIFFERS",
                         **({} if judged() else {"is_judged": False}),
                     )
+                if not judged():
+                    raise LoginDelayed("柜台尚未核对密码")
                 return Done()
             case GiveWay():
                 if judged() or who["userid"] == "racing":

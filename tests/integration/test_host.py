@@ -324,6 +324,73 @@ def test_a_login_that_no_counter_has_judged_shuts_no_other_out(world: World) -> 
     eventually(lambda: state(host, "early") == "ready", "logged in by itself")
 
 
+def test_a_password_that_no_counter_has_judged_opens_nothing_however_often_it_is_said(world: World) -> None:
+    host = world.host()
+    for _ in range(3):
+        with pytest.raises(LoginDelayed) as delayed:
+            host.answer(log_in("early", "anybody's guess"))
+        assert "replaced" not in delayed.value.extra
+    assert len(world.starts("early")) == 1
+    (world.data_dir / "open").touch()
+    assert host.answer(log_in("early", "anybody's guess")).fresh is False, "the counter takes it: at once"
+    eventually(lambda: state(host, "early") == "ready", "logged in by itself")
+
+
+def test_a_password_that_the_counter_took_while_this_host_lives_is_good_at_rest(world: World) -> None:
+    host, opened = world.host(), world.data_dir / "open"
+    opened.touch()
+    host.answer(log_in("early"))
+    host.answer(LogOut("sim-9999-early"))
+    opened.unlink()
+    with pytest.raises(LoginDelayed):
+        host.answer(log_in("early", "guessed"))
+    assert host.answer(log_in("early")).fresh, "the guess gives way"
+    assert host.answer(log_in("early")).fresh is False
+    gateway, token = world.living_gateway("early"), world.sessions().join("sim-9999-early")
+    with pytest.raises(LoginRefused):
+        host.answer(log_in("early", "guessed"))
+    assert gateway.alive, "what the counter took does not give way to a guess"
+    kill(gateway)
+    assert host.answer(log_in("early")).fresh is False
+    assert world.sessions().current("sim-9999-early") == token
+
+
+def test_a_password_is_known_to_be_good_as_long_as_the_counter_does_not_refuse_it_and_to_this_host_alone(
+    world: World,
+) -> None:
+    host, opened, refusing = world.host(), world.data_dir / "open", world.data_dir / "refuse"
+
+    def log_in_at_night() -> LoggedIn:
+        opened.unlink()
+        try:
+            return host.answer(log_in("early"))
+        finally:
+            host.answer(LogOut("sim-9999-early"))
+            opened.touch()
+
+    opened.touch()
+    host.answer(log_in("early"))
+    host.answer(LogOut("sim-9999-early"))
+    assert log_in_at_night().fresh
+    refusing.touch()
+    with pytest.raises(LoginRefused):
+        host.answer(log_in("early"))
+    refusing.unlink()
+    with pytest.raises(LoginDelayed):
+        log_in_at_night()
+    host.answer(log_in("early"))
+    host.answer(LogOut("sim-9999-early"))
+    opened.unlink()
+    with pytest.raises(LoginDelayed):  # the password is the right one, and nobody has changed it
+        host.answer(log_in("early", new_password="better"))
+    host.answer(LogOut("sim-9999-early"))
+    host.stop()
+    world.hosts.clear()
+    host = world.host()
+    with pytest.raises(LoginDelayed):
+        host.answer(log_in("early"))
+
+
 @pytest.mark.parametrize("userid", ["early", "racing"])
 def test_a_password_that_the_counter_took_is_never_thrown_out_though_the_host_has_not_heard_of_it(
     world: World, userid: str

@@ -212,7 +212,9 @@ def test_a_login_gives_way_to_another_password_until_the_counter_has_taken_its_o
         with pytest.raises(LoginRefused) as differs:
             page.ask(wrong)
         assert differs.value.extra == {"is_judged": False}
-    assert page.ask(CheckPassword("x")) == Done()
+    with pytest.raises(LoginDelayed, match="柜台尚未核对密码") as unjudged:
+        page.ask(CheckPassword("x"))
+    assert unjudged.value.code == "OUT_OF_HOURS"
     assert page.ask(GiveWay()) == Done()
     eventually(lambda: running.ended == [0], "it ends")
 

@@ -153,6 +153,27 @@ def test_the_password_that_counts_is_the_newest(world: World) -> None:
         world.desk.change_password(ChangePassword("secret", "third"))
 
 
+def test_a_password_proves_nothing_before_the_counter_has_taken_it(world: World) -> None:
+    world.is_taken, world.delay = False, LoginDelayed("休市", code="OUT_OF_HOURS")
+    with pytest.raises(LoginDelayed, match="休市.*柜台尚未核对密码.*再登录即可取得令牌") as unjudged:
+        world.desk.check_password(CheckPassword("secret"))
+    assert unjudged.value.code == "OUT_OF_HOURS"
+    world.delay = None  # the session has begun
+    with pytest.raises(LoginDelayed, match="柜台正在核对密码"):
+        world.desk.check_password(CheckPassword("secret"))
+    world.desk.refused(LoginRefused("不合法的登录", code="CTP_3"))
+    with pytest.raises(LoginRefused, match="不合法的登录"):
+        world.desk.check_password(CheckPassword("secret"))
+
+
+def test_what_was_taken_before_is_not_said_to_be_unjudged(world: World) -> None:
+    world.delay = LoginDelayed("休市", code="OUT_OF_HOURS")
+    with pytest.raises(LoginDelayed) as resting:
+        world.desk.await_login(AwaitLogin(15.0))
+    assert resting.value.message == "休市"
+    assert world.desk.check_password(CheckPassword("secret")) == Done()
+
+
 def test_other_fronts_than_those_of_the_login_are_refused(world: World) -> None:
     assert world.desk.check_password(CheckPassword("secret", **HOME)) == Done()
     other = CheckPassword("secret", "tcp://evil.example:1", "tcp://evil.example:2")
