@@ -137,8 +137,8 @@ def _settle(future: Future[None] | None, error: AppError | None) -> None:
 
 
 class _CtpFront(AccountFront):
-    """Common to both: preflight first, each connection logged in anew, and the counter's clock, which it tells
-    once a login.
+    """Common to both: preflight first, each connection logged in anew, and the counter's clock, which it
+    tells once a login.
     """
 
     title: str  # for the trader
