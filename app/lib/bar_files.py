@@ -1,10 +1,16 @@
-"""Files of 1-minute bars, read whole: CSV, plain or gzipped, and Parquet. The importing command; pure but for
-reading the file.
+"""Files of 1-minute bars, read whole: CSV, plain or gzipped, and Parquet. The importing command and the
+replaying counter; pure but for reading the file.
 
 Told by its first bytes and its column names, never by the file's name. Taken are the layout of ctpbee's
-examples (`local_symbol, datetime, open_price, …`), the plain one (`symbol, datetime, open, …`), and our own
-(`local_symbol, timestamp`, then the names of Bar); whatever else a file has is left alone. Times are epoch
-milliseconds, or dates, in exchange time unless they have a zone. A bar is labelled with its start or its end:
+examples (`local_symbol, datetime, open_price, …`), the plain one (`symbol, datetime, open, …`), our own
+(`local_symbol, timestamp`, then the names of Bar), and what terminals export: Chinese names, in UTF-8 or GBK,
+with commas or tabs, a title above the header and the source's name below the rows, date and time in two
+columns. Whatever else a file has is left alone. A contract that no column names is that of the file's name,
+where there is one (`rb2510.SHFE.csv`, `30#RB2510.txt`).
+
+Times are epoch milliseconds (or nanoseconds), or dates, in exchange time unless they have a zone. Where date
+and time are apart, the date of a night may be that of its trading day, as 通达信 writes it: a night that
+stands before the day of its own date tells. A bar is labelled with its start or its end:
 where nobody says which, milliseconds are starts (they are ours), and of dates those at the edges of trading
 sections tell. Where a recorder kept an auction's print, or one at a section's end, as a bar of its own, it is
 merged into the minute that it belongs to (docs/domain.md, Time 4 and 5), as bars of ticks have it;
@@ -19,16 +25,20 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import re
 import stat
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, time
+from io import BufferedReader
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 from app.lib.bars import Bar, merge
-from app.lib.calendar import SHANGHAI, compact, trading_day_of
+from app.lib.calendar import SHANGHAI, compact, trading_day_of, wall_time
 from app.lib.errors import AppError, BadInput
 from app.lib.sessions import bar_start, exchange_of, sections
 from app.lib.symbols import EXCHANGES, parse_symbol, product_of
@@ -44,19 +54,28 @@ LABELS = ("start", "end")
 NOTHING = ("", "N/A", "nan", "NaN", "None")
 
 NAMES = {
-    "open": ("open", "open_price"),
-    "high": ("high", "high_price"),
-    "low": ("low", "low_price"),
-    "close": ("close", "close_price"),
-    "volume": ("volume",),
-    "turnover": ("turnover", "amount"),
-    "open_interest": ("open_interest", "position"),
+    "open": ("open", "open_price", "开盘价", "开盘"),
+    "high": ("high", "high_price", "最高价", "最高"),
+    "low": ("low", "low_price", "最低价", "最低"),
+    "close": ("close", "close_price", "收盘价", "收盘"),
+    "volume": ("volume", "成交量"),
+    "turnover": ("turnover", "amount", "成交额", "成交金额"),
+    "open_interest": ("open_interest", "position", "close_oi", "持仓量", "持仓"),
     "complete": ("complete",),
-    "symbol": ("local_symbol", "symbol"),
-    "time": ("timestamp", "datetime"),
+    "symbol": ("local_symbol", "symbol", "合约", "合约代码"),
+    "date": ("date", "日期"),
+    "time": ("timestamp", "datetime", "datetime_nano", "time", "日期时间", "时间"),
 }
-"""What a column may be called."""
+"""What a column may be called, in whatever case."""
+KNOWN = {name for names in NAMES.values() for name in names}
+TITLE_LINES = 5  # within which the header stands
+SOURCE = "数据来源"  # what a terminal's last line begins with
+EVENING = time(18)
+CHANCE = 10**6  # against it that bars of a minute lie as regularly as those of a longer period
 NEEDED = ("time", "open", "high", "low", "close", "volume")
+DAY = 24 * 60 * MINUTE
+LEAST_PER_DAY = 4  # bars, from which a period can be told
+NANOSECONDS = 19  # digits
 OLDEST = 10**11  # ms, 1973: what is below was meant in another unit
 YEARS = range(1990, 2101)  # there were futures in China, and calendars go no further
 NEWEST = int(datetime(YEARS.stop, 1, 1, tzinfo=SHANGHAI).timestamp() * 1000)
@@ -83,6 +102,11 @@ class _Labelled(NamedTuple):
     local_symbol: str
     bar: Bar
     is_date: bool  # the time was written as a date, not in milliseconds
+    apart: bool = False  # date and time in two columns
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.bar.timestamp / 1000, SHANGHAI)
 
 
 def read_bar_file(
@@ -103,6 +127,9 @@ def read_bar_file(
         raise BadBarFile(f"{path.name}: 读不了：{error}") from None
     except MemoryError:
         raise BadBarFile(f"{path.name}: 内存不够，请分成几个文件") from None
+    if _dates_are_trading_days(found):
+        found = [_at_its_real_date(row) for row in found]
+    _check_period(path.name, found)
     shift = MINUTE if _is_end(path.name, found, label) else 0
     labelled: dict[str, dict[int, _Labelled]] = {}
     problems = _Problems()
@@ -158,6 +185,7 @@ def read_bar_documents(
             found[timestamp] = _Labelled(number, local_symbol, _bar_of(row, timestamp), is_date)
         except (_Bad, ValueError, OverflowError) as error:
             problems.append(f"{name} 第 {number} 份：{error}")
+    _check_period(name, found.values())
     shift = MINUTE if found and _is_end(name, list(found.values()), label) else 0
     return local_symbol, Documents(_in_their_minutes(found, shift), repeated, problems)
 
@@ -182,8 +210,13 @@ def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list
     table = _parquet(path) if magic == PARQUET_MAGIC else _csv(path, packed=magic.startswith(GZIP_MAGIC))
     _, header = next(table)
     columns = _columns(path, [str(name) for name in header])
+    if "symbol" not in columns:
+        given = given or _symbol_in(path.name)
     if "symbol" not in columns and not given:
-        raise BadBarFile(f"{path.name}:1: 没有合约列（local_symbol 或 symbol），请用 --symbol 指明合约")
+        raise BadBarFile(
+            f"{path.name}:1: 没有合约列（local_symbol 或 symbol），"
+            "请用 --symbol 指明合约，或让文件名以合约开头，如 rb2510.SHFE.csv"
+        )
     said = path.name.partition(".")[0]
     exchange = said if said in EXCHANGES else ""
     found: list[_Labelled] = []
@@ -191,12 +224,13 @@ def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list
     for line, values in table:
         on_row(1)
         try:
-            if len(values) != len(header):
+            if any(str(value).strip() for value in values[len(header) :]) or len(values) < len(header):
                 raise _Bad(f"{len(values)} 列，表头有 {len(header)} 列")
             row = {name: values[at] for name, at in columns.items()}
             local_symbol = _symbol_of(row, given, exchange)
-            timestamp, is_date = _time(row["time"])
-            found.append(_Labelled(line, local_symbol, _bar_of(row, timestamp), is_date))
+            when, apart = _when(row)
+            timestamp, is_date = _time(when)
+            found.append(_Labelled(line, local_symbol, _bar_of(row, timestamp), is_date, apart))
         except (_Bad, ValueError) as error:
             problems.add(f"{path.name}:{line}: {error}")
     problems.raise_if_any()
@@ -227,34 +261,55 @@ class _Problems:
 
 
 def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
-    with (
-        gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-        if packed
-        else path.open(encoding="utf-8-sig", newline="") as text
-    ):
-        reader = csv.reader(_lines(path, text))
-        header = next(reader, None)
-        if not header:
-            raise BadBarFile(f"{path.name}: 空文件")
-        yield 1, header
+    with gzip.open(path) if packed else path.open("rb") as file:
+        reader = csv.reader(_lines(path, file))
+        first = next(reader, None)
+        if not first:
+            raise BadBarFile(f"{path.name}:1: 空文件")
+        header, above = first, [first]
+        while len(KNOWN.intersection(map(_plain, header))) < len(NEEDED) and len(above) < TITLE_LINES:
+            header = next(reader, [])
+            above.append(header)
+        if len(KNOWN.intersection(map(_plain, header))) < len(NEEDED):
+            raise _no_header(path, first)
+        while not header[-1].strip():
+            header.pop()
+        yield reader.line_num, header
         for line in reader:
-            if line:
+            if line and not line[0].lstrip("# ").startswith(SOURCE):
                 yield reader.line_num, line
 
 
-def _lines(path: Path, text: TextIO) -> Iterator[str]:
-    """As they come, none longer, no more and altogether no larger than a file of bars has them."""
+def _no_header(path: Path, first: Sequence[str]) -> BadBarFile:
+    missing = _missing({ours for ours, known in NAMES.items() if set(map(_plain, first)) & set(known)})
+    return BadBarFile(f"{path.name}:1: 表头缺少 {missing}")
+
+
+def _plain(name: Any) -> str:
+    return str(name).strip().lower()
+
+
+def _lines(path: Path, file: gzip.GzipFile | BufferedReader) -> Iterator[str]:
+    """As they come, none longer, no more and altogether no larger than a file of bars has them. Terminals on
+    Windows write GBK; tabs are as good as commas.
+    """
     size = number = 0
-    while line := text.readline(MOST_LINE + 1):
+    encoding = "utf-8-sig"
+    while line := file.readline(MOST_LINE + 1):
         number += 1
         size += len(line)
         if len(line) > MOST_LINE:
-            raise BadBarFile(f"{path.name}:{number}: 这一行超过 {MOST_LINE} 个字符")
+            raise BadBarFile(f"{path.name}:{number}: 这一行超过 {MOST_LINE} 个字节")
         if number > MOST_ROWS + 1:
             raise _too_many(path)
         if size > MOST_BYTES:
             raise _too_large(path)
-        yield line
+        try:
+            text = line.decode(encoding)
+        except UnicodeDecodeError:
+            encoding = "gb18030"
+            text = line.decode(encoding)
+        yield text.replace("\t", ",")
 
 
 def _too_many(path: Path) -> BadBarFile:
@@ -274,7 +329,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
             file = ParquetFile(
                 str(path), open_with=lambda name, mode="rb": opened.enter_context(open(name, mode))
             )
-            names = [name for name in file.columns if any(name in known for known in NAMES.values())]
+            names = [name for name in file.columns if _plain(name) in KNOWN]
             _check_size(path, file.row_groups)
             groups = file.iter_row_groups(columns=names, index=False)
             yield 0, names
@@ -303,14 +358,21 @@ def _check_size(path: Path, groups: Iterable[Any]) -> None:
 
 def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
     """Where each of our names stands."""
-    names = [name.strip() for name in header]
+    names = [_plain(name) for name in header]
     columns = {
         ours: names.index(name) for ours, known in NAMES.items() for name in reversed(known) if name in names
     }
-    missing = ["/".join(NAMES[name]) for name in NEEDED if name not in columns]
-    if missing:
-        raise BadBarFile(f"{path.name}:1: 表头缺少 {'、'.join(missing)}")
+    if "time" not in columns and "date" in columns:
+        columns["time"] = columns.pop("date")
+    if missing := _missing(columns.keys()):
+        raise BadBarFile(f"{path.name}:1: 表头缺少 {missing}")
     return columns
+
+
+def _missing(found: Collection[str]) -> str:
+    """The needed columns that are not among those found, with all their names."""
+    there = {*found, "time"} if "date" in found else found
+    return "、".join("/".join(NAMES[name]) for name in NEEDED if name not in there)
 
 
 # ── rows ──
@@ -326,6 +388,17 @@ def _symbol_of(row: Mapping[str, Any], given: str, exchange: str) -> str:
     if given and named != given:
         raise _Bad(f"合约 {named} 不是 --symbol 指明的 {given}")
     return named
+
+
+def _symbol_in(file_name: str) -> str:
+    """The contract that a file's name begins with, after the number that 通达信 gives its market; or nothing.
+    It writes all products in upper case.
+    """
+    named = re.match(r"(?:\d+#)?([A-Za-z]{1,2})(\d{3,4})(?![A-Za-z0-9])", file_name)
+    for product in (named[1], named[1].lower(), named[1].upper()) if named else ():
+        if exchange_of(product):
+            return f"{product}{named[2]}.{exchange_of(product)}" if named else ""
+    return ""
 
 
 def _local_symbol(name: str, exchange: str) -> str:
@@ -366,27 +439,93 @@ def _number(row: Mapping[str, Any], name: str) -> float:
     return number
 
 
+def _when(row: Mapping[str, Any]) -> tuple[Any, bool]:
+    """The time as `_time` takes it, and whether its date stood in a column of its own."""
+    when = row["time"]
+    if "date" not in row or not _CLOCK.fullmatch(str(when).strip()):
+        return when, False
+    clock = str(when).strip().replace(":", "").zfill(4)
+    return f"{str(row['date']).strip()} {clock[:2]}:{clock[2:4]}:{clock[4:] or '00'}", True
+
+
+_CLOCK = re.compile(r"\d{3,4}|\d{1,2}:\d{2}(:\d{2})?")
+_DATE = re.compile(r"(\d{4})[-/.]?(\d{1,2})[-/.]?(\d{1,2})(?:[ T]*(\d{1,2}):?(\d{2})(?::?(\d{2}))?)?")
+"""As terminals and spreadsheets write it, when it is not ISO 8601."""
+
+
 def _time(value: Any) -> tuple[int, bool]:
     """The label in epoch ms, on a whole minute, and whether it was written as a date."""
     text = str(value).strip()
-    is_date = not text.isdigit()
+    compact_date = len(text) in (8, 12, 14) and text[:2] in ("19", "20")  # 20250609, 202506090901
+    is_date = not text.isdigit() or compact_date
     if not is_date:
-        timestamp = int(text)
+        timestamp = int(text) // 10**6 if len(text) == NANOSECONDS else int(text)
         if timestamp < OLDEST:
             raise _Bad(f"时间 {text} 不是毫秒")
         if timestamp > NEWEST:
             raise _Bad(OUT_OF_YEARS.format(text))
     else:
-        try:
-            moment = value if isinstance(value, datetime) and value == value else datetime.fromisoformat(text)
-        except ValueError:
-            raise _Bad(f"时间不合法：{text}") from None
+        moment = value if isinstance(value, datetime) and value == value else _moment(text)
         if moment.year not in YEARS:
             raise _Bad(OUT_OF_YEARS.format(text))
         timestamp = round((moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)).timestamp() * 1000)
     if timestamp % MINUTE:
         raise _Bad(f"时间 {text} 不是整分钟：只收 1 分钟 K 线")
     return timestamp, is_date
+
+
+def _moment(text: str) -> datetime:
+    found = _DATE.fullmatch(text)
+    try:
+        if found is None:
+            return datetime.fromisoformat(text)
+        if found[4] is None:
+            raise _Bad(f"时间 {text} 只有日期，没有时刻：只收 1 分钟 K 线，日线请勿导入")
+        return datetime(*(int(part or 0) for part in found.groups()))  # type: ignore[arg-type]
+    except ValueError:
+        raise _Bad(f"时间不合法：{text}，应形如 2025-06-09 09:01:00") from None
+
+
+def _dates_are_trading_days(rows: Sequence[_Labelled]) -> bool:
+    """Whether the date of a night is that of its trading day: then it stands before that day in the file."""
+    steps = [(one.moment, other.moment) for one, other in pairwise(rows) if one.apart and other.apart]
+    rising = sum(one < other for one, other in steps)
+    return rising > len(steps) / 2 and any(
+        one.date() == other.date() and one.time() > EVENING > other.time() for one, other in steps
+    )
+
+
+def _at_its_real_date(row: _Labelled) -> _Labelled:
+    moment = wall_time(row.moment.date(), f"{row.moment:%H:%M:%S}")
+    return row._replace(bar=row.bar._replace(timestamp=int(moment.timestamp() * 1000)))
+
+
+# ── period ──
+
+
+def _check_period(name: str, rows: Iterable[_Labelled]) -> None:
+    """Raises BadBarFile for bars of more than a minute."""
+    stamps: dict[str, set[int]] = {}
+    for row in rows:
+        stamps.setdefault(row.local_symbol, set()).add(row.bar.timestamp)
+    for local_symbol, found in stamps.items():
+        minutes = _period(found)
+        if minutes > 1:
+            raise BadBarFile(
+                f"{name}: {local_symbol} 看来是 {minutes} 分钟 K 线（各根相隔都是 {minutes} 分钟的倍数）："
+                "只收 1 分钟 K 线，请以 1 分钟周期重新导出；更长的周期由本服务合成"
+            )
+
+
+def _period(stamps: Collection[int]) -> int:
+    """The minutes of which all distances are multiples, where so many can be no chance; else 1. A contract
+    that trades a few times a day tells nothing.
+    """
+    per_day = Counter(stamp // DAY for stamp in stamps)
+    first = min(stamps, default=0)
+    minutes = math.gcd(*((stamp - first) // MINUTE for stamp in stamps))
+    is_sparse = max(per_day.values(), default=0) < LEAST_PER_DAY
+    return 1 if is_sparse or minutes < 2 or minutes ** (len(stamps) - 1) < CHANCE else minutes
 
 
 # ── labels ──
@@ -399,9 +538,9 @@ def _is_end(name: str, rows: Sequence[_Labelled], label: str) -> bool:
     if not any(row.is_date for row in rows):
         return False
     starts = ends = openings = 0
-    for _, local_symbol, bar, _ in rows:
-        moment = datetime.fromtimestamp(bar.timestamp / 1000, SHANGHAI)
-        for section in sections(product_of(local_symbol), compact(trading_day_of(moment))):
+    for row in rows:
+        moment = row.moment
+        for section in sections(product_of(row.local_symbol), compact(trading_day_of(moment))):
             starts += moment == section.start and not section.auction
             openings += (
                 moment == section.start and section.auction
@@ -409,6 +548,7 @@ def _is_end(name: str, rows: Sequence[_Labelled], label: str) -> bool:
             ends += moment == section.end
     if starts and ends or not (starts or ends or openings):
         raise BadBarFile(
-            f"{name}: 看不出 K 线以开始还是结束时刻为标签，请用 --label start 或 --label end 指明"
+            f"{name}: 看不出 K 线以开始还是结束时刻为标签：没有一根在交易节的首尾；"
+            "导入时请用 --label start 或 --label end 指明"
         )
     return bool(ends)

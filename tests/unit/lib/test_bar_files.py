@@ -174,11 +174,12 @@ def test_all_bad_rows_are_named_up_to_a_bound_and_counted(tmp_path: Path) -> Non
     ("content", "reason"),
     [
         (b"", "空文件"),
-        (b"datetime,open,high,low\n", "close_price、volume"),
+        (b"datetime,open,high,low\n", "close/close_price"),
         (PLAIN.encode() + b"\n", "没有 K 线"),
         (b"datetime,open,high,low,close,volume\n2025-06-09 09:00:00,1,1,1,1,1\n", "--symbol"),
         (gzip.compress(PLAIN.encode() + b"\n", mtime=0)[:-9], "读不了"),
-        ("代码,时间\n".encode("gb18030"), "读不了"),
+        ("代码,时间\n".encode("gb18030"), "表头缺少 open/open_price/开盘价/开盘"),
+        (b"\xff\n", "读不了"),
         (b"PAR1 and nothing else", "Parquet"),
     ],
 )
@@ -408,3 +409,105 @@ def test_when_memory_ends_it_is_told(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("large.csv: 内存不够，请分成几个文件\n", "")
+
+
+def every(minutes: int, count: int, **changes: Any) -> list[str]:
+    """Bars from 09:00 on, their labels so far apart; a night is left out."""
+    return [
+        line(f"2025-06-09 {9 + at * minutes // 60:02d}:{at * minutes % 60:02d}:00", **changes)
+        for at in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("minutes", "count"), [(2, 30), (3, 20), (5, 12), (15, 8), (30, 6), (60, 6)])
+def test_bars_of_a_longer_period_are_noticed_and_refused_with_what_to_do(
+    tmp_path: Path, minutes: int, count: int
+) -> None:
+    with pytest.raises(BadBarFile, match=f"rb2510.SHFE 看来是 {minutes} 分钟 K 线.*重新导出"):
+        read_bar_file(written(tmp_path, *every(1, 30, symbol="m2509"), *every(minutes, count)))
+
+
+def test_longer_bars_are_noticed_in_a_collection_too() -> None:
+    rows = [
+        {"datetime": f"2025-06-09 09:{at:02d}:00", "open": 1, "high": 1, "low": 1, "close": 1, "volume": 1}
+        for at in range(0, 60, 5)
+    ]
+    with pytest.raises(BadBarFile, match="5 分钟 K 线"):
+        bar_files.read_bar_documents("rb2510", rows)
+
+
+def test_a_contract_that_hardly_trades_is_not_taken_for_one_of_longer_bars(tmp_path: Path) -> None:
+    auctions = [
+        line(f"2025-06-{day:02d} {clock}:00", symbol="rb2511")
+        for day in (9, 10, 11, 12, 13, 16, 17, 18)
+        for clock in ("09:00", "13:30", "21:00")
+    ]
+    few = [line(f"2025-06-09 {clock}:00", symbol="hc2511") for clock in ("09:00", "09:05", "09:15", "10:30")]
+    assert len(read_bar_file(written(tmp_path, *auctions, *few))["rb2511.SHFE"]) == 24
+
+
+@pytest.mark.parametrize(
+    "when", ["2025/06/09 09:00", "2025/6/9 9:00", "202506090900", "20250609 09:00:00", "1749430800000000000"]
+)
+def test_times_as_terminals_and_spreadsheets_write_them(tmp_path: Path, when: str) -> None:
+    (bar,) = read_bar_file(written(tmp_path, line(when)))["rb2510.SHFE"]
+    assert clock(bar) == "2025-06-09 09:00"
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("2025-06-09", "日线"),
+        ("20250609", "日线"),
+        ("06/09/2025 09:00", "应形如"),
+        ("2025/13/09 09:00", "应形如"),
+    ],
+)
+def test_days_and_dates_in_another_order_are_refused_with_what_to_do(
+    tmp_path: Path, when: str, said: str
+) -> None:
+    with pytest.raises(BadBarFile, match=rf"bars\.csv:2: .*{said}"):
+        read_bar_file(written(tmp_path, line(when)))
+
+
+TWO_COLUMNS = "日期,时间,开盘,最高,最低,收盘,成交量"
+
+
+@pytest.mark.parametrize(
+    "whens",
+    [
+        ["06/06,1500", "06/09,2101", "06/09,0001", "06/09,0901"],  # that of its trading day
+        ["06/06,1500", "06/06,2101", "06/07,0001", "06/09,0901"],  # its own
+        ["06/09,0901", "06/07,0001", "06/06,2101", "06/06,1500"],  # its own, the newest first
+    ],
+)
+def test_a_night_may_have_its_own_date_or_its_trading_days(tmp_path: Path, whens: list[str]) -> None:
+    rows = [f"2025/{when},3000,3010,2990,3005,12" for when in whens]
+    bars = read_bar_file(written(tmp_path, *rows, header=TWO_COLUMNS, name="30#AG2508.txt"))["ag2508.SHFE"]
+    assert [clock(bar)[5:] for bar in bars] == [
+        "06-06 14:59",
+        "06-06 21:00",
+        "06-07 00:00",
+        "06-09 09:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("30#RB2510.txt", "rb2510.SHFE"),
+        ("28#SR509.txt", "SR509.CZCE"),
+        ("rb2510.SHFE.csv", "rb2510.SHFE"),
+        ("rb25100.csv", ""),
+        ("30#RBL9.txt", ""),
+    ],
+)
+def test_a_contract_that_no_column_names_is_the_files(tmp_path: Path, name: str, symbol: str) -> None:
+    path = written(
+        tmp_path, "2025-06-09 09:00:00,1,1,1,1,1", header="时间,开盘价,最高价,最低价,收盘价,成交量", name=name
+    )
+    if symbol:
+        assert list(read_bar_file(path)) == [symbol]
+    else:
+        with pytest.raises(BadBarFile, match="--symbol"):
+            read_bar_file(path)
