@@ -151,7 +151,7 @@ class Settings(BaseModel):
     )
     counter_seed: int = Field(1, description="生成行情的随机种子")
     counter_replay: Path | None = Field(
-        None, description="要回放的行情文件（CTP 原始 tick、wt tick、1 分钟 K 线 csv，可 .gz）"
+        None, description="要回放的行情文件：tick 或 1 分钟 K 线，格式见 docs/replay.md"
     )
     counter_speed: float = Field(1.0, gt=0, le=1e6, description="回放速度，1 为原速")
     counter_clock: str = Field("", description="内置柜台时钟的起点，如 2025-06-06T21:00:00；空为当前时间")

@@ -87,6 +87,20 @@ def ready_settings(ctx: click.Context, options: dict[str, Any]) -> Settings:
     return settings
 
 
+def check_quotes(settings: Settings) -> None:
+    """What the built-in counter would show can be read; said here, lest only the first login of a paper
+    account fails. Raises SettingsError, which names file, line and remedy.
+    """
+    if settings.counter_quotes != "replay" or settings.counter_replay is None:
+        return
+    from app.counter.markets.replay import check_replay
+    from app.lib import calendar
+
+    calendar.keep_in(settings.data_dir)
+    calendar.use_overrides(settings.calendar_file)
+    check_replay(settings.counter_replay)
+
+
 def command_for(settings: Settings, rest: str) -> str:
     """A command as it is typed for the data directory of these settings."""
     import shlex

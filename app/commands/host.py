@@ -9,7 +9,7 @@ import click
 
 from app import logs
 from app.commands import supervisor
-from app.commands.common import ready_settings, settings_options
+from app.commands.common import check_quotes, ready_settings, settings_options
 from app.host import host
 from app.process.child import AlreadyRunning
 from app.process.private import hide_memory
@@ -21,6 +21,7 @@ from app.process.private import hide_memory
 def host_command(ctx: click.Context, **options: Any) -> None:
     """只运行网关主机：启动并看护各账户的网关与内置柜台。"""
     settings = ready_settings(ctx, options)
+    check_quotes(settings)
     hide_memory()
     logs.set_up(settings, "host", console=True)
     try:

@@ -23,7 +23,7 @@ import click
 
 from app import logs
 from app.commands.auth_code import check_public
-from app.commands.common import settings_of, settings_options, to_stop
+from app.commands.common import check_quotes, settings_of, settings_options, to_stop
 from app.commands.greeting import greeting, named, taken_over
 from app.host.strategy_records import starting
 from app.lib.errors import AppError
@@ -65,6 +65,7 @@ def stop_command(ctx: click.Context, **options: Any) -> None:
 
 def run_all(settings: Settings) -> int:
     """Everything, until a signal asks for the end. Returns the exit code; raises CannotBind."""
+    check_quotes(settings)
     # here already, lest the web is started only to be told so; a new directory learns of the code
     default_code = check_public(settings, ship=True)
     logs.set_up(settings, "supervisor", console=True)

@@ -1,10 +1,10 @@
-"""Recorded market data as rows in the order of the file: raw CTP ticks, wondertrader ticks, 1-minute bars.
-Counter process. Pure.
+"""Recorded market data as rows in the order of time: raw CTP ticks, wondertrader ticks, and the 1-minute bars
+that app/lib/bar_files.py takes. Counter process. Pure but for reading the file.
 
-The layout is told by the header, never by the file's name; plain or gzipped. What a recorder writes where
-there is no value (N/A, nothing, 1.79769e+308, 0.00) becomes 0. Every row gets the moment at which it really
-was and its true trading day, whatever its exchange stamped it with, and says whether it lies in the trading
-hours. Errors are BadFile and name file and line.
+The layout is told by the header, never by the file's name; plain or gzipped. docs/replay.md shows each. What
+a recorder writes where there is no value (N/A, nothing, 1.79769e+308, 0.00) becomes 0. Every row gets the
+moment at which it really was and its true trading day, whatever its exchange stamped it with, and says
+whether it lies in the trading hours. Errors are BadFile and name file and line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from datetime import date, datetime, timedelta
 from itertools import groupby, islice
@@ -22,8 +22,10 @@ from typing import Literal, NamedTuple
 from app.counter.contracts import product_code_of
 from app.counter.products import Product, products
 from app.lib import sessions
+from app.lib.bar_files import BadBarFile, read_bar_file
+from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI, compact, next_trading_day, parse_day, trading_day_of, wall_time
-from app.lib.errors import AppError
+from app.lib.errors import AppError, BadInput
 from app.lib.prices import limits, round_to_tick
 from app.wire.frames import DepthField
 
@@ -33,7 +35,6 @@ NOTHING = ("", "N/A")
 ABSENT = 1e300  # above it: CTP's "no value", 1.79769e+308
 GZIP_MAGIC = b"\x1f\x8b"
 EVENING = "20:00:00"
-MINUTE = timedelta(minutes=1)
 POINTS = (0.0, 15.0, 30.0, 59.5)  # seconds into the minute at which a bar's four prices are shown
 WIDEST = 0.5  # no price limit is wider
 
@@ -60,11 +61,28 @@ class Row(NamedTuple):
 
 def read_rows(path: Path, skip: int = 0) -> Iterator[Row]:
     """The file's rows without its first `skip`. Raises BadFile, at once when the header is unknown."""
-    rows = _Lines(path)
+    try:
+        rows = _Lines(path)
+    except BadFile:  # what only bars come in: GBK, Parquet
+        return islice(_bars_as_rows(_bars(path)), skip, None)
     for columns, reader in LAYOUTS:
         if columns <= set(rows.header):
-            return islice(reader(rows), skip, None) if reader in BARS else reader(rows, skip)
-    raise BadFile(f"{path.name}:1: 不认识的表头：{', '.join(rows.header[:6])} …")
+            return reader(rows, skip)
+    return islice(_bars_as_rows(_bars(path)), skip, None)
+
+
+def _bars(path: Path) -> list[_RecordedBar]:
+    """All bars of a file by time; of those of one minute, by contract."""
+    try:
+        series = read_bar_file(path)
+    except (BadBarFile, BadInput) as error:
+        raise BadFile(f"{error.message}（能回放的格式见 docs/replay.md）") from None
+    bars = [
+        _RecordedBar(symbol, exchange, datetime.fromtimestamp(bar.timestamp / 1000, SHANGHAI), bar)
+        for symbol, _, exchange, found in ((*name.partition("."), found) for name, found in series.items())
+        for bar in found
+    ]
+    return sorted(bars, key=lambda recorded: (recorded.start, recorded.instrument))
 
 
 class _Lines:
@@ -262,101 +280,27 @@ def _read_wondertrader(rows: _Lines, skip: int) -> Iterator[Row]:
 
 
 class _RecordedBar(NamedTuple):
-    """A bar as it stands in the file; `label` is its start or its end."""
-
-    line: int
     instrument: str
     exchange: str
-    label: datetime
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int
-    turnover: float
-    open_interest: float
+    start: datetime
+    bar: Bar
 
 
-def _read_ctpbee_bars(rows: _Lines) -> Iterator[Row]:
-    """local_symbol, datetime, open_price, … as ctpbee's examples have them."""
-    names = ("open_price", "high_price", "low_price", "close_price", "volume", "turnover", "open_interest")
-    return _bars_as_rows(rows, _recorded(rows, "local_symbol", names))
-
-
-def _read_plain_bars(rows: _Lines) -> Iterator[Row]:
-    """symbol, trading_day, datetime, open, …"""
-    return _bars_as_rows(
-        rows,
-        _recorded(rows, "symbol", ("open", "high", "low", "close", "volume", "turnover", "open_interest")),
-    )
-
-
-def _recorded(rows: _Lines, symbol: str, names: Sequence[str]) -> list[_RecordedBar]:
-    try:
-        columns = [rows.column(name) for name in names]
-        symbol_at, label_at = rows.column(symbol), rows.column("datetime")
-    except ValueError as error:
-        raise rows.bad(f"缺少列：{error}") from None
-    found = []
-    for line in rows:
-        try:
-            instrument, _, exchange = line[symbol_at].partition(".")
-            first, high, low, last, volume, turnover, interest = (_number(line[index]) for index in columns)
-            if not 0 < low <= min(first, last) <= max(first, last) <= high or volume < 0:
-                raise ValueError("不成其为 K 线")
-            label = datetime.fromisoformat(line[label_at]).replace(tzinfo=SHANGHAI)
-            exchange = exchange or rows.exchange or _exchange_of(product_code_of(instrument))
-            found.append(
-                _RecordedBar(
-                    rows.number,
-                    instrument,
-                    exchange,
-                    label,
-                    first,
-                    high,
-                    low,
-                    last,
-                    int(volume),
-                    turnover,
-                    interest,
-                )
-            )
-        except ValueError as error:
-            raise rows.bad(str(error)) from None
-    return found
-
-
-def _bars_as_rows(rows: _Lines, bars: list[_RecordedBar]) -> Iterator[Row]:
+def _bars_as_rows(bars: list[_RecordedBar]) -> Iterator[Row]:
     """Four snapshots a bar. What bars do not tell is made from those before: settlement is the day's average
     price, limits are the table's, widened where the day went beyond; the book is one tick on either side of
     the last price.
     """
-    shift = _label_shift(rows, bars)
-    starts = {bar.line: bar.label - shift for bar in bars}
     seen: dict[str, _DayBefore] = {}
-    for day, group in groupby(bars, lambda bar: trading_day_of(starts[bar.line])):
+    for day, group in groupby(bars, lambda bar: trading_day_of(bar.start)):
         of_day = list(group)
         days = {
             name: _BarDay(day, [bar for bar in of_day if bar.instrument == name], seen.get(name))
             for name in sorted({bar.instrument for bar in of_day})
         }
         for bar in of_day:
-            yield from days[bar.instrument].snapshots(bar, starts[bar.line])
+            yield from days[bar.instrument].snapshots(bar)
         seen |= {name: bar_day.over() for name, bar_day in days.items()}
-
-
-def _label_shift(rows: _Lines, bars: Iterable[_RecordedBar]) -> timedelta:
-    """Nothing when bars are labelled with their start, a minute when with their end: a section's first or
-    last minute tells.
-    """
-    for bar in bars:
-        product = product_code_of(bar.instrument)
-        for section in sessions.sections(product, compact(trading_day_of(bar.label))):
-            if bar.label == section.start:
-                return timedelta()
-            if bar.label == section.end:
-                return MINUTE
-    raise rows.bad("看不出 K 线以开始还是结束时刻为标签：没有一根在交易节的首尾")
 
 
 class _DayBefore(NamedTuple):
@@ -368,9 +312,10 @@ class _DayBefore(NamedTuple):
 class _BarDay:
     """The running figures of one contract's trading day, out of its bars."""
 
-    def __init__(self, day: date, bars: list[_RecordedBar], before: _DayBefore | None) -> None:
+    def __init__(self, day: date, recorded: list[_RecordedBar], before: _DayBefore | None) -> None:
+        bars = [one.bar for one in recorded]
         first = bars[0]
-        product = products().get(product_code_of(first.instrument))
+        product = products().get(product_code_of(recorded[0].instrument))
         self._day, self._bars, self._product = compact(day), bars, product
         self._before = before or _DayBefore(first.open, first.open, first.open_interest)
         self._upper, self._lower = self._limits(product)
@@ -400,7 +345,8 @@ class _BarDay:
             if ratio > WIDEST:
                 return 0.0, 0.0
 
-    def snapshots(self, bar: _RecordedBar, start: datetime) -> Iterator[Row]:
+    def snapshots(self, recorded: _RecordedBar) -> Iterator[Row]:
+        bar = recorded.bar
         middle = (bar.low, bar.high) if bar.close >= bar.open else (bar.high, bar.low)
         share = bar.volume // 4
         volumes = (share, share, share, bar.volume - 3 * share)
@@ -408,16 +354,16 @@ class _BarDay:
             self._high, self._low = max(self._high, price), min(self._low, price)
             self._volume += volume
             self._turnover += bar.turnover / self._unit * volume / bar.volume if bar.volume else 0.0
-            moment = start + timedelta(seconds=seconds)
-            yield Row(moment, self._day, "tick", self._depth(bar, price, max(volume, 1), moment))
+            moment = recorded.start + timedelta(seconds=seconds)
+            yield Row(moment, self._day, "tick", self._depth(recorded, price, max(volume, 1), moment))
 
-    def _depth(self, bar: _RecordedBar, price: float, depth: int, moment: datetime) -> DepthField:
+    def _depth(self, recorded: _RecordedBar, price: float, depth: int, moment: datetime) -> DepthField:
         tick = self._product.price_tick if self._product else 0.0
         bid = round(price - tick, 4) if tick and price - tick >= self._lower else 0.0
         ask = round(price + tick, 4) if tick and (not self._upper or price + tick <= self._upper) else 0.0
         return DepthField(
-            InstrumentID=bar.instrument,
-            ExchangeID=bar.exchange,
+            InstrumentID=recorded.instrument,
+            ExchangeID=recorded.exchange,
             TradingDay=self._day,
             ActionDay=compact(moment.date()),
             UpdateTime=f"{moment:%H:%M:%S}",
@@ -425,7 +371,7 @@ class _BarDay:
             LastPrice=price,
             Volume=self._volume,
             Turnover=round(self._turnover, 4),
-            OpenInterest=bar.open_interest,
+            OpenInterest=recorded.bar.open_interest,
             OpenPrice=self._bars[0].open,
             HighestPrice=self._high,
             LowestPrice=self._low,
@@ -453,10 +399,7 @@ class _BarDay:
         return _DayBefore(inside, last.close, last.open_interest)
 
 
-BARS: tuple[Callable[..., Iterator[Row]], ...] = (_read_ctpbee_bars, _read_plain_bars)
 LAYOUTS: tuple[tuple[set[str], Callable[..., Iterator[Row]]], ...] = (
     ({*CTP_PRICES, *CTP_VOLUMES, *CTP_TEXTS}, _read_ctp),
     ({"exchg", "code", "price", "total_volume", "trading_date", "action_time"}, _read_wondertrader),
-    ({"local_symbol", "datetime", "open_price", "close_price"}, _read_ctpbee_bars),
-    ({"symbol", "datetime", "open", "close"}, _read_plain_bars),
 )

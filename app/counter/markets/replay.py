@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,30 @@ from app.settings import Settings
 from app.wire.frames import DepthField, InstrumentField
 
 GAP = timedelta(seconds=5)  # of the file's time: a longer silence is jumped
+CHECKED_ROWS = 1000  # of ticks, before the server starts
 BATCH = 250  # rows in one poll at most, so that a poll at high speed does not block
 
 log = logging.getLogger(__name__)
+
+
+def check_replay(path: Path) -> None:
+    """Whether this file can be replayed, as far as its beginning tells: bars are read whole, of ticks the
+    header and the first rows. To be asked before anything is started. Raises SettingsError.
+    """
+    try:
+        found = list(islice(read_rows(path), CHECKED_ROWS))
+    except BadFile as error:
+        raise _cannot_replay(error) from None
+    if not found:
+        raise _nothing_in(path)
+
+
+def _cannot_replay(error: BadFile) -> SettingsError:
+    return SettingsError(f"行情文件不能回放：{error.message}", parameter="counter_replay")
+
+
+def _nothing_in(path: Path) -> SettingsError:
+    return SettingsError(f"行情文件 {path} 没有可回放的数据", parameter="counter_replay")
 
 
 class ReplayedMarket:
@@ -46,7 +68,7 @@ class ReplayedMarket:
         self._rows, self._taken = self._open(0), 0
         first = self._read()
         if first is None:
-            raise SettingsError(f"行情文件 {path} 没有可回放的数据", parameter="counter_replay")
+            raise _nothing_in(path)
         self._next: Row | None = first
         self._position = first.moment  # of the newest row taken
         self._started: tuple[datetime, datetime] | None = None  # the wall's time, and the file's at that time
@@ -63,7 +85,7 @@ class ReplayedMarket:
         try:
             return read_rows(self._path, skip)
         except BadFile as error:
-            raise SettingsError(f"行情文件不能回放：{error.message}", parameter="counter_replay") from None
+            raise _cannot_replay(error) from None
 
     def _read(self) -> Row | None:
         try:
