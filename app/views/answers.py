@@ -142,10 +142,6 @@ class Limits(TypedDict, total=False):
     max_orders_per_minute: int
 
 
-class Why(TypedDict):
-    error: NotRequired[str]
-
-
 class Health(TypedDict):
     web: str
     fronts: list[Row]

@@ -29,7 +29,7 @@ def table() -> str:
     """A line for each parameter; methods of a route that take the same share theirs."""
     lines = []
     with_parameters = [one for one in operations(bare_app()) if one.parameters]
-    for (path, _takes), same in groupby(with_parameters, key=lambda one: (one.path, one.said.takes)):
+    for (path, _takes), same in groupby(with_parameters, key=lambda one: (one.path, one.description.takes)):
         route = list(same)
         for at, parameter in enumerate(route[0].parameters):
             lines.append(_line("" if at else _name(route, path), parameter))

@@ -11,8 +11,8 @@ from app.auth import auth_required
 from app.lib.bars import CUTS, INTERVALS
 from app.lib.errors import BadInput
 from app.views.asking import ask
+from app.views.described import described
 from app.views.envelope import succeed
-from app.views.operation import operation
 from app.views.parameters import Choice, OfContract, Whole
 from app.wire.messages import ReadBars
 
@@ -38,7 +38,7 @@ class BarRequest(OfContract):
 
 @blueprint.post("/bar")
 @auth_required
-@operation("K 线，旧在前；缺省为最近 3 天", BarRequest, data=list[list[float | str]])
+@described("K 线，旧在前；缺省为最近 3 天", BarRequest, data=list[list[float | str]])
 def read_bars(sent: BarRequest) -> Response:
     """POST /bar → [[ms, open, high, low, close, volume], …]. Token."""
     return succeed(ask(ReadBars(sent.contract, sent.interval, sent.start, sent.end, sent.limit, sent.cut)))

@@ -12,8 +12,8 @@ from app.global_var import G
 from app.lib.errors import NotFound
 from app.views import answers
 from app.views.asking import ask_host
+from app.views.described import described
 from app.views.envelope import failing_as, failing_in_data, succeed
-from app.views.operation import operation
 from app.views.parameters import Request, Source, StrategyName, Whole
 from app.wire.messages import CodeSaved, ReadCode, SaveCode
 
@@ -33,7 +33,7 @@ class SourceRequest(Request):
 
 @blueprint.get("/code")
 @auth_required
-@operation("策略代码", CodeRequest, data=dict[str, str])
+@described("策略代码", CodeRequest, data=dict[str, str])
 def read_code(sent: CodeRequest) -> Response:
     """GET /code → {name: source}. Token."""
     with failing_as("unknown name", NotFound):
@@ -43,7 +43,7 @@ def read_code(sent: CodeRequest) -> Response:
 @blueprint.post("/code")
 @auth_required
 @failing_as("添加失败", why=True)
-@operation("保存策略：末尾须绑定 ext；同名为新的一版", SourceRequest, added=CodeSaved)
+@described("保存策略：末尾须绑定 ext；同名为新的一版", SourceRequest, added=CodeSaved)
 def save_code(sent: SourceRequest) -> Response:
     """POST /code: a name that is known gets a new version. Token."""
     G.workshop.read(g.identity.account, sent.text)  # in a child: what is hostile comes no further
@@ -54,7 +54,7 @@ def save_code(sent: SourceRequest) -> Response:
 
 @blueprint.post("/check_code")
 @auth_required
-@operation(
+@described(
     "检查代码：pylint 与策略特有的规则；没有要说的则为 null",
     SourceRequest,
     data=list[answers.Problem] | None,
@@ -69,7 +69,7 @@ def check_code(sent: SourceRequest) -> Response:
 @blueprint.post("/run_code")
 @auth_required
 @failing_in_data()
-@operation("在沙箱里试运行代码，答它所打印的", SourceRequest, added=answers.Ran)
+@described("在沙箱里试运行代码，答它所打印的", SourceRequest, added=answers.Ran)
 def run_code(sent: SourceRequest) -> Response:
     """POST /run_code → what it printed, which `limit` ended it, its `exit_code`. Token."""
     ran = G.workshop.run(g.identity.account, sent.text)

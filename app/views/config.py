@@ -12,8 +12,8 @@ from app.lib import account_config
 from app.lib.account_config import MAX_REFRESH, MAX_SLIPPAGE
 from app.views import answers
 from app.views.asking import ask
+from app.views.described import described
 from app.views.envelope import succeed
-from app.views.operation import operation
 from app.views.parameters import AsSent, Request
 from app.wire.messages import ReadConfig, WriteConfig
 
@@ -45,7 +45,7 @@ class ConfigRequest(Request):
 
 @blueprint.get("/config")
 @auth_required
-@operation("账户的八项设置", data=answers.Settings)
+@described("账户的八项设置", data=answers.Settings)
 def read_config() -> Response:
     """GET /config: the eight keys. Token."""
     return succeed(ask(ReadConfig()))
@@ -53,7 +53,7 @@ def read_config() -> Response:
 
 @blueprint.put("/config")
 @auth_required
-@operation("修改设置：一个不合法则全不改，立即生效", ConfigRequest)
+@described("修改设置：一个不合法则全不改，立即生效", ConfigRequest)
 def write_config(sent: ConfigRequest) -> Response:
     """PUT /config: any of the eight keys, all or nothing; in force at once. Token."""
     ask(WriteConfig(account_config.checked(sent.model_dump(exclude_unset=True))))

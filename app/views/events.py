@@ -10,8 +10,8 @@ from pydantic import Field
 from app.auth import auth_required
 from app.views import answers
 from app.views.asking import ask
+from app.views.described import described
 from app.views.envelope import ours, succeed
-from app.views.operation import operation
 from app.views.parameters import Request, Whole
 from app.wire.messages import ReadEvents
 
@@ -28,7 +28,7 @@ class EventsRequest(Request):
 @blueprint.get("/events")
 @auth_required
 @ours
-@operation("漏掉的 order_update 与 trade_update", EventsRequest, data=answers.Events)
+@described("漏掉的 order_update 与 trade_update", EventsRequest, data=answers.Events)
 def read_events(sent: EventsRequest) -> Response:
     """GET /events → what the account's journal has above `since`. Token."""
     return succeed(ask(ReadEvents(sent.since, sent.limit)))

@@ -20,8 +20,8 @@ from app.auth import shown_token
 from app.global_var import G
 from app.lib.errors import AppError, NotAllowed
 from app.views import answers
+from app.views.described import described
 from app.views.envelope import fail_plainly, ours, succeed
-from app.views.operation import operation
 from app.web.readiness import Part, add_check, check_all, counted, room, up
 from app.wire.figures import Figure
 from app.wire.messages import Accounts, ListAccounts, ReadMetrics, ReadStatus
@@ -47,7 +47,7 @@ def register_checks(app: Flask) -> None:
 
 @blueprint.get("/healthz")
 @ours
-@operation("web 在否，各账户的前置在何状态", data=answers.Health)
+@described("web 在否，各账户的前置在何状态", data=answers.Health)
 def healthz() -> Response:
     """GET /healthz: the web answers, and where each account's fronts stand, trading and market apart. Open:
     no names, no reasons.
@@ -57,7 +57,7 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 @ours
-@operation("主机、存储、网关、前置是否就绪", data=answers.Row, added=answers.Readiness)
+@described("主机、存储、网关、前置是否就绪", data=answers.Row, added=answers.Readiness)
 def readyz() -> Response:
     """GET /readyz: 200 when every part is ready and orders can be sent, else 503 and in `not_ready` which are
     not. Open.
@@ -72,7 +72,7 @@ def readyz() -> Response:
 
 @blueprint.get("/metrics")
 @ours
-@operation("Prometheus 的指标（文本）；只许本机直接取，或出示 metrics_token", bare="text/plain")
+@described("Prometheus 的指标（文本）；只许本机直接取，或出示 metrics_token", bare="text/plain")
 def metrics() -> Response:
     """GET /metrics: Prometheus' text. On this machine, or with `metrics_token` as Bearer."""
     _check_who_asks(G.settings.metrics_token)

@@ -16,8 +16,8 @@ from app.lib.account_names import PAPER_BROKER, account_key
 from app.lib.errors import NotAllowed, NotFound
 from app.lib.program import command
 from app.views.asking import ask
+from app.views.described import described
 from app.views.envelope import failing_as, ours, succeed
-from app.views.operation import operation
 from app.views.parameters import Addresses, Choice, Request, Text
 from app.views.parse import sent_values
 from app.wire.messages import CheckPassword, LogIn
@@ -129,7 +129,7 @@ def private_server_required(view: Callable[..., Any]) -> Callable[..., Any]:
 
 @blueprint.post("/login")
 @code_required
-@operation("登录，得到令牌", LogInRequest)
+@described("登录，得到令牌", LogInRequest)
 def log_in(sent: LogInRequest) -> Response:
     """POST /login: a real account with td_address and md_address, or the name of a listed `front` → a token.
     Open.
@@ -143,7 +143,7 @@ def log_in(sent: LogInRequest) -> Response:
 @blueprint.post("/password")
 @ours
 @code_required
-@operation("修改账户在柜台的密码（首次登录被要求修改时也用它），得到令牌", PasswordRequest)
+@described("修改账户在柜台的密码（首次登录被要求修改时也用它），得到令牌", PasswordRequest)
 def change_password(sent: PasswordRequest) -> Response:
     """POST /password: as /login, and new_password → the account's password at its counter is another, and a
     token. Open.
@@ -160,7 +160,7 @@ def change_password(sent: PasswordRequest) -> Response:
 @blueprint.post("/logout")
 @auth_required
 @code_required
-@operation("注销：结束网关，吊销令牌，挂单留在柜台", Coded)
+@described("注销：结束网关，吊销令牌，挂单留在柜台", Coded)
 def log_out(_sent: Coded) -> Response:
     """POST /logout: ends the account's gateway and every token of it. Token."""
     account = g.identity.account
@@ -178,7 +178,7 @@ def log_out(_sent: Coded) -> Response:
 @blueprint.route("/auth_code", methods=["POST", "PUT"])
 @auth_required
 @private_server_required
-@operation("修改授权码", NewCodeRequest)
+@described("修改授权码", NewCodeRequest)
 def change_authorization(sent: NewCodeRequest) -> Response:
     """POST or PUT /auth_code: the account's password, checked at its gateway, and the new code. Token."""
     G.authorization.check_new(sent.authorization)

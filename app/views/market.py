@@ -13,8 +13,8 @@ from app.auth import auth_required
 from app.lib.symbols import LocalSymbol, agreed
 from app.views import answers
 from app.views.asking import ask
+from app.views.described import described
 from app.views.envelope import failing_as, ours, succeed
-from app.views.operation import operation
 from app.views.parameters import Contract, Contracts, ExchangeField, Request, Text
 from app.wire.messages import DescribeContract, ListContracts, PushContracts, ReadTick, Subscribe, Unsubscribe
 
@@ -60,7 +60,7 @@ class ContractsRequest(Request):
 
 @blueprint.post("/market")
 @auth_required
-@operation("订阅行情；一个不认识则全不订", SymbolsRequest)
+@described("订阅行情；一个不认识则全不订", SymbolsRequest)
 def subscribe(sent: SymbolsRequest) -> Response:
     """POST /market: all of them or none. Token."""
     text = ",".join(sent.symbol)
@@ -72,7 +72,7 @@ def subscribe(sent: SymbolsRequest) -> Response:
 @blueprint.delete("/market")
 @auth_required
 @ours
-@operation("退订行情", SymbolsRequest)
+@described("退订行情", SymbolsRequest)
 def unsubscribe(sent: SymbolsRequest) -> Response:
     """DELETE /market: as for POST. Token."""
     text = ",".join(sent.symbol)
@@ -83,7 +83,7 @@ def unsubscribe(sent: SymbolsRequest) -> Response:
 
 @blueprint.put("/market")
 @auth_required
-@operation("推送合约列表")
+@described("推送合约列表")
 def push_contracts() -> Response:
     """PUT /market: the contract list comes by the event `contract`. Token."""
     with failing_as("更新合约失败"):
@@ -94,7 +94,7 @@ def push_contracts() -> Response:
 @blueprint.get("/contract")
 @auth_required
 @ours
-@operation("合约明细，或合约列表", ContractsRequest, data=(answers.Row, answers.ContractList))
+@described("合约明细，或合约列表", ContractsRequest, data=(answers.Row, answers.ContractList))
 def read_contracts(sent: ContractsRequest) -> Response:
     """GET /contract → the contract's details; without a symbol `{contracts, as_of}`. Token."""
     if sent.symbol is None:
@@ -105,7 +105,7 @@ def read_contracts(sent: ContractsRequest) -> Response:
 @blueprint.get("/tick")
 @auth_required
 @ours
-@operation("最新一笔行情，同 tick 事件的 data；是何时的看 datetime", TickRequest, data=answers.Row)
+@described("最新一笔行情，同 tick 事件的 data；是何时的看 datetime", TickRequest, data=answers.Row)
 def read_tick(sent: TickRequest) -> Response:
     """GET /tick → the contract's last tick, as the event has it. Token."""
     return succeed(ask(ReadTick(sent.contract)))

@@ -1,6 +1,6 @@
 """/openapi.json: what this server understands, for people and programs. Web process.
 
-Nothing is said here: it walks the routes, and what each says of itself (operation.py), with the models of
+Nothing is said here: it walks the routes, and what each says of itself (described.py), with the models of
 their parameters and the shapes of their answers. The description has no secrets and no names of accounts, so
 it is open, and it is the one answer without the envelope: tools read it as it stands.
 """
@@ -15,8 +15,8 @@ from flask import Blueprint, Flask, Response, current_app
 from pydantic.json_schema import GenerateJsonSchema
 
 from app.lib.program import version
+from app.views.described import Description, described
 from app.views.envelope import ours
-from app.views.operation import Said, operation
 from app.views.parameters import Request
 
 Schema = dict[str, Any]
@@ -38,13 +38,13 @@ class Operation(NamedTuple):
 
     method: str
     path: str
-    said: Said
+    description: Description
     open: bool
     """Without a token."""
 
     @property
     def parameters(self) -> list[Parameter]:
-        return parameters_of(self.said.takes) if self.said.takes else []
+        return parameters_of(self.description.takes) if self.description.takes else []
 
 
 class _Untitled(GenerateJsonSchema):
@@ -76,7 +76,7 @@ def operations(app: Flask) -> list[Operation]:
         view: Any = app.view_functions[rule.endpoint]
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             needs_token = getattr(view, "needs_token", False)
-            found.append(Operation(method, rule.rule, view.said, not needs_token))
+            found.append(Operation(method, rule.rule, view.description, not needs_token))
     return found
 
 
@@ -103,10 +103,15 @@ TAG = "kind"  # of app/wire/messages.py
 REF = "#/components/schemas/{name}"
 
 
-def description(app: Flask) -> Schema:
+def document(app: Flask) -> Schema:
     """The OpenAPI document."""
     served = operations(app)
-    shapes = {shape for one in served for shape in (*one.said.data, one.said.added) if shape is not None}
+    shapes = {
+        shape
+        for one in served
+        for shape in (*one.description.data, one.description.added)
+        if shape is not None
+    }
     schemas, components = msgspec.json.schema_components(shapes, ref_template=REF)
     of_shape = dict(zip(shapes, schemas, strict=True))
     for schema in components.values():  # the wire's own have its tag
@@ -114,7 +119,7 @@ def description(app: Flask) -> Schema:
         schema["required"] = [name for name in schema.get("required", []) if name != TAG]
     paths: dict[str, Schema] = {}
     for one in served:
-        paths.setdefault(one.path, {})[one.method.lower()] = _described(one, of_shape)
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, of_shape)
     return {
         "openapi": "3.1.0",
         "info": {"title": "ctpbee_backend", "version": version(), "description": DESCRIPTION},
@@ -134,11 +139,11 @@ def description(app: Flask) -> Schema:
     }
 
 
-def _described(one: Operation, of_shape: dict[Any, Schema]) -> Schema:
+def _operation(one: Operation, of_shape: dict[Any, Schema]) -> Schema:
     described: Schema = {
-        "summary": one.said.summary,
+        "summary": one.description.summary,
         "operationId": f"{one.method.lower()}{one.path.replace('/', '_').replace('.', '_')}",
-        "responses": {"200": _answer(one.said, of_shape), "default": _envelope({}, "失败")},
+        "responses": {"200": _answer(one.description, of_shape), "default": _envelope({}, "失败")},
         "security": [] if one.open else [{"Bearer": []}, {"JWT": []}],
     }
     parameters = one.parameters
@@ -166,12 +171,12 @@ def _described(one: Operation, of_shape: dict[Any, Schema]) -> Schema:
     return described
 
 
-def _answer(said: Said, of_shape: dict[Any, Schema]) -> Schema:
-    if said.bare:
-        schema = {"type": "object" if said.bare == "application/json" else "string"}
-        return {"description": "不套统一响应", "content": {said.bare: {"schema": schema}}}
-    data = [of_shape[shape] for shape in said.data]
-    added = of_shape[said.added] if said.added is not None else None
+def _answer(description: Description, of_shape: dict[Any, Schema]) -> Schema:
+    if description.bare:
+        schema = {"type": "object" if description.bare == "application/json" else "string"}
+        return {"description": "不套统一响应", "content": {description.bare: {"schema": schema}}}
+    data = [of_shape[shape] for shape in description.data]
+    added = of_shape[description.added] if description.added is not None else None
     return _envelope({"data": data[0] if len(data) == 1 else {"anyOf": data}}, "成功", added)
 
 
@@ -188,10 +193,10 @@ def _envelope(properties: Schema, what: str, added: Schema | None = None) -> Sch
 
 @blueprint.get("/openapi.json")
 @ours
-@operation("本说明", bare="application/json")
+@described("本说明", bare="application/json")
 def openapi() -> Response:
     """GET /openapi.json: this description, without an envelope. Open."""
     extensions = current_app.extensions
     if "openapi" not in extensions:
-        extensions["openapi"] = orjson.dumps(description(current_app))
+        extensions["openapi"] = orjson.dumps(document(current_app))
     return Response(extensions["openapi"], mimetype="application/json")

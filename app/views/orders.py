@@ -24,8 +24,8 @@ from app.lib.symbols import (
 )
 from app.views import answers
 from app.views.asking import ask, ask_or_none
+from app.views.described import described
 from app.views.envelope import succeed
-from app.views.operation import operation
 from app.views.parameters import (
     AnyContract,
     Direction,
@@ -118,7 +118,7 @@ class CancelRequest(Request):
 
 @blueprint.get("/order_solve")
 @auth_required
-@operation("持仓、挂单、成交、委托、日志", data=answers.Lists)
+@described("持仓、挂单、成交、委托、日志", data=answers.Lists)
 def read_lists() -> Response:
     """GET /order_solve: position_list, active_order_list, trade_list, order_list, log_history. Token."""
     return succeed(ask(ReadLists()))
@@ -126,7 +126,7 @@ def read_lists() -> Response:
 
 @blueprint.post("/order_solve")
 @auth_required
-@operation(
+@described(
     "下单；答 ORDER_STATE_UNKNOWN 或没有应答时，以同一 client_order_id 再发是安全的",
     OrderRequest,
     added=answers.Ordered,
@@ -147,7 +147,7 @@ def place_order(sent: OrderRequest) -> Response:
 
 @blueprint.delete("/order_solve")
 @auth_required
-@operation("撤单", CancelRequest, added=answers.Cancelled)
+@described("撤单", CancelRequest, added=answers.Cancelled)
 def cancel_order(sent: CancelRequest) -> Response:
     """DELETE /order_solve: one, or `all`. Token. A cancel without an answer is no fail: it may have left."""
     if sent.all:

@@ -12,8 +12,8 @@ from app.lib.errors import BadInput, OrderRefused
 from app.lib.symbols import LocalSymbol, agreed
 from app.views import answers
 from app.views.asking import ask_or_none
+from app.views.described import described
 from app.views.envelope import succeed
-from app.views.operation import operation
 from app.views.orders import UNKNOWN_TEXT, unknown_order
 from app.views.parameters import Contract, Direction, ExchangeField, Request, Volume
 from app.wire.messages import CloseOutcome, ClosePosition, OrderOutcome
@@ -54,7 +54,7 @@ class CloseRequest(Request):
 
 @blueprint.post("/close_position")
 @auth_required
-@operation("平仓：按 CLOSE_PATTERN 分平今平昨", CloseRequest, added=answers.Closed)
+@described("平仓：按 CLOSE_PATTERN 分平今平昨", CloseRequest, added=answers.Closed)
 def close_position(sent: CloseRequest) -> Response:
     """POST /close_position: `direction` is the position's → order_id, order_ids. Token."""
     outcome: CloseOutcome | None = ask_or_none(ClosePosition(sent.contract, sent.direction, sent.volume))

@@ -10,8 +10,8 @@ from pydantic import Field
 from app.auth import auth_required
 from app.views import answers
 from app.views.asking import ask
+from app.views.described import described
 from app.views.envelope import ours, succeed
-from app.views.operation import operation
 from app.views.parameters import Request, Text
 from app.wire.messages import ConfirmSettlement, ReadSettlement
 
@@ -27,7 +27,7 @@ class SettlementRequest(Request):
 @blueprint.get("/settlement")
 @auth_required
 @ours
-@operation("某日的结算单，缺省为最新一份", SettlementRequest, data=answers.Statement)
+@described("某日的结算单，缺省为最新一份", SettlementRequest, data=answers.Statement)
 def read_settlement(sent: SettlementRequest) -> Response:
     """GET /settlement → `{day, text}`. Token."""
     return succeed(ask(ReadSettlement(sent.day)))
@@ -36,7 +36,7 @@ def read_settlement(sent: SettlementRequest) -> Response:
 @blueprint.post("/settlement")
 @auth_required
 @ours
-@operation("确认最新的结算单")
+@described("确认最新的结算单")
 def confirm_settlement() -> Response:
     """POST /settlement: the newest statement is accepted at the counter. Token."""
     ask(ConfirmSettlement())

@@ -13,8 +13,8 @@ from pydantic import Field
 from app.auth import auth_required
 from app.views import answers
 from app.views.asking import ask, ask_host, ask_or_why
+from app.views.described import described
 from app.views.envelope import failing_as, ours, succeed
-from app.views.operation import operation
 from app.views.parameters import MOST_LOTS, Choice, Contracts, Request, StrategyName, Text, Whole
 from app.wire.messages import (
     DeleteStrategy,
@@ -51,7 +51,7 @@ class StrategiesRequest(Request):
     )
 
 
-class OperateRequest(OfStrategy):
+class OperationRequest(OfStrategy):
     operation: Annotated[str, Choice(OPERATIONS)] = Field(description="操作")
 
 
@@ -75,7 +75,7 @@ class LogRequest(OfStrategy):
 
 @blueprint.get("/strategy")
 @auth_required
-@operation(
+@described(
     "策略列表；给出 name 则为那一个的明细",
     StrategiesRequest,
     data=list[answers.StrategyRow] | answers.StrategyRow,
@@ -98,8 +98,8 @@ def read_strategies(sent: StrategiesRequest) -> Response:
 
 @blueprint.put("/strategy")
 @auth_required
-@operation("启停策略", OperateRequest)
-def operate(sent: OperateRequest) -> Response:
+@described("启停策略", OperationRequest)
+def operate_strategy(sent: OperationRequest) -> Response:
     """PUT /strategy: 开启, 关闭 or 重启. Token."""
     done: Done = ask_host(OPERATIONS[sent.operation](g.identity.account, sent.name))
     return succeed(msg=done.note or f"{sent.operation}{sent.name}成功")
@@ -108,7 +108,7 @@ def operate(sent: OperateRequest) -> Response:
 @blueprint.put("/strategy/limits")
 @auth_required
 @ours
-@operation("策略的限制，整组替换；不给或为 0 即不限", LimitsRequest, data=answers.Limits)
+@described("策略的限制，整组替换；不给或为 0 即不限", LimitsRequest, data=answers.Limits)
 def change_limits(sent: LimitsRequest) -> Response:
     """PUT /strategy/limits: all of them anew; 0 or nothing: no limit. Token."""
     ask_host(ListStrategies(g.identity.account, sent.name))  # there is such a strategy
@@ -119,8 +119,8 @@ def change_limits(sent: LimitsRequest) -> Response:
 
 @blueprint.delete("/strategy")
 @auth_required
-@operation("删除策略文件；各版本代码留存；运行中的须先停止", OfStrategy)
-def delete(sent: OfStrategy) -> Response:
+@described("删除策略文件；各版本代码留存；运行中的须先停止", OfStrategy)
+def delete_strategy(sent: OfStrategy) -> Response:
     """DELETE /strategy: the file; its versions stay. Token."""
     with failing_as(f"删除{sent.name}失败", why=True):
         done: Done = ask_host(DeleteStrategy(g.identity.account, sent.name))
@@ -130,7 +130,7 @@ def delete(sent: OfStrategy) -> Response:
 @blueprint.get("/strategy/log")
 @auth_required
 @ours
-@operation("策略的日志，新在前", LogRequest, data=answers.LogPage)
+@described("策略的日志，新在前", LogRequest, data=answers.LogPage)
 def read_log(sent: LogRequest) -> Response:
     """GET /strategy/log → {lines, before}, newest first. Token."""
     return succeed(ask_host(ReadStrategyLog(g.identity.account, sent.name, sent.before, sent.limit)))

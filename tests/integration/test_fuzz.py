@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from tests.integration.conftest import Auth, FakeGateways, apps
-from tests.support.described import OPERATIONS, Operation
+from tests.support.operations import OPERATIONS, Operation
 
 EXAMPLES = int(os.environ.get("CTPBEE_FUZZ_EXAMPLES", "12"))
 PATIENCE = 20.0  # seconds for any answer, on a busy machine: what hangs takes longer

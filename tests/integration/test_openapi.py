@@ -14,7 +14,7 @@ from flask import Flask
 
 from tests.integration.conftest import Auth, FakeGateways
 from tests.integration.test_bad_input import ROUTES, Route
-from tests.support.described import OPERATIONS, Operation, Parameter
+from tests.support.operations import OPERATIONS, Operation, Parameter
 
 LIMITS = [
     (operation, parameter, limit)

@@ -14,7 +14,7 @@ from app.views.parameters import Request
 from app.views.parse import sent_values
 
 
-class Said(NamedTuple):
+class Description(NamedTuple):
     """Of one view. `data` are the types that the answer's `data` may have, `added` a TypedDict, or a struct
     of the wire, of the top-level keys beside the three. `bare`: the media type of an answer without an
     envelope.
@@ -27,15 +27,15 @@ class Said(NamedTuple):
     bare: str
 
 
-def operation(
-    summary: str, takes: Any = None, *, data: Any = str, added: Any = None, bare: str = ""
+def described(
+    summary: str, takes: type[Request] | None = None, *, data: Any = str, added: Any = None, bare: str = ""
 ) -> Callable[..., Any]:
-    """Says it of a view, and hands it what was sent as `takes`, where it takes anything. Raises BadInput."""
-    said = Said(summary, takes, data if isinstance(data, tuple) else (data,), added, bare)
+    """Describes a view; one with a model of parameters is called with what was sent. Raises BadInput."""
+    description = Description(summary, takes, data if isinstance(data, tuple) else (data,), added, bare)
 
-    def says(view: Callable[..., Any]) -> Callable[..., Any]:
+    def describe(view: Callable[..., Any]) -> Callable[..., Any]:
         if takes is None:
-            view.said = said  # type: ignore[attr-defined]
+            view.description = description  # type: ignore[attr-defined]
             return view
 
         @wraps(view)
@@ -43,7 +43,7 @@ def operation(
             sent = sent_values(request_ctx.request)  # the proxy `request` looks it up anew at every use
             return view(takes.of(sent))
 
-        reading.said = said  # type: ignore[attr-defined]
+        reading.description = description  # type: ignore[attr-defined]
         return reading
 
-    return says
+    return describe
