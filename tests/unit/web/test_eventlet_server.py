@@ -12,7 +12,7 @@ import pytest
 from app.web.crowd import Crowd, Places, Turn
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # eventlet's own farewell
+    warnings.simplefilter("ignore")  # eventlet says that it is deprecated
     import eventlet
 
     from app.web.eventlet_server import _Listener
