@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("README*.md")), ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OURS = ("app", "benchmarks", "deploy", "docs", "strategies", "tests", "tools")
 FOLDER = re.compile(rf"(?<![\w./~-])(?:{'|'.join(OURS)})/[\w./@-]*\w/?")
-FILE = re.compile(r"`([\w./@-]+\.(?:py|md|toml|ini|conf|service|csv|css|html|js|sh))`")
+FILE = re.compile(r"`([\w./@-]+\.(?:py|md|toml|ini|conf|service|css|html|js|sh))`")
 EXAMPLES = {"mine.py", "simnow.toml", "config.toml", "src/main.js", "x.py"}  # those of the reader
 MADE = {"strategies/sim-9999-demo"}
 
