@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ctpbee import CtpbeeApi
-from ctpbee.constant import EVENT_TICK, Event
+from ctpbee.constant import Event
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Called:
         return self._extension.instrument_set
 
     def __call__(self, event: Event) -> None:
-        if event.type != EVENT_TICK or self._extension.map.get(EVENT_TICK) is not CtpbeeApi.on_tick:
+        if self._extension.map.get(event.type) is not CtpbeeApi.on_tick:
             self._extension(event)
 
     def on_realtime(self) -> None:
@@ -61,8 +61,10 @@ class Guarded(Called):
     """Likewise, but what goes wrong in it is logged: it stops nobody else."""
 
     def __call__(self, event: Event) -> None:
+        """As the base's, without calling it: this is on the way of every tick."""
         try:
-            super().__call__(event)
+            if self._extension.map.get(event.type) is not CtpbeeApi.on_tick:
+                self._extension(event)
         except Exception:  # the edge of an extension's handler
             log.exception("extension %s failed on %s", self._extension.extension_name, event.type)
 
@@ -83,4 +85,5 @@ class Extensions(dict[str, CtpbeeApi]):
         self._seen_as = seen_as
 
     def values(self) -> Any:
-        return [self._seen_as(extension) for extension in super().values()]
+        seen_as = self._seen_as
+        return [seen_as(extension) for extension in super().values()]
