@@ -124,6 +124,7 @@ class RelayTrader:
         self._prefix = f"s{secrets.token_hex(6)}"
         self._numbers = itertools.count(1)
         self.unanswered = UnansweredOrders()
+        self._unheard: list[OrderData] = []  # of an earlier day, whose end may have been told while away
 
     @property
     def td_status(self) -> bool:
@@ -211,6 +212,7 @@ class RelayTrader:
         """Nothing is on its way to the gateway any more: it can be asked."""
         for unanswered in self.unanswered.open.values():
             unanswered.asked_from = self._app.clock()
+        self._unheard = self._app.sent_before_today()
         self.look_for_unanswered()
 
     def look_for_unanswered(self) -> None:
@@ -222,9 +224,27 @@ class RelayTrader:
                 self._settle(client_order_id, self._app.call(FindOrder(client_order_id), FIND_LIMIT))
             except NotFound:
                 if self._app.clock() - unanswered.asked_from > ARRIVAL_LIMIT:
-                    self._end(client_order_id, "NEVER_SENT", "没有发出：网关没有收到它")
+                    self._end(client_order_id, _refusal("NEVER_SENT", "没有发出：网关没有收到它"))
             except AppError:
                 return  # again in a second
+        self._look_for_unheard()
+
+    def _look_for_unheard(self) -> None:
+        """Ask how the orders ended that were sent as the day turned, if that was told while nobody heard."""
+        for order in list(self._unheard):
+            if order in self._app.sent_before_today():
+                try:
+                    outcome = self._app.call(FindOrder(order.client_order_id), FIND_LIMIT)
+                except AppError:
+                    return  # again in a second
+                end = _end_of(outcome)
+                if outcome.order:
+                    self._app.hear_own("order", entities.decode(outcome.order))
+                elif end:
+                    self._app.hear("order", changed(order, **end))
+                else:
+                    continue  # the gateway looks for it
+            self._unheard.remove(order)
 
     def _check_unanswered(self, request: PlaceOrder) -> None:
         """Raises OrderRefused for an open beside one that may live although nobody has answered for it, or
@@ -245,7 +265,7 @@ class RelayTrader:
         if isinstance(answer, OrderOutcome):
             self._settle(client_order_id, answer)
         elif isinstance(answer, AppError) and not _may_have_left(answer):
-            self._end(client_order_id, answer.code, answer.message)
+            self._end(client_order_id, _refusal(answer.code, answer.message))
         else:
             self._note_answer(client_order_id, answer)
 
@@ -262,28 +282,13 @@ class RelayTrader:
         elif outcome.state == "sent":  # by a gateway of before answers had the order
             order = self.unanswered.open[client_order_id].order
             self._app.hear_own("order", changed(order, order_id=outcome.order_id))
-        elif outcome.state == "refused":
-            self._end(client_order_id, outcome.code, outcome.message)
-        elif outcome.state == "accepted":  # and not among the orders of today: it ended with its day
-            status = Status.CANCELLED if outcome.status in (*WORKING, "") else Status(outcome.status)
-            self._end(
-                client_order_id,
-                "",
-                f"已随其交易日结束：{outcome.message}",
-                status=status,
-                traded=outcome.traded,
-            )
+        elif end := _end_of(outcome):
+            self._end(client_order_id, end)
 
-    def _end(self, client_order_id: str, code: str, message: str, **values: Any) -> None:
+    def _end(self, client_order_id: str, end: dict[str, Any]) -> None:
         unanswered = self.unanswered.open.pop(client_order_id)
-        log.warning("报单 %s %s", unanswered.words, message)
-        values = {
-            "status": Status.REJECTED,
-            "error_code": code,
-            "error_message": message,
-            "status_msg": message,
-        } | values
-        self._app.hear("order", changed(unanswered.order, **values))
+        log.warning("报单 %s %s", unanswered.words, end["status_msg"])
+        self._app.hear("order", changed(unanswered.order, **end))
 
     def _submitted(self, req: OrderRequest, order_id: str, client_order_id: str) -> OrderData:
         app = self._app
@@ -458,8 +463,10 @@ class StrategyApp(CtpBee):
         )
 
     def awaits_fills(self, order: OrderData) -> bool:
-        """Whether this strategy's order has fills that are not in the book yet."""
-        if order.strategy != self.name:
+        """Whether this strategy's order has fills that are not in the book yet. Those of an earlier day
+        are.
+        """
+        if order.strategy != self.name or order.trading_day != self.trading_day:
             return False
         trades = list(self.recorder.trades.values())
         return bool(
@@ -497,13 +504,15 @@ class StrategyApp(CtpBee):
 
     def forget_day(self, trading_day: str) -> None:
         """Another trading day: the orders and trades of the last are no more, but for those that may be the
-        new one's.
+        new one's: the gateway looks for them there, and an event says what became of them.
         """
         unanswered = self.trader.unanswered.open
         kept = [
             order
             for order in self.recorder.orders.values()
-            if getattr(order, "trading_day", "") == trading_day or order.client_order_id in unanswered
+            if getattr(order, "trading_day", "") == trading_day
+            or order.client_order_id in unanswered
+            or self._is_unconfirmed(order)
         ]
         for table in (
             self.recorder.orders,
@@ -516,6 +525,28 @@ class StrategyApp(CtpBee):
         self.recorder.logs.clear()
         for order in kept:
             self._record_order(order)
+
+    def sent_before_today(self) -> list[OrderData]:
+        """Orders of this strategy's that were sent as the day turned, and of which nobody has said a word."""
+        unanswered = self.trader.unanswered.open
+        return [
+            order
+            for order in list(self.recorder.active_orders.values())
+            if order.trading_day != self.trading_day
+            and order.client_order_id not in unanswered
+            and self._is_unconfirmed(order)
+        ]
+
+    def _is_unconfirmed(self, order: OrderData) -> bool:
+        """Whether it is this strategy's own, and has left, and the counter has not said a word about it. An
+        order that the counter had is good for its day alone.
+        """
+        return (
+            order.strategy == self.name
+            and order.status is Status.SUBMITTING
+            and not order.order_sys_id
+            and not getattr(order, "order_local_id", "")
+        )
 
     def on_timer(self) -> None:
         """Once a second: ctpbee's on_realtime."""
@@ -556,6 +587,27 @@ def _may_have_left(error: AppError) -> bool:
         if isinstance(error, GatewayDown)
         else error.code == AppError.default_code
     )
+
+
+def _refusal(code: str, message: str) -> dict[str, Any]:
+    """The fields of an order that was refused."""
+    return {
+        "status": Status.REJECTED,
+        "error_code": code,
+        "error_message": message,
+        "status_msg": message,
+    }
+
+
+def _end_of(outcome: OrderOutcome) -> dict[str, Any]:
+    """The fields of an order that has ended and is not among those of today; {} as long as nobody knows."""
+    if outcome.state == "refused":
+        return _refusal(outcome.code, outcome.message)
+    if outcome.state == "accepted":  # it ended with its day
+        status = Status.CANCELLED if outcome.status in (*WORKING, "") else Status(outcome.status)
+        text = f"已随其交易日结束：{outcome.message}"
+        return _refusal("", text) | {"status": status, "traded": outcome.traded}
+    return {}
 
 
 def _placed(req: OrderRequest, client_order_id: str) -> PlaceOrder:

@@ -826,6 +826,80 @@ def test_an_order_that_may_have_left_has_an_id_is_under_way_and_nothing_more_is_
     )
 
 
+def sent_as_the_day_turned(strategy: Any, slow: Slow) -> str:
+    """An order that the gateway has sent, and of which the counter has not said a word when the day turns."""
+    take = slow.take
+
+    def unconfirmed(request: PlaceOrder) -> OrderOutcome:
+        take(request)
+        vars(slow.placed[-1]).update(order_sys_id="")
+        return slow.outcome(slow.placed[-1])
+
+    slow.take = unconfirmed  # type: ignore[method-assign]
+    order_id = str(strategy.action.buy_open(3000.0, 1, tick()))
+    strategy.app.trading_day = "20250609"
+    strategy.app.forget_day("20250609")
+    return order_id
+
+
+@pytest.mark.parametrize("status", [Status.CANCELLED, Status.ALLTRADED, Status.REJECTED])
+def test_an_order_that_was_sent_as_the_day_turned_is_under_way_until_an_event_settles_it(
+    run: Callable[..., Any], slow: Slow, status: Status
+) -> None:
+    strategy = run(NOTES)
+    order_id = sent_as_the_day_turned(strategy, slow)
+    assert [one.local_order_id for one in strategy.center.active_orders] == [order_id], (
+        "it may be the new day's: who opens when nothing is under way would open twice"
+    )
+    strategy.app.hear_own("order", slow.event(status=status))
+    assert strategy.center.active_orders == []
+
+
+def test_an_order_that_ended_with_its_day_waits_for_no_fills_of_that_day(
+    run: Callable[..., Any], slow: Slow
+) -> None:
+    strategy = run(NOTES)
+    strategy.action.buy_open(3000.0, 2, tick())
+    strategy.app.trading_day = "20250609"
+    strategy.app.forget_day("20250609")
+    strategy.app.hear_own("order", slow.event(status=Status.CANCELLED, traded=1))
+    assert strategy.center.active_orders == []
+
+
+def test_an_order_that_the_counter_had_taken_ends_with_its_day(run: Callable[..., Any], slow: Slow) -> None:
+    strategy = run(NOTES)
+    strategy.action.buy_open(3000.0, 1, tick())
+    strategy.app.hear_own("order", slow.event(status=Status.SUBMITTING, order_local_id="17"))
+    strategy.app.forget_day("20250609")
+    assert strategy.center.active_orders == strategy.center.orders == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (OrderOutcome("1_7_1", "accepted", "", "交易日 20250606 已结束"), Status.CANCELLED),
+        (OrderOutcome("1_7_1", "refused", "NEVER_ARRIVED", "未到达柜台"), Status.REJECTED),
+    ],
+)
+def test_what_became_of_it_while_the_gateway_was_away_is_asked_for(
+    run: Callable[..., Any], slow: Slow, outcome: OrderOutcome, status: Status
+) -> None:
+    strategy = run(NOTES)
+    order_id = sent_as_the_day_turned(strategy, slow)
+    strategy.app.on_timer()
+    assert not any(isinstance(request, FindOrder) for request in slow.asked), "its event will say so"
+    slow.answers[FindOrder] = OrderOutcome("1_7_1", "unknown", "ORDER_STATE_UNKNOWN", "没有回音")
+    strategy.app.catch_up(state(day="20250609"))
+    assert [one.local_order_id for one in strategy.center.active_orders] == [order_id], "it is looked for"
+    strategy.heard.clear()
+    slow.answers[FindOrder] = outcome
+    for _ in range(2):
+        strategy.app.on_timer()
+    assert strategy.heard == [("order", status.name)]
+    assert strategy.app.recorder.get_order(order_id).status_msg.endswith(outcome.message)
+    assert strategy.center.active_orders == []
+
+
 def test_an_order_out_of_the_counters_sight_is_under_way_and_nothing_more_is_opened_in_its_contract(
     run: Callable[..., Any], slow: Slow, caplog: pytest.LogCaptureFixture
 ) -> None:
