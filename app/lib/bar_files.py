@@ -1,78 +1,47 @@
-"""Files of 1-minute bars, read whole: CSV, plain or gzipped, and Parquet. The importing command and the
-replaying counter; pure but for reading the file.
+"""Files of 1-minute bars, read whole. The importing command and the replaying counter; pure but for reading
+the file.
 
-Told by its first bytes and its column names, never by the file's name. Taken are the layout of ctpbee's
-examples (`local_symbol, datetime, open_price, …`), the plain one (`symbol, datetime, open, …`), our own
-(`local_symbol, timestamp`, then the names of Bar), and what terminals export: Chinese names, in UTF-8 or GBK,
-with commas or tabs, a title above the header and the source's name below the rows, date and time in two
-columns. Whatever else a file has is left alone. A contract that no column names is that of the file's name,
-where there is one (`rb2510.SHFE.csv`, `30#RB2510.txt`).
+What a table of them looks like is app/lib/bar_tables.py's. A contract that no column names is that of the
+file's name, where there is one (`rb2510.SHFE.csv`, `30#RB2510.txt`). Times are epoch milliseconds (or
+nanoseconds), or dates, in exchange time unless they have a zone. Where date and time are apart, the date of a
+night may be that of its trading day, as 通达信 writes it: a night that stands before the day of its own date
+tells. A bar is labelled with its start or its end: where nobody says which, milliseconds are starts (they are
+ours), and of dates those at the edges of trading sections tell. Where a recorder kept an auction's print, or
+one at a section's end, as a bar of its own, it is merged into the minute that it belongs to (docs/domain.md,
+Time 4 and 5), as bars of ticks have it; milliseconds are taken as they are.
 
-Times are epoch milliseconds (or nanoseconds), or dates, in exchange time unless they have a zone. Where date
-and time are apart, the date of a night may be that of its trading day, as 通达信 writes it: a night that
-stands before the day of its own date tells. A bar is labelled with its start or its end:
-where nobody says which, milliseconds are starts (they are ours), and of dates those at the edges of trading
-sections tell. Where a recorder kept an auction's print, or one at a section's end, as a bar of its own, it is
-merged into the minute that it belongs to (docs/domain.md, Time 4 and 5), as bars of ticks have it;
-milliseconds are taken as they are.
-
-Either the whole file is sound or nothing of it is given: BadBarFile names the bad rows by file and line. A
-file may come from anybody: lines, rows and what is unpacked are bounded, and so is what is said of them.
+Either the whole file is sound or nothing of it is given: BadBarFile names the bad rows by file and line. What
+is said of them is bounded.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import math
 import re
-import stat
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, time
-from io import BufferedReader
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from app.lib.bar_tables import NAMES, NEEDED, BadBarFile, columns_of, read_table
 from app.lib.bars import Bar, merge
 from app.lib.calendar import SHANGHAI, compact, trading_day_of, wall_time
-from app.lib.errors import AppError, BadInput
+from app.lib.errors import BadInput
 from app.lib.sessions import bar_start, exchange_of, sections
 from app.lib.symbols import EXCHANGES, parse_symbol, product_of
 
 MINUTE = 60_000
 MOST_NAMED = 20
 MOST_SAID = 200  # characters of each
-MOST_LINE = 4096  # characters
-MOST_ROWS = 1_000_000  # of a file: a year of ten contracts; about 1 GB of memory
-MOST_BYTES = 1 << 30  # unpacked
-GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 LABELS = ("start", "end")
 NOTHING = ("", "N/A", "nan", "NaN", "None")
 
-NAMES = {
-    "open": ("open", "open_price", "开盘价", "开盘"),
-    "high": ("high", "high_price", "最高价", "最高"),
-    "low": ("low", "low_price", "最低价", "最低"),
-    "close": ("close", "close_price", "收盘价", "收盘"),
-    "volume": ("volume", "成交量"),
-    "turnover": ("turnover", "amount", "成交额", "成交金额"),
-    "open_interest": ("open_interest", "position", "close_oi", "持仓量", "持仓"),
-    "complete": ("complete",),
-    "symbol": ("local_symbol", "symbol", "合约", "合约代码"),
-    "date": ("date", "日期"),
-    "time": ("timestamp", "datetime", "datetime_nano", "time", "日期时间", "时间"),
-}
-"""What a column may be called, in whatever case."""
-KNOWN = {name for names in NAMES.values() for name in names}
-TITLE_LINES = 5  # within which the header stands
-SOURCE = "数据来源"  # what a terminal's last line begins with
 EVENING = time(18)
 CHANCE = 10**6  # against it that bars of a minute lie as regularly as those of a longer period
-NEEDED = ("time", "open", "high", "low", "close", "volume")
 DAY = 24 * 60 * MINUTE
 LEAST_PER_DAY = 4  # bars, from which a period can be told
 NANOSECONDS = 19  # digits
@@ -81,14 +50,6 @@ YEARS = range(1990, 2101)  # there were futures in China, and calendars go no fu
 NEWEST = int(datetime(YEARS.stop, 1, 1, tzinfo=SHANGHAI).timestamp() * 1000)
 OUT_OF_YEARS = f"时间 {{}} 不在 {YEARS.start} 至 {YEARS.stop - 1} 年"
 MOST_FIGURE = 1e15  # yuan, lots: what a double tells exactly, and a store holds
-
-
-class BadBarFile(AppError):
-    """A file of bars is not what it should be: mend what the message names and import it again; nothing of it
-    was kept.
-    """
-
-    default_code = "BAD_BAR_FILE"
 
 
 class _Bad(Exception):
@@ -203,13 +164,9 @@ def _in_their_minutes(rows: Mapping[int, _Labelled], shift: int) -> list[Bar]:
 
 
 def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list[_Labelled]:
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise BadBarFile(f"{path.name}: 不是普通文件")
-    with path.open("rb") as file:
-        magic = file.read(len(PARQUET_MAGIC))
-    table = _parquet(path) if magic == PARQUET_MAGIC else _csv(path, packed=magic.startswith(GZIP_MAGIC))
+    table = read_table(path)
     _, header = next(table)
-    columns = _columns(path, [str(name) for name in header])
+    columns = columns_of(path, header)
     if "symbol" not in columns:
         given = given or _symbol_in(path.name)
     if "symbol" not in columns and not given:
@@ -255,124 +212,6 @@ class _Problems:
         if self._count:
             rest = [f"…… 共 {self._count} 处"] if self._count > MOST_NAMED else []
             raise BadBarFile("\n".join([*self._named, *rest]))
-
-
-# ── tables: the header, then every row with its number ──
-
-
-def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
-    with gzip.open(path) if packed else path.open("rb") as file:
-        reader = csv.reader(_lines(path, file))
-        first = next(reader, None)
-        if not first:
-            raise BadBarFile(f"{path.name}:1: 空文件")
-        header, above = first, [first]
-        while len(KNOWN.intersection(map(_plain, header))) < len(NEEDED) and len(above) < TITLE_LINES:
-            header = next(reader, [])
-            above.append(header)
-        if len(KNOWN.intersection(map(_plain, header))) < len(NEEDED):
-            raise _no_header(path, first)
-        while not header[-1].strip():
-            header.pop()
-        yield reader.line_num, header
-        for line in reader:
-            if line and not line[0].lstrip("# ").startswith(SOURCE):
-                yield reader.line_num, line
-
-
-def _no_header(path: Path, first: Sequence[str]) -> BadBarFile:
-    missing = _missing({ours for ours, known in NAMES.items() if set(map(_plain, first)) & set(known)})
-    return BadBarFile(f"{path.name}:1: 表头缺少 {missing}")
-
-
-def _plain(name: Any) -> str:
-    return str(name).strip().lower()
-
-
-def _lines(path: Path, file: gzip.GzipFile | BufferedReader) -> Iterator[str]:
-    """As they come, none longer, no more and altogether no larger than a file of bars has them. Terminals on
-    Windows write GBK; tabs are as good as commas.
-    """
-    size = number = 0
-    encoding = "utf-8-sig"
-    while line := file.readline(MOST_LINE + 1):
-        number += 1
-        size += len(line)
-        if len(line) > MOST_LINE:
-            raise BadBarFile(f"{path.name}:{number}: 这一行超过 {MOST_LINE} 个字节")
-        if number > MOST_ROWS + 1:
-            raise _too_many(path)
-        if size > MOST_BYTES:
-            raise _too_large(path)
-        try:
-            text = line.decode(encoding)
-        except UnicodeDecodeError:
-            encoding = "gb18030"
-            text = line.decode(encoding)
-        yield text.replace("\t", ",")
-
-
-def _too_many(path: Path) -> BadBarFile:
-    return BadBarFile(f"{path.name}: 超过 {MOST_ROWS} 行，请分成几个文件")
-
-
-def _too_large(path: Path) -> BadBarFile:
-    return BadBarFile(f"{path.name}: 解开后超过 {MOST_BYTES >> 20} MB，请分成几个文件")
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
-    """Rows count from 1. One row group in memory at a time."""
-    from fastparquet import ParquetFile  # with pandas: only who has such a file pays for it
-
-    with ExitStack() as opened:  # the library leaves its files to the garbage collector
-        try:
-            file = ParquetFile(
-                str(path), open_with=lambda name, mode="rb": opened.enter_context(open(name, mode))
-            )
-            names = [name for name in file.columns if _plain(name) in KNOWN]
-            _check_size(path, file.row_groups)
-            groups = file.iter_row_groups(columns=names, index=False)
-            yield 0, names
-            number = 0
-            while (frame := next(groups, None)) is not None:
-                for values in frame.itertuples(index=False, name=None):
-                    number += 1
-                    yield number, values
-        except (AppError, OSError, MemoryError):
-            raise
-        except Exception as error:  # whatever that library meets in a damaged file
-            raise BadBarFile(f"{path.name}: 不是可读的 Parquet 文件：{error}") from None
-
-
-def _check_size(path: Path, groups: Iterable[Any]) -> None:
-    """By what the file says of itself; one that lies ends where memory does (app/lib/memory.py)."""
-    rows = size = 0
-    for group in groups:
-        rows += group.num_rows
-        size += sum(column.meta_data.total_uncompressed_size for column in group.columns)
-    if rows > MOST_ROWS:
-        raise _too_many(path)
-    if size > MOST_BYTES:
-        raise _too_large(path)
-
-
-def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
-    """Where each of our names stands."""
-    names = [_plain(name) for name in header]
-    columns = {
-        ours: names.index(name) for ours, known in NAMES.items() for name in reversed(known) if name in names
-    }
-    if "time" not in columns and "date" in columns:
-        columns["time"] = columns.pop("date")
-    if missing := _missing(columns.keys()):
-        raise BadBarFile(f"{path.name}:1: 表头缺少 {missing}")
-    return columns
-
-
-def _missing(found: Collection[str]) -> str:
-    """The needed columns that are not among those found, with all their names."""
-    there = {*found, "time"} if "date" in found else found
-    return "、".join("/".join(NAMES[name]) for name in NEEDED if name not in there)
 
 
 # ── rows ──

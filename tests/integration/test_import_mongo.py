@@ -15,7 +15,8 @@ import pytest
 from pymongo import MongoClient
 
 from app.commands import import_mongo as mongo_import
-from app.lib.bar_files import BadBarFile, read_bar_documents
+from app.lib.bar_files import read_bar_documents
+from app.lib.bar_tables import BadBarFile
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.model import store_path

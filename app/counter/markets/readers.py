@@ -22,7 +22,8 @@ from typing import Literal, NamedTuple
 from app.counter.contracts import product_code_of
 from app.counter.products import Product, products
 from app.lib import sessions
-from app.lib.bar_files import BadBarFile, read_bar_file
+from app.lib.bar_files import read_bar_file
+from app.lib.bar_tables import BadBarFile
 from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI, compact, next_trading_day, parse_day, trading_day_of, wall_time
 from app.lib.errors import AppError, BadInput

@@ -54,3 +54,21 @@ def test_a_command_that_is_none_is_told_which_there_are() -> None:
     assert done.exit_code == 2
     assert "没有命令 import-bar" in done.stderr
     assert "import-bars" in done.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["host"]])
+def test_what_starts_says_which_line_of_the_recorded_file_is_bad_and_starts_nothing(
+    tmp_path: Path, command: list[str]
+) -> None:
+    path = tmp_path / "quotes.csv"
+    path.write_text(
+        "symbol,datetime,open,high,low,close,volume\nrb2510,2025-06-09 09:00:00,3,2,1,1,1\n", "utf-8"
+    )
+    config = tmp_path / "config.toml"
+    config.write_text(f'counter_quotes = "replay"\ncounter_replay = "{path.as_posix()}"\n', "utf-8")
+    options = ["--data-dir", str(tmp_path / "data"), "--config", str(config), "--port", "0"]
+    done = CliRunner().invoke(main, [*options, *command])
+    assert done.exit_code == 2
+    assert "quotes.csv:2: 价格不成 K 线" in done.stderr
+    assert "docs/replay.md" in done.stderr
+    assert not list((tmp_path / "data").glob("run/*"))

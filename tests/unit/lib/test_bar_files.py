@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from app.lib import bar_files
-from app.lib.bar_files import MOST_LINE, MOST_NAMED, BadBarFile, read_bar_file
+from app.lib import bar_tables
+from app.lib.bar_files import MOST_NAMED, read_bar_documents, read_bar_file
+from app.lib.bar_tables import MOST_LINE, BadBarFile
 from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
@@ -367,10 +368,10 @@ def test_a_line_may_be_as_long_as_a_line_is_and_no_longer(tmp_path: Path) -> Non
 
 
 def test_more_rows_than_are_read_at_a_time_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bar_files, "MOST_ROWS", 3)
+    monkeypatch.setattr(bar_tables, "MOST_ROWS", 3)
     path = written(tmp_path, *(line(f"2025-06-09 09:0{minute}:00") for minute in range(3)))
     assert read_bar_file(path, label="start")
-    monkeypatch.setattr(bar_files, "MOST_ROWS", 1)
+    monkeypatch.setattr(bar_tables, "MOST_ROWS", 1)
     for more in (path, parquet(tmp_path)):
         with pytest.raises(BadBarFile, match="超过 1 行.*分成几个"):
             read_bar_file(more, label="start")
@@ -379,7 +380,7 @@ def test_more_rows_than_are_read_at_a_time_are_told(tmp_path: Path, monkeypatch:
 def test_what_a_parquet_would_unpack_to_is_looked_at_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bar_files, "MOST_BYTES", 100)
+    monkeypatch.setattr(bar_tables, "MOST_BYTES", 100)
     with pytest.raises(BadBarFile, match="解开后"):
         read_bar_file(parquet(tmp_path))
 
@@ -402,10 +403,10 @@ def test_when_memory_ends_it_is_told(tmp_path: Path) -> None:
             for minute in range(200_000)
         )
     code = (
-        "import sys, pathlib\nfrom app.lib import bar_files\n"
+        "import sys, pathlib\nfrom app.lib import bar_files, bar_tables\n"
         "from app.lib.memory import bound\nbound(20 << 20)\n"
         "try: bar_files.read_bar_file(pathlib.Path(sys.argv[1]))\n"
-        "except bar_files.BadBarFile as error: print(error.message)"
+        "except bar_tables.BadBarFile as error: print(error.message)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("large.csv: 内存不够，请分成几个文件\n", "")
@@ -433,7 +434,7 @@ def test_longer_bars_are_noticed_in_a_collection_too() -> None:
         for at in range(0, 60, 5)
     ]
     with pytest.raises(BadBarFile, match="5 分钟 K 线"):
-        bar_files.read_bar_documents("rb2510", rows)
+        read_bar_documents("rb2510", rows)
 
 
 def test_a_contract_that_hardly_trades_is_not_taken_for_one_of_longer_bars(tmp_path: Path) -> None:
