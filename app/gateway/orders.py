@@ -159,8 +159,8 @@ class OrderDesk:
         return self._send(order, client_order_id, request.strategy, request.wait, request.deadline)
 
     def _told_if_late(self, deadline: float, answer: Callable[[], T]) -> T:
-        """Who asked has stopped waiting by its deadline, with the word not to send it again: what was not
-        sent, is told to all.
+        """The answer; but who asked stops waiting at the deadline and is told not to send it again, so a
+        refusal after that is told to all pages.
         """
         try:
             return answer()

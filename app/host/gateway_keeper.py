@@ -211,7 +211,7 @@ class GatewayKeeper:
             account.state = "needs_login"  # no strategy is started from here on
             self._strategies.log_out(account.key)
             entry = self._running(account)
-            working = self._say_good_bye(account, entry) if entry is not None else 0
+            working = self._end_gateway(account, entry) if entry is not None else 0
             self._forget(account)
         log.info("%s logged out", account.key)
         return LoggedOut(working)
@@ -436,7 +436,7 @@ class GatewayKeeper:
         )
         return GatewayDown(f"账户的网关未能启动，详见日志 {account.gateway}", code="GATEWAY_FAILED")
 
-    def _say_good_bye(self, account: HostedAccount, entry: Entry) -> int:
+    def _end_gateway(self, account: HostedAccount, entry: Entry) -> int:
         """End the account's gateway; returns how many orders keep working."""
         working = UNKNOWN
         try:
@@ -532,7 +532,7 @@ class GatewayKeeper:
                 if lists["position_list"] or lists["active_order_list"] or account.visited != visited:
                     return
                 log.info("%s is idle and ends", account.key)
-                self._say_good_bye(account, entry)
+                self._end_gateway(account, entry)
                 self._forget(account)
         except AppError as error:
             log.warning("%s may be idle, but does not say so: %s", account.key, error.message)

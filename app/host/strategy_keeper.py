@@ -483,7 +483,7 @@ class StrategyKeeper:
         self._set(strategy, STARTING, restarts=[*recent, now], error=self._error(f"{why}，已重启"))
 
     def _take_report(self, strategy: Strategy) -> bool:
-        """Whether it has left word of why it failed; that is what becomes of it then."""
+        """Whether it has written down why it failed; it is marked as failed then."""
         path = self._folder(strategy.account, strategy.name) / ERROR_FILE
         try:
             with left_behind.opened(path) as file:

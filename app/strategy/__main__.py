@@ -79,7 +79,7 @@ class Runner:
         self.relay.tell(StrategySaid(self._start.name, level, created, message))
 
     def fail(self, error: BaseException) -> None:
-        """It is over: leave word of why."""
+        """End the process, with the reason in its folder (ERROR_FILE)."""
         self._failed = True
         try:
             report = failure(error, Path(self._start.path), datetime.now(SHANGHAI))

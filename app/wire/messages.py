@@ -195,7 +195,7 @@ class StrategyStart(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class StrategyReport(msgspec.Struct):
-    """Why a strategy failed, as it has left word of it: its own words, whatever they are."""
+    """Why a strategy failed, as it has written it down itself: not to be trusted."""
 
     message: str
     traceback: str

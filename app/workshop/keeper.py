@@ -159,7 +159,7 @@ def end_all(child: subprocess.Popen[bytes]) -> None:
 
 
 def _reaped(process: psutil.Process, child: subprocess.Popen[bytes]) -> bool:
-    """Whether it is dead; an orphan that has come to us is taken leave of."""
+    """Whether it is dead; one that has become our child is reaped."""
     try:
         if process.status() != psutil.STATUS_ZOMBIE:
             return False
