@@ -43,6 +43,13 @@ class Call(msgspec.Struct, tag=True, array_like=True):
     request_id: str = ""  # of the HTTP request that it is part of, for the log
 
 
+class UnknownCall(msgspec.Struct, tag="Call", array_like=True):
+    """A call whose request this side cannot read: that of a newer program."""
+
+    id: int
+    body: msgspec.Raw
+
+
 class Reply(msgspec.Struct, tag=True, array_like=True):
     id: int
     body: AnyReply
@@ -58,6 +65,7 @@ class Fault(msgspec.Struct, tag=True, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _calls = msgspec.msgpack.Decoder(Call)
+_unknown_calls = msgspec.msgpack.Decoder(UnknownCall)
 _answers = msgspec.msgpack.Decoder(Reply | Fault | Push)
 
 
@@ -85,6 +93,11 @@ def respond(reply: Responder, make: Callable[[], Any]) -> None:
         reply(answer)
 
 
+def _unknown() -> GatewayDown:
+    text = "这个请求须由更新的程序应答，请重启网关主机与网关，之后重新登录"
+    return GatewayDown(text, code="VERSION_MISMATCH", asked=False)
+
+
 class RpcServer:
     """Answers calls. `handle(connection, request, reply)` calls `reply` once, now or later, or raises.
 
@@ -109,7 +122,11 @@ class RpcServer:
         self._server.close(flush)
 
     def _on_frame(self, connection: Connection, frame: bytes) -> None:
-        call = _calls.decode(frame)
+        try:
+            call = _calls.decode(frame)
+        except msgspec.ValidationError:  # what else is asked on this connection is not to suffer for it
+            self._answer(connection, _unknown_calls.decode(frame).id, _unknown())
+            return
         logs.request_id.set(call.request_id)
 
         def reply(answer: AnyReply | Last | BaseException) -> None:

@@ -13,7 +13,7 @@ import pytest
 from app.lib.errors import BadInput, GatewayDown
 from app.wire import channel
 from app.wire.channel import Connection
-from app.wire.messages import Done, Push, ShutDown
+from app.wire.messages import Done, Message, Push, ShutDown
 from app.wire.rpc import Last, Responder, RpcClient, RpcServer, encode_push, respond
 from tests.support.waiting import eventually
 
@@ -135,3 +135,25 @@ def test_who_answers_later_answers_with_what_became_of_it() -> None:
     respond(replies.append, fail)
     assert replies[0] == Done()
     assert [type(error) for error in replies[1:]] == [BadInput, ValueError]
+
+
+class AskedByANewerProgram(Message):
+    """A request that the answering side does not know."""
+
+
+def test_a_request_that_is_not_known_is_refused_and_the_connection_goes_on(serve: Any) -> None:
+    server = serve(lambda _connection, _request, reply: reply(Done()))
+    client = RpcClient(server.address)
+    unknown: Any = AskedByANewerProgram()
+    with pytest.raises(GatewayDown) as refused:
+        client.call(unknown, 5.0)
+    assert (refused.value.code, refused.value.extra["asked"]) == ("VERSION_MISMATCH", False)
+    assert client.call(ShutDown(), 5.0) == Done()
+    assert not client.closed
+
+
+def test_a_frame_that_is_no_call_ends_its_connection(serve: Any) -> None:
+    server = serve(lambda _connection, _request, reply: reply(Done()))
+    client = RpcClient(server.address)
+    client._connection.send(b"\x93\xa4Call\xa3one\x80")
+    eventually(lambda: client.closed, "the end of who sends no calls")
