@@ -1,5 +1,5 @@
-"""The table of parameters in docs/api.md, made of the views' models: `python -m app.views.api_page` writes it
-anew between its two marks. A developer's command, a process of its own.
+"""The table of parameters in docs/api.md, made of the views' models: `.venv/bin/python -m app.views.api_page`
+writes it anew between its two marks. A developer's command, a process of its own.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from app import views
 from app.views.openapi import Operation, Parameter, operations
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
-BEGIN = "<!-- 以下由 python -m app.views.api_page 生成，测试会比对 -->\n"
-END = "<!-- 以上由 python -m app.views.api_page 生成 -->\n"
+BEGIN = "<!-- 以下由 .venv/bin/python -m app.views.api_page 生成，测试会比对 -->\n"
+END = "<!-- 以上由 .venv/bin/python -m app.views.api_page 生成 -->\n"
 HEAD = "| 路由 | 参数 | 值 | 说明 |\n| --- | --- | --- | --- |\n"
 
 
