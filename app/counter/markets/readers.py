@@ -13,8 +13,9 @@ import csv
 import gzip
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -60,16 +61,24 @@ class Row(NamedTuple):
     depth: DepthField
 
 
-def read_rows(path: Path, skip: int = 0) -> Iterator[Row]:
-    """The file's rows without its first `skip`. Raises BadFile, at once when the header is unknown."""
-    try:
-        rows = _Lines(path)
-    except BadFile:  # what only bars come in: GBK, Parquet
-        return islice(_bars_as_rows(_bars(path)), skip, None)
+def read_rows(path: Path) -> Iterator[Row]:
+    """All rows of the file. Raises BadFile, at once when the header is unknown."""
+    return opened(path)(0)
+
+
+def opened(path: Path) -> Callable[[int], Iterator[Row]]:
+    """What gives the file's rows without so many first ones, as often as it is asked; bars are read once.
+    Raises BadFile, as `read_rows` does.
+    """
+    header: set[str] = set()
+    with suppress(BadFile):  # of what only bars come in: GBK, Parquet
+        lines = _Lines(path)
+        header = set(lines.header)
     for columns, reader in LAYOUTS:
-        if columns <= set(rows.header):
-            return reader(rows, skip)
-    return islice(_bars_as_rows(_bars(path)), skip, None)
+        if columns <= header:
+            return partial(reader, lines)
+    bars = _bars(path)
+    return lambda skip: islice(_bars_as_rows(bars), skip, None)
 
 
 def _bars(path: Path) -> list[_RecordedBar]:

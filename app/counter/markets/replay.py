@@ -21,7 +21,7 @@ import msgspec
 from app.counter.contracts import Contract, contract_named, listed_on, product_code_of
 from app.counter.instruments import DayPrices, instrument_field
 from app.counter.markets.market import DayTurn, Phase
-from app.counter.markets.readers import BadFile, Row, read_rows
+from app.counter.markets.readers import BadFile, Row, opened, read_rows
 from app.counter.markets.wall import SteadyWall
 from app.lib import sessions
 from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
@@ -65,7 +65,8 @@ class ReplayedMarket:
         self._path, self._speed = path, speed
         self._wall = wall or SteadyWall()
         self._watched: set[str] = set()
-        self._rows, self._taken = self._open(0), 0
+        self._file = self._opened()
+        self._rows, self._taken = self._file(0), 0
         first = self._read()
         if first is None:
             raise _nothing_in(path)
@@ -81,9 +82,9 @@ class ReplayedMarket:
             raise SettingsError("没有给出 counter_replay（行情文件）", parameter="counter_replay")
         return cls(settings.counter_replay, settings.counter_speed)
 
-    def _open(self, skip: int) -> Iterator[Row]:
+    def _opened(self) -> Callable[[int], Iterator[Row]]:
         try:
-            return read_rows(self._path, skip)
+            return opened(self._path)
         except BadFile as error:
             raise _cannot_replay(error) from None
 
@@ -227,7 +228,7 @@ class ReplayedMarket:
         if state.get("kind") != "replay" or state.get("file") != self._path.name:
             return
         self._taken = state["taken"]
-        self._rows = self._open(self._taken)
+        self._rows = self._file(self._taken)
         self._next = self._read()
         self._position = datetime.fromisoformat(state["now"]).astimezone(SHANGHAI)
         self._quotes = {name: msgspec.convert(values, DepthField) for name, values in state["quotes"].items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.counter.markets.readers import BadFile, Row, read_rows
+from app.counter.markets.readers import BadFile, Row, opened, read_rows
 from app.lib.prices import on_tick
 from tests.support.recorded import EACH, DayFacts, Recordings, on_each
 
@@ -113,8 +113,8 @@ def test_plain_and_packed_files_read_alike_whatever_their_name(tmp_path: Path) -
 
 def test_skipping_rows_goes_on_behind_them(tmp_path: Path) -> None:
     path = written(tmp_path, *(ctp_line(UpdateTime=f"21:00:0{second}") for second in range(5)))
-    assert list(read_rows(path, 3)) == list(read_rows(path))[3:]
-    assert list(read_rows(path, 9)) == []
+    assert list(opened(path)(3)) == list(read_rows(path))[3:]
+    assert list(opened(path)(9)) == []
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from app.counter.products import products
 from app.lib import bar_tables
-from app.lib.bar_files import MOST_NAMED, read_bar_documents, read_bar_file
+from app.lib.bar_files import EDGES, MOST_NAMED, read_bar_documents, read_bar_file
 from app.lib.bar_tables import MOST_LINE, BadBarFile
 from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
+from app.lib.sessions import sections
 from tests.support.recorded import Recordings, on_each
 
 PLAIN = "symbol,trading_day,datetime,open,high,low,close,volume,turnover,open_interest"
@@ -512,3 +514,10 @@ def test_a_contract_that_no_column_names_is_the_files(tmp_path: Path, name: str,
     else:
         with pytest.raises(BadBarFile, match="--symbol"):
             read_bar_file(path)
+
+
+@pytest.mark.parametrize("day", ["20100609", "20150609", "20250609"])
+def test_sections_begin_and_end_where_labels_are_looked_at(day: str) -> None:
+    edges = {edge for name in products() for section in sections(name, day) for edge in section[:2]}
+    assert edges
+    assert not [edge for edge in edges if int(edge.timestamp() * 1000) % EDGES]
