@@ -21,10 +21,12 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from app import ext, views
-    from app.auth import AuthorizationCode, Tokens, signing_key
     from app.model import SERVER, open_store
     from app.web.attempts import LoginAttempts
+    from app.web.credentials import AuthorizationCode, Tokens, signing_key
+    from app.web.engine import Joined, encode
     from app.web.gateways import Gateways
+    from app.web.hub import Hub
     from app.web.metrics import Metrics
     from app.workshop.workshop import Workshop
 
@@ -32,10 +34,12 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
     app.url_map.merge_slashes = False  # a redirect would not be an envelope
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = open_store(settings, SERVER, ship=False)
-    hub = ext.init_app(app, settings)
+    hub = Hub(encode, Joined)
     found = gateways or Gateways(
-        settings, hub.push, hub.snapshot, ext.loss_handler(app), hub.frozen, hub.accounts
+        settings, hub.push, hub.snapshot, ext.loss_handler(app, hub), hub.frozen, hub.accounts
     )
+    tokens = Tokens(signing_key(settings.data_dir / "secret.key"), store, settings.token_hours)
+    ext.init_app(app, settings, hub, tokens, found)
     app.config.update(
         WORKSHOP=Workshop(settings),
         MAX_CONTENT_LENGTH=settings.max_body,
@@ -43,7 +47,7 @@ def create_app(settings: Settings, gateways: Gateways | None = None) -> Flask:
         SETTINGS=settings,
         STORE=store,
         GATEWAYS=found,
-        TOKENS=Tokens(signing_key(settings.data_dir / "secret.key"), store, settings.token_hours),
+        TOKENS=tokens,
         AUTHORIZATION=AuthorizationCode(store, settings.is_public),
         METRICS=Metrics(),
         ATTEMPTS=LoginAttempts(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app
 
 if TYPE_CHECKING:
-    from app.auth import AuthorizationCode, Tokens
     from app.model.store import Store
     from app.settings import Settings
     from app.web.attempts import LoginAttempts
+    from app.web.credentials import AuthorizationCode, Tokens
     from app.web.gateways import Gateways
     from app.web.metrics import Metrics
     from app.workshop.workshop import Workshop

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from app.auth import AuthorizationCode
 from app.commands.common import ready_settings, settings_options
 from app.model import SERVER, open_store
 from app.settings import Settings
+from app.web.credentials import AuthorizationCode
 
 
 @click.command("auth-code")

@@ -45,9 +45,9 @@ def _serve(settings: Settings, quiet: bool) -> int:
     from app import create_app, logs
     from app.commands import supervisor
     from app.commands.auth_code import check_public
-    from app.ext import listening_socket, serve
     from app.process.child import AlreadyRunning, Lock
     from app.process.private import hide_memory
+    from app.web.serving import listening_socket, serve
     from app.wire.registry import Registry
 
     hide_memory()

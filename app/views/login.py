@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, request
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
 from app import ext
-from app.auth import LONGEST_CODE, SHORTEST_CODE, auth_required
+from app.auth import auth_required
 from app.global_var import G
 from app.lib.account_names import PAPER_BROKER, account_key
 from app.lib.errors import NotAllowed, NotFound
@@ -20,6 +20,7 @@ from app.views.described import described
 from app.views.envelope import failing_as, ours, succeed
 from app.views.parameters import Addresses, Choice, Request, Text
 from app.views.parse import sent_values
+from app.web.credentials import LONGEST_CODE, SHORTEST_CODE
 from app.wire.messages import CheckPassword, LogIn
 
 REAL_INTERFACES = ("ctp", "ctp_se")

@@ -1,8 +1,8 @@
 """The web's connections to the host and to the gateways. Web process only; plain threads.
 
-One `Link`, with a thread of its own, per account whose gateway runs: it finds the gateway by the registry (so
-a dead host does not matter), watches it, and when the connection breaks says so at once and looks for the
-gateway again. Under eventlet and gevent the web's monkey patching makes all of this green.
+One `GatewayConnection`, with a thread of its own, per account whose gateway runs: it finds the gateway by
+the registry (so a dead host does not matter), watches it, and when the connection breaks says so at once and
+looks for the gateway again. Under eventlet and gevent the web's monkey patching makes all of this green.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ VISITED_SECONDS = 60.0  # how often the host is told which accounts somebody loo
 SCAN_SECONDS = 1.0  # how often the registry is looked at for gateways that somebody else started
 SNAPSHOT_LIMIT = 3.0  # from connecting to the first one
 HOST_TIMEOUT = 3.0  # for asking the host how an account stands
-GRACE = 2.0  # how long a call waits for the link to a gateway that runs
+GRACE = 2.0  # how long a call waits for the connection to a gateway that runs
 DEFAULT_TIMEOUT = 10.0
 MARGIN = deadlines.HAND_OVER  # on top of what the gateway itself waits for the counter
 BEAT = 1.0  # seconds between two questions whether a gateway is there
@@ -67,12 +67,12 @@ PUSHES_PER_TURN = 128  # green threads: after so many pushes in a row the writer
 log = logging.getLogger(__name__)
 
 
-class Link(StandingConnection):
+class GatewayConnection(StandingConnection):
     """One account's connection to its gateway, made again as often as it breaks."""
 
     def __init__(self, account: str, owner: Gateways) -> None:
         super().__init__(
-            f"link-{account}", lambda: owner.registry.find(gateway_of(account)), Watch(), SNAPSHOT_LIMIT
+            f"to-gateway-{account}", lambda: owner.registry.find(gateway_of(account)), Watch(), SNAPSHOT_LIMIT
         )
         self.account = account
         self.ready = threading.Event()  # the first snapshot of this connection is there
@@ -215,7 +215,7 @@ class Gateways:
             ListAccounts: HOST_TIMEOUT,
             ReadBars: 20.0,
         }
-        self._links: dict[str, Link] = {}
+        self._connections: dict[str, GatewayConnection] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._scout = threading.Thread(target=self._scan_forever, name="gateway-scout", daemon=True)
@@ -229,9 +229,9 @@ class Gateways:
         """Close every connection; gateways go on."""
         self._stopped.set()
         with self._lock:
-            links, self._links = list(self._links.values()), {}
-        for link in links:
-            link.stop()
+            connections, self._connections = list(self._connections.values()), {}
+        for connection in connections:
+            connection.stop()
 
     def accounts(self) -> list[Entry]:
         """The living gateways."""
@@ -291,12 +291,12 @@ class Gateways:
         """
         reply: LoggedOut = self._ask_host(LogOut(account), DEFAULT_TIMEOUT)
         with self._lock:
-            link = self._links.pop(account, None)
-        if link is not None:
-            link.stop()
+            connection = self._connections.pop(account, None)
+        if connection is not None:
+            connection.stop()
         return reply
 
-    # ── for the links ──
+    # ── for the connections ──
 
     def given_up(self, account: str) -> bool:
         """Whether the host says that nobody will bring this account's gateway back. An absent host says
@@ -309,13 +309,13 @@ class Gateways:
         except GatewayDown:
             return False
 
-    def end(self, link: Link, reason: str) -> None:
-        """This link has no reason to go on."""
+    def end(self, connection: GatewayConnection, reason: str) -> None:
+        """This connection has no reason to go on."""
         with self._lock:
-            if self._links.get(link.account) is not link:
+            if self._connections.get(connection.account) is not connection:
                 return
-            del self._links[link.account]
-        self.on_lost(link.account, reason)
+            del self._connections[connection.account]
+        self.on_lost(connection.account, reason)
 
     # ── inside ──
 
@@ -348,32 +348,32 @@ class Gateways:
         for entry in self.accounts():
             self._attach(entry.account)
 
-    def _attach(self, account: str) -> Link:
+    def _attach(self, account: str) -> GatewayConnection:
         with self._lock:
-            link = self._links.get(account)
-            if link is None:
-                link = Link(account, self)
+            connection = self._connections.get(account)
+            if connection is None:
+                connection = GatewayConnection(account, self)
                 if not self._stopped.is_set():
-                    self._links[account] = link
-                    link.start()
-            return link
+                    self._connections[account] = connection
+                    connection.start()
+            return connection
 
     def _client(self, account: str) -> RpcClient | None:
         """The connection, which a gateway that runs is given a moment for."""
         with self._lock:
-            link = self._links.get(account)
-        if link is None or not link.ready.is_set():
+            connection = self._connections.get(account)
+        if connection is None or not connection.ready.is_set():
             if self.registry.find(gateway_of(account)) is None:
                 return None
-            link = self._attach(account)
-            link.hurry()
-            link.ready.wait(GRACE)
-        return link.client if link.ready.is_set() else None
+            connection = self._attach(account)
+            connection.hurry()
+            connection.ready.wait(GRACE)
+        return connection.client if connection.ready.is_set() else None
 
     def _is_frozen(self, account: str) -> bool:
         with self._lock:
-            link = self._links.get(account)
-        return link is not None and link.is_frozen
+            connection = self._connections.get(account)
+        return connection is not None and connection.is_frozen
 
     def _why_not(self, account: str) -> AppError:
         entry = self.registry.find(gateway_of(account))

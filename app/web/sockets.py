@@ -15,12 +15,13 @@ import threading
 import uuid
 from typing import Any
 
-from flask import Flask, request
+from flask import request
 from flask_socketio import SocketIO
 
-from app.global_var import G
 from app.lib.errors import AppError, BadInput, TokenError
+from app.web.credentials import Tokens
 from app.web.engine import Engine
+from app.web.gateways import Gateways
 from app.web.hub import Hub
 from app.web.lobby import Lobby
 
@@ -37,9 +38,10 @@ class Sockets:
     connected.
     """
 
-    def __init__(self, app: Flask, socketio: SocketIO, hub: Hub) -> None:
-        self._app = app
+    def __init__(self, socketio: SocketIO, hub: Hub, tokens: Tokens, gateways: Gateways) -> None:
         self._hub = hub
+        self._tokens = tokens
+        self._gateways = gateways
         self._engine = Engine(socketio.server)
         self._lobby = Lobby(hub.limits.anonymous_per_address, hub.limits.anonymous_seconds)
         self._engine_ids: dict[str, str] = {}
@@ -137,7 +139,7 @@ class Sockets:
     def _admit(self, sid: str, shown: Any) -> None:
         token = shown.removeprefix("JWT ").removeprefix("Bearer ").strip() if isinstance(shown, str) else ""
         try:
-            account = G.tokens.verify(token).account
+            account = self._tokens.verify(token).account
         except TokenError:
             self._dismiss(
                 sid
@@ -146,7 +148,7 @@ class Sockets:
         self._hub.join(sid, account, token)
         self._admitted(sid, True)
         self._lobby.let_in(self._engine_ids.get(sid, ""))
-        G.gateways.request_snapshot(account)
+        self._gateways.request_snapshot(account)
 
     def _dismiss(self, sid: str) -> None:
         error = TokenError()
@@ -174,14 +176,13 @@ class Sockets:
     def _look(self) -> None:
         for engine_id in self._lobby.overdue():
             self._engine.close(engine_id)
-        with self._app.app_context():
-            for member in self._hub.members():
-                try:
-                    good = G.tokens.verify(member.token).account == member.account
-                except TokenError:
-                    good = False
-                if not good:
-                    self._dismiss(member.sid)
+        for member in self._hub.members():
+            try:
+                good = self._tokens.verify(member.token).account == member.account
+            except TokenError:
+                good = False
+            if not good:
+                self._dismiss(member.sid)
 
 
 def _sid() -> str:

@@ -22,9 +22,9 @@ from typing import Any
 
 import psutil
 
-from app.auth import Tokens, signing_key
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
+from app.web.credentials import Tokens, signing_key
 from app.wire import peer
 from app.wire.messages import Watch
 from app.wire.registry import Entry, Registry, gateway_of

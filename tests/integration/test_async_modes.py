@@ -21,9 +21,9 @@ import pytest
 import requests
 import websocket
 
-from app.auth import Tokens, signing_key
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
+from app.web.credentials import Tokens, signing_key
 from tests.fakes.gateway_process import FakeGateway
 from tests.integration.test_sockets import Page
 from tests.support.confinement import confined
@@ -37,8 +37,9 @@ from app.web.async_mode import patch
 patch(None)
 import signal
 import sys
-from app import create_app, ext
+from app import create_app
 from app.settings import Settings
+from app.web.serving import listening_socket, serve
 
 exec(sys.argv[1])
 
@@ -48,9 +49,9 @@ def end(*_):
 settings = Settings.load()
 app = create_app(settings)
 signal.signal(signal.SIGTERM, end)
-listener = ext.listening_socket("127.0.0.1", 0)
+listener = listening_socket("127.0.0.1", 0)
 print(listener.getsockname()[1], flush=True)
-ext.serve(app, settings, listener)
+serve(app, settings, listener)
 """
 
 

@@ -23,12 +23,13 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from app import ext
-from app.auth import Tokens
 from app.lib.errors import SettingsError
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
 from app.web import engine
-from app.web.hub import Hub, Limits
+from app.web.credentials import Tokens
+from app.web.hub import Hub, PageLimits
+from app.web.serving import listening_socket, serve
 from app.wire.messages import Push
 from tests.fakes.gateway_process import snapshot
 from tests.support.socket_client import ClientInOrder
@@ -52,16 +53,16 @@ class FakeGateways:
 class Web:
     """One web with its pages."""
 
-    def __init__(self, folder: Path, limits: Limits, **settings: Any) -> None:
+    def __init__(self, folder: Path, limits: PageLimits, **settings: Any) -> None:
         self.settings = Settings(data_dir=folder, async_mode="threading", **settings)
         self.app = Flask("web")
-        self.hub = ext.init_app(self.app, self.settings, limits)
+        self.hub = Hub(engine.encode, engine.Joined, limits)
         self.gateways = FakeGateways(self.hub)
         self.store = SqliteStore(folder / "server.db")
         self.tokens = Tokens(b"k" * 64, self.store, 1)
-        self.app.config.update(GATEWAYS=self.gateways, TOKENS=self.tokens)
+        ext.init_app(self.app, self.settings, self.hub, self.tokens, self.gateways)  # type: ignore[arg-type]
         self.app.add_url_rule("/plain", view_func=lambda: {"plain": True})
-        self._listener = ext.listening_socket("127.0.0.1", 0)
+        self._listener = listening_socket("127.0.0.1", 0)
         self._listener.setsockopt(
             socket.SOL_SOCKET, socket.SO_SNDBUF, 65536
         )  # a page that does not read is felt soon
@@ -175,7 +176,7 @@ class RawPage:
 
 
 @contextmanager
-def running(folder: Path, limits: Limits = Limits(), **settings: Any) -> Iterator[Web]:  # noqa: B008 - immutable
+def running(folder: Path, limits: PageLimits = PageLimits(), **settings: Any) -> Iterator[Web]:  # noqa: B008 - immutable
     web = Web(folder, limits, **settings)
     try:
         yield web
@@ -185,7 +186,7 @@ def running(folder: Path, limits: Limits = Limits(), **settings: Any) -> Iterato
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[Web]:
-    with running(tmp_path, Limits(check_seconds=0.05, queued_packets=300)) as made:
+    with running(tmp_path, PageLimits(check_seconds=0.05, queued_packets=300)) as made:
         yield made
 
 
@@ -324,7 +325,7 @@ def test_a_page_that_shows_another_accounts_token_moves(web: Web) -> None:
 
 
 def test_symbols_narrow_and_batch_collects(tmp_path: Path) -> None:
-    with running(tmp_path, Limits(flush_seconds=0.5)) as web:
+    with running(tmp_path, PageLimits(flush_seconds=0.5)) as web:
         narrow, batched = web.page("alice"), web.page("alice")
         narrow.client.call("subscribe", {"symbols": ["rb2510.SHFE"]}, timeout=5)
         batched.client.call("subscribe", {"symbols": None, "batch": True}, timeout=5)
@@ -475,7 +476,9 @@ def test_ticks_and_lists_of_a_page_that_stops_reading_are_the_newest_when_it_rea
 
 
 def test_an_address_may_have_so_many_anonymous_sockets_and_they_are_closed_in_time(tmp_path: Path) -> None:
-    with running(tmp_path, Limits(anonymous_per_address=3, anonymous_seconds=600, check_seconds=0.05)) as web:
+    with running(
+        tmp_path, PageLimits(anonymous_per_address=3, anonymous_seconds=600, check_seconds=0.05)
+    ) as web:
         lobby = web.app.extensions["sockets"]._lobby
         silent = RawPage(web, connect=False)  # never says a word of Socket.IO
         known = web.page("alice")
@@ -539,7 +542,7 @@ def test_compression_is_not_negotiated_and_packets_leave_at_once(web: Web) -> No
         raw.ws.getheaders() or {"sec-websocket-extensions": "no headers at all"}
     )
     raw.close()
-    listener = ext.listening_socket("127.0.0.1", 0)
+    listener = listening_socket("127.0.0.1", 0)
     client = socket.create_connection(listener.getsockname())
     accepted, _ = listener.accept()
     assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -549,7 +552,7 @@ def test_compression_is_not_negotiated_and_packets_leave_at_once(web: Web) -> No
 
 def test_under_uwsgi_our_own_server_refuses_and_says_who_serves() -> None:
     with pytest.raises(SettingsError, match="uWSGI"), socket.socket() as unused:
-        ext.serve(Flask("web"), Settings(async_mode="gevent_uwsgi"), unused)
+        serve(Flask("web"), Settings(async_mode="gevent_uwsgi"), unused)
 
 
 @pytest.mark.parametrize(

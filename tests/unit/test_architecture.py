@@ -51,8 +51,8 @@ ALLOWED: dict[str, set[str]] = {
     # the web's
     "web": {"files", "lib", "logs", "model", "settings", "wire"},
     "global_var": {"model", "settings", "web", "workshop"},
-    "auth": {"global_var", "lib", "web"},
-    "ext": {"lib", "settings", "web"},
+    "auth": {"global_var", "lib"},
+    "ext": {"settings", "web"},
     "views": {"auth", "ext", "global_var", "lib", "logs", "model", "web", "wire"},
     "app": {"ext", "model", "settings", "views", "web", "workshop"},
     # the commands, which start all of it
@@ -73,15 +73,6 @@ ALLOWED: dict[str, set[str]] = {
         *("process", "settings", "web", "wire"),
     },
     "run": {"commands"},
-}
-
-# What is not yet as it shall be. Each line goes with the cut that ends it.
-NOT_YET: set[tuple[str, str]] = {
-    ("web", "global_var"),
-    ("app", "auth"),
-    ("auth", "model"),
-    ("global_var", "auth"),
-    ("commands", "auth"),
 }
 
 FLASK = {"flask", "flask_socketio", "flask_cors", "flask_limiter", "werkzeug", "socketio", "engineio"}
@@ -167,14 +158,7 @@ def test_no_room_knows_one_that_knows_it() -> None:
 @pytest.mark.parametrize("path", FILES, ids=sentence)
 def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
     room = room_of(path)
-    marked = {other for one, other in NOT_YET if one == room}
-    assert rooms_in(imported(path)) - {room} <= ALLOWED[room] | marked
-
-
-def test_what_is_marked_as_not_yet_is_still_there() -> None:
-    arrows = {(room_of(path), other) for path in FILES for other in rooms_in(imported(path))}
-    assert arrows >= NOT_YET
-    assert not {(one, other) for one, other in NOT_YET if other in ALLOWED[one]}
+    assert rooms_in(imported(path)) - {room} <= ALLOWED[room]
 
 
 def test_the_wire_has_one_client_which_looks_at_the_protocols_version() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.web.gateways import NEEDS_LOGIN
-from app.web.hub import LISTS_AT_A_TIME, Hub, Limits
+from app.web.hub import LISTS_AT_A_TIME, Hub, PageLimits
 from app.wire.messages import Push
 from tests.support.waiting import eventually
 
@@ -75,7 +75,7 @@ def send_gathered(hub: Hub) -> None:
 
 @pytest.fixture
 def hub() -> Hub:
-    return PromptHub(encode, list, Limits(queued_packets=50, queued_bytes=20_000), now=lambda: NOW)
+    return PromptHub(encode, list, PageLimits(queued_packets=50, queued_bytes=20_000), now=lambda: NOW)
 
 
 def tick(symbol: str, price: float) -> Push:
@@ -374,7 +374,7 @@ def test_a_slow_page_gets_its_positions_when_it_has_its_ticks_and_an_awaiting_on
 
 
 def test_positions_for_ticks_leave_by_themselves_and_not_too_often() -> None:
-    hub = Hub(encode, list, Limits(refresh_seconds=0.05), now=lambda: NOW)
+    hub = Hub(encode, list, PageLimits(refresh_seconds=0.05), now=lambda: NOW)
     line = old_page(hub)
     hub.start()
     for price in range(200):
@@ -549,7 +549,7 @@ def test_no_list_of_before_a_loss_follows_it() -> None:
 
 
 def test_the_first_tick_after_a_quiet_moment_leaves_at_once_and_the_rest_waits_and_leaves_together() -> None:
-    hub = Hub(encode, list, Limits(flush_seconds=600), now=lambda: NOW)
+    hub = Hub(encode, list, PageLimits(flush_seconds=600), now=lambda: NOW)
     hub.start()
     line = batch_page(hub, "p1")
     hub.push("a", tick("x", 1))
@@ -564,7 +564,7 @@ def test_the_first_tick_after_a_quiet_moment_leaves_at_once_and_the_rest_waits_a
 
 
 def test_what_waited_for_its_batch_leaves_by_itself() -> None:
-    hub = Hub(encode, list, Limits(flush_seconds=0.05), now=lambda: NOW)
+    hub = Hub(encode, list, PageLimits(flush_seconds=0.05), now=lambda: NOW)
     hub.start()
     line = batch_page(hub, "p1")
     for price in range(1, 4):

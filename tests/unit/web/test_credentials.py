@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.auth import CLOCK_STEP, AuthorizationCode, Tokens, signing_key
 from app.lib.errors import (
     AuthCodeWrong,
     BadInput,
@@ -29,6 +28,7 @@ from app.lib.errors import (
 )
 from app.model.store import StoreFailed
 from app.web.attempts import LoginAttempts
+from app.web.credentials import CLOCK_STEP, AuthorizationCode, Tokens, signing_key
 
 KEY = b"k" * 64
 ACCOUNT = "sim-9999-demo"
@@ -139,7 +139,7 @@ def test_a_token_that_was_good_is_refused_once_it_has_expired(
     text = tokens.issue(ACCOUNT)
     assert tokens.verify(text) == tokens.verify(text)
     later = time.time() + 3601
-    monkeypatch.setattr("app.auth.time.time", lambda: later)
+    monkeypatch.setattr("app.web.credentials.time.time", lambda: later)
     assert refused(tokens, text)
 
 
