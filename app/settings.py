@@ -25,9 +25,8 @@ from pydantic_core import ErrorDetails
 from app.lib.brokers import listed
 from app.lib.errors import SettingsError
 from app.lib.market_orders import market_orders
-from app.lib.program import command
+from app.lib.program import ROOT, command, is_checkout
 
-ROOT = Path(__file__).parents[1]
 PREFIX = "CTPBEE_BACKEND_"
 CONFIG = PREFIX + "CONFIG"  # the one name in the environment that is not a setting: where the file is
 LISTS = (
@@ -42,6 +41,23 @@ FRONTS_UNSET = (
 MONGO = "MONGO_URI"  # the reference's name for mongo_uri, which goes before it
 
 
+def _usual_data_dir() -> Path:
+    """`data` in a checkout; where the package is installed, the user's place for data (the XDG base directory
+    specification).
+    """
+    if is_checkout():
+        return Path("data")
+    place = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(place) if place.startswith("/") else Path("~/.local/share")) / "ctpbee-backend" / "data"
+
+
+def usual_strategies_dir(data_dir: Path) -> Path:
+    """Beside the data directory and named after it: what cleans a checkout or replaces an installed package
+    leaves it alone, and two data directories in one folder do not share their traders' strategies.
+    """
+    return data_dir.with_name(f"{data_dir.name}-strategies")
+
+
 class Settings(BaseModel):
     """All settings, typed. `description` is the settings table of the README."""
 
@@ -53,10 +69,14 @@ class Settings(BaseModel):
         0, ge=0, le=99, description="几个网页进程同用一个数据目录时各自的编号；0 为唯一的一个"
     )
     data_dir: Path = Field(
-        Path("data"), validate_default=True, description="数据目录：数据库、密钥、日志、运行中进程的登记"
+        default_factory=_usual_data_dir,
+        validate_default=True,
+        description="数据目录：数据库、密钥、日志、运行中进程的登记",
     )
     strategies_dir: Path = Field(
-        Path("strategies"), validate_default=True, description="策略文件的目录；相对路径从本项目的目录算起"
+        default_factory=lambda values: usual_strategies_dir(values["data_dir"]),
+        validate_default=True,
+        description="策略文件的目录；缺省为 <数据目录>-strategies，在它旁边；相对路径从本项目的目录算起",
     )
     strategy_memory: int = Field(
         1024,
@@ -170,7 +190,7 @@ class Settings(BaseModel):
     def _strategies_are_the_projects(cls, path: Path) -> Path:
         if path == Path():
             raise ValueError("不能为空")
-        return (ROOT / path.expanduser()).resolve()
+        return (ROOT / path.expanduser() if is_checkout() else path.expanduser()).resolve()
 
     @field_validator("strategy_paths")
     @classmethod

@@ -34,6 +34,7 @@ import msgspec
 from app import data_dir
 from app.commands import supervisor
 from app.commands.common import command_for, settings_of, settings_options
+from app.host import strategy_place
 from app.lib import calendar
 from app.lib.errors import AppError, SettingsError
 from app.lib.strategy_lib import MAX_BYTES
@@ -169,13 +170,14 @@ def _copies(settings: Settings, folder: Path, say: Say) -> Iterator[tuple[str, P
         copy = folder / str(number)
         if _copy(settings.data_dir / name, copy, {owner}, None, say):
             yield f"{DATA}/{name.as_posix()}", copy
-    if not settings.strategies_dir.is_dir():
+    strategies = strategy_place.in_use(settings)
+    if not strategies.is_dir():
         return
-    owners = {owner, settings.strategies_dir.stat().st_uid}
-    for number, path in enumerate(_strategies(settings.strategies_dir)):
+    owners = {owner, strategies.stat().st_uid}
+    for number, path in enumerate(_strategies(strategies)):
         copy = folder / f"strategy-{number}"
         if _copy(path, copy, owners, MAX_BYTES, say):
-            yield f"{STRATEGIES}/{path.relative_to(settings.strategies_dir).as_posix()}", copy
+            yield f"{STRATEGIES}/{path.relative_to(strategies).as_posix()}", copy
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -48,7 +48,11 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 "--host", metavar="ADDRESS", help="监听地址，缺省 127.0.0.1；不是回环地址即视为对外服务"
             ),
             click.option("--port", metavar="PORT", help="监听端口，缺省 5000；0 为任选空闲端口"),
-            click.option("--data-dir", metavar="DIR", help="数据目录，缺省 data"),
+            click.option(
+                "--data-dir",
+                metavar="DIR",
+                help="数据目录，缺省 data；用 pip 安装的在 ~/.local/share/ctpbee-backend",
+            ),
             click.option(
                 "--interface",
                 metavar="NAME",

@@ -10,7 +10,7 @@ import click
 from app import logs
 from app.commands import supervisor
 from app.commands.common import check_quotes, ready_settings, settings_options
-from app.host import host
+from app.host import host, strategy_place
 from app.process.child import AlreadyRunning
 from app.process.private import hide_memory
 
@@ -24,6 +24,7 @@ def host_command(ctx: click.Context, **options: Any) -> None:
     check_quotes(settings)
     hide_memory()
     logs.set_up(settings, "host", console=True)
+    strategy_place.make_ready(settings)
     try:
         host.run(settings)
     except AlreadyRunning:

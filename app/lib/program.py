@@ -14,9 +14,13 @@ INSTALLED = "ctpbee-backend"
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def is_checkout() -> bool:
+    return (ROOT / "pyproject.toml").is_file()
+
+
 def command(rest: str) -> str:
     """A command and what it is given, as a line that works in this process's folder."""
-    if not (ROOT / "pyproject.toml").is_file():
+    if not is_checkout():
         return f"{INSTALLED} {rest}".strip()
     return f"python3 {'run.py' if _is_here(ROOT) else shlex.quote(str(ROOT / 'run.py'))} {rest}".strip()
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from app.lib.program import is_checkout
 from app.process.child import ROOT
 from app.workshop import syscalls
 
@@ -152,7 +153,8 @@ def _view(etc: Iterable[str], readable: Iterable[Path], hidden: Iterable[Path]) 
     for prefix in others:
         arguments += _show(prefix)
     shown = [Path("/usr"), *others]
-    arguments += _hide(ROOT, shown)
+    if is_checkout():  # an installed package lies among Python's own, and has nothing to hide
+        arguments += _hide(ROOT, shown)
     for prefix in ours:
         if _is_below(prefix, [ROOT]):
             arguments += _show(prefix)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from app.lib.errors import RateLimited, RunCodeUnavailable
+from app.lib.program import is_checkout
 from app.lib.strategy_check import Finding
 from app.lib.strategy_lib import BadCode
 from app.process.child import ROOT
@@ -118,7 +119,8 @@ class Workshop:
             raise RunCodeUnavailable(
                 "以 root 运行的服务需要 bubblewrap 才能试运行，而它没有安装或在此不能使用"
             )
-        if not sandbox.landlock_hides([self._settings.data_dir, self._settings.strategies_dir, ROOT]):
+        hidden = [self._settings.data_dir, self._settings.strategies_dir, *([ROOT] if is_checkout() else [])]
+        if not sandbox.landlock_hides(hidden):
             raise RunCodeUnavailable(
                 "试运行需要 bubblewrap：它没有安装或在此不能使用，而 Landlock 在此不足以隔离"
             )

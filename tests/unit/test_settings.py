@@ -174,15 +174,15 @@ def test_a_public_server_for_ctp_lists_its_fronts() -> None:
 def test_the_example_file_shows_every_setting_with_its_default() -> None:
     lines = (ROOT / "config.example.toml").read_text("utf-8").splitlines()
     shown = tomllib.loads("\n".join(line[2:] for line in lines if re.match(r"# \w+ = ", line)))
+    values = {"data_dir": Path("data")}
     defaults = {
-        name: str(field.default)
-        if isinstance(field.default, Path)
-        else ""
-        if field.default is None
-        else field.default
+        name: field.get_default(call_default_factory=True, validated_data=values)
         for name, field in Settings.model_fields.items()
     }
-    assert shown == defaults
+    assert shown == {
+        name: str(value) if isinstance(value, Path) else "" if value is None else value
+        for name, value in defaults.items()
+    }
 
 
 def test_the_reference_s_name_for_the_mongodb_uri_counts_and_ours_goes_before_it(tmp_path: Path) -> None:
@@ -204,3 +204,22 @@ def test_a_bad_mongodb_uri_is_refused_and_neither_it_nor_a_good_one_is_shown() -
     assert "s3cret" not in repr(Settings(mongo_uri="mongodb://trader:s3cret@host/"))
     with pytest.raises(SettingsError, match="mongo_database"):
         Settings.load(environment={}, mongo_database="a.b/c")
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [("/home/me/.data", "/home/me/.data"), ("", "~/.local/share"), ("relative", "~/.local/share")],
+)
+def test_an_installed_package_keeps_its_data_in_the_user_s_place_for_data(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, expected: str
+) -> None:
+    monkeypatch.setattr("app.lib.program.ROOT", tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", place)
+    folder = Path(expected).expanduser() / "ctpbee-backend"
+    settings = Settings.load(environment={})
+    assert (settings.data_dir, settings.strategies_dir) == (folder / "data", folder / "data-strategies")
+
+
+def test_strategies_lie_beside_the_data_directory_unless_the_settings_say_otherwise(tmp_path: Path) -> None:
+    assert load(data_dir=str(tmp_path / "数据")).strategies_dir == tmp_path.resolve() / "数据-strategies"
+    assert load(strategies_dir="mine").strategies_dir == ROOT / "mine"
