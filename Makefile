@@ -5,12 +5,17 @@ VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: help run test test-full ctp uwsgi stop clean
+.PHONY: help run test lint unit bench docs lock test-full ctp uwsgi stop clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run        准备环境并启动（ARGS='--port 8000' 传参）   set up and start the server"
 	@echo "make test       准备环境，检查并测试，数分钟               set up, lint, type-check and test"
+	@echo "make lint       ruff、mypy，锁定的版本是否过时              lint, format, types, stale locks"
+	@echo "make unit       只跑单元测试                               the unit tests alone"
+	@echo "make bench      几项短的测速                               the short benchmarks"
+	@echo "make docs       文档做成网站，在 build/site                 the documents as a site"
+	@echo "make lock       按 requirements*.txt 重新锁定版本           lock the versions anew"
 	@echo "make test-full  另加原生编译、uWSGI、浏览器、长时间的测试   native build, uWSGI, a browser, long runs too"
 	@echo "make ctp        编译安装 CTP 原生接口 ctpbee_api           build the native part for interface=ctp"
 	@echo "make uwsgi      编译安装 uWSGI 与 gevent（uwsgi.ini 用）     what uwsgi.ini needs"
@@ -23,9 +28,30 @@ run: $(VENV)/.ready
 stop:
 	@if [ -x $(PY) ]; then $(PY) run.py stop $(ARGS); else echo "还没有 $(VENV)，没有在运行的进程"; fi
 
-test: $(VENV)/.ready-test
+lint: $(VENV)/.ready-test
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	$(PY) -m mypy app run.py
+	@sh tools/lock.sh check
+
+unit: $(VENV)/.ready-test
+	$(PY) -m pytest -q -n 3 tests/unit $(ARGS)
+
+bench: $(VENV)/.ready-test
+	$(PY) -m benchmarks.orders
+	$(PY) -m benchmarks.bars --seconds 1
+	$(PY) -m benchmarks.ticks --clients 10 --seconds 1 --only plain ticks
+
+docs: $(VENV)/.ready-docs
+	@rm -rf build/pages && mkdir -p build/pages
+	@cp -r *.md docs strategies deploy LICENSE build/pages
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/python -m mkdocs build --quiet --strict
+	@echo "文档在 build/site/index.html"
+
+lock: $(VENV)/.uv
+	@sh tools/lock.sh
+
+test: lint
 	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 uwsgi: $(VENV)/.ready-uwsgi
@@ -49,12 +75,18 @@ $(VENV)/.uv: | $(PY)
 	@$(ENVIRONMENT) uv
 	@touch $@
 
-$(VENV)/.ready: requirements.txt overrides.txt $(VENV)/.uv
-	@$(ENVIRONMENT) packages "安装依赖（不需要编译器），网络快时一两分钟" -r requirements.txt
+$(VENV)/.ready: requirements.lock overrides.txt $(VENV)/.uv
+	@$(ENVIRONMENT) packages "安装依赖（不需要编译器），网络快时一两分钟" -r requirements.lock
 	@touch $@
 
-$(VENV)/.ready-test: requirements-test.txt $(VENV)/.ready
-	@$(ENVIRONMENT) packages "安装测试工具" -r requirements.txt -r requirements-test.txt
+$(VENV)/.ready-test: requirements-test.lock $(VENV)/.ready
+	@$(ENVIRONMENT) packages "安装测试工具" -r requirements-test.lock
+	@touch $@
+
+# The documents' tools have an environment of their own: what they bring is not for the server.
+$(VENV)/.ready-docs: requirements-docs.lock $(VENV)/.uv
+	@$(PY) -m venv --without-pip $(VENV)/docs
+	@PY=$(VENV)/docs/bin/python $(ENVIRONMENT) packages "安装文档工具" -r requirements-docs.lock
 	@touch $@
 
 # Built without OpenSSL, uWSGI refuses every WebSocket. An earlier build may lie in uv's cache.
@@ -84,7 +116,7 @@ ctp: $(VENV)/.ready
 	@$(NATIVE) || { \
 	    echo "== 编译 ctpbee_api，约三分钟；下面是编译器的输出"; \
 	    $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip; \
-	    $(PY) -m pip install --disable-pip-version-check --verbose "$$(grep '^ctpbee_api' requirements.txt)"; }
+	    $(PY) -m pip install --disable-pip-version-check --verbose -r requirements-ctp.txt; }
 	@$(NATIVE) || { echo "ctpbee_api 装上了，但载入失败：" >&2; $(PY) -c 'import ctpbee_api.ctp'; exit 1; }
 	@echo "ctpbee_api 已就绪：登录时用 interface=ctp"
 

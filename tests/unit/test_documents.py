@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [*sorted(ROOT.glob("README*.md")), ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 OURS = ("app", "benchmarks", "deploy", "docs", "strategies", "tests", "tools")
 FOLDER = re.compile(rf"(?<![\w./~-])(?:{'|'.join(OURS)})/[\w./@-]*\w/?")
 FILE = re.compile(r"`([\w./@-]+\.(?:py|md|toml|ini|conf|service|css|html|js|sh))`")
