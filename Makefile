@@ -86,7 +86,7 @@ $(VENV)/.ready-test: requirements-test.lock $(VENV)/.ready
 # The documents' tools have an environment of their own: what they bring is not for the server.
 $(VENV)/.ready-docs: requirements-docs.lock $(VENV)/.uv
 	@$(PY) -m venv --without-pip $(VENV)/docs
-	@PY=$(VENV)/docs/bin/python $(ENVIRONMENT) packages "安装文档工具" -r requirements-docs.lock
+	@PACKAGES_INTO=$(VENV)/docs $(ENVIRONMENT) packages "安装文档工具" -r requirements-docs.lock
 	@touch $@
 
 # Built without OpenSSL, uWSGI refuses every WebSocket. An earlier build may lie in uv's cache.

@@ -8,7 +8,7 @@
 set -eu
 
 VENV=${VENV:-.venv}
-PY=${PY:-$VENV/bin/python}
+PY=${PACKAGES_INTO:-$VENV}/bin/python
 WANTED=3.11 # what uv fetches: the version that the tests run on
 RECIPE="下载不了就自己装 Python 3.11 或更高再 make run（Ubuntu 22.04：apt-get install python3.11 python3.11-venv），\
 或设 UV_PYTHON_INSTALL_MIRROR 为 python-build-standalone 的镜像地址"
