@@ -11,10 +11,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from app.files import write_whole
 from app.lib.errors import SettingsError
 
 ACCOUNTS = "accounts"
@@ -61,9 +61,8 @@ def prepare(data_dir: Path) -> None:
             )
         for migrate in MIGRATIONS[version:]:
             migrate(data_dir)
-        _write_whole(
-            data_dir / FILE, f"{VERSION}\n"
-        )  # each time: whether it can be written is what has to be known
+        # each time: whether it can be written is what has to be known
+        write_whole(data_dir / FILE, f"{VERSION}\n".encode())
     except OSError as error:
         raise SettingsError(f"数据目录 {data_dir} 不能用：{reason(error)}", parameter="data_dir") from None
 
@@ -94,18 +93,6 @@ def version_of(data_dir: Path) -> int:
             f"{data_dir / FILE} 已损坏：应为一个整数，本程序的版本是 {VERSION}", parameter="data_dir"
         )
     return int(text)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with open(temporary, "x", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def reason(error: OSError) -> str:

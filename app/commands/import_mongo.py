@@ -24,6 +24,7 @@ from tqdm import tqdm
 from app.commands.common import minute, ready_settings, settings_options
 from app.commands.import_bars import CannotSave, Save, account_writer, find_account, save_in_chunks
 from app.data_dir import account_folder
+from app.files import write_whole
 from app.lib import calendar
 from app.lib.bar_files import read_bar_documents
 from app.lib.errors import AppError, SettingsError
@@ -185,9 +186,7 @@ class Notes:
 
     def add(self, collection: str, extent: tuple[int, str]) -> None:
         self._known[collection] = list(extent)
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_bytes(orjson.dumps(self._all, option=orjson.OPT_INDENT_2))
-        temporary.replace(self._path)
+        write_whole(self._path, orjson.dumps(self._all, option=orjson.OPT_INDENT_2))
 
 
 def import_collection(

@@ -17,19 +17,13 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import msgspec
 
+from app import files
 from app.lib.book import Lot
 from app.wire.frames import InstrumentField, OrderField, TradeField
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # not POSIX
-    fcntl = None
 
 SCHEMA_VERSION = 2
 
@@ -124,17 +118,14 @@ class State:
 
         Raises sqlite3.OperationalError.
         """
-        if fcntl is None:
+        if not files.CAN_LOCK:
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             return lambda: None
-        claim = os.open(path.with_name(f"{path.name}.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(claim)
+        claim = files.locked(path.with_name(f"{path.name}.lock"))
+        if claim is None:
             self._db.close()
-            raise sqlite3.OperationalError("database is locked") from error
-        return weakref.finalize(self, os.close, claim)
+            raise sqlite3.OperationalError("database is locked")
+        return weakref.finalize(self, claim.close)
 
     def close(self) -> None:
         self._db.close()

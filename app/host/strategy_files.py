@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import secrets
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -26,6 +25,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from app.files import write_whole
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput, NotFound
 from app.lib.strategy_lib import MAX_BYTES, BadCode, is_safe_name, parse
@@ -331,28 +331,6 @@ def _python_files(folder: Path) -> list[Path]:
     return sorted(
         folder / name for name in names if name.endswith(".py") and not name.startswith((".", "__"))
     )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that whoever reads it finds all of it or what was there before, after a power cut
-    too.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:  # what is there already may be a link that a strategy has laid
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _index(account: str) -> str:

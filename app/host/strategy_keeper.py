@@ -24,10 +24,11 @@ import orjson
 import psutil
 
 from app.data_dir import accounts, strategy_folder
+from app.files import write_whole
 from app.host import left_behind, strategy_log
 from app.host.containment import Containment
 from app.host.launcher import Launcher
-from app.host.strategy_files import CodeFile, StrategyFiles, Version, write_whole
+from app.host.strategy_files import CodeFile, StrategyFiles, Version
 from app.host.strategy_news import StrategyNews
 from app.host.strategy_records import (
     FAILED,

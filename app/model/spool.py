@@ -25,22 +25,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import IO, Any
 
 import orjson
 
+from app import files
 from app.lib.bars import Bar, BarRow
 from app.model.mongo import MongoTables, Refused
 from app.model.sqlite import SqliteStore
 from app.model.store import StoreFailed, StoreState
 from app.model.tables import BARS, EVENTS, Row, Table
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # not POSIX: there the registry alone keeps two of a kind apart
-    fcntl = None
 
 BATCH = 5000  # rows in one go; fewer where the server does not take so many in its time
 LEAST_BATCH = 100
@@ -415,12 +409,5 @@ class SpooledStore(SqliteStore):
     def _claimed(self) -> bool:
         """Whether it is this process that ships: two would overtake each other."""
         if self._claim is None:
-            claim = open(f"{self._path}.ship", "ab")  # noqa: SIM115 - open as long as we ship
-            if fcntl is not None:
-                try:
-                    fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    claim.close()
-                    return False
-            self._claim = claim
-        return True
+            self._claim = files.locked(Path(f"{self._path}.ship"))
+        return self._claim is not None

@@ -18,19 +18,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import IO, NamedTuple
 
 import psutil
 
+from app import files
 from app.settings import Settings
 from app.wire.registry import Entry
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # not POSIX
-    fcntl = None
 
 ROOT = Path(__file__).parents[2]  # where `python -m app.…` finds the package
 POLL = 0.02
@@ -56,19 +50,15 @@ class Lock:
         """Raises AlreadyRunning when somebody holds it."""
         folder = data_dir / "locks"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file: IO[bytes] = open(folder / f"{name}.lock", "ab")  # noqa: SIM115 - open as long as it is held
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise AlreadyRunning(name) from None
+        file = files.locked(folder / f"{name}.lock")
+        if file is None:
+            raise AlreadyRunning(name)
+        self._file = file
 
     @property
     def handles(self) -> tuple[int, ...]:
         """What a child must inherit to hold the lock."""
-        return (self._file.fileno(),) if fcntl is not None else ()
+        return (self._file.fileno(),) if files.CAN_LOCK else ()
 
     def close(self) -> None:
         self._file.close()

@@ -26,6 +26,7 @@ import msgspec
 
 from app.bee import entities
 from app.data_dir import strategy_folder
+from app.files import write_whole
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError
 from app.process.death import adopt_orphans
@@ -84,9 +85,7 @@ class Runner:
         try:
             report = failure(error, Path(self._start.path), datetime.now(SHANGHAI))
             log.error("策略异常，已停止：%s\n%s", report.message, report.traceback)
-            temporary = self._folder / f"{ERROR_FILE}.tmp"
-            temporary.write_bytes(msgspec.json.encode(report))
-            os.replace(temporary, self._folder / ERROR_FILE)
+            write_whole(self._folder / ERROR_FILE, msgspec.json.encode(report))
         finally:  # it ends, even where the disk is full or memory has run out
             self._on_end(EXIT_STRATEGY_FAILED)
 

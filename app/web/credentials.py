@@ -22,6 +22,7 @@ import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
+from app.files import make_once
 from app.lib.errors import AuthCodeWrong, BadInput, SettingsError, TokenError
 from app.lib.program import command
 from app.model.sessions import Sessions
@@ -50,7 +51,7 @@ def signing_key(path: Path) -> bytes:
     that ask at once.
     """
     if not path.exists():
-        _make_key(path)
+        make_once(path, secrets.token_bytes(KEY_BYTES))
     if os.name == "posix" and path.stat().st_mode & 0o077:
         log.warning("%s was open to others, now it is the owner's alone", path)
         path.chmod(0o600)
@@ -61,23 +62,6 @@ def signing_key(path: Path) -> bytes:
             parameter="data_dir",
         )
     return key
-
-
-def _make_key(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(
-            temporary, path
-        )  # unlike a rename it never replaces the key that another process has just made
-    except FileExistsError:
-        log.info("another process made the signing key first")
-    finally:
-        temporary.unlink()
 
 
 # ── tokens ──

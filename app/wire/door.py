@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
+from app.files import make_once
 from app.wire import channel
 
 KEY = "strategies.key"
@@ -44,16 +44,5 @@ def _key(run_dir: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         pass
-    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = run_dir / f".{KEY}.{secrets.token_hex(8)}"
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(secrets.token_bytes(32))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(temporary, path)  # fails where somebody was faster
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
+    make_once(path, secrets.token_bytes(32))
     return path.read_bytes()

@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 import psutil
 
+from app.files import write_whole
+
 PROTOCOL = 1
 """What the processes of one data directory must agree on: raised when a message changes so that the older
 side would misread it. A new message, or a new field with a default, is no such change.
@@ -103,14 +105,7 @@ class Registry:
 
     def write(self, entry: Entry) -> Entry:
         """Write an entry, of this process or of one that cannot do so itself, whole or not at all."""
-        self.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = entry.name
-        target = self.run_dir / f"{name}.json"
-        temporary = target.with_suffix(f".{os.getpid()}.tmp")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(entry))
-        os.replace(temporary, target)
+        write_whole(self.run_dir / f"{entry.name}.json", msgspec.json.encode(entry))
         return entry
 
     def unregister(self, name: str) -> None:
