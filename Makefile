@@ -45,7 +45,7 @@ bench: $(VENV)/.ready-test
 docs: $(VENV)/.ready-docs
 	@rm -rf build/pages && mkdir -p build/pages
 	@cp -r *.md docs strategies deploy LICENSE build/pages
-	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/python -m mkdocs build --strict
 	@echo "文档在 build/site/index.html"
 
 lock: $(VENV)/.uv
