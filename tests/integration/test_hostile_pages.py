@@ -20,6 +20,7 @@ from tests.fakes.gateway_process import FakeGateway
 from tests.integration.test_async_modes import ACCOUNT, WebProcess
 from tests.support.waiting import eventually
 
+SELDOM = 10.0  # seconds between two lines about connections that were cut
 OTHERS = 3.0  # seconds: with a busy machine's own pauses; the figures of a quiet one are in docs/security.md
 
 
@@ -104,6 +105,17 @@ def is_cut(ws: websocket.WebSocket) -> bool:
     return True
 
 
+def about_packets(text: str) -> list[str]:
+    """The lines of a log that bad packets can make: ours, and the library's with its tracebacks. Not those of
+    other requests, which a busy machine has.
+    """
+    return [
+        line
+        for line in text.splitlines()
+        if any(word in line.lower() for word in ("was cut", "packet", "engineio", "socketio"))
+    ]
+
+
 def frame(data: bytes, opcode: int = 1, final: bool = True) -> bytes:
     """A client's frame, with a mask that changes nothing."""
     size = len(data)
@@ -166,7 +178,7 @@ def test_the_first_bad_packet_ends_a_connection(web: WebProcess, packet: str | b
 def test_a_burst_of_bad_packets_holds_up_nobody_and_is_one_line_in_the_log(web: WebProcess) -> None:
     """160 KB stopped everybody for nine seconds, and 3 MB wrote 421 MB of tracebacks."""
     burst = frame(b"4x") * 20_000
-    before = len(web.said())
+    before, began = len(web.said()), time.monotonic()
     with Others(web) as others:
         for _ in range(5):
             ws = open_socket(web)
@@ -174,7 +186,8 @@ def test_a_burst_of_bad_packets_holds_up_nobody_and_is_one_line_in_the_log(web: 
                 ws.sock.sendall(burst)
             assert is_cut(ws)
     assert not others.held_up
-    assert len(web.said()) - before < 1_000
+    lines = about_packets(web.said()[before:])
+    assert len(lines) <= 1 + (time.monotonic() - began) / SELDOM, lines
 
 
 HARMLESS_ONCE = [
