@@ -21,7 +21,7 @@ def shown_token() -> tuple[str, str]:
 
 
 def auth_required(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Let in only who shows a living token (`JWT` or `Bearer`), as `flask.g.identity`. Raises TokenError.
+    """Let in only who shows a living token (`JWT` or `Bearer`), as `flask.g.caller`. Raises TokenError.
     The view is marked, for /openapi.json.
     """
 
@@ -30,7 +30,7 @@ def auth_required(view: Callable[..., Any]) -> Callable[..., Any]:
         scheme, token = shown_token()
         if scheme not in ("jwt", "bearer"):
             raise TokenError()
-        g.identity = G.tokens.verify(token)
+        g.caller = G.tokens.verify(token)
         return view(*args, **kwargs)
 
     guarded.needs_token = True  # type: ignore[attr-defined]

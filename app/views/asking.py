@@ -15,7 +15,7 @@ from app.wire.messages import AnyRequest
 
 def ask(message: AnyRequest) -> Any:
     """The gateway's reply, or the error that it raised. Never asked twice."""
-    return G.gateways.call(g.identity.account, message)
+    return G.gateways.call(g.caller.account, message)
 
 
 def ask_host(message: AnyRequest) -> Any:

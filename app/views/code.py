@@ -37,7 +37,7 @@ class SourceRequest(Request):
 def read_code(sent: CodeRequest) -> Response:
     """GET /code → {name: source}. Token."""
     with failing_as("unknown name", NotFound):
-        return succeed(ask_host(ReadCode(sent.name, sent.version, g.identity.account)))
+        return succeed(ask_host(ReadCode(sent.name, sent.version, g.caller.account)))
 
 
 @blueprint.post("/code")
@@ -46,8 +46,8 @@ def read_code(sent: CodeRequest) -> Response:
 @described("保存策略：末尾须绑定 ext；同名为新的一版", SourceRequest, added=CodeSaved)
 def save_code(sent: SourceRequest) -> Response:
     """POST /code: a name that is known gets a new version. Token."""
-    G.workshop.read(g.identity.account, sent.text)  # in a child: what is hostile comes no further
-    saved: CodeSaved = ask_host(SaveCode(g.identity.account, sent.text))
+    G.workshop.read(g.caller.account, sent.text)  # in a child: what is hostile comes no further
+    saved: CodeSaved = ask_host(SaveCode(g.caller.account, sent.text))
     msg = "添加成功，策略正在运行，重启后才用新代码" if saved.running else "添加成功"
     return succeed(msg=msg, name=saved.name, version=saved.version, running=saved.running)
 
@@ -63,7 +63,7 @@ def check_code(sent: SourceRequest) -> Response:
     """POST /check_code → [{code, error, message, line, error_info}, …], or null where there is nothing to
     say. Token.
     """
-    return succeed(G.workshop.check(g.identity.account, sent.text) or None)
+    return succeed(G.workshop.check(g.caller.account, sent.text) or None)
 
 
 @blueprint.post("/run_code")
@@ -72,5 +72,5 @@ def check_code(sent: SourceRequest) -> Response:
 @described("在沙箱里试运行代码，答它所打印的", SourceRequest, added=answers.Ran)
 def run_code(sent: SourceRequest) -> Response:
     """POST /run_code → what it printed, which `limit` ended it, its `exit_code`. Token."""
-    ran = G.workshop.run(g.identity.account, sent.text)
+    ran = G.workshop.run(g.caller.account, sent.text)
     return succeed(ran.output, ran.msg, limit=ran.limit, exit_code=ran.exit_code)

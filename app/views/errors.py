@@ -69,7 +69,7 @@ def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
-    identity = g.get("identity")
+    caller = g.get("caller")
     seconds = time.monotonic() - g.began
     method = asked.method if asked.method in METHODS else "other"  # what clients make up is without number
     G.metrics.answered(
@@ -81,7 +81,7 @@ def _end(response: Response) -> Response:
         "status": response.status_code,
         "ms": round(seconds * 1000, 1),
         "address": asked.remote_addr,
-        "account": identity.account if identity is not None else "-",
+        "account": caller.account if caller is not None else "-",
     }
     access.info("%s %r %d %.1f ms, %s %s", *fields.values(), extra={"fields": fields})
     return response

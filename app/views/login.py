@@ -164,7 +164,7 @@ def change_password(sent: PasswordRequest) -> Response:
 @described("注销：结束网关，吊销令牌，挂单留在柜台", Coded)
 def log_out(_sent: Coded) -> Response:
     """POST /logout: ends the account's gateway and every token of it. Token."""
-    account = g.identity.account
+    account = g.caller.account
     try:
         working = G.gateways.log_out(account).working_orders
     except NotFound:
@@ -184,7 +184,7 @@ def change_authorization(sent: NewCodeRequest) -> Response:
     """POST or PUT /auth_code: the account's password, checked at its gateway, and the new code. Token."""
     G.authorization.check_new(sent.authorization)
     with failing_as("修改失败"):
-        with G.attempts.count_if_refused(g.identity.account, request.remote_addr or ""):
+        with G.attempts.count_if_refused(g.caller.account, request.remote_addr or ""):
             ask(CheckPassword(sent.password))
         G.authorization.change(sent.authorization)
     return succeed(msg="修改成功")

@@ -85,8 +85,8 @@ def read_strategies(sent: StrategiesRequest) -> Response:
     and limits. Token.
     """
     if not sent.name:
-        return succeed(ask_host(ListStrategies(g.identity.account)))
-    row = orjson.loads(ask_host(ListStrategies(g.identity.account, sent.name)).payload)
+        return succeed(ask_host(ListStrategies(g.caller.account)))
+    row = orjson.loads(ask_host(ListStrategies(g.caller.account, sent.name)).payload)
     answer, why_not = ask_or_why(ReadStrategy(sent.name))
     if why_not is not None:  # without a gateway what the host knows is still worth an answer
         return succeed(
@@ -101,7 +101,7 @@ def read_strategies(sent: StrategiesRequest) -> Response:
 @described("启停策略", OperationRequest)
 def operate_strategy(sent: OperationRequest) -> Response:
     """PUT /strategy: 开启, 关闭 or 重启. Token."""
-    done: Done = ask_host(OPERATIONS[sent.operation](g.identity.account, sent.name))
+    done: Done = ask_host(OPERATIONS[sent.operation](g.caller.account, sent.name))
     return succeed(msg=done.note or f"{sent.operation}{sent.name}成功")
 
 
@@ -111,7 +111,7 @@ def operate_strategy(sent: OperationRequest) -> Response:
 @described("策略的限制，整组替换；不给或为 0 即不限", LimitsRequest, data=answers.Limits)
 def change_limits(sent: LimitsRequest) -> Response:
     """PUT /strategy/limits: all of them anew; 0 or nothing: no limit. Token."""
-    ask_host(ListStrategies(g.identity.account, sent.name))  # there is such a strategy
+    ask_host(ListStrategies(g.caller.account, sent.name))  # there is such a strategy
     limits = sent.limits()
     ask(SetStrategyLimits(sent.name, limits))
     return succeed(limits, msg=f"修改{sent.name}的限制成功")
@@ -123,7 +123,7 @@ def change_limits(sent: LimitsRequest) -> Response:
 def delete_strategy(sent: OfStrategy) -> Response:
     """DELETE /strategy: the file; its versions stay. Token."""
     with failing_as(f"删除{sent.name}失败", why=True):
-        done: Done = ask_host(DeleteStrategy(g.identity.account, sent.name))
+        done: Done = ask_host(DeleteStrategy(g.caller.account, sent.name))
     return succeed(msg=done.note or f"删除{sent.name}成功")
 
 
@@ -133,4 +133,4 @@ def delete_strategy(sent: OfStrategy) -> Response:
 @described("策略的日志，新在前", LogRequest, data=answers.LogPage)
 def read_log(sent: LogRequest) -> Response:
     """GET /strategy/log → {lines, before}, newest first. Token."""
-    return succeed(ask_host(ReadStrategyLog(g.identity.account, sent.name, sent.before, sent.limit)))
+    return succeed(ask_host(ReadStrategyLog(g.caller.account, sent.name, sent.before, sent.limit)))

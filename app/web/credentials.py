@@ -33,9 +33,8 @@ CLAIMS = ["exp", "iat", "jti", "sub", "sid"]
 KEY_BYTES = 64
 MAX_TOKEN = 2048  # characters; ours have about 350
 MOST_KNOWN = 1024
-CLOCK_STEP = (
-    300  # seconds; a clock that is set right by so much makes no token of a moment ago one of the future
-)
+CLOCK_STEP = 300
+"""Seconds; a clock that is set right by so much makes no token of a moment ago one of the future."""
 DEFAULT_CODE = "000000"
 SHORTEST_CODE = 6
 LONGEST_CODE = 128
@@ -67,7 +66,7 @@ def signing_key(path: Path) -> bytes:
 # ── tokens ──
 
 
-class Identity(NamedTuple):
+class Caller(NamedTuple):
     """What a good token says."""
 
     account: str  # the account's key, e.g. sim-9999-demo
@@ -100,7 +99,7 @@ class Tokens:
         }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
-    def verify(self, text: Any) -> Identity:
+    def verify(self, text: Any) -> Caller:
         """Who showed this token. Raises TokenError for whatever is not a living token of ours, of any type
         and shape.
         """
@@ -123,7 +122,7 @@ class Tokens:
             raise TokenError()
         if self._sessions.current(claims["sub"]) != claims["sid"]:
             raise TokenError()
-        return Identity(claims["sub"], claims["jti"])
+        return Caller(claims["sub"], claims["jti"])
 
     def revoke_account(self, account: str) -> None:
         """End the account's session: none of its tokens is good any more."""

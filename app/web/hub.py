@@ -16,7 +16,7 @@ held or not, not oftener than `refresh_seconds`.
 
 A page that has just joined, or whose gateway was lost, awaits a snapshot: it hears no event before that, and
 after it only what is newer. Nothing here knows Socket.IO, Flask or the async mode: the way out of a page is a
-`Line` (app/web/engine.py).
+`PageLine` (app/web/engine.py).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import msgspec
 import orjson
 
 from app.web.gateways import NEEDS_LOGIN
-from app.web.outbox import LISTS, TYPED_LISTS, WHOLE, Event, Line, Outbox, batch_text
+from app.web.outbox import LISTS, TYPED_LISTS, WHOLE, Event, Outbox, PageLine, batch_text
 from app.wire.figures import Figure
 from app.wire.messages import Push
 
@@ -127,8 +127,8 @@ class Member(NamedTuple):
 class Hub:
     """All pages of this process. Every method may be called from any thread.
 
-    `encode` makes a packet for a Line of the text of a Socket.IO packet, `join` one of several; `now` is for
-    the `since` of what the web itself says. Until `start` nothing leaves by itself that waits.
+    `encode` makes a packet for a PageLine of the text of a Socket.IO packet, `join` one of several; `now` is
+    for the `since` of what the web itself says. Until `start` nothing leaves by itself that waits.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class Hub:
 
     # ── pages ──
 
-    def connect(self, sid: str, line: Line) -> None:
+    def connect(self, sid: str, line: PageLine) -> None:
         """A page is there; it is anonymous and hears nothing."""
         with self._lock:
             self._pages[sid] = Outbox(sid, line, self._encode)

@@ -1,4 +1,4 @@
-"""What still waits on its way to one page: its `Outbox`, the events in it, and its way out, a `Line`
+"""What still waits on its way to one page: its `Outbox`, the events in it, and its way out, a `PageLine`
 (app/web/engine.py). Web process, under the hub's lock.
 
 As long as the page keeps up, events go straight into its line; when it does not, its outbox keeps what is
@@ -18,22 +18,14 @@ from typing import Any, Protocol
 
 import msgspec
 
-TYPED_LISTS = (
-    "account",
-    "account_detail",
-    "position",
-    "active_order",
-    "order",
-    "trade",
-)  # on the wire {"type", "data"}
+TYPED_LISTS = ("account", "account_detail", "position", "active_order", "order", "trade")  # {"type", "data"}
 LISTS = (*TYPED_LISTS, "contract")
 WHOLE = frozenset({*LISTS, "status"})  # each event is the whole truth of its kind
-BIG_BACKLOG = (
-    4  # lists and batches are big: they wait, and are replaced, as soon as this many packets are on their way
-)
+BIG_BACKLOG = 4
+"""Lists and batches are big: they wait, and are replaced, as soon as this many packets are on their way."""
 
 
-class Line(Protocol):
+class PageLine(Protocol):
     """One page's way out."""
 
     @property
@@ -93,7 +85,7 @@ _enveloped = msgspec.json.Decoder(_Enveloped)
 class Outbox:
     """What waits for one page, and what the page wants. Guarded by the hub's lock."""
 
-    def __init__(self, sid: str, line: Line, encode: Callable[[str], Any]) -> None:
+    def __init__(self, sid: str, line: PageLine, encode: Callable[[str], Any]) -> None:
         self.sid = sid
         self.line = line
         self.account = ""  # empty: anonymous

@@ -16,9 +16,8 @@ from app.lib.errors import SettingsError
 from app.settings import Settings
 from app.web.hang import HangWatch
 
-BACKLOG = (
-    4096  # with 512, a burst of strangers made a page's connection wait for TCP's second try, a second later
-)
+BACKLOG = 4096
+"""With 512, a burst of strangers made a page's connection wait for TCP's second try, a second later."""
 MOST_DESCRIPTORS = 65536
 UNREAD_SECONDS = 60  # a connection whose peer takes nothing for so long is closed by the system
 
