@@ -97,18 +97,19 @@ class CancelRequest(Request):
     local_symbol: Annotated[LocalSymbol | None, AnyContract()] = Field(
         None, description="合约，给出则须与委托一致"
     )
-    exchange: ExchangeField = ""
+    exchange: ExchangeField = Field("", description="交易所；只在给出合约时看")
 
-    @field_validator("order_id", "local_symbol", "exchange", mode="wrap")
+    @field_validator("order_id", "local_symbol", mode="wrap")
     @classmethod
     def _of_one(cls, value: Any, judge: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         return None if info.data["all"] else judge(value)
 
-    @field_validator("exchange")
+    @field_validator("exchange", mode="wrap")
     @classmethod
-    def _agrees(cls, exchange: str, info: ValidationInfo) -> str:
+    def _of_its_contract(cls, value: Any, judge: ValidatorFunctionWrapHandler, info: ValidationInfo) -> str:
+        """Without a contract it says nothing: no cancel is refused for it."""
         contract = info.data["local_symbol"]
-        return exchange if contract is None else agreed(contract, exchange).exchange
+        return "" if contract is None else agreed(contract, judge(value)).exchange
 
     @property
     def contract(self) -> str:

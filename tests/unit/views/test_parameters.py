@@ -329,6 +329,13 @@ def test_a_cancel_may_name_any_contract() -> None:
     assert CancelRequest.of({"order_id": ["1"]}).contract == ""
 
 
+@pytest.mark.parametrize("exchange", [["NYSE"], ["SHFE", "SHFE"], [True]])
+def test_a_cancel_without_a_contract_is_not_refused_for_its_exchange(exchange: list[Any]) -> None:
+    assert CancelRequest.of({"order_id": ["1"], "exchange": exchange}).contract == ""
+    named = {"order_id": ["1"], "local_symbol": ["rb2501"], "exchange": exchange}
+    assert refusal(CancelRequest, named).extra["parameter"] == "exchange"
+
+
 def test_an_exchange_beside_a_contract_is_taken_from_either() -> None:
     assert OfContract.of({"local_symbol": ["rb2501.SHFE"]}).contract == "rb2501.SHFE"
     assert OfContract.of({"local_symbol": ["rb2501"]}).contract == "rb2501"
