@@ -108,15 +108,15 @@ def kill(root: int, others: Iterable[psutil.Process] = (), seconds: float = 1.0)
 
 def end(processes: Iterable[Process], grace: float) -> None:
     """Terminate all together, and after `grace` seconds kill what still lives of them and of all that came
-    out of them.
+    out of them: of one that has just ended by itself too.
     """
-    living = [process for process in processes if process.alive]
-    everybody = census() if living else {}
-    families = [(process, known(family_of(process.pid, everybody))) for process in living]
-    ask_to_end(living, grace)
+    processes = list(processes)
+    everybody = census() if processes else {}
+    families = [(process, known(family_of(process.pid, everybody))) for process in processes]
+    ask_to_end(processes, grace)
     for process, others in families:
         kill(process.pid, others)
-    for process in living:
+    for process in processes:
         process.wait(1.0)
 
 

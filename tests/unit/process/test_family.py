@@ -37,3 +37,14 @@ def test_who_does_not_hear_is_killed_and_so_are_its_children_in_whatever_session
     assert deaf.returncode is not None
     eventually(lambda: not family.census().keys() & set(all_of_it), "nobody is left")
     deaf.stdout.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sessions")
+def test_what_a_process_left_behind_is_killed_though_it_has_ended_itself() -> None:
+    gone = subprocess.Popen(
+        ["sh", "-c", "sleep 60 >/dev/null & echo $!"], stdout=subprocess.PIPE, start_new_session=True
+    )
+    left = int(gone.communicate()[0])
+    assert left in family.census()
+    family.end([Process("gone", child=gone)], 0.05)
+    eventually(lambda: left not in family.census(), "nobody is left")
