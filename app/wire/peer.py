@@ -85,6 +85,7 @@ class StandingConnection:
         self._opening = opening
         self._opening_limit = opening_limit
         self._connected: RpcClient | None = None  # open or not yet
+        self._turn = threading.Lock()  # between an answer and the end of waiting for it
         self._stopped = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -152,11 +153,18 @@ class StandingConnection:
             log.debug("%s is not connected to: %s", entry.name, error.message)
             return False
 
+        opened = False
+
         def on_answer(answer: Future[Any]) -> None:
+            nonlocal opened
             error = answer.exception()
             if error is None:
-                self.client = connected
-                self.on_open(answer.result())
+                with self._turn:
+                    opened = self._connected is connected  # not given up for lack of an answer in time
+                    if opened:
+                        self.client = connected
+                if opened:
+                    self.on_open(answer.result())
             else:
                 text = error.message if isinstance(error, AppError) else error
                 log.info("%s does not open the connection: %s", entry.name, text)
@@ -165,14 +173,15 @@ class StandingConnection:
         self._connected = connected
         try:
             connected.ask(self._opening, on_answer)
-            if not answered.wait(self._opening_limit) or self.client is None:
+            if not answered.wait(self._opening_limit) or not opened:
                 return False
             self.stay(connected, entry, closed)
         except GatewayDown:
             pass  # it broke while something was asked
         finally:
-            was_open, self.client, self._connected = self.client is not None, None, None
+            with self._turn:
+                self.client = self._connected = None
             connected.close()
-            if was_open and not self._stopped.is_set():
+            if opened and not self._stopped.is_set():
                 self.on_broken(entry)
-        return was_open
+        return opened

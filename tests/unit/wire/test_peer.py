@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +83,8 @@ def test_where_nobody_listens_nothing_was_asked(tmp_path: Path, kind: str, code:
 class Kept(peer.StandingConnection):
     """One that writes down what it lives through, with `tries` to open it before it gives up."""
 
-    def __init__(self, find: Callable[[], Entry | None], tries: int = 1000) -> None:
-        super().__init__("kept", find, Watch(), 5.0)
+    def __init__(self, find: Callable[[], Entry | None], tries: int, limit: float) -> None:
+        super().__init__("kept", find, Watch(), limit)
         self.tries = tries
         self.heard: list[Any] = []
 
@@ -104,8 +106,8 @@ class Kept(peer.StandingConnection):
 def keep() -> Iterator[Callable[..., Kept]]:
     made: list[Kept] = []
 
-    def start(find: Callable[[], Entry | None], tries: int = 1000) -> Kept:
-        made.append(Kept(find, tries))
+    def start(find: Callable[[], Entry | None], tries: int = 1000, limit: float = 5.0) -> Kept:
+        made.append(Kept(find, tries, limit))
         made[-1].start()
         return made[-1]
 
@@ -144,6 +146,34 @@ def test_it_sends_nothing_to_one_of_another_version(other: Other, keep: Callable
     kept.hurry()
     eventually(lambda: kept.tries == 0, "it was tried")
     assert (other.asked, kept.heard) == ([], [])
+
+
+class Slow:
+    """A connection whose answers come when the test says so."""
+
+    def __init__(self) -> None:
+        self.answers: list[Callable[[Future[Any]], None]] = []
+        self.closed = threading.Event()
+
+    def ask(self, _request: Any, on_answer: Callable[[Future[Any]], None]) -> None:
+        self.answers.append(on_answer)
+
+    def close(self, _flush: float = 0.0) -> None:
+        self.closed.set()
+
+
+def test_an_answer_that_comes_after_its_time_opens_nothing(
+    other: Other, keep: Callable[..., Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Slow] = []
+    monkeypatch.setattr(peer, "connect", lambda *_args: made.append(Slow()) or made[-1])
+    kept = keep(lambda: other.entry, limit=0.05)
+    eventually(lambda: len(made) > 1, "the first one was too slow")
+    assert made[0].closed.is_set()
+    late: Future[Any] = Future()
+    late.set_result(Done())
+    made[0].answers[0](late)
+    assert (kept.client, kept.heard) == (None, [])
 
 
 def test_it_ends_when_it_is_given_up_and_when_it_is_stopped_without_a_word_of_loss(
