@@ -324,6 +324,19 @@ def test_a_login_that_no_counter_has_judged_shuts_no_other_out(world: World) -> 
     eventually(lambda: state(host, "early") == "ready", "logged in by itself")
 
 
+def test_a_login_that_no_counter_has_judged_shuts_no_other_out_when_its_gateway_is_dead_either(
+    world: World,
+) -> None:
+    host = world.host()
+    with pytest.raises(LoginDelayed):
+        host.answer(log_in("early", "mistyped"))
+    kill(world.living_gateway("early"))
+    with pytest.raises(LoginDelayed) as delayed:
+        host.answer(log_in("early"))
+    assert delayed.value.extra["replaced"] is True, "that counts as an attempt"
+    assert world.starts("early")[-1]["password"] == PASSWORD
+
+
 def test_a_password_that_no_counter_has_judged_opens_nothing_however_often_it_is_said(world: World) -> None:
     host = world.host()
     for _ in range(3):
