@@ -33,7 +33,7 @@ class TakenPasswords:
     def refused(self, account: str, password: str) -> None:
         """The counter has refused it: if it is the known one, it is good no more."""
         if self.is_known(account, password):
-            del self._digests[account]
+            self._digests.pop(account, None)  # two threads may hear of one refusal
 
     def _digest(self, password: str) -> bytes:
         return hashlib.scrypt(password.encode(), salt=self._salt, **COST)

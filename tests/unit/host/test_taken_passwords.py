@@ -32,3 +32,18 @@ def test_the_password_itself_is_not_kept() -> None:
     taken = TakenPasswords()
     taken.remember(ACCOUNT, "a-secret-of-a-trader")
     assert "a-secret-of-a-trader" not in repr(vars(taken))
+
+
+def test_two_who_hear_of_one_refusal_at_once_both_go_on() -> None:
+    class Raced(TakenPasswords):
+        """One where another thread hears of the refusal while the password is compared."""
+
+        def is_known(self, account: str, password: str) -> bool:
+            known = super().is_known(account, password)
+            self._digests.pop(account, None)
+            return known
+
+    taken = Raced()
+    taken.remember(ACCOUNT, "right")
+    taken.refused(ACCOUNT, "right")
+    assert not taken.is_known(ACCOUNT, "right")
