@@ -89,7 +89,8 @@ def read_bar_file(
         found = _sound_rows(path, given, on_row)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise BadBarFile(f"{path.name}: 读不了：{error}") from None
-    except MemoryError:
+    except MemoryError as error:
+        error.__traceback__ = None  # its frames hold the rows: without them there is memory to say so
         raise BadBarFile(f"{path.name}: 内存不够，请分成几个文件") from None
     if _dates_are_trading_days(found):
         found = [_at_its_real_date(row) for row in found]
