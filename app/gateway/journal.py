@@ -54,7 +54,7 @@ class Journal:
         """Keep the order's state unless the journal has this one, or a later one. Returns whether it is news."""
         known = self._known(trading_day)
         before = known.get(order_id)
-        if before is not None and (before == row or rows.progress(row) < rows.progress(before)):
+        if before is not None and (before == row or rows.is_older(row, before)):
             return False
         known[order_id] = row
         self._keep(lambda: self._written("order_update", self._store.save_order(trading_day, order_id, row), row))
@@ -81,8 +81,10 @@ class Journal:
         return not self._thread.is_alive()
 
     def _known(self, trading_day: str) -> dict[str, Row]:
-        if trading_day not in self._days:
-            self._days = {trading_day: {row["order_id"]: row for row in self._store.orders(trading_day)}}
+        if trading_day not in self._days:  # the newest day stays: an order of the one before may still end
+            newest = max(self._days, default="")
+            self._days = {day: known for day, known in self._days.items() if day == newest}
+            self._days[trading_day] = {row["order_id"]: row for row in self._store.orders(trading_day)}
         return self._days[trading_day]
 
     def _written(self, event: str, seq: int, row: Row) -> None:

@@ -224,10 +224,11 @@ class Ledger:
 
     # ── orders and trades ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin_day(self, trading_day: str) -> None:
+    def begin_day(self, trading_day: str) -> set[str]:
         """Forget what belongs to another day. The book stays as it was until `rebuild` has the new day's figures.
 
-        Orders of ours that nobody has answered stay ours: sent while the day turned, they are the new day's at the counter.
+        Orders of ours that nobody has answered stay ours: sent while the day turned, they are the new day's at the counter. Returns
+        their ids.
         """
         self.trading_day = trading_day
         self._own = {order_id: origin for order_id, origin in self._own.items() if self.is_unconfirmed(order_id)}
@@ -237,6 +238,7 @@ class Ledger:
         for table in (self._states, self._names, self._early, self._fills, self._opened, self._dated_by_trades):
             table.clear()
         self._corrections, self._told = {}, {}
+        return set(self._own)
 
     def own(self, order_id: str, client_order_id: str = "", strategy: str = "", row: OrderField | None = None) -> None:
         """This gateway has sent it, in this session or an earlier one; `row` is what it sent."""

@@ -105,6 +105,7 @@ OWN: dict[str, Own] = {
     "NEVER_ARRIVED": Own(COUNTER_SIDE, "发出后断线，重新登录后两次查询都没有它，也没有同样的：没有到达，或到达时被拒；可以重新下单"),
     "ORDER_ALIKE": Own(COUNTER_SIDE, "发出后没有回音，柜台没有这个编号的，却有一张同样的：可能就是它（清流重启后编号会变）；勿重复下单"),
     "ORDER_FORGOTTEN": Own(COUNTER_SIDE, "柜台受理过，重新登录后两次查询都没有：结局不明，不再冻结；请向期货公司核对，勿重复下单"),
+    "ENDED_WITH_DAY": Own(US, "换交易日时还没有回音，新交易日的两次查询都没有它：已随其交易日结束，不会再成交；当日是否成交过，请核对持仓"),
     "NEVER_SENT": Own(US, "与前置的连接已断开，报单没有发出"),
     "NEVER_SENT_NETWORK": Own(US, "CTP 库答 -1：网络连接失败，没有发出"),
     "NEVER_SENT_UNANSWERED": Own(US, "CTP 库答 -2：未答复的请求已到上限，没有发出；稍后再试"),

@@ -174,6 +174,15 @@ def progress(row: Mapping[str, Any]) -> tuple[int, float]:
     return (WORKING.index(status) if status in WORKING else len(WORKING)), row.get("traded") or 0
 
 
+def is_older(row: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether the order had come further `before` than `row` says. An order out of sight has not come anywhere: whatever may still trade
+    may get there, and what is heard of it next counts, but for lots that were filled."""
+    unknown = OtherStatus.UNKNOWN.value
+    if before["status"] == unknown or (row["status"] == unknown and is_working(before)):
+        return (row.get("traded") or 0) < (before.get("traded") or 0)
+    return progress(row) < progress(before)
+
+
 def to_json(value: Any) -> bytes:
     """JSON of rows and of what is made of them."""
     return orjson.dumps(value)

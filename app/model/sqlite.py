@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from app.lib.errors import SettingsError
-from app.model.store import Bar, BarRow, DuplicateIntent, Event, Intent, StoreFailed, StoreState
+from app.model.store import OPEN_INTENT, Bar, BarRow, DuplicateIntent, Event, Intent, StoreFailed, StoreState
 from app.model.tables import ROWID, Row, Table
 
 SCHEMA_VERSION = 1
@@ -189,6 +189,10 @@ class SqliteStore:
 
     def intents(self, trading_day: str) -> list[Intent]:
         return self._intents("trading_day = ?", trading_day)
+
+    def open_intents(self, before: str) -> list[Intent]:
+        states = ", ".join(f"'{state}'" for state in OPEN_INTENT)
+        return self._intents(f"trading_day < ? AND state IN ({states})", before)
 
     def _intents(self, condition: str, value: str) -> list[Intent]:
         rows = self._read(

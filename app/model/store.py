@@ -27,6 +27,9 @@ class Bar(NamedTuple):
     complete: bool = True  # False: an interruption fell into it
 
 
+OPEN_INTENT = ("sending", "sent", "unknown")
+"""States of an intent of which nobody has said what became of it."""
+
 BarRow = tuple[int, float, float, float, float, int]
 """Timestamp, open, high, low, close, volume."""
 
@@ -105,6 +108,9 @@ class Store(Protocol):
     def intent_of_client(self, client_order_id: str) -> Intent | None: ...
 
     def intents(self, trading_day: str) -> list[Intent]: ...
+
+    def open_intents(self, before: str) -> list[Intent]:
+        """Those of the trading days before `before` (YYYYMMDD) of which nobody has said what became of them, the oldest first."""
 
     def max_order_ref(self) -> int:
         """The highest OrderRef ever used in an intent, 0 for none: the next session starts above it."""

@@ -97,8 +97,8 @@ class Gateway:
         """In the event thread, as every handler is."""
         return self.loop.run_sync(function).result(5)
 
-    def send(self, client_order_id: str = "", **changes: Any) -> str:
-        return self.do(lambda: self.bee.trader.send_order(request(**changes), client_order_id=client_order_id))
+    def send(self, client_order_id: str = "", strategy: str = "", **changes: Any) -> str:
+        return self.do(lambda: self.bee.trader.send_order(request(**changes), client_order_id=client_order_id, strategy=strategy))
 
 
 def request(**changes: Any) -> OrderRequest:

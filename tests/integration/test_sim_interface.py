@@ -694,6 +694,143 @@ def test_a_new_trading_day_starts_with_empty_lists_and_the_new_figures(front: Fa
     assert gateway.do(lambda: order_id in gateway.ledger.orders) is False
 
 
+NEXT = "20250610"
+
+
+def turn(front: FakeFront, gateway: Gateway, day: str = NEXT) -> None:
+    """A front that is not restarted: its heartbeat tells of the new day, and its figures are of that."""
+    front.trading_day = day
+    front.orders, front.account = [], account(TradingDay=day)
+    front.beat()
+    gateway.ready(times=gateway.states.count(("td", "ready", "")) + 1)
+
+
+def ended(gateway: Gateway, order_id: str) -> list[Any]:
+    return [row for row in gateway.ears.of("order") if row.order_id == order_id and row.status is Status.CANCELLED]
+
+
+@pytest.mark.parametrize("by", ["this process", "another process"])
+def test_an_order_that_nobody_answered_before_the_day_turned_ends_with_it_after_two_answers_that_lack_it(
+    front: FakeFront, gateway: Gateway, store: Store, launch: Callable[[], Gateway], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
+    order_id = gateway.send(client_order_id="mine", strategy="pair")
+    eventually(front.inserted, "sent")
+    store.save_order(DAY, order_id, row_of(gateway.ledger.orders[order_id]))  # 提交中: what the gateway's journal does
+    before = front.asked("order")
+    if by == "this process":
+        turn(front, gateway)
+    else:
+        front.trading_day, front.account = NEXT, account(TradingDay=NEXT)
+        gateway = launch()
+        gateway.ready()
+    told = eventually(lambda: ended(gateway, order_id), "ended")
+    assert front.asked("order") == before + 3
+    assert [(row.trading_day, row.client_order_id, row.strategy, row.traded) for row in told] == [(DAY, "mine", "pair", 0)]
+    assert DAY in told[0].status_msg and NEXT in told[0].status_msg and "持仓" in told[0].status_msg
+    intent = eventually(lambda: (found := store.intent(order_id)) and found.state == "accepted" and found, "settled")
+    assert intent.message == told[0].status_msg
+    assert [code for code, _ in gateway.notices] == ["ENDED_WITH_DAY"] and order_id in gateway.notices[0][1]
+    assert not gateway.ledger.orders, "it is none of the new day's"
+    asked = front.asked("order")
+    front.drop("td")
+    eventually(lambda: gateway.states.count(("td", "ready", "")) > 1 and front.asked("order") == asked + 1, "loaded again")
+    assert not gateway.bee.trader._missing and len(gateway.notices) == len(ended(gateway, order_id)) == 1, "told once"
+    assert len(front.inserted()) == 1
+
+
+@pytest.mark.parametrize("by", ["this process", "another process"])
+@pytest.mark.parametrize("seen_by", ["a push", "the load", "the second look"])
+def test_an_order_sent_just_before_the_turn_that_reaches_the_counter_after_it_is_the_new_days_and_ours(
+    front: FakeFront, gateway: Gateway, store: Store, launch: Callable[[], Gateway], monkeypatch: pytest.MonkeyPatch, by: str, seen_by: str
+) -> None:
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.1)
+    order_id = gateway.send(client_order_id="mine", strategy="pair")
+    eventually(front.inserted, "sent")
+    arrived, before = order(status="3", TradingDay=NEXT), front.asked("order")
+    looks = {"the load": 1, "the second look": 3}.get(seen_by, 99)
+
+    def arrive(request_: frames.ReqQry) -> None:
+        if request_.what == "order" and front.asked("order") >= before + looks:
+            front.orders = [arrived]
+
+    front.before_answer = arrive
+    if by == "this process":
+        turn(front, gateway)
+    else:
+        front.trading_day, front.account = NEXT, account(TradingDay=NEXT)
+        gateway = launch()
+        gateway.ready()
+    if seen_by == "a push":
+        front.orders = [arrived]
+        front.send(frames.RtnOrder(order=arrived))
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "alive")
+    shown = gateway.ledger.orders[order_id]
+    assert (shown.client_order_id, shown.strategy, shown.is_local, shown.trading_day) == ("mine", "pair", True, NEXT)
+    front.orders = [arrived]
+    store.save_order(NEXT, order_id, row_of(shown))  # what the gateway's journal does
+    store.settle_intent(order_id, "accepted")
+    again = launch()
+    again.ready()
+    eventually(lambda: order_id in again.ledger.orders, "loaded")
+    assert again.ledger.orders[order_id].strategy == "pair", "the next process knows whose it is, too"
+    assert ended(gateway, order_id) == ended(again, order_id) == gateway.notices == again.notices == []
+
+
+def test_an_order_out_of_sight_at_its_days_end_has_ended_with_it(
+    front: FakeFront, gateway: Gateway, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
+    order_id = gateway.send()
+    front.send(frames.RtnOrder(order=order(status="1", VolumeTraded=1)))
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.PARTTRADED], "taken by the counter")
+    store.settle_intent(order_id, "accepted")
+    front.drop("td")
+    eventually(lambda: gateway.notices, "forgotten")
+    store.save_order(DAY, order_id, row_of(gateway.ledger.orders[order_id]))
+    turn(front, gateway)
+    told = eventually(lambda: ended(gateway, order_id), "ended")
+    assert [(row.trading_day, row.traded) for row in told] == [(DAY, 1)]
+    intent = store.intent(order_id)
+    assert intent is not None and intent.state == "accepted" and not gateway.bee.trader._missing
+    assert [code for code, _ in gateway.notices] == ["ORDER_FORGOTTEN"], "that it was out of sight has been told"
+
+
+def test_an_order_in_flight_at_the_turn_like_which_the_new_day_shows_one_may_be_that_one_until_the_days_end(
+    front: FakeFront, gateway: Gateway, store: Store, launch: Callable[[], Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
+    order_id = gateway.send()
+    eventually(front.inserted, "sent")
+    store.save_order(DAY, order_id, row_of(gateway.ledger.orders[order_id]))  # what the gateway's journal does
+    turn(front, gateway)
+    front.orders = [order(status="3", TradingDay=NEXT, **ANEW)]
+    eventually(lambda: gateway.notices, "told")
+    assert [code for code, _ in gateway.notices] == ["ORDER_ALIKE"]
+    shown = gateway.ledger.orders[order_id]
+    assert (shown.status.value, shown.trading_day) == ("状态未知", NEXT)
+    store.save_order(NEXT, order_id, row_of(shown))
+    again = launch()
+    again.ready()
+    eventually(lambda: order_id in again.ledger.orders, "looked for again")
+    assert again.ledger.orders[order_id].status.value == "状态未知" and ended(again, order_id) == again.notices == []
+    turn(front, again, "20250611")
+    eventually(lambda: ended(again, order_id), "the day is over")
+
+
+def test_what_was_settled_before_the_turn_is_not_looked_for_after_it(front: FakeFront, gateway: Gateway, store: Store) -> None:
+    order_id = gateway.send()
+    front.send(frames.RtnOrder(order=order(status="3")))
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "taken")
+    store.save_order(DAY, order_id, row_of(gateway.ledger.orders[order_id]))
+    front.trading_day, front.account = NEXT, account(TradingDay=NEXT)
+    asked = front.asked("order")
+    turn(front, gateway)
+    assert not gateway.bee.trader._missing and front.asked("order") == asked + 1
+    assert eventually(lambda: (found := store.intent(order_id)) and found.state == "accepted", "settled, as its row says it lived")
+    assert ended(gateway, order_id) == gateway.notices == []
+
+
 def test_account_and_positions_are_compared_when_asked(front: FakeFront, gateway: Gateway) -> None:
     front.account = account(Commission=5.0)
     gateway.do(lambda: (gateway.bee.trader.query_position(), gateway.bee.trader.query_account()))

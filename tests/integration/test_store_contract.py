@@ -220,6 +220,16 @@ def test_a_client_order_id_tells_the_day_of_its_order_and_the_days_row_how_that_
     again.close()
 
 
+def test_what_is_open_of_earlier_days_is_what_nobody_has_said_the_end_of(store: Store) -> None:
+    for number, day in enumerate(["20181008", "20181009", "20181010"], 1):
+        store.write_intent(intent(f"1_2_{number}", day=day))
+    for number, state in enumerate(["never_sent", "accepted", "refused", "unknown"], 4):
+        store.write_intent(intent(f"1_2_{number}"))
+        store.settle_intent(f"1_2_{number}", state)
+    assert [one.order_id for one in store.open_intents("20181010")] == ["1_2_1", "1_2_2", "1_2_7"]
+    assert store.open_intents("20181008") == []
+
+
 def test_the_highest_order_ref_counts_over_all_sessions(store: Store) -> None:
     assert store.max_order_ref() == 0
     store.write_intent(intent("1_2_9"))

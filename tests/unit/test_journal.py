@@ -71,6 +71,33 @@ def test_a_state_that_is_known_or_older_is_no_news(house: House) -> None:
     assert [row["status"] for _, _, row in house.written] == ["未成交", "部分成交", "已撤销"]
 
 
+@pytest.mark.parametrize("after", [("提交中", 0), ("未成交", 0), ("部分成交", 1), ("已撤销", 1), ("全部成交", 2)])
+def test_an_order_that_the_counter_shows_no_more_is_news_and_so_is_what_it_shows_next(house: House, after: tuple[str, int]) -> None:
+    assert house.journal.order(DAY, "1_2_3", a_row("未成交"))
+    assert house.journal.order(DAY, "1_2_3", a_row("状态未知"))
+    assert not house.journal.order(DAY, "1_2_3", a_row("状态未知"))
+    assert house.journal.order(DAY, "1_2_3", a_row(*after))
+    assert house.journal.close(5.0)
+    assert [row["status"] for _, _, row in house.written] == ["未成交", "状态未知", after[0]]
+
+
+def test_a_state_that_says_nothing_takes_nothing_back_of_an_order_that_has_ended_or_of_its_fills(house: House) -> None:
+    assert house.journal.order(DAY, "1_2_3", a_row("部分成交", 2))
+    assert not house.journal.order(DAY, "1_2_3", a_row("状态未知", 1))
+    assert house.journal.order(DAY, "1_2_3", a_row("状态未知", 2))
+    assert not house.journal.order(DAY, "1_2_3", a_row("未成交", 0))
+    assert house.journal.order(DAY, "1_2_3", a_row("已撤销", 2))
+    assert not house.journal.order(DAY, "1_2_3", a_row("状态未知", 2))
+
+
+def test_an_order_of_the_day_before_that_ends_leaves_what_is_known_of_today(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.journal.order(DAY, "1_2_3", a_row("提交中"))
+    house.journal.order("20241203", "1_2_4", a_row("未成交", order_id="1_2_4"))
+    assert house.journal.order(DAY, "1_2_3", a_row("已撤销"))
+    monkeypatch.setattr(house.store, "orders", lambda _day: [])  # what is not written yet
+    assert not house.journal.order("20241203", "1_2_4", a_row("未成交", order_id="1_2_4"))
+
+
 def test_an_order_that_was_refused_in_error_is_journalled_when_it_turns_up(house: House) -> None:
     assert house.journal.order(DAY, "1_2_3", a_row("提交中"))
     assert house.journal.order(DAY, "1_2_3", a_row("拒单", error_code="NEVER_ARRIVED"))

@@ -849,6 +849,26 @@ def test_while_the_gateway_does_not_know_either_it_is_asked_again(run: Callable[
     assert (known.status, known.traded) == (Status.ALLTRADED, 1), "of the day before: it has ended as its row says"
 
 
+@pytest.mark.parametrize("by", ["a push", "an answer"])
+def test_one_that_ended_with_its_day_keeps_nothing_from_being_opened_on_the_next(run: Callable[..., Any], slow: Slow, by: str) -> None:
+    strategy = run(NOTES)
+    slow.stalls = True
+    order_id = strategy.action.buy_open(3000.0, 1, tick())
+    slow.stalls = False
+    slow.answers[FindOrder] = OrderOutcome("1_7_1", "unknown", "ORDER_STATE_UNKNOWN", "报单已发出，柜台未确认，请勿重复下单")
+    strategy.app.catch_up(state(day="20250609"))
+    strategy.app.on_timer()
+    assert strategy.action.buy_open(3000.0, 1, tick()) == "", "it may have been in flight as the day turned"
+    slow.take(slow.orders()[0])
+    if by == "a push":
+        strategy.app.hear_own("order", slow.event(status=Status.CANCELLED, status_msg="交易日 20250606 已结束"))
+    else:
+        slow.answers[FindOrder] = OrderOutcome("1_7_1", "accepted", message="已撤销，成交 0/1 手", status="已撤销")
+        strategy.app.on_timer()
+    assert strategy.app.recorder.get_order(order_id).status is Status.CANCELLED and strategy.center.active_orders == []
+    assert strategy.action.buy_open(3000.0, 1, tick()) == "sim.1_7_2"
+
+
 def test_a_gateway_that_fails_over_an_order_may_have_sent_it(run: Callable[..., Any], slow: Slow, gateway: Gateway) -> None:
     strategy = run(NOTES)
     slow.answers[PlaceOrder] = AppError("服务内部错误，详见日志")

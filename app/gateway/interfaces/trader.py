@@ -39,8 +39,8 @@ from app.gateway.interfaces.wiring import Wiring
 from app.gateway.ledger import Change, Difference
 from app.gateway.positions import position_data
 from app.lib.errors import BadInput, LoginDelayed, NotFound, NotReady, OrderRefused
-from app.lib.rows import is_working
-from app.model.store import Intent, StoreFailed
+from app.lib.rows import OtherStatus, is_working
+from app.model.store import OPEN_INTENT, Intent, StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +48,10 @@ QUERY_AGAIN = 1.0  # seconds before a query that the counter could not take is a
 ARRIVAL_GRACE = 2.0  # seconds from one look for an order that the counter does not show to the next
 LOOKS = 2  # how many answered questions have to lack it before anything is made of that
 MOST_RELOADS = 5  # how often the figures are asked again because a trade came in between
-UNSETTLED = {"sending", "sent", "unknown"}
 NEVER_ARRIVED = "NEVER_ARRIVED"
 ORDER_FORGOTTEN = "ORDER_FORGOTTEN"
 ORDER_ALIKE = "ORDER_ALIKE"
+ENDED_WITH_DAY = "ENDED_WITH_DAY"
 
 Row = frames.Row
 
@@ -109,6 +109,8 @@ class Trader(Side):
         self._forced: set[str] = set()  # orders that were told of as forced
         self._missing: set[str] = set()  # orders that should be at the counter, and that it has not shown since the login
         self._ended: set[str] = set()  # orders of the day of which the journal of an earlier process says so
+        self._carried: set[str] = set()  # orders that were sent on an earlier day and are, or may be, this day's
+        self._overdue: list[Intent] = []  # those of earlier days without an end, which are not
         self._cancels: set[str] = set()  # orders of which a cancel has left, and nobody has said no
         self._details: tuple[int, list[PositionDetailField]] | None = None  # trades known when the counter answered
 
@@ -267,12 +269,11 @@ class Trader(Side):
         self._end_session()
         is_known = self.lists_contracts_once_a_day and trading_day == self._ledger.trading_day and bool(self._ledger.contracts)
         if trading_day != self._ledger.trading_day:
-            self._ledger.begin_day(trading_day)
             self._forced.clear()
             self._cancels.clear()
-            self._recall(trading_day)
+            self._turn(trading_day)
             self._call(self._wiring.on_day, trading_day)
-        for intent in self._store.intents(trading_day):
+        for intent in self._intents():
             self._ledger.own(intent.order_id, intent.client_order_id, intent.request.get("strategy", ""), _row_of(intent))
         self._watch()
         self._say("loading", reason)
@@ -295,12 +296,39 @@ class Trader(Side):
         else:
             self._load_contracts(on_instruments)
 
+    def _turn(self, trading_day: str) -> None:
+        """Begin this day. Of the orders of earlier days that have no end, those that nobody has answered may have been in flight as the
+        day turned: they are looked for in this one. Any other ended with its day."""
+        open_intents = self._store.open_intents(trading_day)
+        if not self._ledger.trading_day:  # the ledger of this process has not heard of them
+            for intent in open_intents:
+                if not self._was_answered(intent):
+                    self._ledger.own(intent.order_id, row=_row_of(intent))
+        unanswered = self._ledger.begin_day(trading_day)
+        lost = {intent.order_id for intent in open_intents if intent.code in (ORDER_FORGOTTEN, ORDER_ALIKE)}
+        self._carried = (unanswered & {intent.order_id for intent in open_intents}) - lost
+        self._recall(trading_day)
+        self._overdue = [intent for intent in open_intents if intent.order_id not in self._carried]
+
+    def _was_answered(self, intent: Intent) -> bool:
+        """Whether the counter had this order on its day, as far as the journal knows: its first answer may leave it 提交中."""
+        row = self._store.order_row(intent.trading_day, intent.order_id)
+        return row is not None and bool(row["status"] != Status.SUBMITTING.value or row.get("order_local_id") or row.get("order_sys_id"))
+
+    def _intents(self) -> list[Intent]:
+        """The day's, and those of earlier days that are or may be its own."""
+        carried = (self._store.intent(order_id) for order_id in sorted(self._carried))
+        return [*self._store.intents(self.trading_day), *(intent for intent in carried if intent is not None)]
+
     def _recall(self, trading_day: str) -> None:
-        """What an earlier process has heard of the day's orders: by which names the exchanges call them, and which have ended."""
+        """What an earlier process has heard of the day's orders: by which names the exchanges call them, which have ended, and which had
+        been sent the day before."""
         journaled = self._store.orders(trading_day)
         for row in journaled:
             self._ledger.known_as(row["order_id"], row["exchange"], row.get("order_sys_id", ""), row.get("order_local_id", ""))
         self._ended = {row["order_id"] for row in journaled if not is_working(row)}
+        sent_today = {intent.order_id for intent in self._store.intents(trading_day)}
+        self._carried |= {row["order_id"] for row in journaled if row.get("is_local")} - sent_today
 
     def _load_contracts(self, then: Callable[[list[InstrumentField]], None]) -> None:
         self._query("instrument", then)
@@ -363,6 +391,9 @@ class Trader(Side):
             self._initialised = True
             self._emit(EVENT_INIT_FINISHED, True)
         self._look_for_orders({self._ledger.id_of(row) for row in load.orders})
+        overdue, self._overdue = self._overdue, []
+        for intent in overdue:
+            self._end_with_day(intent)
 
     # ── orders that the counter does not show ────────────────────────────────────────────────────────────────────────
 
@@ -370,16 +401,16 @@ class Trader(Side):
         """What of the journal's open intents the counter knows is settled. For what it has not shown, be it that it never answered or
         that it has forgotten an order, it is asked again, a little later."""
         self._missing = {order.order_id for order in self._ledger.active_orders()} - shown
-        for intent in self._store.intents(self.trading_day):
+        for intent in self._intents():
             order_id, order = intent.order_id, self._ledger.orders.get(intent.order_id)
             if intent.state == "refused" and self._ledger.is_unconfirmed(order_id):
                 self._missing.discard(order_id)
                 self._show_refused(intent, Refusal(intent.code, intent.message))  # not in the counter's queries: shown from the journal
             elif order_id in self._missing:
                 continue
-            elif order is None and (intent.state in UNSETTLED or intent.state == "accepted" and order_id not in self._ended):
+            elif order is None and (intent.state in OPEN_INTENT or intent.state == "accepted" and order_id not in self._ended):
                 self._missing.add(order_id)
-            elif order is not None and intent.state in UNSETTLED:
+            elif order is not None and intent.state in OPEN_INTENT:
                 state = "refused" if order.error_code else "accepted"
                 self._call(self._store.settle_intent, order_id, state, order.error_code, order.error_message)
         if self._missing:
@@ -405,7 +436,7 @@ class Trader(Side):
         """An order of ours that was never answered, and that looks like nothing that is there, never arrived. Any other may live: the
         counter's core has restarted and shows it under another triple, or has forgotten it while the exchange has it."""
         missing, self._missing = sorted(self._missing), set()
-        intents = {intent.order_id: intent for intent in self._store.intents(self.trading_day)}
+        intents = {intent.order_id: intent for intent in self._intents()}
         for order_id in missing:
             intent = intents.get(order_id)
             if intent is None or intent.state == "accepted" or intent.code == ORDER_FORGOTTEN or not self._ledger.is_unconfirmed(order_id):
@@ -416,14 +447,50 @@ class Trader(Side):
                 text = f"柜台没有这个编号的报单，但有一张同样的（{alike[0]}），可能就是它：请核对，勿重复下单"
                 self._lose_sight(order_id, intent, ORDER_ALIKE, text)
                 continue
+            if intent.trading_day != self.trading_day:
+                self._end_with_day(intent)
+                text = f"报单 {order_id}（{_row_of(intent).InstrumentID}）在 {intent.trading_day} 发出后没有回音：{self._day_over(intent)}"
+                self._call(self._wiring.on_notice, ENDED_WITH_DAY, text)
+                continue
             message = f"柜台 {intent.trading_day} 的委托中没有这笔报单：未到达柜台或未被受理"
             log.warning("order %s is not at the counter: settled as refused", order_id)
             self._call(self._store.settle_intent, order_id, "refused", NEVER_ARRIVED, message)
             self._show_refused(intent, Refusal(NEVER_ARRIVED, message))
 
+    def _day_over(self, intent: Intent) -> str:
+        return f"交易日 {intent.trading_day} 已结束，{self.trading_day} 的委托中没有它，不会再成交；当日是否成交过，请核对持仓"
+
+    def _end_with_day(self, intent: Intent) -> None:
+        """An order of a day that is over, whose end nobody has heard: nothing can become of it any more (CTP's orders are good for their
+        day). What had become of it by then nobody can say, but that is in the positions by now."""
+        order_id = intent.order_id
+        row = self._store.order_row(intent.trading_day, order_id)
+        if order_id in self._ledger.orders or (row is None and order_id not in self._carried):
+            return  # against all reason the counter has it, or what this process heard of it is not written yet: at a later turn
+        self._carried.discard(order_id)
+        row = row or {}
+        if row.get("status", Status.SUBMITTING.value) not in (Status.SUBMITTING.value, OtherStatus.UNKNOWN.value):
+            state = "refused" if row.get("error_code") else "accepted"
+            self._call(self._store.settle_intent, order_id, state, row.get("error_code") or "", row.get("error_message") or "")
+            return
+        text = self._day_over(intent)
+        log.warning("order %s ended with its day %s", order_id, intent.trading_day)
+        self._call(self._store.settle_intent, order_id, "accepted", "", text)
+        order = fields.order_of(
+            msgspec.structs.replace(_row_of(intent), OrderStatus="5", StatusMsg=text, OrderSysID=row.get("order_sys_id") or ""),
+            order_id=order_id,
+            gateway_name=self.gateway_name,
+            traded=int(row.get("traded") or 0),
+            client_order_id=intent.client_order_id,
+            strategy=intent.request.get("strategy", ""),
+        )
+        self._emit(EVENT_ORDER, order)
+
     def _lose_sight(self, order_id: str, intent: Intent | None, code: str, text: str) -> None:
         """It is shown as what it is, unknown, and told of once."""
-        row = self._ledger.order_row(order_id) or (_row_of(intent) if intent is not None else None)
+        row = self._ledger.order_row(order_id)
+        if row is None and intent is not None:
+            row = msgspec.structs.replace(_row_of(intent), TradingDay=self.trading_day)
         if row is None:
             return
         is_news = row.StatusMsg != text and (intent is None or intent.message != text)
