@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from app.lib.errors import LoginRefused, RateLimited
+from app.lib.errors import AppError, LoginRefused, RateLimited
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,8 @@ class LoginAttempts:
         try:
             yield
         except BaseException as error:
-            if not (isinstance(error, LoginRefused) and error.code in WRONG_PASSWORD):
+            replaced = isinstance(error, AppError) and error.extra.get("replaced")  # another's login gave way: that has a limit too
+            if not (replaced or isinstance(error, LoginRefused) and error.code in WRONG_PASSWORD):
                 self._do(lambda db: self._give_back(db, attempt))
             raise
         self._do(lambda db: self._let_in(db, who, attempt))

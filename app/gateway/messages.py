@@ -155,11 +155,16 @@ class ConfirmSettlement(Message):
 
 
 class CheckPassword(Message):
-    """Reply: Done when this is the account's password and these are its fronts. Errors: LoginRefused."""
+    """Reply: Done when this is the account's password and these are its fronts. Errors: LoginRefused, with `is_judged` False as long as
+    the counter has not taken the account's own."""
 
     password: str
     td_address: str = ""
     md_address: str = ""
+
+
+class GiveWay(Message):
+    """End, and log in no more, unless the counter has taken the password. Reply: Done. Errors: LoginRefused: it has, or is about to."""
 
 
 class Watch(Message):
@@ -443,6 +448,7 @@ AnyRequest = (
     | AwaitLogin
     | ChangePassword
     | CheckPassword
+    | GiveWay
     | ConfirmSettlement
     | ReadSettlement
     | Watch

@@ -49,6 +49,7 @@ from app.gateway.messages import (
     DescribeContract,
     Done,
     FindOrder,
+    GiveWay,
     JoinStrategy,
     Json,
     OrderOutcome,
@@ -107,6 +108,8 @@ REFUSED_LINGER = 10.0
 LOADING_LIMIT = 5.0
 """How long a call waits for lists that are loading."""
 EXIT_LOGIN_REFUSED = 3
+JUDGING = ("authenticating", "logging_in")
+"""States of the trading front in which the counter has the password before it."""
 
 log = logging.getLogger("account")
 
@@ -293,6 +296,7 @@ class Service:
         self._answers: dict[type, Callable[[Any], Any]] = {
             AwaitLogin: self._await_login,
             CheckPassword: self._check_password,
+            GiveWay: self._give_way,
             ReadLists: self._read_lists,
             ChangePassword: self._change_password,
             ReadSettlement: self._read_settlement,
@@ -684,11 +688,23 @@ class Service:
         return future
 
     def _check_password(self, request: CheckPassword) -> Done:
+        judged = {} if self._app.trader.is_taken else {"is_judged": False}
         if not hmac.compare_digest(request.password.encode(), self._login.password.encode()):
-            raise LoginRefused("账户已登录，密码与登录时不同", code="PASSWORD_DIFFERS")
+            raise LoginRefused("账户已登录，密码与登录时不同", code="PASSWORD_DIFFERS", **judged)
         asked = _front_of(request)
         if asked is not None and self._front is not None and not self._brokers.are_same(str(self._front), asked):
-            raise LoginRefused("账户已登录在另一组前置上，请先注销", code="FRONT_DIFFERS")
+            raise LoginRefused("账户已登录在另一组前置上，请先注销", code="FRONT_DIFFERS", **judged)
+        return Done()
+
+    def _give_way(self, _request: GiveWay) -> Done:
+        """Looked at and done in one step of the event thread: a password that the counter takes is never thrown out for another."""
+        trader = self._app.trader
+        if trader.is_taken or trader.state in JUDGING:
+            raise LoginRefused("账户已登录，密码与登录时不同", code="PASSWORD_DIFFERS")
+        log.warning("柜台还没有验过这次登录的密码，账户以另一密码重新登录：本次登录结束")
+        for front in (trader, self._app.market):
+            front.close()
+        self.loop.call_later(0.1, self._on_end, 0)
         return Done()
 
     def _change_password(self, request: ChangePassword) -> Future[Any]:

@@ -1,7 +1,8 @@
 """A gateway without trading: what the host starts, watches and asks, and nothing more.
 
 Its userid says how it behaves: `refused` and `silent` are its front's answers to the login, `broken` ends before it listens,
-`stubborn` does not end when it is asked to, `newer` speaks another version's protocol, `idle` has no orders. A
+`stubborn` does not end when it is asked to, `newer` speaks another version's protocol, `idle` has no orders, `early`'s counter takes
+no logins before there is a file `<data>/open`, and `racing`'s takes it as it is asked to give way. A
 file `<data>/refuse` has every login refused from then on. What it is told of strategies goes to a file `<data>/told-<account>`.
 """
 
@@ -17,10 +18,10 @@ from typing import Any
 import orjson
 
 from app.gateway import channel
-from app.gateway.messages import AwaitLogin, CheckPassword, Done, Json, ReadLists, ShutDown, StrategyChanged
+from app.gateway.messages import AwaitLogin, CheckPassword, Done, GiveWay, Json, ReadLists, ShutDown, StrategyChanged
 from app.gateway.registry import PROTOCOL, Registry
 from app.gateway.rpc import RpcServer
-from app.lib.errors import BadInput, FrontUnreachable, LoginRefused
+from app.lib.errors import BadInput, FrontUnreachable, LoginDelayed, LoginRefused
 from app.settings import Settings
 
 REFUSED = "CTP:不合法的登录"
@@ -38,6 +39,9 @@ def main() -> None:
     told = threading.Event()
     left = threading.Event()
 
+    def judged() -> bool:
+        return who["userid"] not in ("early", "racing") or (settings.data_dir / "open").exists()
+
     def on_close(_connection: channel.Connection) -> None:
         if told.is_set():  # who was told has read it
             left.set()
@@ -48,12 +52,19 @@ def main() -> None:
                 if refused:
                     told.set()
                     raise LoginRefused(REFUSED, code="CTP_3")
+                if not judged():
+                    raise LoginDelayed("不在交易时段", code="OUT_OF_HOURS")
                 if who["userid"] == "silent":
                     raise FrontUnreachable("前置未应答")
                 return Done()
             case CheckPassword(password=password):
                 if password != who["password"]:
+                    raise LoginRefused("密码与登录时不同", code="PASSWORD_DIFFERS", **({} if judged() else {"is_judged": False}))
+                return Done()
+            case GiveWay():
+                if judged() or who["userid"] == "racing":
                     raise LoginRefused("密码与登录时不同", code="PASSWORD_DIFFERS")
+                ended.set()
                 return Done()
             case ReadLists():
                 return Json(orjson.dumps({"active_order_list": [] if who["userid"] == "idle" else [{}, {}], "position_list": []}))

@@ -21,7 +21,7 @@ from app.gateway.messages import Accounts, ListAccounts, LoggedIn, LogIn, LogOut
 from app.gateway.process import Lock, Process, end
 from app.gateway.registry import Entry, Registry, old_account_key
 from app.gateway.rpc import RpcClient
-from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginRefused, NotFound, TooManyAccounts
+from app.lib.errors import AppError, BadInput, FrontUnreachable, GatewayDown, LoginDelayed, LoginRefused, NotFound, TooManyAccounts
 from app.model import SERVER, open_store
 from app.model.sessions import Sessions
 from app.model.store import Store
@@ -271,6 +271,39 @@ def test_a_login_while_the_gateway_is_being_started_again_joins_it(world: World)
     assert host.log_in(log_in()).account == "sim-9999-demo"
     eventually(lambda: state(host) == "ready", "it is logged in again")
     assert len(world.starts()) == 2
+
+
+def test_a_login_that_no_counter_has_judged_shuts_no_other_out(world: World) -> None:
+    host = world.host()
+    with pytest.raises(LoginDelayed):
+        host.log_in(log_in("early", "mistyped"))
+    first, sessions = world.living_gateway("early"), world.sessions()
+    token = sessions.join("sim-9999-early")
+    with pytest.raises(LoginDelayed) as delayed:
+        host.log_in(log_in("early"))
+    assert delayed.value.extra["replaced"] is True, "that counts as an attempt"
+    assert [start["password"] for start in world.starts("early")] == ["mistyped", PASSWORD] and not first.alive
+    assert world.sessions().current("sim-9999-early") != token, "whoever came before is out"
+    assert len(host.list_accounts().accounts) == 1
+    (world.data_dir / "open").touch()
+    eventually(lambda: state(host, "early") == "ready", "logged in by itself")
+
+
+@pytest.mark.parametrize("userid", ["early", "racing"])
+def test_a_password_that_the_counter_has_taken_is_never_thrown_out_for_another_though_the_host_has_not_heard_of_it(
+    world: World, userid: str
+) -> None:
+    host = world.host()
+    with pytest.raises(LoginDelayed):
+        host.log_in(log_in(userid))
+    gateway, token = world.living_gateway(userid), world.sessions().join(f"sim-9999-{userid}")
+    if userid == "early":
+        (world.data_dir / "open").touch()
+    with pytest.raises(LoginRefused) as refused:
+        host.log_in(log_in(userid, "guessed"))
+    assert refused.value.code == "PASSWORD_DIFFERS" and "is_judged" not in refused.value.extra
+    assert gateway.alive and len(world.starts(userid)) == 1
+    assert world.sessions().current(f"sim-9999-{userid}") == token
 
 
 def test_a_password_that_is_refused_later_is_never_tried_again(world: World) -> None:

@@ -12,10 +12,22 @@ from typing import Any
 import pytest
 
 from app.gateway.interfaces import checks, native
-from app.gateway.messages import AwaitLogin, DescribeContract, JoinStrategy, PlaceOrder, PushContracts, ReadLists, Subscribe, Watch
+from app.gateway.messages import (
+    AwaitLogin,
+    CheckPassword,
+    DescribeContract,
+    Done,
+    GiveWay,
+    JoinStrategy,
+    PlaceOrder,
+    PushContracts,
+    ReadLists,
+    Subscribe,
+    Watch,
+)
 from app.gateway.service import Login, Service
 from app.lib.calendar import SHANGHAI
-from app.lib.errors import LoginDelayed, NotFound, NotReady
+from app.lib.errors import LoginDelayed, LoginRefused, NotFound, NotReady
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
 from tests.fakes.front import DAY, account, detail, order, trade
@@ -34,7 +46,8 @@ class Running:
         self.store = SqliteStore(folder / "account.db")
         settings = Settings(data_dir=folder, ctp_hours="always", ctp_query_interval=0.0)
         login = Login("ctp-9999-demo", "ctp", "9999", "demo", "x", td_address="tcp://127.0.0.1:1", md_address="tcp://127.0.0.1:2")
-        self.service = Service(settings, login, self.store, folder, lambda _code: None)
+        self.ended: list[int] = []
+        self.service = Service(settings, login, self.store, folder, self.ended.append)
         self._events = threading.Thread(target=self.service.loop.run, daemon=True)
         self._events.start()
         self.service.start()
@@ -146,6 +159,29 @@ def test_who_was_never_in_is_told_at_once_that_it_is_out_of_hours_and_until_when
             page.ask(request, 3.0)  # the wait for a load is five seconds
         assert refused.value.code == "OUT_OF_HOURS"
     assert json.loads(page.ask(Watch()).payload)["status"]["td"]["state"] == "resting"
+
+
+def test_a_login_gives_way_to_another_password_until_the_counter_has_taken_its_own(desk: Desk, start: Callable[..., Running]) -> None:
+    desk.reachable = False
+    page = (running := start("early")).page
+    running.rest()
+    for wrong in (CheckPassword("another"), CheckPassword("x", "tcp://127.0.0.1:8", "tcp://127.0.0.1:9")):
+        with pytest.raises(LoginRefused) as differs:
+            page.ask(wrong)
+        assert differs.value.extra == {"is_judged": False}
+    assert page.ask(CheckPassword("x")) == Done()
+    assert page.ask(GiveWay()) == Done()
+    eventually(lambda: running.ended == [0], "it ends")
+
+    desk.reachable = True
+    page = (running := start("judged")).page
+    page.ask(AwaitLogin(15.0), 20.0)
+    running.rest()  # logged out for the night: its password is known to be good all the same
+    for request in (CheckPassword("another"), GiveWay()):
+        with pytest.raises(LoginRefused) as differs:
+            page.ask(request)
+        assert (differs.value.code, differs.value.extra) == ("PASSWORD_DIFFERS", {})
+    assert running.ended == []
 
 
 def test_a_gateway_that_was_killed_in_the_session_has_what_it_showed_shortly_before(

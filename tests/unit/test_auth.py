@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from app.attempts import LoginAttempts
 from app.auth import CLOCK_STEP, AuthorizationCode, Tokens, signing_key
-from app.lib.errors import AuthCodeWrong, BadInput, FrontUnreachable, LoginRefused, RateLimited, SettingsError, TokenError
+from app.lib.errors import AuthCodeWrong, BadInput, FrontUnreachable, LoginDelayed, LoginRefused, RateLimited, SettingsError, TokenError
 from app.model.store import StoreFailed
 
 KEY = b"k" * 64
@@ -341,6 +341,15 @@ def test_a_wrong_password_and_a_refusal_that_does_not_say_why_are_counted(tmp_pa
         raise LoginRefused("登录被拒", code=code)
     with pytest.raises(RateLimited), attempts.count_if_refused(ACCOUNT, HOME):
         raise AssertionError("it must not get as far as the counter")
+
+
+def test_a_login_that_takes_the_place_of_one_that_nobody_has_judged_counts_whatever_comes_of_it(tmp_path: Path) -> None:
+    attempts = LoginAttempts(tmp_path / "attempts.db", per_address=100, per_account=2)
+    for error in (LoginDelayed("不在交易时段", replaced=True), FrontUnreachable("前置不可达", replaced=True)):
+        with pytest.raises(type(error)), attempts.count_if_refused(ACCOUNT, HOME):
+            raise error
+    with pytest.raises(RateLimited), attempts.count_if_refused(ACCOUNT, HOME):
+        raise AssertionError("it must not get as far as the gateway")
 
 
 def test_a_front_that_cannot_be_reached_is_not_the_traders_fault(tmp_path: Path) -> None:

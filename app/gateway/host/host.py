@@ -38,6 +38,7 @@ from app.gateway.messages import (
     CheckPassword,
     DeleteStrategy,
     Done,
+    GiveWay,
     ListAccounts,
     ListStrategies,
     LoggedIn,
@@ -385,7 +386,12 @@ class Host:
         log.info("%s logged in", account.key)
 
     def _log_in_again(self, account: Account, request: LogIn, entry: Entry) -> LoggedIn:
-        _call(entry, CheckPassword(request.password, request.td_address, request.md_address), timeout=10.0)
+        try:
+            _call(entry, CheckPassword(request.password, request.td_address, request.md_address), timeout=10.0)
+        except LoginRefused as error:
+            if error.extra.pop("is_judged", True):
+                raise
+            return self._log_in_instead(account, request, entry)
         if request.new_password:
             _call(entry, ChangePassword(request.password, request.new_password), timeout=10.0)
         if account.login is None:
@@ -396,6 +402,22 @@ class Host:
             account.login = msgspec.structs.replace(account.login, new_password=request.new_password)
             _adopt_password(account)
         return LoggedIn(account.key, fresh=False)
+
+    def _log_in_instead(self, account: Account, request: LogIn, entry: Entry) -> LoggedIn:
+        """Nobody knows whether the login that is there has the right password, so it must not shut out another one. The gateway has the
+        last word: what its counter has taken by now stays. What comes of it says `replaced`: such attempts are counted."""
+        _call(entry, GiveWay(), timeout=10.0)
+        log.warning("%s logs in with another password, or at another front, than the login that no counter has judged", account.key)
+        assert account.process is not None
+        if not account.process.wait(GRACE_GATEWAY):
+            process.end([account.process], 0.0)
+        self._needs_login(account)
+        self._forget_entry(account)
+        try:
+            return self._log_in_fresh(account, request)
+        except AppError as error:
+            error.extra["replaced"] = True
+            raise
 
     def _await_login(self, account: Account, gateway: Process) -> None:
         """Wait until the gateway is logged in. Raises LoginRefused, FrontUnreachable, or GatewayDown when it did not come up."""

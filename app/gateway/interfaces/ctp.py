@@ -135,10 +135,9 @@ class _NativeSide(Side):
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
         self._is_retrying = False
-        self._is_taken = False  # the password, by this counter: at this front or at the other, in this process or in one before
 
     def connect(self, info: dict[str, Any]) -> None:
-        self.info, self._is_taken = info, info["password_taken"]
+        self.info, self.is_taken = info, info["password_taken"]
         finding = checks.first_problem(info, native.native_classes)
         if finding is None:
             self._dial()
@@ -194,11 +193,11 @@ class _NativeSide(Side):
         super()._on_login_refused(frame)
 
     def _passes(self, frame: Refused) -> bool:
-        return self._is_ordinary(frame) or (self._is_taken and frame.ErrorID not in fields.FINAL_LOGIN_ERRORS)
+        return self._is_ordinary(frame) or (self.is_taken and frame.ErrorID not in fields.FINAL_LOGIN_ERRORS)
 
     def _is_ordinary(self, frame: Refused) -> bool:
         """Whether it passes, and is no news. Whoever was in may have the counter still count the session that was lost."""
-        return super()._passes(frame) or (self._is_taken and frame.ErrorID == fields.TOO_MANY_SESSIONS)
+        return super()._passes(frame) or (self.is_taken and frame.ErrorID == fields.TOO_MANY_SESSIONS)
 
     def rest(self, until: datetime) -> None:
         """Log out, and do not dial before `until`."""
@@ -220,7 +219,7 @@ class _NativeSide(Side):
             self._say("resting", _words_of(finding))
 
     def _hear_clock(self, frame: frames.RspUserLogin) -> None:
-        self._is_retrying, self._is_taken = False, True
+        self._is_retrying, self.is_taken = False, True
         self._clock.start(login_moment(frame.TradingDay, frame.now, datetime.now(SHANGHAI)), clocks_ahead(frame))
 
     def _on_RspError(self, frame: words.RspError) -> None:
@@ -558,7 +557,7 @@ class CtpMarket(_NativeSide, Market):
 
     def follow(self, state: str) -> None:
         self._trading_is_in = state in LOGGED_IN
-        self._is_taken = self._is_taken or self._trading_is_in
+        self.is_taken = self.is_taken or self._trading_is_in
         if self._front is None and self.state != "resting":
             if state == "logged_in":
                 self._dial()

@@ -88,6 +88,7 @@ class Side(ABC):
         self.gateway_name = wiring.name
         self.state = ""
         self.refusal: LoginRefused | None = None
+        self.is_taken = False  # the password, by this counter: at this front or at the other, in this process or in one before
 
     @property
     def ready(self) -> bool:
@@ -101,6 +102,7 @@ class Side(ABC):
     def connect(self, info: dict[str, Any]) -> None:
         """Begin to connect, and go on until `close` or a refused login."""
         self.info = info
+        self.is_taken = self.is_taken or bool(info.get("password_taken"))
         self._say("connecting")
         self._front = self._make_front()
         self._front.start()
@@ -147,6 +149,7 @@ class Side(ABC):
         return ""
 
     def _hear_clock(self, frame: frames.RspUserLogin) -> None:
+        self.is_taken = True
         self._clock.set(frame.now)
 
     def _watch(self) -> None:
