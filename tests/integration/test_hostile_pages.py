@@ -278,6 +278,14 @@ def test_connections_that_never_become_requests_keep_nobody_out_and_the_web_live
     assert not others.held_up
     assert small_web.process.poll() is None
     eventually(lambda: descriptors(small_web) <= before + 2, "every descriptor is back", 10)
+    eventually(lambda: _is_served(small_web), "their address has its places again", 10)
+
+
+def _is_served(web: WebProcess) -> bool:
+    try:
+        return requests.get(f"{web.url}/healthz", timeout=10).status_code == 200
+    except requests.ConnectionError:
+        return False
 
 
 def _is_ended(sock: socket.socket) -> bool:
