@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
 import msgspec
-from ctpbee.constant import ContractData, OrderData, TradeData
+from ctpbee.constant import ContractData, OrderData, Status, TradeData
 
 from app.counter.frames import InstrumentField, OrderField, PositionDetailField, PositionField, TradeField, TradingAccountField, terms_of
 from app.gateway.interfaces import fields
@@ -308,6 +308,14 @@ class Ledger:
             self._corrections.pop(name, None)  # they are of a moment when it was frozen for
         return self._restate(order_id)
 
+    def remark(self, order_id: str, text: str) -> list[Change]:
+        """Words on an order that is 提交中, in place of the counter's: they are news although nothing has changed, and nothing does."""
+        state, order = self._states.get(order_id), self.orders.get(order_id)
+        if state is None or order is None or order.status is not Status.SUBMITTING or order.status_msg == text:
+            return []
+        state.row = msgspec.structs.replace(state.row, StatusMsg=text)
+        return self._restate(order_id, is_news=True)
+
     def is_unconfirmed(self, order_id: str) -> bool:
         """Whether the counter has not said a word about it yet."""
         state = self._states.get(order_id)
@@ -418,7 +426,7 @@ class Ledger:
             log.warning("trade in %s, which is not in the contract list: not in the book", row.InstrumentID)
         return [trade, *self._restate(order_id)]
 
-    def _restate(self, order_id: str) -> list[Change]:
+    def _restate(self, order_id: str, is_news: bool = False) -> list[Change]:
         """Bring the order's entity and what the book freezes for it up to its state; the entity, if there is news in it."""
         state = self._states[order_id]
         self._freeze(order_id, state)
@@ -434,7 +442,7 @@ class Ledger:
             strategy=origin.strategy,
         )
         before = self.orders.get(order_id)
-        if before is not None and fields.gist(before) == fields.gist(order):
+        if before is not None and fields.gist(before) == fields.gist(order) and not is_news:
             return []
         self.orders[order_id] = order
         return [order]

@@ -207,6 +207,7 @@ class OrderDesk:
         self.unanswered += 1
         self._journal.settle_intent(order_id, "unknown", UNKNOWN, UNKNOWN_TEXT)
         self._answer(self._placing, order_id, outcome)
+        self._trader().remark(order_id, UNKNOWN_TEXT)
 
     def _settle(self, outcome: OrderOutcome, row: dict[str, Any]) -> None:
         """Write the intent's end, a refusal's with the counter's own text: what is shown of it after a restart is made of that. An

@@ -170,6 +170,19 @@ def test_submitted_is_told_after_send_order_has_returned_and_frozen_at_once(gate
     eventually(lambda: gateway.ears.statuses(order_id) == [Status.SUBMITTING], "提交中")
 
 
+def test_a_remark_on_an_order_that_nobody_has_answered_is_news_and_gone_with_the_answer(front: FakeFront, gateway: Gateway) -> None:
+    order_id = gateway.send()
+    for _ in range(2):
+        gateway.do(lambda: gateway.bee.trader.remark(order_id, "柜台未确认"))
+    told = [(row.status, row.status_msg) for row in gateway.ears.of("order")]
+    assert told[-1] == (Status.SUBMITTING, "柜台未确认") and [text for _, text in told].count("柜台未确认") == 1
+    assert gateway.ledger.orders[order_id].status_msg == "柜台未确认" and gateway.ledger.money().frozen_margin > 0
+    front.send(frames.RtnOrder(order=order(status="3")))
+    eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "answered")
+    gateway.do(lambda: gateway.bee.trader.remark(order_id, "柜台未确认"))
+    assert gateway.ledger.orders[order_id].status_msg != "柜台未确认", "it has been answered meanwhile"
+
+
 def test_an_order_is_followed_to_its_end(front: FakeFront, gateway: Gateway) -> None:
     order_id = gateway.send()
     front.send(

@@ -105,6 +105,7 @@ class Desk:
         self.intents: dict[str, Intent] = {}
         self.sent: list[OrderRequest] = []
         self.cancels: list[CancelRequest] = []
+        self.remarks: list[tuple[str, str]] = []
         self.settled: list[tuple[str, str, str, str]] = []
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}  # of the journal, by day and order
         self.subscribed: list[str] = []
@@ -158,6 +159,9 @@ class Desk:
         return [order for order in self.orders_by_id.values() if rows.is_working(rows.row_of(order))]
 
     # trader
+    def remark(self, order_id: str, text: str) -> None:
+        self.remarks.append((order_id, text))
+
     def counter_now(self) -> datetime:
         return NOW
 
@@ -298,6 +302,7 @@ def test_an_order_without_reply_is_reported_as_unknown_and_never_as_failed(house
     house.pass_time(0.02)
     assert future.result(0) == OrderOutcome("1_2_1", "unknown", "ORDER_STATE_UNKNOWN", UNKNOWN_TEXT)
     assert house.settled[-1][:3] == ("1_2_1", "unknown", "ORDER_STATE_UNKNOWN")
+    assert house.remarks == [("1_2_1", UNKNOWN_TEXT)], "every page is to see it, not the one alone that sent it"
     assert len(house.sent) == 1
 
 

@@ -175,6 +175,10 @@ class Trader(Side):
             self._loop.post(self._submitted, row)
         return order_id
 
+    def remark(self, order_id: str, text: str) -> None:
+        """Tell of an order that is still 提交中 with these words, until the counter has others."""
+        self._tell(self._ledger.remark(order_id, text))
+
     def cancel_order(self, req: CancelRequest, **_more: Any) -> int:
         """Ask for the cancel of an order of the day; 0 once it has left. Raises NotFound and NotReady: nothing was sent."""
         order_id = req.order_id.rpartition(".")[2]
