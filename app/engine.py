@@ -389,11 +389,17 @@ class Engine:
                 on_close(engine_id)
 
         def message(engine_id: str, data: Any) -> None:
-            """What fails here is the reading of it: what goes wrong in a handler of ours is told to the page by Sockets."""
+            """What fails here is the reading of it: what goes wrong in a handler of ours is told to the page by Sockets. Of what a client
+            begins that has been closed (a CONNECT that was on its way) the library would never hear the end, and keep it for ever."""
+            client = eio.sockets.get(engine_id)
+            if client is None or client.closing:
+                return
             try:
                 heard(engine_id, data)
             except Exception as error:  # the edge of a connection
-                eio.sockets[engine_id].cut(repr(error))
+                client.cut(repr(error))
+            if client.closing:  # meanwhile, maybe before what this began was there to be ended
+                closed(engine_id, eio.reason.SERVER_DISCONNECT)
 
         eio.on("connect", connect)
         eio.on("disconnect", disconnect)

@@ -16,6 +16,7 @@ import orjson
 import pytest
 import requests
 import websocket
+from engineio.packet import MESSAGE, Packet
 from flask import Flask
 from werkzeug.serving import make_server
 
@@ -445,6 +446,35 @@ def test_an_address_may_have_so_many_anonymous_sockets_and_they_are_closed_in_ti
         known.wait("order_update")
         assert known.client.connected
         again.close()
+
+
+def test_what_a_page_had_on_its_way_when_it_was_closed_is_not_heard_and_leaves_nothing_behind(web: Web) -> None:
+    server = web.app.extensions["socketio"].server
+    page = RawPage(web, connect=False)
+    ((_, client),) = server.eio.sockets.items()
+    client.close()
+    client.receive(Packet(MESSAGE, "0"))  # Socket.IO's CONNECT: of what it makes nobody would hear the end
+    assert server.manager.rooms == {}
+    assert server.environ == {} and web.hub.members() == []
+    assert page.read_to_the_end()[-1] == "1"
+    page.close()
+
+
+def test_a_page_that_is_closed_while_its_connect_is_handled_leaves_nothing_behind(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = web.app.extensions["socketio"].server
+    page = RawPage(web, connect=False)
+    ((_, client),) = server.eio.sockets.items()
+    send = server._send_packet
+
+    def closed_meanwhile(*arguments: Any) -> None:
+        client.close()
+        send(*arguments)
+
+    monkeypatch.setattr(server, "_send_packet", closed_meanwhile)  # between the two halves of the library's connecting
+    client.receive(Packet(MESSAGE, "0"))
+    assert server.manager.rooms == {} and server.manager.pending_connect == {}
+    page.read_to_the_end()
+    page.close()
 
 
 def test_compression_is_not_negotiated_and_packets_leave_at_once(web: Web) -> None:
