@@ -572,7 +572,24 @@ def wsgi_app() -> Flask:
         app.extensions["claim"] = Lock(settings.data_dir, settings.web_name)  # held while this process lives: a restore asks for it
     except AlreadyRunning:  # gunicorn starts a new worker before it ends the old one
         app.logger.warning("another web has the number %d: each needs one of its own", settings.instance)
+    _watch_a_worker()
     return app
+
+
+def _watch_a_worker() -> None:
+    """Let a worker of uWSGI whose loop hangs end itself. Not its master, which has no loop; gunicorn watches its workers itself."""
+    import atexit
+
+    from app.hang import HangWatch
+
+    try:
+        import uwsgi  # type: ignore[import-untyped]
+    except ImportError:  # it is there in uWSGI's processes alone
+        return
+    if uwsgi.worker_id():
+        watch = HangWatch()
+        watch.start()
+        atexit.register(watch.stop)
 
 
 def _as_a_program() -> None:

@@ -21,6 +21,7 @@ from flask_socketio import SocketIO
 from app.doorway import LOCAL_ORIGIN, Doorway, is_ours
 from app.engine import Joined, encode
 from app.gateway.client import NEEDS_LOGIN
+from app.hang import HangWatch
 from app.inbound import MAX_PACKET
 from app.lib.errors import SettingsError
 from app.push import Hub, Limits
@@ -115,7 +116,12 @@ def serve(app: Flask, settings: Settings, sock: socket.socket) -> None:
     servers = {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threading}
     if settings.async_mode not in servers:
         raise SettingsError(f"async_mode 为 {settings.async_mode} 时由 uWSGI 提供服务：uwsgi --ini uwsgi.ini", parameter="async_mode")
-    servers[settings.async_mode](app, settings, sock)
+    watch = HangWatch()
+    watch.start()
+    try:
+        servers[settings.async_mode](app, settings, sock)
+    finally:
+        watch.stop()
 
 
 def _serve_eventlet(app: Flask, settings: Settings, sock: socket.socket) -> None:

@@ -46,8 +46,8 @@ class CannotBind(AppError):
 
 
 class Pulse:
-    """Asks the web whether it lives, in a thread of its own, and ends one that has been silent for too long: it may hang, or have no
-    thread left to answer with, and its process lives all the same. A connection that is turned away is an answer too."""
+    """Asks the web whether it lives, in a thread of its own, and ends one that has been silent for too long: it may have no thread left
+    to answer with, or take no connection any more, which app/hang.py does not see. A connection that is turned away is an answer too."""
 
     def __init__(
         self, registry: Registry, silent_limit: float = SILENT_LIMIT, answer_limit: float = ANSWER_LIMIT, every: float = PULSE_EVERY

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -122,6 +124,40 @@ def test_a_newer_web_takes_its_place_beside_the_running_host_and_nobody_is_logge
     assert later.order(RB, "long", "open", later.fix_quote(RB).ask, 1)["success"]
     assert [served.entry(name) for name in names] == before
     page.close()
+
+
+HANGING_ROUTE = """
+
+@blueprint.get("/hang")
+def the_line_that_hangs() -> Any:
+    while True:
+        pass
+"""
+
+
+def test_a_worker_whose_loop_hangs_ends_itself_and_its_master_starts_another(served: Stack) -> None:
+    web = served.webs[0]
+    route, limit = served.tree / "app/views/health.py", served.tree / "app/hang.py"
+    old = {path: path.read_text("utf-8") for path in (route, limit)}
+    assert "\nLIMIT = 15.0" in old[limit]
+    route.write_text(old[route] + HANGING_ROUTE, "utf-8")
+    limit.write_text(old[limit].replace("\nLIMIT = 15.0", "\nLIMIT = 3.0"), "utf-8")
+    try:
+        served.control("restart", f"web:{web}")
+        eventually(served.all_answer, "every web answers", 60)
+        master = psutil.Process(served.pid(f"web:{web}"))
+        before = {child.pid for child in master.children()}
+        with contextlib.suppress(requests.RequestException):
+            assert requests.get(f"{served.web_url(web)}/hang", timeout=30).status_code >= 500
+        eventually(lambda: {child.pid for child in master.children()} - before, "another worker", 30)
+        eventually(served.all_answer, "every web answers again", 60)
+        assert master.is_running() and served.pid(f"web:{web}") == master.pid
+        assert "in the_line_that_hangs" in served.logs()
+    finally:
+        for path, text in old.items():
+            path.write_text(text, "utf-8")
+        served.control("restart", f"web:{web}")
+        eventually(served.all_answer, "every web answers", 60)
 
 
 def test_a_killed_host_is_started_again_and_finds_accounts_and_strategies_as_they_were(served: Stack) -> None:

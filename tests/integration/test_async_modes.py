@@ -211,6 +211,75 @@ def test_code_that_takes_too_long_to_read_is_called_too_complex_and_leaves_nothi
     assert "app.workshop" not in commands(hasty_web)
 
 
+HANGING = """
+from app import hang
+hang.LIMIT = 1.5
+
+create_plain = create_app
+
+def create_app(settings):
+    import time
+    app = create_plain(settings)
+
+    def wait():
+        time.sleep(2.5)
+        return "done"
+
+    def the_line_that_hangs():
+        {hang}
+
+    app.add_url_rule("/wait", view_func=wait)
+    app.add_url_rule("/hang", view_func=the_line_that_hangs)
+    return app
+"""
+# A loop of green threads is stopped by one that does not yield; plain threads only by a native call that keeps the interpreter's lock.
+HANGS = {"eventlet": "while True: pass", "gevent": "while True: pass", "threading": "return str(sum(range(10**12)))"}
+
+
+@pytest.fixture
+def hanging_web(mode: str, tmp_path: Path) -> Iterator[WebProcess]:
+    """It may hang for a second and a half, and does at /hang; at /wait one request waits for longer."""
+    made = WebProcess(tmp_path, mode, HANGING.format(hang=HANGS[mode]))
+    yield made
+    made.close()
+
+
+def test_a_web_whose_loop_hangs_says_where_and_ends_and_one_that_waits_goes_on(hanging_web: WebProcess) -> None:
+    assert requests.get(f"{hanging_web.url}/wait", timeout=20).text == "done"
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{hanging_web.url}/hang", timeout=20)
+    assert hanging_web.process.wait(10) == 1
+    assert "in the_line_that_hangs" in hanging_web.said()
+
+
+@pytest.fixture
+def crowded_web(tmp_path: Path) -> Iterator[WebProcess]:
+    made = WebProcess(tmp_path, "eventlet", HANGING.format(hang="pass"), descriptors=200)
+    yield made
+    made.close()
+
+
+def test_a_web_whose_places_are_all_taken_by_good_pages_goes_on(crowded_web: WebProcess) -> None:
+    url = f"ws://127.0.0.1:{crowded_web.port}/socket.io/?EIO=4&transport=websocket"
+    pages: list[websocket.WebSocket] = []
+    try:
+        with pytest.raises((OSError, websocket.WebSocketException)):
+            while len(pages) < 200:
+                pages.append(websocket.create_connection(url, timeout=10))
+                assert str(pages[-1].recv()).startswith("0{")
+                pages[-1].send(f'40{{"token":"{crowded_web.token}"}}')
+        seen_full_until = time.monotonic() + 2.5
+        while time.monotonic() < seen_full_until:
+            with pytest.raises(requests.ConnectionError):
+                requests.get(f"{crowded_web.url}/healthz", timeout=10)
+            threading.Event().wait(0.05)
+        assert crowded_web.process.poll() is None
+        assert len(pages) > 30
+    finally:
+        for page in pages:
+            page.shutdown()
+
+
 def commands(web: WebProcess) -> str:
     """Of everything that the web has started."""
     found = ""
