@@ -90,9 +90,13 @@ def run_all(settings: Settings) -> int:
 
 
 def _say(say: Callable[[str], object], lines: Iterable[str]) -> None:
-    for line in lines:
-        say(line)
-    sys.stdout.flush()
+    """A terminal that has gone is no reason to end what is kept."""
+    try:
+        for line in lines:
+            say(line)
+        sys.stdout.flush()
+    except OSError as error:
+        log.warning("what starts is not read by anybody: %s", error)
 
 
 class CannotBind(AppError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.commands import supervisor
 from app.commands.greeting import greeting, taken_over
 from app.lib.program import ROOT
 from app.settings import Settings
@@ -85,3 +86,11 @@ def test_where_no_web_runs_its_address_is_still_free_to_choose() -> None:
 
 def test_nothing_is_said_where_nothing_ran() -> None:
     assert list(taken_over(Settings(port=9000), [])) == []
+
+
+def test_a_terminal_that_has_gone_ends_nothing_that_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    def gone(_line: str) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    supervisor._say(gone, ["地址"])
+    assert "Broken pipe" in caplog.text
