@@ -33,10 +33,13 @@ from app.lib.bar_tables import NAMES, NEEDED, BadBarFile, columns_of, read_table
 from app.lib.bars import Bar, merge
 from app.lib.calendar import SHANGHAI, compact, trading_day_of, wall_time
 from app.lib.errors import BadInput
+from app.lib.memory import is_half_used
 from app.lib.sessions import bar_start, exchange_of, sections
 from app.lib.symbols import EXCHANGES, parse_symbol, product_of
 
 MINUTE = 60_000
+NO_MEMORY = "内存不够，请分成几个文件"
+ROWS_A_LOOK = 1000  # from one look at the memory to the next
 MOST_NAMED = 20
 MOST_SAID = 200  # characters of each
 LABELS = ("start", "end")
@@ -89,9 +92,8 @@ def read_bar_file(
         found = _sound_rows(path, given, on_row)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise BadBarFile(f"{path.name}: 读不了：{error}") from None
-    except MemoryError as error:
-        error.__traceback__ = None  # its frames hold the rows: without them there is memory to say so
-        raise BadBarFile(f"{path.name}: 内存不够，请分成几个文件") from None
+    except MemoryError:  # of a table that comes whole, such as Parquet's
+        raise BadBarFile(f"{path.name}: {NO_MEMORY}") from None
     if _dates_are_trading_days(found):
         found = [_at_its_real_date(row) for row in found]
     _check_period(path.name, found)
@@ -188,6 +190,8 @@ def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list
     problems = _Problems()
     for line, values in table:
         on_row(1)
+        if not len(found) % ROWS_A_LOOK and is_half_used():
+            raise BadBarFile(f"{path.name}: {NO_MEMORY}")
         try:
             if any(str(value).strip() for value in values[len(header) :]) or len(values) < len(header):
                 raise _Bad(f"{len(values)} 列，表头有 {len(header)} 列")
