@@ -103,6 +103,7 @@ from pathlib import Path
 from ctpbee import CtpbeeApi
 from app.wire import door
 from app.wire.messages import CancelAll, JoinStrategy, PlaceOrder, ReadLists, StrategySaid
+from app.wire.registry import PROTOCOL
 from app.wire.rpc import RpcClient
 
 RUN = DATA / "run"
@@ -136,8 +137,8 @@ class Probe(CtpbeeApi):
                 name for name in os.listdir("/proc") if name.isdigit() and name != str(os.getpid())
             ],
             "before joining": asked(client, ReadLists()),
-            "as another": asked(client, JoinStrategy("another", 1, "0" * 64)),
-            "without": asked(client, JoinStrategy("probe")),
+            "as another": asked(client, JoinStrategy("another", 1, "0" * 64, PROTOCOL)),
+            "without": asked(client, JoinStrategy("probe", protocol=PROTOCOL)),
             "as a page": asked(client, PlaceOrder("rb2510.SHFE", "long", "open", "limit", 3000.0, 1)),
             "cancel all": asked(client, CancelAll()),
             "said": asked(client, StrategySaid("another", "INFO", "2026-01-01 00:00:00", "not mine")),

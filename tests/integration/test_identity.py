@@ -28,7 +28,7 @@ from app.model import open_store
 from app.model.identity import Identity, account_of
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
-from app.wire.messages import CheckPassword, Login
+from app.wire.messages import AwaitLogin, CheckPassword, Login
 from app.wire.rpc import RpcClient
 from tests.fakes.native import Desk
 from tests.support.kept_calendar import keep_calendar
@@ -149,6 +149,7 @@ def test_a_listed_broker_is_kept_by_its_name_and_may_change_its_addresses(start:
 def test_a_second_page_may_write_the_brokers_addresses_in_another_order_but_no_others(start: Start) -> None:
     td = "tcp://home.example:1,tcp://home.example:3"
     with start(td, HOME[1]) as gateway:
+        gateway.ask(AwaitLogin(10.0))
         gateway.ask(CheckPassword("secret", "tcp://home.example:3,tcp://home.example:1", HOME[1]))
         gateway.ask(CheckPassword("secret"))
         with pytest.raises(AppError) as refused:
