@@ -6,13 +6,11 @@ watch, `Authorization: JWT`.
 
 from __future__ import annotations
 
-import functools
-import http.server
 import re
 import shutil
 import socket
 import subprocess
-import threading
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,15 +84,20 @@ def script_folder() -> Path:
 
 @pytest.fixture
 def site(tmp_path: Path, script_folder: Path) -> Iterator[str]:
-    """A web server of the page's own, on another port than ours: a cross-origin page on localhost."""
+    """A web server of the page's own, on another port than ours: a cross-origin page on localhost. It is a
+    process of its own, since threads of one as large as this may answer late.
+    """
     for path in SCRIPTS:
         shutil.copy(script_folder / path, tmp_path)
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
-    served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=served.serve_forever, daemon=True).start()
-    yield f"http://localhost:{served.server_port}"
-    served.shutdown()
-    served.server_close()
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as served:
+        try:
+            assert served.stdout is not None
+            found = re.search(r"port (\d+)", served.stdout.readline())
+            assert found is not None
+            yield f"http://localhost:{found[1]}"
+        finally:
+            served.terminate()
 
 
 def readme_scripts() -> list[str]:
