@@ -12,7 +12,7 @@ help:
 	@echo "make run        准备环境并启动（ARGS='--port 8000' 传参）   set up and start the server"
 	@echo "make test       准备环境，检查并测试，数分钟               set up, lint, type-check and test"
 	@echo "make lint       ruff、mypy，锁定的版本是否过时              lint, format, types, stale locks"
-	@echo "make unit       只跑单元测试                               the unit tests alone"
+	@echo "make unit       只跑单元测试，不含按性质生成的             the unit tests, without those of properties"
 	@echo "make bench      几项短的测速                               the short benchmarks"
 	@echo "make docs       文档做成网站，在 build/site                 the documents as a site"
 	@echo "make lock       按 requirements*.txt 重新锁定版本           lock the versions anew"
@@ -35,7 +35,7 @@ lint: $(VENV)/.ready-test
 	@sh tools/lock.sh check
 
 unit: $(VENV)/.ready-test
-	$(PY) -m pytest -q -n 3 tests/unit $(ARGS)
+	$(PY) -m pytest -q -n 2 -m "not full and not hypothesis" tests/unit $(ARGS)
 
 bench: $(VENV)/.ready-test
 	$(PY) -m benchmarks.orders

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -84,6 +85,12 @@ LONGEST = 60  # lines of a function
 FILES = [ROOT / "run.py", *sorted(APP.rglob("*.py"))]
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Its tree, which nobody changes."""
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imported(path: Path, only_at_import: bool = False) -> Iterator[str]:
     """The modules that a file imports, relative ones resolved; those for type checkers too."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
@@ -100,7 +107,7 @@ def imported(path: Path, only_at_import: bool = False) -> Iterator[str]:
             elif not (only_at_import and is_for_later(child)):
                 yield from walk(child)
 
-    yield from walk(ast.parse(path.read_text("utf-8")))
+    yield from walk(parsed(path))
 
 
 def is_for_later(node: ast.AST) -> bool:
@@ -163,7 +170,7 @@ def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
 
 def test_the_wire_has_one_client_which_looks_at_the_protocols_version() -> None:
     def connects(path: Path) -> bool:
-        calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+        calls = (node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call))
         return any(ast.unparse(call.func).endswith("RpcClient") for call in calls)
 
     assert [path for path in FILES if connects(path)] == [APP / "wire/peer.py"]
@@ -186,7 +193,7 @@ def test_no_room_holds_more_than_a_fifth() -> None:
     ("path", "name", "most"), [("host/host.py", "Host", 150), ("gateway/gateway.py", "Gateway", 200)]
 )
 def test_what_assembles_and_dispatches_does_nothing_else(path: str, name: str, most: int) -> None:
-    tree = ast.parse((APP / path).read_text("utf-8"))
+    tree = parsed(APP / path)
     (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
     assert (found.end_lineno or 0) - found.lineno < most
 
@@ -248,7 +255,7 @@ def test_next_to_nothing_is_imported_before_the_web_is_patched() -> None:
 
 @pytest.mark.parametrize("path", FILES[1:], ids=sentence)
 def test_no_module_prints_and_the_native_part_is_never_needed_at_import(path: Path) -> None:
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = parsed(path)
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     assert not [
         function.lineno for function in calls if isinstance(function, ast.Name) and function.id == "print"
@@ -258,7 +265,7 @@ def test_no_module_prints_and_the_native_part_is_never_needed_at_import(path: Pa
 
 @pytest.mark.parametrize("path", FILES, ids=sentence)
 def test_every_module_says_what_lives_there(path: Path) -> None:
-    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    text = ast.get_docstring(parsed(path)) or ""
     assert re.search(r"process|pure|child", text, re.I), (
         "a module's first lines say what lives there and which process runs it"
     )
