@@ -96,10 +96,14 @@ def main() -> None:
         fill_reference(Path(folder) / "reference.db", symbols)
         port = free_port()
         plain = Part.module(
-            "plain_bars", str(Path(folder) / "reference.db"), str(port), core=SERVER_CORE, listens=port
+            "reference.plain_bars",
+            str(Path(folder) / "reference.db"),
+            str(port),
+            core=SERVER_CORE,
+            listens=port,
         )
         stack.callback(plain.close)
-        load = Part.module("http_load")
+        load = Part.module("parts.http_load")
         stack.callback(load.close)
         since = int(time.time() * 1000) - 3 * 86_400_000
         theirs = {"port": port, "token": jwt.encode({"sub": "x"}, KEY, "HS256")}

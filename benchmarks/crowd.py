@@ -75,7 +75,7 @@ def crowd(folder: Path, pages_count: int, contracts: int, minutes: float, orders
         for symbol in symbols:
             caller.ask("POST", "/market", symbol=symbol)
         idle = _orders(desk, 500)
-        pages = Part.module("pages")
+        pages = Part.module("parts.pages")
         stack.callback(pages.close)
         token = server.log_in(USER)
         for number in range(pages_count):
@@ -150,7 +150,7 @@ def stalled(folder: Path, seconds: float, rate: float) -> None:
     for name in ("plain", "tick", "ticks"):
         with ExitStack() as stack:
             target = stage.open(name, stack)
-            pages = Part.module("pages")
+            pages = Part.module("parts.pages")
             stack.callback(pages.close)
             pages.ask("open", count=11, **target.opening)
             run_load(target, pages, 11, rate, 3.0)

@@ -48,7 +48,7 @@ def main() -> None:
     print(machine(), flush=True)
     cold, warm, again = [], [], []
     with tempfile.TemporaryDirectory(prefix="login-") as folder, ExitStack() as stack:
-        pages = Part.module("pages")
+        pages = Part.module("parts.pages")
         stack.callback(pages.close)
         for number in range(options.accounts):
             server = Server(Path(folder) / str(number), everything=True)

@@ -78,7 +78,7 @@ def main() -> None:
         desk = Desk(server, USER)
         stack.callback(desk.close)
         port = free_port()
-        plain = Part.module("plain_orders", str(port), core=SERVER_CORE, listens=port)
+        plain = Part.module("reference.plain_orders", str(port), core=SERVER_CORE, listens=port)
         stack.callback(plain.close)
         theirs = Caller(port, jwt.encode({"sub": "x"}, KEY, "HS256"))
         stack.callback(theirs.close)

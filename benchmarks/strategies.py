@@ -96,7 +96,7 @@ class Stage:
             env=self.settings.to_environment(),
             stdin=subprocess.DEVNULL,
         )
-        self.gateway = Part.module("strategy_gateway", str(folder), core=None)
+        self.gateway = Part.module("parts.strategy_gateway", str(folder), core=None)
 
     def start(self, name: str, text: str) -> tuple[Process, float]:
         """A strategy that runs as the host has it run, and how many seconds it took from its process's start

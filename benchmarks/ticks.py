@@ -24,6 +24,7 @@ from benchmarks.parts.hand_fed import ACCOUNT
 from benchmarks.parts.report import machine, ms, ratio, table, thousands
 from benchmarks.parts.stage import LOAD_CORE, SERVER_CORE, Part, Server, free_port, token_of, until
 
+REFERENCE = Path(__file__).parent / "reference"
 P99_LIMIT = 100_000  # µs
 STEADY_RATE = 1000
 STEP = 1.35
@@ -147,13 +148,15 @@ class Stage:
                 [sys.executable, "-m", "app.counter"], LOAD_CORE, settings=Settings(data_dir=data_dir)
             )
             stack.callback(counter.close)
-            feed = Part.module("callback_feeder", str(data_dir))
+            feed = Part.module("parts.callback_feeder", str(data_dir))
         else:
-            feed = Part.module("feeder", str(data_dir), ACCOUNT)
+            feed = Part.module("parts.feeder", str(data_dir), ACCOUNT)
         stack.callback(feed.close)
         if name in ("plain", "nodelay"):
             port = free_port()
-            plain = Part.module("plain_emit", str(data_dir), str(port), name, core=SERVER_CORE, listens=port)
+            plain = Part.module(
+                "reference.plain_emit", str(data_dir), str(port), name, core=SERVER_CORE, listens=port
+            )
             stack.callback(plain.close)
             target = Target(LABELS[name], plain, feed, socketio_pages(port, ["40"], '40{"sid"'))
         else:
@@ -174,9 +177,9 @@ class Stage:
         }
         (data_dir / ".vntrader").mkdir()
         (data_dir / ".vntrader" / "web_trader_setting.json").write_text(json.dumps(names), "utf-8")
-        feed = Part([python, str(Path(__file__).with_name("vnpy_feeder.py")), *addresses], LOAD_CORE)
+        feed = Part([python, str(REFERENCE / "vnpy_feeder.py"), *addresses], LOAD_CORE)
         stack.callback(feed.close)
-        command = [python, str(Path(__file__).with_name("vnpy_web.py")), str(port)]
+        command = [python, str(REFERENCE / "vnpy_web.py"), str(port)]
         server = Part(command, SERVER_CORE, listens=port, folder=data_dir)
         stack.callback(server.close)
         claim = "from jose import jwt; print(jwt.encode({'sub': 'vnpy'}, 'test', algorithm='HS256'))"
@@ -281,7 +284,7 @@ def main() -> None:
 
 def calm(target: Target, stack: ExitStack, count: int, seconds: float) -> tuple[Target, Part, Load]:
     """With pages that have warmed up, at the steady rate."""
-    pages = Part.module("pages")
+    pages = Part.module("parts.pages")
     stack.callback(pages.close)
     pages.ask("open", count=count, **target.opening)
     run_load(target, pages, count, 200, 1.0)  # warm
