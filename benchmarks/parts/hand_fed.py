@@ -16,6 +16,7 @@ from app.wire.frames import DepthField
 from app.wire.messages import Login
 from app.wire.registry import Registry
 from benchmarks.parts.stage import until
+from tests.support.in_loop import in_loop
 
 ACCOUNT = "sim-9999-benchmark"
 
@@ -53,7 +54,7 @@ class HandFedGateway:
     def stream(self, symbols: list[str]) -> None:
         """What comes of these is taken, though the counter was not asked for it."""
         names = [symbol.partition(".")[0] for symbol in symbols]
-        self.gateway.loop.run_sync(lambda: self.app.market._streaming.update(names)).result(5)
+        in_loop(self.gateway.loop, lambda: self.app.market._streaming.update(names))
 
     def take(self, ticks: list[DepthField]) -> None:
         """The callback."""
