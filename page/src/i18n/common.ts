@@ -1,0 +1,36 @@
+import { section } from './section'
+
+export const common = section({
+  zh: {
+    title: 'ctpbee 交易终端',
+    trade: '交易',
+    strategies: '策略',
+    account: '账户',
+    settings: '设置',
+    close: '关闭',
+    ok: '确定',
+    cancel: '取消',
+    save: '保存',
+    search: '搜索',
+    none: '暂无',
+    silence: '服务器没有应答，请求是否生效不明',
+    addAccount: '登录另一个账户',
+    loading: '正在载入',
+  },
+  en: {
+    title: 'ctpbee terminal',
+    trade: 'Trade',
+    strategies: 'Strategies',
+    account: 'Account',
+    settings: 'Settings',
+    close: 'Close',
+    ok: 'OK',
+    cancel: 'Cancel',
+    save: 'Save',
+    search: 'Search',
+    none: 'Nothing here',
+    silence: 'The server did not answer: whether it was done is not known',
+    addAccount: 'Log in to another account',
+    loading: 'Loading',
+  },
+})

@@ -1,0 +1,10 @@
+import { section } from './section'
+
+export const strategy = section({
+  zh: {
+    title: '策略',
+  },
+  en: {
+    title: 'Strategy',
+  },
+})

@@ -1,0 +1,31 @@
+import { fileURLToPath } from 'node:url'
+
+import vue from '@vitejs/plugin-vue'
+import { defineConfig } from 'vitest/config'
+
+// The server that `npm run dev` stands before: `python3 run.py` on its default port.
+const server = process.env.CTPBEE_BACKEND_URL ?? 'http://127.0.0.1:5000'
+const routes = [
+  ...['login', 'logout', 'password', 'fronts', 'build.json', 'openapi.json', 'healthz', 'readyz'],
+  ...['market', 'contract', 'tick', 'account', 'order_solve', 'close_position', 'preview', 'bar', 'equity'],
+  ...['config', 'auth_code', 'code', 'check_code', 'run_code', 'strategy', 'events', 'settlement', 'risk'],
+]
+
+export default defineConfig({
+  base: './',
+  plugins: [vue()],
+  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 0, // the page's policy allows no data: scripts or styles
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 400,
+  },
+  server: {
+    proxy: {
+      ...Object.fromEntries(routes.map((route) => [`^/${route}(?=[/?]|$)`, { target: server }])),
+      '/socket.io': { target: server, ws: true },
+    },
+  },
+  test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] },
+})
