@@ -14,7 +14,7 @@ from ctpbee.constant import AccountData, BarData, ContractData, OrderData, Posit
 
 from app.bee.extensions import OwnExtension
 from app.lib import rows
-from app.lib.bars import BarBuilder, ClosedBar, bar_row
+from app.lib.bars import BarBuilder, ClosedBar, bar_figures, bar_row
 from app.lib.prices import has_multiplier
 
 
@@ -136,7 +136,7 @@ class AccountApi(OwnExtension):
         bar = self._bars.forming(local_symbol)
         if bar is None:
             return None  # closed meanwhile
-        told = {"local_symbol": local_symbol, "interval": "1m", "data": bar_row(bar)}
+        told = {"local_symbol": local_symbol, "interval": "1m", "data": bar_row(bar), **bar_figures(bar)}
         return rows.to_json(
             told
             | {"trading_day": self._bars.trading_day(local_symbol), "starts": self._bars.starts(local_symbol)}

@@ -15,12 +15,21 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime, time, timedelta
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
 from app.lib import rows
-from app.lib.bars import CUTS, INTERVAL_MINUTES, INTERVALS, Bar, BarRow, aggregate, day_of_start
+from app.lib.bars import (
+    CUTS,
+    FIGURES,
+    INTERVAL_MINUTES,
+    INTERVALS,
+    Bar,
+    aggregate,
+    bar_figures,
+    day_of_start,
+)
 from app.lib.calendar import EVENING, SHANGHAI, compact, trading_day_of
 from app.lib.errors import BadInput
 from app.lib.interface_names import CTP_INTERFACES
@@ -39,7 +48,10 @@ NEVER = 1 << 53
 DEFAULT_RANGE = timedelta(days=3)
 
 
-DayRow = tuple[int, float, float, float, float, int, str]
+Row = tuple[Any, ...]
+"""A BarRow; of a day with its trading day behind; behind that the figures that were asked for."""
+Figures = tuple[str, ...]
+"""Which of FIGURES, in the order in which they were asked for."""
 
 
 class Range(NamedTuple):
@@ -57,11 +69,11 @@ class _Recent:
 
     __slots__ = ("_start", "_first", "_payload", "newest")
 
-    def __init__(self, start: int, bars: Sequence[BarRow | DayRow]) -> None:
+    def __init__(self, start: int, bars: Sequence[Row]) -> None:
         self._start = start  # complete from here on
         self._keep(bars)
 
-    def _keep(self, bars: Sequence[BarRow | DayRow]) -> None:
+    def _keep(self, bars: Sequence[Row]) -> None:
         self._payload = rows.to_json(bars)
         self._first = bars[0][0] if bars else NEVER
         self.newest = bars[-1][0] if bars else self._start - 1
@@ -75,7 +87,7 @@ class _Recent:
             self._keep([bar for bar in orjson.loads(self._payload) if bar[0] >= start])
         return self._payload
 
-    def append(self, bars: Sequence[BarRow]) -> None:
+    def append(self, bars: Sequence[Row]) -> None:
         """Those that follow the newest."""
         if self._first == NEVER:
             self._keep(bars)
@@ -105,7 +117,7 @@ class BarArchive:
         self._on_saved = on_saved
         self._lock = threading.Lock()
         self.written = 0
-        self._recent: OrderedDict[tuple[str, str, str], _Recent] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, str, str, Figures], _Recent] = OrderedDict()
         self._writes: defaultdict[str, int] = defaultdict(
             int
         )  # by contract: what was read before a write must not be cached after it
@@ -117,64 +129,66 @@ class BarArchive:
             self.written += saved
             self._writes[local_symbol] += 1
             for key in [key for key in self._recent if key[0] == local_symbol]:
-                if key[1] != "1m" or not self._append(self._recent[key], bars):
+                if key[1] != "1m" or not self._append(self._recent[key], bars, key[3]):
                     del self._recent[key]
         self._on_saved(local_symbol)
         return saved
 
     @staticmethod
-    def _append(recent: _Recent, bars: Sequence[Bar]) -> bool:
+    def _append(recent: _Recent, bars: Sequence[Bar], fields: Figures) -> bool:
         newest = recent.newest
         for bar in bars:
             if bar.timestamp <= newest:
                 return False  # it replaces one, or lies between two
             newest = bar.timestamp
-        recent.append([bar[:6] for bar in bars])
+        recent.append([_row(bar, "1m", fields) for bar in bars])
         return True
 
     def has(self, local_symbol: str) -> bool:
         """Whether there is any bar of this contract."""
         return self._store.last_bar(local_symbol, "1m") is not None
 
-    def recent(self, local_symbol: str, interval: str, start: int, cut: str = "session") -> bytes | None:
+    def recent(
+        self, local_symbol: str, interval: str, start: int, cut: str = "session", fields: Figures = ()
+    ) -> bytes | None:
         """The JSON of all bars since `start`, if the cache has it: at once."""
+        key = local_symbol, interval, cut, fields
         with self._lock:
-            recent = self._recent.get((local_symbol, interval, cut))
+            recent = self._recent.get(key)
             if recent is None:
                 return None
-            self._recent.move_to_end((local_symbol, interval, cut))
+            self._recent.move_to_end(key)
             return recent.since(start)
 
-    def read_recent(self, local_symbol: str, interval: str, start: int, cut: str = "session") -> bytes:
+    def read_recent(
+        self, local_symbol: str, interval: str, start: int, cut: str = "session", fields: Figures = ()
+    ) -> bytes:
         """The same from the store; the next who asks finds it in the cache."""
         with self._lock:
             writes = self._writes[local_symbol]
-        recent = _Recent(start, self.rows(local_symbol, interval, Range(start), cut))
+        recent = _Recent(start, self.rows(local_symbol, interval, Range(start), cut, fields))
         payload = recent.since(start)
         assert payload is not None
         with self._lock:
             if self._writes[local_symbol] == writes:
-                self._recent[local_symbol, interval, cut] = recent
+                self._recent[local_symbol, interval, cut, fields] = recent
                 while len(self._recent) > MOST_CACHED:
                     self._recent.popitem(last=False)
         return payload
 
-    def read(self, local_symbol: str, interval: str, wanted: Range, cut: str = "session") -> bytes:
+    def read(
+        self, local_symbol: str, interval: str, wanted: Range, cut: str = "session", fields: Figures = ()
+    ) -> bytes:
         """The JSON of any range."""
-        return rows.to_json(self.rows(local_symbol, interval, wanted, cut))
+        return rows.to_json(self.rows(local_symbol, interval, wanted, cut, fields))
 
     def rows(
-        self, local_symbol: str, interval: str, wanted: Range, cut: str = "session"
-    ) -> Sequence[BarRow | DayRow]:
-        """The bars of a range as a page gets them; those of a day with their trading day behind."""
-        if interval == "1m":
+        self, local_symbol: str, interval: str, wanted: Range, cut: str = "session", fields: Figures = ()
+    ) -> Sequence[Row]:
+        """The bars of a range as a page gets them."""
+        if interval == "1m" and not fields:
             return self._store.read_bar_rows(local_symbol, "1m", *wanted)
-        bars = self.bars(local_symbol, interval, wanted, cut)
-        return (
-            [(*bar[:6], day_of_start(bar.timestamp)) for bar in bars]
-            if interval == "1d"
-            else [bar[:6] for bar in bars]
-        )
+        return [_row(bar, interval, fields) for bar in self.bars(local_symbol, interval, wanted, cut)]
 
     def bars(self, local_symbol: str, interval: str, wanted: Range, cut: str = "session") -> list[Bar]:
         """The bars whose timestamps are in the range, oldest first, each made of all its minutes wherever the
@@ -223,8 +237,9 @@ class BarDesk:
         is_default = not request.start and not request.limit
         start = self._default_start(request.end) if is_default else request.start
         is_recent = is_default and not request.end
+        shape = request.cut, request.fields
         if is_recent:
-            cached = self._archive.recent(local_symbol, request.interval, start, request.cut)
+            cached = self._archive.recent(local_symbol, request.interval, start, *shape)
             if cached is not None:
                 return Json(cached)
 
@@ -233,9 +248,9 @@ class BarDesk:
             if listed is None and not self._archive.has(local_symbol):
                 raise BadInput("local_symbol", "不认识的合约", code="UNKNOWN_SYMBOL")
             if is_recent:
-                return Json(self._archive.read_recent(local_symbol, request.interval, start, request.cut))
+                return Json(self._archive.read_recent(local_symbol, request.interval, start, *shape))
             wanted = Range(start, request.end, request.limit)
-            return Json(self._archive.read(local_symbol, request.interval, wanted, request.cut))
+            return Json(self._archive.read(local_symbol, request.interval, wanted, *shape))
 
         return self._in_archive(look_up)
 
@@ -250,11 +265,21 @@ class BarDesk:
         return max(0, newest - int(DEFAULT_RANGE.total_seconds() * 1000))
 
 
+def _row(bar: Bar, interval: str, fields: Figures) -> Row:
+    row: Row = (*bar[:6], day_of_start(bar.timestamp)) if interval == "1d" else bar[:6]
+    if not fields:
+        return row
+    figures = bar_figures(bar)
+    return (*row, *(figures[field] for field in fields))
+
+
 def _check(request: ReadBars) -> None:
     if request.interval not in INTERVALS:
         raise BadInput("interval", f"interval 应为 {'、'.join(INTERVALS)} 之一")
     if request.cut not in CUTS:
         raise BadInput("cut", f"cut 应为 {'、'.join(CUTS)} 之一")
+    if not set(request.fields) <= set(FIGURES):
+        raise BadInput("fields", f"fields 只可有 {'、'.join(FIGURES)}")
     for name in ("start", "end", "limit"):
         if not 0 <= getattr(request, name) <= NEVER:
             raise BadInput(name, f"{name} 应为不小于 0 的整数")

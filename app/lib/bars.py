@@ -29,11 +29,14 @@ INTERVAL_MINUTES = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60}
 INTERVALS = (*INTERVAL_MINUTES, "1d")
 CUTS = ("session", "clock")
 """How bars of more than a minute are cut: by trading minutes, as terminals do, or by the clock."""
+FIGURES = ("turnover", "open_interest")
+"""What a row may have beside the reference's six: yuan, and lots at the bar's end."""
 
 
 class Bar(NamedTuple):
     """One bar: start in epoch ms (UTC), prices in yuan, volume in lots, turnover in yuan, open interest at
-    its end.
+    its end. A turnover of 0 beside a volume, and an open interest of 0, are not known: files of bars often
+    lack them.
     """
 
     timestamp: int
@@ -305,7 +308,8 @@ def day_of_start(timestamp: int) -> str:
 
 
 def merge(bars: list[Bar], timestamp: int) -> Bar:
-    """One bar of several, oldest first."""
+    """One bar of several, oldest first. Its turnover is known where that of each is: part of it is none."""
+    known = all(bar.turnover or not bar.volume for bar in bars)
     return Bar(
         timestamp,
         bars[0].open,
@@ -313,7 +317,7 @@ def merge(bars: list[Bar], timestamp: int) -> Bar:
         min(bar.low for bar in bars),
         bars[-1].close,
         sum(bar.volume for bar in bars),
-        sum(bar.turnover for bar in bars),
+        sum(bar.turnover for bar in bars) if known else 0.0,
         bars[-1].open_interest,
         all(bar.complete for bar in bars),
     )
@@ -322,3 +326,11 @@ def merge(bars: list[Bar], timestamp: int) -> Bar:
 def bar_row(bar: Bar) -> list[float]:
     """`[ms, open, high, low, close, volume]`."""
     return [bar.timestamp, bar.open, bar.high, bar.low, bar.close, bar.volume]
+
+
+def bar_figures(bar: Bar) -> dict[str, float | None]:
+    """FIGURES of a bar, None where they are not known."""
+    return {
+        "turnover": round(bar.turnover, 2) if bar.turnover or not bar.volume else None,
+        "open_interest": bar.open_interest or None,
+    }

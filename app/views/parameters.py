@@ -122,6 +122,25 @@ class Choice(Kind):
         return word
 
 
+class Choices(Kind):
+    """Several of these words with commas between, each once, in the order in which they stand."""
+
+    def __init__(self, choices: Iterable[str]) -> None:
+        self.choices = tuple(choices)
+
+    def schema(self) -> dict[str, Any]:
+        one = f"(?:{'|'.join(self.choices)})"
+        return {"type": "string", "pattern": f"^{one}(?:,{one})*$", "examples": [",".join(self.choices)]}
+
+    def judge(self, name: str, value: Any) -> tuple[str, ...]:
+        words = tuple(word.strip(" ") for word in Text(256).judge(name, value).split(","))
+        if not set(words) <= set(self.choices):
+            raise BadInput(name, f"参数 {name} 应为 {' '.join(self.choices)} 中的几个，用逗号隔开")
+        if len(set(words)) < len(words):
+            raise BadInput(name, f"参数 {name} 中有重复的")
+        return words
+
+
 class Word(Kind):
     """A word of the trade, English or Chinese, as `parse` reads it; `texts` are the Chinese of each."""
 

@@ -24,7 +24,9 @@ class RecentBars:
     """See the module's docstring. `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._held: TTLCache[tuple[str, str, str, str], Json] = TTLCache(MOST_HELD, HELD_SECONDS, clock)
+        self._held: TTLCache[tuple[str, str, str, str, tuple[str, ...]], Json] = TTLCache(
+            MOST_HELD, HELD_SECONDS, clock
+        )
         self._changes = 0  # what was asked for before one of them must not be held after it
         self._lock = threading.Lock()
 
@@ -32,7 +34,7 @@ class RecentBars:
         """What `ask` answers, or has answered a moment ago. Raises what it raises."""
         if wanted.start or wanted.end or wanted.limit:
             return ask()
-        key = account, wanted.local_symbol, wanted.interval, wanted.cut
+        key = account, wanted.local_symbol, wanted.interval, wanted.cut, wanted.fields
         with self._lock:
             held, changes = self._held.get(key), self._changes
         if held is None:

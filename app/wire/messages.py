@@ -361,7 +361,7 @@ class DescribeContract(Message):
 
 class ReadBars(Message):
     """Reply: Json `[[ms, open, high, low, close, volume], …]`, oldest first: those that begin in the range,
-    each whole.
+    each whole. `fields`, of app/lib/bars.py's FIGURES, stand behind, in their order; null: not known.
 
     `start` and `end` are epoch milliseconds, `end` exclusive, 0 for none; with `limit` the newest that many
     of the range. Neither `start` nor `limit`: the last 3 days. `cut`: of app/lib/bars.py's CUTS. Bars of 1d
@@ -374,6 +374,7 @@ class ReadBars(Message):
     end: int = 0
     limit: int = 0
     cut: str = "session"
+    fields: tuple[str, ...] = ()
 
 
 class SaveBars(Message):

@@ -124,6 +124,7 @@ ORDER = {
 BAR = {
     "local_symbol": "rb2501.SHFE",
     "interval": "1m",
+    "fields": "turnover",
     "cut": "session",
     "start": 1000,
     "end": 2000,
@@ -304,8 +305,9 @@ ROUTES = [
             "start": COUNT,
             "end": COUNT | {"before start": 500},
             "limit": COUNT,
+            "fields": TEXT | {"unknown": "volume", "gap": "turnover,", "twice": "turnover,turnover"},
         },
-        optional=frozenset({"interval", "cut", "start", "end", "limit"}),
+        optional=frozenset({"interval", "cut", "start", "end", "limit", "fields"}),
     ),
     Route(
         "PUT",

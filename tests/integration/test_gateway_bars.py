@@ -96,6 +96,11 @@ def test_bars_that_are_handed_over_are_served_at_once_and_replace_what_was_there
         ]
     with pytest.raises(BadInput, match="cut"):
         page.ask(ReadBars("rb2510", "1h", cut="moon"))
+    figures = ("open_interest", "turnover")
+    for asked in (ReadBars("rb2510", fields=figures), ReadBars("rb2510", limit=1, fields=figures)):
+        assert page.json(asked) == [[*row(recent), 1000.0, 210_000.0]]
+    with pytest.raises(BadInput, match="fields"):
+        page.ask(ReadBars("rb2510", fields=("volume",)))
     page.ask(SaveBars("rb2510.SHFE", [recent._replace(close=2995.0), bar(recent.timestamp + MINUTE)]))
     assert [closes[4] for closes in page.json(ReadBars("rb2510"))] == [2995.0, 3001.0]
 
@@ -152,6 +157,8 @@ def test_a_gateway_that_starts_anew_leaves_the_bar_of_the_last_print_as_it_is(wo
     gateway, page = world.log_in("anew")
     symbol, tick = a_contract(page, "cu")
     forming = page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol)
+    assert forming["open_interest"] > 0
+    assert forming["turnover"] > 0 or forming["data"][5] == 0
     world.near_minutes_end(forming)
     after = page.waits_for(
         "bar_update", lambda event: event["local_symbol"] == symbol and event["data"][0] > forming["data"][0]

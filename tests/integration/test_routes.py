@@ -790,11 +790,12 @@ def test_bars_are_read(auth: Auth, gateways: FakeGateways) -> None:
         "end": 2,
         "limit": 10,
         "cut": "clock",
+        "fields": "open_interest,turnover",
     }
     auth.ask("POST", "/bar", json=asked)
     assert gateways.asked(ReadBars) == [
         ReadBars("rb2501.SHFE"),
-        ReadBars("rb2501.SHFE", "5m", 1, 2, 10, "clock"),
+        ReadBars("rb2501.SHFE", "5m", 1, 2, 10, "clock", ("open_interest", "turnover")),
     ]
 
 

@@ -286,3 +286,40 @@ def test_bars_of_a_quiet_contract_stay_cached_while_the_clock_moves_on(archive: 
     assert archive.recent(RUBBER, "1m", later) == b"[]"
     assert archive.has(RUBBER)
     assert not archive.has("ru1905.SHFE")
+
+
+# ── turnover and open interest ──
+
+KNOWN = ("turnover", "open_interest")
+
+
+def test_figures_stand_behind_the_row_in_the_order_asked(archive: BarArchive) -> None:
+    minute = bar(ms("2018-10-09 09:00"))._replace(turnover=375_000.5, open_interest=4321.0)
+    archive.save(RUBBER, [minute])
+    plain, day = (*minute[:6],), (ms("2018-10-09 00:00"), *minute[1:6], "20181009")
+    assert archive.rows(RUBBER, "1m", Range(), "session", KNOWN) == [(*plain, 375_000.5, 4321.0)]
+    assert archive.rows(RUBBER, "1m", Range(), "session", KNOWN[::-1]) == [(*plain, 4321.0, 375_000.5)]
+    assert archive.rows(RUBBER, "1h", Range(), "session", KNOWN[1:]) == [(*plain, 4321.0)]
+    assert archive.rows(RUBBER, "1d", Range(), "session", KNOWN) == [(*day, 375_000.5, 4321.0)]
+
+
+def test_a_figure_that_nobody_has_written_down_is_none(archive: BarArchive) -> None:
+    """Files of bars often lack them. A longer bar that lacks a part of its turnover has none."""
+    first = bar(ms("2018-10-09 09:00"))._replace(turnover=375_000.0, open_interest=4321.0)
+    bare, idle = bar(first.timestamp + MINUTE), bar(first.timestamp + 2 * MINUTE, volume=0)
+    archive.save(RUBBER, [first, bare, idle])
+    by_minute = archive.rows(RUBBER, "1m", Range(), "session", KNOWN)
+    assert [row[6:] for row in by_minute] == [(375_000.0, 4321.0), (None, None), (0.0, None)]
+    assert [row[6:] for row in archive.rows(RUBBER, "5m", Range(), "session", KNOWN)] == [(None, None)]
+
+
+def test_rows_with_figures_are_cached_apart_and_go_on_with_theirs(archive: BarArchive) -> None:
+    bars = [found._replace(turnover=1.0, open_interest=2.0) for found in minutes_of("20181009")[:4]]
+    start = bars[0].timestamp
+    archive.save(RUBBER, bars[:3])
+    archive.read_recent(RUBBER, "1m", start)
+    archive.read_recent(RUBBER, "1m", start, fields=KNOWN)
+    archive.save(RUBBER, bars[3:])
+    assert told(archive.recent(RUBBER, "1m", start)) == [bar_row(found) for found in bars]
+    with_figures = told(archive.recent(RUBBER, "1m", start, fields=KNOWN))
+    assert with_figures == [[*bar_row(found), 1.0, 2.0] for found in bars]

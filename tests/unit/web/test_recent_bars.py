@@ -47,6 +47,7 @@ def test_whoever_asks_again_within_the_moment_gets_the_same(gateway: Gateway) ->
 def test_bars_that_are_cut_otherwise_are_others(gateway: Gateway) -> None:
     assert gateway.read(ReadBars("rb2510", "1h")) == b"[1]"
     assert gateway.read(ReadBars("rb2510", "1h", cut="clock")) == b"[2]"
+    assert gateway.read(ReadBars("rb2510", "1h", fields=("turnover",))) == b"[3]"
     assert gateway.read(ReadBars("rb2510", "1h")) == b"[1]"
 
 
