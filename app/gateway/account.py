@@ -1,4 +1,4 @@
-"""The account as it is now: its fronts, contracts and lists, and what is asked of them. Gateway process,
+"""The account as it is now: its fronts, contracts and lists, and what is asked of the lists. Gateway process,
 event thread only.
 """
 
@@ -11,21 +11,10 @@ from ctpbee.constant import ContractData, OrderData, TickData
 
 from app.gateway.app import BackendApp
 from app.gateway.logbook import LogBook
-from app.gateway.publisher import Publisher
 from app.interfaces.front import LOGGED_IN
 from app.lib import rows
 from app.lib.calendar import SHANGHAI
-from app.lib.errors import BadInput, NotFound
-from app.wire.messages import (
-    Counted,
-    DescribeContract,
-    Json,
-    ListContracts,
-    PushContracts,
-    ReadAccount,
-    ReadLists,
-    ReadTick,
-)
+from app.wire.messages import Json, ReadAccount, ReadLists
 
 STATE_TEXT = {
     "connecting": "正在连接",
@@ -222,9 +211,15 @@ class AccountView:
         """In the reference's order, which does not know capitals from small letters."""
         return sorted(self._ledger.contracts, key=str.upper)
 
-    def listed_contracts(self) -> list[dict[str, Any]]:
-        """All of them as rows of a list, in the same order."""
-        return [rows.listed_contract(self._ledger.contracts[name]) for name in self.contracts()]
+    def listed_contracts(self) -> list[ContractData]:
+        """All of them, in the same order."""
+        return [self._ledger.contracts[name] for name in self.contracts()]
+
+    def has_rates(self, symbol: str) -> bool:
+        """Whether the contract's margin and fees are this account's own, and not only what the counter's list
+        says of all.
+        """
+        return not self._ledger.rates_come_apart or self._ledger.has_rates(symbol)
 
     def row(self, key: str, entity: Any) -> dict[str, Any]:
         """The entity's row. Shared: read it, never change it."""
@@ -239,13 +234,10 @@ class AccountView:
 
 
 class AccountDesk:
-    """What is asked of the funds, the lists, contracts and quotes. Raises NotFound for a contract that nobody
-    knows.
-    """
+    """What is asked of the funds and the lists."""
 
-    def __init__(self, account: AccountView, publisher: Publisher, log_book: LogBook) -> None:
+    def __init__(self, account: AccountView, log_book: LogBook) -> None:
         self._account = account
-        self._publisher = publisher
         self._log_book = log_book
 
     def read_lists(self, _request: ReadLists) -> Json:
@@ -263,43 +255,3 @@ class AccountDesk:
         shown = ("account", "account_detail")
         funds = {name: self._account.lists[name]() for name in shown}
         return Json(rows.to_json(funds | {"as_of": self._account.as_of}))
-
-    def read_tick(self, request: ReadTick) -> Json:
-        contract = self._contract(request.symbol)
-        tick = self._account.tick(contract.local_symbol)
-        if tick is None:
-            raise NotFound(
-                f"{contract.local_symbol} 还没有行情：先以 POST /market 订阅，休市时须等开盘", code="NO_TICK"
-            )
-        return Json(rows.to_json(rows.row_of(tick)))
-
-    def list_contracts(self, request: ListContracts) -> Json:
-        listed = [
-            row
-            for row in self._account.listed_contracts()
-            if request.exchange in ("", row["exchange"])
-            and request.product in ("", row["product"], row["product_name"])
-        ]
-        if request.product and not listed:
-            raise BadInput(
-                "product",
-                f"没有品种 {request.product} 的合约：应为品种代码（分大小写）或中文名，如 rb、螺纹钢",
-            )
-        return Json(rows.to_json({"contracts": listed, "as_of": self._account.as_of}))
-
-    def push_contracts(self, _request: PushContracts) -> Counted:
-        contracts = self._account.contracts()
-        self._publisher.push("contract", rows.to_json(contracts))
-        as_of = self._account.as_of
-        return Counted(len(contracts), note=f"休市或断线，合约是 {as_of[:16]} 的" if as_of else "")
-
-    def describe_contract(self, request: DescribeContract) -> Json:
-        contract = self._contract(request.symbol)
-        marked = {"as_of": self._account.as_of} if self._account.as_of else {}
-        return Json(rows.to_json(rows.contract_row(contract) | marked))
-
-    def _contract(self, symbol: str) -> ContractData:
-        contract = self._account.contract(symbol)
-        if contract is None:
-            raise NotFound("不认识的合约", code="UNKNOWN_SYMBOL")
-        return contract

@@ -13,7 +13,7 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -33,6 +33,7 @@ from app.lib.bars import (
 from app.lib.calendar import EVENING, SHANGHAI, compact, trading_day_of
 from app.lib.errors import BadInput
 from app.lib.interface_names import CTP_INTERFACES
+from app.lib.sessions import ALWAYS_TURN
 from app.lib.symbols import parse_symbol, product_of
 from app.model.store import Store
 from app.settings import Settings
@@ -296,7 +297,7 @@ def kind_of_hours(interface: str, settings: Settings) -> Literal["always", "exch
 
 def trading_day_by(kind: str) -> Callable[[int], str]:
     """What gives the trading day (YYYYMMDD) of a moment in epoch ms, in hours of that kind."""
-    turn = time(15, 30) if kind == "always" else EVENING
+    turn = ALWAYS_TURN if kind == "always" else EVENING
 
     def trading_day(timestamp: int) -> str:
         return compact(trading_day_of(datetime.fromtimestamp(timestamp / 1000, SHANGHAI), turn))

@@ -21,6 +21,7 @@ from app.gateway.account import AccountDesk, AccountView, Fronts
 from app.gateway.app import BackendApp, connect_info
 from app.gateway.bars import BarArchive, BarDesk, kind_of_hours, trading_day_by
 from app.gateway.config import AccountConfig
+from app.gateway.contracts import ContractDesk
 from app.gateway.dialer import Dialer
 from app.gateway.journal import Journal
 from app.gateway.last_known import LastKnown
@@ -40,6 +41,7 @@ from app.lib.bars import BarBuilder
 from app.lib.brokers import Brokers
 from app.lib.errors import BadInput
 from app.lib.interface_names import CTP_INTERFACES
+from app.lib.market_orders import market_orders
 from app.lib.sessions import hours_named
 from app.lib.symbols import product_of
 from app.model.store import Store
@@ -102,7 +104,8 @@ class Gateway:
         )
         kind = kind_of_hours(login.interface, self._settings)
         self._hours = hours_named(kind)
-        self._bars = BarArchive(store, trading_day_by(kind), self._hours.periods, self._on_bars_saved)
+        self._trading_day_of = trading_day_by(kind)
+        self._bars = BarArchive(store, self._trading_day_of, self._hours.periods, self._on_bars_saved)
         self._journal = Journal(store, self.loop.post, self._publisher.journaled, self._bars.save)
 
     def _make_trading(self, folder: Path) -> None:
@@ -228,6 +231,11 @@ class Gateway:
         entry = self._registry.find("counter")
         return entry.address if entry is not None else self._login.counter_address
 
+    def _trading_day(self) -> str:
+        """The counter's; before it has told any, the clock's."""
+        now = self.app.trader.counter_now()
+        return self.app.ledger.trading_day or self._trading_day_of(int(now.timestamp() * 1000))
+
     def _on_config(self, names: set[str]) -> None:
         if "REFRESH_INTERVAL" in names:
             self.app.restart_refresh()
@@ -268,7 +276,14 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
 
     events, archive = gateway._in_event_thread, gateway._archive.submit
     loaded, shown = gateway.logins.once_loaded, gateway.logins.once_shown
-    lists = AccountDesk(gateway._account, gateway._publisher, gateway.log_book)
+    lists = AccountDesk(gateway._account, gateway.log_book)
+    contracts = ContractDesk(
+        gateway._account,
+        gateway._publisher,
+        gateway._hours,
+        gateway._trading_day,
+        market_orders(gateway._settings.market_orders),
+    )
     bars = BarDesk(
         gateway._bars,
         gateway._store,
@@ -295,11 +310,11 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.ConfirmSettlement: asked(settlement.confirm),
         m.Watch: asked_by(lambda connection, _request: Json(gateway._publisher.watch(connection))),
         m.ReadLists: asked(shown(lists.read_lists)),
-        m.PushContracts: asked(shown(lists.push_contracts)),
+        m.PushContracts: asked(shown(contracts.push_contracts)),
         m.ReadAccount: asked(shown(lists.read_account)),
-        m.ReadTick: asked(shown(lists.read_tick)),
-        m.ListContracts: asked(shown(lists.list_contracts)),
-        m.DescribeContract: asked(shown(lists.describe_contract)),
+        m.ReadTick: asked(shown(contracts.read_tick)),
+        m.ListContracts: asked(shown(contracts.list_contracts)),
+        m.DescribeContract: asked(shown(contracts.describe_contract)),
         m.PlaceOrder: asked_by(gateway._strategies.place),
         m.CancelOrder: asked(gateway._desk.cancel),
         m.CancelAll: asked(gateway._desk.cancel_all),

@@ -114,25 +114,35 @@ def contract_row(contract: Any) -> dict[str, Any]:
         | fees
         | margins
         | limits
-        | {"pre_settlement_price": contract.PreSettlementPrice, "product_id": contract.ProductID}
+        | {
+            "pre_settlement_price": contract.PreSettlementPrice,
+            "product_id": contract.ProductID,
+            "product_name": product_name(contract),
+        }
     )
 
 
 def listed_contract(contract: Any) -> dict[str, Any]:
     """A contract as one of the list: `{local_symbol, symbol, exchange, name, product, product_name, size,
-    pricetick}`. A product that has no name here is called as its contract is, without the month.
+    pricetick, expire_date}`.
     """
-    product = contract.ProductID
     return {
         "local_symbol": contract.local_symbol,
         "symbol": contract.symbol,
         "exchange": contract.exchange.value,
         "name": contract.name,
-        "product": product,
-        "product_name": PRODUCT_NAMES.get(product) or contract.name.rstrip("0123456789") or product,
+        "product": contract.ProductID,
+        "product_name": product_name(contract),
         "size": contract.size,
         "pricetick": contract.pricetick,
+        "expire_date": _plain(contract.expire_date),
     }
+
+
+def product_name(contract: Any) -> str:
+    """In Chinese. A product that has no name here is called as its contract is, without the month."""
+    product = contract.ProductID
+    return PRODUCT_NAMES.get(product) or contract.name.rstrip("0123456789") or product
 
 
 def position_row(position: Position) -> dict[str, Any]:

@@ -38,6 +38,7 @@ SECOND_AUCTION = date(
     2023, 5, 26
 )  # from then on SHFE, INE and DCE have a second auction, between the night and the morning
 NIGHT_OPEN = time(21, 0)
+ALWAYS_TURN = time(15, 30)  # when the trading day turns where nothing ever pauses
 LONGEST = "02:30"  # for products that the table does not know
 
 COMMODITY = ((time(9, 0), time(10, 15)), (time(10, 30), time(11, 30)), (time(13, 30), time(15, 0)))
@@ -210,6 +211,9 @@ class ExchangeHours:
     def bar_start(self, product: str, trading_day: str, moment: datetime) -> datetime | None:
         return bar_start(product, trading_day, moment)
 
+    def sections(self, product: str, trading_day: str) -> tuple[Section, ...]:
+        return sections(product, trading_day)
+
     def day_open(self, product: str, trading_day: str) -> datetime | None:
         """Start of the trading day's first minute."""
         return sections(product, trading_day)[0].start
@@ -229,6 +233,14 @@ class AlwaysHours:
 
     def bar_start(self, product: str, trading_day: str, moment: datetime) -> datetime | None:
         return _floor(moment)
+
+    def sections(self, product: str, trading_day: str) -> tuple[Section, ...]:
+        """One, of the whole day, weekends included."""
+        day = parse_day(trading_day)
+        start, end = (
+            datetime.combine(turn, ALWAYS_TURN, SHANGHAI) for turn in (previous_trading_day(day), day)
+        )
+        return (Section(start, end),)
 
     def day_open(self, product: str, trading_day: str) -> datetime | None:
         return None
@@ -253,11 +265,14 @@ class OpenHours(ExchangeHours):
         return bar_start(product, trading_day, moment) or _floor(moment)
 
 
-def hours_named(name: Literal["always", "exchange", "open"]) -> ExchangeHours | AlwaysHours:
+Hours = ExchangeHours | AlwaysHours
+
+
+def hours_named(name: Literal["always", "exchange", "open"]) -> Hours:
     """The hours of the setting `counter_hours`. Real accounts and replays are `exchange`, fronts that never
     rest `open`.
     """
-    kinds: dict[str, Callable[[], ExchangeHours | AlwaysHours]] = {
+    kinds: dict[str, Callable[[], Hours]] = {
         "always": AlwaysHours,
         "exchange": ExchangeHours,
         "open": OpenHours,

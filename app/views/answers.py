@@ -71,6 +71,8 @@ class ListedContract(TypedDict):
     product_name: str
     size: float
     pricetick: float
+    expire_date: str | None  # YYYY-MM-DD
+    sessions: list[list[str]]  # of the trading day, [["21:00", "23:00"], …]
 
 
 class ContractList(TypedDict):

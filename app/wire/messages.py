@@ -345,8 +345,8 @@ class ReadTick(Message):
 
 class ListContracts(Message):
     """Reply: Json `{"contracts": [{local_symbol, symbol, exchange, name, product, product_name, size,
-    pricetick}, …], "as_of"}`, of this exchange and product (code or Chinese name), "" for all; sorted
-    as PushContracts has them. Errors: BadInput for a product of which there is none.
+    pricetick, expire_date, sessions}, …], "as_of"}`, of this exchange and product (code or Chinese name),
+    "" for all; sorted as PushContracts has them. Errors: BadInput for a product of which there is none.
     """
 
     exchange: str = ""

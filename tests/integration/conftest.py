@@ -80,6 +80,7 @@ FUNDS = (
 RB2501 = {
     **{"local_symbol": "rb2501.SHFE", "symbol": "rb2501", "exchange": "SHFE", "name": "螺纹钢2501"},
     **{"product": "rb", "product_name": "螺纹钢", "size": 10, "pricetick": 1.0},
+    **{"expire_date": "2025-01-15", "sessions": [["21:00", "23:00"], ["09:00", "10:15"]]},
 }
 CONTRACTS = {
     "rb2501.SHFE": (1.0, 3000.0, 4000.0),

@@ -551,6 +551,16 @@ def test_the_contract_list_and_a_contract_can_be_asked_for(shared_world: World) 
     assert page.waits_for("contract") == contracts
     row = page.json(DescribeContract("rb2510"))
     assert (row["local_symbol"], row["size"], row["pricetick"]) == ("rb2510.SHFE", 10, 1.0)
+    assert (row["product_name"], row["order_types"], row["rates"]) == (
+        "螺纹钢",
+        ["limit", "fak", "fok"],
+        "account",
+    )
+    assert row["sessions"] == [["15:30", "15:30"]]  # the world's counter never pauses
+    ((start, end),) = row["session_times"]
+    assert start < end
+    last = datetime.fromtimestamp(end / 1000, SHANGHAI)
+    assert last.strftime("%Y%m%d %H:%M") == f"{row['trading_day']} 15:30"
     with pytest.raises(NotFound):
         page.ask(DescribeContract("rb2510.DCE"))
 

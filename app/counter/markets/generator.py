@@ -14,7 +14,7 @@ are stamped as each exchange stamps them (docs/domain.md, Time 1). The clock is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -40,7 +40,7 @@ from app.lib.prices import exact
 from app.settings import Settings
 from app.wire.frames import DepthField, InstrumentField
 
-TURN = time(15, 30)
+TURN = sessions.ALWAYS_TURN
 SLOTS_A_SECOND = 2
 # snapshots of a contract in one poll at most: a poll that comes late does not send what nobody could have
 # seen
