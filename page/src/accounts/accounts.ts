@@ -2,7 +2,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, watch } from 'vue'
 
-import { ApiError, Api, type Fields } from '@/api/http'
+import { Api, type Fields } from '@/api/http'
 
 import { openAccount, type AccountContext } from './context'
 
@@ -35,9 +35,11 @@ export const useAccounts = defineStore('accounts', () => {
   }
 
   /** Log in; answers the account's context. Raises ApiError or NoAnswer. */
-  async function login(fields: Fields): Promise<AccountContext> {
-    const answer = await new Api().call<string>('POST', 'login', fields, 90)
-    if (!answer.data) throw new ApiError(answer, 200) // delayed: the counter takes no logins now
+  const login = (fields: Fields) => admitBy('login', fields)
+
+  /** By `login`, or by `password`, which changes the password at the counter and logs in. */
+  async function admitBy(path: 'login' | 'password', fields: Fields): Promise<AccountContext> {
+    const answer = await new Api().call<string>('POST', path, fields, 90)
     refused.value = undefined
     return admit(subjectOf(answer.data), answer.data)
   }
@@ -75,7 +77,7 @@ export const useAccounts = defineStore('accounts', () => {
 
   watch(activeId, keep)
 
-  return { open, active, activeId, refused, login, close, resume }
+  return { open, active, activeId, refused, login, admitBy, close, resume }
 })
 
 /** The account that a token is for: its `sub`. */
