@@ -261,6 +261,10 @@ class OrderDesk:
                 code="CLIENT_ORDER_ID_REUSED",
                 order_id=intent.order_id,
             )
+        return self._present(intent)
+
+    def _present(self, intent: Intent) -> Future[OrderOutcome]:
+        """What has become of this order by now."""
         if intent.order_id in self._placing or self._account.order(intent.order_id) is not None:
             return self._outcome(intent.order_id)
         return done(self._journalled(intent))
@@ -375,7 +379,8 @@ class OrderDesk:
     # ── closing ──
 
     def close_position(self, request: ClosePosition) -> Future[CloseOutcome]:
-        """Close by limit orders at the opposite side's best price, less slippage.
+        """Close by limit orders at the price that is given, or at the opposite side's best, less slippage.
+        The same client_order_id once more sends nothing: it gets what has become of the legs.
 
         Raises BadInput, NotReady, OrderRefused: then nothing was sent.
 
@@ -387,6 +392,10 @@ class OrderDesk:
         return self._told_if_late(request.deadline, lambda: self._close(request))
 
     def _close(self, request: ClosePosition) -> Future[CloseOutcome]:
+        ids = _leg_ids(request.client_order_id)
+        earlier = [intent for leg_id in ids if (intent := self._store.intent_of_client(leg_id)) is not None]
+        if earlier:
+            return self._close_again(earlier, request)
         self._check_ready()
         contract = checked_contract(self._account.contract(request.local_symbol), self._trader().trading_day)
         if request.direction not in ("long", "short"):
@@ -396,7 +405,7 @@ class OrderDesk:
         legs = split_close(
             volume, closable, self._config["CLOSE_PATTERN"], contract.position_date_type == "1"
         )
-        price = self._closing_price(contract, request.direction)
+        price = request.price or self._closing_price(contract, request.direction)
         direction = "short" if request.direction == "long" else "long"
         limits = self._limits(contract)
         orders = [
@@ -407,7 +416,23 @@ class OrderDesk:
             )
             for leg in legs
         ]
-        return _all_of([self._send_leg(order, request.deadline) for order in orders])
+        return _all_of(
+            [
+                self._send_leg(order, leg_id, request.deadline)
+                for order, leg_id in zip(orders, ids or [""] * len(orders), strict=False)
+            ]
+        )
+
+    def _close_again(self, legs: list[Intent], request: ClosePosition) -> Future[CloseOutcome]:
+        """As `_again`, of all legs. A leg that left no trace (its journal failed) is not sent now either."""
+        for intent in legs:
+            if not self._is_of_today(intent):
+                raise self._of_another_day(intent)
+        if not _same_close([intent.request for intent in legs], request):
+            lots = sum(intent.request.get("volume", 0) for intent in legs)
+            text = f"client_order_id {request.client_order_id} 已用于另一次报单（{lots:g} 手），这次没有发出"
+            raise BadInput("client_order_id", text, code="CLIENT_ORDER_ID_REUSED", order_id=legs[0].order_id)
+        return _all_of([self._present(intent) for intent in legs])
 
     def _closable(self, symbol: str, direction: str, volume: int) -> Closable:
         """What a close of so many lots may take. Lots that other sessions' orders hold count as free where
@@ -422,10 +447,10 @@ class OrderDesk:
         freed: Closable = book.closable(symbol, direction, apart_from=others)
         return freed if volume <= sum(freed) else closable
 
-    def _send_leg(self, order: OrderRequest, deadline: float) -> Future[OrderOutcome]:
+    def _send_leg(self, order: OrderRequest, leg_id: str, deadline: float) -> Future[OrderOutcome]:
         """Like `_send`, but what did not leave is an outcome: another leg may have."""
         try:
-            return self._send(order, deadline=deadline)
+            return self._send(order, leg_id, deadline=deadline)
         except AppError as error:
             log.error("平仓报单未发出：%s", error.message)
             return done(OrderOutcome("", "refused", error.code, error.message))
@@ -528,6 +553,25 @@ def _same_order(journaled: dict[str, Any], request: PlaceOrder) -> bool:
         "volume": request.volume,
     }
     return all(journaled.get(name) == value for name, value in asked.items())
+
+
+def _leg_ids(client_order_id: str) -> list[str]:
+    """What the legs of a close are journalled as, none where it has no id. Raises BadInput."""
+    ids = [client_order_id, f"{client_order_id}.2"] if client_order_id else []
+    return [checked_client_order_id(leg_id) for leg_id in ids]
+
+
+def _same_close(journaled: list[dict[str, Any]], request: ClosePosition) -> bool:
+    """Whether these legs close what this request asks for."""
+    symbol = request.local_symbol.strip()
+    direction = "short" if request.direction == "long" else "long"
+    return sum(leg.get("volume", 0) for leg in journaled) == request.volume and all(
+        symbol in (leg.get("local_symbol", ""), leg.get("local_symbol", "").partition(".")[0])
+        and leg.get("direction") == direction
+        and leg.get("offset") != "open"
+        and request.price in (0, leg.get("price"))
+        for leg in journaled
+    )
 
 
 def _all_of(outcomes: Iterable[Future[OrderOutcome]]) -> Future[CloseOutcome]:

@@ -14,8 +14,8 @@ from app.views import answers
 from app.views.asking import ask_or_none
 from app.views.described import described
 from app.views.envelope import succeed
-from app.views.orders import UNKNOWN_TEXT, unknown_order
-from app.views.parameters import Contract, Direction, ExchangeField, Request, Volume
+from app.views.orders import HIGHEST_PRICE, UNKNOWN_TEXT, unknown_order
+from app.views.parameters import Contract, Direction, ExchangeField, Number, Request, Text, Volume
 from app.wire.messages import CloseOutcome, ClosePosition, OrderOutcome
 
 blueprint = Blueprint("positions", __name__)
@@ -31,6 +31,12 @@ class CloseRequest(Request):
     exchange: ExchangeField = Field("", validate_default=True)
     direction: Direction
     volume: Volume
+    price: Annotated[float, Number(0.0, HIGHEST_PRICE)] = Field(
+        0.0, description="限价；不给或为 0 则取对手盘"
+    )
+    client_order_id: Annotated[str, Text(62)] = Field(
+        "", description="客户端自定的编号：同一个号只平一次；第二腿的是它加 .2"
+    )
 
     @field_validator("exchange")
     @classmethod
@@ -57,9 +63,12 @@ class CloseRequest(Request):
 @described("平仓：按 CLOSE_PATTERN 分平今平昨", CloseRequest, added=answers.Closed)
 def close_position(sent: CloseRequest) -> Response:
     """POST /close_position: `direction` is the position's → order_id, order_ids. Token."""
-    outcome: CloseOutcome | None = ask_or_none(ClosePosition(sent.contract, sent.direction, sent.volume))
+    named = {"client_order_id": sent.client_order_id} if sent.client_order_id else {}
+    outcome: CloseOutcome | None = ask_or_none(
+        ClosePosition(sent.contract, sent.direction, sent.volume, sent.price, sent.client_order_id)
+    )
     if outcome is None:
-        return unknown_order(order_ids=[])
+        return unknown_order(order_ids=[], **named)
     return _answer(outcome.outcomes)
 
 

@@ -310,6 +310,8 @@ class ClosePosition(Message):
     local_symbol: str
     direction: str  # long or short, of the position
     volume: int
+    price: float = 0.0  # 0: where the opposite side stands, less slippage
+    client_order_id: str = ""  # of the first leg; a second one's is `<id>.2`
     deadline: float = 0.0  # as of PlaceOrder, of each leg
 
 

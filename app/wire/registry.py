@@ -18,7 +18,7 @@ import psutil
 
 from app.files import write_whole
 
-PROTOCOL = 2
+PROTOCOL = 3
 """What the processes of one data directory must agree on: raised when a message changes so that the older
 side would misread it. A new message, or a new field with a default, is no such change.
 """

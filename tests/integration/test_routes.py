@@ -695,6 +695,21 @@ def test_a_position_is_closed_by_any_of_its_names(
     assert gateways.asked(ClosePosition) == [ClosePosition("rb2501.SHFE", "long", 2)]
 
 
+def test_a_close_takes_a_price_and_an_id(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in().ask("POST", "/close_position", data=CLOSE | {"price": "3301", "client_order_id": "c-1"})
+    (asked,) = gateways.asked(ClosePosition)
+    assert (asked.price, asked.client_order_id) == (3301.0, "c-1")
+
+
+def test_a_close_without_an_answer_says_that_its_id_can_be_asked_again(
+    auth: Auth, gateways: FakeGateways
+) -> None:
+    gateways.answers[ClosePosition] = GatewayDown("网关连接已断开", asked=True)
+    answer = auth.log_in().ask("POST", "/close_position", data=CLOSE | {"client_order_id": "c-1"}).json
+    assert (answer["error"], answer["client_order_id"]) == ("ORDER_STATE_UNKNOWN", "c-1")
+    assert "同一 client_order_id" in answer["advice"]
+
+
 def test_more_than_is_closable_is_a_documented_fail(auth: Auth, gateways: FakeGateways) -> None:
     answer = auth.log_in().ask("POST", "/close_position", data=CLOSE | {"volume": "6"})
     assert (answer.status_code, answer.json["success"], answer.json["msg"]) == (

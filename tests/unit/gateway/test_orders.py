@@ -785,6 +785,72 @@ def test_a_leg_that_could_not_be_sent_does_not_hide_the_one_that_was(house: Desk
     assert (second.order_id, second.state, second.code) == ("", "refused", "JOURNAL_FAILED")
 
 
+def test_a_close_that_is_asked_for_twice_under_one_id_is_sent_once(house: Desk) -> None:
+    close = ClosePosition("rb2501.SHFE", "long", 4, client_order_id="c-1")
+    first = house.desk.close_position(close)
+    assert [intent.client_order_id for intent in house.intents.values()] == ["c-1", "c-1.2"]
+    house.closable = Closable(0, 1)  # what the working legs leave
+    again = house.desk.close_position(close)
+    house.hear("1_2_1", Status.ALLTRADED, 3)
+    house.hear("1_2_2", Status.NOTTRADED)
+    assert len(house.sent) == 2
+    assert first.result(0) == again.result(0)
+    assert [leg.status for leg in again.result(0).outcomes] == ["全部成交", "未成交"]
+
+
+def test_a_close_that_nobody_answered_stays_unknown_when_asked_again_also_after_a_restart(
+    house: Desk,
+) -> None:
+    close = ClosePosition("rb2501.SHFE", "long", 2, client_order_id="c-1")
+    house.desk.close_position(close)
+    house.pass_time(TIMEOUT)
+    house.ready = False
+    assert [leg.code for leg in house.desk.close_position(close).result(0).outcomes] == [
+        "ORDER_STATE_UNKNOWN"
+    ]
+    assert len(house.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"volume": 3}, {"direction": "short"}, {"local_symbol": "hc2501.SHFE"}, {"price": 3200.0}],
+)
+def test_an_id_of_one_close_is_not_taken_for_another(house: Desk, change: dict[str, Any]) -> None:
+    fields = {"local_symbol": "rb2501.SHFE", "direction": "long", "volume": 2, "client_order_id": "c-1"}
+    house.desk.close_position(ClosePosition(**fields))
+    with pytest.raises(BadInput) as bad:
+        house.desk.close_position(ClosePosition(**(fields | change)))
+    assert (bad.value.code, bad.value.extra["order_id"]) == ("CLIENT_ORDER_ID_REUSED", "1_2_1")
+    assert len(house.sent) == 1
+
+
+def test_an_id_of_an_opening_order_closes_nothing(house: Desk) -> None:
+    house.desk.place(an_order(client_order_id="c-1"))
+    with pytest.raises(BadInput) as bad:
+        house.desk.close_position(ClosePosition("rb2501.SHFE", "long", 2, client_order_id="c-1"))
+    assert bad.value.code == "CLIENT_ORDER_ID_REUSED"
+
+
+def test_an_id_of_a_close_of_the_day_before_closes_nothing(house: Desk) -> None:
+    close = ClosePosition("rb2501.SHFE", "long", 2, client_order_id="c-1")
+    house.desk.close_position(close)
+    house.pass_time(TIMEOUT)
+    house.trading_day = "20241203"
+    with pytest.raises(BadInput) as bad:
+        house.desk.close_position(close)
+    assert bad.value.extra["trading_day"] == DAY
+    assert len(house.sent) == 1
+
+
+def test_a_close_may_name_its_price_and_needs_no_quote_then(house: Desk) -> None:
+    house.streamed = False
+    house.desk.close_position(ClosePosition("rb2501.SHFE", "long", 4, price=3333.0))
+    assert [leg.price for leg in house.sent] == [3333.0, 3333.0]
+    with pytest.raises(BadInput) as bad:
+        house.desk.close_position(ClosePosition("rb2501.SHFE", "long", 1, price=3333.5))
+    assert bad.value.extra["parameter"] == "price"
+
+
 def test_a_refused_first_leg_does_not_stop_the_second(house: Desk) -> None:
     future = house.desk.close_position(ClosePosition("rb2501.SHFE", "long", 5))
     house.hear("1_2_1", Status.REJECTED, error_code="CTP_50", error_message="平今仓位不足")
