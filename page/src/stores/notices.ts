@@ -17,10 +17,12 @@ export const useNotices = defineStore('notices', () => {
   const notices = ref<Notice[]>([])
   let last = 0
 
-  function show(kind: NoticeKind, text: string): void {
+  /** Its number, for `drop`. One that is not sure stays until it is dropped. */
+  function show(kind: NoticeKind, text: string): number {
     const id = ++last
     notices.value = [...notices.value, { id, kind, text }].slice(-AT_MOST)
     if (kind !== 'unsure') setTimeout(() => drop(id), kind === 'bad' ? SHOWN_MS * 2 : SHOWN_MS)
+    return id
   }
 
   function drop(id: number): void {

@@ -5,37 +5,28 @@
 import { computed, ref, watch } from 'vue'
 
 import { defineAccountStore } from '@/accounts/context'
-import { ApiError, NoAnswer } from '@/api/http'
-import type { Direction, Offset, OrderType } from '@/api/rows'
+import { wordsOf } from '@/api/http'
+import type { OrderRow } from '@/api/rows'
 import { t } from '@/i18n'
 import { useLink } from '@/link/link'
 import { useBook } from '@/stores/book'
-import { useNotices } from '@/stores/notices'
+import { useNotices, type NoticeKind } from '@/stores/notices'
 
-export interface OrderWish {
-  local_symbol: string
-  direction: Direction
-  offset: Offset
-  type: OrderType
-  volume: number
-  /** Left out for a market order. */
-  price?: number
+import * as sentOrders from './sent'
+import type { OrderWish, SentOrder } from './sent'
+
+export type { OrderWish, SentOrder } from './sent'
+
+/** Within this the same order once more is a double click or a key held down. */
+export const TWICE_MS = 300
+const LOOK_MS = 2000
+
+interface Press {
+  at: number
+  told: boolean
+  order: SentOrder
+  outcome: Promise<SentOrder>
 }
-
-export interface SentOrder extends OrderWish {
-  client_order_id: string
-  /** ms of this machine's clock. */
-  sent: number
-  /** sending: no answer yet · unknown: nobody answered, its fate is open · known: the counter has spoken ·
-   * refused: it said no · absent: it never reached the counter. */
-  state: 'sending' | 'unknown' | 'known' | 'refused' | 'absent'
-  order_id: string
-  message: string
-}
-
-/** A late order is not sent by the gateway after 2 s; with the line's own delays nothing comes after this. */
-export const SETTLED_AFTER_MS = 10_000
-const KEPT = 200
 
 export const useSending = defineAccountStore('sending', (context) => {
   const { id: account, api, socket } = context
@@ -43,98 +34,156 @@ export const useSending = defineAccountStore('sending', (context) => {
   const link = useLink(context)
   const notices = useNotices()
   const place = `ctpbee.sending.${account}`
-  const sent = ref<SentOrder[]>(kept(place))
+  const sent = ref<SentOrder[]>(sentOrders.restored(place))
   const unsettled = computed(() =>
     sent.value.filter(({ state }) => state === 'sending' || state === 'unknown'),
   )
+  const presses = new Map<string, Press>()
+  const warnings = new Map<string, number>()
 
-  watch(sent, (now) => sessionStorage.setItem(place, JSON.stringify(now.slice(-KEPT))), { deep: true })
-
-  /** Send an order; answers it as it then is. A refusal is told as a notice, and raised never. */
-  async function send(wish: OrderWish): Promise<SentOrder> {
-    const order: SentOrder = { ...wish, ...blank(newId()) }
-    sent.value = [...sent.value, order].slice(-KEPT)
-    const kept = sent.value.at(-1)!
-    const { local_symbol, direction, offset, type, volume, price } = wish
-    const fields = {
-      local_symbol,
-      direction,
-      offset,
-      type,
-      volume,
-      price,
-      client_order_id: order.client_order_id,
+  /** Send an order; answers it as it then is. A refusal is told as a notice, and raised never. The same order
+   * again, while the first has no answer or within 300 ms of the last press, is the first. */
+  function send(wish: OrderWish): Promise<SentOrder> {
+    const key = sentOrders.wishKey(wish)
+    const now = Date.now()
+    const before = presses.get(key)
+    if (before && (before.order.state === 'sending' || now - before.at < TWICE_MS)) {
+      before.at = now
+      if (!before.told) notices.show('info', t('trade.sentTwice'))
+      before.told = true
+      return before.outcome
     }
+    presses.forEach(({ at, order }, old) => {
+      if (order.state !== 'sending' && now - at >= TWICE_MS) presses.delete(old)
+    })
+    sent.value = sentOrders.trimmed([...sent.value, sentOrders.newOrder(wish, link.seq)])
+    const order = sent.value.at(-1)!
+    const outcome = link.noTrade ? Promise.resolve(refuse(order, link.noTrade)) : post(order, wish)
+    presses.set(key, { at: now, told: false, order, outcome })
+    return outcome
+  }
+
+  async function post(order: SentOrder, wish: OrderWish): Promise<SentOrder> {
+    sentOrders.keep(place, order) // before it leaves
+    const { local_symbol, direction, offset, type, volume, price } = wish
+    const { client_order_id } = order
+    const fields = { local_symbol, direction, offset, type, volume, price, client_order_id }
     try {
       const answer = await api.call('POST', 'order_solve', fields, 15)
-      kept.order_id = String(answer.order_id ?? '')
-      kept.state = answer.error === 'ORDER_STATE_UNKNOWN' ? 'unknown' : 'known'
-      kept.message = answer.msg
-      if (kept.state === 'unknown') notices.show('unsure', answer.msg)
+      order.order_id ||= String(answer.order_id ?? '')
+      if (order.state !== 'sending') return order // its row came before
+      if (answer.error === 'ORDER_STATE_UNKNOWN') become(order, 'unknown', answer.msg, 'unsure')
+      else become(order, 'known', answer.msg)
     } catch (error) {
-      settleFailure(kept, error)
+      settleFailure(order, error)
     }
-    return kept
+    return order
   }
 
   function settleFailure(order: SentOrder, error: unknown): void {
-    if (order.state === 'known') return // its row came meanwhile
-    if (error instanceof ApiError) {
-      order.state = 'refused'
-      order.message = error.advice ? `${error.message}（${error.advice}）` : error.message
-      notices.show('bad', `${order.local_symbol} ${order.message}`)
-    } else if (error instanceof NoAnswer) {
-      order.state = 'unknown'
-      order.message = t('trade.unknownFate')
-      notices.show('unsure', `${order.local_symbol} ${order.message}`)
-    } else throw error
+    if (sentOrders.saysNotSent(error)) refuse(order, wordsOf(error, ''))
+    else if (order.state === 'refused')
+      refuse(order, order.message) // by its row; told now
+    else if (order.state === 'sending') become(order, 'unknown', t('trade.unknownFate'), 'unsure')
+    if (!sentOrders.saysNotSent(error) && !sentOrders.isSilence(error)) throw error
   }
 
-  /** The account's own list decides what became of an order whose answer did not come. */
+  function refuse(order: SentOrder, why: string): SentOrder {
+    become(order, 'refused', why, 'bad')
+    return order
+  }
+
+  /** The order is so from now on; where there is a `kind` a notice says it, in place of the last about it. */
+  function become(order: SentOrder, state: SentOrder['state'], message: string, kind?: NoticeKind): void {
+    order.state = state
+    order.message = message
+    sentOrders.keep(place, order)
+    notices.drop(warnings.get(order.client_order_id) ?? 0)
+    if (kind) warnings.set(order.client_order_id, notices.show(kind, `${order.local_symbol} ${message}`))
+  }
+
+  /** What the order's row says; its POST may still be without an answer, which then tells a refusal. */
+  function settleBy(order: SentOrder, row: OrderRow): void {
+    const before = order.state
+    const end = { status: sentOrders.reasonIn(row) }
+    order.order_id = row.order_id
+    if (before === 'absent') {
+      become(order, sentOrders.isOpen(row) ? 'unknown' : 'known', t('trade.arrivedAfterAll', end), 'unsure')
+    } else if (sentOrders.isOpen(row)) return
+    else if (row.status === '拒单')
+      become(order, 'refused', end.status, before === 'sending' ? undefined : 'bad')
+    else if (before === 'sending') become(order, 'known', end.status)
+    else become(order, 'known', t('trade.fateKnown', end), 'good')
+  }
+
   function settle(): void {
-    const rows = new Map(book.orders.map((row) => [row.client_order_id, row]))
-    for (const order of unsettled.value) {
-      const row = rows.get(order.client_order_id)
-      if (row && row.status !== '提交中' && row.status !== '状态未知') {
-        order.state = row.status === '拒单' ? 'refused' : 'known'
-        order.order_id = row.order_id
-        order.message = row.status_msg
-      } else if (
-        !row &&
-        order.state === 'unknown' &&
-        Date.now() - order.sent > SETTLED_AFTER_MS &&
-        link.noTrade === ''
-      ) {
-        order.state = 'absent'
-        order.message = t('trade.neverArrived')
-        notices.show('bad', `${order.local_symbol} ${order.message}`)
-      }
+    const open = sent.value.filter(({ state }) => state !== 'known' && state !== 'refused')
+    if (!open.length) return
+    const byId = new Map(open.map((order) => [order.client_order_id, order]))
+    for (const row of book.orders) {
+      const order = byId.get(row.client_order_id)
+      if (order) settleBy(order, row)
     }
   }
+
+  // Since when the line holds and the lists are of now; 0 while they are not.
+  let whole = 0
+  let fresh = link.snapshots > 0
+  const judgeLine = () => (whole = fresh && !link.noTrade ? whole || Date.now() : 0)
+  socket.on('disconnect', () => {
+    fresh = false
+    judgeLine()
+  })
+  socket.on('snapshot', () => {
+    fresh = true
+    judgeLine()
+    settle()
+  })
+  watch(() => link.noTrade, judgeLine, { flush: 'sync' })
   watch(() => book.orders, settle)
-  socket.on('snapshot', settle)
-  const timer = setInterval(settle, 2000)
+
+  let looking = false
+  /** An order that nobody answered and no list has: the journal is asked, before it is said that it is not. */
+  async function look(): Promise<void> {
+    settle()
+    if (looking) return
+    looking = true
+    try {
+      for (const order of sent.value) {
+        const isLost = order.state === 'unknown' && !listed(order)
+        if (!isLost || !whole || !sentOrders.isOverdue(order, whole, Date.now())) continue
+        const row = await inJournal(order)
+        if (order.state !== 'unknown' || !whole) continue
+        if (row) settleBy(order, row)
+        else if (!listed(order)) become(order, 'absent', t('trade.neverArrived'), 'bad')
+      }
+    } catch (error) {
+      if (!sentOrders.isSilence(error) && !sentOrders.saysNotSent(error)) throw error
+    } finally {
+      looking = false
+    }
+  }
+
+  function listed({ client_order_id }: SentOrder): boolean {
+    return book.orders.some((row) => row.client_order_id === client_order_id)
+  }
+
+  /** The order's newest row in the journal, of whatever trading day. Raises ApiError or NoAnswer. */
+  async function inJournal(order: SentOrder): Promise<OrderRow | undefined> {
+    interface Events {
+      events: { seq: number; data: OrderRow }[]
+    }
+    let found: OrderRow | undefined
+    let since = order.seq
+    for (;;) {
+      const { events } = await api.data<Events>('GET', 'events', { since, limit: 10_000 })
+      if (!events.length) return found
+      found = events.findLast(({ data }) => data.client_order_id === order.client_order_id)?.data ?? found
+      since = events.at(-1)!.seq
+    }
+  }
+  const timer = setInterval(() => void look(), LOOK_MS)
   context.onClose(() => clearInterval(timer))
 
   return { sent, unsettled, send }
 })
-
-function blank(id: string) {
-  return { client_order_id: id, sent: Date.now(), state: 'sending' as const, order_id: '', message: '' }
-}
-
-/** The day in it, since an id of an earlier trading day is never taken again. */
-function newId(): string {
-  const day = new Date().toISOString().slice(0, 10).replaceAll('-', '')
-  return `p${day}-${crypto.getRandomValues(new BigUint64Array(1))[0]!.toString(36)}`
-}
-
-function kept(place: string): SentOrder[] {
-  try {
-    const orders: SentOrder[] = JSON.parse(sessionStorage.getItem(place) ?? '[]')
-    // What was on its way when the page was left has no one to hear its answer.
-    return orders.map((order) => (order.state === 'sending' ? { ...order, state: 'unknown' } : order))
-  } catch {
-    return []
-  }
-}
