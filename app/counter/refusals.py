@@ -108,11 +108,10 @@ def position_refusal(row: f.OrderField, contract: f.InstrumentField, book: Book)
     if row.CombOffsetFlag == OPEN:
         return None
     closable = book.closable(row.InstrumentID, "short" if row.Direction == "0" else "long")
-    if contract.PositionDateType != "1":
-        return refusal_of(30) if row.VolumeTotalOriginal > closable.today + closable.yesterday else None
-    if row.CombOffsetFlag == CLOSE_TODAY:
-        return refusal_of(50) if row.VolumeTotalOriginal > closable.today else None
-    return refusal_of(51) if row.VolumeTotalOriginal > closable.yesterday else None
+    splits_today, of_today = contract.PositionDateType == "1", row.CombOffsetFlag == CLOSE_TODAY
+    if row.VolumeTotalOriginal <= closable.by("closetoday" if of_today else "close", splits_today):
+        return None
+    return refusal_of(30 if not splits_today else 50 if of_today else 51)
 
 
 def money_refusal(row: f.OrderField, freeze_price: float, book: Book) -> Refusal | None:

@@ -30,6 +30,7 @@ from app.gateway.logbook import LogBook
 from app.gateway.login import LoginDesk, NamedFront
 from app.gateway.meters import Meters
 from app.gateway.orders import OrderDesk
+from app.gateway.preview import PreviewDesk
 from app.gateway.publisher import Publisher
 from app.gateway.settlement import SettlementDesk
 from app.gateway.strategies.doorkeeper import Doorkeeper
@@ -276,13 +277,10 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
 
     events, archive = gateway._in_event_thread, gateway._archive.submit
     loaded, shown = gateway.logins.once_loaded, gateway.logins.once_shown
+    taken = market_orders(gateway._settings.market_orders)
     lists = AccountDesk(gateway._account, gateway.log_book)
     contracts = ContractDesk(
-        gateway._account,
-        gateway._publisher,
-        gateway._hours,
-        gateway._trading_day,
-        market_orders(gateway._settings.market_orders),
+        gateway._account, gateway._publisher, gateway._hours, gateway._trading_day, taken
     )
     bars = BarDesk(
         gateway._bars,
@@ -290,6 +288,13 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         gateway._account.resolve,
         lambda: gateway.app.trader.counter_now(),
         archive,
+    )
+    preview = PreviewDesk(
+        gateway._account,
+        gateway.app.ledger,
+        gateway._desk.checked,
+        lambda symbol: gateway.app.trader.want_rates(symbol),
+        taken,
     )
     settlement = SettlementDesk(gateway._store, lambda: gateway.app.trader)
     meters = Meters(
@@ -316,6 +321,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.ListContracts: asked(shown(contracts.list_contracts)),
         m.DescribeContract: asked(shown(contracts.describe_contract)),
         m.PlaceOrder: asked_by(gateway._strategies.place),
+        m.PreviewOrder: asked(loaded(preview.preview)),
         m.CancelOrder: asked(gateway._desk.cancel),
         m.CancelAll: asked(gateway._desk.cancel_all),
         m.ClosePosition: asked(gateway._desk.close_position),

@@ -16,7 +16,7 @@ from ctpbee.constant import ContractData, Direction, Offset, OrderRequest, Order
 
 from app.lib.errors import BadInput
 from app.lib.prices import PriceLimits, exact, is_absent, on_tick
-from app.wire.messages import PlaceOrder
+from app.wire.messages import PlaceOrder, PreviewOrder
 
 DIRECTIONS = {"long": Direction.LONG, "short": Direction.SHORT}
 OFFSETS = {
@@ -54,9 +54,7 @@ def checked_contract(contract: ContractData | None, trading_day: str) -> Contrac
 
 def checked_order(request: PlaceOrder, contract: ContractData, limits: PriceLimits) -> OrderRequest:
     """ctpbee's request of a sound order. Raises BadInput naming the parameter that is wrong."""
-    direction = _word("direction", request.direction, DIRECTIONS)
-    offset = _word("offset", request.offset, OFFSETS)
-    kind = _word("type", request.type, TYPES)
+    direction, offset, kind = checked_words(request)
     volume = checked_volume(
         request.volume, contract, is_market=kind is OrderType.MARKET, is_open=offset is Offset.OPEN
     )
@@ -69,6 +67,15 @@ def checked_order(request: PlaceOrder, contract: ContractData, limits: PriceLimi
         type=kind,
         price=price,
         volume=volume,
+    )
+
+
+def checked_words(request: PlaceOrder | PreviewOrder) -> tuple[Direction, Offset, OrderType]:
+    """What kind of order it is. Raises BadInput naming the parameter that is no such word."""
+    return (
+        _word("direction", request.direction, DIRECTIONS),
+        _word("offset", request.offset, OFFSETS),
+        _word("type", request.type, TYPES),
     )
 
 

@@ -149,13 +149,12 @@ class OrderDesk:
 
     def _place(self, request: PlaceOrder) -> Future[OrderOutcome]:
         client_order_id = checked_client_order_id(request.client_order_id)
-        contract = self._account.contract(request.local_symbol)
         if client_order_id:
             intent = self._store.intent_of_client(client_order_id)
             if intent is not None:
                 return self._again(intent, request)
         self._check_ready()
-        order = self._checked(request, contract)
+        order = self.checked(request)
         return self._send(order, client_order_id, request.strategy, request.wait, request.deadline)
 
     def _told_if_late(self, deadline: float, answer: Callable[[], T]) -> T:
@@ -169,8 +168,9 @@ class OrderDesk:
                 self._refused_unheard(OrderOutcome("", "refused", error.code, error.message))
             raise
 
-    def _checked(self, request: PlaceOrder, contract: ContractData | None) -> OrderRequest:
-        contract = checked_contract(contract, self._trader().trading_day)
+    def checked(self, request: PlaceOrder) -> OrderRequest:
+        """The order as it would be sent. Raises BadInput for what cannot be right for any account."""
+        contract = checked_contract(self._account.contract(request.local_symbol), self._trader().trading_day)
         return checked_order(request, contract, self._limits(contract))
 
     def _limits(self, contract: ContractData) -> PriceLimits:

@@ -581,8 +581,7 @@ class Ledger:
 
     def _freeze(self, order_id: str, state: _Order) -> None:
         row = state.row
-        instrument = self._instruments.get(row.InstrumentID)
-        if instrument is None:
+        if row.InstrumentID not in self._instruments:
             return
         if state.refusal is not None or row.OrderStatus not in fields.FREEZING:
             self.book.forget_order(order_id)
@@ -593,18 +592,21 @@ class Ledger:
                 symbol=row.InstrumentID,
                 side=fields.SIDE_OF[row.Direction],
                 offset=fields.book_offset(row.CombOffsetFlag[:1]),
-                price=row.LimitPrice or self._market_price(row, instrument),
+                price=self.freezing_price(row.InstrumentID, fields.SIDE_OF[row.Direction], row.LimitPrice),
                 remaining=state.remaining,
                 volume=row.VolumeTotalOriginal,
             )
         )
 
-    def _market_price(self, row: OrderField, instrument: InstrumentField) -> float:
-        """What a market order freezes by, as the counter has it: to buy the upper limit, to sell the newest
-        price.
+    def freezing_price(self, symbol: str, side: str, price: float) -> float:
+        """What an order freezes by: its own price; without one, of a market order, as the counter has it: to
+        buy the upper limit, to sell the newest price. 0 where none is known.
         """
-        last = self._prices.get(row.InstrumentID, (0.0, 0.0))[0] or instrument.PreSettlementPrice
-        return instrument.UpperLimitPrice or last if fields.SIDE_OF[row.Direction] == "buy" else last
+        if price:
+            return price
+        instrument = self._instruments[symbol]
+        last = self._prices.get(symbol, (0.0, 0.0))[0] or instrument.PreSettlementPrice
+        return instrument.UpperLimitPrice or last if side == "buy" else last
 
     # ── book and money ──
 

@@ -205,6 +205,9 @@ class Trader(AccountFront):
             self._loop.post(self._submitted, row)
         return order_id
 
+    def want_rates(self, symbol: str) -> None:
+        """Somebody is about to trade this contract: its margin and fees matter. Here the list has them."""
+
     def remark(self, order_id: str, text: str) -> None:
         """Tell of an order that is still 提交中 with these words, until the counter has others."""
         self._tell(self._ledger.remark(order_id, text))

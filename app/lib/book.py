@@ -60,6 +60,14 @@ class Closable(NamedTuple):
     today: int
     yesterday: int
 
+    def by(self, offset: str, splits_today: bool) -> int:
+        """What one close order of this offset may take. Where today's lots are apart (SHFE, INE) a plain
+        close takes history, elsewhere every close takes either.
+        """
+        if not splits_today:
+            return self.today + self.yesterday
+        return self.today if offset == "closetoday" else self.yesterday
+
 
 class Position(NamedTuple):
     """One side of one contract, for showing: money as floats, to the cent."""

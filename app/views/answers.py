@@ -7,7 +7,7 @@ more. tests/integration/test_openapi.py holds answers to them.
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 Row = dict[str, Any]
 """A flat object with ctpbee's field names (docs/api.md, 行)."""
@@ -28,6 +28,39 @@ class Ordered(TypedDict):
     traded: NotRequired[float]
     client_order_id: NotRequired[str]
     advice: NotRequired[str]
+
+
+class MostLots(TypedDict):
+    """By offset; null: no price is known."""
+
+    open: int | None
+    close: int
+    closetoday: int
+    closeyesterday: int
+
+
+class Largest(TypedDict):
+    """By the order's direction: long buys, and closes what is short."""
+
+    long: MostLots
+    short: MostLots
+
+
+class Trouble(TypedDict):
+    error: str
+    msg: str
+    parameter: str
+
+
+class Preview(TypedDict):
+    price: float  # what it is counted by
+    margin: float | None  # yuan, of all its lots
+    fee: float | None
+    available: float
+    largest: Largest
+    order_limit: int  # lots in one order, 0 for no limit
+    rates: Literal["account", "listed"]
+    problem: Trouble | None  # why it would not be sent as it stands
 
 
 class Cancelled(TypedDict):

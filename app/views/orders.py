@@ -25,7 +25,7 @@ from app.lib.symbols import (
 from app.views import answers
 from app.views.asking import ask, ask_or_none
 from app.views.described import described
-from app.views.envelope import succeed
+from app.views.envelope import ours, succeed
 from app.views.parameters import (
     AnyContract,
     Direction,
@@ -38,7 +38,7 @@ from app.views.parameters import (
     Volume,
     Word,
 )
-from app.wire.messages import CancelAll, CancelOrder, OrderOutcome, PlaceOrder, ReadLists
+from app.wire.messages import CancelAll, CancelOrder, OrderOutcome, PlaceOrder, PreviewOrder, ReadLists
 
 UNKNOWN_STATE = "ORDER_STATE_UNKNOWN"
 UNKNOWN_TEXT = "报单已发出，柜台未确认，请勿重复下单"
@@ -49,16 +49,15 @@ HIGHEST_PRICE = 1e9
 blueprint = Blueprint("orders", __name__)
 
 
-class OrderRequest(OfContract):
-    direction: Direction
+class OrderTerms(OfContract):
+    """What order it is. The one who sends and the one who only asks mean the same by the same names."""
+
+    direction: Direction = Field(description="买卖方向：long 买、short 卖，平空为 long，平多为 short")
     offset: Annotated[str, Word(parse_offset, OFFSET_TEXT)] = Field(description="开平；与 direction 写反亦可")
     type: Annotated[str, Word(parse_type, TYPE_TEXT)] = Field(description="报单类型")
     volume: Volume
     price: Annotated[float, Number(0.0, HIGHEST_PRICE)] = Field(
         None, validate_default=True, description="价格，最小变动价位的整数倍；市价单不需要"
-    )
-    client_order_id: Annotated[str, Text()] = Field(
-        "", description="客户端自定的编号：同一个号只下一张单，以前的交易日用过的被拒"
     )
 
     @model_validator(mode="before")
@@ -76,6 +75,16 @@ class OrderRequest(OfContract):
         if not price and not is_market:
             raise BadInput("price", "参数 price 应大于 0")
         return price
+
+
+class PreviewRequest(OrderTerms):
+    volume: Volume = Field(1, description="手数，算保证金与手续费用")
+
+
+class OrderRequest(OrderTerms):
+    client_order_id: Annotated[str, Text()] = Field(
+        "", description="客户端自定的编号：同一个号只下一张单，以前的交易日用过的被拒"
+    )
 
     def command(self) -> PlaceOrder:
         return PlaceOrder(
@@ -144,6 +153,27 @@ def place_order(sent: OrderRequest) -> Response:
         return unknown_order(outcome.order_id, client_order_id=command.client_order_id)
     present: dict[str, Any] = {"status": outcome.status, "traded": outcome.traded} if outcome.status else {}
     return succeed(msg="成功下单", order_id=outcome.order_id, **present)
+
+
+@blueprint.get("/order_preview")
+@auth_required
+@ours
+@described(
+    "报单预估：保证金、手续费、最大可报手数；不报单，也不查询柜台",
+    PreviewRequest,
+    data=answers.Preview,
+)
+def preview_order(sent: PreviewRequest) -> Response:
+    """GET /order_preview → what POST /order_solve with the same parameters would freeze. Token."""
+    asked = PreviewOrder(
+        local_symbol=sent.contract,
+        direction=sent.direction,
+        offset=sent.offset,
+        type=sent.type,
+        price=sent.price,
+        volume=sent.volume,
+    )
+    return succeed(ask(asked))
 
 
 @blueprint.delete("/order_solve")

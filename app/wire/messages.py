@@ -288,6 +288,25 @@ class PlaceOrder(Message):
     )
 
 
+class PreviewOrder(Message):
+    """What such an order would freeze, and how many lots there could be at most. Nothing is sent. Reply: Json
+    `{"price", "margin", "fee", "available", "largest", "order_limit", "rates", "problem"}`.
+
+    `price`: what it is counted by; `margin`, `fee`: yuan, null where they are not known; `largest`: lots by
+    direction and offset, null where that is not known; `order_limit`: lots in one order, 0 for no
+    limit; `rates`: account, or listed as long as the account's own are not known; `problem`: `{error, msg,
+    parameter}`, why it would not be sent as it stands, or null. Errors: BadInput (unknown contract or word),
+    NotReady.
+    """
+
+    local_symbol: str
+    direction: str
+    offset: str
+    type: str
+    price: float
+    volume: int
+
+
 class CancelOrder(Message):
     """Reply: Done once the cancel is confirmed or has left. Errors: NotFound (not this account's),
     OrderRefused (CTP_26…).
@@ -594,6 +613,7 @@ AnyRequest = (
     | Watch
     | ReadLists
     | PlaceOrder
+    | PreviewOrder
     | CancelOrder
     | CancelAll
     | ClosePosition

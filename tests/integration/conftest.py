@@ -44,6 +44,7 @@ from app.wire.messages import (
     LogIn,
     OrderOutcome,
     PlaceOrder,
+    PreviewOrder,
     PushContracts,
     ReadAccount,
     ReadBars,
@@ -81,6 +82,14 @@ RB2501 = {
     **{"local_symbol": "rb2501.SHFE", "symbol": "rb2501", "exchange": "SHFE", "name": "螺纹钢2501"},
     **{"product": "rb", "product_name": "螺纹钢", "size": 10, "pricetick": 1.0},
     **{"expire_date": "2025-01-15", "sessions": [["21:00", "23:00"], ["09:00", "10:15"]]},
+}
+PREVIEW = {
+    **{"price": 3500.0, "margin": 3500.0, "fee": 3.5, "available": 990_000.0, "order_limit": 500},
+    "largest": dict.fromkeys(
+        ("long", "short"), {"open": 282, "close": 0, "closetoday": 2, "closeyesterday": 0}
+    ),
+    "rates": "account",
+    "problem": {"error": "BAD_INPUT", "msg": "价格不在最小变动价位上", "parameter": "price"},
 }
 CONTRACTS = {
     "rb2501.SHFE": (1.0, 3000.0, 4000.0),
@@ -194,6 +203,9 @@ class FakeGateways:
                 self.orders[order_id] = account
                 self.sent.append(request)
                 return OrderOutcome(order_id, "accepted")
+            case PreviewOrder():
+                self._resolve(request.local_symbol, "local_symbol")
+                return Json(orjson.dumps(PREVIEW))
             case ClosePosition():
                 self._resolve(request.local_symbol, "local_symbol")
                 if request.volume > 5:

@@ -268,6 +268,24 @@ ROUTES = [
         optional=frozenset({"exchange", "client_order_id"}),
     ),
     Route(
+        "GET",
+        "/order_preview",
+        {name: value for name, value in ORDER.items() if name != "client_order_id"},
+        {
+            "local_symbol": SYMBOL,
+            "direction": WORD,
+            "offset": WORD,
+            "type": WORD,
+            # what is wrong with its contract's rules is part of the answer
+            "price": NOT_NUMBER | {"negative": -3500, "zero": 0, "more than money": 1e12},
+            "volume": NOT_NUMBER
+            | {"negative": -1, "zero": 0, "fraction": 1.5, "more than anybody has": 10**9},
+            "exchange": EXCHANGE,
+        },
+        optional=frozenset({"exchange", "volume"}),
+        ours=True,
+    ),
+    Route(
         "DELETE",
         "/order_solve",
         {"order_id": "1_77_1", "local_symbol": "rb2501.SHFE", "exchange": "SHFE", "all": 0},

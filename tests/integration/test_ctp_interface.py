@@ -730,6 +730,27 @@ def test_rates_of_what_is_held_are_asked_once_and_kept_for_the_day(
     assert len(desk.asked("reqQryInstrumentMarginRate")) == 1
 
 
+def test_rates_that_somebody_wants_are_asked_once_a_day_and_of_one_contract_at_a_time(
+    desk: Desk, launch: Callable[..., Gateway]
+) -> None:
+    desk.instruments.append(as_dict(instrument("ag2512")))
+    desk.margins = [margin_rate(0.12, 0.13)]
+    desk.commissions = [commission_rate(OpenRatioByMoney=0.0001)]
+    gateway = launch()
+    gateway.ready()
+
+    def want(*symbols: str) -> None:
+        gateway.do(lambda: [gateway.bee.trader.want_rates(symbol) for symbol in symbols])
+
+    want(*["rb2510", "ag2512", "nope"] * 20)  # as somebody types
+    eventually(lambda: gateway.ledger.has_rates("rb2510"), "rates")
+    want("rb2510")
+    assert [asked["InstrumentID"] for asked in desk.asked("reqQryInstrumentMarginRate")] == ["rb2510"]
+    want("ag2512")
+    eventually(lambda: gateway.ledger.has_rates("ag2512"), "the other's")
+    assert len(desk.asked("reqQryInstrumentMarginRate")) == 2
+
+
 def test_rates_of_what_is_held_at_the_login_are_those_of_its_margin(
     desk: Desk, launch: Callable[..., Gateway]
 ) -> None:

@@ -20,6 +20,7 @@ import msgspec
 import pytest
 
 from app.bee import entities
+from app.gateway.preview import CLOSES
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import (
     BadInput,
@@ -48,6 +49,7 @@ from app.wire.messages import (
     ListContracts,
     OrderOutcome,
     PlaceOrder,
+    PreviewOrder,
     Push,
     PushContracts,
     ReadAccount,
@@ -563,6 +565,57 @@ def test_the_contract_list_and_a_contract_can_be_asked_for(shared_world: World) 
     assert last.strftime("%Y%m%d %H:%M") == f"{row['trading_day']} 15:30"
     with pytest.raises(NotFound):
         page.ask(DescribeContract("rb2510.DCE"))
+
+
+def test_a_preview_is_what_the_order_then_freezes_and_a_lot_more_than_the_largest_is_refused(
+    shared_world: World,
+) -> None:
+    _, page = shared_world.log_in("preview")
+    row = page.json(DescribeContract("au2512"))
+    resting = ("au2512.SHFE", "long", "open", "limit", row["limit_down"])
+    first = page.json(PreviewOrder(*resting, 1))
+    largest = first["largest"]["long"]["open"]
+    assert 0 < largest < first["order_limit"]
+    assert (first["rates"], first["problem"], first["price"]) == ("account", None, row["limit_down"])
+    told = page.json(PreviewOrder(*resting, largest))
+    assert told["margin"] + told["fee"] <= told["available"] < told["margin"] / largest * (largest + 1)
+    assert page.json(ReadLists())["order_list"] == []
+    refused = page.ask(PlaceOrder(*resting, largest + 1))
+    assert (refused.state, refused.code) == ("refused", "CTP_31")
+    outcome = page.ask(PlaceOrder(*resting, largest))
+    assert outcome.status == "未成交"
+    funds = {pair["key"]: pair["value"] for pair in page.json(ReadAccount())["account_detail"]}
+    assert (funds["frozen_margin"], funds["frozen_commission"]) == (told["margin"], told["fee"])
+    assert page.json(PreviewOrder(*resting, 1))["largest"]["long"]["open"] == 0
+    page.ask(CancelOrder(outcome.order_id))
+
+
+def test_a_preview_of_a_close_counts_the_lots_of_the_other_side_and_their_fee(shared_world: World) -> None:
+    _, page = shared_world.log_in("preview2")
+    symbol, tick = a_contract(page, "zn")
+    shared_world.buys(page, symbol, tick, 3)
+    close = page.json(PreviewOrder(symbol, "short", "closetoday", "limit", tick["last_price"], 3))
+    assert (close["margin"], close["problem"]) == (0.0, None)
+    closes = {way: [lots[offset] for offset in CLOSES] for way, lots in close["largest"].items()}
+    assert closes == {"short": [0, 3, 0], "long": [0, 0, 0]}  # SHFE: a plain close is of history
+    selling = page.ask(PlaceOrder(symbol, "short", "closetoday", "limit", tick["limit_up"], 2))
+    left = page.json(PreviewOrder(symbol, "short", "closetoday", "limit", tick["last_price"], 3))
+    assert left["largest"]["short"]["closetoday"] == 1
+    page.ask(CancelOrder(selling.order_id))
+
+
+def test_a_preview_says_why_an_order_would_not_be_sent(shared_world: World) -> None:
+    _, page = shared_world.log_in("preview")
+    row = page.json(DescribeContract("rb2510"))
+    beyond = page.json(PreviewOrder("rb2510", "long", "open", "limit", row["limit_up"] + row["pricetick"], 1))
+    assert (beyond["problem"]["parameter"], beyond["problem"]["error"]) == ("price", "BAD_INPUT")
+    market = page.json(PreviewOrder("rb2510", "long", "open", "market", 0.0, 1))
+    assert market["problem"]["error"] == "NO_MARKET_ORDERS"
+    assert market["price"] == row["limit_up"]  # by which the counter freezes what buys at any price
+    assert market["order_limit"] == row["max_market_order_volume"]
+    with pytest.raises(BadInput) as refused:
+        page.ask(PreviewOrder("rb9999", "long", "open", "limit", 1.0, 1))
+    assert refused.value.code == "UNKNOWN_SYMBOL"
 
 
 def test_contracts_are_listed_with_their_products_names(shared_world: World) -> None:

@@ -48,6 +48,7 @@ from app.wire.messages import (
     LogIn,
     OrderOutcome,
     PlaceOrder,
+    PreviewOrder,
     PushContracts,
     ReadAccount,
     ReadBars,
@@ -60,7 +61,7 @@ from app.wire.messages import (
     Unsubscribe,
     WriteConfig,
 )
-from tests.integration.conftest import FUNDS, LISTS, RB2501, WRONG_PASSWORD, Auth, FakeGateways
+from tests.integration.conftest import FUNDS, LISTS, PREVIEW, RB2501, WRONG_PASSWORD, Auth, FakeGateways
 
 ACCOUNT = "sim-9999-demo"
 ORDER = {
@@ -425,6 +426,20 @@ def test_a_contract_is_described_and_an_unknown_one_is_not_found(auth: Auth, gat
         auth.ask("GET", "/contract?symbol=zz9912").status_code == 404
     )  # our own route: honest for everybody
     assert gateways.asked(DescribeContract)[0] == DescribeContract("rb2501")
+
+
+def test_an_order_is_previewed_by_the_parameters_of_an_order_and_none_is_sent(
+    auth: Auth, gateways: FakeGateways
+) -> None:
+    query = "symbol=x&local_symbol=rb2501&exchange=SHFE&direction=多&offset=开&type=限价&price=3500"
+    answer = auth.log_in().ask("GET", f"/order_preview?{query}")
+    assert answer.json["data"] == PREVIEW
+    auth.ask("GET", f"/order_preview?{query.replace('限价', 'market').replace('&price=3500', '')}&volume=7")
+    assert gateways.asked(PreviewOrder) == [
+        PreviewOrder("rb2501.SHFE", "long", "open", "limit", 3500.0, 1),
+        PreviewOrder("rb2501.SHFE", "long", "open", "market", 0.0, 7),
+    ]
+    assert gateways.sent == []
 
 
 def test_without_a_symbol_the_contracts_are_listed_by_exchange_and_product(

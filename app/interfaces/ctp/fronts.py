@@ -452,14 +452,28 @@ class CtpTrader(_CtpFront, Trader):
         else is.
         """
         for symbol in self._held:
-            row = self._ledger.instrument(symbol)
-            if row is None or self._ledger.has_rates(symbol):
-                continue
-            known = self._store.setting(RATES_SCOPE, symbol)
-            if known is not None and known["day"] == self.trading_day:
-                self._take_rates(row, known["rates"])
-            elif not any(self._queue.has(what, InstrumentID=symbol) for what in RATES):
+            row = self._lacks_rates(symbol)
+            if row is not None and not any(self._queue.has(what, InstrumentID=symbol) for what in RATES):
                 self._ask_rates(row)
+
+    def want_rates(self, symbol: str) -> None:
+        """They are asked once a day, when nothing else is, and of one contract at a time: whoever leafs
+        through many must not hold up the questions for positions and money.
+        """
+        row = self._lacks_rates(symbol)
+        if row is not None and self.ready and not any(map(self._queue.has, RATES)):
+            self._ask_rates(row)
+
+    def _lacks_rates(self, symbol: str) -> InstrumentField | None:
+        """The contract, where its rates are not known: neither here nor in the day's store."""
+        row = self._ledger.instrument(symbol)
+        if row is None or self._ledger.has_rates(symbol):
+            return None
+        known = self._store.setting(RATES_SCOPE, symbol)
+        if known is None or known["day"] != self.trading_day:
+            return row
+        self._take_rates(row, known["rates"])
+        return None
 
     def _ask_rates(self, row: InstrumentField) -> None:
         asked = {"InstrumentID": row.InstrumentID, "ExchangeID": row.ExchangeID}
