@@ -5,11 +5,12 @@ VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: help run test lint unit bench docs lock test-full ctp uwsgi stop clean
+.PHONY: help run page page-check test lint unit bench docs lock test-full ctp uwsgi stop clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run        准备环境并启动（ARGS='--port 8000' 传参）   set up and start the server"
+	@echo "make page       构建网页（make run 会先做）                 build the page; make run does so first"
 	@echo "make test       准备环境，检查并测试，数分钟               set up, lint, type-check and test"
 	@echo "make lint       ruff、mypy，锁定的版本是否过时              lint, format, types, stale locks"
 	@echo "make unit       只跑单元测试，不含按性质生成的             the unit tests, without those of properties"
@@ -23,6 +24,7 @@ help:
 	@echo "make clean      删除环境与缓存，不动数据                   remove the environment, never the data"
 
 run: $(VENV)/.ready
+	@$(MAKE) --no-print-directory page || echo "== 没有网页，服务器照常启动；浏览器打开它的地址，有说明" >&2
 	@exec $(PY) run.py $(ARGS)
 
 stop:
@@ -51,12 +53,17 @@ docs: $(VENV)/.ready-docs
 lock: $(VENV)/.uv
 	@sh tools/lock.sh
 
-test: lint
+page: page/dist/index.html
+
+page-check: page/node_modules/.ready
+	sh tools/node.sh npm run --silent check
+
+test: lint page-check
 	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 uwsgi: $(VENV)/.ready-uwsgi
 
-test-full: $(VENV)/.ready-test $(VENV)/.ready-uwsgi ctp
+test-full: $(VENV)/.ready-test $(VENV)/.ready-uwsgi ctp page
 	@for tool in npm chromium chromedriver go; do command -v $$tool >/dev/null || { \
 	    echo "缺少 $$tool（Debian：apt-get install npm chromium chromium-driver golang-go）" >&2; exit 1; }; done
 	@echo "== FerretDB：首次编译一两分钟"
@@ -88,6 +95,19 @@ $(VENV)/.ready-docs: requirements-docs.lock $(VENV)/.uv
 	@$(PY) -m venv --without-pip $(VENV)/docs
 	@PACKAGES_INTO=$(VENV)/docs $(ENVIRONMENT) packages "安装文档工具" -r requirements-docs.lock
 	@touch $@
+
+# Node for the page, by a wheel: the system needs none, and an old one does no harm.
+$(VENV)/.ready-node: requirements-node.lock $(VENV)/.uv
+	@$(PY) -m venv --without-pip $(VENV)/node
+	@PACKAGES_INTO=$(VENV)/node $(ENVIRONMENT) packages "取 Node（网页用），约 60 MB" -r requirements-node.lock
+	@touch $@
+
+page/node_modules/.ready: page/package-lock.json $(VENV)/.ready-node
+	@$(ENVIRONMENT) page install
+	@touch $@
+
+page/dist/index.html: page/node_modules/.ready page/index.html page/vite.config.ts $(shell find page/src page/public -type f)
+	@$(ENVIRONMENT) page build
 
 # Built without OpenSSL, uWSGI refuses every WebSocket. An earlier build may lie in uv's cache.
 WITH_WEBSOCKET = $(VENV)/bin/uwsgi --help 2>/dev/null | grep -q -e --ssl-verbose
@@ -121,5 +141,5 @@ ctp: $(VENV)/.ready
 	@echo "ctpbee_api 已就绪：登录时用 interface=ctp"
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) page/node_modules page/dist page/not-built.txt .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

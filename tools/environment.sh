@@ -3,6 +3,7 @@
 #   environment.sh python                       make .venv, with uv where the system's Python is too old
 #   environment.sh uv                           put uv into it
 #   environment.sh packages SENTENCE -r FILE…   install what the files name
+#   environment.sh page install|build           the page's packages, and the page
 # Each step prints one line; what the programs said is shown when they fail, and then one sentence on what to do.
 # pip's index (PIP_INDEX_URL, `pip config`) is handed on to uv, which does not read it by itself.
 set -eu
@@ -52,6 +53,7 @@ step() { # SENTENCE COMMAND…
     fi
     if [ "$status" -ne 0 ]; then
         cat "$printed" >&2
+        [ -z "${TELL:-}" ] || cp "$printed" "$TELL"
         failure=other
         ! grep -qE "$NETWORK" "$printed" || failure=network
     fi
@@ -136,6 +138,16 @@ packages() { # SENTENCE -r FILE…
         "$VENV/bin/uv" pip install --compile-bytecode --python "$PY" --override overrides.txt "$@" || explain
 }
 
+# What becomes of it is kept where the server's `/` shows it. A mirror is npm's own setting (npm_config_registry).
+page() { # install|build
+    TELL=page/not-built.txt
+    rm -f "$TELL"
+    case $1 in
+    install) step "取网页的依赖（npm），约半分钟" sh tools/node.sh install || fail "网页的依赖没有取到，原因见上面；镜像：npm_config_registry=https://镜像 make page" ;;
+    build) step "构建网页，几秒" sh tools/node.sh build || fail "网页没有构建成，原因见上面" ;;
+    esac
+}
+
 case ${1:-} in
 python) make_venv ;;
 uv) put_uv ;;
@@ -143,5 +155,6 @@ packages)
     shift
     packages "$@"
     ;;
-*) fail "environment.sh python | uv | packages SENTENCE -r FILE…" ;;
+page) page "$2" ;;
+*) fail "environment.sh python | uv | packages SENTENCE -r FILE… | page install|build" ;;
 esac

@@ -36,3 +36,4 @@ action=${1:-write}
 each requirements.lock requirements.txt
 each requirements-test.lock requirements.txt requirements-test.txt
 each requirements-docs.lock requirements-docs.txt
+each requirements-node.lock requirements-node.txt

@@ -14,11 +14,13 @@ def register(app: Flask) -> None:
         config,
         errors,
         events,
+        fronts,
         health,
         login,
         market,
         openapi,
         orders,
+        page,
         positions,
         settlement,
         strategy,
@@ -26,7 +28,7 @@ def register(app: Flask) -> None:
 
     for module in (
         *(login, account, market, orders, positions, bars, config, events, settlement),
-        *(strategy, code, health, openapi),
+        *(strategy, code, health, openapi, page, fronts),
     ):
         app.register_blueprint(module.blueprint)
     errors.register(app)

@@ -95,6 +95,16 @@ class Funds(TypedDict):
     as_of: str
 
 
+class Offer(TypedDict):
+    interface: str  # what a login without one means
+    fronts: list[str]  # names on the server's list; where there are any, no others are dialled
+    free_addresses: bool  # whether a login may name addresses of its own
+    ctp: bool  # whether CTP's library is installed
+    public: bool
+    settlement_confirm: bool  # whether statements are confirmed by the server; else a trader has to
+    version: str
+
+
 class ListedContract(TypedDict):
     local_symbol: str
     symbol: str

@@ -68,7 +68,7 @@ def _end(response: Response) -> Response:
     asked = request_ctx.request
     response.headers["X-Request-Id"] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.setdefault("Cache-Control", "no-store")  # the page's own files may be kept
     caller = g.get("caller")
     seconds = time.monotonic() - g.began
     method = asked.method if asked.method in METHODS else "other"  # what clients make up is without number

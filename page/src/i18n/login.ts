@@ -36,7 +36,6 @@ export const login = section({
     refused: '账户 {id} 须重新登录：{reason}',
     noCtp: '服务器没有安装 CTP 接口 ctpbee_api：在服务器上执行 make ctp',
     onlyListed: '这台服务器只连名单上的前置',
-    defaultCode: '授权码还是缺省的 000000：这台服务器对外服务，请先修改',
     language: 'English',
   },
   en: {
@@ -75,7 +74,6 @@ export const login = section({
     refused: 'Account {id} has to log in again: {reason}',
     noCtp: "CTP's interface ctpbee_api is not installed at the server: run make ctp there",
     onlyListed: 'This server dials listed fronts alone',
-    defaultCode: 'The authorization code is still 000000 and this server is open to others: change it first',
     language: '中文',
   },
 })

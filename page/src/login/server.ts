@@ -10,12 +10,10 @@ export interface ServerOffer {
   free_addresses: boolean
   /** Whether CTP's library is installed there. */
   ctp: boolean
-  /** Whether the authorization code is still 000000. */
-  default_code: boolean
   public: boolean
   version: string
   /** Whether statements are confirmed by itself; else a trader has to. */
-  settlement_confirm?: boolean
+  settlement_confirm: boolean
 }
 
 /** Raises ApiError or NoAnswer. */
