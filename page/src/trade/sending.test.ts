@@ -63,6 +63,28 @@ it('sends the order with an id of its own', async () => {
   expect(await promise).toMatchObject({ state: 'known', order_id: '1_3_1' })
 })
 
+it('sends a close of a position with an id of its own, and keeps all its legs', async () => {
+  const close = { ...WISH, direction: '空' as const, offset: '平' as const, price: undefined }
+  const { promise, post, id } = await sendOne({ ...close, closes: 'long' })
+  expect([post.method, post.path]).toEqual(['POST', 'close_position'])
+  expect(post.fields).toMatchObject({
+    local_symbol: 'rb2701.SHFE',
+    direction: 'long',
+    volume: 2,
+    client_order_id: id,
+  })
+  expect(post.fields.price).toBeUndefined()
+  await post.answer({ order_id: '1_3_1', order_ids: ['1_3_1', '1_3_2'], msg: '平仓请求发送成功' })
+  expect(await promise).toMatchObject({ state: 'known', order_ids: ['1_3_1', '1_3_2'] })
+})
+
+it('says the refusal of one leg of a close whose other leg left', async () => {
+  const { post } = await sendOne({ ...WISH, closes: 'short' })
+  const refused = [{ order_id: '1_3_2', error: 'CTP_51', msg: '平昨仓位不足' }]
+  await post.answer({ order_id: '1_3_1', order_ids: ['1_3_1'], error: 'CTP_51', msg: '1 笔被拒', refused })
+  expect(texts()).toEqual(['bad rb2701.SHFE 1 笔被拒'])
+})
+
 it('sends a double click once, and gives both the one order', async () => {
   const { sending, promise, post } = await sendOne()
   vi.advanceTimersByTime(250)

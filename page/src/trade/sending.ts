@@ -58,19 +58,19 @@ export const useSending = defineAccountStore('sending', (context) => {
     })
     sent.value = sentOrders.trimmed([...sent.value, sentOrders.newOrder(wish, link.seq)])
     const order = sent.value.at(-1)!
-    const outcome = link.noTrade ? Promise.resolve(refuse(order, link.noTrade)) : post(order, wish)
+    const outcome = link.noTrade ? Promise.resolve(refuse(order, link.noTrade)) : post(order)
     presses.set(key, { at: now, told: false, order, outcome })
     return outcome
   }
 
-  async function post(order: SentOrder, wish: OrderWish): Promise<SentOrder> {
+  async function post(order: SentOrder): Promise<SentOrder> {
     sentOrders.keep(place, order) // before it leaves
-    const { local_symbol, direction, offset, type, volume, price } = wish
-    const { client_order_id } = order
-    const fields = { local_symbol, direction, offset, type, volume, price, client_order_id }
     try {
-      const answer = await api.call('POST', 'order_solve', fields, 15)
+      const answer = await api.call('POST', ...sentOrders.postOf(order), 15)
       order.order_id ||= String(answer.order_id ?? '')
+      order.order_ids = (answer.order_ids as string[] | undefined) ?? [order.order_id]
+      // A close one of whose legs was refused.
+      if (answer.refused) notices.show('bad', `${order.local_symbol} ${answer.msg}`)
       if (order.state !== 'sending') return order // its row came before
       if (answer.error === 'ORDER_STATE_UNKNOWN') become(order, 'unknown', answer.msg, 'unsure')
       else become(order, 'known', answer.msg)

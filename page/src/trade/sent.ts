@@ -1,5 +1,5 @@
 /** An order as this page sent it, what is known of it, and where it is kept over a page loaded anew. */
-import { ApiError, NoAnswer } from '@/api/http'
+import { ApiError, NoAnswer, type Fields } from '@/api/http'
 import type { Direction, Offset, OrderRow, OrderType } from '@/api/rows'
 
 export interface OrderWish {
@@ -8,8 +8,10 @@ export interface OrderWish {
   offset: Offset
   type: OrderType
   volume: number
-  /** Left out for a market order. */
+  /** Left out for a market order, and for a close that meets the opposite side. */
   price?: number
+  /** Set where a position of this side is closed: the server splits it into legs, one by day where it must. */
+  closes?: 'long' | 'short'
 }
 
 /** sending: no answer yet · unknown: nobody answered, its fate is open · known: the counter has spoken ·
@@ -24,6 +26,8 @@ export interface SentOrder extends OrderWish {
   seq: number
   state: Fate
   order_id: string
+  /** All that left: a close may be two. Empty before the answer. */
+  order_ids: string[]
   message: string
 }
 
@@ -35,9 +39,17 @@ const SETTLED_AFTER_MS = 10_000
 const TCP_PAUSE_MS = 120_000
 
 export function newOrder(wish: OrderWish, seq: number): SentOrder {
-  const { local_symbol, direction, offset, type, volume, price } = wish
-  const order = { local_symbol, direction, offset, type, volume, price, order_id: '', message: '' }
-  return { ...order, client_order_id: newId(), sent: Date.now(), seq, state: 'sending' }
+  const { local_symbol, direction, offset, type, volume, price, closes } = wish
+  const order = { local_symbol, direction, offset, type, volume, price, closes }
+  const open = { order_id: '', order_ids: [], message: '', state: 'sending' as const }
+  return { ...order, ...open, client_order_id: newId(), sent: Date.now(), seq }
+}
+
+/** The path and the fields of its POST. */
+export function postOf(order: SentOrder): [string, Fields] {
+  const { local_symbol, direction, offset, type, volume, price, closes, client_order_id } = order
+  if (closes) return ['close_position', { local_symbol, direction: closes, volume, price, client_order_id }]
+  return ['order_solve', { local_symbol, direction, offset, type, volume, price, client_order_id }]
 }
 
 /** The day in it, since an id of an earlier trading day is never taken again. */
@@ -47,8 +59,9 @@ function newId(): string {
 }
 
 /** Two wishes for the same have the same key. */
-export function wishKey({ local_symbol, direction, offset, type, volume, price }: OrderWish): string {
-  return [local_symbol, direction, offset, type, volume, price ?? ''].join(' ')
+export function wishKey(wish: OrderWish): string {
+  const { local_symbol, direction, offset, type, volume, price, closes } = wish
+  return [local_symbol, direction, offset, type, volume, price ?? '', closes ?? ''].join(' ')
 }
 
 /** Whether a failed POST says that nothing was sent. A proxy's error or a fault of the server's does not. */
