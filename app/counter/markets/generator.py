@@ -267,13 +267,9 @@ class GeneratedMarket:
         return dict(self._fields)
 
     def _field(self, contract: Contract) -> InstrumentField:
+        pre_settlement = self._pre_settlement(contract)
         return instrument_field(
-            contract, self._prices(contract, *limit_ticks(contract, self._pre_settlement(contract)))
-        )
-
-    def _prices(self, contract: Contract, lower: int, upper: int) -> DayPrices:
-        return DayPrices(
-            _price(self._pre_settlement(contract), contract), _price(upper, contract), _price(lower, contract)
+            contract, _prices(contract, pre_settlement, *limit_ticks(contract, pre_settlement))
         )
 
     def _pre_settlement(self, contract: Contract) -> int:
@@ -302,7 +298,7 @@ class GeneratedMarket:
                 exact(product.price_tick).as_integer_ratio(),
                 product.multiplier,
                 1 if product.exchange == "CZCE" else product.multiplier,
-                self._prices(contract, lower, upper),
+                _prices(contract, pre_settlement, lower, upper),
                 _price(
                     walk.pre_close if (walk := self._walks.get(contract.instrument)) else pre_settlement,
                     contract,
@@ -359,6 +355,10 @@ def _start(clock: str) -> datetime:
 
 def _moment(slot: int) -> datetime:
     return datetime.fromtimestamp(slot / SLOTS_A_SECOND, SHANGHAI)
+
+
+def _prices(contract: Contract, pre_settlement: int, lower: int, upper: int) -> DayPrices:
+    return DayPrices(_price(pre_settlement, contract), _price(upper, contract), _price(lower, contract))
 
 
 def _price(ticks: int, contract: Contract) -> float:

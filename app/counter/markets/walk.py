@@ -13,6 +13,8 @@ import hashlib
 import math
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
 
 from app.counter.contracts import Contract
 from app.lib.prices import exact, limits
@@ -40,17 +42,31 @@ def mix(number: int) -> int:
     return number ^ (number >> 31)
 
 
+class _Temper(NamedTuple):
+    """How a product moves, whatever the day."""
+
+    phases: tuple[float, ...]  # of each of WAVES, in periods
+    slope: float  # -1 … 1: backwardation or contango
+
+
+@lru_cache(maxsize=1024)  # all products, of a few seeds
+def _temper(seed: int, product: str) -> _Temper:
+    return _Temper(
+        tuple(digest(seed, product, period) / 2**64 for period, _ in WAVES),
+        digest(seed, product, "carry") / 2**63 - 1,
+    )
+
+
 def fair_ticks(seed: int, contract: Contract, day: date) -> int:
     """Where the contract belongs at the end of `day`, in ticks."""
     product = contract.product
+    temper = _temper(seed, product.code)
     swing = sum(
-        share
-        * math.sin(2 * math.pi * (day.toordinal() / period + digest(seed, product.code, period) / 2**64))
-        for period, share in WAVES
+        share * math.sin(2 * math.pi * (day.toordinal() / period + phase))
+        for (period, share), phase in zip(WAVES, temper.phases, strict=True)
     )
     months = (contract.year - day.year) * 12 + contract.month - day.month
-    slope = digest(seed, product.code, "carry") / 2**63 - 1  # -1 … 1: backwardation or contango
-    price = product.reference_price * (1 + product.limit_ratio * (swing + CARRY * slope * months))
+    price = product.reference_price * (1 + product.limit_ratio * (swing + CARRY * temper.slope * months))
     return max(1, round(price / product.price_tick))
 
 
