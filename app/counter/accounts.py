@@ -17,6 +17,7 @@ from app.wire import frames as f
 
 WAITING = "b"  # a conditional order whose price has not come
 FINISHED = {"0", "5", "c"}
+COST = {"n": 2**13, "r": 8, "p": 1}  # of a password's hash; with another no kept password fits any more
 
 
 @dataclass(slots=True)
@@ -99,4 +100,4 @@ def password_fits(password: str, stored: str) -> bool:
 
 
 def _scrypt(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, n=2**13, r=8, p=1)
+    return hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, **COST)

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.counter import accounts
+from app.counter.accounts import COST  # the real one: see tests/unit/conftest.py
 from app.counter.core import Core
 from app.counter.state import State
 from app.lib.market_orders import market_orders
@@ -250,6 +252,17 @@ def test_an_account_keeps_the_password_of_its_first_login(counter):
     assert (answer.ErrorID, answer.ErrorMsg, answer.SessionID) == (3, "CTP:不合法的登录", 0)
     assert counter.core.handle("other", f.ReqQry(what="account"))[0][1].ErrorID == 6
     assert counter.log_in("other")[0].ErrorID == 0
+
+
+def test_a_password_that_was_kept_by_an_earlier_version_still_fits(monkeypatch):
+    monkeypatch.setattr(accounts, "COST", COST)
+    kept = (
+        "00112233445566778899aabbccddeeff$"
+        "4d45a8236d9c589a9e30ee45d351d8147fac12736cf4f37be616bd580c6d5f2b"
+        "217e9adcd62e8b3bbd534fcaf2996fc0a4b926507356d2f3d871eed62c965467"
+    )
+    assert accounts.password_fits("secret", kept)
+    assert not accounts.password_fits("Secret", kept)
 
 
 def test_a_password_is_not_in_the_file_in_clear(counter):
