@@ -7,14 +7,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.gateway.bars import MOST_CACHED, BarArchive, Range
-from app.lib.bars import CUTS, Bar, BarRow, bar_row
+from app.lib.bars import CUTS, INTERVALS, Bar, BarRow, bar_row
 from app.lib.calendar import SHANGHAI, compact, trading_day_of
 from app.lib.sessions import periods, sections
 from app.model.sqlite import SqliteStore
@@ -80,36 +82,56 @@ def test_a_limit_alone_gives_the_newest_however_old_they_are(archive: BarArchive
     assert clocks(archive.bars(RUBBER, "1d", Range(limit=3))) == ["10-11 00:00", "10-12 00:00", "10-15 00:00"]
 
 
+class Week(NamedTuple):
+    """An archive with a week of silver that nobody writes to, and all its bars by interval and cut."""
+
+    archive: BarArchive
+    everything: dict[tuple[str, str], list[Bar]]
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Week]:
+    store = SqliteStore(tmp_path_factory.mktemp("week") / "account.db")
+    archive = BarArchive(store, cache(day_of), cache(periods))
+    archive.save(SILVER, minutes_of(*WEEK, product="ag"))
+    yield Week(
+        archive,
+        {
+            (interval, cut): archive.bars(SILVER, interval, Range(), cut)
+            for interval in INTERVALS
+            for cut in CUTS
+        },
+    )
+    store.close()
+
+
 @pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("interval", ["1m", "3m", "5m", "15m", "30m", "1h", "1d"])
+@pytest.mark.parametrize("interval", INTERVALS)
 @pytest.mark.parametrize("limit", [1, 2, 7, 500])
 def test_what_a_limit_keeps_is_the_end_of_what_there_is(
-    archive: BarArchive, interval: str, limit: int, cut: str
+    week: Week, interval: str, limit: int, cut: str
 ) -> None:
-    archive.save(SILVER, minutes_of(*WEEK, product="ag"))
-    everything = archive.bars(SILVER, interval, Range(), cut)
-    assert archive.bars(SILVER, interval, Range(limit=limit), cut) == everything[-limit:]
+    everything = week.everything[interval, cut]
+    assert week.archive.bars(SILVER, interval, Range(limit=limit), cut) == everything[-limit:]
     end = ms("2018-10-11 10:10")
     assert (
-        archive.bars(SILVER, interval, Range(0, end, limit), cut)
+        week.archive.bars(SILVER, interval, Range(0, end, limit), cut)
         == [found for found in everything if found.timestamp < end][-limit:]
     )
 
 
 @pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("interval", ["1m", "3m", "5m", "15m", "30m", "1h", "1d"])
+@pytest.mark.parametrize("interval", INTERVALS)
 @pytest.mark.parametrize(
     "start", ["2018-10-09 21:07", "2018-10-10 10:40", "2018-10-13 01:59", "2018-10-13 12:00"]
 )
 @pytest.mark.parametrize("hours", [1, 30, 80])
 def test_a_bar_that_begins_in_the_range_is_whole_wherever_the_range_ends(
-    archive: BarArchive, interval: str, start: str, hours: int, cut: str
+    week: Week, interval: str, start: str, hours: int, cut: str
 ) -> None:
-    archive.save(SILVER, minutes_of(*WEEK, product="ag"))
     begin, end = ms(start), ms(start) + hours * 3_600_000
-    everything = archive.bars(SILVER, interval, Range(), cut)
-    assert archive.bars(SILVER, interval, Range(begin, end), cut) == [
-        found for found in everything if begin <= found.timestamp < end
+    assert week.archive.bars(SILVER, interval, Range(begin, end), cut) == [
+        found for found in week.everything[interval, cut] if begin <= found.timestamp < end
     ]
 
 
