@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -29,24 +27,6 @@ def test_every_command_that_is_written_is_listed() -> None:
     for path in (ROOT / "app/commands").glob("*.py"):
         written = path.read_text("utf-8").count("@click.command(")
         assert written == sum(listed.file == path.stem for listed in COMMANDS.values()), path.name
-
-
-def test_help_lists_every_command_and_imports_none() -> None:
-    script = (
-        "import sys, app.commands.main as m; m.main(['--help'], standalone_mode=False); print(*sys.modules)"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    *shown, modules = told.splitlines()
-    for name, listed in COMMANDS.items():
-        assert [line for line in shown if line.split()[:1] == [name] and listed.help in line], name
-    imported = {name for name in modules.split() if name.startswith("app.")}
-    assert imported <= {
-        *("app.commands", "app.commands.common", "app.commands.main"),
-        *("app.lib", "app.lib.errors", "app.lib.program"),
-    }
-    assert not {"flask", "pydantic", "msgspec"} & set(modules.split())
 
 
 def test_a_command_that_is_none_is_told_which_there_are() -> None:

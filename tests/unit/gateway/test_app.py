@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -434,18 +432,6 @@ def test_ctp_se_is_the_older_pages_name_of_ctp(monkeypatch: pytest.MonkeyPatch) 
 def test_an_unknown_interface_is_an_error() -> None:
     with pytest.raises(BadInput, match="nonesuch"):
         interface_classes("nonesuch")
-
-
-def test_a_gateway_loads_neither_the_web_nor_the_native_part() -> None:
-    program = (
-        "import sys, app.gateway.app, app.interfaces.sim.fronts;"
-        "print(sorted({name.split('.')[0] for name in sys.modules} & {'flask', 'eventlet', 'gevent', "
-        "'ctpbee_api', 'flask_socketio'}))"
-    )
-    output = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert output.stdout.strip() == "[]"
 
 
 def test_ctpbees_log_goes_to_the_standard_logging_with_its_owner(

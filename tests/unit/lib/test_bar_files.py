@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import os
-import subprocess
-import sys
 import warnings
 from datetime import datetime
 from pathlib import Path
@@ -342,29 +340,6 @@ def test_figures_that_no_store_holds_are_named(tmp_path: Path, figures: dict[str
         read_bar_file(written(tmp_path, line("2025-06-09 09:00:00", **figures)))
 
 
-BOMBS = {
-    "no end": lambda: b"\0" * (64 << 20),
-    "row": lambda: PLAIN.encode() + b"\n" + b"1" * (64 << 20),
-    "blank": lambda: b"\n" * (3 << 20),
-}
-
-
-@pytest.mark.parametrize("bomb", BOMBS)
-def test_what_a_small_packed_file_unpacks_to_is_not_taken_into_memory(tmp_path: Path, bomb: str) -> None:
-    path = tmp_path / "bomb.csv.gz"
-    path.write_bytes(gzip.compress(BOMBS[bomb](), 1))
-    code = (
-        "import sys, pathlib, resource\nfrom app.lib import bar_files, bar_tables\n"
-        "held = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nbefore = held()\n"
-        "try: bar_files.read_bar_file(pathlib.Path(sys.argv[1]), 'rb2510')\n"
-        "except bar_tables.BadBarFile as error: print(held() - before, error.message)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
-    kilobytes, _, message = done.stdout.partition(" ")
-    assert message.startswith("bomb.csv.gz"), done.stderr
-    assert int(kilobytes) < 50 * 1024
-
-
 def test_a_line_may_be_as_long_as_a_line_is_and_no_longer(tmp_path: Path) -> None:
     row = line("2025-06-09 09:00:00")
     path = written(tmp_path, row + "," + "x" * (MOST_LINE - len(row) - 2), header=PLAIN + ",note")
@@ -399,24 +374,6 @@ def test_only_a_plain_file_is_read(tmp_path: Path) -> None:
     for name in ("zero", "pipe", "folder"):
         with pytest.raises(BadBarFile, match=f"{name}.csv: 不是普通文件"):
             read_bar_file(tmp_path / f"{name}.csv")
-
-
-def test_when_memory_ends_it_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "large.csv"
-    with path.open("w") as file:
-        print(OURS, file=file)
-        file.writelines(
-            f"rb2510.SHFE,{1_700_000_040_000 + minute * 60_000},1,1,1,1,1,1,1,True\n"
-            for minute in range(200_000)
-        )
-    code = (
-        "import sys, pathlib\nfrom app.lib import bar_files, bar_tables\n"
-        "from app.lib.memory import bound\nbound(20 << 20)\n"
-        "try: bar_files.read_bar_file(pathlib.Path(sys.argv[1]))\n"
-        "except bar_tables.BadBarFile as error: print(error.message)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("large.csv: 内存不够，请分成几个文件\n", "")
 
 
 def every(minutes: int, count: int, **changes: Any) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.waiting import eventually
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SCRIPT = str(ROOT / "tools/environment.sh")
 OLD = """
 case "$*" in

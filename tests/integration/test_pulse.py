@@ -37,7 +37,7 @@ def web(tmp_path: Path, listener: socket.socket) -> Iterator[subprocess.Popen[st
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     command = [sys.executable, "-c", REGISTERING, str(tmp_path), address]
     made = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
     )
     assert made.stdout is not None
     assert made.stdin is not None

@@ -14,7 +14,7 @@ import pytest
 
 import run
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 WITHOUT_PACKAGES = [sys.executable, "-I", "-S"]  # as Debian's python3 is
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="os.execv")
