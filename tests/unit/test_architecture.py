@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -91,7 +91,19 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
-def imported(path: Path, only_at_import: bool = False) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(parsed(path)))
+
+
+def called(call: ast.Call) -> str:
+    """The last name of what is called: `c` of `a.b.c()`."""
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+@cache
+def imported(path: Path, only_at_import: bool = False) -> tuple[str, ...]:
     """The modules that a file imports, relative ones resolved; those for type checkers too."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
 
@@ -107,7 +119,7 @@ def imported(path: Path, only_at_import: bool = False) -> Iterator[str]:
             elif not (only_at_import and is_for_later(child)):
                 yield from walk(child)
 
-    yield from walk(parsed(path))
+    return tuple(walk(parsed(path)))
 
 
 def is_for_later(node: ast.AST) -> bool:
@@ -117,6 +129,7 @@ def is_for_later(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
 
 
+@cache
 def room_of(path: Path) -> str:
     if path == ROOT / "run.py":
         return "run"
@@ -124,8 +137,9 @@ def room_of(path: Path) -> str:
     return "app" if first == "__init__" else first
 
 
-def rooms_in(names: Iterator[str]) -> set[str]:
+def rooms_in(names: Iterable[str]) -> set[str]:
     """The rooms of the imported modules: `app.lib.book` is lib, `app.create_app` is app."""
+    rooms = {room_of(path) for path in FILES}
     found = set()
     for name in names:
         head, _, rest = name.partition(".")
@@ -133,7 +147,7 @@ def rooms_in(names: Iterator[str]) -> set[str]:
             found.add("run")
         elif head == "app" and rest:
             room = rest.partition(".")[0]
-            found.add(room if (APP / room).is_dir() or (APP / f"{room}.py").exists() else "app")
+            found.add(room if room in rooms else "app")
     return found
 
 
@@ -170,8 +184,8 @@ def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
 
 def test_the_wire_has_one_client_which_looks_at_the_protocols_version() -> None:
     def connects(path: Path) -> bool:
-        calls = (node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call))
-        return any(ast.unparse(call.func).endswith("RpcClient") for call in calls)
+        calls = (node for node in nodes(path) if isinstance(node, ast.Call))
+        return any(called(call).endswith("RpcClient") for call in calls)
 
     assert [path for path in FILES if connects(path)] == [APP / "wire/peer.py"]
 
@@ -202,7 +216,7 @@ def long_functions() -> Iterator[str]:
     """`file:function` of those that have over 60 lines and do not say why on the line of their `def`."""
     for path in FILES:
         lines = path.read_text("utf-8").splitlines()
-        for node in ast.walk(ast.parse("\n".join(lines))):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 head = "".join(lines[node.lineno - 1 : node.body[0].lineno])
                 if (node.end_lineno or 0) - node.lineno >= LONGEST and "# long: " not in head:
@@ -255,8 +269,7 @@ def test_next_to_nothing_is_imported_before_the_web_is_patched() -> None:
 
 @pytest.mark.parametrize("path", FILES[1:], ids=sentence)
 def test_no_module_prints_and_the_native_part_is_never_needed_at_import(path: Path) -> None:
-    tree = parsed(path)
-    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls = [node.func for node in nodes(path) if isinstance(node, ast.Call)]
     assert not [
         function.lineno for function in calls if isinstance(function, ast.Name) and function.id == "print"
     ]
