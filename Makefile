@@ -37,7 +37,7 @@ lint: $(VENV)/.ready-test
 	@sh tools/lock.sh check
 
 unit: $(VENV)/.ready-test
-	$(PY) -m pytest -q -n 2 -m "not full and not hypothesis" tests/unit $(ARGS)
+	$(PY) -m pytest -q -n 2 --dist loadfile -m "not full and not hypothesis" tests/unit $(ARGS)
 
 bench: $(VENV)/.ready-test
 	$(PY) -m benchmarks.orders
