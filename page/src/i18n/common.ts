@@ -16,6 +16,7 @@ export const common = section({
     silence: '服务器没有应答，请求是否生效不明',
     addAccount: '登录另一个账户',
     loading: '正在载入',
+    paper: '模拟',
   },
   en: {
     title: 'ctpbee terminal',
@@ -32,5 +33,6 @@ export const common = section({
     silence: 'The server did not answer: whether it was done is not known',
     addAccount: 'Log in to another account',
     loading: 'Loading',
+    paper: 'paper',
   },
 })
