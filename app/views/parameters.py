@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -48,16 +49,16 @@ MOST_SYMBOLS = 500
 _CONTRACT = rf"{SYMBOL_PATTERN}(?:\.(?:{'|'.join(EXCHANGES)}))?"
 
 
-class Kind:
+class Kind(ABC):
     """What one parameter may be. A field's annotation: `volume: Annotated[int, Whole(1, 100)]`."""
 
+    @abstractmethod
     def schema(self) -> dict[str, Any]:
         """Its JSON schema."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, name: str, value: Any) -> Any:
         """The value as the view gets it; None is none at all. Raises BadInput naming the parameter."""
-        raise NotImplementedError
 
     def is_empty(self, value: Any) -> bool:
         """Whether that is as good as nothing sent: a field with a default then has it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -68,7 +69,7 @@ def call(entry: Entry, request: AnyRequest, timeout: float, connect_limit: float
         return client.call(request, timeout)
 
 
-class StandingConnection:
+class StandingConnection(ABC):
     """A connection that is made again as often as it breaks, by a thread of its own.
 
     `find` says to whom, None while there is nobody. `opening` is asked first; with its answer, which may take
@@ -107,18 +108,18 @@ class StandingConnection:
 
     # ── what a subclass says ──
 
+    @abstractmethod
     def on_open(self, reply: Any) -> None:
         """The answer to `opening`: what is pushed from now on is newer."""
-        raise NotImplementedError
 
-    def on_push(self, push: Push) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def on_push(self, push: Push) -> None: ...
 
     def stay(self, client: RpcClient, entry: Entry, closed: threading.Event) -> None:
         """While it is open; to return when it is closed. Raises GatewayDown as `client` does."""
         closed.wait()
 
-    def on_broken(self, entry: Entry) -> None:
+    def on_broken(self, entry: Entry) -> None:  # noqa: B027  a subclass need not care
         """It was open and has broken by itself."""
 
     def goes_on(self) -> bool:
