@@ -327,16 +327,6 @@ def _confirmed_by(confirmed: frozenset[date], days: _Days) -> _Days:
     )
 
 
-def last_sure_day() -> date:
-    """The bound of what is known: beyond it closures are assumed, then guessed by the weekday."""
-    return _days().sure_until
-
-
-def assumed_until() -> date:
-    """The last day whose closures are known or at least assumed."""
-    return _days().assumed_until
-
-
 def is_sure(day: date) -> bool:
     """Whether the calendar knows this day, rather than assuming or guessing it."""
     days = _days()

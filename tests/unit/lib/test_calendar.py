@@ -171,7 +171,6 @@ def test_every_moment_has_one_trading_day_and_time_never_takes_it_back(naive: da
 
 def test_beyond_the_library_and_the_package_weekdays_are_guessed_and_said_to_be_unsure() -> None:
     assert is_sure(date(2026, 12, 31))
-    assert calendar.last_sure_day() >= date(2026, 12, 31)
     beyond = date(2031, 7, 2)  # a Wednesday
     assert not is_sure(beyond)
     assert is_trading_day(beyond)
@@ -225,8 +224,8 @@ def test_the_packages_holidays_fall_on_the_lunar_calendars_days() -> None:
 def test_what_is_only_assumed_is_never_said_to_be_known() -> None:
     holidays = calendar.packaged()[2027]
     assert holidays.assumed
-    assert calendar.last_sure_day() < date(2027, 1, 1)
-    assert calendar.assumed_until() == date(2027, 12, 31)
+    assert not is_sure(date(2027, 1, 4))
+    assert "推定到 2027-12-31" in calendar.outlook(date(2028, 1, 3)).text
     assert not is_sure(date(2027, 2, 8))
     assert not is_sure(date(2027, 3, 10))
 
@@ -236,7 +235,8 @@ def test_a_year_whose_notice_has_been_read_is_known(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(calendar, "packaged", lambda: read)
     calendar.forget()
     try:
-        assert calendar.last_sure_day() == calendar.assumed_until() == date(2027, 12, 31)
+        assert calendar.outlook(date(2027, 6, 1)).text == "确知到 2027-12-31"
+        assert "推定到" not in calendar.outlook(date(2028, 1, 3)).text
         assert not is_trading_day(date(2027, 3, 10))
         assert is_sure(date(2027, 3, 10))
         assert is_sure(date(2027, 3, 11))
@@ -295,7 +295,8 @@ def test_the_end_of_what_is_known_is_told_thirty_days_ahead(today: str, state: s
 
 
 def test_an_override_file_closes_opens_and_extends(tmp_path: Path) -> None:
-    far = calendar.last_sure_day() + timedelta(days=200)
+    far = date(2027, 7, 19)
+    assert not is_sure(far)
     monday = far - timedelta(days=far.weekday())
     saturday = monday + timedelta(days=5)
     path = tmp_path / "calendar.toml"
