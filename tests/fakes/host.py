@@ -8,7 +8,7 @@ from app import logs
 from app.host.host import run
 from app.settings import Settings
 
-GATEWAY = (sys.executable, "-m", "tests.fakes.gateway")
+GATEWAY = (sys.executable, "-m", "tests.fakes.gateway_program")
 COUNTER = (sys.executable, "-m", "tests.fakes.counter")
 STRATEGY = (sys.executable, "-m", "tests.fakes.strategy")
 

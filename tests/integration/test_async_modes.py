@@ -24,7 +24,7 @@ import websocket
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
 from app.web.credentials import Tokens, signing_key
-from tests.fakes.gateway_process import FakeGateway
+from tests.fakes.rpc_servers import FakeGateway
 from tests.integration.test_sockets import Page
 from tests.support.confinement import confined
 from tests.support.waiting import eventually

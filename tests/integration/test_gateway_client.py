@@ -29,7 +29,7 @@ from app.wire.messages import (
     ReadStatus,
 )
 from app.wire.registry import PROTOCOL
-from tests.fakes.gateway_process import FakeGateway, FakeHost
+from tests.fakes.rpc_servers import FakeGateway, FakeHost
 from tests.support.waiting import eventually
 
 ACCOUNT = "sim-9999-demo"

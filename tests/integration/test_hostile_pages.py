@@ -16,7 +16,7 @@ import pytest
 import requests
 import websocket
 
-from tests.fakes.gateway_process import FakeGateway
+from tests.fakes.rpc_servers import FakeGateway
 from tests.integration.test_async_modes import ACCOUNT, WebProcess
 from tests.support.waiting import eventually
 

@@ -28,7 +28,7 @@ from app.process.child import Lock
 from app.settings import Settings
 from app.wire.messages import ReadBars
 from app.wire.registry import PROTOCOL, Registry
-from tests.fakes.gateway_process import FakeGateway
+from tests.fakes.rpc_servers import FakeGateway
 from tests.integration.test_gateway_service import ROOT, World
 from tests.support.recorded import Recordings, on_each
 

@@ -31,7 +31,7 @@ from app.web.credentials import Tokens
 from app.web.hub import Hub, PageLimits
 from app.web.serving import listening_socket, serve
 from app.wire.messages import Push
-from tests.fakes.gateway_process import snapshot
+from tests.fakes.rpc_servers import snapshot
 from tests.support.socket_client import ClientInOrder
 from tests.support.waiting import eventually
 

@@ -1,4 +1,4 @@
-"""A gateway without trading: what the host starts, watches and asks, and nothing more.
+"""A gateway without trading, a process of its own: what the host starts, watches and asks, nothing more.
 
 Its userid says how it behaves: `refused` and `silent` are its front's answers to the login, `broken` ends
 before it listens, `stubborn` does not end when it is asked to, `newer` speaks another version's protocol,
