@@ -70,10 +70,12 @@ def parameters_of(model: type[Request]) -> list[Parameter]:
 
 
 def operations(app: Flask) -> list[Operation]:
-    """All that is served, in the order of the routes."""
+    """All that is served, in the order of the routes, but the page's files, which are for its browser."""
     found = []
     for rule in app.url_map.iter_rules():
         view: Any = app.view_functions[rule.endpoint]
+        if not hasattr(view, "description"):
+            continue
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             needs_token = getattr(view, "needs_token", False)
             found.append(Operation(method, rule.rule, view.description, not needs_token))

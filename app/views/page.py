@@ -1,7 +1,7 @@
 """The page, at `/`: the files that `make page` built. Web process.
 
-It is one document with a hash router: `/market`, `/code` and their like are the API's. Nothing here has the
-envelope, and nothing needs a token: the page has no data of anybody.
+It is one document with a hash router: `/market`, `/code` and their like are the API's. Nothing here needs a
+token: the page has no data of anybody.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from html import escape
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import NotFound
 
+from app.global_var import G
 from app.views.described import described
 from app.views.envelope import fail_plainly, ours, succeed
 from app.web.built_page import INDEX, BuiltPage, File, read_build, read_failure
@@ -57,15 +58,14 @@ blueprint = Blueprint("page", __name__)
 
 @blueprint.get("/")
 @ours
-@described("网页", bare="text/html")
 def index() -> Response:
     """GET /: the page's document; while it has not been built, what to do about that. Open."""
     built = _built()
     if built is not None:
         return _send(built.files[INDEX])
     if "text/html" not in request.headers.get("Accept", ""):
-        return fail_plainly(404, "网页还没有构建：在项目目录执行 make page", "PAGE_NOT_BUILT")
-    failure = read_failure()
+        return fail_plainly(503, "网页还没有构建：在项目目录执行 make page", "PAGE_NOT_BUILT")
+    failure = "" if G.settings.is_public else read_failure()  # it has paths and addresses of this machine
     why = f"<h2>上次构建没有成功</h2><pre>{escape(failure)}</pre>" if failure else ""
     text = NOT_BUILT.format(why=why)
     return Response(text, 503, DOCUMENT_HEADERS, content_type="text/html; charset=utf-8")
@@ -73,7 +73,6 @@ def index() -> Response:
 
 @blueprint.get("/assets/<name>")
 @ours
-@described("网页的脚本与样式", bare="text/javascript")
 def asset(name: str) -> Response:
     """GET /assets/…: a script or style of this build, by its exact name. Open."""
     return _file(f"assets/{name}")
@@ -81,7 +80,6 @@ def asset(name: str) -> Response:
 
 @blueprint.get("/favicon.svg")
 @ours
-@described("网页的图标", bare="image/svg+xml")
 def icon() -> Response:
     """GET /favicon.svg. Open."""
     return _file("favicon.svg")

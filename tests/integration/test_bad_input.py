@@ -436,10 +436,8 @@ def test_the_table_has_every_route_with_parameters(app: Flask) -> None:
     assert served == {
         *PROTECTED,
         *(("POST", path) for path in OPEN),
-        ("GET", "/healthz"),
-        ("GET", "/readyz"),
-        ("GET", "/metrics"),
-        ("GET", "/openapi.json"),
+        *(("GET", path) for path in ("/healthz", "/readyz", "/metrics", "/openapi.json")),
+        *(("GET", path) for path in ("/fronts", "/build.json", "/", "/assets/<name>", "/favicon.svg")),
     }
 
 
