@@ -96,11 +96,15 @@ class Funds(TypedDict):
 
 
 class Offer(TypedDict):
+    """What a login may say here, without a secret and without an address."""
+
     interface: str  # what a login without one means
+    paper: bool  # whether the built-in counter takes accounts
     fronts: list[str]  # names on the server's list; where there are any, no others are dialled
     free_addresses: bool  # whether a login may name addresses of its own
     ctp: bool  # whether CTP's library is installed
     public: bool
+    default_code: bool  # whether the authorization code is still 000000
     settlement_confirm: bool  # whether statements are confirmed by the server; else a trader has to
     version: str
 

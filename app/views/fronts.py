@@ -23,10 +23,12 @@ def fronts() -> Response:
     settings = G.settings
     offer: answers.Offer = {
         "interface": settings.interface,
+        "paper": settings.max_paper_accounts > 0,
         "fronts": sorted(settings.fronts),
         "free_addresses": not settings.fronts and not settings.is_public,
         "ctp": find_spec("ctpbee_api") is not None,
         "public": settings.is_public,
+        "default_code": G.authorization.is_default,
         "settlement_confirm": settings.settlement_confirm,
         "version": version(),
     }

@@ -143,11 +143,17 @@ class AuthorizationCode:
         self._store = store
         self._public = public
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        self._judged: tuple[str | None, bool] = (None, True)
 
     @property
     def is_default(self) -> bool:
-        """Whether the code is the one that everybody can read in the reference."""
-        return self._is_ours(DEFAULT_CODE)
+        """Whether the code is the one that everybody can read in the reference. Anybody may ask as often as
+        he likes: a hash is tried once.
+        """
+        stored = self._stored()
+        if self._judged[0] != stored:
+            self._judged = (stored, self._fits(DEFAULT_CODE, stored))
+        return self._judged[1]
 
     def check(self, code: str) -> None:
         """Raises AuthCodeWrong. A public server takes no code at all before it has one of its own."""
@@ -155,7 +161,7 @@ class AuthorizationCode:
             raise AuthCodeWrong(
                 f"对外服务须先设置授权码，请在服务器上运行：{command('auth-code')}", code="AUTH_CODE_UNSET"
             )
-        if not self._is_ours(code):
+        if not self._fits(code, self._stored()):
             raise AuthCodeWrong("授权码错误")
 
     def check_new(self, code: str) -> None:
@@ -170,8 +176,12 @@ class AuthorizationCode:
         self.check_new(code)
         self._store.put_setting(self._SCOPE, self._KEY, self._hasher.hash(code))
 
-    def _is_ours(self, code: str) -> bool:
-        stored = self._store.setting(self._SCOPE, self._KEY)
+    def _stored(self) -> str | None:
+        """Its hash, None before one was set."""
+        stored: str | None = self._store.setting(self._SCOPE, self._KEY)
+        return stored
+
+    def _fits(self, code: str, stored: str | None) -> bool:
         if stored is None:
             return hmac.compare_digest(code.encode(), DEFAULT_CODE.encode())
         try:

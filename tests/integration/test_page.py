@@ -22,7 +22,8 @@ def built(app: Flask, tmp_path: Path) -> Path:
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text("<!doctype html><title>x</title>", "utf-8")
     (folder / "assets" / "index-1.js").write_text("1;" * 1000, "utf-8")
-    app.extensions["page"] = read_build((folder,))
+    (folder / "assets" / "index-1.js.gz").write_bytes(gzip.compress(b"1;" * 1000))
+    app.extensions["page"] = read_build(folder)
     return folder
 
 
@@ -81,6 +82,7 @@ def test_files_are_had_by_their_names_alone(client: Any, built: Path) -> None:
         "index-1.js/",
         "",
         "INDEX-1.js",
+        "index-1.js.gz",
     )
     for path in paths:
         answer = client.get(f"/assets/{path}")
@@ -91,7 +93,7 @@ def test_an_open_page_sees_that_another_build_is_served(app: Flask, client: Any,
     before = client.get("/build.json").json["data"]["build"]
     (built / "index.html").write_text("<!doctype html><title>y</title>", "utf-8")
     assert client.get("/build.json").json["data"]["build"] == before, "what is served belongs together"
-    app.extensions["page"] = read_build((built,))
+    app.extensions["page"] = read_build(built)
     assert client.get("/build.json").json["data"]["build"] not in ("", before)
 
 
@@ -106,15 +108,49 @@ def test_while_it_is_not_built_a_person_reads_what_to_do(client: Any) -> None:
 
 
 @pytest.mark.usefixtures("unbuilt")
+def test_a_public_server_does_not_show_everybody_what_its_build_said(make_app: Any) -> None:
+    client = make_app(public=True, origins=["https://example.com"]).test_client()
+    answer = client.get("/", headers=BROWSER)
+    assert "make page" in answer.text
+    assert "npm error" not in answer.text
+
+
+@pytest.mark.usefixtures("unbuilt")
 def test_while_it_is_not_built_a_program_gets_the_envelope(client: Any) -> None:
     answer = client.get("/", headers={"Accept": "*/*"})
-    assert (answer.status_code, answer.json["error"]) == (404, "PAGE_NOT_BUILT")
+    assert (answer.status_code, answer.json["error"]) == (503, "PAGE_NOT_BUILT")
 
 
 def test_a_login_form_knows_which_counters_there_are(client: Any) -> None:
     offer = client.get("/fronts").json["data"]
     assert offer["interface"] == "sim"
-    assert (offer["fronts"], offer["free_addresses"], offer["public"]) == ([], True, False)
+    assert (offer["paper"], offer["fronts"], offer["free_addresses"], offer["public"]) == (
+        True,
+        [],
+        True,
+        False,
+    )
+
+
+def test_it_knows_whether_the_code_is_still_the_default_and_asking_costs_no_hash(
+    app: Flask, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offered() -> Any:
+        return client.get("/fronts").json["data"]["default_code"]
+
+    code = app.config["AUTHORIZATION"]
+    assert offered() is True
+    code.change("particular")
+    tried = []
+    monkeypatch.setattr(code, "_fits", lambda *how: tried.append(how) or False)
+    assert [offered() for _ in range(5)] == [False] * 5
+    assert len(tried) == 1
+
+
+def test_a_public_server_without_a_list_takes_no_addresses_and_may_take_no_paper(make_app: Any) -> None:
+    client = make_app(public=True, origins=["https://example.com"], max_paper_accounts=0).test_client()
+    offer = client.get("/fronts").json["data"]
+    assert (offer["paper"], offer["free_addresses"], offer["public"]) == (False, False, True)
 
 
 def test_a_listed_front_is_told_by_its_name_and_not_by_its_address(make_app: Any) -> None:
