@@ -99,14 +99,15 @@ $(VENV)/.ready-docs: requirements-docs.lock $(VENV)/.uv
 # Node for the page, by a wheel: the system needs none, and an old one does no harm.
 $(VENV)/.ready-node: requirements-node.lock $(VENV)/.uv
 	@$(PY) -m venv --without-pip $(VENV)/node
-	@PACKAGES_INTO=$(VENV)/node $(ENVIRONMENT) packages "取 Node（网页用），约 60 MB" -r requirements-node.lock
+	@TELL=page/not-built.txt PACKAGES_INTO=$(VENV)/node $(ENVIRONMENT) packages "取 Node（网页用），约 60 MB" -r requirements-node.lock
 	@touch $@
 
 page/node_modules/.ready: page/package-lock.json $(VENV)/.ready-node
 	@$(ENVIRONMENT) page install
 	@touch $@
 
-page/dist/index.html: page/node_modules/.ready page/index.html page/vite.config.ts $(shell find page/src page/public -type f)
+# Folders too: of a file that is gone its folder tells.
+page/dist/index.html: page/node_modules/.ready $(wildcard page/*.html) page/vite.config.ts $(shell find page/src page/public)
 	@$(ENVIRONMENT) page build
 
 # Built without OpenSSL, uWSGI refuses every WebSocket. An earlier build may lie in uv's cache.

@@ -7,10 +7,10 @@ it.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-from functools import cached_property
 from pathlib import Path
+
+from app.lib.program import ROOT, is_checkout
 
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -26,11 +26,10 @@ MEDIA_TYPES = {
 """What is served: a file of another kind is not."""
 
 INDEX = "index.html"
-COMPRESSED = {".html", ".js", ".css", ".svg", ".json", ".txt"}
-_APP = Path(__file__).parents[1]
-PLACES = (_APP.parent / "page" / "dist", _APP / "page_dist")
-"""In a checkout, and in an installed package."""
-FAILURE = _APP.parent / "page" / "not-built.txt"
+ZIPPED = ".gz"
+PLACE = ROOT / "page" / "dist" if is_checkout() else ROOT / "app" / "page_dist"
+"""In an installed package it is there when the package was made with it."""
+FAILURE = ROOT / "page" / "not-built.txt"
 """What the programs said when `make page` failed; gone once it succeeds."""
 LONGEST_FAILURE = 4000
 
@@ -38,19 +37,14 @@ LONGEST_FAILURE = 4000
 class File:
     """One file of the build."""
 
-    def __init__(self, name: str, body: bytes) -> None:
-        suffix = Path(name).suffix
+    def __init__(self, name: str, body: bytes, zipped: bytes) -> None:
         self.body = body
-        self.media_type = MEDIA_TYPES[suffix]
+        self.zipped = zipped
+        """As the build has compressed it, empty where it has not: done here it would keep orders waiting."""
+        self.media_type = MEDIA_TYPES[Path(name).suffix]
         self.etag = hashlib.sha256(body).hexdigest()[:24]
         self.immutable = name.startswith("assets/")
         """Its name has its content's hash in it."""
-        self._compressible = suffix in COMPRESSED
-
-    @cached_property
-    def zipped(self) -> bytes:
-        """Compressed, made when first asked for; empty where that does not pay."""
-        return gzip.compress(self.body, 9, mtime=0) if self._compressible and len(self.body) > 1000 else b""
 
 
 class BuiltPage:
@@ -61,16 +55,22 @@ class BuiltPage:
         self.build = files[INDEX].etag  # it names the scripts, and they all others, by their hashes
 
 
-def read_build(places: tuple[Path, ...] = PLACES) -> BuiltPage | None:
-    """The first build that is there, or None. A folder without index.html is none."""
-    for folder in places:
-        if (folder / INDEX).is_file():
-            found = (path for path in sorted(folder.rglob("*")) if path.is_file())
-            names = ((path.relative_to(folder).as_posix(), path) for path in found)
-            return BuiltPage(
-                {name: File(name, path.read_bytes()) for name, path in names if path.suffix in MEDIA_TYPES}
-            )
-    return None
+def read_build(folder: Path = PLACE) -> BuiltPage | None:
+    """The build that is there, or None. A folder without index.html is none."""
+    if not (folder / INDEX).is_file():
+        return None
+    found = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    return BuiltPage(
+        {
+            name: File(name, body, found.get(name + ZIPPED, b""))
+            for name, body in found.items()
+            if Path(name).suffix in MEDIA_TYPES
+        }
+    )
 
 
 def read_failure(place: Path = FAILURE) -> str:
