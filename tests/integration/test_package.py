@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tomllib
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+REQUIREMENTS = ("requirements.txt", "requirements-ctp.txt")
 
 
 def said(*command: object, cwd: Path = ROOT, **environment: str) -> str:
@@ -67,6 +70,31 @@ def test_the_package_has_its_data_and_its_user_s_place(installed: Path, tmp_path
     assert Path(table).is_relative_to(installed.parent)
     assert Path(data_dir) == tmp_path / "share" / "ctpbee-backend" / "data"
     assert files == ["double_average.py"]
+
+
+@pytest.mark.parametrize("is_built", [True, False])
+def test_a_package_has_the_page_where_it_was_built(tmp_path: Path, is_built: bool) -> None:
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore", *REQUIREMENTS):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "app").mkdir()
+    shutil.copy(ROOT / "app" / "__init__.py", tmp_path / "app")
+    shutil.copytree(ROOT / "strategies", tmp_path / "strategies")
+    built = tmp_path / "page" / "dist" / "assets"
+    if is_built:
+        built.mkdir(parents=True)
+        (built.parent / "index.html").touch()
+        (built / "index-1.js").touch()
+    said(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "made", cwd=tmp_path)
+    (wheel,) = (tmp_path / "made").glob("*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if "page" in name}
+    assert names == ({"app/page_dist/index.html", "app/page_dist/assets/index-1.js"} if is_built else set())
+
+
+def test_an_installed_package_looks_for_its_page_in_itself(installed: Path, tmp_path: Path) -> None:
+    script = "from app.web.built_page import PLACE; import app; print(PLACE, app.__path__[0], sep='\\n')"
+    place, package = said(installed / "python", "-c", script, cwd=tmp_path).splitlines()
+    assert Path(place) == Path(package) / "page_dist"
+    assert Path(package).is_relative_to(installed.parent)
 
 
 @pytest.mark.full
