@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +20,15 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from app.lib.brokers import listed
@@ -178,6 +187,8 @@ class Settings(BaseModel):
 
     # Paths are made absolute, since the processes that get these settings run in another directory.
 
+    _config: Path | None = PrivateAttr(None)  # the file that was read for them, in this process
+
     @field_validator("data_dir")
     @classmethod
     def _a_data_dir_is_absolute(cls, path: Path) -> Path:
@@ -276,7 +287,7 @@ class Settings(BaseModel):
             return
         if default_code:
             raise SettingsError(
-                f"对外服务不能使用默认授权码 000000：请先运行 {command('auth-code')} 修改，"
+                f"对外服务不能使用默认授权码 000000：请先运行 {self.command('auth-code')} 修改，"
                 "或只监听 127.0.0.1",
                 parameter="public",
             )
@@ -310,7 +321,7 @@ class Settings(BaseModel):
                 )
         values |= {key: value for key, value in options.items() if value is not None}
         try:
-            return cls.model_validate(values)
+            settings = cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
@@ -319,6 +330,8 @@ class Settings(BaseModel):
             shown = "" if key == "mongo_uri" else f" {first['input']!r} "  # a password may stand in it
             where = f"设置项 {key} 的值{shown}不合法：" if key else ""
             raise SettingsError(where + _reason(first), parameter=key or "counter_replay") from None
+        settings._config = config.expanduser().resolve() if config is not None else None
+        return settings
 
     @staticmethod
     def _from_file(config: Path) -> dict[str, Any]:
@@ -338,6 +351,15 @@ class Settings(BaseModel):
             if value is not None:
                 environment[PREFIX + key.upper()] = _as_text(value)
         return environment
+
+    def command(self, rest: str) -> str:
+        """A command of this program as it is typed for these settings: with their file and data directory.
+        For the terminal and the log alone: it says where things lie on this machine.
+        """
+        given = [f"--config {shlex.quote(str(self._config))}"] if self._config is not None else []
+        if self.data_dir != _usual_data_dir().expanduser().resolve():
+            given.append(f"--data-dir {shlex.quote(str(self.data_dir))}")
+        return command(" ".join([*given, rest]))
 
 
 _REASONS = {

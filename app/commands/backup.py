@@ -33,7 +33,7 @@ import msgspec
 
 from app import data_dir
 from app.commands import supervisor
-from app.commands.common import command_for, settings_of, settings_options
+from app.commands.common import settings_of, settings_options
 from app.host import strategy_place
 from app.lib import calendar
 from app.lib.errors import AppError, SettingsError
@@ -323,7 +323,7 @@ def _still_running(settings: Settings, claimed: str) -> StillRunning:
     root = settings.data_dir
     names = "、".join(f"{entry.name}（pid {entry.pid}）" for entry in Registry(root).living()) or claimed
     return StillRunning(
-        f"数据目录 {root} 仍有进程在运行：{names}。请先停止：{command_for(settings, 'stop')}"
+        f"数据目录 {root} 仍有进程在运行：{names}。请先停止：{settings.command('stop')}"
         "（由 supervisord 或 systemd 看护的用它们停止）"
     )
 

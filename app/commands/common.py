@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.lib.errors import AppError, SettingsError
-from app.lib.program import command
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -105,19 +104,9 @@ def check_quotes(settings: Settings) -> None:
     check_replay(settings.counter_replay)
 
 
-def command_for(settings: Settings, rest: str) -> str:
-    """A command as it is typed for the data directory of these settings."""
-    import shlex
-
-    usual = type(settings).model_fields["data_dir"].get_default(call_default_factory=True, validated_data={})
-    if settings.data_dir == usual.expanduser().resolve():
-        return command(rest)
-    return command(f"--data-dir {shlex.quote(str(settings.data_dir))} {rest}")
-
-
 def to_stop(settings: Settings) -> str:
     """What ends everything of these settings."""
-    line = command_for(settings, "stop")
+    line = settings.command("stop")
     return f"{line}，或 make stop" if line == "python3 run.py stop" else line
 
 

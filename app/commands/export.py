@@ -20,7 +20,7 @@ import click
 import orjson
 from tqdm import tqdm
 
-from app.commands.common import command_for, ready_settings, settings_options
+from app.commands.common import ready_settings, settings_options
 from app.data_dir import accounts
 from app.lib.errors import AppError
 from app.model import HOST, SERVER, open_store, store_path
@@ -122,10 +122,10 @@ def stopped_server(settings: Settings) -> Iterator[None]:
                 held.callback(Lock(settings.data_dir, name).close)
         except AlreadyRunning as error:
             raise CannotMove(
-                f"服务正在运行（{error}）：请先停止（{command_for(settings, 'stop')}）再导出或导入"
+                f"服务正在运行（{error}）：请先停止（{settings.command('stop')}）再导出或导入"
             ) from None
         if Registry(settings.data_dir).living():
-            raise CannotMove(f"仍有进程在运行：请先 {command_for(settings, 'stop')}")
+            raise CannotMove(f"仍有进程在运行：请先 {settings.command('stop')}")
         yield
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from app.commands.common import command_for, to_stop
+from app.commands.common import to_stop
 from app.lib.calendar import SHANGHAI
 from app.lib.program import version
 from app.settings import Settings
@@ -33,7 +33,7 @@ def greeting(settings: Settings, address: str, default_code: bool, now: datetime
         yield f"  日志    {settings.data_dir / 'logs'}（警告也显示在这里）"
     yield f"  停止    Ctrl-C；在别的终端：{to_stop(settings)}"
     if default_code:
-        yield f"  授权码是缺省的 000000，可用 {command_for(settings, 'auth-code')} 修改"
+        yield f"  授权码是缺省的 000000，可用 {settings.command('auth-code')} 修改"
 
 
 def taken_over(settings: Settings, found: list[Entry]) -> Iterator[str]:

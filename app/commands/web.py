@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from app.commands.common import command_for, merged, ready_settings, settings_options
+from app.commands.common import merged, ready_settings, settings_options
 from app.lib.program import version
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ def _serve(settings: Settings, quiet: bool) -> int:
 def _say_where(settings: Settings, address: str, default_code: bool) -> None:
     click.echo(f"ctpbee_backend {version()} 的网页服务已启动：{address}")
     click.echo(f"数据目录：{settings.data_dir}，日志在其中的 logs/{settings.web_name}.log")
-    click.echo(f"账户登录要有网关主机：另行运行 {command_for(settings, 'host')}")
+    click.echo(f"账户登录要有网关主机：另行运行 {settings.command('host')}")
     if default_code:
-        click.echo(f"授权码是缺省的 000000，可用 {command_for(settings, 'auth-code')} 修改")
+        click.echo(f"授权码是缺省的 000000，可用 {settings.command('auth-code')} 修改")
     sys.stdout.flush()
 
 

@@ -19,7 +19,6 @@ from app.counter.state import State, StateTooNew
 from app.lib import calendar
 from app.lib.errors import SettingsError
 from app.lib.market_orders import market_orders
-from app.lib.program import command
 from app.settings import Settings
 from app.wire.channel import new_address
 from app.wire.registry import Registry
@@ -49,7 +48,7 @@ def main() -> int:
         log.error("柜台数据库打不开（是否已有一个柜台在运行？）：%s", error)
         return 1
     except sqlite3.DatabaseError as error:
-        log.error("柜台数据库已损坏，请从备份恢复（%s）：%s", command("restore"), error)
+        log.error("柜台数据库已损坏，请从备份恢复（%s）：%s", settings.command("restore"), error)
         return 1
     registry = Registry(settings.data_dir)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -223,3 +223,25 @@ def test_an_installed_package_keeps_its_data_in_the_user_s_place_for_data(
 def test_strategies_lie_beside_the_data_directory_unless_the_settings_say_otherwise(tmp_path: Path) -> None:
     assert load(data_dir=str(tmp_path / "数据")).strategies_dir == tmp_path.resolve() / "数据-strategies"
     assert load(strategies_dir="mine").strategies_dir == ROOT / "mine"
+
+
+# ── commands that messages name ──
+
+
+def test_a_command_is_named_with_the_file_and_the_data_directory_that_were_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "我的 设置.toml", "host = '0.0.0.0'")
+    monkeypatch.chdir(tmp_path)
+    read = load(Path(file.name), data_dir=Path("data 1"))
+    monkeypatch.chdir(ROOT)
+    line = f"python3 run.py --config '{file}' --data-dir '{tmp_path}/data 1' auth-code"
+    assert read.command("auth-code") == line
+    with pytest.raises(SettingsError) as refused:
+        read.check_public(default_code=True)
+    assert line in refused.value.message
+
+
+def test_a_command_for_what_is_usual_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert load().command("stop") == "python3 run.py stop"
