@@ -48,7 +48,7 @@ from app.counter.refusals import (
     refusal_of,
     request_refusal,
 )
-from app.counter.state import State, StoredAccount, StoredOrder, StoredTrade
+from app.counter.state import CounterState, StoredAccount, StoredOrder, StoredTrade
 from app.counter.statement import Settled, statement_of, statement_rows
 from app.lib.book import Book, Fill, Lot, Terms
 from app.lib.market_orders import MarketOrders
@@ -75,7 +75,11 @@ class Core:
     """See the module's docstring."""
 
     def __init__(
-        self, state: State, market: Market, capital: float, market_orders: MarketOrders | None = None
+        self,
+        state: CounterState,
+        market: Market,
+        capital: float,
+        market_orders: MarketOrders | None = None,
     ) -> None:
         """`market_orders`: what the exchanges take, the usual where it is None."""
         self._market_orders = usual_market_orders() if market_orders is None else market_orders
@@ -90,6 +94,7 @@ class Core:
         self._touched = False  # something was written: how far the market is goes into the same transaction
         self._turned = False  # another day: the market's whole state does
         self._watched: set[str] | None = None
+        self._watch_is_stale = True  # what is subscribed, held or working may be another set now
         market.resume(state.get("market", {}), state.get("progress", 0))
         self._load()
         with self._transaction():
@@ -174,6 +179,7 @@ class Core:
         """A connection is gone: that cancels nothing."""
         self._sessions.pop(link, None)
         self.desk.gone(link)
+        self._watch_is_stale = True
         self._watch()
 
     def links(self, user: str = "", front: str = "", native: bool = False) -> list[Link]:
@@ -224,6 +230,7 @@ class Core:
     def _load(self) -> None:
         """Memory as the disk has it. Sessions stay, they are not on disk."""
         state = self._state
+        self._watch_is_stale = True
         self._day: int = state.get("day", 0)
         self._trading_day: str = state.get("trading_day", "")
         self._last_session: int = state.get("session", 0)
@@ -289,6 +296,9 @@ class Core:
 
     def _save(self, order: Order) -> None:
         self._index(order)
+        symbol = order.row.InstrumentID
+        if self._watched is None or (symbol in self._watched) != (symbol in order.account.working):
+            self._watch_is_stale = True
         self._state.save_order(
             self._day,
             StoredOrder(order.place, order.account.stored.id, order.number, order.from_auction, order.row),
@@ -309,6 +319,7 @@ class Core:
 
     def _log_in(self, link: Link, request: f.ReqUserLogin) -> None:
         self._sessions.pop(link, None)
+        self._watch_is_stale = True
         account, refusal = self._let_in(link, request)
         if refusal is not None:
             log.info(
@@ -445,6 +456,7 @@ class Core:
 
     def _log_out(self, link: Link, session: Session | None, request: f.ReqUserLogout) -> None:
         self._sessions.pop(link, None)
+        self._watch_is_stale = True
         error_id, text = (0, "") if session is not None else refusal_of(6)
         broker, user = (session.broker, session.user) if session is not None else ("", "")
         self._out.append(
@@ -625,6 +637,7 @@ class Core:
         account = order.account
         account.trades.append(trade)
         account.book.apply_fill(self._fill_of(trade, order))
+        self._watch_is_stale = True
         self._last_trade_place += 1
         self._state.save_trade(
             self._day, StoredTrade(self._last_trade_place, account.stored.id, trade_number, trade)
@@ -820,12 +833,14 @@ class Core:
             if request.subscribe:
                 new = [symbol for symbol in known if symbol not in session.subscribed]
                 session.subscribed.update(new)
+                self._watch_is_stale = True
                 self._watch()  # before the quotes are asked for: the stream goes on from them
                 quotes = [quote for symbol in new if (quote := self._exchange.newest(symbol)) is not None]
                 if quotes:
                     self._out.append((link, f.RtnDepthMarketData(ticks=quotes)))
             else:
                 session.subscribed.difference_update(request.InstrumentIDs)
+                self._watch_is_stale = True
                 refused = []
         for symbol in refused:
             self._out.append(
@@ -868,7 +883,12 @@ class Core:
         return changed
 
     def _watch(self) -> None:
-        """Tell the market whose stream is needed: subscribed, held or with working orders."""
+        """Tell the market whose stream is needed: subscribed, held or with working orders. Counted again
+        only where that may have changed: this is on the way of every order and every tick.
+        """
+        if not self._watch_is_stale:
+            return
+        self._watch_is_stale = False
         wanted = {symbol for session in self._sessions.values() for symbol in session.subscribed}
         for account in self._accounts.values():
             wanted |= account.book.held()
@@ -947,7 +967,7 @@ class Core:
         self._trading_day = trading_day
         self._state.put("day", self._day)
         self._state.put("trading_day", trading_day)
-        self._turned = True
+        self._turned = self._watch_is_stale = True
         self._by_number.clear()
         self._in_auction.clear()
         self._last_place = self._last_trade_place = 0

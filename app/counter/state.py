@@ -15,9 +15,9 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -85,6 +85,48 @@ class StoredTrade(NamedTuple):
     account: int
     number: int  # the exchange's sequence number, the same on both sides of a trade between paper orders
     row: TradeField
+
+
+class CounterState(Protocol):
+    """What a core keeps its accounts in: a file (State, below), or memory alone
+    (app/counter/memory_state.py). `State` says what each of these means.
+    """
+
+    def transaction(self) -> AbstractContextManager[None]: ...
+
+    def put(self, key: str, value: Any) -> None: ...
+
+    def get(self, key: str, default: Any) -> Any: ...
+
+    def add_account(self, broker: str, user: str, password: str, pre_balance: str) -> StoredAccount: ...
+
+    def set_password(self, account: int, password: str) -> None: ...
+
+    def accounts(self) -> list[StoredAccount]: ...
+
+    def lots(self, account: int) -> list[Lot]: ...
+
+    def begin_day(self, account: int, pre_balance: str, lots: Iterable[Lot]) -> None: ...
+
+    def save_contract(self, contract: InstrumentField) -> None: ...
+
+    def contracts(self) -> dict[str, InstrumentField]: ...
+
+    def save_statement(self, account: int, trading_day: str, text: str) -> None: ...
+
+    def statement(self, account: int, trading_day: str = "") -> tuple[str, str]: ...
+
+    def save_order(self, day: int, order: StoredOrder) -> None: ...
+
+    def save_trade(self, day: int, trade: StoredTrade) -> None: ...
+
+    def orders(self, day: int) -> list[StoredOrder]: ...
+
+    def trades(self, day: int) -> list[StoredTrade]: ...
+
+    def last_order_number(self) -> int: ...
+
+    def last_trade_number(self) -> int: ...
 
 
 class StateTooNew(Exception):

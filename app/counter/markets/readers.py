@@ -70,15 +70,19 @@ def opened(path: Path) -> Callable[[int], Iterator[Row]]:
     """What gives the file's rows without so many first ones, as often as it is asked; bars are read once.
     Raises BadFile, as `read_rows` does.
     """
-    header: set[str] = set()
-    with suppress(BadFile):  # of what only bars come in: GBK, Parquet
-        lines = _Lines(path)
-        header = set(lines.header)
+    names = column_names(path)
     for columns, reader in LAYOUTS:
-        if columns <= header:
-            return partial(reader, lines)
+        if columns <= names:
+            return partial(reader, _Lines(path))
     bars = _bars(path)
     return lambda skip: islice(_bars_as_rows(bars), skip, None)
+
+
+def column_names(path: Path) -> set[str]:
+    """Of a CSV file in UTF-8, plain or gzipped; none of what only bars come in: GBK, Parquet."""
+    with suppress(BadFile):
+        return set(_Lines(path).header)
+    return set()
 
 
 def _bars(path: Path) -> list[_RecordedBar]:

@@ -18,13 +18,13 @@ from typing import Any
 
 import msgspec
 
-from app.counter.contracts import Contract, contract_named, listed_on, product_code_of
-from app.counter.instruments import DayPrices, instrument_field
+from app.counter.contracts import product_code_of
+from app.counter.markets.listing import ListedDay
 from app.counter.markets.market import DayTurn, Phase
 from app.counter.markets.readers import BadFile, Row, opened, read_rows
 from app.counter.markets.wall import SteadyWall
 from app.lib import sessions
-from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
+from app.lib.calendar import SHANGHAI, compact, trading_day_of
 from app.lib.errors import SettingsError
 from app.settings import Settings
 from app.wire.frames import DepthField, InstrumentField
@@ -122,29 +122,13 @@ class ReplayedMarket:
 
     def _begin(self, day: str) -> None:
         self._day = day
-        self._listed = {contract.instrument: contract for contract in listed_on(parse_day(day))}
-        self._prices: dict[str, DayPrices] = {}
-        self._settled: dict[str, float] = {}
-        self._fields: dict[str, InstrumentField] = {}
+        self._listed = ListedDay(day)
         if self._next is not None and self._next.trading_day == day:
-            self._learn(self._next.depth)
-
-    def _learn(self, depth: DepthField) -> None:
-        """What a row tells of its contract for the whole day."""
-        prices = DayPrices(depth.PreSettlementPrice, depth.UpperLimitPrice, depth.LowerLimitPrice)
-        if self._prices.get(depth.InstrumentID) != prices:
-            self._prices[depth.InstrumentID] = prices
-            self._fields = {}
-            if depth.InstrumentID not in self._listed:
-                contract = contract_named(depth.InstrumentID, parse_day(self._day))
-                if contract is not None:
-                    self._listed[depth.InstrumentID] = contract
-        if depth.SettlementPrice:
-            self._settled[depth.InstrumentID] = depth.SettlementPrice
+            self._listed.learn(self._next.depth)
 
     def _turn(self, first: Row) -> DayTurn:
         last = {name: depth.LastPrice for name, depth in self._quotes.items() if depth.LastPrice}
-        settlement = last | self._settled | {first.depth.InstrumentID: first.depth.PreSettlementPrice}
+        settlement = last | self._listed.settled | {first.depth.InstrumentID: first.depth.PreSettlementPrice}
         old_day = self._day
         self._begin(first.trading_day)
         return DayTurn(old_day, first.trading_day, settlement)
@@ -185,7 +169,7 @@ class ReplayedMarket:
 
     def _take(self, row: Row, wall: datetime) -> None:
         self._quotes[row.depth.InstrumentID] = row.depth
-        self._learn(row.depth)
+        self._listed.learn(row.depth)
         self._position = max(self._position, row.moment)
         self._taken += 1
         self._next = self._read()
@@ -197,12 +181,7 @@ class ReplayedMarket:
         return self._quotes.get(instrument)
 
     def instruments(self) -> dict[str, InstrumentField]:
-        if not self._fields:
-            self._fields = {name: self._field(contract) for name, contract in self._listed.items()}
-        return dict(self._fields)
-
-    def _field(self, contract: Contract) -> InstrumentField:
-        return instrument_field(contract, self._prices.get(contract.instrument, DayPrices()))
+        return self._listed.instruments()
 
     # restarts
 
@@ -214,9 +193,7 @@ class ReplayedMarket:
             "day": self._day,
             "now": self.now().isoformat(),
             "quotes": {name: msgspec.to_builtins(depth) for name, depth in self._quotes.items()},
-            "prices": {name: list(prices) for name, prices in self._prices.items()},
-            "settled": self._settled,
-        }
+        } | self._listed.state()
 
     def progress(self) -> int:
         return self._taken
@@ -233,15 +210,7 @@ class ReplayedMarket:
         self._position = datetime.fromisoformat(state["now"]).astimezone(SHANGHAI)
         self._quotes = {name: msgspec.convert(values, DepthField) for name, values in state["quotes"].items()}
         self._begin(state["day"])
-        for name, values in state["prices"].items():
-            self._prices[name] = DayPrices(*values)
-            if (
-                name not in self._listed
-                and (contract := contract_named(name, parse_day(self._day))) is not None
-            ):
-                self._listed[name] = contract
-        self._settled = dict(state["settled"])
-        self._fields = {}
+        self._listed.resume(state)
         while self._taken < progress and self._next is not None and self._next.trading_day == self._day:
             self._take(self._next, self._wall())
         self._started = None if self._next is not None else (self._wall(), self._position)

@@ -943,3 +943,21 @@ def vars_of(row: f.TradingAccountField) -> dict[str, float]:
     return {
         name: getattr(row, name) for name in row.__struct_fields__ if isinstance(getattr(row, name), float)
     }
+
+
+def test_what_is_watched_is_counted_again_only_where_it_may_have_changed(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is on the way of every tick: 458 µs of it, once, with a day of 4000 orders."""
+    counter.log_in("td")
+    counter.log_in("md", front="md")
+    counter.core.handle("md", f.ReqSubMarketData(InstrumentIDs=["m2509"]))
+    asked: list[int] = []
+    book = counter.core._accounts["9999", "me"].book
+    held = book.held
+    monkeypatch.setattr(book, "held", lambda: asked.append(1) or held())
+    for price in range(3000, 3010):
+        counter.quote("rb2510", price - 1, 5, price, 5)
+    assert (asked, counter.market.watched) == ([], {"m2509"})
+    counter.order("td", "rb2510", BUY, OPEN, 2990, 1)
+    assert counter.market.watched == {"m2509", "rb2510"}
