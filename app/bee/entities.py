@@ -32,6 +32,7 @@ from ctpbee.constant import (
     TradeData,
 )
 
+from app.lib.bars import Bar
 from app.lib.book import Position
 from app.lib.calendar import SHANGHAI
 from app.lib.rows import OtherStatus
@@ -94,6 +95,32 @@ def entity(fields: dict[str, Any]) -> Any:
     made = object.__new__(kind)
     made.__dict__.update(fields)
     return made
+
+
+def copy_of(one: Any) -> Any:
+    """Another entity with the same values."""
+    made = object.__new__(type(one))
+    made.__dict__.update(vars(one))
+    return made
+
+
+def bar_data(bar: Bar, contract: ContractData, trading_day: str) -> BarData:
+    """A closed 1-minute bar of this contract."""
+    return BarData(
+        symbol=contract.symbol,
+        exchange=contract.exchange,
+        datetime=datetime.fromtimestamp(bar.timestamp / 1000, SHANGHAI),
+        interval=Interval.MINUTE,
+        open_price=bar.open,
+        high_price=bar.high,
+        low_price=bar.low,
+        close_price=bar.close,
+        volume=bar.volume,
+        turnover=bar.turnover,
+        open_interest=bar.open_interest,
+        trading_day=trading_day,
+        gateway_name=contract.gateway_name,
+    )
 
 
 def dicts(entities: Iterable[Any]) -> list[dict[str, Any]]:

@@ -192,7 +192,7 @@ class Trader(AccountFront):
             try:
                 if deadlines.is_over(deadline):  # looked at last: the disk may have been what took so long
                     raise NotSent(deadlines.TOO_LATE_TEXT, deadlines.TOO_LATE)
-                session.connection.send(_insert_of(row))
+                session.connection.send(insert_of(row))
             except NotSent as error:
                 message = (
                     error.message if error.code == deadlines.TOO_LATE else f"{error.message}，报单未发出"
@@ -836,7 +836,8 @@ def _row_of(intent: Intent) -> OrderField:
     return msgspec.convert(intent.request["row"], OrderField)
 
 
-def _insert_of(row: OrderField) -> frames.ReqOrderInsert:
+def insert_of(row: OrderField) -> frames.ReqOrderInsert:
+    """What asks a counter for this order."""
     return frames.ReqOrderInsert(
         InstrumentID=row.InstrumentID,
         ExchangeID=row.ExchangeID,

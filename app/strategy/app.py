@@ -121,7 +121,7 @@ class RelayTrader:
 
     def __init__(self, app: StrategyApp) -> None:
         self._app = app
-        self._prefix = f"s{secrets.token_hex(6)}"
+        self._prefix = app.order_prefix
         self._numbers = itertools.count(1)
         self.unanswered = UnansweredOrders()
         self._unheard: list[OrderData] = []  # of an earlier day, whose end may have been told while away
@@ -310,7 +310,13 @@ class StrategyApp(CtpBee):
     market: RelayMarket
     trader: RelayTrader
 
-    def __init__(self, name: str, call: Call, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, name: str, call: Call, clock: Callable[[], float] = time.monotonic, order_prefix: str = ""
+    ) -> None:
+        """`order_prefix`: what its client_order_ids begin with; none was there before, and where it is not
+        given none is.
+        """
+        self.order_prefix = order_prefix or f"s{secrets.token_hex(6)}"
         super().__init__(
             name, __name__, instance_path=sys.prefix
         )  # the path is only looked at for configuration files

@@ -49,6 +49,19 @@ ALLOWED: dict[str, set[str]] = {
     },
     "strategy": {"bee", "data_dir", "files", "lib", "logs", "process", "settings", "wire"},
     "host": {"data_dir", "files", "lib", "logs", "model", "process", "settings", "wire", "workshop"},
+    "backtest": {
+        "bee",
+        "counter",
+        "files",
+        "gateway",
+        "interfaces",
+        "lib",
+        "process",
+        "settings",
+        "strategy",
+        "wire",
+        "workshop",
+    },
     # the web's
     "web": {"files", "lib", "logs", "model", "settings", "wire"},
     "global_var": {"model", "settings", "web", "workshop"},
@@ -60,6 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "commands": {
         *(
             "app",
+            "backtest",
             "counter",
             "data_dir",
             "ext",

@@ -15,16 +15,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from ctpbee.constant import (
     AccountData,
-    BarData,
     ContractData,
-    Interval,
     OrderData,
     PositionData,
     TickData,
@@ -43,7 +40,6 @@ from app.gateway.strategies.books import StrategyBooks
 from app.gateway.strategies.limits import StrategyLimits
 from app.lib import rows
 from app.lib.bars import ClosedBar
-from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.model.store import Store
 from app.process.event_loop import EventLoop
@@ -219,21 +215,7 @@ class Strategies:
         wanting = [joined for joined in self._joined.values() if joined.wants(closed.local_symbol)]
         if contract is None or not wanting:
             return
-        bar = BarData(
-            symbol=contract.symbol,
-            exchange=contract.exchange,
-            datetime=datetime.fromtimestamp(closed.bar.timestamp / 1000, SHANGHAI),
-            interval=Interval.MINUTE,
-            open_price=closed.bar.open,
-            high_price=closed.bar.high,
-            low_price=closed.bar.low,
-            close_price=closed.bar.close,
-            volume=closed.bar.volume,
-            turnover=closed.bar.turnover,
-            open_interest=closed.bar.open_interest,
-            trading_day=closed.trading_day,
-            gateway_name=contract.gateway_name,
-        )
+        bar = entities.bar_data(closed.bar, contract, closed.trading_day)
         frame = encode_push(Push("bar", entities.encode(bar)))
         for joined in wanting:
             self._send(joined, frame)

@@ -1,0 +1,118 @@
+"""The counter's core in a backtest: without a file, with orders that take their time to arrive. Backtest's
+child.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from app.counter.accounts import Order, PaperAccount, Session
+from app.counter.core import Core, Link, Out
+from app.counter.markets.market import Market
+from app.counter.memory_state import MemoryState
+from app.lib.book import Book, Lot, Money
+from app.wire import frames as f
+
+
+class OnItsWay(NamedTuple):
+    """An order that the exchange has not got yet, or a cancel of one."""
+
+    order: Order
+    is_cancel: bool
+    sent: datetime
+
+    @property
+    def symbol(self) -> str:
+        return self.order.row.InstrumentID
+
+
+class SettledDay(NamedTuple):
+    """An account at the end of a trading day."""
+
+    trading_day: str
+    before: Money
+    after: Money  # at the settlement prices
+    lots: list[Lot]
+
+
+class BacktestCore(Core):
+    """`cancels_travel`: a cancel takes as long as an order; else it is there at once, as between two bars it
+    is.
+    """
+
+    def __init__(self, market: Market, capital: float, cancels_travel: bool) -> None:
+        self._cancels_travel = cancels_travel
+        self._on_way: list[OnItsWay] = []
+        self.settled: list[SettledDay] = []
+        super().__init__(MemoryState(), market, capital)
+
+    def take_arriving(self, has_arrived: Callable[[OnItsWay], bool]) -> list[OnItsWay]:
+        """Those on their way of which this is true, in the order in which they were sent; to be handed to
+        `arrive`.
+        """
+        if not self._on_way:
+            return []
+        arriving = [one for one in self._on_way if has_arrived(one)]
+        self._on_way = [one for one in self._on_way if one not in arriving]
+        return arriving
+
+    def take_sent_by(self, moment: datetime) -> list[OnItsWay]:
+        return self.take_arriving(lambda one: one.sent <= moment)
+
+    @property
+    def first_sent(self) -> datetime | None:
+        """When what has been on its way longest was sent."""
+        return self._on_way[0].sent if self._on_way else None
+
+    def arrive(self, arriving: Iterable[OnItsWay]) -> Out:
+        """They are at the exchange now. What has ended meanwhile, and a cancel that comes too late, come to
+        nothing.
+        """
+        with self._transaction():
+            for order, is_cancel, _ in arriving:
+                if not order.working:
+                    continue
+                if is_cancel:
+                    self._finish_cancelled(order)
+                else:
+                    super()._send_to_exchange(order)
+        self._watch()
+        return self._taken()
+
+    def is_working(self, symbol: str) -> bool:
+        """Whether an order works in this contract."""
+        return any(symbol in account.working for account in self._accounts.values())
+
+    def _send_to_exchange(self, order: Order) -> None:
+        """A closed exchange says so at once: an order that leaves after a section's last bar does not wait
+        for the next section.
+        """
+        if self._market.phase(order.row.InstrumentID) == "closed":
+            super()._send_to_exchange(order)
+        else:
+            self._on_way.append(OnItsWay(order, False, self._market.now()))
+
+    def _is_held_back(self, kind: str) -> bool:
+        return kind == "cancel" and self._cancels_travel
+
+    def _cancel(self, link: Link, session: Session | None, request: f.ReqOrderAction) -> None:
+        super()._cancel(link, session, request)
+        order = self._find(session, request)
+        if (
+            order is not None
+            and order.cancelling
+            and not any(one.is_cancel and one.order is order for one in self._on_way)
+        ):
+            self._on_way.append(OnItsWay(order, True, self._market.now()))
+
+    def _write_statement(self, account: PaperAccount, settled: Book) -> None:
+        """Instead of a text: the figures themselves."""
+        self.settled.append(
+            SettledDay(self._trading_day, account.book.money(), settled.money(), settled.open_lots())
+        )
+
+    def _begin_day(self, trading_day: str) -> None:
+        self._on_way.clear()
+        super()._begin_day(trading_day)

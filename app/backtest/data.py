@@ -1,0 +1,165 @@
+"""What a backtest runs over: bars or ticks of some contracts, by trading day. Backtest's child; pure but for
+reading files.
+
+Files are what the counter replays and `import-bars` takes (docs/replay.md); one run is by bars or by ticks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from heapq import merge
+from pathlib import Path
+from typing import NamedTuple
+
+from app.counter.contracts import product_code_of
+from app.counter.markets.readers import LAYOUTS, BadFile, Row, column_names, read_rows
+from app.lib.bar_files import read_bar_file
+from app.lib.bars import Bar
+from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
+from app.lib.errors import AppError, BadInput
+
+HOUR = 3_600_000
+
+
+class NoData(AppError):
+    """There is nothing to run over: choose another range, or other files."""
+
+    default_code = "NO_DATA"
+
+
+class Minute(NamedTuple):
+    """The bars of one minute, by contract."""
+
+    timestamp: int  # start, epoch ms
+    bars: list[tuple[str, Bar]]  # local symbol
+
+
+class Span(NamedTuple):
+    """Trading days YYYYMMDD, both included; "" for open."""
+
+    start: str = ""
+    end: str = ""
+
+    def has(self, trading_day: str) -> bool:
+        return self.start <= trading_day and (not self.end or trading_day <= self.end)
+
+
+EVERYTHING = Span()
+
+
+class Data(NamedTuple):
+    """One of the two, oldest first. Ticks are those of the trading hours and around them, as recorded."""
+
+    bars: dict[str, list[Bar]]  # by local symbol
+    ticks: list[Row]
+    hashes: dict[str, str]  # by file name: sha256
+
+    @property
+    def local_symbols(self) -> list[str]:
+        if self.bars:
+            return sorted(self.bars)
+        return sorted({f"{row.depth.InstrumentID}.{row.depth.ExchangeID}" for row in self.ticks})
+
+    @property
+    def codes(self) -> set[str]:
+        """The products."""
+        return {product_code_of(symbol.partition(".")[0]) for symbol in self.local_symbols}
+
+
+def load(
+    files: Sequence[Path],
+    span: Span = EVERYTHING,
+    symbol: str = "",
+    label: str = "",
+    on_row: Callable[[int], object] = lambda _count: None,
+) -> Data:
+    """Raises BadInput, NoData, BadFile and BadBarFile, which name file and line."""
+    if span.start and span.end and span.start > span.end:
+        raise BadInput("start", f"开始的交易日 {span.start} 在结束的 {span.end} 之后")
+    by_ticks = [path for path in files if _has_ticks(path)]
+    if by_ticks and len(by_ticks) < len(files):
+        raise BadInput("data", f"一次回测或用 tick 或用 K 线：{by_ticks[0].name} 是 tick，另有文件是 K 线")
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    if by_ticks:
+        rows = merge(*(_counted(read_rows(path), span, on_row) for path in files), key=lambda row: row.moment)
+        data = Data({}, list(rows), hashes)
+    else:
+        data = Data(_bars(files, span, symbol, label, on_row), [], hashes)
+    if not data.bars and not data.ticks:
+        within = f"（{span.start or '最早'} 至 {span.end or '最晚'}）" if span != EVERYTHING else ""
+        raise NoData(f"文件里没有这段时间{within}的行情")
+    return data
+
+
+def _has_ticks(path: Path) -> bool:
+    names = column_names(path)
+    return any(columns <= names for columns, _ in LAYOUTS)
+
+
+def _counted(rows: Iterator[Row], span: Span, on_row: Callable[[int], object]) -> Iterator[Row]:
+    for row in rows:
+        on_row(1)
+        if span.has(row.trading_day):
+            yield row
+
+
+def _bars(
+    files: Sequence[Path], span: Span, symbol: str, label: str, on_row: Callable[[int], object]
+) -> dict[str, list[Bar]]:
+    found: dict[str, dict[int, Bar]] = {}
+    days = TradingDays()
+    for path in files:
+        for local_symbol, bars in read_bar_file(path, symbol, label, on_row).items():
+            by_minute = found.setdefault(local_symbol, {})
+            for bar in bars:
+                if not span.has(days.of(bar.timestamp)):
+                    continue
+                if by_minute.setdefault(bar.timestamp, bar) != bar:
+                    raise BadFile(f"{path.name}: {local_symbol} 的同一分钟在两个文件里不同")
+    return {
+        local_symbol: [by_minute[timestamp] for timestamp in sorted(by_minute)]
+        for local_symbol, by_minute in sorted(found.items())
+        if by_minute
+    }
+
+
+class TradingDays:
+    """The trading day of a moment; they begin on whole hours."""
+
+    def __init__(self) -> None:
+        self._by_hour: dict[int, str] = {}
+
+    def of(self, timestamp: int) -> str:
+        hour = timestamp // HOUR
+        found = self._by_hour.get(hour)
+        if found is None:
+            moment = datetime.fromtimestamp(hour * HOUR / 1000, SHANGHAI)
+            found = self._by_hour[hour] = compact(trading_day_of(moment))
+        return found
+
+
+def minutes(bars: dict[str, list[Bar]]) -> Iterator[Minute]:
+    """All contracts' bars by time; within a minute by symbol."""
+    if len(bars) == 1:
+        ((local_symbol, series),) = bars.items()
+        for bar in series:
+            yield Minute(bar.timestamp, [(local_symbol, bar)])
+        return
+    by_minute: dict[int, list[tuple[str, Bar]]] = {}
+    for local_symbol in sorted(bars):
+        for bar in bars[local_symbol]:
+            by_minute.setdefault(bar.timestamp, []).append((local_symbol, bar))
+    for timestamp in sorted(by_minute):
+        yield Minute(timestamp, by_minute[timestamp])
+
+
+def checked_day(text: str, parameter: str) -> str:
+    """YYYYMMDD of `2024-01-31` or `20240131`; "" stays. Raises BadInput."""
+    if not text:
+        return ""
+    try:
+        return compact(parse_day(text.replace("-", "").replace("/", "")))
+    except ValueError:
+        raise BadInput(parameter, f"日期 {text} 应形如 2024-01-31") from None

@@ -1,0 +1,353 @@
+"""One run: what happened, in its order and with the market's clock, to the counter, the account and the
+strategies. Backtest's child.
+
+A strategy is only ever told what is over: a bar when its minute has ended, a snapshot at its moment. Between
+two of these the matcher may see more of a bar (app/backtest/fills.py); what is sent meanwhile arrives with
+what comes after it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import NamedTuple
+
+from ctpbee.constant import ContractData
+
+from app.backtest import fills
+from app.backtest.account import Account
+from app.backtest.core import BacktestCore, OnItsWay, SettledDay
+from app.backtest.data import Data, Minute, TradingDays, minutes
+from app.backtest.fills import FillSettings
+from app.backtest.market import BarMarket, HistoricMarket, Rates, TickMarket, todays_table
+from app.backtest.strategies import BacktestApp, Program
+from app.bee import entities, fields
+from app.counter.markets.readers import Row
+from app.lib.bars import CLOSE_GRACE, MINUTE, Bar, BarBuilder, ClosedBar
+from app.lib.calendar import SHANGHAI
+from app.lib.errors import BadInput
+from app.lib.sessions import ExchangeHours
+from app.lib.symbols import product_of
+
+SECOND = timedelta(seconds=1)
+
+
+class Plan(NamedTuple):
+    """What a run is asked for; money in yuan."""
+
+    programs: Sequence[Program]
+    capital: float = 1_000_000.0
+    fills: FillSettings = FillSettings()
+    rates: Rates = todays_table
+
+
+class EquityPoint(NamedTuple):
+    """The account at the end of a trading day, or while it held something."""
+
+    moment: datetime
+    balance: float
+    margin: float
+
+
+class Outcome(NamedTuple):
+    """What came of a run. Days are settled ones and the last, which is valued as it stands."""
+
+    account: Account
+    days: list[SettledDay]
+    equity: list[EquityPoint]
+    events: int
+    first: datetime
+    last: datetime
+    unlisted: list[str]  # contracts with data that the counter did not list on some day
+
+
+Progress = Callable[[int, str], object]
+"""Events done, and the trading day that they have reached."""
+
+
+def no_progress(_done: int, _trading_day: str) -> None:
+    """Nobody looks."""
+
+
+def run(data: Data, plan: Plan, on_progress: Progress = no_progress) -> Outcome:
+    """Raises BadInput for a plan that cannot be, and whatever the strategies raise."""
+    fills.checked(plan.fills)
+    if not 0 < plan.capital < 1e15:
+        raise BadInput("capital", f"资金应大于 0，现在是 {plan.capital:g}")
+    if not plan.programs:
+        raise BadInput("strategy", "没有策略")
+    names = [program.name for program in plan.programs]
+    if len(set(names)) < len(names):
+        raise BadInput("strategy", f"策略重名：{'、'.join(names)}")
+    engine = BarRun(data, plan) if data.bars else TickRun(data, plan)
+    try:
+        return engine.run(on_progress)
+    finally:
+        for app in engine.account.apps:
+            app.release()
+
+
+class _Run(ABC):
+    """What both kinds have in common."""
+
+    market: HistoricMarket
+
+    def __init__(self, plan: Plan, cancels_travel: bool) -> None:
+        self._plan = plan
+        self.core = BacktestCore(self.market, plan.capital, cancels_travel)
+        self.account = Account(self.core, self.market.now, self._limits)
+        self.equity: list[EquityPoint] = []
+        self.unlisted: set[str] = set()
+        self._first = self.market.clock
+        self._tickers: list[BacktestApp] = []
+
+    @abstractmethod
+    def _events(self, on_progress: Progress) -> int:
+        """Everything; returns how much it was."""
+
+    @abstractmethod
+    def _limits(self, symbol: str) -> tuple[float, float]:
+        """The day's lower and upper price limit as the newest snapshot has them, 0 where it has none."""
+
+    def run(self, on_progress: Progress) -> Outcome:
+        for program in self._plan.programs:
+            app = BacktestApp(program.name, self.account, lambda: self.market.clock.timestamp())
+            self.account.join(app)
+            app.run_file(program.path)
+            self.account.tell()
+        self._tickers = [app for app in self.account.apps if app.has_timer]
+        count = self._events(on_progress)
+        money = self.account.ledger.book.money()
+        self.equity.append(EquityPoint(self.market.clock, float(money.balance), float(money.margin)))
+        last = SettledDay(self.market.trading_day(), money, money, self.account.ledger.book.open_lots())
+        return Outcome(
+            self.account,
+            [*self.core.settled, last],
+            self.equity,
+            count,
+            self._first,
+            self.market.clock,
+            sorted(self.unlisted),
+        )
+
+    def _turn(self, day: str, settlement: dict[str, float]) -> None:
+        self.market.turn(day, settlement)
+        self.account.deliver(self.core.advance())
+        settled = self.core.settled[-1].after
+        self.equity.append(EquityPoint(self.market.clock, float(settled.balance), float(settled.margin)))
+
+    def _contract(self, local_symbol: str) -> ContractData | None:
+        """None for one that the counter does not list on this day: its data says nothing to anybody."""
+        contract: ContractData | None = self.account.ledger.contracts.get(local_symbol)
+        if contract is None:
+            self.unlisted.add(local_symbol)
+        return contract
+
+    def _note_equity(self) -> None:
+        """While something is held."""
+        book = self.account.ledger.book
+        if book.held():
+            money = book.money()
+            self.equity.append(EquityPoint(self.market.clock, float(money.balance), float(money.margin)))
+
+    def _pass_to(self, moment: datetime) -> None:
+        """The market's time passes, and with it the timers of strategies that have one."""
+        clock = self.market.clock
+        if self._tickers:
+            second = clock.replace(microsecond=0) + SECOND
+            if moment - second > MINUTE:  # over a break: nobody is there
+                second = moment.replace(microsecond=0)
+            while second <= moment:
+                self.market.clock = max(clock, second)
+                for app in self._tickers:
+                    app.on_timer()
+                self.account.tell()
+                second += SECOND
+        self.market.clock = max(moment, self.market.clock)
+
+
+class BarRun(_Run):
+    """By 1-minute bars."""
+
+    market: BarMarket
+
+    def __init__(self, data: Data, plan: Plan) -> None:
+        self._data = data
+        self._days = TradingDays()
+        first = min(series[0].timestamp for series in data.bars.values())
+        self.market = BarMarket(self._days.of(first), _moment(first), data.codes, plan.rates)
+        super().__init__(plan, cancels_travel=False)
+
+    def _limits(self, symbol: str) -> tuple[float, float]:
+        return self.market.limits(symbol)
+
+    def _events(self, on_progress: Progress) -> int:
+        count = 0
+        for day, of_day in groupby(minutes(self._data.bars), lambda minute: self._days.of(minute.timestamp)):
+            on_progress(count, day)
+            for minute in of_day:
+                if day != self.market.trading_day():
+                    settlement = self.market.settlement()
+                    self._pass_to(_moment(minute.timestamp))
+                    self._turn(day, settlement)
+                self._minute(minute)
+                count += len(minute.bars)
+        return count
+
+    def _minute(self, minute: Minute) -> None:
+        self._pass_to(_moment(minute.timestamp))
+        core, account, market = self.core, self.account, self.market
+        traded = {local_symbol.partition(".")[0] for local_symbol, _ in minute.bars}
+        arriving = core.take_arriving(lambda one: one.symbol in traded)
+        for local_symbol, bar in minute.bars:
+            symbol, _, exchange = local_symbol.partition(".")
+            market.take(symbol, exchange, bar)
+            here = [one for one in arriving if one.symbol == symbol]
+            if here or core.is_working(symbol):
+                self._match(symbol, bar, here)
+        self._pass_to(_moment(minute.timestamp) + MINUTE)
+        for local_symbol, bar in minute.bars:
+            symbol = local_symbol.partition(".")[0]
+            market.close(symbol, bar)
+            account.set_price(symbol, bar.close, 0.0)
+        for local_symbol, bar in minute.bars:
+            contract = self._contract(local_symbol)
+            if contract is not None:
+                account.hear("bar", local_symbol, entities.bar_data(bar, contract, market.trading_day()))
+        self._note_equity()
+
+    def _match(self, symbol: str, bar: Bar, arriving: list[OnItsWay]) -> None:
+        """Show the bar's path to the orders that rest, and its open to those that come in."""
+        settings, market, account = self._plan.fills, self.market, self.account
+        left = fills.room(bar, settings)
+        for number, point in enumerate(fills.path(bar)):
+            self._pass_to(_moment(bar.timestamp) + timedelta(seconds=point.seconds))
+            market.show(market.depth(symbol, point.price, 1, left))
+            left -= account.deliver(self.core.advance())
+            if number == 0 and arriving:
+                away = settings.spread_ticks + settings.slippage_ticks
+                market.show(market.depth(symbol, point.price, away, max(left, 0)))
+                left -= account.deliver(self.core.advance())
+                left -= account.deliver(self.core.arrive(arriving))
+            left = max(left, 0)
+
+
+class TickRun(_Run):
+    """By snapshots, as a replay has them."""
+
+    market: TickMarket
+
+    def __init__(self, data: Data, plan: Plan) -> None:
+        self._data = data
+        first = data.ticks[0]
+        self.market = TickMarket(first.trading_day, first.moment, data.codes, plan.rates)
+        self.market.take(first.depth)
+        super().__init__(plan, cancels_travel=True)
+        latency = plan.fills.latency_ms
+        self._latency = None if latency is None else timedelta(milliseconds=latency)
+        self._bars = BarBuilder(ExchangeHours(), product_of, self._size_of)
+        self._closes_at: dict[str, datetime] = {}
+
+    def _size_of(self, local_symbol: str) -> float:
+        contract = self.account.ledger.contracts.get(local_symbol)
+        return 1.0 if contract is None else float(contract.size)
+
+    def _limits(self, symbol: str) -> tuple[float, float]:
+        depth = self.market.quote(symbol)
+        if depth is None or depth.TradingDay != self.market.trading_day():
+            return 0.0, 0.0
+        return depth.LowerLimitPrice, depth.UpperLimitPrice
+
+    def _events(self, on_progress: Progress) -> int:
+        for number, row in enumerate(self._data.ticks):
+            if row.trading_day != self.market.trading_day():
+                self._arrive_until(row.moment)
+                settlement = self.market.settlement() | {row.depth.InstrumentID: row.depth.PreSettlementPrice}
+                on_progress(number, row.trading_day)
+                self._pass_to(row.moment)
+                self._turn(row.trading_day, settlement)
+            self._row(row)
+        return len(self._data.ticks)
+
+    def _row(self, row: Row) -> None:
+        depth, symbol = row.depth, row.depth.InstrumentID
+        self._arrive_until(row.moment)
+        self._close_bars_until(row.moment)
+        self._pass_to(row.moment)
+        core, account, market = self.core, self.account, self.market
+        arriving = core.take_arriving(lambda one: one.symbol == symbol) if self._latency is None else []
+        market.take(depth)
+        if row.kind == "login":
+            return
+        if arriving or core.is_working(symbol):
+            market.show(depth)
+            account.deliver(core.advance())
+        if arriving:
+            self._arrive(symbol, arriving)
+        account.set_price(symbol, depth.LastPrice, depth.PreSettlementPrice)
+        self._tell(row)
+        self._arrive_until(row.moment)
+
+    def _arrive(self, symbol: str, arriving: list[OnItsWay]) -> None:
+        depth = self.market.quote(symbol)
+        if depth is not None and self._plan.fills.slippage_ticks:
+            self.market.show(self.market.slipped(depth, self._plan.fills.slippage_ticks))
+            self.account.deliver(self.core.advance())
+        self.account.deliver(self.core.arrive(arriving))
+
+    def _arrive_until(self, moment: datetime) -> None:
+        """With a latency: what is at the exchange by then."""
+        if self._latency is None:
+            return
+        latency = self._latency
+        while (sent := self.core.first_sent) is not None and sent + latency <= moment:
+            due = sent + latency
+            self._close_bars_until(due)
+            self._pass_to(due)
+            for one in self.core.take_sent_by(sent):
+                self._arrive(one.symbol, [one])
+
+    # ── what strategies hear ──
+
+    def _tell(self, row: Row) -> None:
+        """As a gateway does: the bars that the snapshot closes, then itself."""
+        depth, market, account = row.depth, self.market, self.account
+        contract = self._contract(f"{depth.InstrumentID}.{depth.ExchangeID}")
+        if contract is None:
+            return
+        tick = fields.tick_of(
+            depth,
+            name=contract.name,
+            exchange=contract.exchange,
+            trading_day=fields.day_of(depth, market.trading_day()),
+            now=market.clock,
+            gateway_name=account.ledger.gateway_name,
+        )
+        self._tell_bars(self._bars.on_tick(tick, market.clock))
+        forming = self._bars.forming(tick.local_symbol)
+        if forming is not None:
+            self._closes_at[tick.local_symbol] = _moment(forming.timestamp) + MINUTE + CLOSE_GRACE
+        account.hear("tick", tick.local_symbol, tick)
+
+    def _close_bars_until(self, moment: datetime) -> None:
+        """Bars that no snapshot closed by then, each at its own time."""
+        while self._closes_at and (due := min(self._closes_at.values())) < moment:
+            self._pass_to(due)
+            self._tell_bars(self._bars.on_clock(max(due, self.market.clock)))
+            self._closes_at = {name: at for name, at in self._closes_at.items() if at > due}
+
+    def _tell_bars(self, closed: list[ClosedBar]) -> None:
+        for local_symbol, trading_day, bar in closed:
+            self._closes_at.pop(local_symbol, None)
+            contract = self._contract(local_symbol)
+            if contract is not None:
+                bar_data = entities.bar_data(bar, contract, trading_day)
+                self.account.hear("bar", local_symbol, bar_data)
+        if closed:
+            self._note_equity()
+
+
+def _moment(timestamp: int) -> datetime:
+    return datetime.fromtimestamp(timestamp / 1000, SHANGHAI)

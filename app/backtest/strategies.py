@@ -1,0 +1,75 @@
+"""The strategies of a backtest, each in an app of its own as when it runs live. Backtest's child.
+
+ctpbee's signals for ticks, bars and its timer are the process's: here an app hears what it is given and
+nothing of its neighbours'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from ctpbee import CtpbeeApi
+from ctpbee.constant import Event
+from ctpbee.signals import common_signals
+
+from app.strategy.app import StrategyApp
+from app.strategy.loader import load
+from app.wire.messages import AnyRequest
+
+
+class Program(NamedTuple):
+    """A strategy's file, and the name under which it trades."""
+
+    name: str
+    path: Path
+
+
+class Answering(Protocol):
+    """What is asked of the account."""
+
+    def call(self, app: BacktestApp, request: AnyRequest) -> Any: ...
+
+
+class BacktestApp(StrategyApp):
+    """`clock()`: seconds of the market's time. `wanted`: the contracts of which it hears, None for all."""
+
+    def __init__(self, name: str, account: Answering, clock: Callable[[], float]) -> None:
+        def call(request: AnyRequest, timeout: float, late: Any = None) -> Any:
+            return account.call(self, request)
+
+        super().__init__(name, call, clock, order_prefix=name)
+        self.wanted: frozenset[str] | None = frozenset()
+        self.shown = -1  # the book that it has seen last
+        self._hears = {
+            kind: self.recorder.get_func(kind)
+            for kind in ("tick", "bar", "order", "trade", "position", "account", "contract")
+        }
+
+    def hear(self, name: str, entity: Any) -> None:
+        self._hears[name](Event(type=name, data=entity))
+
+    def on_timer(self) -> None:
+        """A second of the market's time has passed: on_realtime."""
+        self.recorder.process_timer_event(Event(type="timer"))
+        self.watch()
+
+    @property
+    def has_timer(self) -> bool:
+        """Whether any of its strategies does something each second."""
+        return any(
+            type(extension).on_realtime is not CtpbeeApi.on_realtime
+            for extension in dict.values(self._extensions)
+        )
+
+    def run_file(self, path: Path) -> None:
+        """Load the strategy and begin. Raises what the file and its on_init raise."""
+        self.add_extension(load(path))
+        self.tell_found()
+        self.begin()
+
+    def release(self) -> None:
+        """Let go of ctpbee's process-wide signals."""
+        for event in common_signals.event:
+            getattr(common_signals, f"{event}_signal").disconnect(self.recorder.get_func(event))
