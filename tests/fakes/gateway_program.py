@@ -72,6 +72,8 @@ def main() -> None:  # noqa: C901 - what it answers and what ends it are one sto
                     raise LoginDelayed("不在交易时段", code="OUT_OF_HOURS")
                 if who["userid"] == "silent":
                     raise FrontUnreachable("前置未应答")
+                if who["new_password"]:
+                    who["password"], who["new_password"] = who["new_password"], ""
                 return Done()
             case CheckPassword(password=password):
                 if password != who["password"]:

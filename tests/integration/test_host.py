@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+from app.host import gateway_keeper
 from app.host.gateway_keeper import GatewayKeeper
 from app.host.host import Host
 from app.lib.account_names import old_account_key
@@ -35,6 +36,7 @@ from app.model import SERVER, open_store
 from app.model.sessions import Sessions
 from app.model.store import Store
 from app.process.child import Lock, Process, end
+from app.process.kept import Backoff
 from app.settings import Settings
 from app.wire.messages import Accounts, ListAccounts, LoggedIn, LogIn, LogOut, ShutDown, Visited
 from app.wire.registry import Entry, Registry
@@ -302,6 +304,41 @@ def test_a_login_while_the_gateway_is_being_started_again_joins_it(world: World)
     assert host.answer(log_in()).account == "sim-9999-demo"
     eventually(lambda: state(host) == "ready", "it is logged in again")
     assert len(world.starts()) == 2
+
+
+def test_a_password_is_not_changed_while_the_gateway_is_being_started_again_and_that_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway that comes up has been told of no new password, and the answer was that it is changed."""
+    monkeypatch.setattr(gateway_keeper, "Backoff", lambda: Backoff(first=60.0))
+    host = world.host()
+    host.answer(log_in())
+    kill(world.living_gateway())
+    with pytest.raises(GatewayDown, match="密码没有修改"):
+        host.answer(log_in(new_password="better"))
+    assert host.answer(log_in()).fresh is False
+    told = [(start["password"], start["new_password"]) for start in world.starts()]
+    assert told == [(PASSWORD, ""), (PASSWORD, "")]
+
+
+def test_a_new_password_that_the_counter_takes_later_is_the_one_from_then_on(world: World) -> None:
+    """The login that brings it is delayed. With the old one the gateway that is started next would be refused,
+    and some counters lock an account for that.
+    """
+    host = world.host()
+    with pytest.raises(LoginDelayed):
+        host.answer(log_in("early", new_password="better"))
+    kill(first := world.living_gateway("early"))
+    second = world.living_gateway("early", unlike=first.pid)
+    (world.data_dir / "open").touch()
+    eventually(lambda: state(host, "early") == "ready", "the counter has taken it")
+    kill(second)
+    world.living_gateway("early", unlike=second.pid)
+    told = [(start["password"], start["new_password"]) for start in world.starts("early")]
+    assert told == [(PASSWORD, "better"), (PASSWORD, "better"), ("better", "")]
+    with pytest.raises(LoginRefused):
+        host.answer(log_in("early"))
+    assert host.answer(log_in("early", "better")).fresh is False
 
 
 def test_a_login_that_no_counter_has_judged_shuts_no_other_out(world: World) -> None:
