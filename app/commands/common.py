@@ -92,7 +92,8 @@ def ready_settings(ctx: click.Context, options: dict[str, Any]) -> Settings:
 
 def check_quotes(settings: Settings) -> None:
     """What the built-in counter would show can be read; said here, lest only the first login of a paper
-    account fails. Raises SettingsError, which names file, line and remedy.
+    account fails. Raises SettingsError, which names file, line and remedy; where real accounts are served it
+    is said on stderr alone: they need no such file, and a server that does not start keeps them out.
     """
     if settings.counter_quotes != "replay" or settings.counter_replay is None:
         return
@@ -101,7 +102,22 @@ def check_quotes(settings: Settings) -> None:
 
     calendar.keep_in(settings.data_dir)
     calendar.use_overrides(settings.calendar_file)
-    check_replay(settings.counter_replay)
+    try:
+        check_replay(settings.counter_replay)
+    except SettingsError as error:
+        if not _serves_real_accounts(settings):
+            raise
+        click.echo(f"{error.message}。改好之前模拟账户不能登录，实盘账户照常", err=True)
+
+
+def _serves_real_accounts(settings: Settings) -> bool:
+    """By the settings, or a gateway of one lives: after a host that has died, or beside a web that starts
+    again.
+    """
+    from app.wire.registry import Registry
+
+    gateways = Registry(settings.data_dir).living("gateway")
+    return settings.interface != "sim" or any(gateway.interface != "sim" for gateway in gateways)
 
 
 def to_stop(settings: Settings) -> str:

@@ -322,8 +322,8 @@ def test_a_password_is_not_changed_while_the_gateway_is_being_started_again_and_
 
 
 def test_a_new_password_that_the_counter_takes_later_is_the_one_from_then_on(world: World) -> None:
-    """The login that brings it is delayed. With the old one the gateway that is started next would be refused,
-    and some counters lock an account for that.
+    """The login that brings it is delayed. With the old one the gateway that is started next would be
+    refused, and some counters lock an account for that.
     """
     host = world.host()
     with pytest.raises(LoginDelayed):

@@ -70,10 +70,6 @@ def test_the_environment_may_name_the_file_and_the_command_line_another(tmp_path
         ({"environment": {"COUNTER_CLOCK": "yesterday"}}, "counter_clock"),
         ({"environment": {"COUNTER_CLOCK": "2025-06-06T21:00:00+08:00"}}, "counter_clock"),
         ({"environment": {"COUNTER_QUOTES": "replay"}}, "counter_replay"),
-        (
-            {"environment": {"COUNTER_QUOTES": "replay", "COUNTER_REPLAY": "/no/such/file.csv"}},
-            "counter_replay",
-        ),
         ({"file": "prot = 5000"}, "prot"),
         ({"file": "[server]\nport = 5000"}, "server"),
         ({"file": "port = "}, "TOML"),
@@ -132,6 +128,8 @@ def test_a_child_gets_exactly_these_settings(tmp_path: Path, monkeypatch: pytest
     environment = settings.to_environment()
     assert Settings.load(None, environment) == settings
     assert environment["COUNTER_TEST_SOCKET"] == "unix:x"
+    replay.unlink()  # a gateway of a real account, which is started again, has no use for it
+    assert Settings.load(None, environment) == settings
 
 
 def test_paths_are_absolute_since_children_run_elsewhere(

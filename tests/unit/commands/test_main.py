@@ -36,6 +36,18 @@ def test_a_command_that_is_none_is_told_which_there_are() -> None:
     assert "import-bars" in done.stderr
 
 
+def test_a_recorded_file_that_is_gone_is_told_to_who_starts_and_keeps_nobody_from_stopping(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('counter_quotes = "replay"\ncounter_replay = "/no/such/file.csv"\n', "utf-8")
+    options = ["--data-dir", str(tmp_path / "data"), "--config", str(config)]
+    started = CliRunner().invoke(main, [*options, "--port", "0", "host"])
+    assert started.exit_code == 2
+    assert "/no/such/file.csv" in started.stderr
+    assert CliRunner().invoke(main, [*options, "stop"]).exit_code == 0
+
+
 @pytest.mark.parametrize("command", [[], ["host"]])
 def test_what_starts_says_which_line_of_the_recorded_file_is_bad_and_starts_nothing(
     tmp_path: Path, command: list[str]

@@ -13,6 +13,7 @@ from app.counter.markets.replay import CHECKED_ROWS, ReplayedMarket, check_repla
 from app.lib.bar_files import read_bar_file
 from app.lib.errors import SettingsError
 from app.settings import Settings
+from app.wire.registry import Registry
 
 DOC = Path(__file__).parents[3] / "docs/replay.md"
 SAMPLES = dict(re.findall(r'```\w+ title="(.+?)"\n(.+?)```', DOC.read_text("utf-8"), re.DOTALL))
@@ -85,6 +86,30 @@ def test_a_file_that_cannot_be_replayed_is_told_before_anything_starts(
         check_quotes(settings)
     assert told.value.extra["parameter"] == "counter_replay"
     check_quotes(Settings(data_dir=tmp_path, counter_replay=path))  # it is not asked for
+
+
+def test_a_file_that_cannot_be_replayed_keeps_no_real_account_out(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is the built-in counter's alone. A host that had died did not come back for it."""
+    missing = tmp_path / "gone.csv"
+
+    def check(**more: str) -> str:
+        check_quotes(Settings(data_dir=tmp_path, counter_quotes="replay", counter_replay=missing, **more))  # type: ignore[arg-type]
+        return capfd.readouterr().err
+
+    registry = Registry(tmp_path)
+    registry.register(name="gateway-sim-9999-demo", kind="gateway", interface="sim")
+    with pytest.raises(SettingsError, match=r"gone\.csv"):
+        check()
+    told = check(interface="ctp")
+    assert "gone.csv" in told
+    assert "模拟账户不能登录，实盘账户照常" in told
+    registry.register(name="gateway-ctp-9999-demo", kind="gateway", interface="ctp")
+    assert "gone.csv" in check()
+    registry.unregister("gateway-ctp-9999-demo")
+    with pytest.raises(SettingsError):
+        check()
 
 
 def test_a_bad_row_far_behind_does_not_keep_the_server_from_starting(tmp_path: Path) -> None:
