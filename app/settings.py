@@ -125,6 +125,12 @@ class Settings(BaseModel):
         "eventlet", description="Socket.IO 的运行方式"
     )
     journal_days: int = Field(400, ge=0, le=36500, description="报单、成交与事件流水保留多少天；0 为一直保留")
+    equity_days: int = Field(
+        90,
+        ge=0,
+        le=3650,
+        description="权益曲线每分钟一点的保留多少个交易日；0 为一直保留；每日一点的总是保留",
+    )
     token_hours: float = Field(168.0, gt=0, le=24 * 366, description="令牌有效小时数")
     login_timeout: float = Field(20.0, gt=0, le=600, description="登录时等前置应答的秒数")
     order_timeout: float = Field(3.0, gt=0, le=60, description="下单后等柜台应答的秒数，过后答“未确认”")

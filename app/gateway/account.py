@@ -4,6 +4,7 @@ event thread only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -81,14 +82,19 @@ class Past(NamedTuple):
 
 
 class AccountView:
-    """Reads the app's ledger; rows are made once per entity, since a change makes a new one."""
+    """Reads the app's ledger; rows are made once per entity, since a change makes a new one. `day_of` gives
+    the trading day of a moment in epoch ms.
+    """
 
-    def __init__(self, app: BackendApp, fronts: Fronts, interface: str, userid: str) -> None:
+    def __init__(
+        self, app: BackendApp, fronts: Fronts, interface: str, userid: str, day_of: Callable[[int], str]
+    ) -> None:
         self._app = app
         self._ledger = app.ledger
         self._fronts = fronts
         self._interface = interface
         self._userid = userid
+        self._day_of = day_of
         self._rows: dict[str, tuple[Any, dict[str, Any]]] = {}
         self._past: Past | None = None
         self.as_of = ""  # when the lists were so, as on the wire; "" while they are of now
@@ -113,6 +119,15 @@ class AccountView:
     def is_logged_in(self) -> bool:
         """Whether the counter takes cancels."""
         return self._fronts.state("td") in LOGGED_IN
+
+    def now(self) -> datetime:
+        """The counter's clock, aware."""
+        now: datetime = self._app.trader.counter_now()
+        return now
+
+    def trading_day(self) -> str:
+        """The counter's, YYYYMMDD; before it has told any, its clock's."""
+        return self._ledger.trading_day or self._day_of(int(self.now().timestamp() * 1000))
 
     def front_reason(self) -> str:
         """What the trading front is in, in words; "" where there is nothing to say."""
@@ -166,6 +181,17 @@ class AccountView:
         """Whether its price moves the account."""
         book = self._ledger.book
         return book.position(symbol, "long") is not None or book.position(symbol, "short") is not None
+
+    def is_valued(self) -> bool:
+        """Whether the money is that of now: the account has loaded, and quotes come for all that it holds."""
+        held = (self.contract(symbol) for symbol in self._ledger.book.held())
+        return self.is_ready() and all(
+            contract is not None and self.quote(contract.local_symbol) is not None for contract in held
+        )
+
+    def products(self) -> set[str]:
+        """Of all its contracts."""
+        return {contract.ProductID for contract in self._ledger.contracts.values()}
 
     # ── lists ──
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ctpbee.constant import ContractData
@@ -17,8 +16,8 @@ from app.wire.messages import Counted, DescribeContract, Json, ListContracts, Pu
 
 
 class ContractDesk:
-    """Raises NotFound for a contract that nobody knows. `hours` are the account's, `trading_day` is the
-    counter's (YYYYMMDD); `market_orders` says which exchanges take them.
+    """Raises NotFound for a contract that nobody knows. `hours` are the account's, `market_orders` says which
+    exchanges take them.
     """
 
     def __init__(
@@ -26,13 +25,11 @@ class ContractDesk:
         account: AccountView,
         publisher: Publisher,
         hours: Hours,
-        trading_day: Callable[[], str],
         market_orders: MarketOrders,
     ) -> None:
         self._account = account
         self._publisher = publisher
         self._hours = hours
-        self._trading_day = trading_day
         self._market_orders = market_orders
 
     def read_tick(self, request: ReadTick) -> Json:
@@ -73,7 +70,7 @@ class ContractDesk:
         """When it trades, what may be sent, and whose rates its row has."""
         market = ("market",) if self._market_orders.get(contract.exchange.value) is not None else ()
         return {
-            "trading_day": self._trading_day(),
+            "trading_day": self._account.trading_day(),
             "sessions": self._clocks(contract.ProductID),
             "session_times": [
                 [int(section.start.timestamp() * 1000), int(section.end.timestamp() * 1000)]
@@ -87,7 +84,7 @@ class ContractDesk:
         return [[f"{section.start:%H:%M}", f"{section.end:%H:%M}"] for section in self._sections(product)]
 
     def _sections(self, product: str) -> tuple[Section, ...]:
-        return self._hours.sections(product, self._trading_day())
+        return self._hours.sections(product, self._account.trading_day())
 
     def _contract(self, symbol: str) -> ContractData:
         contract = self._account.contract(symbol)

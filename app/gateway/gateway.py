@@ -23,6 +23,7 @@ from app.gateway.bars import BarArchive, BarDesk, kind_of_hours, trading_day_by
 from app.gateway.config import AccountConfig
 from app.gateway.contracts import ContractDesk
 from app.gateway.dialer import Dialer
+from app.gateway.equity import EquityHistory
 from app.gateway.journal import Journal
 from app.gateway.last_known import LastKnown
 from app.gateway.listener import AccountListener
@@ -57,6 +58,7 @@ from app.wire.rpc import Last, Responder, RpcServer, respond
 
 CALENDAR_SECONDS = 1.0
 KEEP_SECONDS = 60.0  # between two times that what is shown is kept
+EQUITY_SECONDS = 1.0  # between two looks whether a minute has begun
 
 log = logging.getLogger("account")
 
@@ -94,7 +96,9 @@ class Gateway:
         info = connect_info(login, self._settings, folder, self._front.why_barred(), self._counter_address)
         self.app = BackendApp(login.account, self.loop, store, Ledger(login.interface), login.interface, info)
         self.fronts = Fronts()
-        self._account = AccountView(self.app, self.fronts, login.interface, login.userid)
+        kind = kind_of_hours(login.interface, self._settings)
+        self._hours, day_of = hours_named(kind), trading_day_by(kind)
+        self._account = AccountView(self.app, self.fronts, login.interface, login.userid, day_of)
         self._publisher = Publisher(self.loop, self._account.lists, store.last_seq())
         self.log_book = LogBook(
             login.account, self.loop.post, lambda line: self._publisher.push("log", rows.to_json(line))
@@ -103,10 +107,7 @@ class Gateway:
         self._last_known = LastKnown(
             store, self._account, self.app.ledger, lambda: self.app.trader.counter_now()
         )
-        kind = kind_of_hours(login.interface, self._settings)
-        self._hours = hours_named(kind)
-        self._trading_day_of = trading_day_by(kind)
-        self._bars = BarArchive(store, self._trading_day_of, self._hours.periods, self._on_bars_saved)
+        self._bars = BarArchive(store, day_of, self._hours.periods, self._on_bars_saved)
         self._journal = Journal(store, self.loop.post, self._publisher.journaled, self._bars.save)
 
     def _make_trading(self, folder: Path) -> None:
@@ -140,6 +141,9 @@ class Gateway:
             config=self._config.current,
             log_book=self.log_book,
             publisher=self._publisher,
+        )
+        self._equity = EquityHistory(
+            self._store, self._account, self._strategies.profits, self._hours, self._archive
         )
         self._api = AccountApi(
             "account",
@@ -179,6 +183,7 @@ class Gateway:
             last_known=self._last_known,
             journal=self._journal,
             desk=self._desk,
+            equity=self._equity,
             settings=self._settings,
             archive=self._archive,
         )
@@ -195,6 +200,7 @@ class Gateway:
             self.loop.post(Dialer(self.loop, lambda: (self.app.trader, self.app.market)).start)
         self.loop.every(lambda: CALENDAR_SECONDS, self.listener.look_at_calendar)
         self.loop.every(lambda: KEEP_SECONDS, self._last_known.keep)
+        self.loop.every(lambda: EQUITY_SECONDS, self._equity.look)
         self._server.start()
         self._door.start()
         self._registry.register(
@@ -231,11 +237,6 @@ class Gateway:
         """Where the counter listens now: after a restart it may be somewhere else."""
         entry = self._registry.find("counter")
         return entry.address if entry is not None else self._login.counter_address
-
-    def _trading_day(self) -> str:
-        """The counter's; before it has told any, the clock's."""
-        now = self.app.trader.counter_now()
-        return self.app.ledger.trading_day or self._trading_day_of(int(now.timestamp() * 1000))
 
     def _on_config(self, names: set[str]) -> None:
         if "REFRESH_INTERVAL" in names:
@@ -279,9 +280,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
     loaded, shown = gateway.logins.once_loaded, gateway.logins.once_shown
     taken = market_orders(gateway._settings.market_orders)
     lists = AccountDesk(gateway._account, gateway.log_book)
-    contracts = ContractDesk(
-        gateway._account, gateway._publisher, gateway._hours, gateway._trading_day, taken
-    )
+    contracts = ContractDesk(gateway._account, gateway._publisher, gateway._hours, taken)
     bars = BarDesk(
         gateway._bars,
         gateway._store,
@@ -331,6 +330,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.ReadBars: asked(bars.read),
         m.SaveBars: in_archive(bars.save),
         m.ReadEvents: in_archive(gateway._journal.read),
+        m.ReadEquity: in_archive(gateway._equity.read),
         m.ReadConfig: asked(gateway._config.read),
         m.WriteConfig: asked(gateway._config.write),
         m.ReadMetrics: asked(meters.read),

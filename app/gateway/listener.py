@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from app.default_settings import AccountApi
 from app.gateway.account import STATE_TEXT, AccountView, Fronts
 from app.gateway.app import BackendApp
+from app.gateway.equity import EquityHistory
 from app.gateway.journal import Journal
 from app.gateway.last_known import LastKnown
 from app.gateway.login import LoginDesk, NamedFront
@@ -44,6 +45,7 @@ class AccountListener(Listener):
         last_known: LastKnown,
         journal: Journal,
         desk: OrderDesk,
+        equity: EquityHistory,
         settings: Settings,
         archive: Executor,
     ) -> None:
@@ -59,6 +61,7 @@ class AccountListener(Listener):
         self._last_known = last_known
         self._journal = journal
         self._desk = desk
+        self._equity = equity
         self._settings = settings
         self._archive = archive
 
@@ -110,6 +113,7 @@ class AccountListener(Listener):
         self._publisher.changed("contract")
         self._strategies.loaded()
         self._subscriptions.restore()
+        self._equity.loaded()
         self._login.loaded()
 
     # ── the account ──
@@ -120,6 +124,8 @@ class AccountListener(Listener):
         self._strategies.tell_day(trading_day)
         if self._settings.journal_days:
             self._archive.submit(self._journal.prune, trading_day, self._settings.journal_days)
+        if self._settings.equity_days:
+            self._archive.submit(self._equity.prune, trading_day, self._settings.equity_days)
 
     def on_cancel_refused(self, order_id: str, code: str, message: str) -> None:
         self._desk.on_cancel_refused(order_id, code, message)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tomllib
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -218,6 +218,14 @@ class ExchangeHours:
         """Start of the trading day's first minute."""
         return sections(product, trading_day)[0].start
 
+    def is_open(self, products: Iterable[str], trading_day: str, moment: datetime) -> bool:
+        """Whether any of these products trades on that day at that moment, the end of a section included."""
+        return any(
+            section.start <= moment <= section.end
+            for product in products
+            for section in sections(product, trading_day)
+        )
+
     def section_ends(self, product: str, trading_day: str) -> list[datetime]:
         return section_ends(product, trading_day)
 
@@ -245,6 +253,9 @@ class AlwaysHours:
     def day_open(self, product: str, trading_day: str) -> datetime | None:
         return None
 
+    def is_open(self, products: Iterable[str], trading_day: str, moment: datetime) -> bool:
+        return True
+
     def section_ends(self, product: str, trading_day: str) -> list[datetime]:
         return []
 
@@ -263,6 +274,9 @@ class OpenHours(ExchangeHours):
 
     def bar_start(self, product: str, trading_day: str, moment: datetime) -> datetime | None:
         return bar_start(product, trading_day, moment) or _floor(moment)
+
+    def is_open(self, products: Iterable[str], trading_day: str, moment: datetime) -> bool:
+        return True
 
 
 Hours = ExchangeHours | AlwaysHours

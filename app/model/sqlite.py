@@ -21,10 +21,17 @@ import orjson
 from app.lib.bars import Bar, BarRow
 from app.lib.errors import SettingsError
 from app.lib.program import command
-from app.model.store import OPEN_INTENT, DuplicateIntent, Event, Intent, StoreFailed, StoreState
+from app.model.store import (
+    OPEN_INTENT,
+    DuplicateIntent,
+    EquityPoint,
+    Event,
+    Intent,
+    StoreFailed,
+    StoreState,
+)
 from app.model.tables import ROWID, Row, Table
 
-SCHEMA_VERSION = 1
 PAGE = 5000  # rows of a table read at once
 DELETED_AT_ONCE = 500  # rows
 # seconds to wait for a file that somebody else has locked: an order waits so long twice and is still answered
@@ -59,6 +66,14 @@ CREATE TABLE settings (
     scope TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
 """
+_EQUITY = """
+CREATE TABLE equity (
+    owner TEXT NOT NULL, interval TEXT NOT NULL, timestamp INTEGER NOT NULL, trading_day TEXT NOT NULL,
+    figures BLOB NOT NULL, PRIMARY KEY (owner, interval, timestamp)
+) WITHOUT ROWID;
+"""
+_STEPS = (_SCHEMA, _EQUITY)  # what each version added
+SCHEMA_VERSION = len(_STEPS)
 
 
 class SchemaTooNew(SettingsError):
@@ -140,9 +155,10 @@ class SqliteStore:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise SchemaTooNew(f"{self._path} 的结构版本为 {version}，本程序只认识到 {SCHEMA_VERSION}")
-            if version == 0:
-                for statement in filter(str.strip, _SCHEMA.split(";")):
+            for step in _STEPS[version:]:
+                for statement in filter(str.strip, step.split(";")):
                     db.execute(statement)
+            if version < SCHEMA_VERSION:
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
@@ -306,18 +322,40 @@ class SqliteStore:
         (oldest,) = self._read(f"SELECT MIN(position) FROM ({positions})")[0]
         return removed + (self._delete("events", "seq < ?", oldest) if oldest is not None else 0)
 
-    def _delete(self, table: str, condition: str, value: Any) -> int:
+    def _delete(self, table: str, condition: str, *values: Any, key: str = ROWID) -> int:
         """In small transactions: an order that has to be written down waits no longer than for one of
         these.
         """
         removed = 0
         while True:
             with self._writing() as db:
-                some = f"SELECT rowid FROM {table} WHERE {condition} LIMIT {DELETED_AT_ONCE}"
-                count = db.execute(f"DELETE FROM {table} WHERE rowid IN ({some})", (value,)).rowcount
+                some = f"SELECT {key} FROM {table} WHERE {condition} LIMIT {DELETED_AT_ONCE}"
+                count = db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({some})", values).rowcount
             removed += count
             if count < DELETED_AT_ONCE:
                 return removed
+
+    # ── history of equity ──
+
+    def save_equity(self, points: Iterable[EquityPoint]) -> None:
+        rows = [(*point[:4], orjson.dumps(point.figures)) for point in points]
+        with self._writing() as db:
+            db.executemany("INSERT OR REPLACE INTO equity VALUES (?, ?, ?, ?, ?)", rows)
+
+    def equity(
+        self, owner: str, interval: str, start: int = 0, end: int = 0, limit: int = 0
+    ) -> list[EquityPoint]:
+        rows = self._read(
+            "SELECT owner, interval, timestamp, trading_day, figures FROM equity WHERE owner = ? AND "
+            "interval = ? AND timestamp >= ? AND timestamp < ? ORDER BY timestamp DESC LIMIT ?",
+            (owner, interval, start, end or 1 << 62, limit or -1),
+        )
+        return [EquityPoint._make((*row[:4], orjson.loads(row[4]))) for row in reversed(rows)]
+
+    def prune_equity(self, before: int) -> int:
+        owners = self._read("SELECT DISTINCT owner FROM equity")
+        old, key = "owner = ? AND interval = 'minute' AND timestamp < ?", "owner, interval, timestamp"
+        return sum(self._delete("equity", old, owner, before, key=key) for (owner,) in owners)
 
     # ── settings ──
 

@@ -39,6 +39,16 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
+class EquityPoint(NamedTuple):
+    """What an account, or a strategy of it, was worth at a moment: app/lib/equity.py says which figures."""
+
+    owner: str  # the strategy's name, "" for the account
+    interval: str  # minute, or day: the newest of its day
+    timestamp: int  # ms, of the minute; of a day its midnight in Shanghai
+    trading_day: str  # YYYYMMDD
+    figures: list[float | None]
+
+
 class StoreState(NamedTuple):
     """Where the rows are: `up`; `down`, `refused` (the server does not take our name or password) while they
     wait on this disk.
@@ -132,6 +142,18 @@ class Store(Protocol):
         """Forget the journal of the trading days before `before` (YYYYMMDD), little by little; returns how
         many rows that were. What is newest stays whatever its day: numbers go on from it.
         """
+
+    # history of equity
+    def save_equity(self, points: Iterable[EquityPoint]) -> None:
+        """Insert or replace by (owner, interval, timestamp), all or nothing."""
+
+    def equity(
+        self, owner: str, interval: str, start: int = 0, end: int = 0, limit: int = 0
+    ) -> list[EquityPoint]:
+        """As of `read_bars`."""
+
+    def prune_equity(self, before: int) -> int:
+        """Forget the minutes before that moment (ms), little by little; returns how many. Days stay."""
 
     # settings: small JSON values by (scope, key), e.g. ("config", "CLOSE_PATTERN"), ("session", account)
     def put_setting(self, scope: str, key: str, value: Any) -> None: ...

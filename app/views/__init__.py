@@ -12,6 +12,7 @@ def register(app: Flask) -> None:
         bars,
         code,
         config,
+        equity,
         errors,
         events,
         fronts,
@@ -27,7 +28,7 @@ def register(app: Flask) -> None:
     )
 
     for module in (
-        *(login, account, market, orders, positions, bars, config, events, settlement),
+        *(login, account, market, orders, positions, bars, config, events, equity, settlement),
         *(strategy, code, health, openapi, page, fronts),
     ):
         app.register_blueprint(module.blueprint)

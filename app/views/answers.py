@@ -149,6 +149,11 @@ class Events(TypedDict):
     events: list[JournalEvent]
 
 
+class Equity(TypedDict):
+    fields: list[str]  # what the elements of a row are: timestamp (ms), trading_day, then yuan
+    rows: list[list[int | float | str | None]]
+
+
 class Statement(TypedDict):
     day: str
     text: str

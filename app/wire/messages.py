@@ -426,6 +426,19 @@ class ReadEvents(Message):
     limit: int = 1000
 
 
+class ReadEquity(Message):
+    """Reply: Json `{"fields": ["timestamp", "trading_day", …], "rows": [[…], …]}`, oldest first: the history
+    of what the account, or the strategy, is worth. `interval`: minute or day; `start`, `end`, `limit`: as of
+    ReadBars, neither start nor limit: of minutes the last 3 days, of days all. Errors: BadInput.
+    """
+
+    interval: str = "minute"
+    start: int = 0
+    end: int = 0
+    limit: int = 0
+    strategy: str = ""
+
+
 class ReadMetrics(Message):
     """Reply: Json, a list of Figure (app/wire/figures.py): what this gateway has counted."""
 
@@ -629,6 +642,7 @@ AnyRequest = (
     | ReadConfig
     | WriteConfig
     | ReadEvents
+    | ReadEquity
     | ReadMetrics
     | ReadStatus
     | StrategyChanged

@@ -50,6 +50,7 @@ from app.wire.messages import (
     ReadBars,
     ReadCode,
     ReadConfig,
+    ReadEquity,
     ReadEvents,
     ReadLists,
     ReadMetrics,
@@ -90,6 +91,10 @@ PREVIEW = {
     ),
     "rates": "account",
     "problem": {"error": "BAD_INPUT", "msg": "价格不在最小变动价位上", "parameter": "price"},
+}
+EQUITY = {
+    "fields": ["timestamp", "trading_day", "balance"],
+    "rows": [[1733100000000, "20241202", 1_000_000.0], [1733100060000, "20241202", None]],
 }
 CONTRACTS = {
     "rb2501.SHFE": (1.0, 3000.0, 4000.0),
@@ -239,6 +244,8 @@ class FakeGateways:
             case ReadBars():
                 self._resolve(request.local_symbol, "local_symbol")
                 return Json(b"[[1733100000000,3300.0,3310.0,3295.0,3305.0,120]]")
+            case ReadEquity():
+                return Json(orjson.dumps(EQUITY))
             case ReadConfig():
                 return Json(orjson.dumps(account_config.DEFAULTS))
             case WriteConfig():

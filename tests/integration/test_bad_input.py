@@ -402,6 +402,20 @@ ROUTES = [
     ),
     Route(
         "GET",
+        "/equity",
+        {"interval": "day", "start": 1000, "end": 2000, "limit": 10, "strategy": "双均线"},
+        {
+            "interval": TEXT | {"unknown": "week"},
+            "start": COUNT,
+            "end": COUNT | {"before start": 500},
+            "limit": COUNT,
+            "strategy": STRATEGY_NAME,
+        },
+        optional=frozenset({"interval", "start", "end", "limit", "strategy"}),
+        ours=True,
+    ),
+    Route(
+        "GET",
         "/settlement",
         {"day": "20250606"},
         {"day": {"dashes": "2025-06-06", "word": "today", "old": "19990101", "list": [1], "object": {}}},

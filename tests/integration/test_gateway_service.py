@@ -55,6 +55,7 @@ from app.wire.messages import (
     ReadAccount,
     ReadBars,
     ReadConfig,
+    ReadEquity,
     ReadEvents,
     ReadLists,
     ReadStatus,
@@ -656,6 +657,33 @@ def test_the_last_tick_and_the_funds_are_as_their_events_have_them(shared_world:
     assert eventually(
         lambda: page.json(ReadTick("rb2510")) in [event["data"] for event in page.events("tick")], "that tick"
     )
+
+
+def test_what_the_account_is_worth_has_a_point_a_minute_and_a_new_gateway_goes_on_with_it(
+    world: World,
+) -> None:
+    gateway, page = world.log_in("worth")
+    symbol, tick = a_contract(page)
+    world.buys(page, symbol, tick)
+    told = eventually(lambda: (read := page.json(ReadEquity())) and read["rows"] and read, "the first point")
+    first = dict(zip(told["fields"], told["rows"][0], strict=True))
+    assert (first["timestamp"] % 60_000, first["pre_balance"], first["deposit"]) == (0, 1_000_000.0, 0.0)
+    world.near_minutes_end(page.waits_for("bar_update", lambda event: event["local_symbol"] == symbol))
+    told = eventually(
+        lambda: (read := page.json(ReadEquity())) and len(read["rows"]) > 1 and read, "the next"
+    )
+    last = dict(zip(told["fields"], told["rows"][-1], strict=True))
+    assert last["margin"] > 0
+    assert last["commission"] > 0
+    made = last["close_profit"] + last["position_profit"] - last["commission"]
+    assert last["balance"] == pytest.approx(1_000_000.0 + made)
+    day = page.json(ReadEquity("day"))
+    assert [row[1:] for row in day["rows"]] == [[*told["rows"][-1][1:], None]]
+    gateway.kill()
+    gateway.wait(10)
+    _, page = world.log_in("worth")
+    again = page.json(ReadEquity())["rows"]
+    assert again[: len(told["rows"]) - 1] == told["rows"][:-1]
 
 
 def test_config_is_all_or_nothing_and_in_force_at_once(shared_world: World) -> None:

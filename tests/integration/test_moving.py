@@ -179,7 +179,7 @@ def test_the_commands_say_what_they_moved_and_refuse_beside_a_server_that_runs(t
     target = tmp_path / "export"
     done = run("export", "--to", str(target), "--data-dir", str(tmp_path / "a"))
     assert (done.returncode, done.stderr) == (0, "")
-    rows = "bars 600 行，events 12 行，intents 4 行，orders 4 行，settings 7 行，trades 4 行"
+    rows = "bars 600 行，equity 0 行，events 12 行，intents 4 行，orders 4 行，settings 7 行，trades 4 行"
     assert [line for line in done.stdout.splitlines() if rows in line] == [
         f"{account}：{rows}" for account in ACCOUNTS
     ]

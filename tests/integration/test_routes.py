@@ -52,6 +52,7 @@ from app.wire.messages import (
     PushContracts,
     ReadAccount,
     ReadBars,
+    ReadEquity,
     ReadEvents,
     ReadLists,
     ReadMetrics,
@@ -61,7 +62,16 @@ from app.wire.messages import (
     Unsubscribe,
     WriteConfig,
 )
-from tests.integration.conftest import FUNDS, LISTS, PREVIEW, RB2501, WRONG_PASSWORD, Auth, FakeGateways
+from tests.integration.conftest import (
+    EQUITY,
+    FUNDS,
+    LISTS,
+    PREVIEW,
+    RB2501,
+    WRONG_PASSWORD,
+    Auth,
+    FakeGateways,
+)
 
 ACCOUNT = "sim-9999-demo"
 ORDER = {
@@ -856,6 +866,15 @@ def test_events_since_a_number(auth: Auth, gateways: FakeGateways) -> None:
     answer = auth.log_in().ask("GET", "/events?since=5&limit=100")
     assert answer.json["data"] == {"seq": 7, "events": []}
     assert gateways.asked(ReadEvents) == [ReadEvents(5, 100)]
+
+
+def test_equity_is_read_of_the_account_and_of_a_strategy(auth: Auth, gateways: FakeGateways) -> None:
+    answer = auth.log_in().ask("GET", "/equity")
+    assert (answer.status_code, answer.json["data"]) == (200, EQUITY)
+    auth.ask("GET", "/equity?interval=day&strategy=双均线&start=1&end=2&limit=3")
+    assert gateways.asked(ReadEquity) == [ReadEquity(), ReadEquity("day", 1, 2, 3, "双均线")]
+    auth.scheme = "JWT"  # our own route: honest for everybody
+    assert auth.ask("GET", "/equity?start=5&end=5").status_code == 400
 
 
 # ── health ──

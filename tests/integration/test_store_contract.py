@@ -21,8 +21,8 @@ from app.lib.bars import Bar
 from app.lib.errors import SettingsError
 from app.model import open_store
 from app.model.mongo import MongoTables
-from app.model.sqlite import SCHEMA_VERSION, SchemaTooNew, SqliteStore
-from app.model.store import DuplicateIntent, Intent, Store
+from app.model.sqlite import _STEPS, SCHEMA_VERSION, SchemaTooNew, SqliteStore
+from app.model.store import DuplicateIntent, EquityPoint, Intent, Store
 from app.model.tables import BARS, EVENTS
 from app.settings import Settings
 from tests.support.mongodb import any_server, new_database
@@ -337,6 +337,44 @@ def test_events_of_which_some_are_at_the_server_already_are_all_there_once(
     remote.close()
 
 
+# ── history of equity ──
+
+
+def point(minute: int, balance: float | None = 1.0, owner: str = "", interval: str = "minute") -> EquityPoint:
+    return EquityPoint(owner, interval, minute * 60_000, "20181008", [balance, None, 3.5])
+
+
+def test_points_of_equity_come_back_oldest_first_by_owner_and_interval(store: Store, new: Open) -> None:
+    store.save_equity([point(3), point(1), point(2), point(2, owner="双均线"), point(2, interval="day")])
+    again = reopened(store, new)
+    assert again.equity("", "minute") == [point(1), point(2), point(3)]
+    assert again.equity("", "minute", 60_000, 180_000) == [point(1), point(2)]
+    assert again.equity("", "minute", limit=2) == [point(2), point(3)]
+    assert again.equity("双均线", "minute") == [point(2, owner="双均线")]
+    assert again.equity("", "day") == [point(2, interval="day")]
+    assert again.equity("", "week") == []
+    again.close()
+
+
+def test_a_point_takes_the_place_of_the_one_of_its_minute(store: Store, new: Open) -> None:
+    store.save_equity([point(1, 1.0)])
+    store.save_equity([point(1, None)])
+    again = reopened(store, new)
+    assert again.equity("", "minute") == [point(1, None)]
+    again.close()
+
+
+def test_old_minutes_are_forgotten_of_every_owner_and_days_stay(store: Store, new: Open) -> None:
+    minutes = [point(minute, owner=owner) for owner in ("", "a", "b") for minute in range(800)]
+    store.save_equity([*minutes, point(0, interval="day"), point(0, owner="a", interval="day")])
+    assert store.prune_equity(790 * 60_000) == 3 * 790
+    again = reopened(store, new)
+    assert again.equity("a", "minute") == [point(minute, owner="a") for minute in range(790, 800)]
+    assert (len(again.equity("", "day")), len(again.equity("a", "day"))) == (1, 1)
+    assert again.prune_equity(790 * 60_000) == 0
+    again.close()
+
+
 # ── settings ──
 
 
@@ -379,6 +417,24 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(SchemaTooNew):
         open_store(Settings(data_dir=tmp_path), "server")
+
+
+def test_a_file_of_the_first_version_learns_what_later_ones_added_and_keeps_what_it_has(
+    tmp_path: Path,
+) -> None:
+    connection = sqlite3.connect(tmp_path / "server.db")
+    connection.executescript(_STEPS[0])
+    connection.execute("INSERT INTO settings VALUES ('a', 'key', '7')")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    store = open_store(Settings(data_dir=tmp_path), "server")
+    store.save_equity([point(1)])
+    assert (store.setting("a", "key"), store.equity("", "minute")) == (7, [point(1)])
+    store.close()
+    again = open_store(Settings(data_dir=tmp_path), "server")
+    assert again.equity("", "minute") == [point(1)]
+    again.close()
 
 
 def test_a_range_of_bars_is_read_by_index(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ctpbee.constant import Direction, Offset, TradeData
 from app.bee.fields import OFFSET_WORD
 from app.interfaces.ledger import Ledger
 from app.lib.book import Fill, Terms
-from app.lib.owners import Earned, OwnedLot, Owners
+from app.lib.owners import NOBODY, Earned, OwnedLot, Owners
 from app.model.store import Store
 
 SCOPE = "strategy_book"
@@ -55,6 +55,10 @@ class StrategyBooks:
     def held(self, name: str, symbol: str) -> int:
         """Lots of one contract that the strategy holds, both directions together."""
         return self._owners.held(name, symbol) if self._owners is not None else 0
+
+    def owners(self) -> set[str]:
+        """The strategies that hold something."""
+        return {lot.owner for lot in self._owners.lots()} - {NOBODY} if self._owners is not None else set()
 
     def report(self, name: str) -> dict[str, Any]:
         """`{"positions": [row, …], "profit": {close_profit, float_pnl, commission, net}}` in yuan, lots

@@ -197,6 +197,11 @@ class Strategies:
         }
         return Json(rows.to_json(row))
 
+    def profits(self) -> dict[str, dict[str, float]]:
+        """Of each that runs or holds something: `{close_profit, float_pnl, commission, net}` in yuan."""
+        names = self._books.owners() | {joined.name for joined in self._joined.values()}
+        return {name: self._books.report(name)["profit"] for name in sorted(names)}
+
     # ── what they hear ──
 
     def tick(self, tick: TickData) -> None:

@@ -51,7 +51,8 @@ class Account:
     as_of = ""
     unrated = ("IF2510",)
 
-    def __init__(self) -> None:
+    def __init__(self, day: str) -> None:
+        self._day = day
         self._all = [
             contract("ag2510", "SHFE", "ag"),
             contract("IF2510", "CFFEX", "IF"),
@@ -64,15 +65,16 @@ class Account:
     def listed_contracts(self) -> list[ContractData]:
         return self._all
 
+    def trading_day(self) -> str:
+        return self._day
+
     def has_rates(self, symbol: str) -> bool:
         return symbol not in self.unrated
 
 
 def desk(day: str = MONDAY, *settings: str) -> ContractDesk:
-    account = cast(Any, Account())
-    return ContractDesk(
-        account, cast(Any, None), hours_named("exchange"), lambda: day, market_orders(settings)
-    )
+    account = cast(Any, Account(day))
+    return ContractDesk(account, cast(Any, None), hours_named("exchange"), market_orders(settings))
 
 
 def described(symbol: str, of: ContractDesk) -> dict[str, Any]:

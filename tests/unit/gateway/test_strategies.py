@@ -352,6 +352,22 @@ def test_what_a_strategy_did_is_its_own(world: World) -> None:
     assert read["profit"] == {"close_profit": 0.0, "float_pnl": 0.0, "commission": 0.0, "net": 0.0}
 
 
+def test_profits_are_told_of_those_that_run_and_those_that_still_hold_something(world: World) -> None:
+    world.strategies.loaded()
+    world.ledger.own("1_7_1", "", "stopped")
+    world.ledger.apply_order(order(status="3"))
+    world.ledger.apply_order(order(2, status="3"))
+    for change in (*world.ledger.apply_trade(trade()), *world.ledger.apply_trade(trade("t2", 2))):
+        if hasattr(change, "trade_key"):
+            world.strategies.trade(change)
+    gone = world.join("gone")
+    world.join("runs")
+    world.strategies.forget(gone)
+    profits = world.strategies.profits()
+    assert list(profits) == ["runs", "stopped"]  # of what nobody in particular holds there is none
+    assert profits["stopped"]["commission"] == 2.0
+
+
 def test_what_a_strategy_says_is_a_line_of_the_log_and_one_of_its_own() -> None:
     shown, own = said_rows("sim-9999-demo", StrategySaid("a", "NOTICE", "2025-06-09 09:30:00", "好"))
     assert shown == {
