@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.confinement import confined
+
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ("requirements.txt", "requirements-ctp.txt")
 
@@ -95,6 +97,33 @@ def test_an_installed_package_looks_for_its_page_in_itself(installed: Path, tmp_
     place, package = said(installed / "python", "-c", script, cwd=tmp_path).splitlines()
     assert Path(place) == Path(package) / "page_dist"
     assert Path(package).is_relative_to(installed.parent)
+
+
+@confined
+def test_a_strategy_in_its_cage_finds_what_the_installed_package_is_made_of(
+    installed: Path, tmp_path: Path
+) -> None:
+    """The environment may lie anywhere: here below the folder that is empty inside."""
+    inside = "import os, app.strategy.app; open(os.environ['HOME'] + '/facts', 'w').write(app.__path__[0])"
+    script = (
+        "import sys; from pathlib import Path; from app.host.containment import Containment;"
+        "from app.process import child; from app.settings import Settings; from app.workshop import sandbox;"
+        "settings = Settings.load(); cages = Containment(settings); assert cages.check();"
+        "folder = settings.data_dir / 'accounts' / 'a' / 'strategies' / 'x'; folder.mkdir(parents=True);"
+        f"running = child.start([sandbox.python(), '-c', {inside!r}], settings, 'x',"
+        " environment=cages.environment(folder, True), cage=cages.cage(folder, []));"
+        "assert running.wait(60); assert running.exit_code == 0, running.exit_code;"
+        "print((folder / 'facts').read_text())"
+    )
+    found = said(
+        installed / "python",
+        "-c",
+        script,
+        cwd=tmp_path,
+        XDG_DATA_HOME=str(tmp_path / "share"),
+        CTPBEE_BACKEND_STRATEGY_PATHS=sysconfig.get_path("purelib"),  # only here they lie elsewhere
+    )
+    assert Path(found.strip()).is_relative_to(installed.parent)
 
 
 @pytest.mark.full
