@@ -25,7 +25,7 @@ import psutil
 from benchmarks.parts.report import machine, percentile, table, thousands
 from tests.ctp_front.build import environment
 from tests.ctp_front.native import NativeClient
-from tests.integration.test_counter_process import CounterProcess, Session
+from tests.support.counter_process import CounterProcess, Session
 
 WARM_UP = 20  # logins before the first look
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.ctp_front.build import write_map
 from tests.ctp_front.native import NativeClient
-from tests.integration.test_counter_process import BUY, CLOSE, OPEN, SELL, CounterProcess
+from tests.support.counter_process import BUY, CLOSE, OPEN, SELL, CounterProcess
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.full

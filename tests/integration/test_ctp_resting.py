@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_counter_process import ROOT, CounterProcess
+from tests.support.counter_process import ROOT, CounterProcess
 
 pytestmark = pytest.mark.full
 
