@@ -33,7 +33,7 @@ stop:
 lint: $(VENV)/.ready-test
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy app run.py
+	$(PY) -m mypy app benchmarks run.py
 	@sh tools/lock.sh check
 
 unit: $(VENV)/.ready-test

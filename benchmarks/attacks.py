@@ -279,9 +279,8 @@ def lobby(target: Target) -> Tried:
     """
     connection, refused = target.http(), 0
     for number in range(600):
-        status, _ = _ask(
-            connection, "GET", POLLING, **({"Sec-Fetch-Site": "cross-site"} if number % 2 else {})
-        )
+        says_so = {"Sec-Fetch-Site": "cross-site"} if number % 2 else {}
+        status, _ = _ask(connection, "GET", POLLING, b"", **says_so)
         refused += status in (400, 403, 429)
     return Tried(600, refused)
 
@@ -372,7 +371,7 @@ class Others:
 
     def _order(self) -> None:
         """Orders that the exchange takes and ends at once: far from the market, and only for now."""
-        fields = {
+        fields: dict[str, str | float] = {
             "local_symbol": RB,
             "exchange": "SHFE",
             "direction": "long",

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.parts.report import machine, ms, percentile, ratio, table
@@ -120,11 +121,9 @@ def main() -> None:
             for name, text in RUNS.items():
                 ours = asked(server, token, "/run_code", text, options.times)
                 plain = timed(
-                    lambda text=text: subprocess.run(
-                        [sys.executable, "-c", text], capture_output=True, check=True
-                    ),
+                    partial(subprocess.run, [sys.executable, "-c", text], capture_output=True, check=True),
                     options.times,
-                )  # type: ignore[misc]
+                )
                 pair = percentile(ours, 0.5), percentile(plain, 0.5)
                 rows.append((name, ms(pair[0]), ms(max(ours)), ms(pair[1]), ratio(pair[0], pair[1])))
             head = ("代码", "/run_code p50 ms", "最长 ms", "python -c p50 ms（参照）", "我们是参照的")

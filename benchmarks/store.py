@@ -16,19 +16,23 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from pymongo import MongoClient
+from pymongo.collection import Collection
 
 from app.lib.bars import Bar
 from app.model import open_store
 from app.model.mongo import MongoTables
 from app.model.sqlite import SqliteStore
-from app.model.tables import BARS, Row
+from app.model.tables import BARS, Row, Table
 from benchmarks.parts.report import machine, percentile, ratio, table, thousands
 from tests.support.mongodb import any_server
+
+Bars = Collection[dict[str, Any]]
 
 MINUTES = 555  # of a trading day with a night of six hours less the breaks
 FIRST = 1_700_000_040_000  # a whole minute
@@ -65,6 +69,24 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def insert_each(collection: Bars, bars: list[Bar]) -> None:
+    for one in documents_of(bars):
+        collection.insert_one(one)
+
+
+def load_each(tables: MongoTables, bar_table: Table, batches: list[list[Row]]) -> None:
+    for batch in batches:
+        tables.load(bar_table, batch)
+
+
+def read_all(collection: Bars, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(collection.find(asked))
+
+
+def read_in_order(collection: Bars, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(collection.find(asked).sort("_id", 1))
+
+
 def writes(
     uri: str, database: str, client: MongoClient[dict[str, Any]], bars: list[Bar], folder: Path
 ) -> str:
@@ -79,16 +101,10 @@ def writes(
     ):
         for number in range(ROUNDS):
             theirs = client[database][f"ref{number}.SHFE"]
-            speeds["reference"].append(
-                len(few)
-                / seconds(lambda theirs=theirs: [theirs.insert_one(one) for one in documents_of(few)])
-            )
+            speeds["reference"].append(len(few) / seconds(partial(insert_each, theirs, few)))
             rows = rows_of(f"batch{number}.SHFE", bars)
             batches = [rows[at : at + 2000] for at in range(0, len(rows), 2000)]
-            speeds["batches"].append(
-                len(bars)
-                / seconds(lambda batches=batches: [tables.load(bar_table, batch) for batch in batches])
-            )
+            speeds["batches"].append(len(bars) / seconds(partial(load_each, tables, bar_table, batches)))
 
             def through_the_spool(symbol: str = f"spool{number}.SHFE") -> None:
                 for at in range(0, len(bars), 1000):
@@ -148,15 +164,11 @@ def reads(
         for number in range(READS):
             name = f"c{number * 7 % contracts:03d}.SHFE"
             asked = {"timestamp": {"$gte": start, "$lt": end}}
-            times["reference"].append(
-                seconds(lambda name=name, asked=asked: list(reference[name].find(asked)))
-            )
-            times["ours"].append(
-                seconds(lambda name=name: tables.read_bars(name, "1m", start, end, 0, 600.0))
-            )
+            times["reference"].append(seconds(partial(read_all, reference[name], asked)))
+            times["ours"].append(seconds(partial(tables.read_bars, name, "1m", start, end, 0, 600.0)))
             if one_for_all:
                 between = {"_id": {"$gte": _one_id(name, start), "$lt": _one_id(name, end)}}
-                times["one"].append(seconds(lambda between=between: list(one.find(between).sort("_id", 1))))
+                times["one"].append(seconds(partial(read_in_order, one, between)))
     middle = {way: percentile(found, 0.5) * 1000 for way, found in times.items()}
     ways = {
         "reference": "参考的办法：每合约一个集合，无索引",
@@ -198,7 +210,8 @@ def main() -> None:
 
 def run(uri: str, options: argparse.Namespace, folder: Path) -> None:
     database = f"bench_{uuid.uuid4().hex[:12]}"
-    with MongoClient(uri) as client:
+    client: MongoClient[dict[str, Any]] = MongoClient(uri)
+    with client:
         info = client.server_info()
         is_ferret = "ferretdb" in info or "ferretdbVersion" in info
         print(f"服务器：{'FerretDB（SQLite 后端）' if is_ferret else 'MongoDB'} {info['version']}\n")

@@ -265,7 +265,7 @@ def main() -> None:
         "当时 CPU",
     )
     print(table("行情扇出：每页每笔都送达且 p99 < 100 ms 的最高负载，与每秒 1,000 笔时的延迟", head, rows))
-    rows = [
+    of_callbacks = [
         (
             str(count),
             LABELS[name],
@@ -275,9 +275,9 @@ def main() -> None:
         for count in options.clients
         for name in called_back
     ]
-    head = ("页数", "服务", "p50 / p99 ms", "p99 与参照", "web CPU", "网关 CPU")
-    if rows:
-        print(table("从柜台回调算起（真网关，每秒 1,000 笔）", head, rows))
+    head_of_callbacks = ("页数", "服务", "p50 / p99 ms", "p99 与参照", "web CPU", "网关 CPU")
+    if of_callbacks:
+        print(table("从柜台回调算起（真网关，每秒 1,000 笔）", head_of_callbacks, of_callbacks))
     if not options.vnpy:
         print(f"vnpy_webtrader 未测：{SETUP}")
 

@@ -31,7 +31,7 @@ class Bare(MarketCallbacks):
         self.link.take([])
 
 
-def timed(callbacks: type, times: list[int]) -> type:
+def timed(callbacks: type, times: list[int]) -> type[MarketCallbacks]:
     """The same, with each snapshot's ns noted."""
 
     def onRtnDepthMarketData(self: Any, data: dict[str, Any]) -> None:

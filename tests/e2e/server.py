@@ -227,9 +227,9 @@ class Trader:
     def ask(self, method: str, path: str, **fields: Any) -> dict[str, Any]:
         """The whole envelope, whatever it says."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        place = "params" if method == "GET" else "json"
+        in_query, in_body = (fields, None) if method == "GET" else (None, fields)
         reply = requests.request(
-            method, f"{self.server.url}{path}", headers=headers, timeout=60, **{place: fields}
+            method, f"{self.server.url}{path}", headers=headers, timeout=60, params=in_query, json=in_body
         )
         return reply.json() | {"status": reply.status_code}
 
