@@ -1,4 +1,5 @@
-"""The page, at `/`: the files that `make page` built. Web process.
+"""The page, at `/`, and the interface's description, at `/docs`: the files that `make page` built. Web
+process.
 
 It is one document with a hash router: `/market`, `/code` and their like are the API's. Nothing here needs a
 token: the page has no data of anybody.
@@ -14,7 +15,7 @@ from werkzeug.exceptions import NotFound
 from app.global_var import G
 from app.views.described import described
 from app.views.envelope import fail_plainly, ours, succeed
-from app.web.built_page import INDEX, BuiltPage, File, read_build, read_failure
+from app.web.built_page import DOCS, INDEX, BuiltPage, File, read_build, read_failure
 
 POLICY = "; ".join(
     (
@@ -60,9 +61,20 @@ blueprint = Blueprint("page", __name__)
 @ours
 def index() -> Response:
     """GET /: the page's document; while it has not been built, what to do about that. Open."""
+    return _document(INDEX)
+
+
+@blueprint.get("/docs")
+@ours
+def docs() -> Response:
+    """GET /docs: /openapi.json drawn for people. Open."""
+    return _document(DOCS)
+
+
+def _document(name: str) -> Response:
     built = _built()
-    if built is not None:
-        return _send(built.files[INDEX])
+    if built is not None and name in built.files:
+        return _send(built.files[name])
     if "text/html" not in request.headers.get("Accept", ""):
         return fail_plainly(503, "网页还没有构建：在项目目录执行 make page", "PAGE_NOT_BUILT")
     failure = "" if G.settings.is_public else read_failure()  # it has paths and addresses of this machine

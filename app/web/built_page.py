@@ -26,6 +26,7 @@ MEDIA_TYPES = {
 """What is served: a file of another kind is not."""
 
 INDEX = "index.html"
+DOCS = "docs.html"
 ZIPPED = ".gz"
 PLACE = ROOT / "page" / "dist" if is_checkout() else ROOT / "app" / "page_dist"
 """In an installed package it is there when the package was made with it."""

@@ -16,7 +16,7 @@ from tests.integration.conftest import Auth, FakeGateways
 from tests.integration.test_bad_input import ROUTES, Route
 from tests.support.operations import OPERATIONS, Operation, Parameter
 
-PAGE_FILES = {"/", "/assets/<name>", "/favicon.svg"}
+PAGE_FILES = {"/", "/docs", "/assets/<name>", "/favicon.svg"}
 LIMITS = [
     (operation, parameter, limit)
     for operation in OPERATIONS

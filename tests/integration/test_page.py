@@ -21,6 +21,7 @@ def built(app: Flask, tmp_path: Path) -> Path:
     folder = tmp_path / "dist"
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text("<!doctype html><title>x</title>", "utf-8")
+    (folder / "docs.html").write_text("<!doctype html><title>docs</title>", "utf-8")
     (folder / "assets" / "index-1.js").write_text("1;" * 1000, "utf-8")
     (folder / "assets" / "index-1.js.gz").write_bytes(gzip.compress(b"1;" * 1000))
     app.extensions["page"] = read_build(folder)
@@ -33,9 +34,13 @@ def unbuilt(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "read_failure", lambda: "npm error <script>alert(1)</script>")
 
 
+@pytest.mark.parametrize(("path", "title"), [("/", "x"), ("/docs", "docs")])
 @pytest.mark.usefixtures("built")
-def test_the_document_loads_its_own_files_alone_and_stands_in_no_frame(client: Any) -> None:
-    answer = client.get("/", headers=BROWSER)
+def test_a_document_loads_its_own_files_alone_and_stands_in_no_frame(
+    client: Any, path: str, title: str
+) -> None:
+    answer = client.get(path, headers=BROWSER)
+    assert f"<title>{title}</title>" in answer.text
     assert answer.status_code == 200
     assert answer.content_type == "text/html; charset=utf-8"
     policy = answer.headers["Content-Security-Policy"]
@@ -97,9 +102,10 @@ def test_an_open_page_sees_that_another_build_is_served(app: Flask, client: Any,
     assert client.get("/build.json").json["data"]["build"] not in ("", before)
 
 
+@pytest.mark.parametrize("path", ["/", "/docs"])
 @pytest.mark.usefixtures("unbuilt")
-def test_while_it_is_not_built_a_person_reads_what_to_do(client: Any) -> None:
-    answer = client.get("/", headers=BROWSER)
+def test_while_it_is_not_built_a_person_reads_what_to_do(client: Any, path: str) -> None:
+    answer = client.get(path, headers=BROWSER)
     assert answer.status_code == 503
     assert "make page" in answer.text
     assert "npm error &lt;script&gt;" in answer.text
