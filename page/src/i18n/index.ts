@@ -2,6 +2,7 @@
 import { computed, ref, watchEffect } from 'vue'
 
 import { account } from './account'
+import { book } from './book'
 import { chart } from './chart'
 import { common } from './common'
 import { config } from './config'
@@ -12,7 +13,7 @@ import { trade } from './trade'
 
 export type Language = 'zh' | 'en'
 
-const sections = { common, login, link, trade, chart, account, strategy, config }
+const sections = { book, common, login, link, trade, chart, account, strategy, config }
 
 type Sections = typeof sections
 export type TextKey = {

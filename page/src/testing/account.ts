@@ -32,6 +32,11 @@ export function openFake(id: string) {
   const socket = {
     connected: true,
     on: (event: string, listener: Heard) => heard.set(event, [...(heard.get(event) ?? []), listener]),
+    off: (event: string, gone: Heard) =>
+      heard.set(
+        event,
+        (heard.get(event) ?? []).filter((one) => one !== gone),
+      ),
   }
   const call = (method: Method, path: string, fields: Fields = {}) =>
     new Promise<Envelope>((resolve, reject) => {

@@ -29,3 +29,8 @@ export function sign(value: number): 'up' | 'down' | '' {
 export function clock(moment: string): string {
   return moment.slice(11, 19)
 }
+
+/** `12.34%` of 0.1234. */
+export function percent(value: unknown): string {
+  return typeof value === 'number' ? `${(value * 100).toFixed(2)}%` : '–'
+}
