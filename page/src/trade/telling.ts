@@ -71,12 +71,14 @@ export const useTelling = defineAccountStore('telling', (context) => {
     }
   }
 
+  let line: 'new' | 'whole' | 'lost' = 'new'
   watch(
     () => link.cut,
-    (cut, before) => {
-      if (link.snapshots === 0) return // it has not been there yet
-      if (cut && !before) notices.show('bad', cut)
-      else if (!cut && before) notices.show('good', t('book.toldBack'))
+    (cut) => {
+      if (cut && line === 'whole') notices.show('bad', cut)
+      else if (!cut && line === 'lost') notices.show('good', t('book.toldBack'))
+      if (!cut) line = 'whole'
+      else if (line === 'whole') line = 'lost'
     },
   )
 

@@ -11,7 +11,11 @@ export function decimals(tick: number): number {
   return dot < 0 || Number.isInteger(tick) ? 0 : text.length - dot - 1
 }
 
-const yuan = new Intl.NumberFormat('zh-CN', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+const yuan = new Intl.NumberFormat('zh-CN', {
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
+  signDisplay: 'negative',
+})
 export function money(value: unknown): string {
   return typeof value === 'number' ? yuan.format(value) : '–'
 }

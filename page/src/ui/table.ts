@@ -12,6 +12,8 @@ export interface Column<R> {
   /** The whole of what may be cut off, shown where the pointer rests. */
   title?: (row: R) => string
   look?: (row: R) => string
+  /** Stays in sight where the table is wider than its place. For the last column. */
+  pinned?: boolean
   /** Left out on a phone. */
   wide?: boolean
 }
