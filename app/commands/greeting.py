@@ -16,16 +16,24 @@ from app.wire.registry import Entry
 SHOWN_LATER = ("host", "port", "interface")  # of the settings those that one is likely to give anew
 
 
-def greeting(settings: Settings, address: str, default_code: bool, now: datetime) -> Iterator[str]:
-    """The block, line by line. `address`: where the web is; `now`: aware."""
+def greeting(
+    settings: Settings, address: str, default_code: bool, with_page: bool, now: datetime
+) -> Iterator[str]:
+    """The block, line by line. `address`: where the web is; `with_page`: whether there is a page to open;
+    `now`: aware.
+    """
     moment = now.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
     code = "000000" if default_code else "授权码"
     who = "-d userid=demo -d password=my-secret"
     who += "" if settings.interface == "sim" else " -d interface=sim"
     yield f"ctpbee_backend {version()} 已启动，{moment}（北京时间，UTC+8）"
     yield f"  地址    {address}"
-    yield f"  打开    {address}/readyz 在浏览器里看各部分是否就绪"
-    yield "  下一步  登录内置柜台，得到令牌（模拟账户：用户与密码任意，首次登录即建立）："
+    if with_page:
+        yield f"  打开    {address}/ 在浏览器里登录、看盘、交易；接口说明在 {address}/docs"
+        yield "  或者    不用网页：登录内置柜台，得到令牌（模拟账户：用户与密码任意，首次登录即建立）："
+    else:
+        yield f"  打开    {address}/readyz 在浏览器里看各部分是否就绪；网页还没有构建，见 {address}/"
+        yield "  下一步  登录内置柜台，得到令牌（模拟账户：用户与密码任意，首次登录即建立）："
     yield f"          curl -s {address}/login -d authorization={code} {who}"
     yield "          然后订阅、下单、接入前端：README.md"
     yield f"  数据    {settings.data_dir}"

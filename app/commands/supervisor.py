@@ -32,6 +32,7 @@ from app.process.child import AlreadyRunning, Lock, Process
 from app.process.end_signal import StopSignal
 from app.process.kept import Kept
 from app.settings import Settings
+from app.web.built_page import is_built
 from app.wire import channel
 from app.wire.registry import Entry, Registry
 
@@ -72,7 +73,7 @@ def run_all(settings: Settings) -> int:
     say = click.echo if settings.log_to == "files" else log.info  # there are lines of the log alone there
 
     def greet(address: str) -> None:
-        _say(say, greeting(settings, address, default_code, datetime.now(UTC)))
+        _say(say, greeting(settings, address, default_code, is_built(), datetime.now(UTC)))
 
     try:
         supervisor = Supervisor(settings, greet)

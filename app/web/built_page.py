@@ -56,9 +56,13 @@ class BuiltPage:
         self.build = files[INDEX].etag  # it names the scripts, and they all others, by their hashes
 
 
+def is_built(folder: Path = PLACE) -> bool:
+    return (folder / INDEX).is_file()
+
+
 def read_build(folder: Path = PLACE) -> BuiltPage | None:
     """The build that is there, or None. A folder without index.html is none."""
-    if not (folder / INDEX).is_file():
+    if not is_built(folder):
         return None
     found = {
         path.relative_to(folder).as_posix(): path.read_bytes()

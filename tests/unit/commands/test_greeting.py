@@ -26,8 +26,8 @@ def entry(kind: str, **more: str) -> Entry:
     return Entry(name=kind, kind=kind, pid=7, started=1.0, **more)
 
 
-def said(settings: Settings, default_code: bool = True) -> str:
-    return "\n".join(greeting(settings, ADDRESS, default_code, NOW))
+def said(settings: Settings, default_code: bool = True, with_page: bool = True) -> str:
+    return "\n".join(greeting(settings, ADDRESS, default_code, with_page, NOW))
 
 
 def test_it_says_when_where_and_what_to_do_next() -> None:
@@ -37,6 +37,13 @@ def test_it_says_when_where_and_what_to_do_next() -> None:
     assert "python3 run.py stop，或 make stop" in text
     assert "python3 run.py auth-code" in text
     assert str(Settings().data_dir / "logs") in text
+
+
+def test_the_page_is_what_to_open_where_there_is_one() -> None:
+    assert f"  打开    {ADDRESS}/ 在浏览器里" in said(Settings())
+    without = said(Settings(), with_page=False)
+    assert f"  打开    {ADDRESS}/readyz 在浏览器里" in without
+    assert "网页还没有构建" in without
 
 
 def test_a_code_of_ones_own_is_not_shown_and_paper_is_named_where_it_is_not_the_default() -> None:
