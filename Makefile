@@ -64,8 +64,8 @@ test: lint page-check
 uwsgi: $(VENV)/.ready-uwsgi
 
 test-full: $(VENV)/.ready-test $(VENV)/.ready-uwsgi ctp page
-	@for tool in npm chromium chromedriver go; do command -v $$tool >/dev/null || { \
-	    echo "缺少 $$tool（Debian：apt-get install npm chromium chromium-driver golang-go）" >&2; exit 1; }; done
+	@for tool in chromium chromedriver go; do command -v $$tool >/dev/null || { \
+	    echo "缺少 $$tool（Debian：apt-get install chromium chromium-driver golang-go）" >&2; exit 1; }; done
 	@echo "== FerretDB：首次编译一两分钟"
 	@$(PY) -m tests.support.mongodb
 	$(PY) -m pytest -m full $(ARGS)

@@ -76,8 +76,11 @@ def script_folder() -> Path:
     if not all((modules / path).exists() for path in SCRIPTS):
         folder.mkdir(parents=True, exist_ok=True)
         packages = ["socket.io-client@4", "vue@2", "vue-socket.io@3"]
+        npm = ["sh", str(ROOT / "tools" / "node.sh"), "npm"]
         subprocess.run(
-            ["npm", "install", "--silent", "--prefix", str(folder), *packages], check=True, timeout=300
+            [*npm, "install", "--silent", "--ignore-scripts", "--prefix", str(folder), *packages],
+            check=True,
+            timeout=300,
         )
     return modules
 

@@ -24,10 +24,13 @@ CACHE = ROOT / "build"
 KEPT_DAYS = 7
 USER = "demo"
 
-CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+CERTIFICATES = (
+    *("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"),
+    "NODE_EXTRA_CA_CERTS",
+)
 HANDED_ON = (
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
-    *("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "PIP_DEFAULT_TIMEOUT"),
+    *("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "PIP_DEFAULT_TIMEOUT", "npm_config_registry"),
 )
 # PID 1 of the system: ends, and all with it, when we do and the pipe is closed.
 HOLDER = """
