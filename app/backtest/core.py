@@ -58,8 +58,10 @@ class BacktestCore(Core):
         self._on_way = [one for one in self._on_way if one not in arriving]
         return arriving
 
-    def take_sent_by(self, moment: datetime) -> list[OnItsWay]:
-        return self.take_arriving(lambda one: one.sent <= moment)
+    def take_first(self) -> list[OnItsWay]:
+        """The one that was sent first."""
+        first, self._on_way = self._on_way[:1], self._on_way[1:]
+        return first
 
     @property
     def first_sent(self) -> datetime | None:

@@ -30,6 +30,7 @@ from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.lib.sessions import ExchangeHours
 from app.lib.symbols import product_of
+from app.wire.frames import DepthField
 
 SECOND = timedelta(seconds=1)
 
@@ -108,6 +109,10 @@ class _Run(ABC):
         """Everything; returns how much it was."""
 
     @abstractmethod
+    def _learn(self, day: str) -> None:
+        """What is known as a day begins, beyond what the market has of the day before."""
+
+    @abstractmethod
     def _limits(self, symbol: str) -> tuple[float, float]:
         """The day's lower and upper price limit as the newest snapshot has them, 0 where it has none."""
 
@@ -134,6 +139,7 @@ class _Run(ABC):
 
     def _turn(self, day: str, settlement: dict[str, float]) -> None:
         self.market.turn(day, settlement)
+        self._learn(day)
         self.account.deliver(self.core.advance())
         settled = self.core.settled[-1].after
         self.equity.append(EquityPoint(self.market.clock, float(settled.balance), float(settled.margin)))
@@ -196,6 +202,9 @@ class BarRun(_Run):
                 count += len(minute.bars)
         return count
 
+    def _learn(self, day: str) -> None:
+        """Bars tell nothing before they come."""
+
     def _minute(self, minute: Minute) -> None:
         self._pass_to(_moment(minute.timestamp))
         core, account, market = self.core, self.account, self.market
@@ -243,7 +252,10 @@ class TickRun(_Run):
         self._data = data
         first = data.ticks[0]
         self.market = TickMarket(first.trading_day, first.moment, data.codes, plan.rates)
-        self.market.take(first.depth)
+        self._firsts: dict[str, dict[str, DepthField]] = {}
+        for row in data.ticks:
+            self._firsts.setdefault(row.trading_day, {}).setdefault(row.depth.InstrumentID, row.depth)
+        self._learn(first.trading_day)
         super().__init__(plan, cancels_travel=True)
         latency = plan.fills.latency_ms
         self._latency = None if latency is None else timedelta(milliseconds=latency)
@@ -263,18 +275,25 @@ class TickRun(_Run):
     def _events(self, on_progress: Progress) -> int:
         for number, row in enumerate(self._data.ticks):
             if row.trading_day != self.market.trading_day():
-                self._arrive_until(row.moment)
-                settlement = self.market.settlement() | {row.depth.InstrumentID: row.depth.PreSettlementPrice}
                 on_progress(number, row.trading_day)
+                self._until(row.moment)
                 self._pass_to(row.moment)
-                self._turn(row.trading_day, settlement)
+                self._turn(row.trading_day, self._settlement(row.trading_day))
             self._row(row)
         return len(self._data.ticks)
 
+    def _settlement(self, next_day: str) -> dict[str, float]:
+        """What the day before settled at, as that one's first snapshots tell it."""
+        told = {symbol: depth.PreSettlementPrice for symbol, depth in self._firsts[next_day].items()}
+        return self.market.settlement() | told
+
+    def _learn(self, day: str) -> None:
+        for depth in self._firsts[day].values():
+            self.market.learn(depth)
+
     def _row(self, row: Row) -> None:
         depth, symbol = row.depth, row.depth.InstrumentID
-        self._arrive_until(row.moment)
-        self._close_bars_until(row.moment)
+        self._until(row.moment)
         self._pass_to(row.moment)
         core, account, market = self.core, self.account, self.market
         arriving = core.take_arriving(lambda one: one.symbol == symbol) if self._latency is None else []
@@ -288,7 +307,7 @@ class TickRun(_Run):
             self._arrive(symbol, arriving)
         account.set_price(symbol, depth.LastPrice, depth.PreSettlementPrice)
         self._tell(row)
-        self._arrive_until(row.moment)
+        self._until(row.moment)
 
     def _arrive(self, symbol: str, arriving: list[OnItsWay]) -> None:
         depth = self.market.quote(symbol)
@@ -297,17 +316,27 @@ class TickRun(_Run):
             self.account.deliver(self.core.advance())
         self.account.deliver(self.core.arrive(arriving))
 
-    def _arrive_until(self, moment: datetime) -> None:
-        """With a latency: what is at the exchange by then."""
-        if self._latency is None:
-            return
-        latency = self._latency
-        while (sent := self.core.first_sent) is not None and sent + latency <= moment:
-            due = sent + latency
-            self._close_bars_until(due)
-            self._pass_to(due)
-            for one in self.core.take_sent_by(sent):
-                self._arrive(one.symbol, [one])
+    def _until(self, moment: datetime) -> None:
+        """What happens by itself before the snapshot of this moment, in its order: bars that no snapshot
+        closed are closed, and with a latency, what has been on its way long enough arrives.
+        """
+        while True:
+            closing = min(self._closes_at.values(), default=moment)
+            arriving = self._next_arrival()
+            if arriving is not None and arriving <= min(closing, moment):
+                self._pass_to(arriving)
+                for one in self.core.take_first():
+                    self._arrive(one.symbol, [one])
+            elif closing < moment:
+                self._pass_to(closing)
+                self._tell_bars(self._bars.on_clock(self.market.clock))
+                self._closes_at = {name: at for name, at in self._closes_at.items() if at > closing}
+            else:
+                return
+
+    def _next_arrival(self) -> datetime | None:
+        sent = self.core.first_sent
+        return sent + self._latency if sent is not None and self._latency is not None else None
 
     # ── what strategies hear ──
 
@@ -330,13 +359,6 @@ class TickRun(_Run):
         if forming is not None:
             self._closes_at[tick.local_symbol] = _moment(forming.timestamp) + MINUTE + CLOSE_GRACE
         account.hear("tick", tick.local_symbol, tick)
-
-    def _close_bars_until(self, moment: datetime) -> None:
-        """Bars that no snapshot closed by then, each at its own time."""
-        while self._closes_at and (due := min(self._closes_at.values())) < moment:
-            self._pass_to(due)
-            self._tell_bars(self._bars.on_clock(max(due, self.market.clock)))
-            self._closes_at = {name: at for name, at in self._closes_at.items() if at > due}
 
     def _tell_bars(self, closed: list[ClosedBar]) -> None:
         for local_symbol, trading_day, bar in closed:

@@ -112,6 +112,10 @@ class HistoricMarket:
 class TickMarket(HistoricMarket):
     """Snapshots tell everything themselves."""
 
+    def learn(self, depth: DepthField) -> None:
+        """The limits and the last settlement of its contract, which are known before it trades."""
+        self._listed.learn(depth)
+
     def take(self, depth: DepthField) -> None:
         """It is the newest one now. The core is given it by `show`, where it matters there."""
         self._quotes[depth.InstrumentID] = depth
