@@ -7,18 +7,22 @@ more. tests/integration/test_openapi.py holds answers to them.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from msgspec import Meta
+
+from app.views.pushed import Fund, LabelledFund, LogRow, OrderRow, PositionRow, StrategyRow, TradeRow
 
 Row = dict[str, Any]
 """A flat object with ctpbee's field names (docs/api.md, 行)."""
 
 
 class Lists(TypedDict):
-    position_list: list[Row]
-    active_order_list: list[Row]
-    trade_list: list[Row]
-    order_list: list[Row]
-    log_history: list[Row]
+    position_list: list[PositionRow]
+    active_order_list: list[OrderRow]
+    trade_list: list[TradeRow]
+    order_list: list[OrderRow]
+    log_history: list[LogRow]
     as_of: str  # when the lists were so, "" while they are of now
 
 
@@ -80,15 +84,6 @@ class Closed(TypedDict):
     advice: NotRequired[str]
 
 
-class Fund(TypedDict):
-    key: str
-    value: str | float
-
-
-class LabelledFund(Fund):
-    label: str
-
-
 class Funds(TypedDict):
     account: list[Fund]  # as the event of that name has them
     account_detail: list[LabelledFund]
@@ -122,6 +117,63 @@ class ListedContract(TypedDict):
     sessions: list[list[str]]  # of the trading day, [["21:00", "23:00"], …]
 
 
+class ContractRow(TypedDict):
+    local_symbol: str
+    symbol: str
+    exchange: str
+    name: str
+    gateway_name: str
+    product: str  # ctpbee's word for the class
+    product_id: str
+    product_name: str
+    size: float
+    pricetick: float
+    min_volume: float
+    min_limit_order_volume: float
+    max_limit_order_volume: float
+    min_market_order_volume: float
+    max_market_order_volume: float
+    is_trading: bool
+    inst_life_phase: str
+    delivery_year: int
+    delivery_month: int
+    create_date: str | None  # YYYY-MM-DD
+    open_date: str | None
+    expire_date: str | None
+    start_delivery_date: str | None
+    end_delivery_date: str | None
+    position_type: str
+    position_date_type: str  # "1": today's lots and history are closed apart
+    combination_type: str
+    max_margin_side_algorithm: bool
+    long_margin_ratio: float
+    short_margin_ratio: float
+    long_margin_by_volume: float
+    short_margin_by_volume: float
+    open_fee_by_money: float
+    open_fee_by_volume: float
+    close_fee_by_money: float
+    close_fee_by_volume: float
+    close_today_fee_by_money: float
+    close_today_fee_by_volume: float
+    rates: Literal["account", "listed"]
+    limit_up: float
+    limit_down: float
+    pre_settlement_price: float
+    trading_day: str
+    sessions: list[list[str]]
+    session_times: list[list[int]]  # ms
+    order_types: list[Literal["limit", "market", "fak", "fok"]]
+    if_last: bool
+    net_position: bool
+    stop_supported: bool
+    option_expiry: str | None
+    option_strike: float
+    option_type: str | None
+    option_underlying: str
+    as_of: NotRequired[str]
+
+
 class ContractList(TypedDict):
     contracts: list[ListedContract]
     as_of: str
@@ -138,10 +190,13 @@ class Settings(TypedDict):
     SHARED_FUNC: bool
 
 
+_ROWS = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("OrderRow", "TradeRow")]}
+
+
 class JournalEvent(TypedDict):
     seq: int
-    event: str  # order_update or trade_update
-    data: Row
+    event: Literal["order_update", "trade_update"]
+    data: Annotated[Any, Meta(extra_json_schema=_ROWS)]  # msgspec takes no union of two TypedDicts
 
 
 class Events(TypedDict):
@@ -170,10 +225,43 @@ class LogPage(TypedDict):
     before: str
 
 
-class StrategyRow(TypedDict):
-    name: str
-    status: str  # 停止 or 运行中
-    state: str  # 停止, 启动中, 运行中, 异常, 停止中
+class Version(TypedDict):
+    version: int
+    sha: str
+    time: str
+    source: str
+
+
+class OwnedPosition(TypedDict):
+    """A lot of a strategy's."""
+
+    local_symbol: str
+    direction: Literal["long", "short"]
+    volume: int
+    open_date: str
+    open_price: float
+    last_price: float
+    float_pnl: float
+
+
+class Profit(TypedDict):
+    """Of a strategy since it first traded, in yuan."""
+
+    close_profit: float
+    float_pnl: float
+    commission: float
+    net: float
+
+
+class StrategyDetail(StrategyRow):
+    """The last five are null where the gateway is not there."""
+
+    versions: NotRequired[list[Version]]
+    orders: list[OrderRow] | None
+    trades: list[TradeRow] | None
+    positions: list[OwnedPosition] | None
+    profit: Profit | None
+    limits: Limits | None
 
 
 class Problem(TypedDict):

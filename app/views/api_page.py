@@ -7,22 +7,12 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from flask import Flask
-
-from app import views
-from app.views.openapi import Operation, Parameter, operations
+from app.views.openapi import Operation, Parameter, bare_app, operations
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
 BEGIN = "<!-- 以下由 .venv/bin/python -m app.views.api_page 生成，测试会比对 -->\n"
 END = "<!-- 以上由 .venv/bin/python -m app.views.api_page 生成 -->\n"
 HEAD = "| 路由 | 参数 | 值 | 说明 |\n| --- | --- | --- | --- |\n"
-
-
-def bare_app() -> Flask:
-    """Nothing but the routes, to be walked."""
-    app = Flask(__name__, static_folder=None)
-    views.register(app)
-    return app
 
 
 def table() -> str:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from app.auth import auth_required
 from app.lib.symbols import LocalSymbol, agreed
-from app.views import answers
+from app.views import answers, pushed
 from app.views.asking import ask
 from app.views.described import described
 from app.views.envelope import failing_as, ours, succeed
@@ -94,7 +94,7 @@ def push_contracts() -> Response:
 @blueprint.get("/contract")
 @auth_required
 @ours
-@described("合约明细，或合约列表", ContractsRequest, data=(answers.Row, answers.ContractList))
+@described("合约明细，或合约列表", ContractsRequest, data=(answers.ContractRow, answers.ContractList))
 def read_contracts(sent: ContractsRequest) -> Response:
     """GET /contract → the contract's details; without a symbol `{contracts, as_of}`. Token."""
     if sent.symbol is None:
@@ -105,7 +105,7 @@ def read_contracts(sent: ContractsRequest) -> Response:
 @blueprint.get("/tick")
 @auth_required
 @ours
-@described("最新一笔行情，同 tick 事件的 data；是何时的看 datetime", TickRequest, data=answers.Row)
+@described("最新一笔行情，同 tick 事件的 data；是何时的看 datetime", TickRequest, data=pushed.Tick)
 def read_tick(sent: TickRequest) -> Response:
     """GET /tick → the contract's last tick, as the event has it. Token."""
     return succeed(ask(ReadTick(sent.contract)))

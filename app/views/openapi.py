@@ -1,4 +1,5 @@
-"""/openapi.json: what this server understands, for people and programs. Web process.
+"""/openapi.json: what this server understands, for people and programs. Web process; as a command, without a
+server: `.venv/bin/python -m app.views.openapi` writes it to its output.
 
 Nothing is said here: it walks the routes, and what each says of itself (described.py), with the models of
 their parameters and the shapes of their answers. The description has no secrets and no names of accounts, so
@@ -7,6 +8,7 @@ it is open, and it is the one answer without the envelope: tools read it as it s
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,10 +16,12 @@ import orjson
 from flask import Blueprint, Flask, Response, current_app
 from pydantic.json_schema import GenerateJsonSchema
 
+from app import views
 from app.lib.program import version
 from app.views.described import Description, described
 from app.views.envelope import ours
 from app.views.parameters import Request
+from app.views.pushed import SocketEvents
 
 Schema = dict[str, Any]
 
@@ -69,6 +73,13 @@ def parameters_of(model: type[Request]) -> list[Parameter]:
     return found
 
 
+def bare_app() -> Flask:
+    """Nothing but the routes, to be walked."""
+    app = Flask(__name__, static_folder=None)
+    views.register(app)
+    return app
+
+
 def operations(app: Flask) -> list[Operation]:
     """All that is served, in the order of the routes, but the page's files, which are for its browser."""
     found = []
@@ -108,7 +119,7 @@ REF = "#/components/schemas/{name}"
 def document(app: Flask) -> Schema:
     """The OpenAPI document."""
     served = operations(app)
-    shapes = {
+    shapes = {SocketEvents} | {
         shape
         for one in served
         for shape in (*one.description.data, one.description.added)
@@ -202,3 +213,8 @@ def openapi() -> Response:
     if "openapi" not in extensions:
         extensions["openapi"] = orjson.dumps(document(current_app))
     return Response(extensions["openapi"], mimetype="application/json")
+
+
+if __name__ == "__main__":
+    order = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2  # the same text whenever nothing has changed
+    sys.stdout.buffer.write(orjson.dumps(document(bare_app()), option=order) + b"\n")

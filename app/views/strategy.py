@@ -11,7 +11,7 @@ from flask import Blueprint, Response, g
 from pydantic import Field
 
 from app.auth import auth_required
-from app.views import answers
+from app.views import answers, pushed
 from app.views.asking import ask, ask_host, ask_or_why
 from app.views.described import described
 from app.views.envelope import failing_as, ours, succeed
@@ -78,7 +78,7 @@ class LogRequest(OfStrategy):
 @described(
     "策略列表；给出 name 则为那一个的明细",
     StrategiesRequest,
-    data=list[answers.StrategyRow] | answers.StrategyRow,
+    data=(list[pushed.StrategyRow], answers.StrategyDetail),
 )
 def read_strategies(sent: StrategiesRequest) -> Response:
     """GET /strategy → a row for each; with name one row, with its versions, orders, trades, positions, profit

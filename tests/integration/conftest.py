@@ -6,17 +6,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from ctpbee.constant import Exchange
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.lib import account_config
+from app.bee.fields import contract_of, tick_of
+from app.lib import account_config, rows
 from app.lib.account_names import account_key
+from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, LoginRefused, NeedsLogin, NotFound, OrderRefused
 from app.lib.strategy_lib import parse
 from app.settings import Settings
@@ -70,6 +74,7 @@ from app.wire.messages import (
     WriteConfig,
 )
 from app.wire.registry import Entry
+from tests.fakes import front
 from tests.fakes.workshop import FakeWorkshop
 
 LISTS = (
@@ -83,6 +88,29 @@ RB2501 = {
     **{"local_symbol": "rb2501.SHFE", "symbol": "rb2501", "exchange": "SHFE", "name": "螺纹钢2501"},
     **{"product": "rb", "product_name": "螺纹钢", "size": 10, "pricetick": 1.0},
     **{"expire_date": "2025-01-15", "sessions": [["21:00", "23:00"], ["09:00", "10:15"]]},
+}
+TICK = rows.row_of(
+    tick_of(
+        front.depth("rb2501"),
+        name="螺纹钢2501",
+        exchange=Exchange.SHFE,
+        trading_day=front.DAY,
+        now=datetime(2025, 6, 9, 9, 30, tzinfo=SHANGHAI),
+        gateway_name="sim",
+    )
+)
+CONTRACT = rows.contract_row(contract_of(front.instrument("rb2501"), "sim")) | {
+    **{"trading_day": front.DAY, "sessions": [["09:00", "10:15"]], "session_times": [[1, 2]]},
+    **{"order_types": ["limit", "fak", "fok"], "rates": "account"},
+}
+STRATEGY = {
+    **{"name": "双均线", "status": "停止", "state": "停止", "version": 1, "running_version": 0, "pid": 0},
+    **{"memory": 0, "started": "", "updated": "2025-06-09 09:30:00", "restarts": 0},
+    **{"shared": False, "contained": False, "error": None, "versions": []},
+}
+BOOK = {
+    **{"orders": [], "trades": [], "positions": [], "limits": {}},
+    "profit": {"close_profit": 0.0, "float_pnl": 0.0, "commission": 0.0, "net": 0.0},
 }
 PREVIEW = {
     **{"price": 3500.0, "margin": 3500.0, "fee": 3.5, "available": 990_000.0, "order_limit": 500},
@@ -174,7 +202,7 @@ class FakeGateways:
             case ListStrategies(name=""):
                 return Json(b"[]")
             case ListStrategies():
-                return Json(orjson.dumps({"name": request.name, "status": "停止", "state": "停止"}))
+                return Json(orjson.dumps(STRATEGY | {"name": request.name}))
             case StartStrategy() | StopStrategy() | RestartStrategy() | DeleteStrategy():
                 self.sent.append(request)
                 return Done()
@@ -232,13 +260,13 @@ class FakeGateways:
             case PushContracts():
                 return Counted(len(CONTRACTS))
             case DescribeContract():
-                return Json(orjson.dumps({"local_symbol": self._known(request.symbol), "pricetick": 1}))
+                return Json(orjson.dumps(CONTRACT | {"local_symbol": self._known(request.symbol)}))
             case ReadLists():
                 return Json(LISTS)
             case ReadAccount():
                 return Json(FUNDS)
             case ReadTick():
-                return Json(orjson.dumps({"local_symbol": self._known(request.symbol), "last_price": 3300.0}))
+                return Json(orjson.dumps(TICK | {"local_symbol": self._known(request.symbol)}))
             case ListContracts():
                 return Json(orjson.dumps({"contracts": [RB2501], "as_of": ""}))
             case ReadBars():
@@ -263,9 +291,7 @@ class FakeGateways:
             case ReadMetrics():
                 return Json(b"[]")
             case ReadStrategy():
-                return Json(
-                    orjson.dumps({"orders": [], "trades": [], "positions": [], "profit": {}, "limits": {}})
-                )
+                return Json(orjson.dumps(BOOK))
             case SetStrategyLimits():
                 self.sent.append(request)
                 return Done()

@@ -63,11 +63,13 @@ from app.wire.messages import (
     WriteConfig,
 )
 from tests.integration.conftest import (
+    CONTRACT,
     EQUITY,
     FUNDS,
     LISTS,
     PREVIEW,
     RB2501,
+    TICK,
     WRONG_PASSWORD,
     Auth,
     FakeGateways,
@@ -429,7 +431,7 @@ def test_a_contract_is_unsubscribed(auth: Auth, gateways: FakeGateways) -> None:
 
 def test_a_contract_is_described_and_an_unknown_one_is_not_found(auth: Auth, gateways: FakeGateways) -> None:
     answer = auth.log_in().ask("GET", "/contract?symbol=rb2501")
-    assert answer.json["data"] == {"local_symbol": "rb2501.SHFE", "pricetick": 1}
+    assert answer.json["data"] == CONTRACT
     assert auth.ask("GET", "/contract?symbol=zz9912").status_code == 404
     auth.scheme = "JWT"
     assert (
@@ -468,7 +470,7 @@ def test_the_last_tick_is_read_and_where_there_was_none_that_is_said(
     auth: Auth, gateways: FakeGateways
 ) -> None:
     answer = auth.log_in().ask("GET", "/tick?symbol=rb2501&exchange=SHFE")
-    assert answer.json["data"] == {"local_symbol": "rb2501.SHFE", "last_price": 3300.0}
+    assert answer.json["data"] == TICK
     assert gateways.asked(ReadTick) == [ReadTick("rb2501.SHFE")]
     gateways.answers[ReadTick] = NotFound("rb2501.SHFE 还没有行情", code="NO_TICK")
     for auth.scheme in ("Bearer", "JWT"):

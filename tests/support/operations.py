@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from app.views.api_page import bare_app
-from app.views.openapi import Operation, Parameter, operations
+from app.views.openapi import Operation, Parameter, bare_app, operations
 
 OPERATIONS: list[Operation] = operations(bare_app())
 

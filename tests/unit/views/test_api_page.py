@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.views.api_page import BEGIN, DOCUMENT, END, bare_app, page
-from app.views.openapi import operations
+from app.views.api_page import BEGIN, DOCUMENT, END, page
+from app.views.openapi import bare_app, operations
 
 
 def test_the_documents_table_is_made_of_the_models() -> None:
