@@ -8,12 +8,14 @@ import { common } from './common'
 import { config } from './config'
 import { link } from './link'
 import { login } from './login'
+import { market } from './market'
 import { strategy } from './strategy'
+import { ticket } from './ticket'
 import { trade } from './trade'
 
 export type Language = 'zh' | 'en'
 
-const sections = { book, common, login, link, trade, chart, account, strategy, config }
+const sections = { common, login, link, market, trade, ticket, book, chart, account, strategy, config }
 
 type Sections = typeof sections
 export type TextKey = {

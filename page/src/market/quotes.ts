@@ -17,6 +17,10 @@ export class QuoteBoard {
   private readonly watched = new Map<string, Watched>()
   private readonly changed = new Set<string>()
   private readonly listeners = new Set<(symbols: ReadonlySet<string>) => void>()
+  /** What has not been heard of since the line was cut. */
+  private aged = new Set<string>()
+  /** The newest trading day that any quote was of. */
+  private day = ''
   private frame = 0
 
   /** Take ticks in; what is watched is shown with the next frame, and while the page is hidden not at all. */
@@ -24,6 +28,8 @@ export class QuoteBoard {
     for (const tick of ticks) {
       this.ticks.set(tick.local_symbol, tick)
       this.changed.add(tick.local_symbol)
+      if (this.aged.size) this.aged.delete(tick.local_symbol)
+      if (tick.trading_day > this.day) this.day = tick.trading_day
     }
     if (this.changed.size && !this.frame) this.frame = requestAnimationFrame(() => this.flush())
   }
@@ -62,6 +68,16 @@ export class QuoteBoard {
     return () => this.listeners.delete(listener)
   }
 
+  /** The line is cut: what is here is of before, until it is heard of again. */
+  age(): void {
+    this.aged = new Set(this.ticks.keys())
+  }
+
+  /** Whether the contract's quote is of before a cut, or of an earlier trading day. */
+  isAged(symbol: string): boolean {
+    return this.aged.has(symbol) || (this.ticks.get(symbol)?.trading_day ?? this.day) < this.day
+  }
+
   close(): void {
     cancelAnimationFrame(this.frame)
   }
@@ -71,7 +87,10 @@ export const useQuotes = defineAccountStore('quotes', ({ api, socket, onClose })
   const board = new QuoteBoard()
   const asked = new Set<string>()
   socket.on('ticks', (ticks) => board.take(ticks))
-  socket.on('disconnect', () => asked.clear())
+  socket.on('disconnect', () => {
+    asked.clear()
+    board.age()
+  })
   onClose(() => board.close())
 
   /** Ask the counter for these contracts' quotes; what was asked for already is not asked again. */

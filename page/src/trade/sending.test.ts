@@ -124,8 +124,25 @@ it('counts the guard from the last press, so that a held Enter sends one', async
   expect(account.calls).toHaveLength(1)
 })
 
-it('takes another price, other lots or the other side for another order', async () => {
+it('takes a double click at a price that moved between the clicks for one', async () => {
   const { sending } = await sendOne()
+  vi.advanceTimersByTime(120)
+  void sending.send({ ...WISH, price: 3091 })
+  expect(account.calls).toHaveLength(1)
+})
+
+it('does not forget an order without an answer over a later one at another price', async () => {
+  const { sending } = await sendOne()
+  vi.advanceTimersByTime(1000)
+  void sending.send({ ...WISH, price: 3091 })
+  vi.advanceTimersByTime(1000)
+  void sending.send(WISH)
+  expect(account.calls).toHaveLength(2)
+})
+
+it('takes other lots, the other side, or later another price for another order', async () => {
+  const { sending } = await sendOne()
+  vi.advanceTimersByTime(301)
   void sending.send({ ...WISH, price: 3091 })
   void sending.send({ ...WISH, volume: 1 })
   void sending.send({ ...WISH, direction: '空' })
@@ -394,7 +411,8 @@ it('leaves rows of another tab alone: their ids are not its own', async () => {
 it('forgets old orders, but none whose fate is open', async () => {
   const { sending, post } = await sendOne()
   await post.fail(new NoAnswer('cut'))
-  for (let sent = 0; sent < 250; sent++) {
+  for (let sent = 0; sent < 203; sent++) {
+    vi.advanceTimersByTime(301)
     void sending.send({ ...WISH, price: sent })
     await account.calls.at(-1)!.answer({ order_id: String(sent) })
   }

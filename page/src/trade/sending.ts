@@ -24,8 +24,8 @@ const LOOK_MS = 2000
 interface Press {
   at: number
   told: boolean
-  order: SentOrder
-  outcome: Promise<SentOrder>
+  /** The orders that this press, and the ones before that still wait, have sent. */
+  orders: { order: SentOrder; outcome: Promise<SentOrder> }[]
 }
 
 export const useSending = defineAccountStore('sending', (context) => {
@@ -42,24 +42,25 @@ export const useSending = defineAccountStore('sending', (context) => {
   const warnings = new Map<string, number>()
 
   /** Send an order; answers it as it then is. A refusal is told as a notice, and raised never. The same order
-   * again, while the first has no answer or within 300 ms of the last press, is the first. */
+   * again is the first one: at any price within 300 ms of the last press, and while that has no answer. */
   function send(wish: OrderWish): Promise<SentOrder> {
     const key = sentOrders.wishKey(wish)
     const now = Date.now()
-    const before = presses.get(key)
-    if (before && (before.order.state === 'sending' || now - before.at < TWICE_MS)) {
-      before.at = now
-      if (!before.told) notices.show('info', t('trade.sentTwice'))
-      before.told = true
-      return before.outcome
+    const press = presses.get(key) ?? { at: 0, told: false, orders: [] }
+    press.orders = press.orders.filter(({ order }) => order.state === 'sending' || now - press.at < TWICE_MS)
+    const twin = press.orders.findLast(({ order }) => now - press.at < TWICE_MS || order.price === wish.price)
+    press.at = now
+    presses.set(key, press)
+    if (twin) {
+      if (!press.told) notices.show('info', t('trade.sentTwice'))
+      press.told = true
+      return twin.outcome
     }
-    presses.forEach(({ at, order }, old) => {
-      if (order.state !== 'sending' && now - at >= TWICE_MS) presses.delete(old)
-    })
     sent.value = sentOrders.trimmed([...sent.value, sentOrders.newOrder(wish, link.seq)])
     const order = sent.value.at(-1)!
     const outcome = link.noTrade ? Promise.resolve(refuse(order, link.noTrade)) : post(order)
-    presses.set(key, { at: now, told: false, order, outcome })
+    press.told = false
+    press.orders.push({ order, outcome })
     return outcome
   }
 

@@ -58,10 +58,9 @@ function newId(): string {
   return `p${day}-${crypto.getRandomValues(new BigUint64Array(1))[0]!.toString(36)}`
 }
 
-/** Two wishes for the same have the same key. */
-export function wishKey(wish: OrderWish): string {
-  const { local_symbol, direction, offset, type, volume, price, closes } = wish
-  return [local_symbol, direction, offset, type, volume, price ?? '', closes ?? ''].join(' ')
+/** What a second click repeats. Not the price: one that follows the quote may have moved between the clicks. */
+export function wishKey({ local_symbol, direction, offset, type, volume, closes }: OrderWish): string {
+  return [local_symbol, direction, offset, type, volume, closes ?? ''].join(' ')
 }
 
 /** Whether a failed POST says that nothing was sent. A proxy's error or a fault of the server's does not. */
