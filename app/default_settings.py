@@ -25,6 +25,8 @@ class AccountReader(Protocol):
 
     def holds(self, symbol: str) -> bool: ...
 
+    def quote(self, local_symbol: str) -> TickData | None: ...
+
     def row(self, key: str, entity: Any) -> dict[str, Any]: ...
 
 
@@ -118,6 +120,13 @@ class AccountApi(OwnExtension):
     def on_market_lost(self) -> None:
         """Ticks may be missing from now on."""
         self._bars.interrupted()
+
+    def on_subscribed(self, local_symbols: list[str]) -> None:
+        """Who asks for what is streamed already is told its newest quote: the next may be long in coming."""
+        for local_symbol in local_symbols:
+            quote = self._account.quote(local_symbol)
+            if quote is not None:
+                self._publisher.tick(local_symbol, rows.event("tick", rows.row_of(quote)))
 
     def on_unsubscribed(self, local_symbols: list[str]) -> None:
         """No more ticks of these, until somebody subscribes them again."""

@@ -116,6 +116,7 @@ class Gateway:
             self._store,
             self._account.resolve,
             front=lambda: self.app.market,
+            on_added=lambda local_symbols: self._api.on_subscribed(local_symbols),
             on_removed=lambda local_symbols: self._api.on_unsubscribed(local_symbols),
         )
         self._desk = OrderDesk(

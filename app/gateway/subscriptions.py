@@ -27,7 +27,7 @@ class MarketFront(Protocol):
 
 class Subscriptions:
     """`resolve` gives a known contract's local symbol (None: unknown); `front` the market as it is now;
-    `on_removed` hears of what no more ticks come.
+    `on_added` hears of what somebody has asked for, `on_removed` of what no more ticks come.
     """
 
     def __init__(
@@ -35,11 +35,13 @@ class Subscriptions:
         store: Store,
         resolve: Callable[[str], str | None],
         front: Callable[[], MarketFront],
+        on_added: Callable[[list[str]], object] = lambda _local_symbols: None,
         on_removed: Callable[[list[str]], object] = lambda _local_symbols: None,
     ) -> None:
         self._store = store
         self._resolve = resolve
         self._front = front
+        self._on_added = on_added
         self._on_removed = on_removed
         self._wanted = set(store.settings(SCOPE))
 
@@ -50,7 +52,9 @@ class Subscriptions:
         return len(self._wanted)
 
     def subscribe(self, request: Subscribe) -> Symbols:
-        return Symbols(self.add(request.symbols))
+        added = self.add(request.symbols)
+        self._on_added(added)
+        return Symbols(added)
 
     def unsubscribe(self, request: Unsubscribe) -> Symbols:
         removed = self.remove(request.symbols)

@@ -523,6 +523,23 @@ def test_one_unknown_symbol_and_none_is_subscribed(shared_world: World) -> None:
     assert page.ask(Unsubscribe(["rb2510"])) == Symbols(["rb2510.SHFE"])
 
 
+def test_a_page_that_subscribes_what_is_streamed_already_is_told_its_newest_quote(
+    shared_world: World,
+) -> None:
+    # a quiet contract would show nothing to a page that is loaded anew until the quote's next change
+    _, page = shared_world.log_in("latecomer")
+    page.ask(Watch())
+    page.ask(Subscribe(["ag2510"]))
+    page.waits_for("tick", lambda event: event["data"]["symbol"] == "ag2510")
+    with shared_world.deep_market(page, "ag2510.SHFE"):
+        newest = page.json(ReadTick("ag2510"))
+        late = shared_world.open_page("latecomer")
+        late.ask(Watch())
+        late.ask(Subscribe(["ag2510"]))
+        assert late.waits_for("tick")["data"] == newest
+        page.ask(Unsubscribe(["ag2510"]))
+
+
 def test_a_calendar_that_is_corrected_counts_without_a_restart_and_what_is_wrong_with_it_is_told(
     shared_world: World,
 ) -> None:
