@@ -89,7 +89,9 @@ export const ticket = section({
     hotkeyDisarmed: '快捷键已停用：{why}',
     windowLeft: '窗口失去焦点',
     pageHidden: '页面不可见',
-    escaped: 'Esc',
+    escaped: '按了 Esc',
+    byHand: '手动',
+    unknownBefore: '有一张同样方向的报单还未确认，它可能已经成交：没有再发，确要再发请用下单面板',
   },
   en: {
     title: 'Order',
@@ -181,5 +183,8 @@ export const ticket = section({
     windowLeft: 'the window was left',
     pageHidden: 'the page is hidden',
     escaped: 'Esc',
+    byHand: 'by hand',
+    unknownBefore:
+      'an order of the same side is not confirmed yet and may have traded: nothing sent; use the ticket',
   },
 })

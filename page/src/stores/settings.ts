@@ -2,6 +2,8 @@
 import { defineStore } from 'pinia'
 import { computed, reactive, watch, watchEffect } from 'vue'
 
+import { completed, DEFAULT_KEYS, type Hotkeys } from '@/trade/hotkeys'
+
 export interface Settings {
   theme: 'system' | 'light' | 'dark'
   /** 红涨绿跌 as in China, or green up as elsewhere. */
@@ -9,10 +11,17 @@ export interface Settings {
   sound: boolean
   /** Ask before an order, a close, a cancel of all. */
   confirmOrders: boolean
+  hotkeys: Hotkeys
 }
 
 const PLACE = 'ctpbee.settings'
-const DEFAULTS: Settings = { theme: 'system', redUp: true, sound: true, confirmOrders: true }
+const DEFAULTS: Settings = {
+  theme: 'system',
+  redUp: true,
+  sound: true,
+  confirmOrders: true,
+  hotkeys: DEFAULT_KEYS,
+}
 
 export const useSettings = defineStore('settings', () => {
   const settings = reactive<Settings>({ ...DEFAULTS, ...kept() })
@@ -32,7 +41,8 @@ export const useSettings = defineStore('settings', () => {
 
 function kept(): Partial<Settings> {
   try {
-    return JSON.parse(localStorage.getItem(PLACE) ?? '{}')
+    const before: Partial<Settings> = JSON.parse(localStorage.getItem(PLACE) ?? '{}')
+    return { ...before, hotkeys: completed(before.hotkeys) }
   } catch {
     return {}
   }

@@ -186,5 +186,10 @@ export const useSending = defineAccountStore('sending', (context) => {
   const timer = setInterval(() => void look(), LOOK_MS)
   context.onClose(() => clearInterval(timer))
 
-  return { sent, unsettled, send }
+  /** Whether one of the same side and contract has gone of which nobody knows what became of it. */
+  function isDoubtful(wish: OrderWish): boolean {
+    return sent.value.some((order) => order.state === 'unknown' && sentOrders.isSameSide(order, wish))
+  }
+
+  return { sent, unsettled, send, isDoubtful }
 })

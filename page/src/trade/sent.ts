@@ -63,6 +63,11 @@ export function wishKey({ local_symbol, direction, offset, type, volume, closes 
   return [local_symbol, direction, offset, type, volume, closes ?? ''].join(' ')
 }
 
+export function isSameSide(one: OrderWish, other: OrderWish): boolean {
+  const side = ({ local_symbol, direction, offset }: OrderWish) => `${local_symbol} ${direction} ${offset}`
+  return side(one) === side(other)
+}
+
 /** Whether a failed POST says that nothing was sent. A proxy's error or a fault of the server's does not. */
 export function saysNotSent(error: unknown): error is ApiError {
   if (!(error instanceof ApiError)) return false
