@@ -24,7 +24,9 @@ help:
 	@echo "make clean      删除环境与缓存，不动数据                   remove the environment, never the data"
 
 run: $(VENV)/.ready
-	@$(MAKE) --no-print-directory page || echo "== 没有网页，服务器照常启动；浏览器打开它的地址，有说明" >&2
+	@$(MAKE) --silent --no-print-directory page || { \
+	    [ ! -e page/dist/index.html ] && echo "== 没有网页，服务器照常启动；浏览器打开它的地址，有说明" || \
+	    echo "== 网页没有更新：用的还是上次构建成的"; } >&2
 	@exec $(PY) run.py $(ARGS)
 
 stop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -75,6 +76,22 @@ def test_from_the_clone_to_the_first_tick_by_the_lines_of_the_readme(
     tick = eventually(lambda: json.loads(bare.user(f"{variables}{ask}"))["data"], "a tick", 60)
     say(capsys, f"from git clone to the first tick: {time.monotonic() - began:.0f} s")
     assert tick["last_price"] > 0
+
+
+def test_what_is_printed_to_be_opened_is_the_page(
+    bare: BareSystem, running: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = running.wait_for(r"打开 +(http://\S+/) ", 10)[1]
+    document = bare.user(f"curl -sf {address}")
+    script = re.search(r'src="\./(assets/index-\S+\.js)"', document)
+    assert script is not None, document
+    sizes = bare.user(
+        f"for how in identity gzip; do curl -sf -H Accept-Encoding:$how {address}{script[1]} | wc -c; done"
+    )
+    plain, packed = map(int, sizes.split())
+    say(capsys, f"the page's first script: {plain} bytes, {packed} on the line")
+    assert packed < plain / 2
+    assert "ctpbee_backend" in bare.user(f"curl -sf {address}docs")
 
 
 def test_the_walk_with_curl_trades(bare: BareSystem, readme: str, running: Terminal) -> None:
