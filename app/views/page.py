@@ -45,11 +45,13 @@ NOT_BUILT = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>ct
 <h1>网页还没有构建</h1>
 <p>服务器在运行，接口都可用；网页要先构建一次：在项目目录执行 <code>make page</code>
 （从 PyPI 取 Node，从 npm 取依赖，约一分钟），再刷新本页。
-连不上 npm 时用镜像：<code>npm_config_registry=https://镜像 make page</code>。</p>
+连不上 npm 时用镜像：<code>npm_config_registry=https://镜像 make page</code>。
+装成命令的：在源码里执行，再重新安装。</p>
 {why}<h2 lang="en">The page has not been built</h2>
 <p lang="en">The server runs and its API works. Run <code>make page</code> in the project's folder, then
 reload this page. Where npm cannot be reached, name a mirror:
-<code>npm_config_registry=https://mirror make page</code>.</p>
+<code>npm_config_registry=https://mirror make page</code>.
+Where the command was installed: run it in the source, and install anew.</p>
 <p><a href="readyz">/readyz</a> · <a href="openapi.json">/openapi.json</a></p></html>
 """
 YEAR = 365 * 24 * 3600

@@ -124,6 +124,22 @@ def test_webs_are_restarted_one_after_the_other_and_no_event_is_lost(served: Sta
         page.close()
 
 
+def test_the_page_is_had_through_nginx_with_its_policy_and_packed(served: Stack) -> None:
+    document = requests.get(f"{served.url}/", timeout=30)
+    assert document.ok, document.text
+    assert "default-src 'none'" in document.headers["Content-Security-Policy"]
+    assert document.headers["Cache-Control"] == "no-cache"
+    asked = {"If-None-Match": document.headers["ETag"]}
+    assert requests.get(f"{served.url}/", headers=asked, timeout=30).status_code == 304
+    name = re.search(r"assets/index-[^\"]+\.js", document.text)
+    assert name is not None
+    script = requests.get(f"{served.url}/{name[0]}", timeout=30)
+    assert script.headers["Content-Encoding"] == "gzip"
+    assert script.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert "immutable" in script.headers["Cache-Control"]
+    assert script.text == (ROOT / "page" / "dist" / name[0]).read_text("utf-8")
+
+
 def test_a_newer_web_takes_its_place_beside_the_running_host_and_nobody_is_logged_out(served: Stack) -> None:
     trader = log_in(served, "upgrade")
     page = open_pages(trader, "websocket", 1)[0]
