@@ -31,7 +31,7 @@ from tests.support.faults import CounterFaults
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-DEPLOYED = ("app", "deploy", "run.py", "uwsgi.ini", "pyproject.toml")
+DEPLOYED = ("app", "deploy", "run.py", "uwsgi.ini", "pyproject.toml", "page/dist")
 PROGRAMS = ("nginx", "supervisord", "supervisorctl", "openssl")
 CODE = "our-own-code"
 USER = "nobody"
@@ -112,6 +112,8 @@ def missing() -> str:
     absent = [name for name in PROGRAMS if _program(name) is None]
     if not (Path(sys.prefix) / "bin" / "uwsgi").exists():
         absent.append("uwsgi（make uwsgi）")
+    if not (ROOT / "page" / "dist").is_dir():
+        absent.append("page/dist（make page）")
     return "、".join(absent)
 
 

@@ -6,6 +6,7 @@ watch, `Authorization: JWT`.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -81,6 +82,7 @@ def script_folder() -> Path:
             [*npm, "install", "--silent", "--ignore-scripts", "--prefix", str(folder), *packages],
             check=True,
             timeout=300,
+            env=os.environ | {"VENV": sys.prefix},
         )
     return modules
 
