@@ -107,8 +107,8 @@ def outcome_of(row: dict[str, Any]) -> OrderOutcome | None:
 
 
 class OrderDesk:
-    """`trader()` is the trading front as it is now; `refused_unheard` hears of refusals that nobody waits for
-    any more.
+    """`trader()` is the trading front as it is now; `refused_unheard(outcome, client_order_id)` hears of
+    refusals that nobody waits for any more.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class OrderDesk:
         loop: EventLoop,
         timeout: float,
         subscribe: Callable[[str], Any],
-        refused_unheard: Callable[[OrderOutcome], None],
+        refused_unheard: Callable[[OrderOutcome, str], None],
     ) -> None:
         self._account = account
         self._trader = trader
@@ -145,7 +145,7 @@ class OrderDesk:
 
     def place(self, request: PlaceOrder) -> Future[OrderOutcome]:
         """Send the order and wait. Raises BadInput and NotReady: then nothing was sent."""
-        return self._told_if_late(request.deadline, lambda: self._place(request))
+        return self._told_if_late(request, lambda: self._place(request))
 
     def _place(self, request: PlaceOrder) -> Future[OrderOutcome]:
         client_order_id = checked_client_order_id(request.client_order_id)
@@ -157,15 +157,16 @@ class OrderDesk:
         order = self.checked(request)
         return self._send(order, client_order_id, request.strategy, request.wait, request.deadline)
 
-    def _told_if_late(self, deadline: float, answer: Callable[[], T]) -> T:
+    def _told_if_late(self, request: PlaceOrder | ClosePosition, answer: Callable[[], T]) -> T:
         """The answer; but who asked stops waiting at the deadline and is told not to send it again, so a
         refusal after that is told to all pages.
         """
         try:
             return answer()
         except AppError as error:
-            if deadlines.is_over(deadline):
-                self._refused_unheard(OrderOutcome("", "refused", error.code, error.message))
+            if deadlines.is_over(request.deadline):
+                outcome = OrderOutcome("", "refused", error.code, error.message)
+                self._refused_unheard(outcome, request.client_order_id)
             raise
 
     def checked(self, request: PlaceOrder) -> OrderRequest:
@@ -202,7 +203,7 @@ class OrderDesk:
                 str(refusal.extra.get("order_id", "")), "refused", refusal.code, refusal.message
             )
             if refusal.code == deadlines.TOO_LATE:
-                self._refused_unheard(outcome)
+                self._refused_unheard(outcome, client_order_id)
             return done(outcome)
         log.info("报单已发出：%s，编号 %s", text, order_id, extra={"owner": strategy} if strategy else None)
         answer = self._outcome(order_id)
@@ -389,7 +390,7 @@ class OrderDesk:
         out should not hold the rest of the position while the first leg's answer is awaited. Nothing is taken
         back either. The outcome has every leg, sent or not.
         """
-        return self._told_if_late(request.deadline, lambda: self._close(request))
+        return self._told_if_late(request, lambda: self._close(request))
 
     def _close(self, request: ClosePosition) -> Future[CloseOutcome]:
         ids = _leg_ids(request.client_order_id)
@@ -491,7 +492,7 @@ class OrderDesk:
         elif is_news:
             self._settle(outcome, row)
             if outcome.state == "refused" and self._account.is_ready():
-                self._refused_unheard(outcome)
+                self._refused_unheard(outcome, row.get("client_order_id", ""))
         if row["status"] == "已撤销":
             self._answer(self._cancelling, order_id, Done())
 
@@ -502,7 +503,7 @@ class OrderDesk:
         if order_id in self._cancelling:
             self._answer(self._cancelling, order_id, OrderRefused(text, code=code, order_id=order_id))
         else:
-            self._refused_unheard(OrderOutcome(order_id, "refused", code, f"撤单被拒：{text}"))
+            self._refused_unheard(OrderOutcome(order_id, "refused", code, f"撤单被拒：{text}"), "")
 
     @staticmethod
     def _answer(waits: dict[str, _Wait], order_id: str, answer: Any) -> None:

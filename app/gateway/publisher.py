@@ -148,11 +148,13 @@ class Publisher:
         """What nobody asked for and the trader has to know."""
         self.push("error", rows.to_json({"error": code, "msg": message, **more}))
 
-    def refused(self, outcome: OrderOutcome) -> None:
-        """An order's or a cancel's refusal that nobody waits for."""
-        self.error(
-            outcome.code, outcome.message, order_id=outcome.order_id, refused_by=refused_by(outcome.code)
-        )
+    def refused(self, outcome: OrderOutcome, client_order_id: str) -> None:
+        """An order's or a cancel's refusal that nobody waits for. With the sender's own id of the order, if
+        it had one: who never had an answer knows no other.
+        """
+        named = {"client_order_id": client_order_id} if client_order_id else {}
+        told = {"order_id": outcome.order_id, "refused_by": refused_by(outcome.code)}
+        self.error(outcome.code, outcome.message, **told, **named)
 
     def journaled(self, name: str, seq: int, row: Mapping[str, Any]) -> None:
         """`order_update` or `trade_update`: one row with its number in the journal, in the journal's

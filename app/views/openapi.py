@@ -197,7 +197,7 @@ def _envelope(properties: Schema, what: str, added: Schema | None = None) -> Sch
     """The answer's one shape, with its own `data` and top-level keys."""
     parts: list[Schema] = [{"$ref": REF.format(name="Envelope")}]
     if properties:
-        parts.append({"type": "object", "properties": properties})
+        parts.append({"type": "object", "properties": properties, "required": list(properties)})
     if added is not None:
         parts.append(added)
     schema = parts[0] if len(parts) == 1 else {"allOf": parts}

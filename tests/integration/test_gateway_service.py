@@ -455,7 +455,7 @@ def test_an_order_that_its_gateway_gets_to_too_late_is_not_sent_and_everybody_is
     child.send_signal(signal.SIGCONT)
 
     told = other.waits_for("error", lambda event: event["error"] == "NEVER_SENT_TOO_LATE")
-    assert told["refused_by"] == "us"
+    assert (told["refused_by"], told["client_order_id"]) == ("us", "late-1")
     assert "未发出" in told["msg"]
     assert (
         len(eventually(lambda: (events := other.events("error"))[1:] and events, "the close is told of too"))

@@ -129,6 +129,7 @@ class Desk:
         self.streamed = True  # every contract that has a tick
         self.market_trouble = ""
         self.unheard: list[OrderOutcome] = []
+        self.unheard_ids: list[str] = []  # their senders' own ids
         self.closable = Closable(3, 2)
         self.in_the_way: dict[str, int] = {}  # lots that a working close holds, by its id
         self.config = {"CLOSE_PATTERN": "today", "SLIPPAGE_COVER": 2, "SLIPPAGE_SELL": 1}
@@ -144,8 +145,12 @@ class Desk:
             loop=self.loop,
             timeout=TIMEOUT,
             subscribe=self.subscribed.append,
-            refused_unheard=self.unheard.append,
+            refused_unheard=self._refused_unheard,
         )
+
+    def _refused_unheard(self, outcome: OrderOutcome, client_order_id: str) -> None:
+        self.unheard.append(outcome)
+        self.unheard_ids.append(client_order_id)
 
     # account
     def is_ready(self) -> bool:
@@ -418,7 +423,7 @@ def test_an_order_that_comes_too_late_is_not_sent_and_pages_hear_of_it_since_who
     outcome = house.desk.place(late).result(0)
     assert (outcome.state, outcome.code) == ("refused", "NEVER_SENT_TOO_LATE")
     assert "未发出" in outcome.message
-    assert house.unheard == [outcome]
+    assert (house.unheard, house.unheard_ids) == ([outcome], ["a-1"])
     assert (
         house.desk.place(an_order(client_order_id="a-1")).result(0) == outcome
     )  # asked again: what became of it, and none is sent
@@ -432,10 +437,11 @@ def test_whatever_else_is_wrong_with_an_order_that_comes_too_late_pages_hear_tha
 ) -> None:
     house.ready = False
     with pytest.raises(NotReady):
-        house.desk.place(an_order(deadline=deadlines.now() - 0.001))
+        house.desk.place(an_order(client_order_id="a-3", deadline=deadlines.now() - 0.001))
     with pytest.raises(NotReady):
         house.desk.close_position(ClosePosition("rb2501.SHFE", "long", 1, deadline=deadlines.now() - 0.001))
     assert [outcome.code for outcome in house.unheard] == ["NOT_READY", "NOT_READY"]
+    assert house.unheard_ids == ["a-3", ""]
     assert house.sent == []
 
 
