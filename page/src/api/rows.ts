@@ -150,6 +150,9 @@ export interface BarUpdate {
   local_symbol: string
   interval: string
   data: BarRow
+  /** Of the forming minute so far, yuan and lots. */
+  turnover?: number | null
+  open_interest?: number | null
   trading_day: string
   /** The starts of the longer bars that this minute belongs to, by interval. */
   starts: Record<string, number>
