@@ -7,8 +7,10 @@ import { dispose, init, registerLocale, type Chart, type KLineData } from 'kline
 import type { Bar, Interval } from '@/market/bars'
 import type { SeriesFeed } from '@/market/barStore'
 
-import { registerDrawings } from './drawings'
+import { registerDrawings, type FillMark, type PriceLine } from './drawings'
+import { isIndicator, ON_PRICE, PARAMETERS, type IndicatorName } from './indicators'
 import { colours, stylesOf } from './styles'
+import { around } from './timeline'
 
 export interface ChartWish {
   symbol: string
@@ -18,6 +20,29 @@ export interface ChartWish {
   /** 分时: an area line of the trading day, without scrolling. */
   area: boolean
   formatTime: (timestamp: number, where: 'xAxis' | 'crosshair' | 'tooltip') => string
+  /** Which of the bars are shown; all where it is left out. */
+  choose?: (bars: Bar[]) => Bar[]
+}
+
+export interface TimelineWish {
+  /** The settlement before: the middle of the scale. */
+  centre: number
+  /** Minutes of the whole day: the width. */
+  minutes: number
+  /** Units a lot, for the average line. */
+  size: number
+}
+
+/** Bars that a day of unknown length has room for at first. */
+const FEWEST = 240
+/** px of a pane below the price. */
+const BELOW_HEIGHT = 76
+
+export interface Drawing {
+  id: string
+  points: { timestamp?: number; value: number }
+  data: PriceLine | FillMark
+  onClick?: () => void
 }
 
 const ZH = {
@@ -61,13 +86,17 @@ export class ChartAdapter {
   private frame = 0
   private last = 0
   private wish: ChartWish | undefined
+  private timeline: TimelineWish | undefined
 
   constructor(
     private readonly element: HTMLElement,
     private readonly onFailure: (error: unknown) => void,
     private readonly onShown: () => void,
   ) {
-    const chart = init(element, { timezone: 'Asia/Shanghai', zoomAnchor: 'last_bar' })
+    const layout = { barSpaceLimit: { min: 0.5, max: 60 } }
+    const plain = { sign: '' } // 3065, as every terminal here writes a price
+    const zone = 'Asia/Shanghai'
+    const chart = init(element, { timezone: zone, zoomAnchor: 'last_bar', layout, thousandsSeparator: plain })
     if (!chart) throw new Error('no canvas')
     this.chart = chart
   }
@@ -108,9 +137,10 @@ export class ChartAdapter {
       if (type === 'init') {
         await feed.load()
         if (feed !== this.feed) return // another series is shown by now
-        const bars = feed.series.all
+        const bars = this.bars
         this.last = bars.at(-1)?.start ?? 0
-        callback(bars.map(toChart), { forward: !feed.complete })
+        callback(bars.map(toChart), { forward: !feed.complete && !this.wish?.choose })
+        this.fit()
         this.onShown()
         return
       }
@@ -130,11 +160,93 @@ export class ChartAdapter {
     this.frame = 0
     const { feed, push } = this
     if (!feed || !push) return
-    for (const bar of feed.series.all.slice(-since(feed.series.all, this.last))) {
+    const bars = this.bars
+    for (const bar of bars.slice(bars.length - since(bars, this.last))) {
       push(toChart(bar))
       this.last = bar.start
     }
+    this.fit()
     this.onShown()
+  }
+
+  /** The bars that are shown. */
+  get bars(): Bar[] {
+    const all = this.feed?.series.all ?? []
+    return this.wish?.choose?.(all) ?? all
+  }
+
+  /** Have these indicators, and no others; those on the price share its pane. */
+  setIndicators(names: readonly IndicatorName[]): void {
+    for (const shown of this.chart.getIndicators()) {
+      if (isIndicator(shown.name) && !names.includes(shown.name)) this.chart.removeIndicator({ id: shown.id })
+    }
+    for (const name of names) {
+      if (this.chart.getIndicators({ name }).length) continue
+      const onPrice = (ON_PRICE as readonly string[]).includes(name)
+      const place = onPrice ? { paneId: 'candle_pane' } : {}
+      this.chart.createIndicator({ name, calcParams: PARAMETERS[name], ...place }, onPrice)
+      const paneId = this.chart.getIndicators({ name })[0]?.paneId
+      if (!onPrice && paneId) this.chart.setPaneOptions({ id: paneId, height: BELOW_HEIGHT })
+    }
+  }
+
+  /** A line where each trading day begins. */
+  showDays(days: () => number[]): void {
+    this.chart.removeIndicator({ name: 'DAYS' })
+    this.chart.createIndicator({ name: 'DAYS', extendData: { days }, paneId: 'candle_pane' }, true)
+  }
+
+  /** The whole day's width, around the settlement before; undefined: as the bars want it. */
+  setTimeline(wish: TimelineWish | undefined): void {
+    this.timeline = wish
+    this.chart.removeIndicator({ name: 'AVG' })
+    this.chart.overrideYAxis({
+      paneId: 'candle_pane',
+      createRange: ({ defaultRange }) => (wish?.centre ? around(wish.centre, defaultRange) : defaultRange),
+    })
+    if (!wish) {
+      this.chart.setBarSpace(8)
+      this.chart.setOffsetRightDistance(60)
+      return
+    }
+    const place = { paneId: 'candle_pane' }
+    this.chart.createIndicator({ name: 'AVG', extendData: wish.size, ...place }, true)
+    this.fit()
+  }
+
+  private fit(): void {
+    const width = this.chart.getSize('candle_pane', 'main')?.width
+    if (!this.timeline || !width) return
+    const count = this.bars.length
+    const space = width / Math.max(this.timeline.minutes || FEWEST, count)
+    this.chart.setBarSpace(space)
+    this.chart.setOffsetRightDistance(Math.max(0, width - count * space))
+  }
+
+  /** Draw these lines and marks, and no others of the group. */
+  draw(name: 'priceLine' | 'fillMark', drawings: readonly Drawing[]): void {
+    const wanted = new Map(drawings.map((drawing) => [`${name} ${drawing.id}`, drawing]))
+    for (const { id } of this.chart.getOverlays({ name })) {
+      if (!wanted.has(id)) this.chart.removeOverlay({ id })
+    }
+    for (const [id, { points, data, onClick }] of wanted) {
+      const overlay = { id, name, points: [points], extendData: data, onClick }
+      if (this.chart.getOverlays({ id }).length) this.chart.overrideOverlay(overlay)
+      else this.chart.createOverlay({ ...overlay, lock: true, paneId: 'candle_pane' })
+    }
+  }
+
+  /** The last values of what is calculated, by indicator: for whoever cannot see the canvas. */
+  get values(): Record<string, Record<string, number>> {
+    const shown = this.chart.getIndicators().filter(({ name }) => isIndicator(name) || name === 'AVG')
+    return Object.fromEntries(
+      shown.map(({ name, result }) => [name, (result.at(-1) ?? {}) as Record<string, number>]),
+    )
+  }
+
+  resize(): void {
+    this.chart.resize()
+    this.fit()
   }
 
   private leave(): void {

@@ -25,7 +25,7 @@ export function registerDrawings(): void {
       const y = coordinates[0]?.y ?? -100
       const { text, colour, ink, dashed } = overlay.extendData
       const line = { coordinates: [{ x: 0, y }, { x: bounding.width, y }] } // prettier-ignore
-      const label = { x: 4, y, text, align: 'left', baseline: 'middle' }
+      const label = { x: bounding.width - 4, y, text, align: 'right', baseline: 'middle' }
       return [
         { type: 'line', attrs: line, styles: { color: colour, style: dashed ? 'dashed' : 'solid', size: 1 } },
         { type: 'text', attrs: label, styles: { color: ink, backgroundColor: colour, size: 11 } },

@@ -10,6 +10,8 @@ export interface Colours {
   panel: string
   accent: string
   unsure: string
+  /** Lines of indicators, in their order. */
+  lines: string[]
 }
 
 export function colours(): Colours {
@@ -24,11 +26,9 @@ export function colours(): Colours {
     panel: of('panel'),
     accent: of('accent'),
     unsure: of('unsure'),
+    lines: [1, 2, 3, 4, 5].map((n) => of(`line-${n}`)),
   }
 }
-
-/** Lines of MA5, MA10, … : told apart on light and on dark. */
-const LINES = ['#b7791f', '#3b82f6', '#c026d3', '#0d9488', '#64748b']
 
 export function stylesOf(c: Colours, area: boolean): DeepPartial<Styles> {
   const axis = {
@@ -60,7 +60,7 @@ export function stylesOf(c: Colours, area: boolean): DeepPartial<Styles> {
     },
     indicator: {
       bars: [{ ...bars }],
-      lines: LINES.map((color) => ({ color, size: 1 })),
+      lines: c.lines.map((color) => ({ color, size: 1 })),
       tooltip,
     },
     xAxis: axis,

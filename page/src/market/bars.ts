@@ -34,7 +34,7 @@ export function rowsToBars(
 ): Bar[] {
   return rows.map((row) => {
     const [start, open, high, low, close, volume] = row as number[]
-    const [turnover, openInterest] = row.slice(-2) as (number | null)[]
+    const [turnover, openInterest] = row.slice(interval === '1d' ? 7 : 6) as (number | null)[]
     const bar: Bar = {
       start: start!,
       open: open!,
