@@ -99,6 +99,8 @@ export class ChartAdapter {
     const chart = init(element, { timezone: zone, zoomAnchor: 'last_bar', layout, thousandsSeparator: plain })
     if (!chart) throw new Error('no canvas')
     this.chart = chart
+    // In the page's own order of the tab key, not before everything else.
+    element.querySelector('[tabindex]')?.setAttribute('tabindex', '0')
   }
 
   /** Show this series. The view begins at its end. */

@@ -40,16 +40,18 @@ def close_minute(server: BackendServer, trader: Trader) -> None:
 
 @pytest.fixture
 def charted(shared_server: BackendServer, someone: Trader) -> Trader:
+    """The contract's quotes move by themselves, whatever a test before has fixed."""
     someone.do("POST", "/market", symbol=RB)
+    shared_server.faults().release_quote("rb2510")
     return someone
 
 
 def test_bars_appear_and_the_newest_moves_with_the_quotes(
     shared_server: BackendServer, tab: Tab, charted: Trader
 ) -> None:
-    quote = charted.fix_quote(RB)
     canvas = at_chart(tab(shared_server), charted)
-    expect(canvas).to_have_attribute("aria-label", re.compile(rf"收 {quote.bid:g}"))
+    expect(canvas).to_have_attribute("data-count", re.compile(r"[1-9]"))
+    quote = charted.fix_quote(RB)
     shared_server.faults().set_quote("rb2510", quote.bid + 5, 9, quote.ask + 5, 9, quote.bid + 5, 3)
     expect(canvas).to_have_attribute("aria-label", re.compile(rf"收 {quote.bid + 5:g}"))
 
