@@ -144,5 +144,5 @@ ctp: $(VENV)/.ready
 	@echo "ctpbee_api 已就绪：登录时用 interface=ctp"
 
 clean:
-	rm -rf $(VENV) page/node_modules page/dist page/not-built.txt .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) page/node_modules page/dist page/dist.new page/dist.old page/not-built.txt .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
