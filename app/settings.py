@@ -31,6 +31,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from app.lib import thresholds
 from app.lib.brokers import listed
 from app.lib.errors import SettingsError
 from app.lib.market_orders import market_orders
@@ -143,6 +144,10 @@ class Settings(BaseModel):
     calendar_file: Path | None = Field(
         None, description="交易日历的更正（TOML，见 docs/ctp.md）；改了几秒内生效"
     )
+    risk_thresholds: Path | None = Field(
+        None,
+        description="交易所异常交易标准、申报费等数字的更正（TOML，见 docs/api.md 风控）；重新登录后生效",
+    )
     ctp_query_interval: float = Field(
         1.0, ge=0, le=60, description="CTP 两次查询之间的秒数（前置一般每秒只受理一次）"
     )
@@ -217,7 +222,7 @@ class Settings(BaseModel):
             raise ValueError("应为绝对路径")
         return absolute
 
-    @field_validator("counter_replay", "calendar_file")
+    @field_validator("counter_replay", "calendar_file", "risk_thresholds")
     @classmethod
     def _a_file_is_absolute(cls, path: Path | None) -> Path | None:
         return None if path is None or path == Path() else path.expanduser().resolve()
@@ -230,6 +235,13 @@ class Settings(BaseModel):
         if self.counter_quotes == "replay" and self.counter_replay is None:
             raise ValueError("回放需要 counter_replay 指明行情文件，现在是空")
         return self
+
+    @field_validator("risk_thresholds")
+    @classmethod
+    def _thresholds_can_be_read(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            thresholds.load(path)
+        return path
 
     @field_validator("origins")
     @classmethod

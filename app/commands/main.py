@@ -31,6 +31,7 @@ COMMANDS = {
     "doctor": Listed("doctor", "检查本机与数据目录：交易日历、时钟、磁盘、存储、CTP 所需的库与 locale。"),
     "auth-code": Listed("auth_code", "设置服务器的授权码（登录与注销时要用），只保存其散列。"),
     "fronts": Listed("fronts", "各账户可登录的期货公司前置：列出、再许一组、忘掉。"),
+    "halt": Listed("halt", "停下账户或策略：全停、暂停开仓、限制、强制退出、恢复；网页不在时也能用。"),
     "backup": Listed("backup", "把数据目录与策略备份成一个文件；不必停机。"),
     "restore": Listed("backup", "从备份恢复数据目录与策略；之后各账户须重新登录。"),
     "import-bars": Listed("import_bars", "导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。"),

@@ -33,6 +33,7 @@ from app.gateway.meters import Meters
 from app.gateway.orders import OrderDesk
 from app.gateway.preview import PreviewDesk
 from app.gateway.publisher import Publisher
+from app.gateway.risk.assembly import Risk
 from app.gateway.settlement import SettlementDesk
 from app.gateway.strategies.doorkeeper import Doorkeeper
 from app.gateway.strategies.joined import Strategies, StrategyFeed
@@ -119,6 +120,7 @@ class Gateway:
             on_added=lambda local_symbols: self._api.on_subscribed(local_symbols),
             on_removed=lambda local_symbols: self._api.on_unsubscribed(local_symbols),
         )
+        self._risk = _risk_of(self, folder)
         self._desk = OrderDesk(
             account=self._account,
             trader=lambda: self.app.trader,
@@ -130,6 +132,7 @@ class Gateway:
             timeout=self._settings.order_timeout,
             subscribe=lambda symbol: self._subscriptions.add([symbol]),
             refused_unheard=self._publisher.refused,
+            gate=self._risk.gate,
         )
         self._strategies = Strategies(
             name=self._login.account,
@@ -142,6 +145,7 @@ class Gateway:
             config=self._config.current,
             log_book=self.log_book,
             publisher=self._publisher,
+            limits=self._risk.gate.limits,
         )
         self._equity = EquityHistory(
             self._store, self._account, self._strategies.profits, self._hours, self._archive
@@ -185,6 +189,7 @@ class Gateway:
             journal=self._journal,
             desk=self._desk,
             equity=self._equity,
+            gate=self._risk.gate,
             settings=self._settings,
             archive=self._archive,
         )
@@ -195,27 +200,15 @@ class Gateway:
 
     def start(self) -> None:
         """Listen, register, and begin to log in."""
-        login = self._login
         self.loop.post(self.app.start)  # first of all: every call finds an app that has started
-        if login.interface in CTP_INTERFACES and self._settings.ctp_hours == "exchange":
+        if self._login.interface in CTP_INTERFACES and self._settings.ctp_hours == "exchange":
             self.loop.post(Dialer(self.loop, lambda: (self.app.trader, self.app.market)).start)
         self.loop.every(lambda: CALENDAR_SECONDS, self.listener.look_at_calendar)
         self.loop.every(lambda: KEEP_SECONDS, self._last_known.keep)
         self.loop.every(lambda: EQUITY_SECONDS, self._equity.look)
         self._server.start()
         self._door.start()
-        self._registry.register(
-            name=gateway_of(login.account),
-            kind="gateway",
-            address=self.address,
-            door=self._door.address,
-            account=login.account,
-            interface=login.interface,
-            brokerid=login.brokerid,
-            userid=login.userid,
-            td_address=login.td_address,
-            md_address=login.md_address,
-        )
+        _register(self)
 
     def stop(self) -> None:
         """Let go of everything; working orders stay at the counter. The event loop has stopped."""
@@ -263,6 +256,40 @@ class Gateway:
         self._doorkeeper.forget(connection)
         self.loop.post(self._publisher.forget, connection)
         self.loop.post(self._strategies.forget, connection)
+
+
+def _register(gateway: Gateway) -> None:
+    """Where it is found, and by whom."""
+    login = gateway._login
+    gateway._registry.register(
+        name=gateway_of(login.account),
+        kind="gateway",
+        address=gateway.address,
+        door=gateway._door.address,
+        account=login.account,
+        interface=login.interface,
+        brokerid=login.brokerid,
+        userid=login.userid,
+        td_address=login.td_address,
+        md_address=login.md_address,
+    )
+
+
+def _risk_of(gateway: Gateway, folder: Path) -> Risk:
+    """The gate before the order desk, which is made after it."""
+    return Risk(
+        app=gateway.app,
+        account=gateway._account,
+        journal=gateway._journal,
+        store=gateway._store,
+        strategy_held=lambda name, symbol: gateway._strategies.held(name, symbol),
+        orders=lambda: gateway._desk,
+        push=lambda payload: gateway._publisher.push("risk", payload),
+        override=gateway._settings.risk_thresholds,
+        has_flow_control=gateway._login.interface in CTP_INTERFACES,
+        timeout=gateway._settings.order_timeout,
+        folder=folder,
+    )
 
 
 def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each message
@@ -342,5 +369,9 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.StrategyChanged: asked(gateway._publisher.strategy),
         m.ReadStrategy: asked(loaded(gateway._strategies.read)),
         m.SetStrategyLimits: asked(gateway._strategies.limit),
+        m.ReadRisk: asked(shown(gateway._risk.desk.read)),
+        m.WriteRisk: asked(gateway._risk.desk.write),
+        m.SetRiskState: asked(gateway._risk.desk.change),
+        m.CancelSelected: asked(gateway._risk.desk.cancel),
         m.ShutDown: lambda _connection, _request, reply: reply(Last(Done(), lambda: gateway._on_end(0))),
     }

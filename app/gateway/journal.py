@@ -75,6 +75,10 @@ class Journal:
         )
         return True
 
+    def orders(self, trading_day: str) -> list[Row]:
+        """The newest row of each of the day's orders, those included that are not written yet."""
+        return list(self._known(trading_day).values())
+
     def trade(self, trading_day: str, key: str, row: Row) -> None:
         """Keep the trade unless the journal has it."""
         self._keep(lambda: self._written("trade_update", self._store.save_trade(trading_day, key, row), row))

@@ -14,6 +14,7 @@ from app.gateway.last_known import LastKnown
 from app.gateway.login import LoginDesk, NamedFront
 from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher
+from app.gateway.risk.gate import Gate
 from app.gateway.strategies.joined import Strategies
 from app.gateway.subscriptions import Subscriptions
 from app.interfaces.front import LOGGED_IN
@@ -46,6 +47,7 @@ class AccountListener(Listener):
         journal: Journal,
         desk: OrderDesk,
         equity: EquityHistory,
+        gate: Gate,
         settings: Settings,
         archive: Executor,
     ) -> None:
@@ -62,6 +64,7 @@ class AccountListener(Listener):
         self._journal = journal
         self._desk = desk
         self._equity = equity
+        self._gate = gate
         self._settings = settings
         self._archive = archive
 
@@ -111,6 +114,7 @@ class AccountListener(Listener):
         self._archive.submit(self._last_known.keep_contracts, ledger.trading_day, ledger.instruments())
         self._publisher.mute(False)
         self._publisher.changed("contract")
+        self._gate.loaded()
         self._strategies.loaded()
         self._subscriptions.restore()
         self._equity.loaded()
@@ -121,6 +125,7 @@ class AccountListener(Listener):
     def on_day(self, trading_day: str) -> None:
         calendar.confirm(parse_day(trading_day))
         self._account.forget_rows()
+        self._gate.on_day(trading_day)
         self._strategies.tell_day(trading_day)
         if self._settings.journal_days:
             self._archive.submit(self._journal.prune, trading_day, self._settings.journal_days)

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+import msgspec
 from ctpbee.constant import ContractData, OrderData, OrderRequest, TickData
 
 from app.gateway.futures import done
@@ -24,6 +25,7 @@ from app.gateway.order_check import (
     checked_order,
     checked_volume,
 )
+from app.gateway.risk.verdict import OPEN, Verdict
 from app.lib import rows
 from app.lib.advice import refusal_text
 from app.lib.book import Closable
@@ -52,6 +54,18 @@ CANCEL_SENT_TEXT = "撤单已发出，柜台未确认"
 
 log = logging.getLogger("account.order")
 T = TypeVar("T")
+
+
+class OrderGate(Protocol):
+    """Judges every order before it is sent, and hears of all that leaves (app/gateway/risk/gate.py)."""
+
+    def judge(
+        self, request: OrderRequest, strategy: str, deadline: float = 0.0, has_turn: bool = False
+    ) -> Verdict: ...
+
+    def sent(self, order_id: str, request: OrderRequest, strategy: str, has_turn: bool = False) -> None: ...
+
+    def cancel_sent(self, order_id: str) -> None: ...
 
 
 class TradableAccount(Protocol):
@@ -83,6 +97,13 @@ class _Wait:
     timer: Any
     callers: list[Future[Any]] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
+
+
+class _Turn(NamedTuple):
+    """An order that the gate lets leave later, and what becomes of it."""
+
+    request: PlaceOrder
+    placed: Future[OrderOutcome]
 
 
 def outcome_of(row: dict[str, Any]) -> OrderOutcome | None:
@@ -124,7 +145,9 @@ class OrderDesk:
         timeout: float,
         subscribe: Callable[[str], Any],
         refused_unheard: Callable[[OrderOutcome, str], None],
+        gate: OrderGate = OPEN,
     ) -> None:
+        self._gate = gate
         self._account = account
         self._trader = trader
         self._book = book
@@ -140,6 +163,7 @@ class OrderDesk:
         self.latency = Distribution()
         self.unanswered = 0
         self._settled: dict[str, str] = {}  # order id → the state its intent was given
+        self._in_turn: dict[str, _Turn] = {}  # by client_order_id, of what waits to be sent
 
     # ── placing ──
 
@@ -147,15 +171,86 @@ class OrderDesk:
         """Send the order and wait. Raises BadInput and NotReady: then nothing was sent."""
         return self._told_if_late(request, lambda: self._place(request))
 
-    def _place(self, request: PlaceOrder) -> Future[OrderOutcome]:
+    def _place(self, request: PlaceOrder, has_turn: bool = False) -> Future[OrderOutcome]:
         client_order_id = checked_client_order_id(request.client_order_id)
         if client_order_id:
             intent = self._store.intent_of_client(client_order_id)
             if intent is not None:
                 return self._again(intent, request)
+            if client_order_id in self._in_turn:
+                return self._same_turn(client_order_id, request)
         self._check_ready()
         order = self.checked(request)
-        return self._send(order, client_order_id, request.strategy, request.wait, request.deadline)
+        verdict = self._gate.judge(order, request.strategy, request.deadline, has_turn)
+        if verdict != Verdict():
+            return self._place_later(verdict, request, client_order_id)
+        return self._send(order, client_order_id, request.strategy, request.wait, request.deadline, has_turn)
+
+    def _place_later(
+        self, verdict: Verdict, request: PlaceOrder, client_order_id: str
+    ) -> Future[OrderOutcome]:
+        def again(has_turn: bool) -> Future[OrderOutcome]:
+            if client_order_id and self._in_turn.pop(client_order_id, None) is None:
+                raise OrderRefused("排队中的报单已撤回，未发出", code="RISK_FLOW")
+            return self._place(request, has_turn)
+
+        placed = self._later(verdict, request, again)
+        if client_order_id and not placed.done():
+            self._in_turn[client_order_id] = _Turn(request, placed)
+            placed.add_done_callback(lambda _placed: self._in_turn.pop(client_order_id, None))
+        return placed
+
+    def _same_turn(self, client_order_id: str, request: PlaceOrder) -> Future[OrderOutcome]:
+        """The same client_order_id while its order waits for its turn."""
+        turn = self._in_turn[client_order_id]
+        if msgspec.structs.replace(turn.request, wait=request.wait, deadline=request.deadline) != request:
+            raise BadInput(
+                "client_order_id",
+                f"client_order_id {client_order_id} 已用于另一张排队中的报单",
+                code="CLIENT_ORDER_ID_REUSED",
+            )
+        return turn.placed
+
+    def _later(
+        self,
+        verdict: Verdict,
+        request: PlaceOrder | ClosePosition,
+        again: Callable[[bool], Future[T]],
+    ) -> Future[T]:
+        """What `again` sends once the gate lets it: it is checked and judged anew then, and nothing is kept
+        of it until it leaves.
+        """
+        future: Future[T] = Future()
+
+        def settle(answer: Future[T]) -> None:
+            error = answer.exception()
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(answer.result())
+
+        def go() -> None:
+            try:
+                self._told_if_late(request, lambda: again(bool(verdict.wait))).add_done_callback(settle)
+            except Exception as error:  # the edge of a call: it is the caller's
+                future.set_exception(error)
+
+        def cancelled(answer: Future[Done]) -> None:
+            error = answer.exception()
+            if error is None and answer.result().note:
+                error = OrderRefused(
+                    f"要先撤的挂单 {verdict.cancel} 未确认撤销，报单未发出", code="RISK_SELF_TRADE"
+                )
+            if error is not None:
+                future.set_exception(error)
+            else:
+                self._loop.call_later(verdict.wait, go)  # after all have heard of the cancel
+
+        if verdict.cancel:
+            self.cancel(CancelOrder(verdict.cancel)).add_done_callback(cancelled)
+        else:
+            self._loop.call_later(verdict.wait, go)
+        return future
 
     def _told_if_late(self, request: PlaceOrder | ClosePosition, answer: Callable[[], T]) -> T:
         """The answer; but who asked stops waiting at the deadline and is told not to send it again, so a
@@ -188,6 +283,7 @@ class OrderDesk:
         strategy: str = "",
         wait: bool = True,
         deadline: float = 0.0,
+        has_turn: bool = False,
     ) -> Future[OrderOutcome]:
         text = (
             f"{request.local_symbol} {request.direction.value}{request.offset.value} {request.volume} 手 "
@@ -205,6 +301,7 @@ class OrderDesk:
             if refusal.code == deadlines.TOO_LATE:
                 self._refused_unheard(outcome, client_order_id)
             return done(outcome)
+        self._gate.sent(order_id, request, strategy, has_turn)
         log.info("报单已发出：%s，编号 %s", text, order_id, extra={"owner": strategy} if strategy else None)
         answer = self._outcome(order_id)
         return answer if wait else done(OrderOutcome(order_id, "sent"))
@@ -272,10 +369,11 @@ class OrderDesk:
 
     def find(self, client_order_id: str) -> OrderOutcome:
         """What is known of this order now, of whatever day. Raises NotFound when the journal has none: then
-        none was sent.
+        none was sent, and one that waited for its turn will not be.
         """
         intent = self._store.intent_of_client(client_order_id)
         if intent is None:
+            self._in_turn.pop(client_order_id, None)
             raise NotFound("没有这样的报单：没有发出", code="ORDER_NOT_FOUND")
         return (
             OrderOutcome(intent.order_id, "sent")
@@ -352,6 +450,7 @@ class OrderDesk:
         ):  # else one is under way: a second would be refused (CTP_24) and take the first's answer with it
             self._check_logged_in()
             self._trader().cancel_order(order.create_cancel_request())
+            self._gate.cancel_sent(order_id)
             log.info("撤单已发出：%s", order_id)
             waiting = self._cancelling[order_id] = _Wait(
                 self._loop.call_later(
@@ -371,6 +470,7 @@ class OrderDesk:
         for order in self._account.working_orders():
             try:
                 self._trader().cancel_order(order.create_cancel_request())
+                self._gate.cancel_sent(order.order_id)
                 count += 1
             except AppError as error:
                 log.error("撤单 %s 未发出：%s", order.order_id, error.message)
@@ -392,7 +492,7 @@ class OrderDesk:
         """
         return self._told_if_late(request, lambda: self._close(request))
 
-    def _close(self, request: ClosePosition) -> Future[CloseOutcome]:
+    def _close(self, request: ClosePosition, has_turn: bool = False) -> Future[CloseOutcome]:
         ids = _leg_ids(request.client_order_id)
         earlier = [intent for leg_id in ids if (intent := self._store.intent_of_client(leg_id)) is not None]
         if earlier:
@@ -417,9 +517,13 @@ class OrderDesk:
             )
             for leg in legs
         ]
+        verdicts = [self._gate.judge(order, "", request.deadline, has_turn) for order in orders]
+        for verdict in sorted(verdicts, reverse=True):
+            if verdict != Verdict():  # nothing has left: all of it is done anew at the last leg's turn
+                return self._later(verdict, request, lambda turn: self._close(request, turn))
         return _all_of(
             [
-                self._send_leg(order, leg_id, request.deadline)
+                self._send_leg(order, leg_id, request.deadline, has_turn)
                 for order, leg_id in zip(orders, ids or [""] * len(orders), strict=False)
             ]
         )
@@ -448,10 +552,12 @@ class OrderDesk:
         freed: Closable = book.closable(symbol, direction, apart_from=others)
         return freed if volume <= sum(freed) else closable
 
-    def _send_leg(self, order: OrderRequest, leg_id: str, deadline: float) -> Future[OrderOutcome]:
+    def _send_leg(
+        self, order: OrderRequest, leg_id: str, deadline: float, has_turn: bool
+    ) -> Future[OrderOutcome]:
         """Like `_send`, but what did not leave is an outcome: another leg may have."""
         try:
-            return self._send(order, leg_id, deadline=deadline)
+            return self._send(order, leg_id, deadline=deadline, has_turn=has_turn)
         except AppError as error:
             log.error("平仓报单未发出：%s", error.message)
             return done(OrderOutcome("", "refused", error.code, error.message))

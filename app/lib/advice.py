@@ -152,6 +152,14 @@ OWN: dict[str, Own] = {
     "NO_FRESH_PRICE": Own(
         US, "没有这个合约当日的行情，没有发出：行情前置就绪、合约已订阅并收到行情之后再试，或自己报限价"
     ),
+    "STRATEGY_LIMIT": Own(US, "超出 PUT /strategy/limits 给策略的限制，没有发出"),
+    "RISK_HALTED": Own(US, "账户或策略暂停交易（谁、何时、为何在文字里），没有发出；撤单照常"),
+    "RISK_REDUCE_ONLY": Own(US, "账户或策略只可平仓，开仓没有发出；平仓与撤单照常"),
+    "RISK_SELF_TRADE": Own(US, "会与自己的挂单成交（自成交），没有发出：先撤那一张，或改价"),
+    "RISK_DUPLICATE": Own(US, "一秒内相同的报单太多（重复报单），没有发出；规则 repeat"),
+    "RISK_LIMIT": Own(US, "风控规则的数已到上限，开仓没有发出；平仓与撤单照常"),
+    "RISK_ORDER": Own(US, "这一笔超过风控规则的手数、价值或价格偏离，没有发出"),
+    "RISK_FLOW": Own(US, "按流控规则排队，到时限还轮不到，或已撤回，没有发出"),
     "FRONT_UNREACHABLE": Own(US, "限定时间内前置没有应答：核对地址与网络，`python3 run.py doctor` 可试连"),
     "OUT_OF_HOURS": Own(US, "不在交易时段，前置不可用：网关留着，到点自动登录"),
     "FRONT_ADDRESS": Own(US, "前置地址不是 tcp://主机:端口（几个用逗号隔开）"),

@@ -23,12 +23,13 @@ def register(app: Flask) -> None:
         orders,
         page,
         positions,
+        risk,
         settlement,
         strategy,
     )
 
     for module in (
-        *(login, account, market, orders, positions, bars, config, events, equity, settlement),
+        *(login, account, market, orders, positions, bars, config, events, equity, settlement, risk),
         *(strategy, code, health, openapi, page, fronts),
     ):
         app.register_blueprint(module.blueprint)

@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from app.views.pushed import Fund, LabelledFund, LogRow, OrderRow, PositionRow, StrategyRow, TradeRow
+from app.views.pushed import (
+    Fund,
+    LabelledFund,
+    LogRow,
+    OrderRow,
+    PositionRow,
+    RiskStates,
+    StrategyRow,
+    TradeRow,
+)
 
 Row = dict[str, Any]
 """A flat object with ctpbee's field names (docs/api.md, 行)."""
@@ -262,6 +271,36 @@ class StrategyDetail(StrategyRow):
     positions: list[OwnedPosition] | None
     profit: Profit | None
     limits: Limits | None
+
+
+class Risk(TypedDict):
+    trading_day: str
+    states: RiskStates
+    rules: list[Row]
+    account: Row
+    contracts: list[Row]
+    strategies: list[Row]
+    uses: list[Row]
+    money: Row
+    thresholds: list[Row]
+    caveat: str
+    recent: list[Row]
+
+
+class BatchedCancel(TypedDict):
+    order_id: str
+    local_symbol: str
+    state: str  # cancelled failed sent queued
+    msg: str
+    error: NotRequired[str]
+
+
+class Batch(TypedDict):
+    orders: list[BatchedCancel]
+
+
+class Stopped(Batch):
+    states: RiskStates
 
 
 class Problem(TypedDict):

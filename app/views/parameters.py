@@ -9,6 +9,7 @@ wrong is told. Parameters that are no fields are ignored.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from abc import ABC, abstractmethod
@@ -45,6 +46,7 @@ _TWICE = object()
 """Stands for the values of a parameter that was given more than once: no kind takes it."""
 
 MOST_LOTS = 1_000_000
+LONGEST_TEXT = 200  # in a record
 MOST_SYMBOLS = 500
 _CONTRACT = rf"{SYMBOL_PATTERN}(?:\.(?:{'|'.join(EXCHANGES)}))?"
 
@@ -343,6 +345,46 @@ class StrategyName(Kind):
         if not is_safe_name(text):
             raise BadInput(name, self.wrong)
         return text
+
+
+@dataclass(frozen=True)
+class Records(Kind):
+    """A list of flat JSON objects, as JSON or as its text, as dicts of texts, numbers and flags. What they
+    mean is for whom they go to.
+    """
+
+    most: int
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "object"}, "maxItems": self.most}
+
+    def judge(self, name: str, value: Any) -> list[dict[str, Any]]:
+        if isinstance(value, str) and value.strip(" "):
+            try:
+                value = json.loads(value, object_pairs_hook=tuple)
+            except (ValueError, RecursionError):
+                raise BadInput(name, f"参数 {name} 不是合法的 JSON") from None
+        if self.is_empty(value):
+            raise BadInput(name, f"缺少参数 {name}")
+        if not isinstance(value, list) or len(value) > self.most:
+            raise BadInput(name, f"参数 {name} 应为至多 {self.most} 个对象的列表")
+        return [self._flat(name, number, entry) for number, entry in enumerate(value, 1)]
+
+    @staticmethod
+    def _flat(name: str, number: int, entry: Any) -> dict[str, Any]:
+        if not isinstance(entry, tuple):  # how an object is read: its members, one after the other
+            raise BadInput(name, f"参数 {name} 的第 {number} 个应为对象")
+        if len(dict(entry)) < len(entry) or not all(_is_plain(part) for member in entry for part in member):
+            raise BadInput(name, f"参数 {name} 的第 {number} 个应只有文字、数字与真假，每个名字一次")
+        return dict(entry)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.isprintable() and len(value) <= LONGEST_TEXT
+    if isinstance(value, int):
+        return abs(value) < _SAFE
+    return value is None or isinstance(value, float)
 
 
 class Source(Kind):

@@ -285,6 +285,33 @@ class ErrorEvent(TypedDict):
     msg: str
 
 
+class RiskState(TypedDict):
+    state: str  # active reduce_only halted
+    who: str
+    when: str
+    why: str
+
+
+class RiskStates(TypedDict):
+    account: RiskState
+    strategies: dict[str, RiskState]
+
+
+class RiskNews(TypedDict):
+    """There may be more, as `rule`, `name`, `value`, `limit`, `local_symbol`, `strategy`, `order_id`."""
+
+    time: str
+    what: Literal["warning", "limit", "refused", "duplicate", "state", "cancel"]
+    code: str
+    msg: str
+    states: RiskStates
+
+
+class RiskEvent(TypedDict):
+    type: Literal["risk"]
+    data: RiskNews
+
+
 class SocketEvents(TypedDict):
     """What the server sends, by the event's name."""
 
@@ -307,4 +334,5 @@ class SocketEvents(TypedDict):
     snapshot: SnapshotEvent
     strategy: StrategyEvent
     strategy_log: StrategyLogLine
+    risk: RiskEvent
     error: ErrorEvent

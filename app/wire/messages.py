@@ -524,6 +524,46 @@ class SetStrategyLimits(Message):
     limits: dict[str, Any]
 
 
+# ── asked of a gateway: risk ──
+
+
+class ReadRisk(Message):
+    """Reply: Json `{trading_day, states, rules, account, contracts, strategies, uses, money, thresholds,
+    caveat, recent}`: see docs/api.md, 风控.
+    """
+
+
+class WriteRisk(Message):
+    """The trader's own rules, all of them anew. Reply: Done. Errors: BadInput naming the rule."""
+
+    rules: list[dict[str, Any]]
+
+
+class SetRiskState(Message):
+    """Stop or let go on: the account ("") or one strategy. With `cancel` its working orders are cancelled
+    then. Reply: Json `{states, orders}`, as of CancelSelected. Errors: BadInput.
+    """
+
+    state: str  # active reduce_only halted
+    strategy: str = ""
+    why: str = ""
+    who: str = ""
+    cancel: bool = False
+
+
+class CancelSelected(Message):
+    """Cancel the working orders that fit all that is given. Reply: Json `{orders: [{order_id, local_symbol,
+    state, msg, error}, …]}`, state: cancelled, failed, sent (not confirmed yet), queued. Errors: BadInput.
+    """
+
+    local_symbol: str = ""
+    direction: str = ""  # long short
+    strategy: str = ""
+    older: float = 0.0  # seconds since it was placed, at least
+    filled: str = ""  # none: not at all, part: in part
+    order_ids: list[str] = []  # of these alone; empty: of all
+
+
 # ── replies ──
 
 
@@ -652,6 +692,10 @@ AnyRequest = (
     | StrategySaid
     | ReadStrategy
     | SetStrategyLimits
+    | ReadRisk
+    | WriteRisk
+    | SetRiskState
+    | CancelSelected
 )
 AnyReply = (
     Done

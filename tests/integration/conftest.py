@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.bee.fields import contract_of, tick_of
-from app.lib import account_config, rows
+from app.lib import account_config, risk, rows
 from app.lib.account_names import account_key
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, LoginRefused, NeedsLogin, NotFound, OrderRefused
@@ -30,6 +30,7 @@ from app.wire.messages import (
     AnyRequest,
     CancelAll,
     CancelOrder,
+    CancelSelected,
     CheckPassword,
     CloseOutcome,
     ClosePosition,
@@ -58,6 +59,7 @@ from app.wire.messages import (
     ReadEvents,
     ReadLists,
     ReadMetrics,
+    ReadRisk,
     ReadSettlement,
     ReadStatus,
     ReadStrategy,
@@ -65,6 +67,7 @@ from app.wire.messages import (
     ReadTick,
     RestartStrategy,
     SaveCode,
+    SetRiskState,
     SetStrategyLimits,
     StartStrategy,
     StopStrategy,
@@ -72,6 +75,7 @@ from app.wire.messages import (
     Symbols,
     Unsubscribe,
     WriteConfig,
+    WriteRisk,
 )
 from app.wire.registry import Entry
 from tests.fakes import front
@@ -133,6 +137,15 @@ WRONG_PASSWORD = "CTP:不合法的登录"
 
 FRONTS = {
     front: {"state": "ready", "reason": "", "since": "2025-06-05 10:00:00.000"} for front in ("td", "md")
+}
+
+
+RISK: dict[str, Any] = {
+    "trading_day": "20250609",
+    "states": {"account": {"state": "active", "who": "", "when": "", "why": ""}, "strategies": {}},
+    **dict.fromkeys(("rules", "contracts", "strategies", "uses", "thresholds", "recent"), []),
+    **dict.fromkeys(("account", "money"), {}),
+    "caveat": "以交易所、期货公司通知为准",
 }
 
 
@@ -292,6 +305,18 @@ class FakeGateways:
                 return Json(b"[]")
             case ReadStrategy():
                 return Json(orjson.dumps(BOOK))
+                return Json(
+                    orjson.dumps({"orders": [], "trades": [], "positions": [], "profit": {}, "limits": {}})
+                )
+            case ReadRisk():
+                return Json(orjson.dumps(RISK))
+            case WriteRisk():
+                risk.checked_rules(request.rules, risk.GUARDS)
+                self.sent.append(request)
+                return Done()
+            case SetRiskState() | CancelSelected():
+                self.sent.append(request)
+                return Json(orjson.dumps({"states": RISK["states"], "orders": []}))
             case SetStrategyLimits():
                 self.sent.append(request)
                 return Done()

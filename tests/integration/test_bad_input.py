@@ -93,6 +93,20 @@ class Route(NamedTuple):
         return f"{self.method} {self.path}"
 
 
+ORDERS = {"measure": "orders", "limit": 5}
+RULES = NOT_NUMBER | {
+    "text": "rules",
+    "number": 5,
+    "of no objects": [1],
+    "unknown measure": [{"measure": "colour", "limit": 5}],
+    "negative": [ORDERS | {"limit": -1}],
+    "huge": [ORDERS | {"limit": 10**400}],
+    "nested": [ORDERS | {"limit": [5]}],
+    "surrogate": [ORDERS | {"name": "\ud800"}],
+    "not a number": [ORDERS | {"limit": math.nan}],
+    "twice": [ORDERS, ORDERS],
+    "too many": [ORDERS] * 501,
+}
 FRONT = TEXT | {
     "no scheme": "1.2.3.4:5",
     "http": "http://1.2.3.4:5",
@@ -377,6 +391,37 @@ ROUTES = [
         optional=frozenset({"before", "limit"}),
         ours=True,
     ),
+    Route("PUT", "/risk", {"rules": [{"measure": "orders", "limit": 5}]}, {"rules": RULES}, ours=True),
+    Route(
+        "POST",
+        "/risk/state",
+        {"state": "halted", "strategy": "双均线", "why": "试", "cancel": "1"},
+        {"state": WORD, "strategy": STRATEGY_NAME, "why": TEXT, "cancel": FLAG},
+        optional=frozenset({"strategy", "why", "cancel"}),
+        ours=True,
+    ),
+    Route(
+        "POST",
+        "/risk/cancel",
+        {
+            "local_symbol": "rb2501.SHFE",
+            "direction": "long",
+            "strategy": "双均线",
+            "older": 5,
+            "filled": "part",
+            "order_ids": "1_2_3,1_2_4",
+        },
+        {
+            "local_symbol": {what: SYMBOL[what] for what in ("unknown exchange", "path", "sql", "list")},
+            "direction": WORD,
+            "strategy": STRATEGY_NAME,
+            "older": NOT_NUMBER | {"negative": -1},
+            "filled": WORD,
+            "order_ids": TEXT,
+        },
+        optional=frozenset({"local_symbol", "direction", "strategy", "older", "filled", "order_ids"}),
+        ours=True,
+    ),
     Route(
         "GET",
         "/code",
@@ -423,7 +468,7 @@ ROUTES = [
         ours=True,
     ),
 ]
-OURS_BARE = [("POST", "/settlement"), ("GET", "/account")]
+OURS_BARE = [("POST", "/settlement"), ("GET", "/account"), ("GET", "/risk")]
 BARE = [("GET", "/order_solve"), ("GET", "/config"), ("PUT", "/market"), *OURS_BARE]
 OPEN = ("/login", "/password")
 PROTECTED = [(route.method, route.path) for route in ROUTES if route.path not in OPEN] + BARE

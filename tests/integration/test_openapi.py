@@ -67,7 +67,13 @@ def test_the_version_is_the_packages(client: Any) -> None:
     assert client.get("/openapi.json").json["info"]["version"] == pyproject["project"]["version"]
 
 
-BARE = [("GET", "/order_solve"), ("GET", "/config"), ("PUT", "/market"), ("GET", "/account")]
+BARE = [
+    ("GET", "/order_solve"),
+    ("GET", "/config"),
+    ("PUT", "/market"),
+    ("GET", "/account"),
+    ("GET", "/risk"),
+]
 ASKED = [
     *((route.method, route.path, route.right) for route in ROUTES),
     *((method, path, {}) for method, path in [*BARE, ("GET", "/contract"), ("GET", "/healthz")]),

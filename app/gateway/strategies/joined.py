@@ -36,8 +36,8 @@ from app.gateway.futures import done
 from app.gateway.logbook import LogBook
 from app.gateway.orders import OrderDesk
 from app.gateway.publisher import Publisher, Throttle
+from app.gateway.risk.limits import StrategyLimits
 from app.gateway.strategies.books import StrategyBooks
-from app.gateway.strategies.limits import StrategyLimits
 from app.lib import rows
 from app.lib.bars import ClosedBar
 from app.lib.errors import BadInput
@@ -94,6 +94,7 @@ class Strategies:
         config: Callable[[], dict[str, Any]],
         log_book: LogBook,
         publisher: Publisher,
+        limits: StrategyLimits,
     ) -> None:
         self._name = name
         self._log_book = log_book
@@ -104,7 +105,7 @@ class Strategies:
         self._desk = desk
         self._config = config
         self._books = StrategyBooks(store, app.ledger)
-        self._limits = StrategyLimits(store, self._books.held, app.ledger.opening)
+        self._limits = limits
         self._joined: dict[Connection, _Joined] = {}
         self._last_cut = 0
         self._price_moved = Throttle(
@@ -145,11 +146,15 @@ class Strategies:
         joined.wanted = None if request.symbols is None else frozenset(request.symbols)
         return Done()
 
+    def held(self, name: str, symbol: str) -> int:
+        """Lots of one contract that the strategy holds, both directions together."""
+        return self._books.held(name, symbol)
+
     # ── what they do ──
 
     def place(self, connection: Connection, request: PlaceOrder) -> Future[OrderOutcome]:
-        """The order, in the name of the strategy whose connection it came by and within its limits. Raises
-        OrderRefused STRATEGY_LIMIT, and what the desk raises: then nothing was sent.
+        """The order, in the name of the strategy whose connection it came by. Raises what the desk raises: then
+        nothing was sent.
 
         A strategy knows its order, and what is frozen for it, from the answer on: it must not send it again
         because the event of it still waits behind a tick.
@@ -157,8 +162,6 @@ class Strategies:
         joined = self._joined.get(connection)
         if joined is not None:
             request = msgspec.structs.replace(request, strategy=joined.name)
-        if request.strategy:
-            self._limits.check(request, self._account.resolve(request.local_symbol) or request.local_symbol)
         placed = self._desk.place(request)
         return done(self._shown(placed.result())) if joined is not None and placed.done() else placed
 

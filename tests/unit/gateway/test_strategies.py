@@ -17,12 +17,13 @@ from app.bee import entities
 from app.bee.entities import Book, State
 from app.bee.fields import tick_of
 from app.gateway.futures import done
+from app.gateway.risk.limits import StrategyLimits
 from app.gateway.strategies.joined import Strategies, said_rows
 from app.interfaces.ledger import Ledger
 from app.lib import rows
 from app.lib.bars import Bar, ClosedBar
 from app.lib.calendar import SHANGHAI
-from app.lib.errors import BadInput, NotFound, OrderRefused
+from app.lib.errors import BadInput, NotFound
 from app.model.sqlite import SqliteStore
 from app.wire.channel import ChannelClosed
 from app.wire.messages import (
@@ -32,7 +33,6 @@ from app.wire.messages import (
     PlaceOrder,
     Push,
     ReadStrategy,
-    SetStrategyLimits,
     StrategySaid,
     WatchTicks,
 )
@@ -119,6 +119,7 @@ class World:
             store=store,
             loop=Loop(),  # type: ignore[arg-type]
             config=lambda: {"INSTRUMENT_INDEPEND": False},
+            limits=StrategyLimits(store, lambda *_: 0, self.ledger.opening, lambda *_: 0),
         )
 
     def _place(self, request: PlaceOrder) -> Future[OrderOutcome]:
@@ -309,36 +310,11 @@ def test_a_later_gateways_cuts_are_newer(world: World) -> None:
     connection: Any = world.join("a")
     world.strategies.tell_book()
     first = msgspec.msgpack.decode(connection.sent[0][0].payload, type=Book)
-    names = ("name", "app", "account", "fronts", "desk", "config", "log_book", "publisher")
+    names = ("name", "app", "account", "fronts", "desk", "config", "log_book", "publisher", "limits")
     parts = {name: getattr(world.strategies, f"_{name}") for name in names}
     again = Strategies(**parts, store=world.store, loop=Loop())  # type: ignore[arg-type]
     state = msgspec.msgpack.decode(again.join(connection, JoinStrategy("a", 1)).payload, type=State)
     assert state.cut > first.cut
-
-
-def test_a_limit_holds_for_its_strategy_alone_and_counts_its_working_opens(world: World) -> None:
-    world.strategies.limit(SetStrategyLimits("a", {"max_position": 2, "contracts": [RB]}))
-    world.ledger.own("1_7_1", "", "a")
-    world.ledger.apply_order(order(status="3"))  # two lots to open
-    connection: Any = world.join("a")
-    with pytest.raises(OrderRefused, match="挂单 2 手"):
-        world.strategies.place(connection, PlaceOrder("rb2510", "long", "open", "limit", 3000.0, 1))
-    with pytest.raises(OrderRefused, match="只可交易"):
-        world.strategies.place(connection, PlaceOrder("m2509", "long", "close", "limit", 3000.0, 1))
-    other: Any = world.join("b")
-    world.strategies.place(other, PlaceOrder(M, "long", "open", "limit", 3000.0, 9))
-    assert [request.strategy for request in world.placed] == ["b"]
-
-
-def test_between_an_orders_row_and_its_trade_what_is_filled_still_counts(world: World) -> None:
-    world.strategies.loaded()
-    world.strategies.limit(SetStrategyLimits("a", {"max_position": 2}))
-    world.ledger.own("1_7_1", "", "a")
-    connection: Any = world.join("a")
-    world.ledger.apply_order(order(status="0", VolumeTraded=2))  # its trades come later
-    with pytest.raises(OrderRefused, match="至多持有"):
-        world.strategies.place(connection, PlaceOrder(RB, "long", "open", "limit", 3000.0, 1))
-    assert world.placed == []
 
 
 def test_what_a_strategy_did_is_its_own(world: World) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.gateway.strategies.limits import Allowance, StrategyLimits
+from app.gateway.risk.limits import Allowance, StrategyLimits
 from app.lib.errors import BadInput, OrderRefused
+from app.lib.risk_counts import Facts, Window
 from app.model.sqlite import SqliteStore
 from app.model.store import Store
-from app.wire.messages import PlaceOrder
 
 
 @pytest.fixture
@@ -26,12 +26,23 @@ class World:
 
     def __init__(self, store: Store) -> None:
         self.held, self.opening, self.now = 0, 0, 100.0
-        self.limits = StrategyLimits(store, lambda *_: self.held, lambda *_: self.opening, lambda: self.now)
+        self._window = Window(60.0)
+        self.limits = StrategyLimits(
+            store,
+            lambda *_: self.held,
+            lambda *_: self.opening,
+            lambda name, seconds: self._window.within(name, seconds, self.now),
+        )
 
     def order(
         self, volume: int = 1, offset: str = "open", symbol: str = "rb2510.SHFE", name: str = "a"
     ) -> None:
-        self.limits.check(PlaceOrder(symbol, "long", offset, "limit", 3000.0, volume, strategy=name), symbol)
+        name_of, _, exchange = symbol.partition(".")
+        is_open = offset == "open"
+        self.limits.check(
+            Facts("", name_of, exchange, "buy", is_open, "limit", 3000.0, volume, strategy=name)
+        )
+        self._window.add(name, self.now)  # it has left
 
     def refuses(self, **order: Any) -> str:
         with pytest.raises(OrderRefused) as refusal:

@@ -1,18 +1,16 @@
-"""What a strategy may do at most: kept per name, judged before anything is sent. Gateway process, event
-thread only.
+"""What a strategy may do at most: kept per name, judged by the gate before anything is sent. Gateway process,
+event thread only.
 """
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from app.lib.errors import BadInput, OrderRefused
+from app.lib.risk_counts import Facts
 from app.lib.symbols import parse_symbol
 from app.model.store import Store
-from app.wire.messages import PlaceOrder
 
 SCOPE = "strategy_limits"
 CODE = "STRATEGY_LIMIT"
@@ -32,7 +30,7 @@ class Allowance(NamedTuple):
 
 class StrategyLimits:
     """`held(name, symbol)`: lots that the strategy has; `opening(name, symbol)`: lots that its working opens
-    may add.
+    may add; `sent(name, seconds)`: orders that left in its name in the last so many seconds.
     """
 
     def __init__(
@@ -40,14 +38,13 @@ class StrategyLimits:
         store: Store,
         held: Callable[[str, str], int],
         opening: Callable[[str, str], int],
-        clock: Callable[[], float] = time.monotonic,
+        sent: Callable[[str, float], int],
     ) -> None:
         self._store = store
         self._held = held
         self._opening = opening
-        self._clock = clock
+        self._sent = sent
         self._limits = {name: checked(values) for name, values in store.settings(SCOPE).items()}
-        self._sent: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def of(self, name: str) -> Allowance:
         return self._limits.get(name, Allowance())
@@ -58,30 +55,26 @@ class StrategyLimits:
         self._store.put_setting(SCOPE, name, {**limits._asdict(), "contracts": list(limits.contracts)})
         self._limits[name] = limits
 
-    def check(self, request: PlaceOrder, local_symbol: str) -> None:
-        """Raises OrderRefused, code STRATEGY_LIMIT; what passes counts for the minute."""
-        name, limits = request.strategy, self.of(request.strategy)
+    def check(self, order: Facts) -> None:
+        """Raises OrderRefused, code STRATEGY_LIMIT."""
+        name, limits = order.strategy, self.of(order.strategy)
         if limits == Allowance():
             return
+        local_symbol = f"{order.symbol}.{order.exchange}"
         if limits.contracts and local_symbol not in limits.contracts:
             raise _refused(f"只可交易 {'、'.join(limits.contracts)}")
-        if 0 < limits.max_order_volume < request.volume:
-            raise _refused(f"每笔至多 {limits.max_order_volume} 手，本笔 {request.volume} 手")
-        if limits.max_position and request.offset == "open":
-            symbol = local_symbol.partition(".")[0]
-            held, opening = self._held(name, symbol), self._opening(name, symbol)
-            if held + opening + request.volume > limits.max_position:
+        if 0 < limits.max_order_volume < order.volume:
+            raise _refused(f"每笔至多 {limits.max_order_volume} 手，本笔 {order.volume} 手")
+        if limits.max_position and order.is_open:
+            held, opening = self._held(name, order.symbol), self._opening(name, order.symbol)
+            if held + opening + order.volume > limits.max_position:
                 raise _refused(
                     f"{local_symbol} 至多持有 {limits.max_position} 手：已有 {held} 手，挂单 {opening} 手，"
-                    f"本笔 {request.volume} 手"
+                    f"本笔 {order.volume} 手"
                 )
-        if limits.max_orders_per_minute:
-            now, sent = self._clock(), self._sent[name]
-            while sent and now - sent[0] >= MINUTE:
-                sent.popleft()
-            if len(sent) >= limits.max_orders_per_minute:
-                raise _refused(f"每分钟至多 {limits.max_orders_per_minute} 笔报单")
-            sent.append(now)
+        most = limits.max_orders_per_minute
+        if most and self._sent(name, MINUTE) >= most:
+            raise _refused(f"每分钟至多 {most} 笔报单")
 
 
 def checked(values: dict[str, Any]) -> Allowance:

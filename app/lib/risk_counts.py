@@ -1,0 +1,351 @@
+"""What an account's orders and trades of one trading day add up to, by contract, product, exchange, strategy
+and together. Pure; gateway process.
+
+The counts are a function of the orders as they are now and of the set of trades, whoever sent them: hearing
+one again, late or in another order changes nothing, so that a restart and a replay find the same counts.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from app.lib.rows import WORKING, OtherStatus
+from app.lib.symbols import product_of
+
+ACCOUNT, STRATEGY, EXCHANGE, PRODUCT, CONTRACT = SCOPES = (
+    "account",
+    "strategy",
+    "exchange",
+    "product",
+    "contract",
+)
+AT_ONCE = ("fak", "fok")
+FILLED, CANCELLED, REJECTED, REFUSED, ENDED = "filled", "cancelled", "rejected", "refused", "ended"
+"""How an order ended: rejected by the exchange, refused before it got there."""
+
+_ENDS = {"全部成交": FILLED, "已撤销": CANCELLED}
+_OFFSET_OPEN = "开"
+_NOT_IN_THE_BOOK = (OtherStatus.UNTRIGGERED.value, OtherStatus.UNKNOWN.value)
+_SIDES = {"多": "buy", "空": "sell"}
+_KINDS = {"市价": "market", "FAK": "fak", "FOK": "fok"}
+
+Key = tuple[str, str]
+"""What is counted together: a scope and a name of it, `("contract", "rb2510")`; the account's name is ""."""
+
+
+class Facts(NamedTuple):
+    """An order of the day as it is now, as far as it is counted."""
+
+    order_id: str
+    symbol: str
+    exchange: str
+    side: str  # buy or sell
+    is_open: bool
+    kind: str  # limit market fak fok
+    price: float
+    volume: int
+    traded: int = 0
+    end: str = ""  # "" while it may still trade
+    strategy: str = ""
+    rests: bool = True  # False for one that waits for its price, or is out of sight: nobody meets it
+
+
+def facts_of(row: Mapping[str, Any]) -> Facts:
+    """Those of an order's wire row (app/lib/rows.py)."""
+    return Facts(
+        order_id=row["order_id"],
+        symbol=row["symbol"],
+        exchange=row["exchange"],
+        side=_SIDES[row["direction"]],
+        is_open=row["offset"] == _OFFSET_OPEN,
+        kind=_KINDS.get(row["type"], "limit"),
+        price=row["price"],
+        volume=int(row["volume"]),
+        traded=int(row.get("traded") or 0),
+        end=_end_of(row),
+        strategy=row.get("strategy") or "",
+        rests=row["status"] not in _NOT_IN_THE_BOOK,
+    )
+
+
+def _end_of(row: Mapping[str, Any]) -> str:
+    status = row["status"]
+    if status in WORKING:
+        return ""
+    if status == "拒单":
+        return REJECTED if row.get("error_code") == "EXCHANGE_REJECT" else REFUSED
+    return _ENDS.get(status, ENDED)
+
+
+class Counts:
+    """Of one key. `messages` reached the exchange; `opening` are lots that working opens may add."""
+
+    __slots__ = FIELDS = (
+        "orders",
+        "refusals",
+        "cancels",
+        "fak_cancels",
+        "large_cancels",
+        "opened",
+        "filled",
+        "messages",
+        "working",
+        "opening",
+        "self_trades",
+        "duplicates",
+    )
+    orders: int
+    refusals: int
+    cancels: int
+    fak_cancels: int
+    large_cancels: int
+    opened: int
+    filled: int
+    messages: int
+    working: int
+    opening: int
+    self_trades: int
+    duplicates: int
+
+    def __init__(self) -> None:
+        for name in self.FIELDS:
+            setattr(self, name, 0)
+
+    @property
+    def otr(self) -> float:
+        """Messages for each order that was filled, less one."""
+        return self.messages / max(1, self.filled) - 1 if self.messages else 0.0
+
+    def as_dict(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in self.FIELDS} | {"otr": round(self.otr, 2)}
+
+    def _add(self, share: tuple[int, ...], sign: int) -> None:
+        orders, refusals, cancels, fak_cancels, large, opened, filled, messages, working, opening = share
+        self.orders += sign * orders
+        self.refusals += sign * refusals
+        self.cancels += sign * cancels
+        self.fak_cancels += sign * fak_cancels
+        self.large_cancels += sign * large
+        self.opened += sign * opened
+        self.filled += sign * filled
+        self.messages += sign * messages
+        self.working += sign * working
+        self.opening += sign * opening
+
+
+NOTHING = Counts()
+
+
+class Tally:
+    """Of one trading day. `is_large(facts)` says whether its cancel counts as a large one."""
+
+    def __init__(self, is_large: Callable[[Facts], bool] = lambda _facts: False) -> None:
+        self._is_large = is_large
+        self._orders: dict[str, Facts] = {}
+        self._trades: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+        self._by: dict[Key, Counts] = {}
+        self.resting = Resting()
+        self.symbols: dict[str, str] = {}  # that there is anything of → their exchange
+
+    def knows(self, order_id: str) -> bool:
+        return order_id in self._orders
+
+    def order(self, order_id: str) -> Facts | None:
+        return self._orders.get(order_id)
+
+    def of(self, key: Key) -> Counts:
+        """For reading."""
+        return self._by.get(key, NOTHING)
+
+    def keys(self, scope: str) -> list[str]:
+        """The names of this scope that there is anything of."""
+        return sorted(name for kind, name in self._by if kind == scope)
+
+    def apply(self, facts: Facts) -> bool:
+        """The order as it is now. Returns whether that is news."""
+        before = self._orders.get(facts.order_id)
+        if before == facts:
+            return False
+        self._orders[facts.order_id] = facts
+        if before is not None:
+            self._count(before, -1)
+        self._count(facts, 1)
+        self.resting.apply(facts)
+        return True
+
+    def trade(self, exchange: str, trade_id: str, symbol: str, side: str) -> bool:
+        """One side of a trade. Returns whether it makes a self-trade: both sides of one number are ours."""
+        sides = self._trades[exchange, trade_id, symbol]
+        if side in sides:
+            return False
+        sides.add(side)
+        if len(sides) < 2:
+            return False
+        for key in keys_of(symbol, exchange, ""):
+            self._counts(key).self_trades += 1
+        return True
+
+    def duplicate(self, facts: Facts) -> None:
+        """This order is a duplicate of an earlier one."""
+        for key in keys_of(facts.symbol, facts.exchange, facts.strategy):
+            self._counts(key).duplicates += 1
+
+    def _count(self, facts: Facts, sign: int) -> None:
+        share = self._share(facts)
+        self.symbols[facts.symbol] = facts.exchange
+        for key in keys_of(facts.symbol, facts.exchange, facts.strategy):
+            self._counts(key)._add(share, sign)
+
+    def _counts(self, key: Key) -> Counts:
+        found = self._by.get(key)
+        if found is None:
+            found = self._by[key] = Counts()
+        return found
+
+    def _share(self, facts: Facts) -> tuple[int, ...]:
+        """What one order adds, in the order of Counts._add."""
+        cancelled, at_once = facts.end == CANCELLED, facts.kind in AT_ONCE
+        reached = facts.end != REFUSED
+        # an exchange hears of an order, of its cancel, and counts an unfilled FAK or FOK twice
+        answered = cancelled and (not at_once or not facts.traded)
+        return (
+            1,
+            int(facts.end in (REFUSED, REJECTED)),
+            int(cancelled and not at_once),
+            int(cancelled and at_once),
+            int(cancelled and self._is_large(facts)),
+            facts.traded if facts.is_open else 0,
+            int(facts.traded > 0),
+            int(reached) + int(answered),
+            int(not facts.end),
+            max(0, facts.volume - facts.traded) if facts.is_open and not facts.end else 0,
+        )
+
+
+def keys_of(symbol: str, exchange: str, strategy: str) -> list[Key]:
+    """All that an order in this contract counts for."""
+    keys = [(CONTRACT, symbol), (PRODUCT, product_of(symbol)), (EXCHANGE, exchange), (ACCOUNT, "")]
+    if strategy:
+        keys.append((STRATEGY, strategy))
+    return keys
+
+
+class Resting:
+    """Our own orders that may still trade, by contract and side, the one that is met first in front."""
+
+    def __init__(self) -> None:
+        self._prices: dict[str, float] = {}  # by order, as `_worth` has them
+        self._heaps: defaultdict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
+
+    def apply(self, facts: Facts) -> None:
+        if facts.end or not facts.rests or facts.kind in AT_ONCE:
+            self._prices.pop(facts.order_id, None)
+            return
+        worth = _worth(facts.side, facts.price, facts.kind)
+        if self._prices.get(facts.order_id) != worth:
+            self._prices[facts.order_id] = worth
+            heapq.heappush(self._heaps[facts.symbol, facts.side], (worth, facts.order_id))
+
+    def met_by(self, symbol: str, side: str, price: float | None) -> str:
+        """The order of ours on the other side that an order at this price (None: at any) would meet first; ""
+        for none.
+        """
+        other = "sell" if side == "buy" else "buy"
+        heap = self._heaps.get((symbol, other))
+        while heap:
+            worth, order_id = heap[0]
+            if self._prices.get(order_id) != worth:
+                heapq.heappop(heap)  # it has ended, or its price is another
+                continue
+            if price is None or worth == -_NO_PRICE:
+                return order_id
+            own = worth if other == "sell" else -worth
+            meets = own <= price if other == "sell" else own >= price
+            return order_id if meets else ""
+        return ""
+
+
+_NO_PRICE = float("inf")
+
+
+def _worth(side: str, price: float, kind: str) -> float:
+    """Lower is met earlier."""
+    if kind == "market":
+        return -_NO_PRICE
+    return price if side == "sell" else -price
+
+
+class Window:
+    """How often something happened in the last seconds, by name."""
+
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
+        self._times: defaultdict[str, list[float]] = defaultdict(list)
+
+    def add(self, name: str, now: float) -> None:
+        times = self._times[name]
+        times.append(now)
+        if now - times[len(times) // 2] >= self._longest:  # half of them: each is moved once, on the average
+            del times[: bisect_right(times, now - self._longest)]
+
+    def within(self, name: str, seconds: float, now: float) -> int:
+        """Of the last so many seconds, at most of the longest."""
+        times = self._times.get(name, [])
+        return len(times) - bisect_right(times, now - seconds)
+
+
+class Slots:
+    """A budget of so many messages in so many seconds; who waits for his turn is first come, first served."""
+
+    def __init__(self) -> None:
+        self._taken: deque[float] = deque()
+
+    def take(self, now: float) -> None:
+        """One has left now, be there room or not."""
+        self._taken.append(now)
+        if len(self._taken) > 1 and self._taken[-1] < self._taken[-2]:
+            self._taken = deque(sorted(self._taken))  # others have their turn later
+
+    def next(self, limit: int, seconds: float, now: float) -> float:
+        """When there is room for one more: `now`, or later."""
+        while self._taken and now - self._taken[0] >= seconds and len(self._taken) > limit:
+            self._taken.popleft()
+        if len(self._taken) < limit:
+            return now
+        return max(now, self._taken[-limit] + seconds)
+
+
+class Repeats:
+    """Equal orders of the last seconds: same contract, side, offset, kind, price and lots."""
+
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
+        self._recent: deque[tuple[float, tuple[Any, ...], str]] = deque()
+        self._ids: defaultdict[tuple[Any, ...], list[tuple[float, str]]] = defaultdict(list)
+
+    def add(self, facts: Facts, now: float) -> None:
+        self._forget(now)
+        key = _alike(facts)
+        self._recent.append((now, key, facts.order_id))
+        self._ids[key].append((now, facts.order_id))
+
+    def before(self, facts: Facts, seconds: float, now: float, counts: Callable[[str], bool]) -> int:
+        """How many there were in the last so many seconds, of those whose id `counts` takes."""
+        self._forget(now)
+        ids = self._ids.get(_alike(facts), ())
+        return sum(1 for moment, order_id in ids if now - moment < seconds and counts(order_id))
+
+    def _forget(self, now: float) -> None:
+        while self._recent and now - self._recent[0][0] >= self._longest:
+            _moment, key, _order_id = self._recent.popleft()
+            self._ids[key].pop(0)
+            if not self._ids[key]:
+                del self._ids[key]
+
+
+def _alike(facts: Facts) -> tuple[Any, ...]:
+    return facts.symbol, facts.side, facts.is_open, facts.kind, facts.price, facts.volume

@@ -1,0 +1,113 @@
+"""/risk: what the gate before the orders counts and allows; stopping; cancelling a selection. Web process."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask import Blueprint, Response, request
+from pydantic import Field
+
+from app.auth import auth_required
+from app.lib.errors import BadInput
+from app.lib.risk import MOST_RULES, STATE_TEXT, STATES
+from app.lib.symbols import LocalSymbol
+from app.views import answers
+from app.views.asking import ask, ask_or_none
+from app.views.described import described
+from app.views.envelope import ours, succeed
+from app.views.parameters import AnyContract, Choice, Flag, Number, Records, Request, StrategyName, Text
+from app.wire.messages import CancelSelected, ReadRisk, SetRiskState, WriteRisk
+
+LONGEST_AGE = 86_400.0  # seconds
+LONGEST_IDS = 20_000
+UNCONFIRMED = "RISK_STATE_UNKNOWN"
+UNCONFIRMED_CANCELS = "CANCEL_STATE_UNKNOWN"
+
+blueprint = Blueprint("risk", __name__)
+
+
+class RulesRequest(Request):
+    rules: Annotated[list[dict[str, object]], Records(MOST_RULES)] = Field(
+        description="自己的规则，整组替换；见“风控”"
+    )
+
+
+class StateRequest(Request):
+    state: Annotated[str, Choice(STATES)] = Field(description="正常、只可平仓、暂停交易")
+    strategy: Annotated[str, StrategyName()] = Field("", description="哪个策略；不给则为整个账户")
+    why: Annotated[str, Text(200)] = Field("", description="原因")
+    cancel: Annotated[bool, Flag()] = Field(False, description="随即撤其全部挂单；与 halted 合用即“全停”")
+
+
+class SelectionRequest(Request):
+    local_symbol: Annotated[LocalSymbol | None, AnyContract()] = Field(None, description="合约")
+    direction: Annotated[str, Choice(("long", "short"))] = Field("", description="买卖方向")
+    strategy: Annotated[str, StrategyName()] = Field("", description="策略")
+    older: Annotated[float, Number(0.0, LONGEST_AGE)] = Field(0.0, description="报出至少这么多秒的")
+    filled: Annotated[str, Choice(("none", "part"))] = Field("", description="未成交的、部分成交的")
+    order_ids: Annotated[str, Text(LONGEST_IDS)] = Field("", description="只在这些委托编号里选，多个用逗号")
+
+    def command(self) -> CancelSelected:
+        """Raises BadInput where nothing is asked for: a body that could not be read must not cancel all."""
+        selection = CancelSelected(
+            local_symbol=str(self.local_symbol or ""),
+            direction=self.direction,
+            strategy=self.strategy,
+            older=self.older,
+            filled=self.filled,
+            order_ids=[order_id.strip() for order_id in self.order_ids.split(",") if order_id.strip()],
+        )
+        if selection == CancelSelected():
+            raise BadInput(
+                "local_symbol", "没有给出任何条件，什么也没有撤；撤全部用 DELETE /order_solve 的 all=1"
+            )
+        return selection
+
+
+@blueprint.get("/risk")
+@auth_required
+@ours
+@described("风控：状态、规则、当日的数与用量、交易所的标准", data=answers.Risk)
+def read_risk() -> Response:
+    """GET /risk. Token."""
+    return succeed(ask(ReadRisk()))
+
+
+@blueprint.put("/risk")
+@auth_required
+@ours
+@described("自己的风控规则，整组替换；一条不合法或互相矛盾则全不改，立即生效", RulesRequest)
+def write_risk(sent: RulesRequest) -> Response:
+    """PUT /risk: all of the trader's own rules anew. Token."""
+    ask(WriteRisk(sent.rules))
+    return succeed(msg="修改成功")
+
+
+@blueprint.post("/risk/state")
+@auth_required
+@ours
+@described("暂停、只可平仓、恢复：整个账户或一个策略；撤单从不受限", StateRequest, data=answers.Stopped)
+def change_state(sent: StateRequest) -> Response:
+    """POST /risk/state. Token."""
+    who = f"网页（{request.remote_addr}）"
+    answer = ask_or_none(SetRiskState(sent.state, sent.strategy, sent.why, who, sent.cancel))
+    if answer is None:
+        return succeed(
+            msg="已交给网关，没有得到应答，请以 GET /risk 核对", http_status=202, error=UNCONFIRMED
+        )
+    whose = f"策略{sent.strategy}" if sent.strategy else "账户"
+    return succeed(answer, msg=f"{whose}：{STATE_TEXT[sent.state]}")
+
+
+@blueprint.post("/risk/cancel")
+@auth_required
+@ours
+@described("批量撤单：符合所给各条件的挂单，按柜台流控分批，各有结果", SelectionRequest, data=answers.Batch)
+def cancel_selected(sent: SelectionRequest) -> Response:
+    """POST /risk/cancel. Token. A cancel without an answer is no fail: it may have left."""
+    answer = ask_or_none(sent.command())
+    if answer is None:
+        return succeed(
+            msg="撤单已交给网关，没有得到应答，请核对委托列表", http_status=202, error=UNCONFIRMED_CANCELS
+        )
+    return succeed(answer)
