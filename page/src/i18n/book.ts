@@ -57,6 +57,7 @@ export const book = section({
     sending: '发送中',
     absent: '没有到达',
     doNotRepeat: '未确认，请勿重复下单：等待柜台的答复',
+    unsureCount: '{count} 笔未确认：请勿重复下单，等待柜台的答复',
     dismiss: '知道了',
     // actions
     close: '平仓',
@@ -179,6 +180,7 @@ export const book = section({
     sending: 'Sending',
     absent: 'Never arrived',
     doNotRepeat: 'Unconfirmed: do not send it again, wait for the counter',
+    unsureCount: '{count} unconfirmed: do not send them again, wait for the counter',
     dismiss: 'Got it',
     close: 'Close',
     reverse: 'Reverse',
