@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: help run page page-check test lint unit bench docs lock test-full ctp uwsgi stop clean
+.PHONY: help run page page-check page-types test lint unit bench docs lock test-full ctp uwsgi stop clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make lint       ruff、mypy，锁定的版本是否过时              lint, format, types, stale locks"
 	@echo "make unit       只跑单元测试，不含按性质生成的             the unit tests, without those of properties"
 	@echo "make bench      几项短的测速                               the short benchmarks"
+	@echo "make page-types 网页里接口的类型，改了接口之后              write the types of the API for the page anew"
 	@echo "make docs       文档做成网站，在 build/site                 the documents as a site"
 	@echo "make lock       按 requirements*.txt 重新锁定版本           lock the versions anew"
 	@echo "make test-full  另加原生编译、uWSGI、浏览器、长时间的测试   native build, uWSGI, a browser, long runs too"
@@ -57,7 +58,19 @@ lock: $(VENV)/.uv
 
 page: page/dist/index.html
 
-page-check: page/node_modules/.ready
+# The types of rows and events that page/src/api/types.ts has, from what the server says of itself.
+build/openapi.json: FORCE | $(VENV)/.ready
+	@mkdir -p build
+	@$(PY) -m app.views.openapi >$@
+
+FORCE:
+
+page-types: page/node_modules/.ready build/openapi.json
+	sh tools/node.sh npm run --silent types
+
+page-check: page/node_modules/.ready build/openapi.json
+	@sh tools/node.sh npm run --silent types -- --check || { \
+	    echo "page/src/api/types.ts 与接口不符：执行 make page-types" >&2; exit 1; }
 	sh tools/node.sh npm run --silent check
 
 test: lint page-check

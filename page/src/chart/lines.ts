@@ -69,7 +69,7 @@ export function ownFills(
 ): OwnFill[] {
   const groups = new Map<string, { start: number; buy: boolean; lots: number; value: number }>()
   for (const trade of trades) {
-    if (trade.local_symbol !== symbol) continue
+    if (trade.local_symbol !== symbol || trade.datetime === null) continue
     const start = daily ? dayBar(bars, trade.trading_day) : barAt(bars, moment(trade.datetime))
     if (start === undefined) continue
     const buy = isBuy(trade)

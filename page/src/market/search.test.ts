@@ -10,7 +10,8 @@ function contract(symbol: string, exchange: string, product_name: string): Liste
   const month = symbol.slice(product.length)
   const name = product_name + month
   const local_symbol = `${symbol}.${exchange}`
-  return { local_symbol, symbol, exchange, name, product, product_name, size: 10, pricetick: 1 }
+  const rest = { size: 10, pricetick: 1, sessions: [], expire_date: null }
+  return { local_symbol, symbol, exchange, name, product, product_name, ...rest }
 }
 const LIST = [
   contract('a2701', 'DCE', '黄大豆一号'),

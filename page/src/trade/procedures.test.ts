@@ -23,7 +23,7 @@ let steps: ReturnType<typeof useSteps>
 
 const orders = () => account.calls.filter(({ path }) => path === 'close_position' || path === 'order_solve')
 const states = () => steps.current!.steps.map(({ state }) => state)
-const row = (order_id: string, status: string, traded: number, volume = 5): Partial<OrderRow> => {
+const row = (order_id: string, status: OrderRow['status'], traded: number, volume = 5): Partial<OrderRow> => {
   return { order_id, status, traded, volume, status_msg: '', client_order_id: '' }
 }
 

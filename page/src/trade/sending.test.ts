@@ -248,7 +248,7 @@ it('tells a refusal once where row and answer both bring it', async () => {
   expect(texts()).toHaveLength(1)
 })
 
-it.each(['提交中', '状态未知'])('takes a row that says %s for no word', async (status) => {
+it.each(['提交中', '状态未知'] as const)('takes a row that says %s for no word', async (status) => {
   const { sending, post, id } = await sendOne()
   await post.answer({ error: 'ORDER_STATE_UNKNOWN' })
   await account.orders({ client_order_id: id, order_id: '1_3_1', status, status_msg: '' })

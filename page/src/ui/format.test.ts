@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 
-import { decimals, money, price, sign } from './format'
+import { clock, decimals, money, price, sign } from './format'
 
 it('shows a price by its tick', () => {
   expect(price(3090, 1)).toBe('3090')
@@ -18,5 +18,8 @@ it('counts the decimals of a tick', () => {
 it('shows no money as nothing, from whichever side', () => {
   expect([-0, -0.001, 1234.5, -2].map(money)).toEqual(['0.00', '0.00', '1,234.50', '-2.00'])
 })
+
+it('shows no time where none was said', () =>
+  expect([clock('2026-11-30 09:00:01.500'), clock(null)]).toEqual(['09:00:01', '']))
 
 it('has no colour for nothing', () => expect([1, -1, 0].map(sign)).toEqual(['up', 'down', '']))

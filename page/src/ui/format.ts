@@ -29,9 +29,9 @@ export function sign(value: number): 'up' | 'down' | '' {
   return value > 0 ? 'up' : value < 0 ? 'down' : ''
 }
 
-/** The clock time of `YYYY-MM-DD HH:MM:SS.mmm`. */
-export function clock(moment: string): string {
-  return moment.slice(11, 19)
+/** The clock time of `YYYY-MM-DD HH:MM:SS.mmm`; empty where no time was said. */
+export function clock(moment: string | null): string {
+  return moment?.slice(11, 19) ?? ''
 }
 
 /** `12.34%` of 0.1234. */
