@@ -1,5 +1,5 @@
-"""The lower half of the trading screen: what it lists, in which colours, by hand and by keys, in two pages and
-for two accounts.
+"""The lower half of the trading screen: what it lists, in which colours, by hand and by keys, in two pages
+and for two accounts.
 """
 
 from __future__ import annotations
