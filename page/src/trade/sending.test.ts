@@ -273,6 +273,17 @@ it('says the refusal of an unknown order with the reason', async () => {
   expect(texts()).toEqual(['bad rb2701.SHFE 资金不足'])
 })
 
+it('hears that an order came too late and was not sent', async () => {
+  const { sending, post, id } = await sendOne()
+  await post.answer({ error: 'ORDER_STATE_UNKNOWN' })
+  const told = { error: 'NEVER_SENT_TOO_LATE', msg: '报单迟到，报单未发出', refused_by: 'us' }
+  await account.emit('error', { ...told, client_order_id: 'of another page' })
+  expect(sending.sent[0]!.state).toBe('unknown')
+  await account.emit('error', { ...told, client_order_id: id })
+  expect(sending.sent[0]).toMatchObject({ state: 'refused', message: '报单迟到，报单未发出' })
+  expect(texts()).toEqual(['bad rb2701.SHFE 报单迟到，报单未发出'])
+})
+
 it('says that an order never arrived when neither list nor journal has it 10 s after', async () => {
   const { sending, post } = await sendOne()
   await post.fail(new NoAnswer('cut'))

@@ -12,6 +12,7 @@ import { useLink } from '@/link/link'
 import { useBook } from '@/stores/book'
 import { useNotices, type NoticeKind } from '@/stores/notices'
 
+import { newestRow } from './journal'
 import * as sentOrders from './sent'
 import type { OrderWish, SentOrder } from './sent'
 
@@ -140,6 +141,11 @@ export const useSending = defineAccountStore('sending', (context) => {
     judgeLine()
     settle()
   })
+  // A late order that was not sent: told to all pages, since who asked waits no more.
+  socket.on('error', ({ client_order_id: id, refused_by: by, msg }) => {
+    const order = sent.value.find(({ client_order_id }) => client_order_id === id)
+    if (order?.state === 'unknown' && by) refuse(order, msg)
+  })
   watch(() => link.noTrade, judgeLine, { flush: 'sync' })
   watch(() => book.orders, settle)
 
@@ -153,7 +159,7 @@ export const useSending = defineAccountStore('sending', (context) => {
       for (const order of sent.value) {
         const isLost = order.state === 'unknown' && !listed(order)
         if (!isLost || !whole || !sentOrders.isOverdue(order, whole, Date.now())) continue
-        const row = await inJournal(order)
+        const row = await newestRow(api, order)
         if (order.state !== 'unknown' || !whole) continue
         if (row) settleBy(order, row)
         else if (!listed(order)) become(order, 'absent', t('trade.neverArrived'), 'bad')
@@ -169,20 +175,6 @@ export const useSending = defineAccountStore('sending', (context) => {
     return book.orders.some((row) => row.client_order_id === client_order_id)
   }
 
-  /** The order's newest row in the journal, of whatever trading day. Raises ApiError or NoAnswer. */
-  async function inJournal(order: SentOrder): Promise<OrderRow | undefined> {
-    interface Events {
-      events: { seq: number; data: OrderRow }[]
-    }
-    let found: OrderRow | undefined
-    let since = order.seq
-    for (;;) {
-      const { events } = await api.data<Events>('GET', 'events', { since, limit: 10_000 })
-      if (!events.length) return found
-      found = events.findLast(({ data }) => data.client_order_id === order.client_order_id)?.data ?? found
-      since = events.at(-1)!.seq
-    }
-  }
   const timer = setInterval(() => void look(), LOOK_MS)
   context.onClose(() => clearInterval(timer))
 
