@@ -78,6 +78,7 @@ class Account:
         self.apps: list[BacktestApp] = []
         self.orders: dict[tuple[str, str], OrderData] = {}
         self.trades: list[Traded] = []
+        self.sizes: dict[str, int] = {}  # multipliers of what was traded
         self.not_sent: list[NotSent] = []
         self.cancels_refused: list[str] = []
         self._now, self._limits = now, limits
@@ -246,6 +247,7 @@ class Account:
         after = book.money()
         for change in changes:
             if isinstance(change, TradeData):
+                self.sizes[row.InstrumentID] = self.ledger.terms(row.InstrumentID).multiplier
                 commission = float(after.commission - before.commission)
                 self.trades.append(
                     Traded(change, commission, float(after.close_profit - before.close_profit))

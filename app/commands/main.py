@@ -34,6 +34,7 @@ COMMANDS = {
     "halt": Listed("halt", "停下账户或策略：全停、暂停开仓、限制、强制退出、恢复；网页不在时也能用。"),
     "backup": Listed("backup", "把数据目录与策略备份成一个文件；不必停机。"),
     "restore": Listed("backup", "从备份恢复数据目录与策略；之后各账户须重新登录。"),
+    "backtest": Listed("backtest", "回测：策略在 K 线或 tick 文件上照柜台的规矩走一遍，不必启动服务。"),
     "import-bars": Listed("import_bars", "导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。"),
     "import-mongo": Listed("import_mongo", "导入原后端存在 MongoDB 里的 1 分钟 K 线（不改动来源）。"),
     "export": Listed("export", "导出全部账户的 K 线、流水、设置与策略（须先停止服务）。"),

@@ -1,0 +1,52 @@
+"""What is asked of a backtest's child, and what it leaves in its folder. Both sides.
+
+The folder is the child's own; who reads what it left knows that a strategy may have written it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.backtest.fills import FillSettings
+
+RESULT_FILE = "result.json"
+ERROR_FILE = "error.json"
+PROGRESS_FILE = "progress.json"
+MOST_RESULT = 256 * 1024 * 1024  # bytes
+EXIT_NOT_RUN = 2  # the job itself is wrong: error.json says how
+EXIT_STRATEGY_FAILED = 5
+
+
+class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One run. Paths are as the child sees them."""
+
+    version: str  # of the program: what is inside cannot look
+    strategies: dict[str, str]  # name → text
+    files: list[str]
+    folder: str
+    capital: float = 1_000_000.0
+    start: str = ""  # trading days, YYYYMMDD, both included
+    end: str = ""
+    symbol: str = ""  # of files that do not name it
+    label: str = ""
+    fills: FillSettings = FillSettings()
+    calendar_file: str = ""
+    address_space: int = 4096  # MB, 0 for no limit
+
+
+class Progress(msgspec.Struct):
+    """How far it is."""
+
+    stage: str  # reading running
+    done: int = 0
+    total: int = 0
+    trading_day: str = ""
+
+
+class Failure(msgspec.Struct):
+    """Why there is no result."""
+
+    message: str
+    traceback: str = ""
+    line: int = 0  # of the strategy's text, 0 for none
+    strategy: str = ""

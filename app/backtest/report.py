@@ -1,0 +1,249 @@
+"""A run's result for people: a page that opens offline, with everything in it, and a few lines for a
+terminal. Pure; whoever has the result.
+
+The result may be a strategy's own writing: every text in it is escaped, and what is not as it should be is
+refused before it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+WIDTH, HEIGHT = 960, 220
+NAMES = (
+    ("net_profit", "净利润（盯市）", "yuan"),
+    ("net_profit_closed", "平仓净利润（逐笔，扣全部手续费）", "yuan"),
+    ("open_profit", "未平仓浮动盈亏", "yuan"),
+    ("commission", "手续费", "yuan"),
+    ("return", "收益率", "share"),
+    ("annual_return", "年化收益率", "share"),
+    ("max_drawdown", "最大回撤", "yuan"),
+    ("max_drawdown_share", "最大回撤比例", "share"),
+    ("volatility", "年化波动率", "share"),
+    ("sharpe", "夏普比率", "ratio"),
+    ("sortino", "索提诺比率", "ratio"),
+    ("calmar", "卡玛比率", "ratio"),
+    ("trading_days", "交易日", "count"),
+    ("trades", "成交笔数", "count"),
+    ("round_trips", "平仓回合", "count"),
+    ("win_rate", "胜率（回合，扣费后）", "share"),
+    ("profit_factor", "盈亏比（总盈 ÷ 总亏）", "ratio"),
+    ("expectancy", "每回合期望", "yuan"),
+    ("average_holding_seconds", "平均持有", "time"),
+    ("turnover", "成交额", "yuan"),
+    ("margin_peak", "保证金峰值", "yuan"),
+    ("margin_peak_share", "保证金峰值 ÷ 资金", "share"),
+)
+STYLE = """
+body{font:14px/1.5 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;margin:24px auto;max-width:1000px;
+padding:0 16px;color:#222}h1{font-size:20px}h2{font-size:16px;margin-top:28px}
+table{border-collapse:collapse;width:100%}td,th{padding:3px 8px;border-bottom:1px solid #ddd;text-align:left}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.warn{background:#fff3cd;color:#8a1f11;
+padding:8px 12px;border-radius:4px}.up{color:#c62828}.down{color:#2e7d32}svg{width:100%;height:auto}
+.scroll{max-height:420px;overflow:auto}.two{columns:2}
+@media (prefers-color-scheme:dark){body{background:#111;color:#ddd}td,th{border-color:#333}}
+"""
+
+
+def summary(result: dict[str, Any]) -> list[str]:
+    """For a terminal: the figures, then what has to be known of them."""
+    lines = [f"{name}：{_value(result['figures'][key], kind)}" for key, name, kind in NAMES[:16]]
+    return [*lines, *(f"注意：{text}" for text in result["warnings"])]
+
+
+def page(result: dict[str, Any]) -> str:
+    """Self-contained HTML."""
+    settings = result["settings"]
+    title = f"回测 {'、'.join(settings['strategies'])} {'、'.join(settings['contracts'][:5])}"
+    body = "".join(
+        [
+            f"<h1>{escape(title)}</h1>",
+            f"<p>{escape(settings['first'][:16])} 至 {escape(settings['last'][:16])}</p>",
+            *(f'<p class="warn">{escape(str(text))}</p>' for text in result["warnings"]),
+            "<h2>指标</h2>",
+            _figures(result["figures"]),
+            "<h2>权益</h2>",
+            _line([point[1] for point in result["equity"]], "#1565c0"),
+            "<h2>回撤</h2>",
+            _line(_falls([point[1] for point in result["equity"]]), "#c62828"),
+            "<h2>各月</h2>",
+            _months(result["figures"]["by_month"]),
+            "<h2>各合约</h2>",
+            _groups(result["figures"]["by_contract"]),
+            "<h2>多空</h2>",
+            _groups(
+                {
+                    {"long": "多", "short": "空"}[side]: group
+                    for side, group in result["figures"]["by_side"].items()
+                }
+            ),
+            "<h2>成交</h2>",
+            _trades(result["trades"]),
+            "<h2>没有成交的委托，及原因</h2>",
+            _refused(result),
+            "<h2>成交的假定与输入</h2>",
+            _settings(settings),
+        ]
+    )
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+    rules = "default-src 'none'; style-src 'unsafe-inline'"
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{rules}">'
+    return f'<!doctype html><html lang="zh"><head>{policy}{head}</head><body>{body}</body></html>'
+
+
+# ── parts ──
+
+
+def _figures(figures: dict[str, Any]) -> str:
+    rows = [(name, _value(figures[key], kind)) for key, name, kind in NAMES]
+    fall = figures["drawdown"]
+    since, lowest = fall["peak_day"] or "开始", fall["lowest_day"]
+    if lowest:
+        back = fall["recovered_day"] or "尚未收复"
+        rows.append(("最大回撤的时间", f"{since} → {lowest} → {back}"))
+        rows.append(("最长未创新高", f"{fall['days_under_water']} 个交易日"))
+    return _table(("指标", "值"), rows, numbers={1})
+
+
+def _months(months: dict[str, dict[str, Any]]) -> str:
+    rows = [
+        (f"{month[:4]}-{month[4:]}", _value(of["net"], "yuan"), _value(of["return"], "share"))
+        for month, of in months.items()
+    ]
+    return _table(("月", "净利润", "收益率"), rows, numbers={1, 2})
+
+
+def _groups(groups: dict[str, dict[str, Any]]) -> str:
+    rows = [
+        (
+            name,
+            _value(of["net"], "yuan"),
+            _value(of["lots"], "count"),
+            _value(of["round_trips"], "count"),
+            _value(of["win_rate"], "share"),
+            _value(of["profit_factor"], "ratio"),
+        )
+        for name, of in groups.items()
+    ]
+    return _table(("", "净利润", "平仓手数", "回合", "胜率", "盈亏比"), rows, numbers={1, 2, 3, 4, 5})
+
+
+def _trades(trades: Sequence[dict[str, Any]]) -> str:
+    rows = [
+        (
+            trade["moment"],
+            trade["symbol"],
+            f"{trade['side']}{trade['offset']}",
+            trade["volume"],
+            f"{trade['price']:g}",
+            f"{trade['commission']:.2f}",
+            trade["strategy"],
+        )
+        for trade in trades[:MOST_ROWS]
+    ]
+    table = _table(("时间", "合约", "方向", "手数", "价格", "手续费", "策略"), rows, numbers={3, 4, 5})
+    return f'<div class="scroll">{table}</div>{_rest(len(trades))}'
+
+
+def _refused(result: dict[str, Any]) -> str:
+    orders = [order for order in result["orders"] if not order["traded"]]
+    rows = [
+        (
+            order["datetime"][:19],
+            order["symbol"],
+            f"{order['direction']}{order['offset']}",
+            f"{order['price']:g} × {order['volume']:g}",
+            order["status"],
+            order["error_message"] or order["status_msg"],
+        )
+        for order in orders
+    ] + [
+        (one["time"], one["symbol"], "", f"{one['price']:g} × {one['volume']}", "未发出", one["reason"])
+        for one in result["not_sent"]
+    ]
+    table = _table(("时间", "合约", "方向", "价格 × 手数", "状态", "原因"), rows[:MOST_ROWS])
+    return f'<div class="scroll">{table}</div>{_rest(len(rows))}'
+
+
+MOST_ROWS = 1000
+
+
+def _rest(count: int) -> str:
+    return f"<p>共 {count} 行，此处只列前 {MOST_ROWS} 行；全部在 result.json</p>" if count > MOST_ROWS else ""
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    fills = settings["fills"]
+    latency = fills["latency_ms"]
+    rows = [
+        ("程序版本", settings["version"]),
+        ("资金", _value(settings["capital"], "yuan")),
+        ("行情", "1 分钟 K 线" if settings["by"] == "bars" else "tick"),
+        ("进场的委托离开盘价", f"{fills['spread_ticks']} 个最小变动价位（K 线）"),
+        ("滑点", f"{fills['slippage_ticks']} 个最小变动价位"),
+        ("在途", "下一根的开盘 / 下一笔快照" if latency is None else f"{latency} 毫秒（tick）"),
+        ("一边至多占一根的成交量", f"{fills['participation']:.0%}（K 线）"),
+        ("费率", settings["rates"]),
+        ("一年的交易日", str(settings["year_days"])),
+        *((f"策略 {name}", digest) for name, digest in settings["strategies"].items()),
+        *((f"数据 {name}", digest) for name, digest in settings["data"].items()),
+    ]
+    return _table(("项", "值"), rows)
+
+
+def _line(values: Sequence[float], colour: str) -> str:
+    """The values from left to right, with the highest and the lowest written beside."""
+    if len(values) < 2:
+        return "<p>没有足够的点</p>"
+    low, high = min(values), max(values)
+    spread = (high - low) or 1.0
+    step = WIDTH / (len(values) - 1)
+    points = " ".join(
+        f"{number * step:.1f},{HEIGHT - 10 - (value - low) / spread * (HEIGHT - 20):.1f}"
+        for number, value in enumerate(values)
+    )
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><polyline fill="none" stroke="{colour}" '
+        f'stroke-width="1.5" points="{points}"/>'
+        f'<text x="4" y="14" font-size="12" fill="#888">{high:,.2f}</text>'
+        f'<text x="4" y="{HEIGHT - 2}" font-size="12" fill="#888">{low:,.2f}</text></svg>'
+    )
+
+
+def _falls(values: Sequence[float]) -> list[float]:
+    """Below the highest so far, in per cent."""
+    peak, found = 0.0, []
+    for value in values:
+        peak = max(peak, value)
+        found.append((value / peak - 1) * 100 if peak > 0 else 0.0)
+    return found
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Iterable[int] = ()) -> str:
+    right = set(numbers)
+
+    def cells(tag: str, row: Sequence[Any]) -> str:
+        return "".join(
+            f"<{tag}{' class=n' if at in right else ''}>{escape(str(cell))}</{tag}>"
+            for at, cell in enumerate(row)
+        )
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f"<table><tr>{cells('th', heads)}</tr>{body}</table>" if body else "<p>没有</p>"
+
+
+def _value(value: float | None, kind: str) -> str:
+    if value is None:
+        return "—"
+    if kind == "share":
+        return f"{value:.2%}"
+    if kind == "yuan":
+        return f"{value:,.2f}"
+    if kind == "count":
+        return f"{value:,}"
+    if kind == "time":
+        hours, seconds = divmod(int(value), 3600)
+        return f"{hours} 小时 {seconds // 60} 分"
+    return f"{value:.3f}"

@@ -1,0 +1,160 @@
+"""The outcome of a run as one JSON document: the same inputs give the same bytes, so it has no time of the
+wall and no path in it. Pure; backtest's child.
+
+Times are naive exchange time; what each name means: docs/backtest.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+import orjson
+
+from app.backtest import figures
+from app.backtest.data import Data
+from app.backtest.engine import Outcome, Plan
+from app.counter.products import TABLE
+from app.lib.rows import row_of
+
+FORMAT = 1
+MOST_EQUITY = 5000  # points; of more, evenly many and the last
+
+
+class Made(NamedTuple):
+    """What is told of the inputs beside plan and data."""
+
+    version: str  # of the program
+    texts: dict[str, str]  # by strategy
+    start: str = ""
+    end: str = ""
+    rates: str = ""  # of which file; "" for the table that comes along
+
+
+def document(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, Any]:
+    account = outcome.account
+    fills = fills_of(outcome)
+    days = [
+        figures.Day(
+            day.trading_day,
+            float(day.after.balance),
+            float(day.after.margin),
+            float(day.before.commission),
+            float(day.before.close_profit),
+            float(
+                day.after.balance - day.before.pre_balance - day.before.close_profit + day.before.commission
+            ),
+        )
+        for day in outcome.days
+    ]
+    margin_peak = max((point.margin for point in outcome.equity), default=0.0)
+    return {
+        "format": FORMAT,
+        "settings": _settings(outcome, plan, data, made),
+        "figures": figures.figures(plan.capital, days, fills, margin_peak),
+        "warnings": warnings(outcome, data, made),
+        "days": [day._asdict() for day in days],
+        "equity": [
+            [point.moment.replace(tzinfo=None).isoformat(), round(point.balance, 2), round(point.margin, 2)]
+            for point in thinned(outcome.equity)
+        ],
+        "trades": [fill._asdict() for fill in fills],
+        "round_trips": [trip._asdict() for trip in figures.round_trips(fills)],
+        "orders": [_order(order) for order in account.orders.values()],
+        "not_sent": [
+            {
+                "time": one.moment[:19],
+                "strategy": one.strategy,
+                "symbol": one.request.local_symbol,
+                "price": one.request.price,
+                "volume": one.request.volume,
+                "reason": one.reason,
+            }
+            for one in account.not_sent
+        ],
+        "positions": [lot._asdict() for lot in outcome.days[-1].lots],
+    }
+
+
+def encoded(document: dict[str, Any]) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def fills_of(outcome: Outcome) -> list[figures.Fill]:
+    return [
+        figures.Fill(
+            one.trade.trading_day,
+            one.trade.datetime[:19],
+            one.trade.symbol,
+            one.trade.direction.value,
+            one.trade.offset.value,
+            int(one.trade.volume),
+            one.trade.price,
+            outcome.account.sizes[one.trade.symbol],
+            one.commission,
+            one.trade.strategy,
+        )
+        for one in outcome.account.trades
+    ]
+
+
+def thinned(points: list[Any]) -> list[Any]:
+    """Evenly many, the last among them."""
+    step = -(-len(points) // MOST_EQUITY) or 1
+    return points[::-1][::step][::-1]
+
+
+def warnings(outcome: Outcome, data: Data, made: Made) -> list[str]:
+    """What a reader of the figures has to know."""
+    found = []
+    if not made.rates:
+        found.append("手续费与保证金按随程序的合约表（见其日期），不是当时的：费率变过的品种，结果会不同")
+    if data.bars:
+        found.append("K 线没有涨跌停与结算价：以品种的幅度与当日均价代替；一分钟之内的先后是假定的")
+    if outcome.unlisted:
+        found.append(f"有行情而当日合约表中没有，没有交易：{'、'.join(outcome.unlisted)}")
+    if outcome.days[-1].lots:
+        found.append("结束时仍有持仓，按最后的价格估值，没有平仓")
+    if any(day.after.available < 0 for day in outcome.days):
+        found.append("有的交易日结算后可用资金为负（追加保证金）：实盘会被要求入金或强平")
+    return found
+
+
+def _order(order: Any) -> dict[str, Any]:
+    row = row_of(order)
+    names = (
+        "trading_day",
+        "order_id",
+        "strategy",
+        "symbol",
+        "direction",
+        "offset",
+        "type",
+        "price",
+        "volume",
+    )
+    more = ("traded", "status", "status_msg", "error_code", "error_message", "datetime")
+    return {name: row[name] for name in (*names, *more)}
+
+
+def _settings(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, Any]:
+    fills = {name: getattr(plan.fills, name) for name in plan.fills.__struct_fields__}
+    return {
+        "version": made.version,
+        "capital": plan.capital,
+        "strategies": {
+            name: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+            for name, text in made.texts.items()
+        },
+        "contracts": data.local_symbols,
+        "by": "bars" if data.bars else "ticks",
+        "data": data.hashes,
+        "start": made.start,
+        "end": made.end,
+        "first": outcome.first.replace(tzinfo=None).isoformat(),
+        "last": outcome.last.replace(tzinfo=None).isoformat(),
+        "events": outcome.events,
+        "fills": fills,
+        "rates": made.rates or f"products.csv {hashlib.sha256(TABLE.read_bytes()).hexdigest()[:12]}",
+        "year_days": figures.YEAR_DAYS,
+    }

@@ -1,0 +1,168 @@
+"""`run.py backtest`: strategies over files of bars or ticks, without a server. A process of its own, whose
+child runs the strategies, confined as a server's are.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from tqdm import tqdm
+
+from app.backtest import guard, report
+from app.backtest.data import checked_day
+from app.backtest.fills import FillSettings, checked
+from app.backtest.job import Job, Progress
+from app.commands.common import settings_of, settings_options
+from app.files import write_whole
+from app.host.containment import Containment
+from app.lib import memory
+from app.lib.errors import AppError, BadInput
+from app.lib.program import version
+from app.lib.strategy_lib import parse
+from app.settings import Settings
+
+STAGES = {"reading": "读取行情", "running": "回测"}
+
+
+class CannotWrite(AppError):
+    """The folder for the results cannot be written: choose another one with --to."""
+
+    default_code = "CANNOT_WRITE"
+
+
+@click.command("backtest")
+@settings_options
+@click.argument("strategies", metavar="STRATEGY…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    "files",
+    metavar="FILE",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="行情文件，可给几个：1 分钟 K 线或 tick，格式见 docs/replay.md",
+)
+@click.option(
+    "--to", "target", metavar="DIR", required=True, type=click.Path(path_type=Path), help="结果写到这里"
+)
+@click.option("--capital", metavar="YUAN", type=float, default=1_000_000.0, help="资金，缺省 1000000 元")
+@click.option("--start", metavar="DAY", default="", help="从这个交易日起，如 2024-01-31")
+@click.option("--end", metavar="DAY", default="", help="到这个交易日为止（含）")
+@click.option("--symbol", metavar="SYMBOL", default="", help="文件中没有合约列时，是哪个合约，如 rb2401.SHFE")
+@click.option("--label", type=click.Choice(["start", "end"]), help="K 线的时间是开始还是结束；缺省自己判断")
+@click.option("--spread-ticks", type=int, default=1, help="K 线：进场的委托离开盘价几个最小变动价位，缺省 1")
+@click.option("--slippage-ticks", type=int, default=0, help="再加几个最小变动价位的滑点，缺省 0")
+@click.option("--latency-ms", type=int, help="tick：委托在途的毫秒；不给则遇到下一笔快照")
+@click.option("--participation", type=float, default=0.25, help="K 线：一边至多占一根成交量的多少，缺省 0.25")
+@click.pass_context
+def backtest_command(
+    ctx: click.Context,
+    strategies: tuple[Path, ...],
+    files: tuple[Path, ...],
+    target: Path,
+    capital: float,
+    start: str,
+    end: str,
+    symbol: str,
+    label: str | None,
+    spread_ticks: int,
+    slippage_ticks: int,
+    latency_ms: int | None,
+    participation: float,
+    **options: Any,
+) -> None:
+    """回测：原样的策略文件，照柜台的规矩，在行情文件上走一遍。
+
+    结果是 DIR 里的 result.json 与 report.html；成交的假定与指标的公式见 docs/backtest.md。
+    """
+    memory.bound()
+    settings = settings_of(ctx, options)
+    fills = checked(
+        FillSettings(
+            latency_ms=latency_ms,
+            spread_ticks=spread_ticks,
+            slippage_ticks=slippage_ticks,
+            participation=participation,
+        )
+    )
+    job = Job(
+        version=version(),
+        strategies=_texts(strategies),
+        files=[str(_existing(path, "data")) for path in files],
+        folder="",
+        capital=capital,
+        start=checked_day(start, "start"),
+        end=checked_day(end, "end"),
+        symbol=symbol,
+        label=label or "",
+        fills=fills,
+        calendar_file=str(settings.calendar_file or ""),
+    )
+    _make(target)
+    result = _run(job, settings)
+    document = orjson.loads(result)
+    _write(target / "result.json", result)
+    _write(target / "report.html", report.page(document).encode())
+    for line in report.summary(document):
+        click.echo(line)
+    click.echo(f"结果：{target / 'report.html'}、{target / 'result.json'}")
+
+
+def _run(job: Job, settings: Settings) -> bytes:
+    containment = Containment(settings)
+    is_contained = containment.check()
+    settings = settings.model_copy(update={"log_to": "stdout"})  # no data directory of a server is needed
+    with guard.own_folder(settings.data_dir) as folder:
+        job.folder = str(folder)
+        seen = [Path(name) for name in [*job.files, job.calendar_file] if name]
+        cage = containment.cage(folder, seen) if is_contained else None
+        environment = containment.environment(folder, is_contained)
+        with tqdm(unit=" 根", leave=False, disable=None, desc="启动") as bar:
+            return guard.run(job, settings, cage, environment, lambda progress: _show(bar, progress))
+
+
+def _show(bar: Any, progress: Progress) -> None:
+    bar.set_description(f"{STAGES.get(progress.stage, '')} {progress.trading_day}".rstrip())
+    bar.total = progress.total or None
+    bar.n = progress.done
+    bar.refresh()
+
+
+def _texts(paths: tuple[Path, ...]) -> dict[str, str]:
+    """By the name in the text; raises BadCode for a text that is no strategy's."""
+    found: dict[str, str] = {}
+    for path in paths:
+        text = _existing(path, "strategy").read_bytes().decode("utf-8", "surrogateescape")
+        name = parse(text).name
+        if name in found:
+            raise BadInput("strategy", f"两个策略都叫 {name}，请改其中一个的名称")
+        found[name] = text
+    return found
+
+
+def _existing(path: Path, parameter: str) -> Path:
+    if not path.is_file():
+        raise BadInput(parameter, f"没有文件 {path}")
+    return path.resolve()
+
+
+def _make(target: Path) -> None:
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        if not os.access(target, os.W_OK):
+            raise CannotWrite(f"不能写到 {target}")
+        shutil.disk_usage(target)
+    except OSError as error:
+        raise CannotWrite(f"不能写到 {target}：{error}") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise CannotWrite(f"不能写 {path}：{error}") from None
