@@ -22,6 +22,7 @@ from app.bee import entities, fields
 from app.gateway.order_check import checked_contract, checked_order
 from app.interfaces.ledger import Change, Ledger
 from app.interfaces.trader import insert_of
+from app.lib.book import Position
 from app.lib.errors import AppError, BadInput, NotFound
 from app.lib.market_orders import market_orders
 from app.lib.prices import PriceLimits
@@ -78,6 +79,7 @@ class Account:
         self.apps: list[BacktestApp] = []
         self.orders: dict[tuple[str, str], OrderData] = {}
         self.trades: list[Traded] = []
+        self.margin_peak = 0.0
         self.sizes: dict[str, int] = {}  # multipliers of what was traded
         self.not_sent: list[NotSent] = []
         self.cancels_refused: list[str] = []
@@ -86,8 +88,8 @@ class Account:
         self._heard: deque[f.Frame | OrderData] = deque()
         self._is_telling = False
         self._ref = 0
-        self._cut = 0
-        self._book_is_stale = True
+        self._positions: list[Position] | None = None
+        self._money: AccountData | None = None
         (answer,) = self._ask(f.ReqUserLogin(front="td", BrokerID=BROKER, UserID=USER, Password=PASSWORD))
         assert isinstance(answer, f.RspUserLogin)
         self._session = answer.FrontID, answer.SessionID
@@ -104,7 +106,7 @@ class Account:
             fronts={front: {"state": "ready", "reason": "", "since": ""} for front in ("td", "md")},
             contracts=entities.dicts(self.ledger.contracts.values()),
             positions=self.ledger.book.positions(),
-            account=self._money(),
+            account=vars(self.money()),
             orders=[],
             trades=[],
             ticks=[],
@@ -149,8 +151,7 @@ class Account:
             app.know(entities.copy_of(change))
             self._heard.append(change)
         self._heard.extend(answers)
-        self._book_is_stale = True
-        self.show_book(app)
+        self._book_has_changed()
         return OrderOutcome(order_id, "sent")
 
     def _checked(self, request: PlaceOrder) -> tuple[OrderRequest, f.OrderField]:
@@ -245,6 +246,7 @@ class Account:
         before = book.money()
         changes = self.ledger.apply_trade(row)
         after = book.money()
+        self.margin_peak = max(self.margin_peak, float(after.margin))
         for change in changes:
             if isinstance(change, TradeData):
                 self.sizes[row.InstrumentID] = self.ledger.terms(row.InstrumentID).multiplier
@@ -256,12 +258,11 @@ class Account:
 
     def _tell(self, changes: Iterable[Change]) -> None:
         for change in changes:
-            self._book_is_stale = True
+            self._book_has_changed()
             is_order = isinstance(change, OrderData)
             if is_order:
                 self._keep(change)
             for app in self.apps:
-                self.show_book(app)
                 app.hear_own("order" if is_order else "trade", entities.copy_of(change))
 
     def _keep(self, order: OrderData) -> None:
@@ -271,35 +272,35 @@ class Account:
 
     def set_price(self, symbol: str, last_price: float, pre_settlement: float) -> None:
         self.ledger.set_price(symbol, last_price, pre_settlement)
-        if self.ledger.book.held():
-            self._book_is_stale = True
+        self._book_has_changed()
 
     def hear(self, name: str, local_symbol: str, entity: Any) -> None:
         """A `tick` or `bar`, to all who want it, and what comes of it."""
         is_alone = len(self.apps) == 1
         for app in self.apps:
             if app.wanted is None or local_symbol in app.wanted:
-                self.show_book(app)
                 app.hear(name, entity if is_alone else entities.copy_of(entity))
         if self._heard:
             self.tell()
 
     # ── the book as strategies see it ──
 
-    def show_book(self, app: BacktestApp) -> None:
-        """Positions and money as they are now."""
-        if self._book_is_stale:
-            self._book_is_stale = False
-            self._cut += 1
-            self._book = entities.Book(self.ledger.book.positions(), self._money(), self._cut)
-        if app.shown != self._cut:
-            app.shown = self._cut
-            app.take_book(entities.Book(self._book.positions, dict(self._book.account or {}), self._book.cut))
+    def positions(self) -> list[Position]:
+        """As they are now; made anew where something has changed them."""
+        if self._positions is None:
+            self._positions = self.ledger.book.positions()
+        return self._positions
 
-    def _money(self) -> dict[str, Any]:
-        amounts = {name: float(amount) for name, amount in self.ledger.money()._asdict().items()}
-        frozen = amounts["frozen_margin"] + amounts["frozen_commission"]
-        return vars(AccountData(accountid=USER, gateway_name=GATEWAY, frozen=frozen, **amounts))
+    def money(self) -> AccountData:
+        """As ctpbee has it, likewise."""
+        if self._money is None:
+            amounts = {name: float(amount) for name, amount in self.ledger.money()._asdict().items()}
+            frozen = amounts["frozen_margin"] + amounts["frozen_commission"]
+            self._money = AccountData(accountid=USER, gateway_name=GATEWAY, frozen=frozen, **amounts)
+        return self._money
+
+    def _book_has_changed(self) -> None:
+        self._positions = self._money = None
 
     # ── the trading day ──
 
@@ -308,7 +309,6 @@ class Account:
         for app in self.apps:
             app.trading_day = trading_day
             app.forget_day(trading_day)
-            self.show_book(app)
             for contract in changed:
                 app.hear("contract", entities.copy_of(contract))
 
@@ -326,7 +326,7 @@ class Account:
         differences = ledger.reconcile(account, details, is_complete=True)
         if differences:
             raise BooksDiffer(f"{trading_day}: {'; '.join(difference.text for difference in differences)}")
-        self._book_is_stale = True
+        self._book_has_changed()
         return changed
 
     def _rows(self, what: str) -> list[Any]:

@@ -87,6 +87,15 @@ class BacktestCore(Core):
         """Whether an order works in this contract."""
         return any(symbol in account.working for account in self._accounts.values())
 
+    def may_fill(self, symbol: str, low: float, high: float) -> bool:
+        """Whether an order rests in this contract that a market between these prices trades through."""
+        for account in self._accounts.values():
+            for order in account.working.get(symbol, {}).values():
+                limit = order.row.LimitPrice
+                if low < limit if order.row.Direction == "0" else high > limit:
+                    return True
+        return False
+
     def _send_to_exchange(self, order: Order) -> None:
         """A closed exchange says so at once: an order that leaves after a section's last bar does not wait
         for the next section.

@@ -33,6 +33,8 @@ from app.lib.symbols import product_of
 from app.wire.frames import DepthField
 
 SECOND = timedelta(seconds=1)
+EQUITY_EVERY = 30 * 60_000
+"""Milliseconds from one look at the balance to the next, while something is held; each settlement is one."""
 
 
 class Plan(NamedTuple):
@@ -206,7 +208,8 @@ class BarRun(_Run):
         """Bars tell nothing before they come."""
 
     def _minute(self, minute: Minute) -> None:
-        self._pass_to(_moment(minute.timestamp))
+        start = _moment(minute.timestamp)
+        self._pass_to(start)
         core, account, market = self.core, self.account, self.market
         traded = {local_symbol.partition(".")[0] for local_symbol, _ in minute.bars}
         arriving = core.take_arriving(lambda one: one.symbol in traded)
@@ -214,9 +217,9 @@ class BarRun(_Run):
             symbol, _, exchange = local_symbol.partition(".")
             market.take(symbol, exchange, bar)
             here = [one for one in arriving if one.symbol == symbol]
-            if here or core.is_working(symbol):
+            if here or core.may_fill(symbol, bar.low, bar.high):
                 self._match(symbol, bar, here)
-        self._pass_to(_moment(minute.timestamp) + MINUTE)
+        self._pass_to(start + MINUTE)
         for local_symbol, bar in minute.bars:
             symbol = local_symbol.partition(".")[0]
             market.close(symbol, bar)
@@ -224,8 +227,11 @@ class BarRun(_Run):
         for local_symbol, bar in minute.bars:
             contract = self._contract(local_symbol)
             if contract is not None:
-                account.hear("bar", local_symbol, entities.bar_data(bar, contract, market.trading_day()))
-        self._note_equity()
+                account.hear(
+                    "bar", local_symbol, entities.bar_data(bar, contract, market.trading_day(), start)
+                )
+        if not minute.timestamp % EQUITY_EVERY:
+            self._note_equity()
 
     def _match(self, symbol: str, bar: Bar, arriving: list[OnItsWay]) -> None:
         """Show the bar's path to the orders that rest, and its open to those that come in."""
@@ -241,6 +247,8 @@ class BarRun(_Run):
                 left -= account.deliver(self.core.advance())
                 left -= account.deliver(self.core.arrive(arriving))
             left = max(left, 0)
+            if not self.core.is_working(symbol):
+                break
 
 
 class TickRun(_Run):
@@ -367,8 +375,8 @@ class TickRun(_Run):
             if contract is not None:
                 bar_data = entities.bar_data(bar, contract, trading_day)
                 self.account.hear("bar", local_symbol, bar_data)
-        if closed:
-            self._note_equity()
+            if not bar.timestamp % EQUITY_EVERY:
+                self._note_equity()
 
 
 def _moment(timestamp: int) -> datetime:

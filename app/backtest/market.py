@@ -277,8 +277,8 @@ class BarMarket(HistoricMarket):
     def _around(product: Product | None, price: float, ticks: int) -> tuple[float, float]:
         if product is None:
             return price, price
-        middle, away = exact(price), exact(product.price_tick) * ticks
-        return float(middle - away), float(middle + away)
+        away = product.price_tick * ticks
+        return round(price - away, 4), round(price + away, 4)
 
     def _set_limits(self, symbol: str, settlement: float, low: float = 0.0, high: float = 0.0) -> None:
         """By the table's share of the day before's settlement; wider where the market has gone from `low` to

@@ -47,7 +47,7 @@ def document(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, 
         )
         for day in outcome.days
     ]
-    margin_peak = max((point.margin for point in outcome.equity), default=0.0)
+    margin_peak = max([account.margin_peak, *(point.margin for point in outcome.equity)])
     return {
         "format": FORMAT,
         "settings": _settings(outcome, plan, data, made),

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple, Protocol
 
 from ctpbee import CtpbeeApi
 from ctpbee.constant import Event
+from ctpbee.record import Recorder
 from ctpbee.signals import common_signals
 
+from app.lib.book import Position
 from app.strategy.app import StrategyApp
 from app.strategy.loader import load
 from app.wire.messages import AnyRequest
@@ -31,6 +33,22 @@ class Answering(Protocol):
 
     def call(self, app: BacktestApp, request: AnyRequest) -> Any: ...
 
+    def positions(self) -> list[Position]: ...
+
+    def money(self) -> Any: ...
+
+
+class _Recorder(Recorder):
+    """ctpbee's, with the account's money made when somebody looks: most bars nobody does."""
+
+    @property
+    def account(self) -> Any:
+        return self.app.money()
+
+    @account.setter
+    def account(self, _told: Any) -> None:
+        """It is the account's own."""
+
 
 class BacktestApp(StrategyApp):
     """`clock()`: seconds of the market's time. `wanted`: the contracts of which it hears, None for all."""
@@ -39,13 +57,26 @@ class BacktestApp(StrategyApp):
         def call(request: AnyRequest, timeout: float, late: Any = None) -> Any:
             return account.call(self, request)
 
+        self._account = account
         super().__init__(name, call, clock, order_prefix=name)
+        self.recorder.__class__ = _Recorder
         self.wanted: frozenset[str] | None = frozenset()
-        self.shown = -1  # the book that it has seen last
         self._hears = {
             kind: self.recorder.get_func(kind)
             for kind in ("tick", "bar", "order", "trade", "position", "account", "contract")
         }
+
+    @property
+    def positions(self) -> list[Position]:
+        return self._account.positions()
+
+    @positions.setter
+    def positions(self, _told: list[Position]) -> None:
+        """They are the account's own, as they are now."""
+
+    def money(self) -> Any:
+        """ctpbee's AccountData as it is now."""
+        return self._account.money()
 
     def hear(self, name: str, entity: Any) -> None:
         self._hears[name](Event(type=name, data=entity))

@@ -9,6 +9,7 @@ digit of the year), so a code means something only together with a day.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from functools import lru_cache
 from string import digits
@@ -92,30 +93,32 @@ def contract_named(instrument: str, day: date) -> Contract | None:
     return alive[0] if alive else min(candidates, key=lambda contract: abs((contract.last_day - day).days))
 
 
-def listed_on(day: date) -> list[Contract]:
-    """What is listed on `day`, in the table's order, near months first. A day without trading lists what the
-    next one does.
+def listed_on(day: date, codes: Collection[str] | None = None) -> list[Contract]:
+    """What is listed on `day`, in the table's order, near months first; of the products `codes` alone, where
+    they are given. A day without trading lists what the next one does.
     """
-    return list(_listed_on(day if is_trading_day(day) else next_trading_day(day)))
+    trading_day = day if is_trading_day(day) else next_trading_day(day)
+    wanted = products() if codes is None else [code for code in products() if code in codes]
+    return [contract for code in wanted for contract in _listed_of(code, trading_day)]
 
 
-@lru_cache(maxsize=8)
-def _listed_on(day: date) -> tuple[Contract, ...]:
+@lru_cache(maxsize=1024)
+def _listed_of(code: str, day: date) -> tuple[Contract, ...]:
+    if sessions.listed_since(code) > day:
+        return ()
+    product = products()[code]
     found: list[Contract] = []
-    for product in products().values():
-        if sessions.listed_since(product.code) > day:
+    furthest = max(listing.ahead for listing in product.listings) + SURPLUS_MONTHS
+    start = day.year * 12 + day.month - 1
+    for index in range(start, start + furthest + 1):
+        year, month = index // 12, index % 12 + 1
+        if not any(listing.has(year, month) for listing in product.listings) or (
+            product.first_month and year * 100 + month < product.first_month
+        ):
             continue
-        furthest = max(listing.ahead for listing in product.listings) + SURPLUS_MONTHS
-        start = day.year * 12 + day.month - 1
-        for index in range(start, start + furthest + 1):
-            year, month = index // 12, index % 12 + 1
-            if not any(listing.has(year, month) for listing in product.listings) or (
-                product.first_month and year * 100 + month < product.first_month
-            ):
-                continue
-            contract = contract_of(product, year, month)
-            if contract.open_day <= day <= contract.last_day:
-                found.append(contract)
+        contract = contract_of(product, year, month)
+        if contract.open_day <= day <= contract.last_day:
+            found.append(contract)
     return tuple(found)
 
 
@@ -146,7 +149,7 @@ def expiry_of(product: Product, year: int, month: int) -> date:
             raise ValueError(f"{product.code}: unknown expiry rule {other!r}")
 
 
-calendar.on_forget(_listed_on.cache_clear)
+calendar.on_forget(_listed_of.cache_clear)
 calendar.on_forget(expiry_of.cache_clear)
 
 

@@ -19,9 +19,7 @@ class ListedDay:
     def __init__(self, day: str, products: Collection[str] | None = None) -> None:
         self._day = parse_day(day)
         self._contracts: dict[str, Contract] = {
-            contract.instrument: contract
-            for contract in listed_on(self._day)
-            if products is None or contract.product.code in products
+            contract.instrument: contract for contract in listed_on(self._day, products)
         }
         self.prices: dict[str, DayPrices] = {}
         self.settled: dict[str, float] = {}
