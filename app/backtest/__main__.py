@@ -29,6 +29,8 @@ from app.backtest.job import (
     Job,
     Progress,
 )
+from app.backtest.market import todays_table
+from app.backtest.rates import DatedRates
 from app.backtest.strategies import Program
 from app.files import write_whole
 from app.lib import calendar
@@ -92,7 +94,8 @@ def _run(job: Job, folder: Path) -> int:
         path = folder / f"{name}.py"
         path.write_text(text, "utf-8", "surrogatepass")
         programs.append(Program(name, path))
-    plan = Plan(programs, job.capital, job.fills)
+    rates = DatedRates(Path(job.rates)) if job.rates else None
+    plan = Plan(programs, job.capital, job.fills, rates or todays_table)
     total = len(data.ticks) or sum(map(len, data.bars.values()))
     teller.tell(Progress("running", 0, total), at_once=True)
     try:
@@ -106,7 +109,15 @@ def _run(job: Job, folder: Path) -> int:
 
 
 def _finish(job: Job, folder: Path, data: Data, plan: Plan, outcome: Outcome) -> int:
-    made = result.Made(job.version, job.strategies, job.start, job.end)
+    rates = plan.rates
+    made = result.Made(
+        job.version,
+        job.strategies,
+        job.start,
+        job.end,
+        result.hashed(Path(job.rates)) if job.rates else "",
+        sorted(rates.unknown) if isinstance(rates, DatedRates) else [],
+    )
     write_whole(folder / RESULT_FILE, result.encoded(result.document(outcome, plan, data, made)))
     return 0
 

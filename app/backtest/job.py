@@ -30,6 +30,7 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     symbol: str = ""  # of files that do not name it
     label: str = ""
     fills: FillSettings = FillSettings()
+    rates: str = ""  # a file
     calendar_file: str = ""
     address_space: int = 4096  # MB, 0 for no limit
 

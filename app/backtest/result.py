@@ -7,6 +7,8 @@ Times are naive exchange time; what each name means: docs/backtest.md.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -29,6 +31,7 @@ class Made(NamedTuple):
     start: str = ""
     end: str = ""
     rates: str = ""  # of which file; "" for the table that comes along
+    unrated: Sequence[str] = ()  # products for which that file has nothing on some day
 
 
 def document(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, Any]:
@@ -76,6 +79,11 @@ def document(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, 
     }
 
 
+def hashed(path: Path) -> str:
+    """A file by its name and its bytes."""
+    return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+
+
 def encoded(document: dict[str, Any]) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
@@ -107,6 +115,8 @@ def thinned(points: list[Any]) -> list[Any]:
 def warnings(outcome: Outcome, data: Data, made: Made) -> list[str]:
     """What a reader of the figures has to know."""
     found = []
+    if made.unrated:
+        found.append(f"费率文件里没有当时的 {'、'.join(made.unrated)}：按随程序的合约表计算")
     if not made.rates:
         found.append("手续费与保证金按随程序的合约表（见其日期），不是当时的：费率变过的品种，结果会不同")
     if data.bars:
@@ -155,6 +165,6 @@ def _settings(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str,
         "last": outcome.last.replace(tzinfo=None).isoformat(),
         "events": outcome.events,
         "fills": fills,
-        "rates": made.rates or f"products.csv {hashlib.sha256(TABLE.read_bytes()).hexdigest()[:12]}",
+        "rates": made.rates or hashed(TABLE),
         "year_days": figures.YEAR_DAYS,
     }

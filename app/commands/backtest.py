@@ -55,6 +55,12 @@ class CannotWrite(AppError):
 @click.option("--end", metavar="DAY", default="", help="到这个交易日为止（含）")
 @click.option("--symbol", metavar="SYMBOL", default="", help="文件中没有合约列时，是哪个合约，如 rb2401.SHFE")
 @click.option("--label", type=click.Choice(["start", "end"]), help="K 线的时间是开始还是结束；缺省自己判断")
+@click.option(
+    "--rates",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="当时的手续费与保证金（CSV，见 docs/backtest.md）；不给则用随程序的合约表",
+)
 @click.option("--spread-ticks", type=int, default=1, help="K 线：进场的委托离开盘价几个最小变动价位，缺省 1")
 @click.option("--slippage-ticks", type=int, default=0, help="再加几个最小变动价位的滑点，缺省 0")
 @click.option("--latency-ms", type=int, help="tick：委托在途的毫秒；不给则遇到下一笔快照")
@@ -70,6 +76,7 @@ def backtest_command(
     end: str,
     symbol: str,
     label: str | None,
+    rates: Path | None,
     spread_ticks: int,
     slippage_ticks: int,
     latency_ms: int | None,
@@ -101,6 +108,7 @@ def backtest_command(
         symbol=symbol,
         label=label or "",
         fills=fills,
+        rates=str(_existing(rates, "rates")) if rates is not None else "",
         calendar_file=str(settings.calendar_file or ""),
     )
     _make(target)
@@ -119,7 +127,7 @@ def _run(job: Job, settings: Settings) -> bytes:
     settings = settings.model_copy(update={"log_to": "stdout"})  # no data directory of a server is needed
     with guard.own_folder(settings.data_dir) as folder:
         job.folder = str(folder)
-        seen = [Path(name) for name in [*job.files, job.calendar_file] if name]
+        seen = [Path(name) for name in [*job.files, job.rates, job.calendar_file] if name]
         cage = containment.cage(folder, seen) if is_contained else None
         environment = containment.environment(folder, is_contained)
         with tqdm(unit=" 根", leave=False, disable=None, desc="启动") as bar:

@@ -15,7 +15,14 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 OURS = ("app", "benchmarks", "deploy", "docs", "strategies", "tests", "tools")
 FOLDER = re.compile(rf"(?<![\w./~-])(?:{'|'.join(OURS)})/[\w./@-]*\w/?")
 FILE = re.compile(r"`([\w./@-]+\.(?:py|md|toml|ini|conf|service|css|html|js|sh))`")
-EXAMPLES = {"mine.py", "simnow.toml", "config.toml", "src/main.js", "x.py"}  # those of the reader
+EXAMPLES = {
+    "report.html",  # what run.py backtest leaves
+    "mine.py",
+    "simnow.toml",
+    "config.toml",
+    "src/main.js",
+    "x.py",
+}  # those of the reader
 MADE = {"strategies/sim-9999-demo"}
 
 
