@@ -83,7 +83,7 @@ def backtest_command(
     participation: float,
     **options: Any,
 ) -> None:
-    """回测：原样的策略文件，照柜台的规矩，在行情文件上走一遍。
+    """回测：策略在 K 线或 tick 文件上照柜台的规矩走一遍，不必启动服务。
 
     结果是 DIR 里的 result.json 与 report.html；成交的假定与指标的公式见 docs/backtest.md。
     """

@@ -233,7 +233,7 @@ def _symbol_of(row: Mapping[str, Any], given: str, exchange: str) -> str:
     if "symbol" not in row:
         return given
     try:
-        named = _local_symbol(str(row["symbol"]), exchange)
+        named = _local_symbol(str(row["symbol"]), str(row.get("exchange") or "") or exchange)
     except BadInput as error:
         raise _Bad(error.message) from None
     if given and named != given:
@@ -254,12 +254,36 @@ def _symbol_in(file_name: str) -> str:
 
 @lru_cache(maxsize=256)
 def _local_symbol(name: str, exchange: str) -> str:
-    """With its exchange: its own, the one the file's name begins with, or the product's."""
-    symbol = parse_symbol(name)
-    known = symbol.exchange or exchange or exchange_of(product_of(symbol.symbol))
+    """With its exchange: its own, the one the file's name begins with, or the product's. Vendors write an
+    exchange and a product's case, and CZCE's years, each in their own way.
+    """
+    head, dot, suffix = name.strip().partition(".")
+    symbol = parse_symbol(f"{head}{dot}{VENDORS_EXCHANGES.get(suffix.upper(), suffix)}")
+    product, exchanges = product_of(symbol.symbol), {symbol.exchange, exchange} - {""}
+    cased = next(
+        (one for one in (product, product.lower(), product.upper()) if exchange_of(one)),
+        product,
+    )
+    known = symbol.exchange or exchange or exchange_of(cased)
     if not known:
         raise BadInput("symbol", f"不知道 {name} 属于哪个交易所，请写成 {name}.SHFE 的样子")
-    return f"{symbol.symbol}.{known}"
+    if exchanges and exchange_of(cased) not in exchanges:
+        cased = product  # the same letters mean something else there
+    month = symbol.symbol[len(product) :]
+    if known == "CZCE" and len(month) == 4:
+        month = month[1:]
+    return f"{cased}{month}.{known}"
+
+
+VENDORS_EXCHANGES = {
+    **dict.fromkeys(("SHF", "XSGE", "SF"), "SHFE"),  # 同花顺、Wind、tushare; 聚宽; QMT
+    **dict.fromkeys(("XDCE", "DF"), "DCE"),
+    **dict.fromkeys(("CZC", "ZCE", "XZCE", "ZF"), "CZCE"),
+    **dict.fromkeys(("CFE", "CFX", "CCFX", "IF"), "CFFEX"),
+    **dict.fromkeys(("XINE",), "INE"),
+    **dict.fromkeys(("GFE", "GF"), "GFEX"),
+}
+"""What vendors call the exchanges in their contracts' names."""
 
 
 def _bar_of(row: Mapping[str, Any], timestamp: int) -> Bar:

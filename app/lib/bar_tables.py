@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
+import sqlite3
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -25,25 +27,30 @@ from app.lib.errors import AppError
 MOST_LINE = 4096  # bytes
 MOST_ROWS = 1_000_000  # of a file: a year of ten contracts; about 1 GB of memory
 MOST_BYTES = 1 << 30  # unpacked
-GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
+GZIP_MAGIC, PARQUET_MAGIC, SQLITE_MAGIC = b"\x1f\x8b", b"PAR1", b"SQLite format 3\0"
 
 NAMES = {
     "open": ("open", "open_price", "开盘价", "开盘"),
     "high": ("high", "high_price", "最高价", "最高"),
     "low": ("low", "low_price", "最低价", "最低"),
     "close": ("close", "close_price", "收盘价", "收盘"),
-    "volume": ("volume", "成交量"),
-    "turnover": ("turnover", "amount", "成交额", "成交金额"),
-    "open_interest": ("open_interest", "position", "close_oi", "持仓量", "持仓"),
+    "volume": ("volume", "vol", "成交量"),
+    "turnover": ("turnover", "amount", "total_turnover", "money", "成交额", "成交金额"),
+    "open_interest": (
+        *("open_interest", "position", "close_oi", "openinterest", "hold", "oi"),
+        *("持仓量", "持仓"),
+    ),
     "complete": ("complete",),
-    "symbol": ("local_symbol", "symbol", "合约", "合约代码"),
+    "symbol": ("local_symbol", "symbol", "order_book_id", "ts_code", "合约", "合约代码"),
+    "exchange": ("exchange",),
     "date": ("date", "日期"),
-    "time": ("timestamp", "datetime", "datetime_nano", "time", "日期时间", "时间"),
+    "time": ("timestamp", "datetime", "trade_time", "datetime_nano", "time", "日期时间", "时间"),
 }
 """What a column may be called, in whatever case."""
 KNOWN = {name for names in NAMES.values() for name in names}
 TITLE_LINES = 5  # within which the header stands
 SOURCE = "数据来源"  # what a terminal's last line begins with
+ABSENT = ("", "N/A", "nan", "NaN")
 NEEDED = ("time", "open", "high", "low", "close", "volume")
 
 
@@ -60,8 +67,60 @@ def read_table(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
     if not stat.S_ISREG(path.stat().st_mode):
         raise BadBarFile(f"{path.name}: 不是普通文件")
     with path.open("rb") as file:
-        magic = file.read(len(PARQUET_MAGIC))
-    return _parquet(path) if magic == PARQUET_MAGIC else _csv(path, packed=magic.startswith(GZIP_MAGIC))
+        magic = file.read(len(SQLITE_MAGIC))
+    if magic == SQLITE_MAGIC:
+        return _vnpy(path)
+    if magic.startswith(PARQUET_MAGIC):
+        return _parquet(path)
+    return _unfolded(_csv(path, packed=magic.startswith(GZIP_MAGIC)))
+
+
+_FOLDED = re.compile(r"([A-Z]+)\.([A-Za-z]+\d+)\.(\w+)")
+
+
+def _unfolded(table: Iterator[tuple[int, Sequence[Any]]]) -> Iterator[tuple[int, Sequence[Any]]]:
+    """Of a table that has its contracts side by side, as 天勤's downloader writes it (`SHFE.rb2401.open`): a
+    row for each contract. Any other stays as it is. Its N/A is a minute in which a contract has no bar.
+    """
+    number, header = next(table)
+    folded = [
+        (at, found) for at, name in enumerate(header) if (found := _FOLDED.fullmatch(str(name).strip()))
+    ]
+    if not folded:
+        yield number, header
+        yield from table
+        return
+    times = [at for at in range(len(header)) if at not in {at for at, _ in folded}]
+    contracts: dict[str, dict[str, int]] = {}
+    for at, found in folded:
+        contracts.setdefault(f"{found[2]}.{found[1]}", {})[found[3]] = at
+    names = sorted({name for columns in contracts.values() for name in columns})
+    yield number, ["symbol", *(header[at] for at in times), *names]
+    for number, row in table:
+        for symbol, columns in contracts.items():
+            values = [row[columns[name]] if columns.get(name, MOST_LINE) < len(row) else "" for name in names]
+            if any(str(value).strip() not in ABSENT for value in values):
+                yield number, [symbol, *(row[at] for at in times), *values]
+
+
+def _vnpy(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
+    """The 1-minute bars of vnpy's SQLite file (`dbbardata`); rows count from 1."""
+    columns = ("symbol", "exchange", "datetime", "open_price", "high_price", "low_price", "close_price")
+    more = ("volume", "turnover", "open_interest")
+    query = f"SELECT {', '.join(columns + more)} FROM dbbardata WHERE interval = '1m' ORDER BY datetime"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_LINE * 1024)
+            kind = database.execute("SELECT type FROM sqlite_master WHERE name = 'dbbardata'").fetchone()
+            if kind != ("table",):  # a view may be anything, and take for ever
+                raise BadBarFile(f"{path.name}: 不是 vnpy 的行情库：没有表 dbbardata")
+            yield 0, [*columns, *more]
+            for number, row in enumerate(database.execute(query), 1):
+                if number > MOST_ROWS:
+                    raise _too_many(path)
+                yield number, row
+    except sqlite3.Error as error:
+        raise BadBarFile(f"{path.name}: 不是 vnpy 的行情库：{error}") from None
 
 
 def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
@@ -71,10 +130,10 @@ def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
         if not first:
             raise BadBarFile(f"{path.name}:1: 空文件")
         header, above = first, [first]
-        while len(KNOWN.intersection(map(_plain, header))) < len(NEEDED) and len(above) < TITLE_LINES:
+        while not _is_header(header) and len(above) < TITLE_LINES:
             header = next(reader, [])
             above.append(header)
-        if len(KNOWN.intersection(map(_plain, header))) < len(NEEDED):
+        if not _is_header(header):
             raise _no_header(path, first)
         while not header[-1].strip():
             header.pop()
@@ -82,6 +141,12 @@ def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
         for line in reader:
             if line and not line[0].lstrip("# ").startswith(SOURCE):
                 yield reader.line_num, line
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    return len(KNOWN.intersection(map(_plain, names))) >= len(NEEDED) or any(
+        _FOLDED.fullmatch(name.strip()) for name in names
+    )
 
 
 def _no_header(path: Path, first: Sequence[str]) -> BadBarFile:
