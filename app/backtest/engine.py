@@ -63,6 +63,7 @@ class Outcome(NamedTuple):
     events: int
     first: datetime
     last: datetime
+    bars: dict[str, list[Bar]]  # by local symbol: those of the data, or made of its ticks
     unlisted: list[str]  # contracts with data that the counter did not list on some day
 
 
@@ -103,6 +104,7 @@ class _Run(ABC):
         self.account = Account(self.core, self.market.now, self._limits)
         self.equity: list[EquityPoint] = []
         self.unlisted: set[str] = set()
+        self.bars: dict[str, list[Bar]] = {}
         self._first = self.market.clock
         self._tickers: list[BacktestApp] = []
 
@@ -136,6 +138,7 @@ class _Run(ABC):
             count,
             self._first,
             self.market.clock,
+            self.bars,
             sorted(self.unlisted),
         )
 
@@ -187,6 +190,7 @@ class BarRun(_Run):
         first = min(series[0].timestamp for series in data.bars.values())
         self.market = BarMarket(self._days.of(first), _moment(first), data.codes, plan.rates)
         super().__init__(plan, cancels_travel=False)
+        self.bars = data.bars
 
     def _limits(self, symbol: str) -> tuple[float, float]:
         return self.market.limits(symbol)
@@ -371,6 +375,7 @@ class TickRun(_Run):
     def _tell_bars(self, closed: list[ClosedBar]) -> None:
         for local_symbol, trading_day, bar in closed:
             self._closes_at.pop(local_symbol, None)
+            self.bars.setdefault(local_symbol, []).append(bar)
             contract = self._contract(local_symbol)
             if contract is not None:
                 bar_data = entities.bar_data(bar, contract, trading_day)

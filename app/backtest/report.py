@@ -7,11 +7,17 @@ refused before it is shown.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from html import escape
 from typing import Any
 
-WIDTH, HEIGHT = 960, 220
+from app.lib.calendar import SHANGHAI
+
+WIDTH, HEIGHT, TALL = 960, 220, 340
+MOST_CHARTS = 6
+MOST_MARKS = 500
 NAMES = (
     ("net_profit", "净利润（盯市）", "yuan"),
     ("net_profit_closed", "平仓净利润（逐笔，扣全部手续费）", "yuan"),
@@ -56,6 +62,8 @@ def summary(result: dict[str, Any]) -> list[str]:
 def page(result: dict[str, Any]) -> str:
     """Self-contained HTML."""
     settings = result["settings"]
+    balances = [point[1] for point in result["equity"]]
+    every = len(balances) // WIDTH + 1
     title = f"回测 {'、'.join(settings['strategies'])} {'、'.join(settings['contracts'][:5])}"
     body = "".join(
         [
@@ -64,10 +72,15 @@ def page(result: dict[str, Any]) -> str:
             *(f'<p class="warn">{escape(str(text))}</p>' for text in result["warnings"]),
             "<h2>指标</h2>",
             _figures(result["figures"]),
+            *(
+                f"<h2>{escape(name)} K 线（{escape(of['interval'])}）与成交</h2>"
+                + _candles(of["rows"], _on(name, result["trades"]))
+                for name, of in list(result["candles"].items())[:MOST_CHARTS]
+            ),
             "<h2>权益</h2>",
-            _line([point[1] for point in result["equity"]], "#1565c0"),
+            _line(balances[::-1][::every][::-1], "#1565c0"),
             "<h2>回撤</h2>",
-            _line(_falls([point[1] for point in result["equity"]]), "#c62828"),
+            _line(_falls(balances)[::-1][::every][::-1], "#c62828"),
             "<h2>各月</h2>",
             _months(result["figures"]["by_month"]),
             "<h2>各合约</h2>",
@@ -167,7 +180,7 @@ def _refused(result: dict[str, Any]) -> str:
     return f'<div class="scroll">{table}</div>{_rest(len(rows))}'
 
 
-MOST_ROWS = 1000
+MOST_ROWS = 500
 
 
 def _rest(count: int) -> str:
@@ -191,6 +204,61 @@ def _settings(settings: dict[str, Any]) -> str:
         *((f"数据 {name}", digest) for name, digest in settings["data"].items()),
     ]
     return _table(("项", "值"), rows)
+
+
+def _on(local_symbol: str, trades: Sequence[dict[str, Any]]) -> list[tuple[float, float, bool, str]]:
+    """Each trade of the contract: epoch ms, price, whether it bought, and in words."""
+    symbol = local_symbol.partition(".")[0]
+    return [
+        (
+            datetime.fromisoformat(trade["moment"]).replace(tzinfo=SHANGHAI).timestamp() * 1000,
+            trade["price"],
+            trade["side"] == "多",
+            f"{trade['moment']} {trade['side']}{trade['offset']} {trade['volume']} 手 {trade['price']:g}",
+        )
+        for trade in trades[:MOST_MARKS]
+        if trade["symbol"] == symbol
+    ]
+
+
+def _candles(rows: Sequence[Sequence[float]], marks: Sequence[tuple[float, float, bool, str]]) -> str:
+    """Red rises, green falls, as in China; a triangle for each trade, which says itself when it is pointed
+    at.
+    """
+    low, high = min(row[3] for row in rows), max(row[2] for row in rows)
+    spread, step = (high - low) or 1.0, WIDTH / len(rows)
+
+    def y(price: float) -> float:
+        return TALL - 12 - (price - low) / spread * (TALL - 24)
+
+    bodies = {"#c62828": "", "#2e7d32": ""}
+    for number, (_, first, top, bottom, last, _volume) in enumerate(rows):
+        x, half = (number + 0.5) * step, max(step * 0.35, 0.4)
+        upper, lower = sorted((y(first), y(last)))
+        bodies["#c62828" if last >= first else "#2e7d32"] += (
+            f"M{x:.1f} {y(top):.1f}V{y(bottom):.1f}"
+            f"M{x - half:.1f} {upper:.1f}h{2 * half:.1f}V{max(lower, upper + 0.5):.1f}h{-2 * half:.1f}Z"
+        )
+    starts = [row[0] for row in rows]
+    signs = ""
+    for moment, price, bought, words in marks:
+        at = bisect_right(starts, moment) - 1
+        if at < 0:
+            continue
+        x, tip = (at + 0.5) * step, y(price)
+        away, colour = (8, "#c62828") if bought else (-8, "#2e7d32")
+        signs += (
+            f'<path fill="{colour}" stroke="#fff" stroke-width=".5" d="M{x:.1f} {tip:.1f}l-4 {away}h8Z">'
+            f"<title>{escape(words)}</title></path>"
+        )
+    lines = "".join(
+        f'<path fill="{colour}" stroke="{colour}" d="{path}"/>' for colour, path in bodies.items()
+    )
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {TALL}" role="img">{lines}{signs}'
+        f'<text x="4" y="12" font-size="12" fill="#888">{high:g}</text>'
+        f'<text x="4" y="{TALL - 2}" font-size="12" fill="#888">{low:g}</text></svg>'
+    )
 
 
 def _line(values: Sequence[float], colour: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.backtest import figures
+from app.backtest.candles import candles
 from app.backtest.data import Data
 from app.backtest.engine import Outcome, Plan
 from app.counter.products import TABLE
@@ -61,6 +62,7 @@ def document(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, 
             [point.moment.replace(tzinfo=None).isoformat(), round(point.balance, 2), round(point.margin, 2)]
             for point in thinned(outcome.equity)
         ],
+        "candles": candles(outcome.bars),
         "trades": [fill._asdict() for fill in fills],
         "round_trips": [trip._asdict() for trip in figures.round_trips(fills)],
         "orders": [_order(order) for order in account.orders.values()],
