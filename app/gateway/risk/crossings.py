@@ -33,6 +33,11 @@ class Crossings:
         self._day = trading_day
         self._levels = dict(kept.get("levels", {})) if kept.get("day") == trading_day else {}
 
+    @property
+    def any(self) -> bool:
+        """Whether anything has been crossed today."""
+        return bool(self._levels)
+
     def look(self, rule: Rule, key: Key, value: float) -> None:
         name = f"{rule.id} {key[1]}"
         level, before = rule.level(value), self._levels.get(name, 0)

@@ -73,10 +73,13 @@ class RiskAccount(Protocol):
 
 
 class _Fitting(NamedTuple):
-    """A rule, and what it counts for one contract and strategy."""
+    """A rule, and what it counts for one contract and strategy. `floor`: below it there is nothing to tell;
+    None: not of what is looked at.
+    """
 
     rule: Rule
     key: Key
+    floor: float | None
 
 
 class Gate:
@@ -147,7 +150,7 @@ class Gate:
         if found is None:
             keys = dict(keys_of(symbol, exchange, strategy))
             found = self._fits[symbol, strategy] = [
-                _Fitting(rule, (rule.scope, keys[rule.scope]))
+                _Fitting(rule, (rule.scope, keys[rule.scope]), _floor(rule))
                 for rule in self.rules
                 if rule.of != "money" and rule.fits(symbol, exchange, product_of(symbol), strategy)
             ]
@@ -175,7 +178,7 @@ class Gate:
             self.limits.check(order)
         now, fitting = self._clock(), self.fitting(order.symbol, order.exchange, strategy)
         verdict = Verdict()
-        for rule, key in fitting:
+        for rule, key, _floor_of_it in fitting:
             if rule.measure == "self_trade":
                 verdict = verdict._replace(cancel=self._check_self_trade(rule, order))
             elif rule.measure == "repeat":
@@ -411,9 +414,11 @@ class Gate:
     def _look(self, symbol: str, exchange: str, strategy: str) -> None:
         """Whether a count has come to a limit, or near one."""
         now = self._clock()
-        for rule, key in self.fitting(symbol, exchange, strategy):
-            if rule.of == "day" or rule.measure in (ORDERS, CANCELS, "held"):
-                self.crossings.look(rule, key, self._value(rule, key, symbol, strategy, now))
+        for rule, key, floor in self.fitting(symbol, exchange, strategy):
+            if floor is not None:
+                value = self._value(rule, key, symbol, strategy, now)
+                if value >= floor or self.crossings.any:
+                    self.crossings.look(rule, key, value)
 
     def value(self, fitting: _Fitting, symbol: str, strategy: str) -> float:
         """What a rule of counts has come to."""
@@ -486,6 +491,13 @@ class Gate:
         level = logging.ERROR if what == "refused" else logging.WARNING
         log.log(level, "风控：%s", text, extra={"owner": more.get("strategy") or "risk"})
         self._told({"what": what, "code": code, "msg": text, **more})
+
+
+def _floor(rule: Rule) -> float | None:
+    """The value from which a rule has something to tell, of those that are looked at as orders change."""
+    if rule.of != "day" and rule.measure not in (ORDERS, CANCELS, "held"):
+        return None
+    return rule.limit * (rule.warn or 1.0)
 
 
 def _facts(request: OrderRequest, strategy: str, order_id: str = "") -> Facts:
