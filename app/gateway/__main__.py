@@ -50,9 +50,11 @@ def run(settings: Settings, login: Login) -> int:
     gateway = Gateway(settings, login, store, folder, end.set)
     secret = Secret(login.password)
     gateway.log_book.addFilter(secret)
+    gateway.audit.addFilter(secret)
     for handler in logging.getLogger().handlers:
         handler.addFilter(secret)
     logging.getLogger().addHandler(gateway.log_book)
+    logging.getLogger().addHandler(gateway.audit)
     events = threading.Thread(target=gateway.loop.run, name="events", daemon=True)
     events.start()
     gateway.start()
@@ -65,6 +67,8 @@ def run(settings: Settings, login: Login) -> int:
     gateway.loop.stop()
     events.join(END_LIMIT)
     gateway.stop()
+    logging.getLogger().removeHandler(gateway.audit)
+    gateway.audit.close_book(END_LIMIT)
     store.close()
     log.info("gateway of %s ends with %d", login.account, code)
     return code

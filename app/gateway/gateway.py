@@ -19,6 +19,7 @@ from typing import Any
 from app.default_settings import AccountApi
 from app.gateway.account import AccountDesk, AccountView, Fronts
 from app.gateway.app import BackendApp, connect_info
+from app.gateway.audit import AuditBook
 from app.gateway.bars import BarArchive, BarDesk, kind_of_hours, trading_day_by
 from app.gateway.config import AccountConfig
 from app.gateway.contracts import ContractDesk
@@ -109,7 +110,9 @@ class Gateway:
             store, self._account, self.app.ledger, lambda: self.app.trader.counter_now()
         )
         self._bars = BarArchive(store, day_of, self._hours.periods, self._on_bars_saved)
-        self._journal = Journal(store, self.loop.post, self._publisher.journaled, self._bars.save)
+        self.audit = AuditBook(folder / "audit", store)
+        heard = self.audit.hearing(self._publisher.journaled)
+        self._journal = Journal(store, self.loop.post, heard, self._bars.save)
 
     def _make_trading(self, folder: Path) -> None:
         """What takes orders and subscriptions, and ctpbee's extensions in the order in which they hear."""

@@ -1,0 +1,164 @@
+"""The account's audit log: what happens is appended to files of the day, chained by hashes
+(app/lib/audit.py). Gateway process; records come from any thread, one thread writes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from app.lib import audit, rows
+from app.lib.audit import Head
+from app.lib.calendar import SHANGHAI
+from app.model.store import Store, StoreFailed
+
+SCOPE, HEAD = "audit", "head"
+RETRY = 1.0  # seconds between two attempts to write
+KEEP_HEAD = 5.0  # seconds between two times that the newest entry is written down elsewhere
+FIELDS = (
+    "local_symbol",
+    "direction",
+    "offset",
+    "price",
+    "volume",
+    "status",
+    "traded",
+    "order_id",
+    "strategy",
+)
+MORE = ("error_code", "error_message", "tradeid", "client_order_id", "datetime")
+
+log = logging.getLogger(__name__)
+
+
+class AuditBook(logging.Handler):
+    """Keeps what the loggers `account` and `ctpbee` say and every warning, and the rows of orders and
+    trades. Written off the caller's thread; `close_book` ends it.
+    """
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        super().__init__(logging.INFO)
+        self._folder = folder
+        self._store = store
+        self._waiting: queue.SimpleQueue[tuple[datetime, str, str, dict[str, Any]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._head = Head()
+        self._kept = 0.0
+        self._file, self._day = -1, ""  # that is appended to, and the day that it is of
+        self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
+        self._thread.start()
+
+    # ── what is heard ──
+
+    def emit(self, record: logging.LogRecord) -> None:
+        root = record.name.partition(".")[0]
+        if record.name == __name__ or root not in ("account", "ctpbee") and record.levelno < logging.WARNING:
+            return
+        moment = datetime.fromtimestamp(record.created, SHANGHAI)
+        data = {"level": record.levelname, "logger": record.name}
+        self._waiting.put((moment, _kind_of(record), record.getMessage(), data))
+
+    def hearing(self, on_written: Callable[[str, int, dict[str, Any]], None]) -> Callable[..., None]:
+        """`on_written(event, seq, row)` of the journal, which is heard here too: each row is news."""
+
+        def heard(event: str, seq: int, row: dict[str, Any]) -> None:
+            what = "成交" if event == "trade_update" else "委托"
+            data = {name: row[name] for name in (*FIELDS, *MORE) if row.get(name) not in (None, "")}
+            self._waiting.put((datetime.now(SHANGHAI), audit.TRADE, what, data | {"journal": seq}))
+            on_written(event, seq, row)
+
+        return heard
+
+    def close_book(self, timeout: float) -> bool:
+        """Write what waits and end. False when that took longer than `timeout` seconds."""
+        self._waiting.put(None)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    # ── the writing thread ──
+
+    def _write(self) -> None:
+        try:
+            self._head = self._begin()
+            while (item := self._waiting.get()) is not None:
+                self._append(*item)
+            self._keep_head()
+            if self._file >= 0:
+                os.close(self._file)
+        except Exception:  # the edge of this thread: orders do not stop for it
+            log.exception("the audit log has ended")
+
+    def _begin(self) -> Head:
+        """Where the chain goes on. A line that a crash has left half written never was an entry: it goes."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        for path in sorted(self._folder.glob("*.jsonl"), reverse=True):
+            lines = path.read_bytes().splitlines(keepends=True)
+            while lines and not lines[-1].endswith(b"\n"):
+                lines.pop()
+                os.truncate(path, sum(map(len, lines)))
+            if lines:
+                head = audit.head_of(lines[-1])
+                if head is not None:
+                    return head
+        return Head()
+
+    def _append(self, moment: datetime, kind: str, text: str, data: dict[str, Any]) -> None:
+        """Tried until it is written, or until this process ends: what waits is kept meanwhile."""
+        head, line = audit.entry_after(self._head, rows.time_text(moment), kind, text, data)
+        self._open(f"{moment:%Y%m%d}")
+        size = os.fstat(self._file).st_size
+        failed = False
+        while True:
+            try:
+                self._put(line)
+                break
+            except OSError as error:
+                os.ftruncate(self._file, size)  # part of it may be there
+                if not failed:
+                    log.error("审计日志写入失败，将重试：请检查磁盘空间（%s）", error.strerror)
+                failed = True
+                time.sleep(RETRY)
+        self._head = head
+        if time.monotonic() - self._kept > KEEP_HEAD:
+            self._keep_head()
+
+    def _open(self, day: str) -> None:
+        if day != self._day:
+            if self._file >= 0:
+                os.close(self._file)
+            path = self._folder / f"{day}.jsonl"
+            self._file, self._day = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), day
+
+    def _put(self, line: bytes) -> None:
+        while line:
+            line = line[os.write(self._file, line) :]
+
+    def _keep_head(self) -> None:
+        """The newest entry, in the database: that the end of a file was cut off is seen by it."""
+        self._kept = time.monotonic()
+        try:
+            self._store.put_setting(SCOPE, HEAD, list(self._head))
+        except StoreFailed as error:
+            log.warning("the audit log's newest entry is not kept: %s", error)
+
+
+def _kind_of(record: logging.LogRecord) -> str:
+    if record.levelno >= logging.ERROR:
+        return audit.ERROR
+    if record.name == "account.risk":
+        return audit.WATCH
+    return audit.TRADE if record.name == "account.order" else audit.RUN
+
+
+def kept_head(store: Store) -> Head | None:
+    """The entry that the store knows to have been written."""
+    kept = store.setting(SCOPE, HEAD)
+    return Head(*kept) if kept else None

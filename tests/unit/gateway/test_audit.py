@@ -1,0 +1,130 @@
+"""The gateway's audit log and `run.py audit`: four kinds by day, a chain over restarts, nothing secret in
+it.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from app.commands.audit import audit_command
+from app.data_dir import account_folder, prepare
+from app.gateway.audit import AuditBook
+from app.gateway.logbook import Secret
+from app.lib import audit
+from app.model import open_store
+from app.settings import Settings
+
+ACCOUNT = "sim-9999-demo"
+ROW = {
+    "local_symbol": "rb2510.SHFE",
+    "direction": "多",
+    "offset": "开",
+    "price": 3000.0,
+    "volume": 2,
+    "status": "未成交",
+}
+
+
+class World:
+    def __init__(self, data_dir: Path) -> None:
+        prepare(data_dir)
+        self.settings = Settings.load(None, {}, data_dir=data_dir)
+        self.folder = account_folder(data_dir, ACCOUNT)
+        self.folder.mkdir(parents=True)
+        self.written: list[Any] = []
+
+    def run(self, *said: tuple[str, int, str], rows: int = 0) -> None:
+        """One gateway's life."""
+        store = open_store(self.settings, ACCOUNT)
+        book = AuditBook(self.folder / "audit", store)
+        book.addFilter(Secret("hunter2-secret"))
+        for name, level, text in said:
+            book.handle(logging.LogRecord(name, level, __file__, 1, text, (), None))
+        heard = book.hearing(lambda *news: self.written.append(news))
+        for seq in range(rows):
+            heard("order_update", seq, ROW)
+        assert book.close_book(10.0)
+        store.close()
+
+    def command(self, *args: str) -> Any:
+        return CliRunner().invoke(audit_command, [*args, "--data-dir", str(self.settings.data_dir)])
+
+    @property
+    def file(self) -> Path:
+        (found,) = (self.folder / "audit").glob("*.jsonl")
+        return found
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path / "data")
+    world.run(
+        ("account", logging.INFO, "已登录，密码 hunter2-secret"),
+        ("account.order", logging.INFO, "报单已发出"),
+        ("account.risk", logging.WARNING, "风控：近了"),
+        ("account.order", logging.ERROR, "报单被拒"),
+        ("app.wire", logging.INFO, "不是给交易者看的"),
+        rows=1,
+    )
+    return world
+
+
+def test_each_kind_is_kept_and_the_journal_still_hears(world: World) -> None:
+    kinds = [entry["kind"] for entry in audit.entries(world.file.read_bytes().splitlines())]
+    assert kinds == ["run", "trade", "watch", "error", "trade"]
+    assert world.written == [("order_update", 0, ROW)]
+    assert b"hunter2" not in world.file.read_bytes()
+    assert world.file.stat().st_mode & 0o077 == 0
+
+
+def test_the_chain_goes_on_over_a_restart_and_a_half_written_line(world: World) -> None:
+    with open(world.file, "ab") as file:
+        file.write(b'{"seq": 6, "ti')
+    world.run(("account", logging.INFO, "又登录"))
+    answer = world.command("verify")
+    assert (answer.exit_code, "共 6 条" in answer.output) == (0, True)
+
+
+def test_a_full_disk_loses_no_line_and_breaks_no_chain(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, full = AuditBook._put, [True, True]
+
+    def fills(book: AuditBook, line: bytes) -> None:
+        if full:
+            full.pop()
+            write(book, line[:10])  # as much as there was room for
+            raise OSError(28, "No space left on device")
+        write(book, line)
+
+    monkeypatch.setattr(AuditBook, "_put", fills)
+    monkeypatch.setattr("app.gateway.audit.RETRY", 0.01)
+    world.run(("account", logging.INFO, "满了"), ("account", logging.INFO, "又有了"))
+    answer = world.command("verify")
+    assert (answer.exit_code, "共 7 条" in answer.output) == (0, True)
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_change_in_the_middle_and_a_cut_end_are_told(world: World, cut: bool) -> None:
+    lines = world.file.read_bytes().splitlines(keepends=True)
+    if not cut:
+        lines[2] = lines[2].replace("近了".encode(), "没事".encode())
+    world.file.write_bytes(b"".join(lines[:-1] if cut else lines))
+    answer = world.command("verify")
+    assert answer.exit_code == 1
+    assert ("第 5 条写过而不在了" if cut else "第 3 行") in answer.output
+
+
+def test_a_day_is_exported_by_kind(world: World, tmp_path: Path) -> None:
+    to = tmp_path / "out.csv"
+    assert world.command("export", "--kind", "trade", "--to", str(to)).exit_code == 0
+    head, *rows = to.read_text("utf-8-sig").splitlines()
+    assert head.startswith("序号,时间,类别,内容,合约")
+    assert len(rows) == 2
+    assert rows[1].endswith("rb2510.SHFE,多,开,3000.0,2,未成交")
+    lines = world.command("export", "--format", "jsonl", "--day", world.file.stem).output.splitlines()
+    assert lines == world.file.read_text("utf-8").splitlines()
+    assert world.command("export", "--day", "19990101").exit_code == 1
