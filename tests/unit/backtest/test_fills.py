@@ -149,3 +149,45 @@ def test_settings_that_cannot_be_are_named(tmp_path: Path, name: str, value: flo
     data = bars_of(rb2401_SHFE=series("2023-09-25 21:00", 3700.0))
     with pytest.raises(BadInput, match=name):
         outcome(tmp_path, data, buying(3700), fills=FillSettings(**{name: value}))
+
+
+def test_an_order_that_is_cancelled_on_its_way_never_arrives(tmp_path: Path) -> None:
+    text = """
+def on_bar(self, bar):
+    self.count += 1
+    if self.count == 1:
+        order_id = self.action.buy_open(3705, 1, bar)
+        order = self.recorder.get_order(order_id)
+        self.action.cancel(order.order_id, order)
+"""
+    data = bars_of(rb2401_SHFE=series("2023-09-25 21:00", 3700.0, 3700.0, 3600.0))
+    found = outcome(tmp_path, data, text)
+    assert (trades(found), statuses(found)) == ([], [("已撤销", "已撤单")])
+
+
+def test_an_order_waits_for_its_own_contracts_next_bar(tmp_path: Path) -> None:
+    text = """
+def on_bar(self, bar):
+    self.count += 1
+    if self.count == 1:
+        self.action.buy_open(3705, 1, bar)
+"""
+    data = bars_of(
+        rb2401_SHFE=[*series("2023-09-25 21:00", 3700.0), *series("2023-09-25 21:05", 3702.0)],
+        m2401_DCE=series("2023-09-25 21:01", 4000.0, 4000.0, 4000.0),
+    )
+    assert trades(outcome(tmp_path, data, text)) == [("09-25 21:05:00", "多", "开", 1, 3703.0)]
+
+
+def test_the_second_days_limits_are_the_tables_share_of_the_settlement(tmp_path: Path) -> None:
+    """3700 settles; 5 per cent of it on either side, cut to the tick."""
+    text = """
+def on_bar(self, bar):
+    contract = self.recorder.get_contract(bar.local_symbol)
+    self.seen = (contract.PreSettlementPrice, contract.UpperLimitPrice, contract.LowerLimitPrice)
+"""
+    data = bars_of(
+        rb2401_SHFE=[*series("2023-09-25 09:00", 3690.0, 3700.0), *series("2023-09-26 09:00", 3750.0)]
+    )
+    (extension,) = dict.values(outcome(tmp_path, data, text).account.apps[0]._extensions)
+    assert extension.seen == (3700.0, 3885.0, 3515.0)
