@@ -17,11 +17,14 @@ export const useLink = defineAccountStore('link', ({ socket }) => {
   const seq = ref(0)
   /** How often a snapshot has come: above 1 the page has been away in between. */
   const snapshots = ref(0)
+  /** Whether this connection's own snapshot is there: what came by an earlier one is old. */
+  const fresh = ref(false)
 
   const set = (value: boolean) => {
     if (online.value === value) return
     online.value = value
     since.value = Date.now()
+    fresh.value = false
   }
   socket.on('connect', () => set(true))
   socket.on('disconnect', () => set(false))
@@ -29,6 +32,7 @@ export const useLink = defineAccountStore('link', ({ socket }) => {
   socket.on('snapshot', (event) => {
     seq.value = event.seq
     snapshots.value += 1
+    fresh.value = true
   })
   const follow = (event: { seq: number }) => (seq.value = Math.max(seq.value, event.seq))
   socket.on('order_update', follow)
@@ -40,7 +44,7 @@ export const useLink = defineAccountStore('link', ({ socket }) => {
     const gateway = status.value?.gateway.state
     if (gateway === 'frozen') return t('link.gatewayFrozen')
     if (gateway !== undefined && gateway !== 'connected') return t('link.gatewayLost')
-    return snapshots.value ? '' : t('common.loading')
+    return fresh.value ? '' : t('common.loading')
   })
   /** Why no order can be sent now; empty when one can. */
   const noTrade = computed(() => cut.value || frontDown(status.value?.td, 'link.tdDown'))

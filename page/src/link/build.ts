@@ -1,0 +1,38 @@
+/**
+ * Which build of the page this is, and whether the server has another one by now: after an upgrade an open page
+ * would ask for files that are gone. It is loaded anew once for each build, never again and again.
+ */
+import { Api } from '@/api/http'
+
+const PLACE = 'ctpbee.reloaded'
+let own: string | undefined
+
+async function served(): Promise<string> {
+  try {
+    return (await new Api().data<{ build: string }>('GET', 'build.json')).build
+  } catch {
+    return '' // away, or being restarted: asked again with the next connection
+  }
+}
+
+/** Looked at when the page begins, and each time that a socket comes back: an upgrade restarts the server. */
+export async function checkBuild(reload: () => void = () => location.reload()): Promise<void> {
+  const build = await served()
+  if (!build) return
+  own ??= build
+  if (build !== own) reloadOnce(build, reload)
+}
+
+/** A chunk that is gone says the same, before the server is asked. */
+export function reloadOnMissingChunk(): void {
+  addEventListener('vite:preloadError', (event) => {
+    if (reloadOnce('chunk', () => location.reload())) event.preventDefault()
+  })
+}
+
+function reloadOnce(why: string, reload: () => void): boolean {
+  if (sessionStorage.getItem(PLACE) === why) return false
+  sessionStorage.setItem(PLACE, why)
+  reload()
+  return true
+}
