@@ -47,3 +47,15 @@ it('says so when the journal could not be asked', async () => {
   await account.calls[0]!.fail(new NoAnswer('cut'))
   expect(gap.last).toEqual({ seconds: 3, orders: 0, trades: 0, known: false })
 })
+
+it('closes one of an account that has no journal yet', async () => {
+  const other = fakeAccount('sim-9999-new')
+  useLink(other.context)
+  useGap(other.context)
+  await other.emit('disconnect', 'transport close')
+  await other.emit('snapshot', { seq: 0 })
+  expect(other.calls).toEqual([])
+  await other.emit('disconnect', 'transport close')
+  await other.emit('snapshot', { seq: 0 })
+  expect(other.calls.map(({ fields }) => fields)).toEqual([{ since: 0 }])
+})

@@ -30,11 +30,16 @@ export const useGap = defineAccountStore('gap', (context) => {
   const last = ref<Gap>()
   let left: { since: number; at: number } | undefined
 
-  socket.on('disconnect', () => (left ??= { since: link.seq, at: Date.now() }))
+  let looked = false // a first connection closes no gap
+
+  socket.on('disconnect', () => {
+    if (looked) left ??= { since: link.seq, at: Date.now() }
+  })
   socket.on('snapshot', () => void close())
 
   async function close(): Promise<void> {
-    if (!left || !left.since) return
+    looked = true
+    if (!left) return
     const { since, at } = left
     left = undefined
     const seconds = Math.round((Date.now() - at) / 1000)

@@ -35,6 +35,7 @@ class Screen:
         **context: Any,
     ) -> None:
         self.server = server
+        self.origin = server.url  # which nobody can be asked for while the web is away
         self.context = browser.new_context(
             viewport=PHONE if phone else DESK,
             has_touch=phone,
@@ -61,7 +62,7 @@ class Screen:
 
     def _asked(self, request: Request) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme not in _LOCAL and parts.netloc != urlsplit(self.server.url).netloc:
+        if parts.scheme not in _LOCAL and parts.netloc != urlsplit(self.origin).netloc:
             self.faults.append(f"request to another origin: {request.url}")
 
     def forgive(self, pattern: str) -> None:
@@ -69,7 +70,7 @@ class Screen:
         self._forgiven.append(pattern)
 
     def open(self, path: str = "#/") -> Screen:
-        self.page.goto(f"{self.server.url}/{path}")
+        self.page.goto(f"{self.origin}/{path}")
         return self
 
     def enter(self, *traders: Trader, path: str = "#/") -> Screen:
