@@ -1,0 +1,71 @@
+"""The gate in a real gateway on the counter's process: stopped by `run.py halt` without any web, over a kill
+too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from app.commands.audit import audit_command
+from app.commands.halt import halt_command
+from app.lib.errors import OrderRefused
+from app.wire.messages import CancelSelected, ReadLists, ReadRisk
+from tests.integration.test_gateway_service import Page, World, a_contract, buy
+from tests.support.waiting import eventually
+
+ACCOUNT = "sim-9999-demo"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path / "data")
+    yield world
+    world.close()
+
+
+def run(world: World, command: Any, *args: str) -> str:
+    answer = CliRunner().invoke(command, [*args, "--data-dir", str(world.settings.data_dir)])
+    assert answer.exit_code == 0, answer.output
+    return answer.output
+
+
+def refused(page: Page, order: Any) -> str:
+    with pytest.raises(OrderRefused) as refusal:
+        page.ask(order)
+    return refusal.value.code
+
+
+def counts(page: Page) -> dict[str, Any]:
+    account: dict[str, Any] = page.json(ReadRisk())["account"]
+    return account
+
+
+def test_an_account_is_stopped_by_command_and_its_counts_outlive_its_process(world: World) -> None:
+    child, page = world.log_in()
+    page.json(ReadRisk())
+    symbol, tick = a_contract(page)
+    low = tick["limit_down"]
+    for lots in (1, 2, 3):
+        page.ask(buy(symbol, low, lots))
+    assert "撤单" in run(world, halt_command, "all", ACCOUNT, "--why", "试")
+    assert {row["status"] for row in page.json(ReadLists())["order_list"]} == {"已撤销"}
+    assert refused(page, buy(symbol, low)) == "RISK_HALTED"
+    assert "试" in run(world, halt_command, "status", ACCOUNT)
+    before = counts(page)
+    assert (before["orders"], before["cancels"]) == (3, 3)
+    child.kill()
+    child.wait()
+    run(world, halt_command, "opens", ACCOUNT)  # nobody there: in force at the next login
+    _, page = world.log_in()
+    assert counts(page) == before
+    assert refused(page, buy(symbol, low)) == "RISK_REDUCE_ONLY"
+    run(world, halt_command, "resume", ACCOUNT)
+    page.ask(buy(symbol, low))
+    assert page.json(CancelSelected(local_symbol=symbol))["orders"][0]["state"] == "cancelled"
+    eventually(lambda: counts(page)["cancels"] == 4, "the cancel is counted")
+    assert "完整" in run(world, audit_command, "verify", ACCOUNT)
