@@ -20,6 +20,7 @@ export default defineConfig({
     rolldownOptions: { input: ['index.html', 'docs.html'] },
     assetsInlineLimit: 0, // the page's policy allows no data: scripts or styles
     modulePreload: { polyfill: false },
+    manifest: 'manifest.json', // which file takes which: the sizes are counted by it
     chunkSizeWarningLimit: 400,
   },
   server: {
