@@ -24,6 +24,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 400,
   },
   server: {
+    fs: { allow: ['..'] }, // the example of strategies/ is the first text of a new one
     proxy: {
       ...Object.fromEntries(routes.map((route) => [`^/${route}(?=[/?]|$)`, { target: server }])),
       '/socket.io': { target: server, ws: true },

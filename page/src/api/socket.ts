@@ -1,6 +1,8 @@
 /** Socket.IO: one socket an account, with the server's events by their types. */
 import { io, type Socket } from 'socket.io-client'
 
+import type { StrategyRow } from '@/strategies/rows'
+
 import type { BarRow, BarUpdate, Fund, LogRow, OrderRow, PositionRow, Status, Tick, TradeRow } from './rows'
 
 interface Typed<T> {
@@ -24,7 +26,7 @@ export interface ServerEvents {
   contract: (symbols: string[]) => void
   log: (row: LogRow) => void
   error: (event: { error: string; msg: string; [key: string]: unknown }) => void
-  strategy: (event: Typed<Record<string, unknown> & { name: string }>) => void
+  strategy: (event: Typed<StrategyRow & { deleted?: boolean }>) => void
   strategy_log: (line: { name: string; created: string; levelname: string; message: string }) => void
   risk: (event: Record<string, unknown>) => void
 }
