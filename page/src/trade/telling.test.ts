@@ -77,6 +77,17 @@ it('tells an event of the server once, and one that its row has told not again',
   expect(texts()).toEqual(['bad 对账有差', 'bad rb2510 多开 2 手被拒：资金不足'].toSorted().toReversed())
 })
 
+it('leaves a late refusal of its own order to who sent it', async () => {
+  const sending = useSending(account.context)
+  void sending.send({ ...ROW, direction: '多', offset: '开', type: '限价', price: 3090 })
+  const { client_order_id } = account.calls.at(-1)!.fields
+  sending.sent[0]!.state = 'refused'
+  await account.emit('error', { error: 'CTP_31', msg: '资金不足', order_id: '2', client_order_id })
+  await account.emit('error', { error: 'CTP_31', msg: '资金不足', order_id: '3', client_order_id: 'other' })
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(texts()).toEqual(['bad 资金不足'])
+})
+
 it('tells that the line went and came back, and nothing when the page begins', async () => {
   expect(texts()).toEqual([])
   await account.emit('status', { ...READY, gateway: { state: 'frozen', reason: '', since: '' } })

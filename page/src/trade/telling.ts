@@ -48,7 +48,10 @@ export const useTelling = defineAccountStore('telling', (context) => {
     if (event.msg === 'token error' || TOLD_ELSEWHERE.includes(event.error)) return
     const id = String(event.order_id ?? '')
     // A refusal that nobody waited for comes as a row too, a little before or after: the row has the order.
-    setTimeout(() => ended.has(id) || notices.show('bad', event.msg), id ? ROW_MS : 0)
+    const isTold = () =>
+      ended.has(id) ||
+      sending.sent.some((one) => one.client_order_id === event.client_order_id && one.state === 'refused')
+    setTimeout(() => isTold() || notices.show('bad', event.msg), id ? ROW_MS : 0)
   })
 
   function tellTrade(row: TradeRow): void {
