@@ -149,8 +149,12 @@ class LiveStack:
     def run(self) -> None:
         """All of the recording."""
         while self.market._next is not None:
+            before = self.market.now()
             self._pass_to(self.market._next.moment)
-            self.route(self.core.advance())
+            out = self.core.advance()
+            if self.market.now() - before > MINUTE:  # over a break: the counter speaks each second
+                self.route(self.core.heartbeat())
+            self.route(out)
             self._settle()
 
     # ── how ──
