@@ -120,12 +120,12 @@ def main() -> None:
         )
         gate.write(RULES)
         gate.on_day(DAY)
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for what, count in (
             ("当日头 1,000 张", 1000),
             (f"之后到第 {options.orders:,} 张", options.orders - 1000),
         ):
-            costs = []
+            costs: list[float] = []
             for _ in range(count):
                 now[0] += 0.01
                 costs.append(cost(gate, len(rows) * 1000 + len(costs)))
