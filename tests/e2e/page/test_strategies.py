@@ -107,7 +107,7 @@ def test_a_strategy_is_written_saved_started_and_followed(
     screen.shot("strategies-book")
 
     page.get_by_role("tab", name="版本").click()
-    changed = page.get_by_test_id("difference").locator(".cm-changedLine, .cm-insertedLine")
+    changed = page.get_by_test_id("difference").locator(".cm-insertedLine")
     expect(changed.filter(has_text="1 / 0")).to_have_count(1)
     screen.shot("strategies-versions")
     page.get_by_role("button", name="取回到编辑器").click()
@@ -117,3 +117,24 @@ def test_a_strategy_is_written_saved_started_and_followed(
     page.get_by_role("button", name="删除").click()
     page.get_by_role("dialog").get_by_role("button", name="确定").click()
     expect(card).to_have_count(0)
+
+
+def test_on_a_phone_a_strategy_is_started_and_stopped_and_its_code_is_to_be_read(
+    shared_server: BackendServer, tab: Tab, someone: Trader
+) -> None:
+    someone.do("POST", "/code", text=ORDERS)
+    screen = tab(shared_server, phone=True, dark=True).enter(someone, path="#/strategies")
+    page = screen.page
+    card = page.get_by_test_id("strategy-页面")
+    card.get_by_role("button", name="启动").click()
+    expect(card).to_contain_text("运行中")
+    screen.shot("strategies-phone-dark")
+    card.get_by_role("button", name="页面", exact=True).click()
+    editor = page.get_by_test_id("editor").get_by_role("textbox")
+    expect(editor).to_have_attribute("contenteditable", "false")
+    screen.check_access()
+    screen.shot("strategies-phone-code-dark")
+    page.get_by_role("button", name="返回列表").click()
+    card.get_by_role("button", name="停止").click()
+    page.get_by_role("dialog").get_by_role("button", name="确定").click()
+    expect(card.get_by_role("button", name="启动")).to_be_visible()
