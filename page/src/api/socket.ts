@@ -1,35 +1,12 @@
 /** Socket.IO: one socket an account, with the server's events by their types. */
 import { io, type Socket } from 'socket.io-client'
 
-import type { StrategyRow } from '@/strategies/rows'
+import type { SocketEvents } from './rows'
 
-import type { BarRow, BarUpdate, Fund, LogRow, OrderRow, PositionRow, Status, Tick, TradeRow } from './rows'
+/** By the server's own description. A refusal tells more than its words, by the case: `client_order_id`, `reason`. */
+type Said = Omit<SocketEvents, 'error'> & { error: SocketEvents['error'] & Record<string, unknown> }
 
-interface Typed<T> {
-  type: string
-  data: T
-}
-
-export interface ServerEvents {
-  ticks: (ticks: Tick[]) => void
-  position: (event: Typed<PositionRow[]>) => void
-  active_order: (event: Typed<OrderRow[]>) => void
-  order: (event: Typed<OrderRow[]>) => void
-  trade: (event: Typed<TradeRow[]>) => void
-  account_detail: (event: Typed<Fund[]>) => void
-  order_update: (event: Typed<OrderRow> & { seq: number }) => void
-  trade_update: (event: Typed<TradeRow> & { seq: number }) => void
-  status: (status: Status) => void
-  snapshot: (event: { seq: number }) => void
-  bar: (event: { local_symbol: string; data: BarRow }) => void
-  bar_update: (event: BarUpdate) => void
-  contract: (symbols: string[]) => void
-  log: (row: LogRow) => void
-  error: (event: { error: string; msg: string; [key: string]: unknown }) => void
-  strategy: (event: Typed<StrategyRow & { deleted?: boolean }>) => void
-  strategy_log: (line: { name: string; created: string; levelname: string; message: string }) => void
-  risk: (event: Record<string, unknown>) => void
-}
+export type ServerEvents = { [Name in keyof Said]: (said: Said[Name]) => void }
 
 interface ClientEvents {
   subscribe: (wish: { symbols: string[] | null; batch: boolean }) => void
