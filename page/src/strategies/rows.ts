@@ -1,85 +1,17 @@
-/** The rows of /strategy and /code, as the page reads them (docs/api.md). */
-import type { OrderRow, TradeRow } from '@/api/rows'
+/** The rows of /strategy and /check_code by the names that the screen uses. Their shapes are generated: api/types.ts. */
+import type * as api from '@/api/types'
 
-export type State = '停止' | '启动中' | '运行中' | '异常' | '停止中'
+export type { Problem, Profit, StrategyRow, Version } from '@/api/types'
 
-/** What ended it. `line` is of the version that ran, 0 where it is not known. */
-export interface Failure {
-  message: string
-  line: number
-  traceback: string
-  time: string
-}
+export type State = api.StrategyRow['state']
+export type Failure = api.StrategyError
+export type Lots = api.OwnedPosition
+/** A line of the log, read or pushed. */
+export type StrategyLine = api.LogLine
 
-export interface StrategyRow {
-  name: string
-  state: State
-  /** The newest that was saved; 0 where none was. */
-  version: number
-  /** 0 where none runs. */
-  running_version: number
-  /** MB */
-  memory: number
-  started: string
-  updated: string
-  restarts: number
-  shared: boolean
-  contained: boolean
-  error: Failure | null
-}
-
-/** Yuan, over restarts and days. */
-export interface Profit {
-  close_profit: number
-  float_pnl: number
-  commission: number
-  net: number
-}
-
-export interface Lots {
-  local_symbol: string
-  direction: 'long' | 'short'
-  volume: number
-  [key: string]: unknown
-}
-
-export interface Version {
-  version: number
-  time: string
-  [key: string]: unknown
-}
-
-export interface Limits {
-  contracts: string[]
-  max_order_volume: number
-  max_position: number
-  max_orders_per_minute: number
-}
-
-/** The last five are null while the account's gateway is away. */
-export interface StrategyDetail extends StrategyRow {
-  versions: Version[]
-  orders: OrderRow[] | null
-  trades: TradeRow[] | null
-  positions: Lots[] | null
-  profit: Profit | null
-  limits: Limits | null
-}
-
-export interface StrategyLine {
-  created: string
-  levelname: string
-  message: string
-}
-
-/** A finding of /check_code. */
-export interface Problem {
-  code: string
-  error: string
-  message: string
-  line: number
-  error_info: string
-}
+/** All four are answered, 0 or empty where nothing is limited: leaving some out is for those who set them. */
+export type Limits = Required<api.Limits>
+export type StrategyDetail = Omit<api.StrategyDetail, 'limits'> & { limits: Limits | null }
 
 /** Whether it has a process. */
-export const runs = ({ state }: StrategyRow): boolean => state !== '停止' && state !== '异常'
+export const runs = ({ state }: api.StrategyRow): boolean => state !== '停止' && state !== '异常'

@@ -12,6 +12,8 @@ import { fakeAccount, settled } from '@/testing/account'
 const row = (name: string, changes: Partial<StrategyRow> = {}): StrategyRow => ({
   name,
   state: '停止',
+  status: '停止',
+  pid: 0,
   version: 1,
   running_version: 0,
   memory: 0,
