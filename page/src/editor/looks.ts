@@ -31,6 +31,8 @@ const theme = EditorView.theme({
     color: 'var(--text)',
   },
   '.cm-completionDetail': { color: 'var(--muted)', fontStyle: 'normal' },
+  '.cm-collapsedLines': { background: 'var(--raised)', color: 'var(--muted)' },
+  '.cm-collapsedLines:before, .cm-collapsedLines:after': { content: '"⋯"' },
   '.cm-foldPlaceholder': {
     backgroundColor: 'var(--raised)',
     color: 'var(--muted)',
@@ -56,9 +58,15 @@ const chinese = EditorState.phrases.of({
   go: '跳转',
   'Fold line': '折叠',
   'Unfold line': '展开',
+  '$ unchanged lines': '$ 行相同',
   Diagnostics: '检查所见',
   'No diagnostics': '没有问题',
   Completions: '补全',
 })
 
-export const looks: Extension = [theme, isChinese.value ? chinese : []]
+/** As the page is when the editor is opened. */
+export const looks = (): Extension => [
+  theme,
+  EditorView.darkTheme.of(document.documentElement.dataset.theme === 'dark'),
+  isChinese.value ? chinese : [],
+]

@@ -22,7 +22,7 @@ const colours = HighlightStyle.define([
 ])
 
 /** A strategy's code in its colours; what both the editor and the difference have. */
-export const code: Extension = [python(), syntaxHighlighting(colours), indentUnit.of('    '), looks]
+export const code = (): Extension => [python(), syntaxHighlighting(colours), indentUnit.of('    '), looks()]
 
 /**
  * What is typed over a selection is put in by us: Chromium would keep the selection's look as an inline style,
@@ -44,10 +44,10 @@ const typedOver = EditorView.domEventHandlers({
   },
 })
 
-export const editing: Extension = [
+export const editing = (): Extension => [
   basicSetup,
   typedOver,
-  code,
+  code(),
   keymap.of([indentWithTab]), // Esc, then Tab leaves: CodeMirror's own
   pythonLanguage.data.of({ autocomplete: complete }),
   EditorState.allowMultipleSelections.of(true),
