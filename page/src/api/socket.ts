@@ -18,6 +18,7 @@ export type AccountSocket = Socket<ServerEvents, ClientEvents>
 export function openSocket(token: string): AccountSocket {
   const socket: AccountSocket = io({
     auth: { token },
+    autoConnect: false, // the account's screen connects it, once its stores listen
     transports: ['websocket', 'polling'],
     reconnectionDelay: 300,
     reconnectionDelayMax: 3000,
