@@ -14,11 +14,14 @@ interface ClientEvents {
 
 export type AccountSocket = Socket<ServerEvents, ClientEvents>
 
-/** A socket that comes back by itself, and asks for conflated quotes each time. */
+/**
+ * A socket that comes back by itself, and asks for conflated quotes each time. It is opened with `connect` once
+ * its listeners are there: the snapshot comes at once, and what nobody hears is lost.
+ */
 export function openSocket(token: string): AccountSocket {
   const socket: AccountSocket = io({
     auth: { token },
-    autoConnect: false, // the account's screen connects it, once its stores listen
+    autoConnect: false,
     transports: ['websocket', 'polling'],
     reconnectionDelay: 300,
     reconnectionDelayMax: 3000,

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.page.screen import CUT, Screen
 from tests.e2e.server import BackendServer, Trader
+from tests.support.waiting import eventually
 
 Tab = Callable[..., Screen]
 RB = "rb2510.SHFE"
@@ -140,3 +142,21 @@ def test_an_upgrade_loads_an_open_page_anew_once(server: BackendServer, tab: Tab
     server.wait_replaced(old)
     expect(banner(screen)).to_have_count(0)
     assert len(loads) == 1, "it is loaded anew once for a build"
+
+
+def test_a_page_whose_screen_loads_slowly_misses_nothing_of_the_snapshot(
+    server: BackendServer, tab: Tab
+) -> None:
+    """Its line is opened when somebody listens: what comes before that nobody would hear."""
+    trader = Trader(server, "slow").log_in()
+    quote = trader.fix_quote(RB)
+    trader.order(RB, "long", "open", quote.bid - quote.tick, 1)
+    screen = tab(server)
+    held: list[Any] = []
+    screen.page.route("**/assets/AccountScreen-*.js", lambda route: held.append(route))
+    screen.enter(trader)
+    eventually(lambda: screen.page.wait_for_timeout(50) or held, "the screen's script is asked for")
+    with screen.page.expect_event("websocket"):
+        held[0].continue_()
+    expect(banner(screen)).to_have_count(0)
+    expect(screen.page.get_by_role("tab", name="挂单")).to_contain_text("1")
