@@ -7,7 +7,7 @@ import { defineConfig } from 'vitest/config'
 const server = process.env.CTPBEE_BACKEND_URL ?? 'http://127.0.0.1:5000'
 const routes = [
   ...['login', 'logout', 'password', 'fronts', 'build.json', 'openapi.json', 'healthz', 'readyz'],
-  ...['market', 'contract', 'tick', 'account', 'order_solve', 'close_position', 'preview', 'bar', 'equity'],
+  ...['market', 'contract', 'tick', 'account', 'order_solve', 'close_position', 'order_preview', 'bar', 'equity'],
   ...['config', 'auth_code', 'code', 'check_code', 'run_code', 'strategy', 'events', 'settlement', 'risk'],
 ]
 
