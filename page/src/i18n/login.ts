@@ -37,6 +37,10 @@ export const login = section({
     refused: '账户 {id} 须重新登录：{reason}',
     noCtp: '服务器没有安装 CTP 接口 ctpbee_api：在服务器上执行 make ctp',
     onlyListed: '这台服务器只连名单上的前置',
+    statement: '请核对并确认 {day} 的结算单',
+    confirm: '确认结算单',
+    later: '以后再说（确认之前不能报单）',
+    noStatement: '结算单没有取到，确认之前不能报单：{reason}',
     language: 'English',
   },
   en: {
@@ -76,6 +80,10 @@ export const login = section({
     refused: 'Account {id} has to log in again: {reason}',
     noCtp: "CTP's interface ctpbee_api is not installed at the server: run make ctp there",
     onlyListed: 'This server dials listed fronts alone',
+    statement: 'Read and confirm the statement of {day}',
+    confirm: 'Confirm the statement',
+    later: 'Later (no order can be sent before)',
+    noStatement: 'No statement came; no order can be sent before it is confirmed: {reason}',
     language: '中文',
   },
 })

@@ -1,0 +1,62 @@
+import { mount } from '@vue/test-utils'
+import { beforeEach, expect, it, vi } from 'vitest'
+import { defineComponent, h, nextTick } from 'vue'
+
+import { provideAccount } from '@/accounts/context'
+import { useLink } from '@/link/link'
+import * as server from '@/login/server'
+import { fakeAccount, settled } from '@/testing/account'
+
+import SettlementPrompt from './SettlementPrompt.vue'
+
+vi.useFakeTimers()
+const STATEMENT = { day: '20250604', text: '<b>结算单</b>' }
+
+beforeEach(() => {
+  sessionStorage.clear()
+  HTMLDialogElement.prototype.showModal = vi.fn()
+})
+
+async function shown(id: string, byItself: boolean) {
+  vi.spyOn(server, 'askOffer').mockResolvedValue({ settlement_confirm: byItself } as server.ServerOffer)
+  const account = fakeAccount(id)
+  useLink(account.context)
+  const World = defineComponent({
+    setup() {
+      provideAccount(account.context)
+      return () => h(SettlementPrompt)
+    },
+  })
+  const wrapper = mount(World)
+  await account.ready()
+  await settled()
+  return { account, wrapper }
+}
+
+it('shows the statement as text where a trader has to confirm it, and confirms it once', async () => {
+  const { account, wrapper } = await shown('ctp-9999-1', false)
+  await account.calls.find(({ path }) => path === 'settlement')!.answer({ data: STATEMENT })
+  await nextTick()
+  expect(wrapper.find('pre').text()).toBe('<b>结算单</b>')
+  await wrapper
+    .findAll('button')
+    .find((button) => button.text() === '确认结算单')!
+    .trigger('click')
+  const sent = account.calls.filter(({ path, method }) => path === 'settlement' && method === 'POST')
+  expect(sent).toHaveLength(1)
+  await sent[0]!.answer({ msg: '结算单已确认' })
+  await nextTick()
+  expect(wrapper.find('pre').exists()).toBe(false)
+  expect(sessionStorage.getItem('ctpbee.confirmed.ctp-9999-1')).toBe('20250604')
+})
+
+it('asks for none where the server confirms by itself, or the counter has none', async () => {
+  for (const [id, byItself] of [
+    ['ctp-9999-1', true],
+    ['sim-9999-1', false],
+  ] as const) {
+    // prettier-ignore
+    const { account } = await shown(id, byItself)
+    expect(account.calls.filter(({ path }) => path === 'settlement')).toEqual([])
+  }
+})
