@@ -73,6 +73,11 @@ class Screen:
         self.page.goto(f"{self.origin}/{path}")
         return self
 
+    def keep(self, name: str, value: Any) -> None:
+        """What this browser has kept from before, unless the page has changed it since."""
+        text = json.dumps(json.dumps(value, ensure_ascii=False))
+        self.page.add_init_script(f"localStorage[{json.dumps(name)}] ??= {text}")
+
     def enter(self, *traders: Trader, path: str = "#/") -> Screen:
         """Open the page with these accounts logged in, the last one in front."""
         kept = [{"id": trader.key, "token": trader.token} for trader in traders]
