@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import orjson
 import pytest
@@ -229,8 +228,8 @@ PAGES = ("/", "/docs", "/favicon.svg")
 )
 @fuzz(EXAMPLES * 5)
 def test_paths_and_methods_that_nobody_serves(server: Server, path: str, method: str) -> None:
-    assume((urlsplit(f"/{path}").path or "/") not in PAGES)
     answer = server.app.test_client().open(f"/{path}", method=method, headers={"Authorization": "JWT null"})
+    assume(answer.request.path not in PAGES)
     assert answer.status_code < 500
     if method != "OPTIONS":  # Flask's own, a list of methods in a header
         assert orjson.loads(answer.data)["success"] in (True, False)
