@@ -325,6 +325,7 @@ class Limits(TypedDict, total=False):
 
 class Health(TypedDict):
     web: str
+    host: str  # up or down: whether its process lives
     fronts: list[Row]
 
 

@@ -47,12 +47,13 @@ def register_checks(app: Flask) -> None:
 
 @blueprint.get("/healthz")
 @ours
-@described("web 在否，各账户的前置在何状态", data=answers.Health)
+@described("web 与主机在否，各账户的前置在何状态", data=answers.Health)
 def healthz() -> Response:
-    """GET /healthz: the web answers, and where each account's fronts stand, trading and market apart. Open:
-    no names, no reasons.
+    """GET /healthz: the web answers, whether the host's process lives, and where each account's fronts stand,
+    trading and market apart. Nobody is asked for it, so it is always 200. Open: no names, no reasons.
     """
-    return succeed({"web": "up", "fronts": [_told(entry) for entry in G.gateways.accounts()]})
+    host = "up" if G.gateways.host_is_there() else "down"
+    return succeed({"web": "up", "host": host, "fronts": [_told(entry) for entry in G.gateways.accounts()]})
 
 
 @blueprint.get("/readyz")

@@ -276,6 +276,10 @@ class Gateways:
         """
         self._attach(account).request_snapshot()
 
+    def host_is_there(self) -> bool:
+        """Whether the host's process lives; whether it answers, only a question tells."""
+        return self.registry.find("host") is not None
+
     def ask_host(self, request: AnyRequest) -> Any:
         """What the host answers. Raises what it raised, or GatewayDown (HOST_DOWN when there is no host)."""
         return self._ask_host(request, self._timeouts.get(type(request), DEFAULT_TIMEOUT))

@@ -157,6 +157,7 @@ class FakeGateways:
     """
 
     def __init__(self) -> None:
+        self.host_lives = True
         self.forget()
 
     def forget(self) -> None:
@@ -202,6 +203,9 @@ class FakeGateways:
         if account not in self.running:
             raise NeedsLogin("账户的网关已退出，请重新登录")
         return self._answer(account, request)
+
+    def host_is_there(self) -> bool:
+        return self.host_lives
 
     def ask_host(self, request: AnyRequest) -> Any:
         self.heard.append(("", request))

@@ -885,7 +885,13 @@ def test_equity_is_read_of_the_account_and_of_a_strategy(auth: Auth, gateways: F
 def test_the_web_says_that_it_lives_to_anybody(client: Any) -> None:
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json["success"]) == (200, True)
-    assert answer.json["data"] == {"web": "up", "fronts": []}
+    assert answer.json["data"] == {"web": "up", "host": "up", "fronts": []}
+
+
+def test_the_web_lives_without_its_host_and_says_so(client: Any, gateways: FakeGateways) -> None:
+    gateways.host_lives = False
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json["data"]["host"]) == (200, "down")
 
 
 def test_healthz_tells_where_each_accounts_fronts_stand_and_not_whose_they_are(

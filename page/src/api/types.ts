@@ -218,7 +218,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** web 在否，各账户的前置在何状态 */
+        /** web 与主机在否，各账户的前置在何状态 */
         get: operations["get_healthz"];
         put?: never;
         post?: never;
@@ -710,6 +710,7 @@ export interface components {
         /** Health */
         Health: {
             fronts: Record<string, unknown>[];
+            host: string;
             web: string;
         };
         /** JournalEvent */

@@ -1,4 +1,4 @@
-/** Whether the host, who keeps gateways and strategies, is there: told by /readyz, to everybody alike. */
+/** Whether the host, who keeps gateways and strategies, is there: told by /healthz, to everybody alike. */
 import { onBeforeUnmount, onMounted, ref } from 'vue'
 
 const LOOK_MS = 20_000
@@ -11,7 +11,7 @@ export function useHost() {
 
   async function look(): Promise<void> {
     try {
-      const response = await fetch('readyz', { cache: 'no-store', signal: AbortSignal.timeout(5000) })
+      const response = await fetch('healthz', { cache: 'no-store', signal: AbortSignal.timeout(5000) })
       const { data } = (await response.json()) as { data?: { host?: HostState } }
       host.value = data?.host ?? 'unknown'
     } catch {

@@ -44,9 +44,9 @@ export class SeriesFeed {
 
   /** What was missed: from the last closed bar on, which may have been open when it was read. */
   async mend(): Promise<void> {
+    if (!this.loaded) return
     const last = this.series.closed.at(-1)
-    if (!this.loaded || !last) return
-    await this.read({ start: last.start })
+    await this.read(last ? { start: last.start } : { limit: AT_ONCE })
     this.tell()
   }
 

@@ -72,8 +72,9 @@ def test_an_order_stands_at_its_price_until_it_is_cancelled(
 def test_a_fill_is_marked_on_its_bar_and_the_position_at_its_price(
     shared_server: BackendServer, tab: Tab, charted: Trader
 ) -> None:
-    quote = charted.fix_quote(RB)
     canvas = at_chart(tab(shared_server), charted)
+    expect(canvas).to_have_attribute("data-count", re.compile(r"[1-9]"))  # a fill stands on a bar
+    quote = charted.fix_quote(RB)
     charted.order(RB, "short", "open", quote.bid, 3)
     expect(canvas).to_have_attribute("data-own", re.compile(rf"空 3 .*{quote.bid:g}; 卖 3 {quote.bid:g}"))
 

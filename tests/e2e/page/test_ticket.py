@@ -92,7 +92,7 @@ def test_an_order_on_which_the_counter_is_silent_is_unconfirmed_until_it_speaks(
     buy(page).click()
     expect(last).to_contain_text("未确认")
     assert "unsure" in (last.get_attribute("class") or "")
-    expect(page.get_by_role("status")).to_contain_text("请勿重复下单")
+    expect(page.locator(".toasts")).to_contain_text("请勿重复下单")
     screen.check_access()
 
     buy(page).click()  # another one of the same side is asked for, whatever the settings say
@@ -104,7 +104,7 @@ def test_an_order_on_which_the_counter_is_silent_is_unconfirmed_until_it_speaks(
     faults.unmute(someone.userid)
     faults.close()
     expect(last).to_contain_text("全部成交")
-    expect(page.get_by_role("status")).to_contain_text("有结果了")
+    expect(page.locator(".toasts")).to_contain_text("有结果了")
     assert len(someone.lists()["order_list"]) == 1
 
 

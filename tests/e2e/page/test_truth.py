@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 Tab = Callable[..., Screen]
 RB = "rb2510.SHFE"
 NOT_READY = r"status of 503"
-"""/readyz says so while a part is away, and Chromium writes it down."""
+"""What the server answers while a gateway is away, and Chromium writes down."""
 
 
 @pytest.fixture
@@ -94,8 +94,8 @@ def test_a_host_that_is_killed_is_seen_when_the_page_looks(
 ) -> None:
     screen, _ = looking
     screen.page.route(
-        "**/readyz",
-        lambda route: route.fulfill(status=503, json={"success": False, "data": {"host": "down"}}),
+        "**/healthz",
+        lambda route: route.fulfill(json={"success": False, "data": {"host": "down"}}),
     )
     expect(light(screen, "host")).to_have_attribute("data-light", "bad", timeout=30_000)
 
