@@ -1,4 +1,4 @@
-"""The pictures of README and docs, made of the real page: `python -m tests.e2e.page.pictures` after `make page`.
+"""The pictures of README and docs, of the real page: `python -m tests.e2e.page.pictures` after `make page`.
 
 They stand in docs/images. Prices and bars are made up; what is shown of them is the page's own doing.
 """
