@@ -15,6 +15,8 @@ Tab = Callable[..., Screen]
 
 
 def arm(page: Page) -> None:
+    """Once there is a price: without one a key sends nothing, as it should."""
+    expect(page.get_by_text("最多可开").first).to_be_visible()
     page.get_by_role("button", name="启用快捷键").click()
     expect(page.get_by_test_id("armed-frame")).to_be_visible()
 
