@@ -33,6 +33,7 @@ def at_desk(screen: Screen, trader: Trader) -> Quote:
 def choose(page: Page, code: str) -> None:
     search = page.get_by_role("searchbox")
     search.fill(code)
+    expect(page.get_by_role("row").filter(has_text=code).first).to_be_visible()  # the list is there
     search.press("Enter")
     expect(page.get_by_role("region", name="五档")).to_contain_text(code[-4:])
     search.fill("")
