@@ -53,8 +53,8 @@ class World:
         self.took: list[float] = []  # seconds, each order
 
     def trade(self, count: int = 1) -> None:
-        """Buy at the ask, `count` times; each is filled at once. No two in a row have the same price: the fifth
-        order that is alike within a second would be refused as a duplicate.
+        """Buy at the ask, `count` times; each is filled at once. No two in a row have the same price: the
+        fifth order that is alike within a second would be refused as a duplicate.
         """
         for _ in range(count):
             price = self.quote.ask + len(self.took) % 60 * self.quote.tick
