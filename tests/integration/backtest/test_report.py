@@ -9,7 +9,7 @@ from typing import Any
 from app.backtest import report
 from app.backtest.engine import Plan, run
 from app.backtest.result import Made, document, encoded
-from tests.unit.backtest.scenes import bars_of, series, strategy
+from tests.integration.backtest.scenes import bars_of, series, strategy
 
 BUSY = """
 def on_bar(self, bar):

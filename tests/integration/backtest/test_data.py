@@ -9,7 +9,7 @@ import pytest
 from app.backtest.data import NoData, Span, TradingDays, checked_day, load
 from app.counter.markets.readers import BadFile
 from app.lib.errors import BadInput
-from tests.unit.backtest.scenes import at
+from tests.integration.backtest.scenes import at
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 BARS = RECORDINGS / "SHFE.rb2401.1m.csv.gz"

@@ -12,7 +12,7 @@ import pytest
 
 from app.backtest import figures
 from app.backtest.figures import Day, Fill
-from tests.unit.backtest.oracle import ORACLE
+from tests.integration.backtest.oracle import ORACLE
 
 
 def days_of(capital: float, balances: list[float], first: int = 20230901) -> list[Day]:

@@ -16,7 +16,7 @@ from app.backtest.engine import Outcome, Plan, run
 from app.backtest.fills import FillSettings
 from app.backtest.strategies import Program
 from app.lib.rows import row_of
-from tests.unit.backtest.live_stack import LiveStack
+from tests.integration.backtest.live_stack import LiveStack
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 RU = RECORDINGS / "SHFE.ru1901_20181008-20181012.ctp.csv.gz"

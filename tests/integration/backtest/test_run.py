@@ -16,7 +16,7 @@ from app.backtest.data import Data, minutes
 from app.backtest.engine import Outcome, Plan, run
 from app.lib.bars import Bar
 from app.lib.errors import BadInput
-from tests.unit.backtest.scenes import at, bar, bars_of, outcome, series, statuses, strategy, trades
+from tests.integration.backtest.scenes import at, bar, bars_of, outcome, series, statuses, strategy, trades
 
 TEN_TRADES = """
 ORDERS = {

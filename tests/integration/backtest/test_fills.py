@@ -8,7 +8,7 @@ import pytest
 
 from app.backtest.fills import FillSettings
 from app.lib.errors import BadInput
-from tests.unit.backtest.scenes import bars_of, outcome, series, statuses, trades
+from tests.integration.backtest.scenes import bars_of, outcome, series, statuses, trades
 
 BUY_AT_FIRST = """
 def on_bar(self, bar):

@@ -8,7 +8,7 @@ import pytest
 
 from app.backtest.rates import BadRates, DatedRates
 from tests.fakes.market import contract
-from tests.unit.backtest.scenes import bars_of, outcome, series
+from tests.integration.backtest.scenes import bars_of, outcome, series
 
 HEAD = "product,since,margin,open,close,close_today\n"
 ROWS = """rb,2023-06-01,0.13,0.0001,0.0001,0.0002
