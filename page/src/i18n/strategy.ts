@@ -2,7 +2,6 @@ import { section } from './section'
 
 export const strategy = section({
   zh: {
-    profitCurve: '盈亏曲线',
     noCurve: '还没有盈亏：策略成交之后，每分钟记一点',
     title: '策略',
     list: '策略列表',
@@ -97,7 +96,6 @@ export const strategy = section({
     saveLimits: '保存限制',
   },
   en: {
-    profitCurve: 'Profit',
     noCurve: 'None yet: a point a minute after its first fill',
     title: 'Strategy',
     list: 'Strategies',
