@@ -85,6 +85,13 @@ MEASURES: dict[str, Measure] = {
     "drawdown": Measure("money", "权益自当日最高回撤的比例", (ACCOUNT,), _DAY),
     "margin_ratio": Measure("money", "保证金占权益的比例", (ACCOUNT,), _DAY),
 }
+WATCHED = frozenset(
+    name
+    for name, measure in MEASURES.items()
+    if measure.of in ("day", "held") or name in ("order_rate", "cancel_rate")
+)
+"""Counts that change as orders do."""
+_CHANGED_BY = {"otr": ("messages", "filled"), "held": ("opening", "opened", "working", "filled")}
 DAY_COUNTS = tuple(name for name, measure in MEASURES.items() if measure.of == "day")
 
 
@@ -122,6 +129,12 @@ class Rule:
         ]
         return bool(own) and self.name in ("", own) if self.scope != ACCOUNT else True
 
+    @property
+    def changed_by(self) -> tuple[str, ...]:
+        """The counts of an order's life (app/lib/risk_counts.py) with which what it measures changes."""
+        own = _CHANGED_BY.get(self.measure, (self.measure,))
+        return (*own, "fak_cancels") if self.counts_fak else own
+
     def level(self, value: float) -> int:
         """2 at the limit, 1 from the share that warns, 0 below."""
         if value >= self.limit:
@@ -145,9 +158,10 @@ class Rule:
         }
 
 
+REPEAT_SECONDS = 1.0
 GUARDS = (
     Rule("self_trade", "self_trade", 1, action=REFUSE),
-    Rule("repeat", "repeat", 5, warn=0.4, action=REFUSE, seconds=1.0),
+    Rule("repeat", "repeat", 5, warn=0.4, action=REFUSE, seconds=REPEAT_SECONDS),
 )
 """What is refused unless the trader says otherwise. `repeat`: the second equal order within a second is told
 of, the fifth is refused: a hand that clicks fast has had its lots until then.

@@ -8,9 +8,9 @@ one again, late or in another order changes nothing, so that a restart and a rep
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any, NamedTuple
 
 from app.lib.rows import WORKING, OtherStatus
@@ -123,21 +123,11 @@ class Counts:
     def as_dict(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in self.FIELDS} | {"otr": round(self.otr, 2)}
 
-    def _add(self, share: tuple[int, ...], sign: int) -> None:
-        orders, refusals, cancels, fak_cancels, large, opened, filled, messages, working, opening = share
-        self.orders += sign * orders
-        self.refusals += sign * refusals
-        self.cancels += sign * cancels
-        self.fak_cancels += sign * fak_cancels
-        self.large_cancels += sign * large
-        self.opened += sign * opened
-        self.filled += sign * filled
-        self.messages += sign * messages
-        self.working += sign * working
-        self.opening += sign * opening
-
 
 NOTHING = Counts()
+SHARED = Counts.FIELDS[:10]
+"""What one order adds to: the fields of its share, in their order."""
+NO_SHARE = (0,) * len(SHARED)
 
 
 class Tally:
@@ -145,9 +135,10 @@ class Tally:
 
     def __init__(self, is_large: Callable[[Facts], bool] = lambda _facts: False) -> None:
         self._is_large = is_large
-        self._orders: dict[str, Facts] = {}
+        self._orders: dict[str, tuple[Facts, tuple[int, ...]]] = {}  # with what each has added
         self._trades: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
         self._by: dict[Key, Counts] = {}
+        self._groups: dict[tuple[str, str, str], list[Counts]] = {}  # by contract, exchange, strategy
         self.resting = Resting()
         self.symbols: dict[str, str] = {}  # that there is anything of → their exchange
 
@@ -155,7 +146,8 @@ class Tally:
         return order_id in self._orders
 
     def order(self, order_id: str) -> Facts | None:
-        return self._orders.get(order_id)
+        known = self._orders.get(order_id)
+        return known[0] if known is not None else None
 
     def of(self, key: Key) -> Counts:
         """For reading."""
@@ -165,17 +157,22 @@ class Tally:
         """The names of this scope that there is anything of."""
         return sorted(name for kind, name in self._by if kind == scope)
 
-    def apply(self, facts: Facts) -> bool:
-        """The order as it is now. Returns whether that is news."""
-        before = self._orders.get(facts.order_id)
+    def groups(self) -> list[tuple[str, str, str]]:
+        """Contract, exchange and strategy of all that there is anything of."""
+        return list(self._groups)
+
+    def apply(self, facts: Facts) -> Collection[str]:
+        """The order as it is now. Returns the counts that it changes, nothing where it is no news."""
+        before, share_before = self._orders.get(facts.order_id, (None, NO_SHARE))
         if before == facts:
-            return False
-        self._orders[facts.order_id] = facts
-        if before is not None:
-            self._count(before, -1)
-        self._count(facts, 1)
+            return ()
+        share = self._share(facts)
+        self._orders[facts.order_id] = facts, share
         self.resting.apply(facts)
-        return True
+        if before is not None and _group(before) != _group(facts):
+            self._move(before, share_before, NO_SHARE)
+            share_before = NO_SHARE
+        return self._move(facts, share_before, share)
 
     def trade(self, exchange: str, trade_id: str, symbol: str, side: str) -> bool:
         """One side of a trade. Returns whether it makes a self-trade: both sides of one number are ours."""
@@ -185,29 +182,38 @@ class Tally:
         sides.add(side)
         if len(sides) < 2:
             return False
-        for key in keys_of(symbol, exchange, ""):
-            self._counts(key).self_trades += 1
+        for counts in self._counts((symbol, exchange, "")):
+            counts.self_trades += 1
         return True
 
     def duplicate(self, facts: Facts) -> None:
         """This order is a duplicate of an earlier one."""
-        for key in keys_of(facts.symbol, facts.exchange, facts.strategy):
-            self._counts(key).duplicates += 1
+        for counts in self._counts(_group(facts)):
+            counts.duplicates += 1
 
-    def _count(self, facts: Facts, sign: int) -> None:
-        share = self._share(facts)
-        self.symbols[facts.symbol] = facts.exchange
-        for key in keys_of(facts.symbol, facts.exchange, facts.strategy):
-            self._counts(key)._add(share, sign)
+    def _move(self, facts: Facts, before: tuple[int, ...], now: tuple[int, ...]) -> Collection[str]:
+        """What an order adds has become another. Returns the counts that this changes."""
+        changes = {
+            name: after - earlier
+            for name, earlier, after in zip(SHARED, before, now, strict=True)
+            if after != earlier
+        }
+        for counts in self._counts(_group(facts)):
+            for name, change in changes.items():
+                setattr(counts, name, getattr(counts, name) + change)
+        return changes
 
-    def _counts(self, key: Key) -> Counts:
-        found = self._by.get(key)
+    def _counts(self, group: tuple[str, str, str]) -> list[Counts]:
+        """All that an order of this contract, exchange and strategy counts for."""
+        found = self._groups.get(group)
         if found is None:
-            found = self._by[key] = Counts()
+            symbol, exchange, _strategy = group
+            self.symbols[symbol] = exchange
+            found = self._groups[group] = [self._by.setdefault(key, Counts()) for key in keys_of(*group)]
         return found
 
     def _share(self, facts: Facts) -> tuple[int, ...]:
-        """What one order adds, in the order of Counts._add."""
+        """What one order adds, in the order of SHARED."""
         cancelled, at_once = facts.end == CANCELLED, facts.kind in AT_ONCE
         reached = facts.end != REFUSED
         # an exchange hears of an order, of its cancel, and counts an unfilled FAK or FOK twice
@@ -224,6 +230,10 @@ class Tally:
             int(not facts.end),
             max(0, facts.volume - facts.traded) if facts.is_open and not facts.end else 0,
         )
+
+
+def _group(facts: Facts) -> tuple[str, str, str]:
+    return facts.symbol, facts.exchange, facts.strategy
 
 
 def keys_of(symbol: str, exchange: str, strategy: str) -> list[Key]:
@@ -284,36 +294,37 @@ class Window:
 
     def __init__(self, longest: float) -> None:
         self._longest = longest
-        self._times: defaultdict[str, list[float]] = defaultdict(list)
+        self._times: defaultdict[Hashable, list[float]] = defaultdict(list)
 
-    def add(self, name: str, now: float) -> None:
+    def add(self, name: Hashable, now: float) -> None:
         times = self._times[name]
         times.append(now)
         if now - times[len(times) // 2] >= self._longest:  # half of them: each is moved once, on the average
             del times[: bisect_right(times, now - self._longest)]
 
-    def within(self, name: str, seconds: float, now: float) -> int:
+    def within(self, name: Hashable, seconds: float, now: float) -> int:
         """Of the last so many seconds, at most of the longest."""
         times = self._times.get(name, [])
         return len(times) - bisect_right(times, now - seconds)
 
 
 class Slots:
-    """A budget of so many messages in so many seconds; who waits for his turn is first come, first served."""
+    """A budget of so many messages in so many seconds, at most `longest`; who waits for his turn is first
+    come, first served.
+    """
 
-    def __init__(self) -> None:
-        self._taken: deque[float] = deque()
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
+        self._taken: list[float] = []
 
     def take(self, now: float) -> None:
-        """One has left now, be there room or not."""
-        self._taken.append(now)
-        if len(self._taken) > 1 and self._taken[-1] < self._taken[-2]:
-            self._taken = deque(sorted(self._taken))  # others have their turn later
+        """One leaves then, be there room or not."""
+        insort(self._taken, now)  # others may have their turn later
+        if now - self._taken[len(self._taken) // 2] >= self._longest:
+            del self._taken[: bisect_right(self._taken, now - self._longest)]
 
     def next(self, limit: int, seconds: float, now: float) -> float:
         """When there is room for one more: `now`, or later."""
-        while self._taken and now - self._taken[0] >= seconds and len(self._taken) > limit:
-            self._taken.popleft()
         if len(self._taken) < limit:
             return now
         return max(now, self._taken[-limit] + seconds)
@@ -325,7 +336,7 @@ class Repeats:
     def __init__(self, longest: float) -> None:
         self._longest = longest
         self._recent: deque[tuple[float, tuple[Any, ...], str]] = deque()
-        self._ids: defaultdict[tuple[Any, ...], list[tuple[float, str]]] = defaultdict(list)
+        self._ids: defaultdict[tuple[Any, ...], deque[tuple[float, str]]] = defaultdict(deque)
 
     def add(self, facts: Facts, now: float) -> None:
         self._forget(now)
@@ -333,16 +344,21 @@ class Repeats:
         self._recent.append((now, key, facts.order_id))
         self._ids[key].append((now, facts.order_id))
 
-    def before(self, facts: Facts, seconds: float, now: float, counts: Callable[[str], bool]) -> int:
+    def before(
+        self, facts: Facts, seconds: float, now: float, counts: Callable[[str], bool] | None = None
+    ) -> int:
         """How many there were in the last so many seconds, of those whose id `counts` takes."""
-        self._forget(now)
-        ids = self._ids.get(_alike(facts), ())
-        return sum(1 for moment, order_id in ids if now - moment < seconds and counts(order_id))
+        found = 0
+        for moment, order_id in reversed(self._ids.get(_alike(facts), ())):
+            if now - moment >= seconds:
+                break
+            found += counts is None or counts(order_id)
+        return found
 
     def _forget(self, now: float) -> None:
         while self._recent and now - self._recent[0][0] >= self._longest:
             _moment, key, _order_id = self._recent.popleft()
-            self._ids[key].pop(0)
+            self._ids[key].popleft()
             if not self._ids[key]:
                 del self._ids[key]
 

@@ -63,7 +63,7 @@ class CountedAccount:
         return (
             self._ledger.opening(strategy, symbol)
             if strategy
-            else self.gate.tally.of((CONTRACT, symbol)).opening
+            else self.gate.counting.tally.of((CONTRACT, symbol)).opening
         )
 
 
@@ -127,15 +127,15 @@ class Risk:
 
     def _look(self) -> None:
         """Once in a while: what moves by itself."""
-        if self.gate.money.rules and self._app.trader.ready:
+        if self.gate.money.watched and self._app.trader.ready:
             self.gate.money.look(self._app.ledger.money())
 
     def _pace(self) -> float:
         """Cancels of a selection a second: as the trader's rule of flow has it, else what counters are said
         to take; 0 at one that takes any number.
         """
-        own = next((rule for rule in self.gate.rules if rule.measure == "flow"), None)
+        own = self.gate.book.one("flow")
         if own is not None:
             return max(1.0, own.limit / own.seconds)
-        row = self.gate.thresholds.of("flow", "", "")
+        row = self.gate.book.thresholds.of("flow", "", "")
         return float(row.limit) if self._has_flow_control and row is not None else 0.0

@@ -7,8 +7,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from app.lib.risk import Rule
-from app.lib.risk_counts import Key
+from app.gateway.risk.rulebook import Measured
 from app.model.store import Store, StoreFailed
 
 SCOPE, TOLD = "risk", "told"
@@ -17,11 +16,11 @@ log = logging.getLogger("account.risk")
 
 
 class Crossings:
-    """`on_crossing(rule, key, level, value)`: 1 near the limit, 2 at it. What falls may cross again; what
+    """`on_crossing(measured, level, value)`: 1 near the limit, 2 at it. What falls may cross again; what
     the day counts never falls.
     """
 
-    def __init__(self, store: Store, on_crossing: Callable[[Rule, Key, int, float], None]) -> None:
+    def __init__(self, store: Store, on_crossing: Callable[[Measured, int, float], None]) -> None:
         self._store = store
         self._on_crossing = on_crossing
         self._day = ""
@@ -33,26 +32,23 @@ class Crossings:
         self._day = trading_day
         self._levels = dict(kept.get("levels", {})) if kept.get("day") == trading_day else {}
 
-    @property
-    def any(self) -> bool:
-        """Whether anything has been crossed today."""
-        return bool(self._levels)
-
-    def look(self, rule: Rule, key: Key, value: float) -> None:
-        name = f"{rule.id} {key[1]}"
+    def look(self, measured: Measured, value: float) -> None:
+        if value < measured.floor and measured.name not in self._levels:
+            return
+        rule, name = measured.rule, measured.name
         level, before = rule.level(value), self._levels.get(name, 0)
         if level == before:
             return
-        if level < before and rule.of == "day" and rule.measure != "otr":
+        if level < before and measured.of == "day" and rule.measure != "otr":
             return  # a cancel that came to nothing: it was told of all the same
         self._levels[name] = level
         if rule.of != "rate":  # those are forgotten in a moment
             self._keep()
         if level > before:
-            self._on_crossing(rule, key, level, value)
+            self._on_crossing(measured, level, value)
 
-    def level(self, rule: Rule, key: Key) -> int:
-        return self._levels.get(f"{rule.id} {key[1]}", 0)
+    def level(self, measured: Measured) -> int:
+        return self._levels.get(measured.name, 0)
 
     def _keep(self) -> None:
         try:

@@ -16,6 +16,7 @@ from ctpbee.constant import OrderData
 
 from app.gateway.futures import done
 from app.gateway.risk.gate import Gate
+from app.gateway.risk.rulebook import Measured
 from app.lib import risk, rows
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput
@@ -92,46 +93,45 @@ class RiskDesk:
 
     def read(self, _request: ReadRisk) -> Json:
         gate = self.gate
-        strategies = gate.tally.keys(STRATEGY)
+        strategies = gate.counting.tally.keys(STRATEGY)
         shown = {
             "trading_day": gate.trading_day,
             "states": gate.states.shown(),
-            "rules": [rule.shown() for rule in gate.rules],
-            "account": gate.tally.of((ACCOUNT, "")).as_dict(),
+            "rules": [rule.shown() for rule in gate.book.rules],
+            "account": gate.counting.tally.of((ACCOUNT, "")).as_dict(),
             "contracts": [
-                self._contract(symbol, exchange) for symbol, exchange in sorted(gate.tally.symbols.items())
+                self._contract(symbol, exchange)
+                for symbol, exchange in sorted(gate.counting.tally.symbols.items())
             ],
             "strategies": [
-                {"name": name, **gate.tally.of((STRATEGY, name)).as_dict()} for name in strategies
+                {"name": name, **gate.counting.tally.of((STRATEGY, name)).as_dict()} for name in strategies
             ],
             "uses": list(self._uses()),
             "money": gate.money.values,
-            "thresholds": [self._threshold(row) for row in gate.thresholds.rows],
+            "thresholds": [self._threshold(row) for row in gate.book.thresholds.rows],
             "caveat": CAVEAT,
             "recent": list(self._recent),
         }
         return Json(rows.to_json(shown))
 
     def _contract(self, symbol: str, exchange: str) -> dict[str, Any]:
-        counts = self.gate.tally.of((CONTRACT, symbol))
+        counts = self.gate.counting.tally.of((CONTRACT, symbol))
         row = {"local_symbol": f"{symbol}.{exchange}", **counts.as_dict()}
-        fee = self.gate.thresholds.of("messages", exchange, product_of(symbol))
+        fee = self.gate.book.thresholds.of("messages", exchange, product_of(symbol))
         return row | {"fee": fee.cost(counts.messages, counts.otr) if fee is not None else None}
 
     def _uses(self) -> Iterator[dict[str, Any]]:
         """How far each rule of counts is used, by what it counts, once each."""
         gate, seen = self.gate, set()
-        for symbol, exchange in sorted(gate.tally.symbols.items()):
-            for strategy in ("", *gate.tally.keys(STRATEGY)):
-                for fitting in gate.fitting(symbol, exchange, strategy):
-                    rule, (scope, name) = fitting.rule, fitting.key
-                    if rule.of in ("order",) or rule.measure in ("repeat", "flow") or (rule.id, name) in seen:
-                        continue
-                    seen.add((rule.id, name))
-                    yield _use(rule, scope, name, gate.value(fitting, symbol, strategy))
-        for rule in gate.money.rules:
-            if rule.measure in gate.money.values:
-                yield _use(rule, ACCOUNT, "", gate.money.values[rule.measure])
+        for symbol, exchange in sorted(gate.counting.tally.symbols.items()):
+            for strategy in ("", *gate.counting.tally.keys(STRATEGY)):
+                for measured in gate.book.fitting(symbol, exchange, strategy).watched:
+                    if measured.name not in seen:
+                        seen.add(measured.name)
+                        yield _use(measured, gate.counting.value(measured, symbol, strategy))
+        for measured in gate.money.watched:
+            if measured.rule.measure in gate.money.values:
+                yield _use(measured, gate.money.values[measured.rule.measure])
 
     @staticmethod
     def _threshold(row: Any) -> dict[str, Any]:
@@ -251,7 +251,8 @@ def _why(error: BaseException) -> dict[str, str]:
     return {"error": "INTERNAL", "msg": str(error)}
 
 
-def _use(rule: risk.Rule, scope: str, name: str, value: float) -> dict[str, Any]:
+def _use(measured: Measured, value: float) -> dict[str, Any]:
+    rule, (scope, name) = measured.rule, measured.key
     return {
         "rule": rule.id,
         "measure": rule.measure,

@@ -4,10 +4,11 @@ event thread only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from app.lib.errors import BadInput, OrderRefused
+from app.gateway.risk.telling import REFUSED, Finding
+from app.lib.errors import BadInput
 from app.lib.risk_counts import Facts
 from app.lib.symbols import parse_symbol
 from app.model.store import Store
@@ -55,26 +56,26 @@ class StrategyLimits:
         self._store.put_setting(SCOPE, name, {**limits._asdict(), "contracts": list(limits.contracts)})
         self._limits[name] = limits
 
-    def check(self, order: Facts) -> None:
-        """Raises OrderRefused, code STRATEGY_LIMIT."""
+    def findings(self, order: Facts) -> Iterator[Finding]:
+        """What of it goes beyond the strategy's limits, code STRATEGY_LIMIT."""
         name, limits = order.strategy, self.of(order.strategy)
         if limits == Allowance():
             return
         local_symbol = f"{order.symbol}.{order.exchange}"
         if limits.contracts and local_symbol not in limits.contracts:
-            raise _refused(f"只可交易 {'、'.join(limits.contracts)}")
+            yield _refused(f"只可交易 {'、'.join(limits.contracts)}")
         if 0 < limits.max_order_volume < order.volume:
-            raise _refused(f"每笔至多 {limits.max_order_volume} 手，本笔 {order.volume} 手")
+            yield _refused(f"每笔至多 {limits.max_order_volume} 手，本笔 {order.volume} 手")
         if limits.max_position and order.is_open:
             held, opening = self._held(name, order.symbol), self._opening(name, order.symbol)
             if held + opening + order.volume > limits.max_position:
-                raise _refused(
+                yield _refused(
                     f"{local_symbol} 至多持有 {limits.max_position} 手：已有 {held} 手，挂单 {opening} 手，"
                     f"本笔 {order.volume} 手"
                 )
         most = limits.max_orders_per_minute
         if most and self._sent(name, MINUTE) >= most:
-            raise _refused(f"每分钟至多 {most} 笔报单")
+            yield _refused(f"每分钟至多 {most} 笔报单")
 
 
 def checked(values: dict[str, Any]) -> Allowance:
@@ -97,5 +98,5 @@ def checked(values: dict[str, Any]) -> Allowance:
     return Allowance(tuple(dict.fromkeys(contracts)), **numbers)
 
 
-def _refused(why: str) -> OrderRefused:
-    return OrderRefused(f"超出策略限制：{why}", code=CODE)
+def _refused(why: str) -> Finding:
+    return Finding(REFUSED, CODE, f"超出策略限制：{why}")

@@ -5,8 +5,10 @@ only.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from app.gateway.risk.crossings import Crossings
+from app.gateway.risk.rulebook import Measured, measured
 from app.lib.book import Money
 from app.lib.risk import REFUSE, Rule
 from app.model.store import Store, StoreFailed
@@ -18,14 +20,14 @@ log = logging.getLogger("account.risk")
 
 
 class MoneyWatch:
-    """`look` with the money as it is, every second or so while there are `rules`."""
+    """`look` with the money as it is, every second or so while there are rules."""
 
     def __init__(self, store: Store, crossings: Crossings) -> None:
         self._store = store
         self._crossings = crossings
         self._day = ""
         self._peak: float | None = None  # the day's highest equity, payments apart; None: not known yet
-        self.rules: list[Rule] = []
+        self.watched: list[Measured] = []
         self.values: dict[str, float] = {}
 
     def begin(self, trading_day: str) -> None:
@@ -34,8 +36,12 @@ class MoneyWatch:
         self._peak = kept["peak"] if kept.get("day") == trading_day else None
         self.values = {}
 
+    def adopt(self, rules: Iterable[Rule]) -> None:
+        """Those of the rules in force that are about money."""
+        self.watched = [measured(rule, KEY) for rule in rules if rule.of == "money"]
+
     def look(self, money: Money) -> None:
-        if not self.rules:
+        if not self.watched:
             return
         equity = float(money.balance - money.deposit + money.withdraw)
         if self._peak is None or equity > self._peak:
@@ -49,15 +55,15 @@ class MoneyWatch:
             if money.balance > 0
             else float(money.margin > 0),
         }
-        for rule in self.rules:
-            self._crossings.look(rule, KEY, self.values[rule.measure])
+        for one in self.watched:
+            self._crossings.look(one, self.values[one.rule.measure])
 
     def refusing(self) -> Rule | None:
         """The first rule that keeps positions from being opened now."""
-        at_limit = (
-            rule for rule in self.rules if rule.action == REFUSE and self._crossings.level(rule, KEY) == 2
-        )
-        return next(at_limit, None)
+        for one in self.watched:
+            if one.rule.action == REFUSE and self._crossings.level(one) == 2:
+                return one.rule
+        return None
 
     def _keep(self) -> None:
         try:

@@ -66,7 +66,7 @@ class Room:
             timeout=TIMEOUT,
         )
         self.desk.gate = world.gate
-        world.gate._told = self.desk.told
+        world.gate.telling.told = self.desk.told
 
     def _cancel(self, request: CancelOrder) -> Future[Done]:
         self.asked.append(request.order_id)

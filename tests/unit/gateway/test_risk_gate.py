@@ -92,7 +92,7 @@ class World:
         return self.held_lots
 
     def opening(self, strategy: str, symbol: str) -> int:
-        return self.gate.tally.of(("contract", symbol)).opening
+        return self.gate.counting.tally.of(("contract", symbol)).opening
 
     # what happens
     def send(self, request: OrderRequest, strategy: str = "") -> str:
@@ -263,19 +263,22 @@ def test_the_exchanges_number_is_warned_of_at_four_fifths_with_its_source(world:
 
 def test_fak_and_fok_that_were_not_filled_are_no_cancels(world: World) -> None:
     world.place_and_cancel(3, type=OrderType.FAK)
-    assert (world.gate.tally.of(KEY).cancels, world.gate.tally.of(KEY).fak_cancels) == (0, 3)
+    assert (world.gate.counting.tally.of(KEY).cancels, world.gate.counting.tally.of(KEY).fak_cancels) == (
+        0,
+        3,
+    )
 
 
 def test_a_restart_and_a_replay_find_the_same_counts_and_tell_nothing_again(world: World) -> None:
     world.rules({"measure": "cancels", "scope": "contract", "limit": 5, "warn": 0.6, "action": "refuse"})
     world.place_and_cancel(4)
     world.send(asked(2990.0))
-    before = world.gate.tally.of(KEY).as_dict()
+    before = world.gate.counting.tally.of(KEY).as_dict()
     again = world.restart()
-    assert again.gate.tally.of(KEY).as_dict() == before
+    assert again.gate.counting.tally.of(KEY).as_dict() == before
     assert again.told == []
     again.gate.loaded()  # a reconnect
-    assert again.gate.tally.of(KEY).as_dict() == before
+    assert again.gate.counting.tally.of(KEY).as_dict() == before
     again.place_and_cancel(1)
     assert again.heard() == [("limit", "cancels.contract.refuse")]
     assert again.refuses(asked()) == "RISK_LIMIT"
@@ -287,15 +290,15 @@ def test_what_the_counter_refused_and_shows_no_more_is_known_from_the_journal(wo
         world.at_counter.pop(order_id), SimpleNamespace(code="CTP_31", message="资金不足")
     )  # type: ignore[arg-type]
     world._tell(change)
-    assert world.gate.tally.of(KEY).refusals == 1
+    assert world.gate.counting.tally.of(KEY).refusals == 1
     again = world.restart()
-    assert (again.gate.tally.of(KEY).orders, again.gate.tally.of(KEY).refusals) == (1, 1)
+    assert (again.gate.counting.tally.of(KEY).orders, again.gate.counting.tally.of(KEY).refusals) == (1, 1)
 
 
 def test_an_order_that_was_judged_and_not_sent_counts_nowhere(world: World) -> None:
     world.gate.judge(asked(), "")
     world.gate.judge(asked(), "")
-    assert world.gate.tally.of(KEY).orders == 0
+    assert world.gate.counting.tally.of(KEY).orders == 0
     world.gate.judge(asked(), "")  # no duplicate either
 
 
@@ -317,7 +320,7 @@ def test_counts_turn_with_the_day_and_states_stay(world: World) -> None:
     world.gate.on_day("20250610")
     world.gate.loaded()
     world.gate.judge(asked(2990.0), "")
-    assert world.gate.tally.of(("account", "")).orders == 0
+    assert world.gate.counting.tally.of(("account", "")).orders == 0
     assert world.refuses(asked(), "a") == "RISK_HALTED"
     world.gate.on_order(
         rows.row_of(SimpleNamespace(trading_day=DAY)) | {"trading_day": DAY}
@@ -328,9 +331,9 @@ def test_self_trades_of_the_ledgers_trades_are_counted(world: World) -> None:
     for ref, side in ((1, "0"), (2, "1")):
         world.hear(order(ref, "3", Direction=side, OrderSysID=f"{ref:>12}"))
         world.hear_trade(trade("t1", ref, Direction=side))
-    assert world.gate.tally.of(KEY).self_trades == 1
+    assert world.gate.counting.tally.of(KEY).self_trades == 1
     world.gate.loaded()
-    assert world.gate.tally.of(KEY).self_trades == 1
+    assert world.gate.counting.tally.of(KEY).self_trades == 1
 
 
 def test_no_count_of_orders_stops_a_close_or_a_cancel(world: World) -> None:
@@ -409,8 +412,8 @@ def test_of_equal_orders_within_a_second_the_second_is_told_of_and_the_fifth_ref
     world.gate.judge(asked(2999.0), "")
     world.seconds += 0.2  # the first is a second old
     world.send(asked())
-    assert world.gate.tally.of(KEY).duplicates == 4
-    assert world.restart().gate.tally.of(KEY).duplicates == 4
+    assert world.gate.counting.tally.of(KEY).duplicates == 4
+    assert world.restart().gate.counting.tally.of(KEY).duplicates == 4
 
 
 def test_one_that_was_cancelled_may_be_placed_again(world: World) -> None:

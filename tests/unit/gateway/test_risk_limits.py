@@ -39,9 +39,9 @@ class World:
     ) -> None:
         name_of, _, exchange = symbol.partition(".")
         is_open = offset == "open"
-        self.limits.check(
-            Facts("", name_of, exchange, "buy", is_open, "limit", 3000.0, volume, strategy=name)
-        )
+        facts = Facts("", name_of, exchange, "buy", is_open, "limit", 3000.0, volume, strategy=name)
+        for finding in self.limits.findings(facts):
+            raise OrderRefused(finding.text, code=finding.code)
         self._window.add(name, self.now)  # it has left
 
     def refuses(self, **order: Any) -> str:

@@ -1,0 +1,149 @@
+"""What the account has sent, and what became of it: of the trading day, and of the last seconds. Gateway
+process, event thread only.
+
+The day's counts are derived from the orders that the ledger and the journal have of it
+(app/lib/risk_counts.py), so that a restart, a replay and other terminals of the account change nothing of
+them; rates remember for themselves, and take up the journal's intents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from ctpbee.constant import ContractData, TickData
+
+from app.gateway.risk.rulebook import Measured, RuleBook
+from app.lib import risk
+from app.lib.risk_counts import STRATEGY, Facts, Repeats, Tally, Window, facts_of
+from app.model.store import Intent, Store
+
+ORDERS, CANCELS = "order_rate", "cancel_rate"
+
+Row = Mapping[str, Any]
+
+
+class RiskAccount(Protocol):
+    """What of the account is asked here; `held` is lots in both directions, of a strategy or ("") of all."""
+
+    def contract(self, symbol: str) -> ContractData | None: ...
+
+    def quote(self, local_symbol: str) -> TickData | None: ...
+
+    def order_rows(self) -> Iterable[Row]: ...
+
+    def trade_rows(self) -> Iterable[Row]: ...
+
+    def journal_rows(self, trading_day: str) -> Iterable[Row]: ...
+
+    def held(self, strategy: str, symbol: str) -> int: ...
+
+    def opening(self, strategy: str, symbol: str) -> int: ...
+
+
+class Counting:
+    """`now` is the counter's clock, `clock` a steady one."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        account: RiskAccount,
+        book: RuleBook,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._account = account
+        self._book = book
+        self._now = now
+        self._clock = clock
+        self._window = Window(risk.LONGEST_WINDOW)
+        self._recalled = False
+        self.tally = Tally(self._is_large)
+
+    def begin(self) -> None:
+        """Another trading day: its counts begin with nothing."""
+        self.tally = Tally(self._is_large)
+
+    def _is_large(self, facts: Facts) -> bool:
+        contract = self._account.contract(facts.symbol)
+        return self._book.is_large(facts, float(contract.max_limit_order_volume) if contract else 0.0)
+
+    # ── what is counted ──
+
+    def sent(self, measure: str, strategy: str, now: float) -> None:
+        """An order or a cancel has left, for the rates."""
+        self._window.add((measure, ""), now)
+        if strategy:
+            self._window.add((measure, strategy), now)
+
+    def trade(self, row: Row) -> bool:
+        """Returns whether it makes a self-trade."""
+        return self.tally.trade(row["exchange"], row["tradeid"], row["symbol"], row["direction"])
+
+    def derive(self, trading_day: str) -> None:
+        """All counts of the day anew, from the journal's orders and the ledger's."""
+        tally = Tally(self._is_large)
+        newest = {row["order_id"]: row for row in self._account.journal_rows(trading_day)}
+        newest |= {row["order_id"]: row for row in self._account.order_rows()}
+        for row in newest.values():
+            tally.apply(facts_of(row))
+        self.tally = tally
+        for row in self._account.trade_rows():
+            self.trade(row)
+        for facts in self._take_up(self._store.intents(trading_day)):
+            tally.duplicate(facts)
+
+    def _take_up(self, intents: Iterable[Intent]) -> list[Facts]:
+        """The duplicates among the day's intents; what left just before this process began counts for its
+        rates.
+        """
+        now, counter_now, seconds = self._clock(), self._now(), self._book.repeat_seconds
+        seen, found = Repeats(risk.LONGEST_WINDOW), []
+        for intent in intents:
+            if intent.state == "never_sent":
+                continue
+            facts, moment = facts_of_intent(intent), datetime.fromisoformat(intent.created)
+            if seen.before(facts, seconds, moment.timestamp()):
+                found.append(facts)
+            seen.add(facts, moment.timestamp())
+            age = (counter_now - moment).total_seconds()
+            if not self._recalled and 0 <= age < risk.LONGEST_WINDOW:
+                self.sent(ORDERS, facts.strategy, now - age)
+        self._recalled = True
+        return found
+
+    # ── what it has come to ──
+
+    def value(self, measured: Measured, symbol: str, strategy: str) -> float:
+        rule, key = measured.rule, measured.key
+        if measured.of == "day":
+            counts = self.tally.of(key)
+            value: float = getattr(counts, rule.measure)
+            return value + counts.fak_cancels if rule.counts_fak else value
+        if measured.of == "held":
+            whose = strategy if rule.scope == STRATEGY else ""
+            return self._account.held(whose, symbol) + self._account.opening(whose, symbol)
+        return self.rate(rule.measure, key[1], rule.seconds)
+
+    def rate(self, measure: str, strategy: str, seconds: float) -> int:
+        return self._window.within((measure, strategy), seconds, self._clock())
+
+
+def facts_of_intent(intent: Intent) -> Facts:
+    """Those of an order as it was journalled before it left."""
+    request = intent.request
+    symbol, _, exchange = request["local_symbol"].partition(".")
+    return Facts(
+        order_id=intent.order_id,
+        symbol=symbol,
+        exchange=exchange,
+        side="buy" if request["direction"] == "long" else "sell",
+        is_open=request["offset"] == "open",
+        kind=request["type"],
+        price=request["price"],
+        volume=request["volume"],
+        strategy=request.get("strategy", ""),
+    )
