@@ -111,6 +111,7 @@ class Rule:
     products: tuple[str, ...] = ()
     counts_fak: bool = False
     source: str = ""  # where the number is from, "" for the trader's own
+    date: str = ""  # of that source, YYYY-MM-DD
 
     @property
     def of(self) -> str:
@@ -142,19 +143,21 @@ class Rule:
         return int(bool(self.warn) and value >= self.warn * self.limit)
 
     def shown(self) -> dict[str, Any]:
-        """As GET /risk shows it and PUT /risk takes it."""
-        named = f"{self.name}" if self.name else ""
+        """As GET /risk shows it."""
         return {
             "id": self.id,
             "measure": self.measure,
             "text": self.text,
             "scope": self.scope,
-            "name": named,
+            "name": self.name,
+            "exchange": self.exchange,
+            "products": list(self.products),
             "limit": self.limit,
             "warn": self.warn,
             "action": self.action,
             "seconds": self.seconds,
             "source": self.source,
+            "date": self.date,
         }
 
 
@@ -184,6 +187,7 @@ def _of_threshold(row: Threshold, warn: float) -> Rule:
         products=row.products,
         counts_fak=row.counts_fak,
         source=row.source,
+        date=row.date.isoformat(),
     )
 
 

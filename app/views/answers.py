@@ -17,6 +17,7 @@ from app.views.pushed import (
     LogRow,
     OrderRow,
     PositionRow,
+    RiskHappening,
     RiskStates,
     StrategyRow,
     TradeRow,
@@ -273,18 +274,111 @@ class StrategyDetail(StrategyRow):
     limits: Limits | None
 
 
+class RiskRule(TypedDict):
+    """A rule in force; `source` and `date` are where its number is from, "" for the trader's own."""
+
+    id: str
+    measure: str
+    text: str  # the measure in words
+    scope: Literal["account", "strategy", "exchange", "product", "contract"]
+    name: str  # which one of the scope, "" for each by itself
+    exchange: str
+    products: list[str]
+    limit: float
+    warn: float
+    action: str  # warn delay refuse cancel reduce_only halt
+    seconds: float
+    source: str
+    date: str
+
+
+class RiskUse(TypedDict):
+    """How far a rule is used by what it counts: `name` is the contract, product, … or "" for the account."""
+
+    rule: str
+    measure: str
+    text: str
+    scope: Literal["account", "strategy", "exchange", "product", "contract"]
+    name: str
+    value: float
+    limit: float
+    share: float | None  # null where the limit is 0
+    level: Literal[0, 1, 2]  # below, warned of, at the limit
+    action: str
+    source: str
+    date: str
+
+
+class RiskCounts(TypedDict):
+    """Of the trading day: orders and lots."""
+
+    orders: int
+    refusals: int
+    cancels: int
+    fak_cancels: int
+    large_cancels: int
+    opened: int
+    filled: int
+    messages: int
+    working: int
+    opening: int
+    self_trades: int
+    duplicates: int
+    otr: float
+
+
+class ContractCounts(RiskCounts):
+    local_symbol: str
+    fee: float | None  # yuan, null where no steps are known
+    uses: list[RiskUse]  # of the limits of this contract and of its product
+
+
+class StrategyCounts(RiskCounts):
+    name: str
+
+
+class RiskMoney(TypedDict):
+    """Only while a rule is about money: yuan, and shares of the equity."""
+
+    day_loss: NotRequired[float]
+    drawdown: NotRequired[float]
+    margin_ratio: NotRequired[float]
+
+
+class RiskThreshold(TypedDict):
+    """A number of an exchange's or a counter's; to be shown with `caveat`."""
+
+    id: str
+    measure: str
+    exchange: str
+    products: list[str]
+    per: Literal["contract", "product"]
+    limit: int
+    lots: int
+    share: float
+    counts_fak: bool
+    steps: list[int]
+    fee: list[list[float]]
+    since: str | None
+    source: str
+    date: str
+    confidence: Literal["H", "M", "L"]
+    note: str
+
+
 class Risk(TypedDict):
     trading_day: str
     states: RiskStates
-    rules: list[Row]
-    account: Row
-    contracts: list[Row]
-    strategies: list[Row]
-    uses: list[Row]
-    money: Row
-    thresholds: list[Row]
+    own: list[Row]  # the trader's own rules, as PUT /risk takes them
+    rules: list[RiskRule]
+    account: RiskCounts
+    contracts: list[ContractCounts]
+    strategies: list[StrategyCounts]
+    uses: list[RiskUse]
+    money: RiskMoney
+    thresholds: list[RiskThreshold]
     caveat: str
-    recent: list[Row]
+    recent: list[RiskHappening]  # the oldest first
 
 
 class BatchedCancel(TypedDict):

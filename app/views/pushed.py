@@ -297,13 +297,27 @@ class RiskStates(TypedDict):
     strategies: dict[str, RiskState]
 
 
-class RiskNews(TypedDict):
-    """There may be more, as `rule`, `name`, `value`, `limit`, `local_symbol`, `strategy`, `order_id`."""
+class RiskHappening(TypedDict):
+    """What the gate has to tell; what does not apply is not there."""
 
     time: str
     what: Literal["warning", "limit", "refused", "duplicate", "state", "cancel"]
     code: str
     msg: str
+    rule: NotRequired[str]
+    scope: NotRequired[str]
+    name: NotRequired[str]
+    value: NotRequired[float]
+    limit: NotRequired[float]
+    local_symbol: NotRequired[str]
+    side: NotRequired[Literal["buy", "sell"]]
+    price: NotRequired[float]
+    volume: NotRequired[float]
+    strategy: NotRequired[str]
+    order_id: NotRequired[str]
+
+
+class RiskNews(RiskHappening):
     states: RiskStates
 
 

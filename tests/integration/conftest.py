@@ -22,6 +22,7 @@ from app.lib import account_config, risk, rows
 from app.lib.account_names import account_key
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, LoginRefused, NeedsLogin, NotFound, OrderRefused
+from app.lib.risk_counts import Counts
 from app.lib.strategy_lib import parse
 from app.settings import Settings
 from app.wire.messages import (
@@ -143,8 +144,9 @@ FRONTS = {
 RISK: dict[str, Any] = {
     "trading_day": "20250609",
     "states": {"account": {"state": "active", "who": "", "when": "", "why": ""}, "strategies": {}},
-    **dict.fromkeys(("rules", "contracts", "strategies", "uses", "thresholds", "recent"), []),
-    **dict.fromkeys(("account", "money"), {}),
+    **dict.fromkeys(("own", "rules", "contracts", "strategies", "uses", "thresholds", "recent"), []),
+    "account": Counts().as_dict(),
+    "money": {},
     "caveat": "以交易所、期货公司通知为准",
 }
 

@@ -20,7 +20,7 @@ from app.gateway.risk.rulebook import Measured
 from app.lib import risk, rows
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput
-from app.lib.risk_counts import ACCOUNT, CONTRACT, STRATEGY
+from app.lib.risk_counts import ACCOUNT, CONTRACT, PRODUCT, STRATEGY
 from app.lib.symbols import parse_any_symbol, product_of
 from app.lib.thresholds import CAVEAT
 from app.process.event_loop import EventLoop
@@ -92,21 +92,22 @@ class RiskDesk:
     # ── reading ──
 
     def read(self, _request: ReadRisk) -> Json:
-        gate = self.gate
+        gate, uses = self.gate, list(self._uses())
         strategies = gate.counting.tally.keys(STRATEGY)
         shown = {
             "trading_day": gate.trading_day,
             "states": gate.states.shown(),
+            "own": gate.book.own,
             "rules": [rule.shown() for rule in gate.book.rules],
             "account": gate.counting.tally.of((ACCOUNT, "")).as_dict(),
             "contracts": [
-                self._contract(symbol, exchange)
+                self._contract(symbol, exchange, uses)
                 for symbol, exchange in sorted(gate.counting.tally.symbols.items())
             ],
             "strategies": [
                 {"name": name, **gate.counting.tally.of((STRATEGY, name)).as_dict()} for name in strategies
             ],
-            "uses": list(self._uses()),
+            "uses": uses,
             "money": gate.money.values,
             "thresholds": [self._threshold(row) for row in gate.book.thresholds.rows],
             "caveat": CAVEAT,
@@ -114,11 +115,17 @@ class RiskDesk:
         }
         return Json(rows.to_json(shown))
 
-    def _contract(self, symbol: str, exchange: str) -> dict[str, Any]:
+    def _contract(self, symbol: str, exchange: str, uses: list[dict[str, Any]]) -> dict[str, Any]:
+        """Its counts, what they would cost, and how far the limits of it and of its product are used."""
         counts = self.gate.counting.tally.of((CONTRACT, symbol))
         row = {"local_symbol": f"{symbol}.{exchange}", **counts.as_dict()}
-        fee = self.gate.book.thresholds.of("messages", exchange, product_of(symbol))
-        return row | {"fee": fee.cost(counts.messages, counts.otr) if fee is not None else None}
+        product = product_of(symbol)
+        fee = self.gate.book.thresholds.of("messages", exchange, product)
+        own = {(CONTRACT, symbol), (PRODUCT, product)}
+        return row | {
+            "fee": fee.cost(counts.messages, counts.otr) if fee is not None else None,
+            "uses": [use for use in uses if (use["scope"], use["name"]) in own],
+        }
 
     def _uses(self) -> Iterator[dict[str, Any]]:
         """How far each rule of counts is used, by what it counts, once each."""
@@ -265,4 +272,5 @@ def _use(measured: Measured, value: float) -> dict[str, Any]:
         "level": rule.level(value),
         "action": rule.action,
         "source": rule.source,
+        "date": rule.date,
     }

@@ -45,12 +45,14 @@ class Fitting(NamedTuple):
 
 
 class RuleBook:
-    """The exchanges' numbers (`rows`), the guards, and the trader's own rules over them."""
+    """The exchanges' numbers (`rows`), the guards, and over them the trader's `own` rules, as he wrote
+    them.
+    """
 
     def __init__(self, store: Store, rows: Iterable[Threshold], day: date) -> None:
         self._store = store
         self._rows = tuple(rows)
-        self._own: list[dict[str, Any]] = store.setting(SCOPE, RULES, [])
+        self.own: list[dict[str, Any]] = store.setting(SCOPE, RULES, [])
         self.begin(day)
 
     def begin(self, day: date) -> None:
@@ -62,12 +64,12 @@ class RuleBook:
         """The trader's own rules anew. Raises BadInput; then all is as it was."""
         kept = risk.checked_rules(entries, self._defaults())
         self._store.put_setting(SCOPE, RULES, kept)
-        self._own = kept
+        self.own = kept
         self._adopt()
         log.info("风控规则已修改：%d 条", len(kept))
 
     def _adopt(self) -> None:
-        self.rules = risk.merged(self._own, self._defaults())
+        self.rules = risk.merged(self.own, self._defaults())
         self._by_measure = {rule.measure: rule for rule in self.rules if rule.of != "day"}
         self._large: dict[str, Threshold | None] = {}
         self._fits: dict[tuple[str, str, str], Fitting] = {}

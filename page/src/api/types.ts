@@ -604,6 +604,25 @@ export interface components {
             running: boolean;
             version: number;
         };
+        /** ContractCounts */
+        ContractCounts: {
+            cancels: number;
+            duplicates: number;
+            fak_cancels: number;
+            fee: number | null;
+            filled: number;
+            large_cancels: number;
+            local_symbol: string;
+            messages: number;
+            opened: number;
+            opening: number;
+            orders: number;
+            otr: number;
+            refusals: number;
+            self_trades: number;
+            uses: components["schemas"]["RiskUse"][];
+            working: number;
+        };
         /** ContractList */
         ContractList: {
             as_of: string;
@@ -953,17 +972,37 @@ export interface components {
         };
         /** Risk */
         Risk: {
-            account: Record<string, unknown>;
+            account: components["schemas"]["RiskCounts"];
             caveat: string;
-            contracts: Record<string, unknown>[];
-            money: Record<string, unknown>;
-            recent: Record<string, unknown>[];
-            rules: Record<string, unknown>[];
+            contracts: components["schemas"]["ContractCounts"][];
+            money: components["schemas"]["RiskMoney"];
+            own: Record<string, unknown>[];
+            recent: components["schemas"]["RiskHappening"][];
+            rules: components["schemas"]["RiskRule"][];
             states: components["schemas"]["RiskStates"];
-            strategies: Record<string, unknown>[];
-            thresholds: Record<string, unknown>[];
+            strategies: components["schemas"]["StrategyCounts"][];
+            thresholds: components["schemas"]["RiskThreshold"][];
             trading_day: string;
-            uses: Record<string, unknown>[];
+            uses: components["schemas"]["RiskUse"][];
+        };
+        /**
+         * RiskCounts
+         * @description Of the trading day: orders and lots.
+         */
+        RiskCounts: {
+            cancels: number;
+            duplicates: number;
+            fak_cancels: number;
+            filled: number;
+            large_cancels: number;
+            messages: number;
+            opened: number;
+            opening: number;
+            orders: number;
+            otr: number;
+            refusals: number;
+            self_trades: number;
+            working: number;
         };
         /** RiskEvent */
         RiskEvent: {
@@ -972,16 +1011,77 @@ export interface components {
             type: "risk";
         };
         /**
-         * RiskNews
-         * @description There may be more, as `rule`, `name`, `value`, `limit`, `local_symbol`, `strategy`, `order_id`.
+         * RiskHappening
+         * @description What the gate has to tell; what does not apply is not there.
          */
-        RiskNews: {
+        RiskHappening: {
             code: string;
+            limit?: number;
+            local_symbol?: string;
             msg: string;
-            states: components["schemas"]["RiskStates"];
+            name?: string;
+            order_id?: string;
+            price?: number;
+            rule?: string;
+            scope?: string;
+            /** @enum {unknown} */
+            side?: "buy" | "sell";
+            strategy?: string;
             time: string;
+            value?: number;
+            volume?: number;
             /** @enum {unknown} */
             what: "cancel" | "duplicate" | "limit" | "refused" | "state" | "warning";
+        };
+        /**
+         * RiskMoney
+         * @description Only while a rule is about money: yuan, and shares of the equity.
+         */
+        RiskMoney: {
+            day_loss?: number;
+            drawdown?: number;
+            margin_ratio?: number;
+        };
+        /** RiskNews */
+        RiskNews: {
+            code: string;
+            limit?: number;
+            local_symbol?: string;
+            msg: string;
+            name?: string;
+            order_id?: string;
+            price?: number;
+            rule?: string;
+            scope?: string;
+            /** @enum {unknown} */
+            side?: "buy" | "sell";
+            states: components["schemas"]["RiskStates"];
+            strategy?: string;
+            time: string;
+            value?: number;
+            volume?: number;
+            /** @enum {unknown} */
+            what: "cancel" | "duplicate" | "limit" | "refused" | "state" | "warning";
+        };
+        /**
+         * RiskRule
+         * @description A rule in force; `source` and `date` are where its number is from, "" for the trader's own.
+         */
+        RiskRule: {
+            action: string;
+            date: string;
+            exchange: string;
+            id: string;
+            limit: number;
+            measure: string;
+            name: string;
+            products: string[];
+            /** @enum {unknown} */
+            scope: "account" | "contract" | "exchange" | "product" | "strategy";
+            seconds: number;
+            source: string;
+            text: string;
+            warn: number;
         };
         /** RiskState */
         RiskState: {
@@ -996,6 +1096,50 @@ export interface components {
             strategies: {
                 [key: string]: components["schemas"]["RiskState"];
             };
+        };
+        /**
+         * RiskThreshold
+         * @description A number of an exchange's or a counter's; to be shown with `caveat`.
+         */
+        RiskThreshold: {
+            /** @enum {unknown} */
+            confidence: "H" | "L" | "M";
+            counts_fak: boolean;
+            date: string;
+            exchange: string;
+            fee: number[][];
+            id: string;
+            limit: number;
+            lots: number;
+            measure: string;
+            note: string;
+            /** @enum {unknown} */
+            per: "contract" | "product";
+            products: string[];
+            share: number;
+            since: string | null;
+            source: string;
+            steps: number[];
+        };
+        /**
+         * RiskUse
+         * @description How far a rule is used by what it counts: `name` is the contract, product, … or "" for the account.
+         */
+        RiskUse: {
+            action: string;
+            date: string;
+            /** @enum {unknown} */
+            level: 0 | 1 | 2;
+            limit: number;
+            measure: string;
+            name: string;
+            rule: string;
+            /** @enum {unknown} */
+            scope: "account" | "contract" | "exchange" | "product" | "strategy";
+            share: number | null;
+            source: string;
+            text: string;
+            value: number;
         };
         /** Settings */
         Settings: {
@@ -1074,6 +1218,23 @@ export interface components {
         Stopped: {
             orders: components["schemas"]["BatchedCancel"][];
             states: components["schemas"]["RiskStates"];
+        };
+        /** StrategyCounts */
+        StrategyCounts: {
+            cancels: number;
+            duplicates: number;
+            fak_cancels: number;
+            filled: number;
+            large_cancels: number;
+            messages: number;
+            name: string;
+            opened: number;
+            opening: number;
+            orders: number;
+            otr: number;
+            refusals: number;
+            self_trades: number;
+            working: number;
         };
         /**
          * StrategyDetail
@@ -1261,6 +1422,7 @@ export type BatchedCancel = components['schemas']['BatchedCancel'];
 export type Cancelled = components['schemas']['Cancelled'];
 export type Closed = components['schemas']['Closed'];
 export type CodeSaved = components['schemas']['CodeSaved'];
+export type ContractCounts = components['schemas']['ContractCounts'];
 export type ContractList = components['schemas']['ContractList'];
 export type ContractRow = components['schemas']['ContractRow'];
 export type Envelope = components['schemas']['Envelope'];
@@ -1296,10 +1458,16 @@ export type Ran = components['schemas']['Ran'];
 export type Readiness = components['schemas']['Readiness'];
 export type RefusedLeg = components['schemas']['RefusedLeg'];
 export type Risk = components['schemas']['Risk'];
+export type RiskCounts = components['schemas']['RiskCounts'];
 export type RiskEvent = components['schemas']['RiskEvent'];
+export type RiskHappening = components['schemas']['RiskHappening'];
+export type RiskMoney = components['schemas']['RiskMoney'];
 export type RiskNews = components['schemas']['RiskNews'];
+export type RiskRule = components['schemas']['RiskRule'];
 export type RiskState = components['schemas']['RiskState'];
 export type RiskStates = components['schemas']['RiskStates'];
+export type RiskThreshold = components['schemas']['RiskThreshold'];
+export type RiskUse = components['schemas']['RiskUse'];
 export type Settings = components['schemas']['Settings'];
 export type SharedEvent = components['schemas']['SharedEvent'];
 export type SharedPoint = components['schemas']['SharedPoint'];
@@ -1308,6 +1476,7 @@ export type SocketEvents = components['schemas']['SocketEvents'];
 export type Statement = components['schemas']['Statement'];
 export type Status = components['schemas']['Status'];
 export type Stopped = components['schemas']['Stopped'];
+export type StrategyCounts = components['schemas']['StrategyCounts'];
 export type StrategyDetail = components['schemas']['StrategyDetail'];
 export type StrategyError = components['schemas']['StrategyError'];
 export type StrategyEvent = components['schemas']['StrategyEvent'];

@@ -7,12 +7,14 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from ctpbee.constant import Direction, Exchange, Offset, OrderData
 
 from app.gateway.risk.desk import RiskDesk
 from app.lib.errors import BadInput, NotFound, OrderRefused
 from app.process.event_loop import EventLoop
+from app.views.answers import Risk
 from app.wire.messages import CancelOrder, CancelSelected, Done, SetRiskState
 from tests.unit.gateway.test_risk_gate import NOW, World, asked, store
 
@@ -199,6 +201,9 @@ def test_the_picture_has_states_counts_use_and_where_the_numbers_are_from(store:
     (use,) = [one for one in shown["uses"] if one["rule"] == "cancels.SHFE"]
     assert (use["value"], use["limit"], use["share"], use["level"]) == (1, 500, 0.002, 0)
     assert "上期所" in use["source"]
+    assert use["date"] == "2019-01-01"
+    assert use in row["uses"]
+    msgspec.convert(shown, Risk)
     assert shown["caveat"] == "以交易所、期货公司通知为准"
     assert {"source", "date", "confidence"} <= set(shown["thresholds"][0])
     assert "order_lots.account.refuse" in {rule["id"] for rule in shown["rules"]}
