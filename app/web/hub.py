@@ -35,7 +35,7 @@ import msgspec
 import orjson
 
 from app.web.gateways import NEEDS_LOGIN
-from app.web.outbox import LISTS, TYPED_LISTS, WHOLE, Event, Outbox, PageLine, batch_text
+from app.web.outbox import LISTS, TYPED_LISTS, WHOLE, Event, Outbox, PageLine, Wish, batch_text, wanted
 from app.wire.figures import Figure
 from app.wire.messages import Push
 
@@ -69,16 +69,15 @@ class Group:
     encoded once for all of them.
     """
 
-    def __init__(self, symbols: frozenset[str] | None, batch: bool) -> None:
-        self.symbols = symbols
-        self.batch = batch
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
         self.pages: set[Outbox] = set()
         self.run: list[Event] = []  # leaves as soon as there is no more
         self.ticks: dict[str, Event] = {}  # leaves as `ticks`, once an interval
 
     def add(self, event: Event) -> None:
         """Keep it for all of them."""
-        if self.batch and event.name == "tick":
+        if self.wish.batch and event.name == "tick":
             self.ticks[event.symbol] = event
         else:
             self.run.append(event)
@@ -102,7 +101,7 @@ class Room:
 
     def __init__(self) -> None:
         self.pages: dict[str, Outbox] = {}
-        self.groups: dict[tuple[frozenset[str] | None, bool], Group] = {}  # of the pages that await nothing
+        self.groups: dict[Wish, Group] = {}  # of the pages that await nothing
         self.fronts: dict[str, Any] = {}  # the gateway's last `status`
         self.position: Event | None = None  # the newest list, as far as a page is there
         self.gateway: dict[str, str] | None = None  # None: not heard of yet
@@ -242,9 +241,11 @@ class Hub:
                 ),
             ]
 
-    def subscribe(self, sid: str, symbols: Iterable[str] | None, batch: bool) -> None:
-        """Which contracts the page wants (None: all of its account's), and whether as `ticks` instead of
-        `tick`.
+    def subscribe(
+        self, sid: str, symbols: Iterable[str] | None, batch: bool, forming: Iterable[str] | None = None
+    ) -> None:
+        """Which contracts the page wants (None: all of its account's), whether as `ticks` instead of `tick`,
+        and of which of them the minute that forms (None: of all).
         """
         with self._lock:
             page = self._pages.get(sid)
@@ -252,6 +253,7 @@ class Hub:
                 self._ungroup(page)
                 page.symbols = None if symbols is None else frozenset(symbols)
                 page.batch = batch
+                page.forming = None if forming is None else frozenset(forming)
                 page.subscribed = True
                 self._group(page)
 
@@ -404,7 +406,7 @@ class Hub:
             ticked, self._ticked = self._ticked, set()
             for account in ticked:
                 room = self._room(account)
-                group = room.groups.get((None, False))  # whoever has not subscribed
+                group = room.groups.get(Wish(None, batch=False, picks=False))  # whoever has not subscribed
                 if group is None or room.position is None:
                     continue
                 self._send_run(group)  # the ticks go first
@@ -472,8 +474,7 @@ class Hub:
     def _group(self, page: Outbox) -> None:
         """Let it share what is alike, and hear nothing older than this moment."""
         if page.account and not page.awaiting:
-            key = page.symbols, page.batch
-            group = self._room(page.account).groups.setdefault(key, Group(*key))
+            group = self._room(page.account).groups.setdefault(page.wish, Group(page.wish))
             self._send_run(group)
             self._send_batch(group)
             group.pages.add(page)
@@ -493,12 +494,12 @@ class Hub:
     def _leave_group(self, page: Outbox) -> Group | None:
         """The group that it was in."""
         groups = self._room(page.account).groups if page.account else {}
-        group = groups.get((page.symbols, page.batch))
+        group = groups.get(page.wish)
         if group is None or page not in group.pages:
             return None
         group.pages.remove(page)
         if not group.pages:
-            del groups[page.symbols, page.batch]
+            del groups[page.wish]
             self._running.pop(group, None)
             self._unsent.discard(group)
         return group
@@ -519,14 +520,25 @@ class Hub:
 
     def _gather(self, room: Room, event: Event) -> None:
         for group in room.groups.values():
-            if not event.symbol or wanted(event.symbol, group.symbols):
-                group.add(event)
-                if group.run and group not in self._running:
-                    self._running[group] = None
-                    self._run_is_there.set()
-                if group.ticks and group not in self._unsent:
-                    self._unsent.add(group)
-                    self._work.set()
+            if event.symbol and not group.wish.has(event.symbol):
+                continue
+            if group.wish.picks and event.name == "bar_update":
+                self._send_forming(group, event)
+                continue
+            group.add(event)
+            if group.run and group not in self._running:
+                self._running[group] = None
+                self._run_is_there.set()
+            if group.ticks and group not in self._unsent:
+                self._unsent.add(group)
+                self._work.set()
+
+    def _send_forming(self, group: Group, event: Event) -> None:
+        """To those of the group who draw this contract; what came before goes before."""
+        pages = [page for page in group.pages if wanted(event.symbol, page.forming)]
+        if pages:
+            self._send_run(group)
+            self._offer(pages, event)
 
     def _send_run(self, group: Group) -> None:
         self._running.pop(group, None)
@@ -581,8 +593,3 @@ class Hub:
         status = orjson.loads(bytes(payload))
         inner = status.get("data") if status.get("type") == "status" else status
         return inner if isinstance(inner, dict) else {}
-
-
-def wanted(symbol: str, symbols: frozenset[str] | None) -> bool:
-    """Whether a contract is among these, which may be named with and without the exchange; None: all are."""
-    return symbols is None or symbol in symbols or symbol.partition(".")[0] in symbols

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -82,6 +82,17 @@ class _Enveloped(msgspec.Struct):
 _enveloped = msgspec.json.Decoder(_Enveloped)
 
 
+class Wish(NamedTuple):
+    """What pages must want alike to share what is encoded once."""
+
+    symbols: frozenset[str] | None  # the contracts; None: all of the account's
+    batch: bool  # `ticks` in place of `tick`
+    picks: bool  # which minutes that form each page says for itself
+
+    def has(self, symbol: str) -> bool:
+        return wanted(symbol, self.symbols)
+
+
 class Outbox:
     """What waits for one page, and what the page wants. Guarded by the hub's lock."""
 
@@ -93,6 +104,7 @@ class Outbox:
         self.awaiting = False
         self.symbols: frozenset[str] | None = None
         self.batch = False
+        self.forming: frozenset[str] | None = None  # whose forming minutes; None: of all that it wants
         self.subscribed = False  # it has said what it wants
         self.waiting_bytes = 0
         self.conflated = 0  # ticks that gave way to a newer one
@@ -100,6 +112,10 @@ class Outbox:
         self._ticks: dict[str, Event] = {}
         self._events: OrderedDict[str | int, Event] = OrderedDict()
         self._serial = 0
+
+    @property
+    def wish(self) -> Wish:
+        return Wish(self.symbols, self.batch, self.forming is not None)
 
     @property
     def waiting(self) -> int:
@@ -193,6 +209,11 @@ class Outbox:
             key = self._serial
         self._events[key] = event
         self.waiting_bytes += event.size
+
+
+def wanted(symbol: str, symbols: frozenset[str] | None) -> bool:
+    """Whether a contract is among these, which may be named with and without the exchange; None: all are."""
+    return symbols is None or symbol in symbols or symbol.partition(".")[0] in symbols
 
 
 def batch_text(ticks: Iterable[Event]) -> str:

@@ -3,8 +3,9 @@
 A page is anonymous until it shows a token: header `token` at connect, `auth: {token}`, or the event
 `identify`; with a bad one it is told so and stays anonymous. Then it gets its account's snapshot (account,
 position, active_order, order, trade, contract, status, and last `snapshot` `{"seq": N}`) and from there on
-what is newer. `subscribe` `{"symbols": […] or null, "batch": bool}` narrows its ticks. What goes wrong is
-told with the event `error`, in the words of the REST envelope: `{"error": code, "msg": text}`.
+what is newer. `subscribe` `{"symbols": […] or null, "batch": bool, "forming": […] or null}` narrows its
+quotes. What goes wrong is told with the event `error`, in the words of the REST envelope: `{"error": code,
+"msg": text}`.
 """
 
 from __future__ import annotations
@@ -111,16 +112,10 @@ class Sockets:
     def _subscribe(self, data: Any = None) -> None:
         if not isinstance(data, dict):
             raise BadInput("subscribe", "订阅参数应为对象")
-        symbols, batch = data.get("symbols"), data.get("batch", False)
-        if symbols is not None and not (
-            isinstance(symbols, list)
-            and len(symbols) <= MAX_SYMBOLS
-            and all(isinstance(symbol, str) and 0 < len(symbol) <= MAX_SYMBOL for symbol in symbols)
-        ):
-            raise BadInput("symbols", "symbols 应为合约代码的列表")
+        batch = data.get("batch", False)
         if not isinstance(batch, bool):
             raise BadInput("batch", "batch 应为 true 或 false")
-        self._hub.subscribe(_sid(), symbols, batch)
+        self._hub.subscribe(_sid(), _symbols(data, "symbols"), batch, _symbols(data, "forming"))
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, AppError):
@@ -183,6 +178,18 @@ class Sockets:
                 good = False
             if not good:
                 self._dismiss(member.sid)
+
+
+def _symbols(data: dict[str, Any], name: str) -> list[str] | None:
+    """Raises BadInput."""
+    symbols = data.get(name)
+    if symbols is not None and not (
+        isinstance(symbols, list)
+        and len(symbols) <= MAX_SYMBOLS
+        and all(isinstance(symbol, str) and 0 < len(symbol) <= MAX_SYMBOL for symbol in symbols)
+    ):
+        raise BadInput(name, f"{name} 应为合约代码的列表")
+    return symbols
 
 
 def _sid() -> str:

@@ -9,7 +9,8 @@ type Said = Omit<SocketEvents, 'error'> & { error: SocketEvents['error'] & Recor
 export type ServerEvents = { [Name in keyof Said]: (said: Said[Name]) => void }
 
 interface ClientEvents {
-  subscribe: (wish: { symbols: string[] | null; batch: boolean }) => void
+  /** `forming`: the contracts whose minute that forms is wanted. */
+  subscribe: (wish: { symbols: string[] | null; batch: boolean; forming: string[] }) => void
 }
 
 export type AccountSocket = Socket<ServerEvents, ClientEvents>
@@ -27,6 +28,11 @@ export function openSocket(token: string): AccountSocket {
     reconnectionDelayMax: 3000,
     timeout: 8000,
   })
-  socket.on('connect', () => socket.emit('subscribe', { symbols: null, batch: true }))
+  socket.on('connect', () => subscribe(socket, []))
   return socket
+}
+
+/** Conflated quotes of all, and of these contracts the minute that forms. Holds until the line is cut. */
+export function subscribe(socket: AccountSocket, forming: Iterable<string>): void {
+  socket.emit('subscribe', { symbols: null, batch: true, forming: [...forming] })
 }

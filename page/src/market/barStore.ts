@@ -1,5 +1,6 @@
 /** Series of bars, fed by the account's socket; loaded when a chart opens one, mended after each absence. */
 import { defineAccountStore } from '@/accounts/context'
+import { subscribe } from '@/api/socket'
 
 import { BarSeries, FIELDS, rowsToBars, type Bar, type Interval } from './bars'
 
@@ -91,6 +92,7 @@ export const useBars = defineAccountStore('bars', ({ api, socket }) => {
       )
       feeds.set(key, feed)
       forget()
+      listen()
     }
     return feed
   }
@@ -102,10 +104,15 @@ export const useBars = defineAccountStore('bars', ({ api, socket }) => {
     }
   }
 
+  // What no chart shows is fed as long as it is kept: it is whole when one shows it again.
+  const listen = () => {
+    if (socket.connected) subscribe(socket, new Set([...feeds.values()].map(({ symbol }) => symbol)))
+  }
   const each = (symbol: string, does: (feed: SeriesFeed) => boolean) => {
     for (const feed of feeds.values()) if (feed.symbol === symbol && does(feed)) feed.tell()
   }
 
+  socket.on('connect', listen)
   socket.on('bar_update', (update) => each(update.local_symbol, ({ series }) => series.form(update)))
   socket.on('bar', ({ local_symbol, data }) => each(local_symbol, ({ series }) => series.close(data)))
   socket.on('snapshot', () => {

@@ -16,7 +16,6 @@ export class QuoteBoard {
   readonly ticks = new Map<string, Tick>()
   private readonly watched = new Map<string, Watched>()
   private readonly changed = new Set<string>()
-  private readonly listeners = new Set<(symbols: ReadonlySet<string>) => void>()
   /** What has not been heard of since the line was cut. */
   private aged = new Set<string>()
   /** The newest trading day that any quote was of. */
@@ -42,7 +41,6 @@ export class QuoteBoard {
       row.ref.value = this.ticks.get(symbol)
       triggerRef(row.ref)
     }
-    for (const listener of this.listeners) listener(this.changed)
     this.changed.clear()
   }
 
@@ -60,12 +58,6 @@ export class QuoteBoard {
   release(symbol: string): void {
     const row = this.watched.get(symbol)
     if (row && --row.watchers <= 0) this.watched.delete(symbol)
-  }
-
-  /** Told once a frame which contracts have changed. Answers how to stop. */
-  onFrame(listener: (symbols: ReadonlySet<string>) => void): () => void {
-    this.listeners.add(listener)
-    return () => this.listeners.delete(listener)
   }
 
   /** The line is cut: what is here is of before, until it is heard of again. */

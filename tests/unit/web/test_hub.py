@@ -284,6 +284,44 @@ def test_symbols_narrow_the_ticks_and_null_widens_them_again(hub: Hub) -> None:
     assert line.all("tick")[-1]["data"]["local_symbol"] == "rb2511.SHFE"
 
 
+def forming(symbol: str, close: int) -> Push:
+    payload = {"local_symbol": symbol, "interval": "1m", "data": [0, 1, 1, 1, close, 1]}
+    return Push("bar_update", orjson.dumps(payload), symbol)
+
+
+def test_forming_minutes_go_to_the_pages_that_draw_the_contract_and_to_those_that_did_not_say() -> None:
+    hub = gathering()
+    lines = {sid: page(hub, sid=sid) for sid in ("draws", "other", "none", "all")}
+    for sid, symbols in (("draws", ["rb2510"]), ("other", ["IF2506.CFFEX"]), ("none", []), ("all", None)):
+        hub.subscribe(sid, None, batch=True, forming=symbols)
+    hub.push("a", update(1))
+    hub.push("a", forming("rb2510.SHFE", 5))
+    hub.push("a", update(2))
+    send_gathered(hub)
+    told = {sid: [name for name in line.names() if name != "position"] for sid, line in lines.items()}
+    assert told == {
+        "draws": ["order_update", "bar_update", "order_update"],
+        "other": ["order_update", "order_update"],
+        "none": ["order_update", "order_update"],
+        "all": ["order_update", "bar_update", "order_update"],
+    }
+    hub.subscribe("draws", None, batch=True, forming=["IF2506.CFFEX"])
+    hub.push("a", forming("rb2510.SHFE", 6))
+    hub.push("a", forming("IF2506.CFFEX", 7))
+    assert [row["data"][4] for row in lines["draws"].all("bar_update")] == [5, 7]
+
+
+def test_a_page_that_does_not_read_keeps_the_forming_minutes_it_wants_in_order(hub: Hub) -> None:
+    line = page(hub, capacity=2)
+    hub.subscribe("p1", None, batch=True, forming=["x"])
+    line.reads = False
+    for close in range(9):
+        hub.push("a", forming("x", close))
+        hub.push("a", forming("y", close))
+    flush_all(hub, line)
+    assert [row["data"][4] for row in line.all("bar_update")] == list(range(9))
+
+
 def test_a_batch_page_gets_the_newest_of_each_contract_in_one_event(hub: Hub) -> None:
     line = page(hub)
     hub.subscribe("p1", None, batch=True)
