@@ -29,7 +29,7 @@ from app.gateway.journal import Journal
 from app.gateway.last_known import LastKnown
 from app.gateway.listener import AccountListener
 from app.gateway.logbook import LogBook
-from app.gateway.login import LoginDesk, NamedFront
+from app.gateway.login import LoginDesk, NamedFront, described
 from app.gateway.meters import Meters
 from app.gateway.orders import OrderDesk
 from app.gateway.preview import PreviewDesk
@@ -203,6 +203,7 @@ class Gateway:
 
     def start(self) -> None:
         """Listen, register, and begin to log in."""
+        log.info("%s", described(self._login))
         self.loop.post(self.app.start)  # first of all: every call finds an app that has started
         if self._login.interface in CTP_INTERFACES and self._settings.ctp_hours == "exchange":
             self.loop.post(Dialer(self.loop, lambda: (self.app.trader, self.app.market)).start)

@@ -16,6 +16,7 @@ from app.interfaces.front import LOGGED_IN
 from app.lib.advice import refusal_text
 from app.lib.brokers import Brokers, Front, addresses
 from app.lib.errors import AppError, FrontUnreachable, LoginDelayed, LoginRefused, NotReady
+from app.lib.interface_names import CTP_INTERFACES
 from app.lib.program import command
 from app.model.identity import Identity
 from app.model.store import Store, StoreFailed
@@ -83,6 +84,16 @@ def _front_of(named: Login | CheckPassword) -> Front | None:
         return Front(addresses(named.td_address), addresses(named.md_address))
     except ValueError:
         return None
+
+
+def described(login: Login) -> str:
+    """Who logs in where, as the trader's log has it: nothing in it is secret."""
+    if login.interface not in CTP_INTERFACES:
+        return f"登录：内置柜台，账号 {login.userid}"
+    return (
+        f"登录：交易前置 {login.td_address}，行情前置 {login.md_address}，BrokerID {login.brokerid}，"
+        f"账号 {login.userid}，AppID {login.appid or '（无）'}"
+    )
 
 
 class _Awaiting(NamedTuple):

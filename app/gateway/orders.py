@@ -180,7 +180,11 @@ class OrderDesk:
             if client_order_id in self._in_turn:
                 return self._same_turn(client_order_id, request)
         self._check_ready()
-        order = self.checked(request)
+        try:
+            order = self.checked(request)
+        except BadInput as refusal:
+            log.error("报单未发出：%s %s 手：%s", request.local_symbol, request.volume, refusal.message)
+            raise
         verdict = self._gate.judge(order, request.strategy, request.deadline, has_turn)
         if verdict != Verdict():
             return self._place_later(verdict, request, client_order_id)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.gateway.login import LOADING_LIMIT, REFUSED_LINGER, LoginDesk, NamedFront
+from app.gateway.login import LOADING_LIMIT, REFUSED_LINGER, LoginDesk, NamedFront, described
 from app.lib.brokers import Brokers
 from app.lib.errors import FrontUnreachable, LoginDelayed, LoginRefused, NotFound, NotReady
 from app.model.sqlite import SqliteStore
@@ -64,6 +64,15 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path)
     yield world
     world.store.close()
+
+
+def test_the_log_says_who_logs_in_where_and_nothing_that_is_secret() -> None:
+    login = Login("ctp", "9999", "demo", "secret-9", "code-7", "client_x_1", account="ctp-9999-demo", **HOME)
+    text = described(login)
+    for value in (*HOME.values(), "9999", "demo", "client_x_1"):
+        assert value in text
+    assert "secret-9" not in text
+    assert "code-7" not in text
 
 
 def test_who_waits_is_answered_once_the_account_has_loaded(world: World) -> None:

@@ -502,6 +502,18 @@ def test_a_bad_parameter_is_named_and_nothing_is_sent(
     assert house.intents == {}
 
 
+def test_an_order_that_is_refused_before_it_leaves_is_told_of_in_the_log(
+    house: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(BadInput) as bad:
+        house.desk.place(an_order(price=3300.5))
+    (told,) = [record for record in caplog.records if record.name == "account.order"]
+    assert (told.levelname, told.getMessage()) == (
+        "ERROR",
+        f"报单未发出：rb2501.SHFE 2 手：{bad.value.message}",
+    )
+
+
 def test_a_close_may_be_below_the_least_volume(house: Desk) -> None:
     house.desk.place(an_order(offset="closetoday", direction="short", volume=1))
     assert house.sent[0].volume == 1
