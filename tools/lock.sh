@@ -34,6 +34,7 @@ each() { # LOCK FILE…
 
 action=${1:-write}
 each requirements.lock requirements.txt
-each requirements-test.lock requirements.txt requirements-test.txt
+each requirements-filing.lock requirements.txt requirements-filing.txt
+each requirements-test.lock requirements.txt requirements-filing.txt requirements-test.txt
 each requirements-docs.lock requirements-docs.txt
 each requirements-node.lock requirements-node.txt

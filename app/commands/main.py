@@ -33,6 +33,7 @@ COMMANDS = {
     "fronts": Listed("fronts", "各账户可登录的期货公司前置：列出、再许一组、忘掉。"),
     "halt": Listed("halt", "停下账户或策略：全停、暂停开仓、限制、强制退出、恢复；网页不在时也能用。"),
     "audit": Listed("audit", "审计日志：核对是否被改过（verify），按日、按类导出（export）。"),
+    "filing": Listed("filing", "程序化交易报备：依次做期货公司的十一项测试，得到材料。"),
     "backup": Listed("backup", "把数据目录与策略备份成一个文件；不必停机。"),
     "restore": Listed("backup", "从备份恢复数据目录与策略；之后各账户须重新登录。"),
     "backtest": Listed("backtest", "回测：策略在 K 线或 tick 文件上照柜台的规矩走一遍，不必启动服务。"),

@@ -62,6 +62,7 @@ ALLOWED: dict[str, set[str]] = {
         "wire",
         "workshop",
     },
+    "filing": {"data_dir", "files", "gateway", "host", "lib", "model", "process", "settings", "wire"},
     # the web's
     "web": {"files", "lib", "logs", "model", "settings", "wire"},
     "global_var": {"model", "settings", "web", "workshop"},
@@ -78,6 +79,7 @@ ALLOWED: dict[str, set[str]] = {
             "data_dir",
             "ext",
             "files",
+            "filing",
             "gateway",
             "host",
             "interfaces",
