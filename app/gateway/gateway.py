@@ -241,6 +241,10 @@ class Gateway:
             self.app.restart_refresh()
         self._strategies.tell_config()
 
+    def _on_strategy_changed(self, changed: m.StrategyChanged) -> m.Done:
+        self._risk.switches.strategy_is(changed.name, changed.stopped or changed.deleted)
+        return self._publisher.strategy(changed)
+
     def _on_bars_saved(self, local_symbol: str) -> None:
         self.loop.post(self._publisher.push, m.BARS_SAVED, b"{}", local_symbol)
 
@@ -286,6 +290,8 @@ def _risk_of(gateway: Gateway, folder: Path) -> Risk:
         account=gateway._account,
         journal=gateway._journal,
         store=gateway._store,
+        subscribed=lambda: gateway._subscriptions,
+        hours=gateway._hours,
         strategy_held=lambda name, symbol: gateway._strategies.held(name, symbol),
         orders=lambda: gateway._desk,
         push=lambda payload: gateway._publisher.push("risk", payload),
@@ -370,12 +376,15 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.JoinStrategy: asked_by(loaded(gateway._strategies.join)),
         m.WatchTicks: asked_by(gateway._strategies.watch_ticks),
         m.StrategySaid: asked(gateway._strategies.said),
-        m.StrategyChanged: asked(gateway._publisher.strategy),
+        m.StrategyChanged: asked(gateway._on_strategy_changed),
+        m.StrategyBeat: asked(gateway._risk.desk.strategy_lives),
         m.ReadStrategy: asked(loaded(gateway._strategies.read)),
         m.SetStrategyLimits: asked(gateway._strategies.limit),
         m.ReadRisk: asked(shown(gateway._risk.desk.read)),
         m.WriteRisk: asked(gateway._risk.desk.write),
         m.SetRiskState: asked(gateway._risk.desk.change),
         m.CancelSelected: asked(gateway._risk.desk.cancel),
+        m.GiveSign: asked(gateway._risk.desk.sign),
+        m.Beat: asked(gateway._risk.desk.beat),
         m.ShutDown: lambda _connection, _request, reply: reply(Last(Done(), lambda: gateway._on_end(0))),
     }

@@ -7,7 +7,7 @@ none of this.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from app.lib.errors import BadInput
@@ -47,6 +47,9 @@ class Subscriptions:
 
     def __contains__(self, local_symbol: str) -> bool:
         return local_symbol in self._wanted
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._wanted)
 
     def __len__(self) -> int:
         return len(self._wanted)

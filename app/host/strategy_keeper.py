@@ -650,7 +650,8 @@ class StrategyKeeper:
         row = self._row(strategy, self._file_of(strategy.account, strategy.name)) | (
             {"deleted": True} if deleted else {}
         )
-        news = StrategyChanged(strategy.name, orjson.dumps({"type": "strategy", "data": row}), deleted)
+        payload = orjson.dumps({"type": "strategy", "data": row})
+        news = StrategyChanged(strategy.name, payload, deleted, stopped=strategy.record.state == STOPPED)
         self._news.tell(strategy.account, news)
 
     def _folder(self, account: str, name: str) -> Path:

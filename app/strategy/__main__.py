@@ -43,6 +43,7 @@ from app.wire.messages import (
     EXIT_STRATEGY_FAILED,
     READY_FILE,
     JoinStrategy,
+    StrategyBeat,
     StrategySaid,
     StrategyStart,
 )
@@ -50,6 +51,7 @@ from app.wire.registry import PROTOCOL, Entry, Registry
 
 EXIT_NOT_STARTABLE = 2
 GATEWAY_LIMIT = 30.0
+BEAT = 1.0  # seconds between two signs of life
 """Seconds within which the gateway has to be found at the start."""
 NICENESS = 5
 MEGABYTE = 1024 * 1024
@@ -78,6 +80,10 @@ class Runner:
     def say(self, level: str, created: str, message: str) -> None:
         """A line for the page. Any thread."""
         self.relay.tell(StrategySaid(self._start.name, level, created, message))
+
+    def beat(self) -> None:
+        """A sign of life, from the thread that runs the strategy."""
+        self.relay.tell(StrategyBeat(self._start.name))
 
     def fail(self, error: BaseException) -> None:
         """End the process, with the reason in its folder (ERROR_FILE)."""
@@ -137,6 +143,7 @@ class Runner:
         app.tell_found()
         app.begin()
         self.loop.every(lambda: float(app.config["TIMER_INTERVAL"]), lambda: self._run(app.on_timer))
+        self.loop.every(lambda: BEAT, self.beat)
         (self._folder / READY_FILE).touch()
         log.info("策略 %s（版本 %d）已启动", self._start.name, self._start.version)
 

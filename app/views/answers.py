@@ -366,6 +366,19 @@ class RiskThreshold(TypedDict):
     note: str
 
 
+class RiskSwitch(TypedDict):
+    """A dead man's switch; the first five are what PUT /risk takes."""
+
+    watch: Literal["page", "script", "strategy", "market"]
+    name: str  # which script or strategy
+    seconds: float
+    action: Literal["warn", "reduce_only", "cancel"]
+    contracts: str  # whose quotes count, "" for all that are subscribed
+    text: str  # `watch` in words
+    state: Literal["watching", "silent", "closed", "stopped"]
+    silent: float | None  # seconds since the last sign, null where nothing is counted
+
+
 class Risk(TypedDict):
     trading_day: str
     states: RiskStates
@@ -379,6 +392,12 @@ class Risk(TypedDict):
     thresholds: list[RiskThreshold]
     caveat: str
     recent: list[RiskHappening]  # the oldest first
+    switches: list[RiskSwitch]
+
+
+class Heartbeat(TypedDict):
+    watched: bool  # whether a switch waits for this script's signs
+    seconds: float | None  # how often one is due
 
 
 class BatchedCancel(TypedDict):

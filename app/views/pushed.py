@@ -301,7 +301,7 @@ class RiskHappening(TypedDict):
     """What the gate has to tell; what does not apply is not there."""
 
     time: str
-    what: Literal["warning", "limit", "refused", "duplicate", "state", "cancel"]
+    what: Literal["warning", "limit", "refused", "duplicate", "state", "cancel", "switch"]
     code: str
     msg: str
     rule: NotRequired[str]
@@ -315,6 +315,7 @@ class RiskHappening(TypedDict):
     volume: NotRequired[float]
     strategy: NotRequired[str]
     order_id: NotRequired[str]
+    watch: NotRequired[Literal["page", "script", "strategy", "market"]]
 
 
 class RiskNews(RiskHappening):

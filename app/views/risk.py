@@ -10,13 +10,14 @@ from pydantic import Field
 from app.auth import auth_required
 from app.lib.errors import BadInput
 from app.lib.risk import MOST_RULES, STATE_TEXT, STATES
+from app.lib.switches import LONGEST_NAME, MOST_SWITCHES
 from app.lib.symbols import LocalSymbol
 from app.views import answers
 from app.views.asking import ask, ask_or_none
 from app.views.described import described
 from app.views.envelope import ours, succeed
 from app.views.parameters import AnyContract, Choice, Flag, Number, Records, Request, StrategyName, Text
-from app.wire.messages import CancelSelected, ReadRisk, SetRiskState, WriteRisk
+from app.wire.messages import CancelSelected, GiveSign, ReadRisk, SetRiskState, WriteRisk
 
 LONGEST_AGE = 86_400.0  # seconds
 LONGEST_IDS = 20_000
@@ -27,9 +28,22 @@ blueprint = Blueprint("risk", __name__)
 
 
 class RulesRequest(Request):
-    rules: Annotated[list[dict[str, object]], Records(MOST_RULES)] = Field(
-        description="自己的规则，整组替换；见“风控”"
+    rules: Annotated[list[dict[str, object]] | None, Records(MOST_RULES)] = Field(
+        None, description="自己的规则，整组替换；不给则不改"
     )
+    switches: Annotated[list[dict[str, object]] | None, Records(MOST_SWITCHES)] = Field(
+        None, description="失联保护，整组替换；不给则不改"
+    )
+
+    def command(self) -> WriteRisk:
+        """Raises BadInput where neither is given."""
+        if self.rules is None and self.switches is None:
+            raise BadInput("rules", "缺少参数 rules 或 switches")
+        return WriteRisk(self.rules, self.switches)
+
+
+class SignRequest(Request):
+    name: Annotated[str, Text(LONGEST_NAME)] = Field(description="程序的名字，同失联保护里的 name")
 
 
 class StateRequest(Request):
@@ -76,11 +90,20 @@ def read_risk() -> Response:
 @blueprint.put("/risk")
 @auth_required
 @ours
-@described("自己的风控规则，整组替换；一条不合法或互相矛盾则全不改，立即生效", RulesRequest)
+@described("自己的风控规则、失联保护，各整组替换；一条不合法或互相矛盾则全不改，立即生效", RulesRequest)
 def write_risk(sent: RulesRequest) -> Response:
-    """PUT /risk: all of the trader's own rules anew. Token."""
-    ask(WriteRisk(sent.rules))
+    """PUT /risk: all of the trader's own rules, or switches, anew. Token."""
+    ask(sent.command())
     return succeed(msg="修改成功")
+
+
+@blueprint.post("/risk/heartbeat")
+@auth_required
+@ours
+@described("程序的动静：失联保护所看的程序每隔不到 seconds 秒来一次", SignRequest, data=answers.Heartbeat)
+def give_sign(sent: SignRequest) -> Response:
+    """POST /risk/heartbeat. Token."""
+    return succeed(ask(GiveSign(sent.name)))
 
 
 @blueprint.post("/risk/state")

@@ -25,6 +25,7 @@ from app.wire.messages import (
     Accounts,
     AnyRequest,
     AwaitLogin,
+    Beat,
     CancelAll,
     CancelOrder,
     CancelSelected,
@@ -162,7 +163,7 @@ class GatewayConnection(StandingConnection):
             if self.is_frozen:
                 self._freeze(False)
             answered.clear()
-            client.ask(ReadStatus(), lambda _answer: answered.set())
+            client.ask(Beat(self._owner.has_pages(self.account)), lambda _answer: answered.set())
 
     def _freeze(self, is_frozen: bool) -> None:
         self.is_frozen = is_frozen
@@ -305,6 +306,10 @@ class Gateways:
         return reply
 
     # ── for the connections ──
+
+    def has_pages(self, account: str) -> bool:
+        """Whether a page of the account's is connected to this web."""
+        return account in self._pages()
 
     def given_up(self, account: str) -> bool:
         """Whether the host says that nobody will bring this account's gateway back. An absent host says

@@ -266,7 +266,8 @@ class Hub:
 
     def accounts(self) -> set[str]:
         """Those that have a page."""
-        return {member.account for member in self.members()}
+        with self._lock:
+            return {account for account, room in self._rooms.items() if room.pages}
 
     def send(self, sid: str, name: str, data: Any) -> None:
         """One event to one page, whether anonymous or not."""

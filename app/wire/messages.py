@@ -254,6 +254,14 @@ class GiveWay(Message):
     """
 
 
+class Beat(Message):
+    """Are you there? Asked by each web every second. `has_pages`: a page of the account's is connected to it,
+    which is a sign of life (app/lib/switches.py). Reply: Done, from the thread that orders go through.
+    """
+
+    has_pages: bool = False
+
+
 class Watch(Message):
     """From now on push me this account's events. Reply: Json of the snapshot, from the same cut as the first
     push.
@@ -453,6 +461,7 @@ class StrategyChanged(Message):
     name: str
     payload: bytes
     deleted: bool = False
+    stopped: bool = False  # by hand: no sign of it is awaited
 
 
 # ── asked of a gateway by and for strategies ──
@@ -501,6 +510,12 @@ class StrategySaid(Message):
     message: str
 
 
+class StrategyBeat(Message):
+    """The strategy's event thread turns: said every second. Reply: Done."""
+
+    name: str
+
+
 class ReadStrategy(Message):
     """Reply: Json `{"name", "orders", "trades", "positions", "profit", "limits"}`: what this strategy alone
     has and did.
@@ -529,14 +544,25 @@ class SetStrategyLimits(Message):
 
 class ReadRisk(Message):
     """Reply: Json `{trading_day, states, rules, account, contracts, strategies, uses, money, thresholds,
-    caveat, recent}`: see docs/api.md, 风控.
+    caveat, recent, switches}`: see docs/api.md, 风控.
     """
 
 
 class WriteRisk(Message):
-    """The trader's own rules, all of them anew. Reply: Done. Errors: BadInput naming the rule."""
+    """The trader's own rules, or the dead man's switches, or both: all of them anew; None leaves them. Reply:
+    Done. Errors: BadInput naming the entry, nothing is changed then.
+    """
 
-    rules: list[dict[str, Any]]
+    rules: list[dict[str, Any]] | None = None
+    switches: list[dict[str, Any]] | None = None
+
+
+class GiveSign(Message):
+    """The script of this name lives. Reply: Json `{"watched": bool, "seconds": float | null}`: whether a
+    switch waits for its signs, and how often one is due.
+    """
+
+    name: str
 
 
 class SetRiskState(Message):
@@ -696,6 +722,9 @@ AnyRequest = (
     | WriteRisk
     | SetRiskState
     | CancelSelected
+    | GiveSign
+    | StrategyBeat
+    | Beat
 )
 AnyReply = (
     Done

@@ -19,6 +19,7 @@ from app.wire.messages import (
     Accounts,
     AnyReply,
     AnyRequest,
+    Beat,
     Counted,
     Done,
     Json,
@@ -130,9 +131,9 @@ class FakeGateway:
             reply(Counted(3))
         elif isinstance(request, ReadBars):
             reply(Json(orjson.dumps([[number] for number in range(self.bars)])))
-        elif isinstance(request, ReadStatus) and self.is_frozen:
+        elif isinstance(request, Beat) and self.is_frozen:
             self._beats.append(reply)
-        elif isinstance(request, ReadStatus):
+        elif isinstance(request, ReadStatus | Beat):
             raise NotReady("账户正在加载")
         else:
             raise NotFound(f"no such request: {request}")

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.bee.fields import contract_of, tick_of
-from app.lib import account_config, risk, rows
+from app.lib import account_config, risk, rows, switches
 from app.lib.account_names import account_key
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, LoginRefused, NeedsLogin, NotFound, OrderRefused
@@ -41,6 +41,7 @@ from app.wire.messages import (
     DeleteStrategy,
     DescribeContract,
     Done,
+    GiveSign,
     Json,
     ListAccounts,
     ListContracts,
@@ -144,7 +145,9 @@ FRONTS = {
 RISK: dict[str, Any] = {
     "trading_day": "20250609",
     "states": {"account": {"state": "active", "who": "", "when": "", "why": ""}, "strategies": {}},
-    **dict.fromkeys(("own", "rules", "contracts", "strategies", "uses", "thresholds", "recent"), []),
+    **dict.fromkeys(
+        ("own", "rules", "contracts", "strategies", "uses", "thresholds", "recent", "switches"), []
+    ),
     "account": Counts().as_dict(),
     "money": {},
     "caveat": "以交易所、期货公司通知为准",
@@ -317,9 +320,12 @@ class FakeGateways:
             case ReadRisk():
                 return Json(orjson.dumps(RISK))
             case WriteRisk():
-                risk.checked_rules(request.rules, risk.GUARDS)
+                risk.checked_rules(request.rules or [], risk.GUARDS)
+                switches.checked_switches(request.switches or [])
                 self.sent.append(request)
                 return Done()
+            case GiveSign():
+                return Json(b'{"watched":true,"seconds":30.0}')
             case SetRiskState() | CancelSelected():
                 self.sent.append(request)
                 return Json(orjson.dumps({"states": RISK["states"], "orders": []}))

@@ -107,6 +107,16 @@ RULES = NOT_NUMBER | {
     "twice": [ORDERS, ORDERS],
     "too many": [ORDERS] * 501,
 }
+PAGE = {"watch": "page", "seconds": 30}
+SWITCHES = NOT_NUMBER | {
+    "text": "page",
+    "of no objects": [1],
+    "unknown watch": [PAGE | {"watch": "moon"}],
+    "too short": [PAGE | {"seconds": 4}],
+    "not a number": [PAGE | {"seconds": math.nan}],
+    "twice": [PAGE, PAGE],
+    "too many": [PAGE] * 51,
+}
 FRONT = TEXT | {
     "no scheme": "1.2.3.4:5",
     "http": "http://1.2.3.4:5",
@@ -391,7 +401,15 @@ ROUTES = [
         optional=frozenset({"before", "limit"}),
         ours=True,
     ),
-    Route("PUT", "/risk", {"rules": [{"measure": "orders", "limit": 5}]}, {"rules": RULES}, ours=True),
+    Route(
+        "PUT",
+        "/risk",
+        {"rules": [{"measure": "orders", "limit": 5}], "switches": [PAGE]},
+        {"rules": RULES, "switches": SWITCHES},
+        optional=frozenset({"rules", "switches"}),
+        ours=True,
+    ),
+    Route("POST", "/risk/heartbeat", {"name": "套利"}, {"name": TEXT}, ours=True),
     Route(
         "POST",
         "/risk/state",

@@ -17,6 +17,7 @@ from app.web import recent_bars
 from app.web.gateways import NEEDS_LOGIN, Gateways
 from app.wire import deadlines
 from app.wire.messages import (
+    Beat,
     Counted,
     Done,
     Json,
@@ -482,6 +483,22 @@ def test_a_web_of_another_version_than_host_and_gateways_says_that_they_must_be_
             ask()
         assert refused.value.code == "VERSION_MISMATCH"
     assert heard.of("snapshot") == []
+
+
+def test_a_gateway_is_told_every_second_whether_a_page_of_its_account_is_there(
+    data_dir: Path, gateway: FakeGateway
+) -> None:
+    heard, with_pages = Heard(), {"sim-9999-page"}
+    made = Gateways(
+        Settings(data_dir=data_dir), heard.push, heard.snapshot, heard.lost, pages=lambda: with_pages
+    )
+    made.start()
+    try:
+        eventually(lambda: Beat(False) in gateway.requests, "a beat without a page")
+        with_pages.add(ACCOUNT)
+        eventually(lambda: Beat(True) in gateway.requests, "a beat with one")
+    finally:
+        made.stop()
 
 
 def test_the_host_is_told_which_accounts_have_pages_or_were_asked_for_but_not_of_machines(

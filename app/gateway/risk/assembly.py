@@ -4,6 +4,7 @@ only.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +19,12 @@ from app.gateway.journal import Journal
 from app.gateway.orders import OrderDesk
 from app.gateway.risk.desk import RiskDesk
 from app.gateway.risk.gate import Gate
+from app.gateway.risk.switches import Switches
 from app.interfaces.ledger import Ledger
 from app.lib import thresholds
 from app.lib.risk_counts import CONTRACT
+from app.lib.sessions import Hours
+from app.lib.symbols import product_of
 from app.model.store import Store
 
 LOOK_EVERY = 1.0  # seconds between two looks at the money
@@ -67,6 +71,34 @@ class CountedAccount:
         )
 
 
+class AccountAtStake:
+    """The account as its dead man's switches ask it; contracts are local symbols."""
+
+    def __init__(
+        self, account: AccountView, ledger: Ledger, subscribed: Callable[[], Iterable[str]], hours: Hours
+    ) -> None:
+        self._account = account
+        self._ledger = ledger
+        self.subscribed = subscribed
+        self._hours = hours
+        self.is_ready = account.is_ready
+        self.tick = account.tick
+
+    def at_stake(self) -> set[str]:
+        held = (self._account.resolve(symbol) for symbol in self._ledger.book.held())
+        return {
+            *self.subscribed(),
+            *(order.local_symbol for order in self._account.working_orders()),
+            *(name for name in held if name is not None),
+        }
+
+    def is_open(self, local_symbols: Iterable[str]) -> bool:
+        products = {product_of(name.partition(".")[0]) for name in local_symbols}
+        if not products:
+            return False
+        return self._hours.is_open(products, self._account.trading_day(), self._account.now())
+
+
 class RiskFeed(OwnExtension):
     """The extension through which the gate hears what becomes of orders, whoever sent them."""
 
@@ -99,6 +131,8 @@ class Risk:
         journal: Journal,
         store: Store,
         strategy_held: Callable[[str, str], int],
+        subscribed: Callable[[], Iterable[str]],
+        hours: Hours,
         orders: Callable[[], OrderDesk],
         push: Callable[[bytes], None],
         override: Path | None,
@@ -122,6 +156,13 @@ class Risk:
         self.gate = self.desk.gate = counted.gate = Gate(
             store=store, account=counted, thresholds=thresholds.load(override), now=now, told=self.desk.told
         )
+        self.switches = self.desk.switches = Switches(
+            store=store,
+            account=AccountAtStake(account, app.ledger, subscribed, hours),
+            silent=self.desk.silent,
+            heard=self.desk.heard,
+            clock=time.monotonic,
+        )
         RiskFeed("risk", app, self.gate, account, folder)
         app.loop.every(lambda: LOOK_EVERY, self._look)
 
@@ -129,6 +170,7 @@ class Risk:
         """Once in a while: what moves by itself."""
         if self.gate.money.watched and self._app.trader.ready:
             self.gate.money.look(self._app.ledger.money())
+        self.switches.look()
 
     def _pace(self) -> float:
         """Cancels of a selection a second: as the trader's rule of flow has it, else what counters are said

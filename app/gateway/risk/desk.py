@@ -4,57 +4,41 @@ process, event thread only.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from ctpbee.constant import OrderData
 
 from app.gateway.futures import done
+from app.gateway.risk.batches import Batches, CancelDesk
 from app.gateway.risk.gate import Gate
 from app.gateway.risk.rulebook import Measured
+from app.gateway.risk.states import strictness
+from app.gateway.risk.switches import Switches
 from app.lib import risk, rows
-from app.lib.calendar import SHANGHAI
-from app.lib.errors import AppError, BadInput
+from app.lib.errors import BadInput
 from app.lib.risk_counts import ACCOUNT, CONTRACT, PRODUCT, STRATEGY
-from app.lib.symbols import parse_any_symbol, product_of
+from app.lib.switches import ACTION_TEXT, PAGE, SCRIPT, Switch, checked_switches
+from app.lib.switches import STRATEGY as STRATEGY_SWITCH
+from app.lib.symbols import product_of
 from app.lib.thresholds import CAVEAT
 from app.process.event_loop import EventLoop
-from app.wire.messages import CancelOrder, CancelSelected, Done, Json, ReadRisk, SetRiskState, WriteRisk
+from app.wire.messages import (
+    Beat,
+    CancelSelected,
+    Done,
+    GiveSign,
+    Json,
+    ReadRisk,
+    SetRiskState,
+    StrategyBeat,
+    WriteRisk,
+)
 
 KEPT = 200  # crossings, refusals and changes of state that GET /risk shows
-SECONDS = 1.0  # in which at most `pace` cancels of a selection leave
-SENT, QUEUED, CANCELLED, FAILED = "sent", "queued", "cancelled", "failed"
-
-log = logging.getLogger("account.risk")
-
-
-class CancelDesk(Protocol):
-    """What of the order desk is used here."""
-
-    def cancel(self, request: CancelOrder) -> Future[Done]: ...
-
-
-@dataclass
-class _Batch:
-    """A selection under way: what has become of each, and who is told of all of it, once."""
-
-    results: dict[str, dict[str, Any]]
-    left: deque[str]
-    then: Callable[[list[dict[str, Any]]], None]
-    answered: bool = False
-
-    def is_over(self) -> bool:
-        return all(row["state"] in (CANCELLED, FAILED) for row in self.results.values())
-
-    def answer(self) -> None:
-        if not self.answered:
-            self.answered = True
-            self.then([dict(row) for row in self.results.values()])
 
 
 class RiskDesk:
@@ -74,13 +58,18 @@ class RiskDesk:
         timeout: float,
     ) -> None:
         self.gate: Gate  # set once there is one: it tells what happens here
-        self._desk = desk
-        self._working = working
-        self._loop = loop
+        self.switches: Switches  # as well
+        self.batches = Batches(
+            desk=desk,
+            working=working,
+            loop=loop,
+            pace=pace,
+            now=now,
+            timeout=timeout,
+            told=self.told,
+        )
         self._push = push
-        self._pace = pace
         self._now = now
-        self._timeout = timeout
         self._recent: deque[dict[str, Any]] = deque(maxlen=KEPT)
 
     def told(self, event: dict[str, Any]) -> None:
@@ -112,6 +101,7 @@ class RiskDesk:
             "thresholds": [self._threshold(row) for row in gate.book.thresholds.rows],
             "caveat": CAVEAT,
             "recent": list(self._recent),
+            "switches": self.switches.shown(),
         }
         return Json(rows.to_json(shown))
 
@@ -148,7 +138,11 @@ class RiskDesk:
 
     def write(self, request: WriteRisk) -> Done:
         """All or nothing; in force at once and after a restart. Raises BadInput."""
-        self.gate.write(request.rules)
+        switches = checked_switches(request.switches) if request.switches is not None else None
+        if request.rules is not None:
+            self.gate.write(request.rules)
+        if switches is not None:
+            self.switches.write(switches)
         return Done()
 
     def change(self, request: SetRiskState) -> Future[Json]:
@@ -160,11 +154,58 @@ class RiskDesk:
             return done(self._states([]))
         selection = CancelSelected(strategy=request.strategy)
         answer: Future[Json] = Future()
-        self._begin(selection, lambda results: answer.set_result(self._states(results)))
+        self.batches.begin(selection, lambda results: answer.set_result(self._states(results)))
         return answer
 
     def _states(self, results: list[dict[str, Any]]) -> Json:
         return Json(rows.to_json({"states": self.gate.states.shown(), "orders": results}))
+
+    # ── signs of life ──
+
+    def beat(self, request: Beat) -> Done:
+        if request.has_pages:
+            self.switches.sign(PAGE)
+        return Done()
+
+    def sign(self, request: GiveSign) -> Json:
+        switch = self.switches.sign(SCRIPT, request.name)
+        due = {"watched": switch is not None, "seconds": switch.seconds if switch is not None else None}
+        return Json(rows.to_json(due))
+
+    def strategy_lives(self, request: StrategyBeat) -> Done:
+        self.switches.sign(STRATEGY_SWITCH, request.name)
+        return Done()
+
+    def silent(self, switch: Switch, seconds: float) -> None:
+        """What the switch says, of the strategy that it watches or else of the account. Nothing is flattened:
+        at most no position is opened and no order rests any more.
+        """
+        strategy = switch.name if switch.watch == STRATEGY_SWITCH else ""
+        why = f"{seconds:.0f} 秒没有{switch.text}的动静"
+        self.gate.telling.say(
+            "switch",
+            "RISK_SILENT",
+            f"失联保护：{why}，{ACTION_TEXT[switch.action]}",
+            watch=switch.watch,
+            name=switch.name,
+            strategy=strategy,
+        )
+        if switch.action == risk.WARN:
+            return
+        if strictness(self.gate.states.of(strategy)) < risk.STATES.index(risk.REDUCE_ONLY):
+            self.gate.change_state(strategy, risk.REDUCE_ONLY, "失联保护", why)
+        if switch.action == risk.CANCEL:
+            self.batches.begin(CancelSelected(strategy=strategy), self._tell_results)
+
+    def heard(self, switch: Switch) -> None:
+        """A sign after all; what was done stays until somebody undoes it."""
+        self.gate.telling.say(
+            "switch", "RISK_HEARD", f"失联保护：又有{switch.text}的动静", watch=switch.watch, name=switch.name
+        )
+
+    def _tell_results(self, results: list[dict[str, Any]]) -> None:
+        for row in results:
+            self.told({"what": "cancel", "code": "", **row})
 
     # ── cancelling a selection ──
 
@@ -173,89 +214,10 @@ class RiskDesk:
         what comes of the rest is told by `risk` events. Raises BadInput.
         """
         answer: Future[Json] = Future()
-        self._begin(request, lambda results: answer.set_result(Json(rows.to_json({"orders": results}))))
+        self.batches.begin(
+            request, lambda results: answer.set_result(Json(rows.to_json({"orders": results})))
+        )
         return answer
-
-    def _begin(self, request: CancelSelected, then: Callable[[list[dict[str, Any]]], None]) -> None:
-        results = {order.order_id: _result(order) for order in self.selected(request)}
-        batch = _Batch(results, deque(results), then)
-        log.info("批量撤单：选中 %d 笔", len(results))
-        self._loop.call_later(self._timeout, batch.answer)
-        self._send_some(batch)
-
-    def selected(self, request: CancelSelected) -> list[OrderData]:
-        """Those that fit all that is asked, the oldest first. Raises BadInput."""
-        if request.direction not in ("", "long", "short"):
-            raise BadInput("direction", "direction 应为 long 或 short")
-        if request.filled not in ("", "none", "part"):
-            raise BadInput("filled", "filled 应为 none（未成交）或 part（部分成交）")
-        if request.older < 0:
-            raise BadInput("older", "older 应不小于 0")
-        symbol = parse_any_symbol(request.local_symbol).symbol if request.local_symbol else ""
-        wanted = set(request.order_ids)
-        before = rows.time_text(datetime.fromtimestamp(self._now().timestamp() - request.older, SHANGHAI))
-        found = [
-            order
-            for order in self._working()
-            if (not symbol or order.symbol == symbol)
-            and (
-                not request.direction
-                or order.direction.value == {"long": "多", "short": "空"}[request.direction]
-            )
-            and (not request.strategy or order.strategy == request.strategy)
-            and (not request.filled or bool(order.traded) == (request.filled == "part"))
-            and (not request.older or str(order.datetime) <= before)
-            and (not wanted or order.order_id in wanted)
-        ]
-        return sorted(found, key=lambda order: str(order.datetime))
-
-    def _send_some(self, batch: _Batch) -> None:
-        """As many as the counter takes in a second; the rest a second later."""
-        pace = self._pace()
-        for _ in range(int(pace) if pace else len(batch.left)):
-            if batch.left:
-                self._send_one(batch, batch.left.popleft())
-        if batch.left:
-            self._loop.call_later(SECONDS, self._send_some, batch)
-        if batch.is_over():
-            batch.answer()
-
-    def _send_one(self, batch: _Batch, order_id: str) -> None:
-        row = batch.results[order_id]
-        row.update(state=SENT)
-        try:
-            cancel = self._desk().cancel(CancelOrder(order_id))
-        except AppError as error:
-            self._ended(batch, row, error)
-        else:
-            cancel.add_done_callback(lambda ended: self._ended(batch, row, ended.exception(), ended))
-
-    def _ended(
-        self,
-        batch: _Batch,
-        row: dict[str, Any],
-        error: BaseException | None,
-        ended: Future[Done] | None = None,
-    ) -> None:
-        note = ended.result().note if error is None and ended is not None else ""
-        if error is not None:
-            row.update(state=FAILED, **_why(error))
-        else:
-            row.update(state=SENT if note else CANCELLED, msg=note)
-        if batch.answered:  # who asked has his answer
-            self.told({"what": "cancel", "code": "", **row})
-        elif batch.is_over():
-            batch.answer()
-
-
-def _result(order: OrderData) -> dict[str, Any]:
-    return {"order_id": order.order_id, "local_symbol": order.local_symbol, "state": QUEUED, "msg": ""}
-
-
-def _why(error: BaseException) -> dict[str, str]:
-    if isinstance(error, AppError):
-        return {"error": error.code, "msg": error.message}
-    return {"error": "INTERNAL", "msg": str(error)}
 
 
 def _use(measured: Measured, value: float) -> dict[str, Any]:

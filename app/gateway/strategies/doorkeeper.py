@@ -20,6 +20,7 @@ from app.wire.messages import (
     FindOrder,
     JoinStrategy,
     PlaceOrder,
+    StrategyBeat,
     StrategySaid,
     Subscribe,
     WatchTicks,
@@ -28,7 +29,7 @@ from app.wire.peer import other_version
 from app.wire.registry import PROTOCOL
 from app.wire.rpc import Responder
 
-OF_STRATEGIES = (PlaceOrder, CancelOrder, FindOrder, Subscribe, WatchTicks, StrategySaid)
+OF_STRATEGIES = (PlaceOrder, CancelOrder, FindOrder, Subscribe, WatchTicks, StrategySaid, StrategyBeat)
 """What a strategy may ask."""
 
 log = logging.getLogger("account")
@@ -74,6 +75,6 @@ class Doorkeeper:
             raise NotAllowed(f"策略不能向网关要求 {type(request).__name__}", code="NOT_FOR_STRATEGIES")
         if isinstance(request, PlaceOrder):
             return msgspec.structs.replace(request, strategy=name)
-        if isinstance(request, StrategySaid):
+        if isinstance(request, StrategySaid | StrategyBeat):
             return msgspec.structs.replace(request, name=name)
         return request

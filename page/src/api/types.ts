@@ -394,7 +394,7 @@ export interface paths {
         };
         /** 风控：状态、规则、当日的数与用量、交易所的标准 */
         get: operations["get_risk"];
-        /** 自己的风控规则，整组替换；一条不合法或互相矛盾则全不改，立即生效 */
+        /** 自己的风控规则、失联保护，各整组替换；一条不合法或互相矛盾则全不改，立即生效 */
         put: operations["put_risk"];
         post?: never;
         delete?: never;
@@ -414,6 +414,23 @@ export interface paths {
         put?: never;
         /** 批量撤单：符合所给各条件的挂单，按柜台流控分批，各有结果 */
         post: operations["post_risk_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/risk/heartbeat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 程序的动静：失联保护所看的程序每隔不到 seconds 秒来一次 */
+        post: operations["post_risk_heartbeat"];
         delete?: never;
         options?: never;
         head?: never;
@@ -732,6 +749,11 @@ export interface components {
             host: string;
             web: string;
         };
+        /** Heartbeat */
+        Heartbeat: {
+            seconds: number | null;
+            watched: boolean;
+        };
         /** JournalEvent */
         JournalEvent: {
             data: components["schemas"]["OrderRow"] | components["schemas"]["TradeRow"];
@@ -981,6 +1003,7 @@ export interface components {
             rules: components["schemas"]["RiskRule"][];
             states: components["schemas"]["RiskStates"];
             strategies: components["schemas"]["StrategyCounts"][];
+            switches: components["schemas"]["RiskSwitch"][];
             thresholds: components["schemas"]["RiskThreshold"][];
             trading_day: string;
             uses: components["schemas"]["RiskUse"][];
@@ -1031,7 +1054,9 @@ export interface components {
             value?: number;
             volume?: number;
             /** @enum {unknown} */
-            what: "cancel" | "duplicate" | "limit" | "refused" | "state" | "warning";
+            watch?: "market" | "page" | "script" | "strategy";
+            /** @enum {unknown} */
+            what: "cancel" | "duplicate" | "limit" | "refused" | "state" | "switch" | "warning";
         };
         /**
          * RiskMoney
@@ -1061,7 +1086,9 @@ export interface components {
             value?: number;
             volume?: number;
             /** @enum {unknown} */
-            what: "cancel" | "duplicate" | "limit" | "refused" | "state" | "warning";
+            watch?: "market" | "page" | "script" | "strategy";
+            /** @enum {unknown} */
+            what: "cancel" | "duplicate" | "limit" | "refused" | "state" | "switch" | "warning";
         };
         /**
          * RiskRule
@@ -1096,6 +1123,23 @@ export interface components {
             strategies: {
                 [key: string]: components["schemas"]["RiskState"];
             };
+        };
+        /**
+         * RiskSwitch
+         * @description A dead man's switch; the first five are what PUT /risk takes.
+         */
+        RiskSwitch: {
+            /** @enum {unknown} */
+            action: "cancel" | "reduce_only" | "warn";
+            contracts: string;
+            name: string;
+            seconds: number;
+            silent: number | null;
+            /** @enum {unknown} */
+            state: "closed" | "silent" | "stopped" | "watching";
+            text: string;
+            /** @enum {unknown} */
+            watch: "market" | "page" | "script" | "strategy";
         };
         /**
          * RiskThreshold
@@ -1432,6 +1476,7 @@ export type Events = components['schemas']['Events'];
 export type Fund = components['schemas']['Fund'];
 export type Funds = components['schemas']['Funds'];
 export type Health = components['schemas']['Health'];
+export type Heartbeat = components['schemas']['Heartbeat'];
 export type JournalEvent = components['schemas']['JournalEvent'];
 export type LabelledFund = components['schemas']['LabelledFund'];
 export type Largest = components['schemas']['Largest'];
@@ -1466,6 +1511,7 @@ export type RiskNews = components['schemas']['RiskNews'];
 export type RiskRule = components['schemas']['RiskRule'];
 export type RiskState = components['schemas']['RiskState'];
 export type RiskStates = components['schemas']['RiskStates'];
+export type RiskSwitch = components['schemas']['RiskSwitch'];
 export type RiskThreshold = components['schemas']['RiskThreshold'];
 export type RiskUse = components['schemas']['RiskUse'];
 export type Settings = components['schemas']['Settings'];
@@ -2969,15 +3015,19 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": {
-                    /** @description 自己的规则，整组替换；见“风控” */
-                    rules: Record<string, unknown>[];
+                    /** @description 自己的规则，整组替换；不给则不改 */
+                    rules?: Record<string, unknown>[];
+                    /** @description 失联保护，整组替换；不给则不改 */
+                    switches?: Record<string, unknown>[];
                 };
                 "application/x-www-form-urlencoded": {
-                    /** @description 自己的规则，整组替换；见“风控” */
-                    rules: Record<string, unknown>[];
+                    /** @description 自己的规则，整组替换；不给则不改 */
+                    rules?: Record<string, unknown>[];
+                    /** @description 失联保护，整组替换；不给则不改 */
+                    switches?: Record<string, unknown>[];
                 };
             };
         };
@@ -3076,6 +3126,48 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Envelope"] & {
                         data: components["schemas"]["Batch"];
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    post_risk_heartbeat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description 程序的名字，同失联保护里的 name */
+                    name: string;
+                };
+                "application/x-www-form-urlencoded": {
+                    /** @description 程序的名字，同失联保护里的 name */
+                    name: string;
+                };
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: components["schemas"]["Heartbeat"];
                     };
                 };
             };

@@ -10,7 +10,15 @@ import pytest
 from app.gateway.strategies.doorkeeper import Doorkeeper
 from app.lib.errors import GatewayDown, NotAllowed
 from app.wire import door
-from app.wire.messages import JoinStrategy, PlaceOrder, ReadLists, StrategySaid, WatchTicks, WriteConfig
+from app.wire.messages import (
+    JoinStrategy,
+    PlaceOrder,
+    ReadLists,
+    StrategyBeat,
+    StrategySaid,
+    WatchTicks,
+    WriteConfig,
+)
 from app.wire.registry import PROTOCOL
 
 ACCOUNT = "sim-9999-demo"
@@ -58,7 +66,8 @@ def test_a_strategy_orders_and_speaks_in_its_own_name_alone(world: World) -> Non
     world.join()
     world.ask(PlaceOrder("rb2510", "long", "open", "limit", 3000.0, 1, strategy="another"))
     world.ask(StrategySaid("another", "INFO", "", "x"))
-    assert [getattr(request, "strategy", "") or request.name for request in world.asked[1:]] == ["双均线"] * 2
+    world.ask(StrategyBeat("another"))
+    assert [getattr(request, "strategy", "") or request.name for request in world.asked[1:]] == ["双均线"] * 3
 
 
 def test_a_strategy_may_not_ask_what_is_the_pages(world: World) -> None:

@@ -12,10 +12,21 @@ import pytest
 from ctpbee.constant import Direction, Exchange, Offset, OrderData
 
 from app.gateway.risk.desk import RiskDesk
+from app.gateway.risk.switches import Switches
 from app.lib.errors import BadInput, NotFound, OrderRefused
 from app.process.event_loop import EventLoop
 from app.views.answers import Risk
-from app.wire.messages import CancelOrder, CancelSelected, Done, SetRiskState
+from app.wire.messages import (
+    Beat,
+    CancelOrder,
+    CancelSelected,
+    Done,
+    GiveSign,
+    ReadRisk,
+    SetRiskState,
+    StrategyBeat,
+    WriteRisk,
+)
 from tests.unit.gateway.test_risk_gate import NOW, World, asked, store
 
 __all__ = ["store"]  # a fixture
@@ -68,6 +79,13 @@ class Room:
             timeout=TIMEOUT,
         )
         self.desk.gate = world.gate
+        self.desk.switches = Switches(
+            store=world.store,
+            account=world,
+            silent=self.desk.silent,
+            heard=self.desk.heard,
+            clock=lambda: self.now,
+        )
         world.gate.telling.told = self.desk.told
 
     def _cancel(self, request: CancelOrder) -> Future[Done]:
@@ -108,7 +126,7 @@ def states(answer: Future[Any]) -> dict[str, str]:
 def test_a_selection_fits_all_that_is_asked(
     room: Room, selection: dict[str, Any], expected: list[str]
 ) -> None:
-    assert [order.order_id for order in room.desk.selected(CancelSelected(**selection))] == expected
+    assert [order.order_id for order in room.desk.batches.selected(CancelSelected(**selection))] == expected
 
 
 @pytest.mark.parametrize("bad", [{"direction": "up"}, {"filled": "half"}, {"older": -1.0}])
@@ -207,3 +225,75 @@ def test_the_picture_has_states_counts_use_and_where_the_numbers_are_from(store:
     assert shown["caveat"] == "以交易所、期货公司通知为准"
     assert {"source", "date", "confidence"} <= set(shown["thresholds"][0])
     assert "order_lots.account.refuse" in {rule["id"] for rule in shown["rules"]}
+
+
+# ── silence ──
+
+
+def silence(room: Room, **switch: Any) -> list[dict[str, Any]]:
+    """What is pushed once the watched one has been silent for long enough."""
+    room.desk.write(WriteRisk(switches=[{"watch": "page", "seconds": 10, **switch}]))
+    for _ in range(12):
+        room.now += 1
+        room.desk.switches.look()
+    return room.pushed
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "cancels"),
+    [("warn", "active", 0), ("reduce_only", "reduce_only", 0), ("cancel", "reduce_only", 4)],
+)
+def test_a_silence_does_what_its_switch_says_and_no_more(
+    room: Room, action: str, state: str, cancels: int
+) -> None:
+    pushed = silence(room, action=action)
+    assert (pushed[0]["what"], pushed[0]["code"], pushed[0]["watch"]) == ("switch", "RISK_SILENT", "page")
+    assert "10 秒没有网页的动静" in pushed[0]["msg"]
+    assert room.gate.states.of().state == state
+    assert len(room.asked) == cancels
+    assert [one["what"] for one in pushed] == ["switch", "state"][: 1 if action == "warn" else 2]
+    room.desk.beat(Beat(has_pages=False))
+    assert pushed[-1]["code"] != "RISK_HEARD"
+    room.desk.beat(Beat(has_pages=True))
+    assert pushed[-1]["code"] == "RISK_HEARD"
+    assert room.gate.states.of().state == state  # somebody lets it go on
+
+
+def test_what_became_of_the_cancels_after_a_silence_is_told(room: Room) -> None:
+    pushed = silence(room, action="cancel")
+    for cancel in room.cancels.values():
+        cancel.set_result(Done())
+    assert sorted(one["order_id"] for one in pushed if one["what"] == "cancel") == sorted(room.cancels)
+
+
+def test_a_silent_strategy_is_stopped_alone(room: Room) -> None:
+    silence(room, watch="strategy", name="a", action="cancel")
+    assert room.gate.states.of("a").state == "reduce_only"
+    assert room.gate.states.of().state == "active"
+    assert room.asked == ["1_1_4"]
+    room.desk.strategy_lives(StrategyBeat("a"))
+    assert room.pushed[-1]["code"] == "RISK_HEARD"
+
+
+def test_a_silence_does_not_let_a_halted_account_go_on(room: Room) -> None:
+    room.desk.change(SetRiskState("halted", who="人"))
+    silence(room, action="reduce_only")
+    assert room.gate.states.of().state == "halted"
+
+
+def test_a_script_is_told_how_often_its_sign_is_due(room: Room) -> None:
+    room.desk.write(WriteRisk(switches=[{"watch": "script", "name": "套利", "seconds": 5}]))
+    due = [json.loads(room.desk.sign(GiveSign(name)).payload) for name in ("套利", "别的")]
+    assert due == [{"watched": True, "seconds": 5.0}, {"watched": False, "seconds": None}]
+
+
+def test_a_bad_switch_changes_neither_switches_nor_rules(room: Room) -> None:
+    with pytest.raises(BadInput):
+        room.desk.write(
+            WriteRisk(
+                rules=[{"measure": "order_lots", "limit": 3, "action": "refuse"}],
+                switches=[{"watch": "page", "seconds": -1}],
+            )
+        )
+    shown = json.loads(room.desk.read(ReadRisk()).payload)
+    assert (shown["own"], shown["switches"]) == ([], [])

@@ -94,6 +94,20 @@ class World:
     def opening(self, strategy: str, symbol: str) -> int:
         return self.gate.counting.tally.of(("contract", symbol)).opening
 
+    def is_ready(self) -> bool:
+        return True
+
+    def subscribed(self) -> list[str]:
+        return ["rb2510.SHFE"]
+
+    at_stake = subscribed
+
+    def is_open(self, _local_symbols: Any) -> bool:
+        return True
+
+    def tick(self, _local_symbol: str) -> None:
+        return None
+
     # what happens
     def send(self, request: OrderRequest, strategy: str = "") -> str:
         """As the desk does it: judged, journalled, sent, shown."""
