@@ -230,6 +230,20 @@ class _Socket(Socket):  # type: ignore[misc]
             raise EngineIOError from None
 
 
+class _Heard(list[Any]):
+    """What uWSGI's WebSocket has read and not given out yet. It reads on as long as bytes are there, whole
+    messages or parts of one, and lets nobody else run meanwhile: the first that no page says ends that.
+    """
+
+    def __init__(self, inbound: Inbound) -> None:
+        super().__init__()
+        self._inbound = inbound
+
+    def append(self, message: Any) -> None:
+        self._inbound.packet(message)
+        super().append(message)
+
+
 class _Judged:
     """A WebSocket of which only what a page may say is heard; of the rest it says, as if the page had gone,
     None.
@@ -238,6 +252,9 @@ class _Judged:
     def __init__(self, websocket: Any, engine_socket: _Socket) -> None:
         self._websocket = websocket
         self._engine_socket = engine_socket
+        self._judges_itself = hasattr(websocket, "received_messages")
+        if self._judges_itself:
+            websocket.received_messages = _Heard(engine_socket.inbound)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._websocket, name)
@@ -246,11 +263,10 @@ class _Judged:
         self._engine_socket.server.sleep(0)  # between two messages it is the others' turn
         if self._engine_socket.closed:
             return None
-        message = self._websocket.wait()
-        if message is None:
-            return None
         try:
-            self._engine_socket.inbound.packet(message)
+            message = self._websocket.wait()
+            if message is not None and not self._judges_itself:
+                self._engine_socket.inbound.packet(message)
         except BadPacket as error:
             self._engine_socket.cut(error)
             return None

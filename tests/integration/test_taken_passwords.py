@@ -13,7 +13,7 @@ from app.host.taken_passwords import TakenPasswords
 taken = TakenPasswords()
 held = psutil.Process().memory_info().rss
 for _ in range(2):  # the C library learns from the first round to keep what is given back
-    threads = [threading.Thread(target=taken.remember, args=(f"a{number}", "password")) for number in range(6)]
+    threads = [threading.Thread(target=taken.remember, args=(name, "password")) for name in "abcdef"]
     for thread in threads:
         thread.start()
     for thread in threads:

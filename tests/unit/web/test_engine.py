@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 import threading
 import time
 import weakref
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from wsproto.frame_protocol import FrameProtocol
 
-from app.web.engine import EngineLine, Joined, _Joining, _Pings, encode
+from app.web.engine import EngineLine, Joined, _Joining, _Judged, _Pings, encode
+from app.web.inbound import Inbound
 from tests.support.waiting import eventually
 
 
@@ -129,3 +132,50 @@ def test_every_client_is_pinged_in_its_time_by_one_thread_which_keeps_none_that_
     eventually(lambda: not started[0].is_alive(), "nobody waits any more")
     pings.schedule(good)  # type: ignore[arg-type]
     eventually(lambda: good.sent == ["2", "2"], "it is pinged again")
+
+
+class _Cut:
+    """An Engine.IO socket as far as its judge needs it."""
+
+    closed = False
+    server = SimpleNamespace(sleep=lambda _seconds: None)
+
+    def __init__(self) -> None:
+        self.inbound = Inbound()
+        self.why = ""
+
+    def cut(self, why: object) -> None:
+        self.closed, self.why = True, str(why)
+
+
+@pytest.fixture
+def uwsgi(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What uWSGI gives the programs that it runs."""
+    pytest.importorskip("gevent")
+    module = ModuleType("uwsgi")
+    monkeypatch.setitem(sys.modules, "uwsgi", module)
+    monkeypatch.delitem(sys.modules, "engineio.async_drivers.gevent_uwsgi", raising=False)
+    yield module
+    sys.modules.pop("engineio.async_drivers.gevent_uwsgi", None)
+
+
+@pytest.mark.parametrize("waiting", [[b"4" * 60_000] * 500, [b"x"] * 500, [b'42["subscribe",{}]'] * 500])
+def test_under_uwsgi_a_page_is_read_no_further_than_the_first_that_no_page_says(
+    uwsgi: Any, waiting: list[bytes]
+) -> None:
+    left = list(waiting)
+    uwsgi.websocket_recv_nb = lambda: left.pop() if left else b""
+    below = importlib.import_module("engineio.async_drivers.gevent_uwsgi").uWSGIWebSocket(None, None)
+    below._req_ctx = None
+    below._event, below._send_queue = threading.Event(), SimpleNamespace(get=_nothing_to_send)
+    below._event.set()
+    client = _Cut()
+    assert _Judged(below, client).wait() is None  # type: ignore[arg-type]
+    assert client.why
+    assert len(left) > 470  # 20 at once are a page's before it has shown a token
+
+
+def _nothing_to_send(block: bool) -> Any:
+    from gevent.queue import Empty
+
+    raise Empty
