@@ -32,6 +32,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from app.lib import thresholds
+from app.lib.account_groups import account_groups
 from app.lib.brokers import listed
 from app.lib.errors import SettingsError
 from app.lib.market_orders import market_orders
@@ -41,6 +42,7 @@ PREFIX = "CTPBEE_BACKEND_"
 CONFIG = PREFIX + "CONFIG"  # the one name in the environment that is not a setting: where the file is
 LISTS = (
     "origins",
+    "account_groups",
     "market_orders",
     "strategy_paths",
 )  # settings of several values: in the environment they stand with commas between
@@ -147,6 +149,11 @@ class Settings(BaseModel):
     risk_thresholds: Path | None = Field(
         None,
         description="交易所异常交易标准、申报费等数字的更正（TOML，见 docs/api.md 风控）；重新登录后生效",
+    )
+    account_groups: list[str] = Field(
+        [],
+        description="同一实际控制的账户，一组一项，如 sim-9999-a+sim-9999-b：彼此的报单不会成交（docs/api.md "
+        "风控）；重新登录后生效",
     )
     ctp_query_interval: float = Field(
         1.0, ge=0, le=60, description="CTP 两次查询之间的秒数（前置一般每秒只受理一次）"
@@ -263,6 +270,12 @@ class Settings(BaseModel):
     @classmethod
     def _a_market_order_is_said_in_a_known_way(cls, rows: list[str]) -> list[str]:
         market_orders(rows)
+        return rows
+
+    @field_validator("account_groups")
+    @classmethod
+    def _a_group_is_of_accounts(cls, rows: list[str]) -> list[str]:
+        account_groups(rows)
         return rows
 
     @field_validator("mongo_uri")

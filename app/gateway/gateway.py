@@ -13,6 +13,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,14 @@ from app.gateway.orders import OrderDesk
 from app.gateway.preview import PreviewDesk
 from app.gateway.publisher import Publisher
 from app.gateway.risk.assembly import Risk
+from app.gateway.risk.group import Group
 from app.gateway.settlement import SettlementDesk
 from app.gateway.strategies.doorkeeper import Doorkeeper
 from app.gateway.strategies.joined import Strategies, StrategyFeed
 from app.gateway.subscriptions import Subscriptions
 from app.interfaces.ledger import Ledger
 from app.lib import rows
+from app.lib.account_groups import members_beside
 from app.lib.bars import BarBuilder
 from app.lib.brokers import Brokers
 from app.lib.errors import BadInput
@@ -55,7 +58,7 @@ from app.wire import channel, door
 from app.wire import messages as m
 from app.wire.channel import Connection
 from app.wire.messages import AnyRequest, Done, Json, Login
-from app.wire.registry import Registry, gateway_of
+from app.wire.registry import Entry, Registry, gateway_of
 from app.wire.rpc import Last, Responder, RpcServer, respond
 
 CALENDAR_SECONDS = 1.0
@@ -213,12 +216,14 @@ class Gateway:
         self._server.start()
         self._door.start()
         _register(self)
+        self._risk.group.start()
 
     def stop(self) -> None:
         """Let go of everything; working orders stay at the counter. The event loop has stopped."""
         if self._account.is_ready():
             self._last_known.keep()
         self._registry.unregister(gateway_of(self._login.account))
+        self._risk.group.stop()
         self.app.release()
         self._door.close(flush=0.3)
         self._server.close(flush=0.3)
@@ -241,10 +246,6 @@ class Gateway:
             self.app.restart_refresh()
         self._strategies.tell_config()
 
-    def _on_strategy_changed(self, changed: m.StrategyChanged) -> m.Done:
-        self._risk.switches.strategy_is(changed.name, changed.stopped or changed.deleted)
-        return self._publisher.strategy(changed)
-
     def _on_bars_saved(self, local_symbol: str) -> None:
         self.loop.post(self._publisher.push, m.BARS_SAVED, b"{}", local_symbol)
 
@@ -264,6 +265,7 @@ class Gateway:
         self._doorkeeper.forget(connection)
         self.loop.post(self._publisher.forget, connection)
         self.loop.post(self._strategies.forget, connection)
+        self.loop.post(self._risk.group.forget, connection)
 
 
 def _register(gateway: Gateway) -> None:
@@ -283,6 +285,18 @@ def _register(gateway: Gateway) -> None:
     )
 
 
+def _find_member(gateway: Gateway, account: str) -> Entry | None:
+    """The gateway of an account of the same group. Paper orders and real ones never meet."""
+    entry = gateway._registry.find(gateway_of(account))
+    is_real = gateway._login.interface in CTP_INTERFACES
+    return entry if entry is not None and (entry.interface in CTP_INTERFACES) == is_real else None
+
+
+def _on_strategy(gateway: Gateway, changed: m.StrategyChanged) -> Done:
+    gateway._risk.switches.strategy_is(changed.name, changed.stopped or changed.deleted)
+    return gateway._publisher.strategy(changed)
+
+
 def _risk_of(gateway: Gateway, folder: Path) -> Risk:
     """The gate before the order desk, which is made after it."""
     return Risk(
@@ -299,6 +313,13 @@ def _risk_of(gateway: Gateway, folder: Path) -> Risk:
         has_flow_control=gateway._login.interface in CTP_INTERFACES,
         timeout=gateway._settings.order_timeout,
         folder=folder,
+        group=partial(
+            Group,
+            gateway._login.account,
+            members_beside(gateway._login.account, gateway._settings.account_groups),
+            partial(_find_member, gateway),
+            gateway.loop,
+        ),
     )
 
 
@@ -376,7 +397,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.JoinStrategy: asked_by(loaded(gateway._strategies.join)),
         m.WatchTicks: asked_by(gateway._strategies.watch_ticks),
         m.StrategySaid: asked(gateway._strategies.said),
-        m.StrategyChanged: asked(gateway._on_strategy_changed),
+        m.StrategyChanged: asked(partial(_on_strategy, gateway)),
         m.StrategyBeat: asked(gateway._risk.desk.strategy_lives),
         m.ReadStrategy: asked(loaded(gateway._strategies.read)),
         m.SetStrategyLimits: asked(gateway._strategies.limit),
@@ -385,6 +406,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.SetRiskState: asked(gateway._risk.desk.change),
         m.CancelSelected: asked(gateway._risk.desk.cancel),
         m.GiveSign: asked(gateway._risk.desk.sign),
+        m.WatchResting: asked_by(gateway._risk.group.watch),
         m.Beat: asked(gateway._risk.desk.beat),
         m.ShutDown: lambda _connection, _request, reply: reply(Last(Done(), lambda: gateway._on_end(0))),
     }

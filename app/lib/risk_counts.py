@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right, insort
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from app.lib.rows import WORKING, OtherStatus
@@ -148,6 +148,10 @@ class Tally:
     def order(self, order_id: str) -> Facts | None:
         known = self._orders.get(order_id)
         return known[0] if known is not None else None
+
+    def orders(self) -> Iterator[Facts]:
+        """All of the day."""
+        return (facts for facts, _share in self._orders.values())
 
     def of(self, key: Key) -> Counts:
         """For reading."""

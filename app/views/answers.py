@@ -379,6 +379,14 @@ class RiskSwitch(TypedDict):
     silent: float | None  # seconds since the last sign, null where nothing is counted
 
 
+class GroupMember(TypedDict):
+    """Another account that must not trade with this one; unknown: not there since the gateway began."""
+
+    account: str
+    state: Literal["connected", "away", "unknown"]
+    orders: int  # of its resting ones that are known
+
+
 class Risk(TypedDict):
     trading_day: str
     states: RiskStates
@@ -393,6 +401,7 @@ class Risk(TypedDict):
     caveat: str
     recent: list[RiskHappening]  # the oldest first
     switches: list[RiskSwitch]
+    group: list[GroupMember]
 
 
 class Heartbeat(TypedDict):

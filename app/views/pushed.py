@@ -301,7 +301,7 @@ class RiskHappening(TypedDict):
     """What the gate has to tell; what does not apply is not there."""
 
     time: str
-    what: Literal["warning", "limit", "refused", "duplicate", "state", "cancel", "switch"]
+    what: Literal["warning", "limit", "refused", "duplicate", "state", "cancel", "switch", "group"]
     code: str
     msg: str
     rule: NotRequired[str]

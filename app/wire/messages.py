@@ -557,6 +557,14 @@ class WriteRisk(Message):
     switches: list[dict[str, Any]] | None = None
 
 
+class WatchResting(Message):
+    """From the gateway of `account`, which is in a group with this one: from now on push me what rests here.
+    Reply: Json, as of the push (app/gateway/risk/group.py). Errors: NotAllowed.
+    """
+
+    account: str
+
+
 class GiveSign(Message):
     """The script of this name lives. Reply: Json `{"watched": bool, "seconds": float | null}`: whether a
     switch waits for its signs, and how often one is due.
@@ -723,6 +731,7 @@ AnyRequest = (
     | SetRiskState
     | CancelSelected
     | GiveSign
+    | WatchResting
     | StrategyBeat
     | Beat
 )

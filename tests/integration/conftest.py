@@ -146,7 +146,7 @@ RISK: dict[str, Any] = {
     "trading_day": "20250609",
     "states": {"account": {"state": "active", "who": "", "when": "", "why": ""}, "strategies": {}},
     **dict.fromkeys(
-        ("own", "rules", "contracts", "strategies", "uses", "thresholds", "recent", "switches"), []
+        ("own", "rules", "contracts", "strategies", "uses", "thresholds", "recent", "switches", "group"), []
     ),
     "account": Counts().as_dict(),
     "money": {},

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from app.commands.audit import audit_command
 from app.commands.halt import halt_command
 from app.lib.errors import OrderRefused
-from app.wire.messages import CancelSelected, ReadLists, ReadRisk
+from app.wire.messages import CancelSelected, PlaceOrder, ReadLists, ReadRisk
 from tests.integration.test_gateway_service import Page, World, a_contract, buy
 from tests.support.waiting import eventually
 
@@ -38,6 +38,41 @@ def refused(page: Page, order: Any) -> str:
     with pytest.raises(OrderRefused) as refusal:
         page.ask(order)
     return refusal.value.code
+
+
+@pytest.mark.full
+def test_accounts_of_one_group_do_not_trade_with_each_other(tmp_path: Path) -> None:
+    world = World(tmp_path / "data", account_groups=["sim-9999-one+sim-9999-two"])
+    try:
+        first, one = world.log_in("one")
+        _, two = world.log_in("two")
+        symbol, tick = a_contract(one)
+        a_contract(two)
+        low = tick["limit_down"]
+
+        def knows(state: str, orders: int) -> bool:
+            member = {"account": "sim-9999-one", "state": state, "orders": orders}
+            return bool(two.json(ReadRisk())["group"] == [member])
+
+        def meets() -> PlaceOrder:
+            return buy(symbol, low, 1, direction="short")
+
+        eventually(lambda: knows("connected", 0), "they know each other")
+        one.ask(buy(symbol, low, 1))
+        eventually(lambda: knows("connected", 1), "it is told")
+        assert refused(two, meets()) == "RISK_SELF_TRADE"
+        first.kill()
+        first.wait()
+        eventually(lambda: knows("away", 1), "the kill is seen")
+        assert refused(two, meets()) == "RISK_SELF_TRADE"  # it rests at the counter still
+        _, one = world.log_in("one")
+        eventually(lambda: knows("connected", 1), "they know each other again")
+        one.json(CancelSelected(local_symbol=symbol))
+        eventually(lambda: knows("connected", 0), "the cancel is told")
+        two.ask(buy(symbol, tick["limit_up"], 1, direction="short"))
+        assert two.json(ReadRisk())["account"]["orders"] == 1
+    finally:
+        world.close()
 
 
 def counts(page: Page) -> dict[str, Any]:

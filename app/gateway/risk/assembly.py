@@ -19,6 +19,7 @@ from app.gateway.journal import Journal
 from app.gateway.orders import OrderDesk
 from app.gateway.risk.desk import RiskDesk
 from app.gateway.risk.gate import Gate
+from app.gateway.risk.group import Group
 from app.gateway.risk.switches import Switches
 from app.interfaces.ledger import Ledger
 from app.lib import thresholds
@@ -139,6 +140,7 @@ class Risk:
         has_flow_control: bool,
         timeout: float,
         folder: Path,
+        group: Callable[[Callable[[str, str], None]], Group],
     ) -> None:
         self._app = app
         self._has_flow_control = has_flow_control
@@ -153,8 +155,14 @@ class Risk:
             now=now,
             timeout=timeout,
         )
+        self.group = self.desk.group = group(self.desk.lost_member)
         self.gate = self.desk.gate = counted.gate = Gate(
-            store=store, account=counted, thresholds=thresholds.load(override), now=now, told=self.desk.told
+            store=store,
+            account=counted,
+            thresholds=thresholds.load(override),
+            now=now,
+            told=self.desk.told,
+            group=self.group,
         )
         self.switches = self.desk.switches = Switches(
             store=store,

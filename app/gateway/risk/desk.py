@@ -15,6 +15,7 @@ from ctpbee.constant import OrderData
 from app.gateway.futures import done
 from app.gateway.risk.batches import Batches, CancelDesk
 from app.gateway.risk.gate import Gate
+from app.gateway.risk.group import Group
 from app.gateway.risk.rulebook import Measured
 from app.gateway.risk.states import strictness
 from app.gateway.risk.switches import Switches
@@ -59,6 +60,7 @@ class RiskDesk:
     ) -> None:
         self.gate: Gate  # set once there is one: it tells what happens here
         self.switches: Switches  # as well
+        self.group: Group  # as well
         self.batches = Batches(
             desk=desk,
             working=working,
@@ -102,6 +104,7 @@ class RiskDesk:
             "caveat": CAVEAT,
             "recent": list(self._recent),
             "switches": self.switches.shown(),
+            "group": self.group.shown(),
         }
         return Json(rows.to_json(shown))
 
@@ -202,6 +205,10 @@ class RiskDesk:
         self.gate.telling.say(
             "switch", "RISK_HEARD", f"失联保护：又有{switch.text}的动静", watch=switch.watch, name=switch.name
         )
+
+    def lost_member(self, account: str, text: str) -> None:
+        """The gateway of another account of the group is away."""
+        self.gate.telling.say("group", "RISK_GROUP", text, name=account)
 
     def _tell_results(self, results: list[dict[str, Any]]) -> None:
         for row in results:

@@ -8,7 +8,7 @@ rules fit, what the guards find and how it is told are the files beside this one
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from ctpbee.constant import Direction, Offset, OrderRequest, OrderType
 from app.bee.fields import TYPE_WORD
 from app.gateway.risk.counting import CANCELS, ORDERS, Counting, RiskAccount, Row
 from app.gateway.risk.crossings import Crossings
-from app.gateway.risk.guards import DuplicateGuard, FlowGuard, OrderGuard, SelfTradeGuard
+from app.gateway.risk.guards import DuplicateGuard, FlowGuard, OrderGuard, OtherAccounts, SelfTradeGuard
 from app.gateway.risk.limits import StrategyLimits
 from app.gateway.risk.money import MoneyWatch
 from app.gateway.risk.rulebook import Fitting, Measured, RuleBook
@@ -38,7 +38,7 @@ GO_ON = "开仓报单未发出；平仓与撤单照常"
 
 class Gate:
     """`now` is the counter's clock, `clock` a steady one. `told(event)` hears each crossing, refusal and
-    change of state, as the `risk` event has it.
+    change of state, as the `risk` event has it. `group`: accounts that must not trade with this one.
     """
 
     def __init__(
@@ -50,7 +50,9 @@ class Gate:
         now: Callable[[], datetime],
         told: Callable[[dict[str, Any]], None],
         clock: Callable[[], float] = time.monotonic,
+        group: OtherAccounts | None = None,
     ) -> None:
+        self._group = group
         self._clock = clock
         self.trading_day = ""
         self.telling = Telling(told)
@@ -66,7 +68,7 @@ class Gate:
         self.crossings = Crossings(store, self._on_crossing)
         self.money = MoneyWatch(store, self.crossings)
         self.money.adopt(self.book.rules)
-        self._self_trades = SelfTradeGuard(account, self.counting)
+        self._self_trades = SelfTradeGuard(account, self.counting, group)
         self._duplicates = DuplicateGuard(self.book, self.counting)
         self._flow = FlowGuard()
         self._orders = OrderGuard(account)
@@ -106,6 +108,8 @@ class Gate:
             yield from self.limits.findings(order)
         if fitting.self_trade is not None:
             yield from self._self_trades.findings(fitting.self_trade, order)
+        if self._group is not None:
+            yield from self._self_trades.findings_in_group(order)
         if fitting.repeat is not None:
             yield from self._duplicates.findings(fitting.repeat, order, now)
         yield from self._orders.findings(fitting.order, order)
@@ -163,7 +167,7 @@ class Gate:
             self.telling.of_order(duplicate, order, now, order_id=order_id)
         changed = [ORDERS, "duplicates"]
         if not self.counting.tally.knows(order_id):
-            changed += self.counting.tally.apply(order)
+            changed += self._apply(order)
         self._look(order.symbol, order.exchange, strategy, changed)
 
     def cancel_sent(self, order_id: str) -> None:
@@ -181,9 +185,14 @@ class Gate:
         if row["trading_day"] != self.trading_day:
             return
         facts = facts_of(row)
-        changed = self.counting.tally.apply(facts)
+        changed = self._apply(facts)
         if changed:
             self._look(facts.symbol, facts.exchange, facts.strategy, changed)
+
+    def _apply(self, facts: Facts) -> Collection[str]:
+        if self._group is not None:
+            self._group.change(facts)
+        return self.counting.tally.apply(facts)
 
     def on_trade(self, row: Row) -> None:
         if row["trading_day"] == self.trading_day and self.counting.trade(row):
@@ -196,6 +205,9 @@ class Gate:
         self.trading_day = trading_day
         self.book.begin(parse_day(trading_day))
         self.counting.begin()
+        if self._group is not None:
+            self._group.begin_day()
+            self._group.renew([])
         self.crossings.begin(trading_day)
         self.money.begin(trading_day)
         self.money.adopt(self.book.rules)
@@ -203,6 +215,8 @@ class Gate:
     def loaded(self) -> None:
         """The account has loaded: the counts anew."""
         self.counting.derive(self.trading_day)
+        if self._group is not None:
+            self._group.renew(self.counting.tally.orders())
         self._look_at_all()
 
     # ── crossings ──

@@ -4,9 +4,11 @@ it too large or too far. Gateway process, event thread only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from app.gateway.risk.counting import Counting, RiskAccount
+from app.gateway.risk.group import Met
 from app.gateway.risk.rulebook import RuleBook
 from app.gateway.risk.telling import DUPLICATE, LIMIT, REFUSED, WARNING, Finding
 from app.lib import risk
@@ -14,12 +16,25 @@ from app.lib.risk import Rule
 from app.lib.risk_counts import CANCELLED, Facts, Repeats, Slots
 
 
+class OtherAccounts(Protocol):
+    """The accounts of the same group (app/gateway/risk/group.py)."""
+
+    def met_by(self, order: Facts, reach: float | None) -> Met | None: ...
+
+    def change(self, facts: Facts) -> None: ...
+
+    def renew(self, orders: Iterable[Facts]) -> None: ...
+
+    def begin_day(self) -> None: ...
+
+
 class SelfTradeGuard:
     """Orders that would trade with a resting one of ours."""
 
-    def __init__(self, account: RiskAccount, counting: Counting) -> None:
+    def __init__(self, account: RiskAccount, counting: Counting, group: OtherAccounts | None) -> None:
         self._account = account
         self._counting = counting
+        self._group = group
 
     def met(self, order: Facts) -> str:
         """The resting order that it would meet first; "" for none."""
@@ -36,6 +51,17 @@ class SelfTradeGuard:
             "RISK_SELF_TRADE",
             f"会与自己的挂单 {met}{price} 成交（自成交），报单未发出：请先撤那一张，或改价",
         )
+
+    def findings_in_group(self, order: Facts) -> Iterator[Finding]:
+        """Whatever the trader's own rules say: the group is the administrator's."""
+        met = self._group.met_by(order, self._reach(order)) if self._group is not None else None
+        if met is not None:
+            yield Finding(
+                REFUSED,
+                "RISK_SELF_TRADE",
+                f"会与同组账户 {met.account} 的挂单 {met.order_id}，价 {met.price:g} 成交（自成交），"
+                "报单未发出：请改价",
+            )
 
     def _reach(self, order: Facts) -> float | None:
         """The price up to which it may trade. A market order, which takes what is there, by the other side's

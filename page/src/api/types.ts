@@ -743,6 +743,16 @@ export interface components {
             account_detail: components["schemas"]["LabelledFund"][];
             as_of: string;
         };
+        /**
+         * GroupMember
+         * @description Another account that must not trade with this one; unknown: not there since the gateway began.
+         */
+        GroupMember: {
+            account: string;
+            orders: number;
+            /** @enum {unknown} */
+            state: "away" | "connected" | "unknown";
+        };
         /** Health */
         Health: {
             fronts: Record<string, unknown>[];
@@ -997,6 +1007,7 @@ export interface components {
             account: components["schemas"]["RiskCounts"];
             caveat: string;
             contracts: components["schemas"]["ContractCounts"][];
+            group: components["schemas"]["GroupMember"][];
             money: components["schemas"]["RiskMoney"];
             own: Record<string, unknown>[];
             recent: components["schemas"]["RiskHappening"][];
@@ -1056,7 +1067,7 @@ export interface components {
             /** @enum {unknown} */
             watch?: "market" | "page" | "script" | "strategy";
             /** @enum {unknown} */
-            what: "cancel" | "duplicate" | "limit" | "refused" | "state" | "switch" | "warning";
+            what: "cancel" | "duplicate" | "group" | "limit" | "refused" | "state" | "switch" | "warning";
         };
         /**
          * RiskMoney
@@ -1088,7 +1099,7 @@ export interface components {
             /** @enum {unknown} */
             watch?: "market" | "page" | "script" | "strategy";
             /** @enum {unknown} */
-            what: "cancel" | "duplicate" | "limit" | "refused" | "state" | "switch" | "warning";
+            what: "cancel" | "duplicate" | "group" | "limit" | "refused" | "state" | "switch" | "warning";
         };
         /**
          * RiskRule
@@ -1475,6 +1486,7 @@ export type ErrorEvent = components['schemas']['ErrorEvent'];
 export type Events = components['schemas']['Events'];
 export type Fund = components['schemas']['Fund'];
 export type Funds = components['schemas']['Funds'];
+export type GroupMember = components['schemas']['GroupMember'];
 export type Health = components['schemas']['Health'];
 export type Heartbeat = components['schemas']['Heartbeat'];
 export type JournalEvent = components['schemas']['JournalEvent'];

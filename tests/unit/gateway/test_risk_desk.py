@@ -12,6 +12,7 @@ import pytest
 from ctpbee.constant import Direction, Exchange, Offset, OrderData
 
 from app.gateway.risk.desk import RiskDesk
+from app.gateway.risk.group import Group
 from app.gateway.risk.switches import Switches
 from app.lib.errors import BadInput, NotFound, OrderRefused
 from app.process.event_loop import EventLoop
@@ -79,6 +80,7 @@ class Room:
             timeout=TIMEOUT,
         )
         self.desk.gate = world.gate
+        self.desk.group = Group("sim-9999-a", [], lambda _account: None, self.loop, self.desk.lost_member)
         self.desk.switches = Switches(
             store=world.store,
             account=world,
