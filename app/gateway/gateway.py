@@ -23,6 +23,7 @@ from app.gateway.app import BackendApp, connect_info
 from app.gateway.audit import AuditBook
 from app.gateway.bars import BarArchive, BarDesk, kind_of_hours, trading_day_by
 from app.gateway.config import AccountConfig
+from app.gateway.connections import ConnectionHistory
 from app.gateway.contracts import ContractDesk
 from app.gateway.dialer import Dialer
 from app.gateway.equity import EquityHistory
@@ -108,6 +109,7 @@ class Gateway:
         self.log_book = LogBook(
             login.account, self.loop.post, lambda line: self._publisher.push("log", rows.to_json(line))
         )
+        self._history = ConnectionHistory(store)
         self._config = AccountConfig(store, self.app.config, self._on_config)
         self._last_known = LastKnown(
             store, self._account, self.app.ledger, lambda: self.app.trader.counter_now()
@@ -196,6 +198,7 @@ class Gateway:
             desk=self._desk,
             equity=self._equity,
             gate=self._risk.gate,
+            history=self._history,
             settings=self._settings,
             archive=self._archive,
         )
@@ -212,6 +215,7 @@ class Gateway:
             self.loop.post(Dialer(self.loop, lambda: (self.app.trader, self.app.market)).start)
         self.loop.every(lambda: CALENDAR_SECONDS, self.listener.look_at_calendar)
         self.loop.every(lambda: KEEP_SECONDS, self._last_known.keep)
+        self.loop.every(lambda: KEEP_SECONDS, self._history.alive)
         self.loop.every(lambda: EQUITY_SECONDS, self._equity.look)
         self._server.start()
         self._door.start()
@@ -222,6 +226,7 @@ class Gateway:
         """Let go of everything; working orders stay at the counter. The event loop has stopped."""
         if self._account.is_ready():
             self._last_known.keep()
+        self._history.close()
         self._registry.unregister(gateway_of(self._login.account))
         self._risk.group.stop()
         self.app.release()
@@ -406,6 +411,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.SetRiskState: asked(gateway._risk.desk.change),
         m.CancelSelected: asked(gateway._risk.desk.cancel),
         m.GiveSign: asked(gateway._risk.desk.sign),
+        m.ReadConnections: asked(gateway._history.read),
         m.WatchResting: asked_by(gateway._risk.group.watch),
         m.Beat: asked(gateway._risk.desk.beat),
         m.ShutDown: lambda _connection, _request, reply: reply(Last(Done(), lambda: gateway._on_end(0))),

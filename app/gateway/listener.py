@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from app.default_settings import AccountApi
 from app.gateway.account import STATE_TEXT, AccountView, Fronts
 from app.gateway.app import BackendApp
+from app.gateway.connections import ConnectionHistory
 from app.gateway.equity import EquityHistory
 from app.gateway.journal import Journal
 from app.gateway.last_known import LastKnown
@@ -48,6 +49,7 @@ class AccountListener(Listener):
         desk: OrderDesk,
         equity: EquityHistory,
         gate: Gate,
+        history: ConnectionHistory,
         settings: Settings,
         archive: Executor,
     ) -> None:
@@ -65,6 +67,7 @@ class AccountListener(Listener):
         self._desk = desk
         self._equity = equity
         self._gate = gate
+        self._history = history
         self._settings = settings
         self._archive = archive
 
@@ -175,5 +178,6 @@ class AccountListener(Listener):
         """Keep it; the pages hear of what is news."""
         is_news = self._fronts.update(what, state, reason)
         if is_news:
+            self._history.on_state(what, state, reason)
             self._publisher.push("status", rows.event("status", self._fronts.data()))
         return is_news

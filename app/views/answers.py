@@ -404,6 +404,18 @@ class Risk(TypedDict):
     group: list[GroupMember]
 
 
+class ConnectionCut(TypedDict):
+    what: Literal["td", "md", "store", "gateway"]
+    text: str  # in words
+    begin: str  # exchange time
+    end: str | None  # null while it lasts
+    reason: str
+
+
+class Connections(TypedDict):
+    connections: list[ConnectionCut]
+
+
 class Heartbeat(TypedDict):
     watched: bool  # whether a switch waits for this script's signs
     seconds: float | None  # how often one is due

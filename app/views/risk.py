@@ -17,7 +17,7 @@ from app.views.asking import ask, ask_or_none
 from app.views.described import described
 from app.views.envelope import ours, succeed
 from app.views.parameters import AnyContract, Choice, Flag, Number, Records, Request, StrategyName, Text
-from app.wire.messages import CancelSelected, GiveSign, ReadRisk, SetRiskState, WriteRisk
+from app.wire.messages import CancelSelected, GiveSign, ReadConnections, ReadRisk, SetRiskState, WriteRisk
 
 LONGEST_AGE = 86_400.0  # seconds
 LONGEST_IDS = 20_000
@@ -120,6 +120,15 @@ def change_state(sent: StateRequest) -> Response:
         )
     whose = f"策略{sent.strategy}" if sent.strategy else "账户"
     return succeed(answer, msg=f"{whose}：{STATE_TEXT[sent.state]}")
+
+
+@blueprint.get("/risk/connections")
+@auth_required
+@ours
+@described("断线记录：两个前置、存储、网关各次中断的起止与原因，新的在前", data=answers.Connections)
+def read_connections() -> Response:
+    """GET /risk/connections. Token."""
+    return succeed(ask(ReadConnections()))
 
 
 @blueprint.post("/risk/cancel")

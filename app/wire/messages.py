@@ -557,6 +557,12 @@ class WriteRisk(Message):
     switches: list[dict[str, Any]] | None = None
 
 
+class ReadConnections(Message):
+    """Reply: Json `{"connections": [{what, text, begin, end, reason}, …]}`, the newest cut first; `what`: td
+    md store gateway; `end` null while it lasts.
+    """
+
+
 class WatchResting(Message):
     """From the gateway of `account`, which is in a group with this one: from now on push me what rests here.
     Reply: Json, as of the push (app/gateway/risk/group.py). Errors: NotAllowed.
@@ -732,6 +738,7 @@ AnyRequest = (
     | CancelSelected
     | GiveSign
     | WatchResting
+    | ReadConnections
     | StrategyBeat
     | Beat
 )

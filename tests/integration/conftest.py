@@ -57,6 +57,7 @@ from app.wire.messages import (
     ReadBars,
     ReadCode,
     ReadConfig,
+    ReadConnections,
     ReadEquity,
     ReadEvents,
     ReadLists,
@@ -324,6 +325,8 @@ class FakeGateways:
                 switches.checked_switches(request.switches or [])
                 self.sent.append(request)
                 return Done()
+            case ReadConnections():
+                return Json(b'{"connections":[]}')
             case GiveSign():
                 return Json(b'{"watched":true,"seconds":30.0}')
             case SetRiskState() | CancelSelected():

@@ -486,7 +486,7 @@ ROUTES = [
         ours=True,
     ),
 ]
-OURS_BARE = [("POST", "/settlement"), ("GET", "/account"), ("GET", "/risk")]
+OURS_BARE = [("POST", "/settlement"), ("GET", "/account"), ("GET", "/risk"), ("GET", "/risk/connections")]
 BARE = [("GET", "/order_solve"), ("GET", "/config"), ("PUT", "/market"), *OURS_BARE]
 OPEN = ("/login", "/password")
 PROTECTED = [(route.method, route.path) for route in ROUTES if route.path not in OPEN] + BARE

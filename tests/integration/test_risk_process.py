@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from app.commands.audit import audit_command
 from app.commands.halt import halt_command
 from app.lib.errors import OrderRefused
-from app.wire.messages import CancelSelected, PlaceOrder, ReadLists, ReadRisk
+from app.wire.messages import CancelSelected, PlaceOrder, ReadConnections, ReadLists, ReadRisk
 from tests.integration.test_gateway_service import Page, World, a_contract, buy
 from tests.support.waiting import eventually
 
@@ -67,6 +67,8 @@ def test_accounts_of_one_group_do_not_trade_with_each_other(tmp_path: Path) -> N
         assert refused(two, meets()) == "RISK_SELF_TRADE"  # it rests at the counter still
         _, one = world.log_in("one")
         eventually(lambda: knows("connected", 1), "they know each other again")
+        cut = one.json(ReadConnections())["connections"][0]
+        assert (cut["what"], cut["end"] is None) == ("gateway", False)
         one.json(CancelSelected(local_symbol=symbol))
         eventually(lambda: knows("connected", 0), "the cancel is told")
         two.ask(buy(symbol, tick["limit_up"], 1, direction="short"))

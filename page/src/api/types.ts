@@ -420,6 +420,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/risk/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 断线记录：两个前置、存储、网关各次中断的起止与原因，新的在前 */
+        get: operations["get_risk_connections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/risk/heartbeat": {
         parameters: {
             query?: never;
@@ -620,6 +637,19 @@ export interface components {
             name: string;
             running: boolean;
             version: number;
+        };
+        /** ConnectionCut */
+        ConnectionCut: {
+            begin: string;
+            end: string | null;
+            reason: string;
+            text: string;
+            /** @enum {unknown} */
+            what: "gateway" | "md" | "store" | "td";
+        };
+        /** Connections */
+        Connections: {
+            connections: components["schemas"]["ConnectionCut"][];
         };
         /** ContractCounts */
         ContractCounts: {
@@ -1477,6 +1507,8 @@ export type BatchedCancel = components['schemas']['BatchedCancel'];
 export type Cancelled = components['schemas']['Cancelled'];
 export type Closed = components['schemas']['Closed'];
 export type CodeSaved = components['schemas']['CodeSaved'];
+export type ConnectionCut = components['schemas']['ConnectionCut'];
+export type Connections = components['schemas']['Connections'];
 export type ContractCounts = components['schemas']['ContractCounts'];
 export type ContractList = components['schemas']['ContractList'];
 export type ContractRow = components['schemas']['ContractRow'];
@@ -3138,6 +3170,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Envelope"] & {
                         data: components["schemas"]["Batch"];
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    get_risk_connections: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: components["schemas"]["Connections"];
                     };
                 };
             };
