@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 
 import vue from '@vitejs/plugin-vue'
+import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 
 // The server that `npm run dev` stands before: `python3 run.py` on its default port.
@@ -11,9 +12,26 @@ const routes = [
   ...['config', 'auth_code', 'code', 'check_code', 'run_code', 'strategy', 'events', 'settlement', 'risk'],
 ]
 
+/**
+ * A section of the page's words imported with `?zh` or `?en` is that language alone. By its form, which prettier
+ * keeps: `section({`, then each language as an object of its own.
+ */
+const oneLanguage: Plugin = {
+  name: 'one-language',
+  enforce: 'pre',
+  transform(code, id) {
+    const language = /\/src\/i18n\/\w+\.ts\?(zh|en)$/.exec(id)?.[1]
+    if (!language) return
+    const name = /export const (\w+) = section\(\{/.exec(code)?.[1]
+    const texts = new RegExp(`\n  ${language}: (\\{\n[^]*?\n  \\}),\n`).exec(code)?.[1]
+    if (!name || !texts) throw new Error(`${id}: no texts in ${language}`)
+    return { code: `export const ${name} = ${texts}`, map: null }
+  },
+}
+
 export default defineConfig({
   base: './',
-  plugins: [vue()],
+  plugins: [oneLanguage, vue()],
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   build: {
     target: 'es2022',

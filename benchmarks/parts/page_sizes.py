@@ -51,7 +51,7 @@ def sizes(dist: Path) -> list[Size]:
     trade = login | loaded(manifest, BEHIND_LOGIN, TRADE)
     editor = loaded(manifest, EDITOR) - trade
     return [
-        Size("到登录框", packed(dist, login), 80_000, 82_000),
-        Size("首次打开，含图表", packed(dist, trade), 160_000, 190_000),
-        Size("代码编辑器", packed(dist, editor), 150_000, 175_000),
+        Size("到登录框", packed(dist, login), 80_000, 77_000),
+        Size("首次打开，含图表", packed(dist, trade), 160_000, 182_000),
+        Size("代码编辑器", packed(dist, editor), 150_000, 174_000),
     ]

@@ -5,8 +5,11 @@ import { createPinia } from 'pinia'
 import { createApp } from 'vue'
 
 import App from '@/App.vue'
+import { speak } from '@/i18n'
 import { reloadOnMissingChunk } from '@/link/build'
 import { router } from '@/router'
 
 reloadOnMissingChunk()
-createApp(App).use(createPinia()).use(router).mount('#app')
+void speak()
+  .catch(() => {})
+  .then(() => createApp(App).use(createPinia()).use(router).mount('#app'))

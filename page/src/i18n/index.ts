@@ -1,23 +1,39 @@
-/** The page's words. One file a section, both languages side by side: a key that lacks one fails the types. */
-import { computed, ref, watchEffect } from 'vue'
+/**
+ * The page's words. One file a section, both languages side by side: a key that lacks one fails the types. The
+ * page loads the one that it speaks (vite.config.ts takes the files apart).
+ */
+import { computed, ref, shallowReactive, watchEffect } from 'vue'
 
-import { account } from './account'
-import { book } from './book'
-import { chart } from './chart'
-import { common } from './common'
-import { config } from './config'
-import { link } from './link'
-import { login } from './login'
-import { market } from './market'
-import { strategy } from './strategy'
-import { ticket } from './ticket'
-import { trade } from './trade'
+import type { account } from './account'
+import type { book } from './book'
+import type { chart } from './chart'
+import type { common } from './common'
+import type { config } from './config'
+import type { link } from './link'
+import type { login } from './login'
+import type { market } from './market'
+import type { strategy } from './strategy'
+import type { ticket } from './ticket'
+import type { trade } from './trade'
+import { zh } from './zh'
 
 export type Language = 'zh' | 'en'
 
-const sections = { common, login, link, market, trade, ticket, book, chart, account, strategy, config }
+type Texts = Record<string, Record<string, string>>
 
-type Sections = typeof sections
+interface Sections {
+  common: typeof common
+  login: typeof login
+  link: typeof link
+  market: typeof market
+  trade: typeof trade
+  ticket: typeof ticket
+  book: typeof book
+  chart: typeof chart
+  account: typeof account
+  strategy: typeof strategy
+  config: typeof config
+}
 export type TextKey = {
   [S in keyof Sections]: `${S}.${Extract<keyof Sections[S]['zh'], string>}`
 }[keyof Sections]
@@ -25,7 +41,15 @@ export type TextKey = {
 const PLACE = 'ctpbee.language'
 export const language = ref<Language>(localStorage.getItem(PLACE) === 'en' ? 'en' : 'zh')
 
+const texts = shallowReactive<{ zh: Texts; en?: Texts }>({ zh })
+
+/** Resolves once the page can speak its language; where that cannot be loaded it speaks Chinese. */
+export async function speak(): Promise<void> {
+  if (language.value === 'en') texts.en ??= (await import('./en')).en
+}
+
 watchEffect(() => {
+  void speak().catch(() => {})
   localStorage.setItem(PLACE, language.value)
   document.documentElement.lang = language.value === 'zh' ? 'zh-CN' : 'en'
 })
@@ -33,8 +57,8 @@ watchEffect(() => {
 /** The text of a key, `{name}` in it replaced. Read inside a template or a computed it follows the language. */
 export function t(key: TextKey, values: Record<string, string | number> = {}): string {
   const dot = key.indexOf('.')
-  const section = sections[key.slice(0, dot) as keyof Sections][language.value] as Record<string, string>
-  const text = section[key.slice(dot + 1)] ?? key
+  const spoken = texts[language.value] ?? texts.zh
+  const text = spoken[key.slice(0, dot)]?.[key.slice(dot + 1)] ?? key
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole))
 }
 
