@@ -83,8 +83,12 @@ test-full: $(VENV)/.ready-test $(VENV)/.ready-uwsgi ctp page
 	    echo "缺少 $$tool（Debian：apt-get install chromium chromium-driver golang-go）" >&2; exit 1; }; done
 	@echo "== FerretDB：首次编译一两分钟"
 	@$(PY) -m tests.support.mongodb
-	$(PY) -m pytest -m full $(or $(ARGS),--ignore=tests/e2e/page)
-	@[ -n "$(ARGS)" ] || $(PY) -m pytest -m full -n 2 --dist loadfile tests/e2e/page
+ifeq ($(ARGS),)
+	$(PY) -m pytest -m "full and not alone" -n 2 --dist loadfile --no-loadscope-reorder
+	$(PY) -m pytest -m "full and alone"
+else
+	$(PY) -m pytest -m full $(ARGS)
+endif
 
 # The environment. Each stamp depends on what it installs from: a second run has nothing to do.
 

@@ -16,7 +16,7 @@ from benchmarks import attacks
 from benchmarks.attacks import ATTACKS, Attack, Figures, Scene
 from tests.e2e import stack
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.full, pytest.mark.alone, pytest.mark.timeout(240)]
 
 LONGEST = 3.0  # seconds that the other client waits at most, where a free machine has 0.5
 MEMORY = 50.0  # MB

@@ -71,13 +71,15 @@ def test_whatever_breaks_while_orders_flow_all_books_are_equal_at_the_end(
 
 
 @pytest.mark.full
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("run", [1, 2])
 def test_the_same_for_longer(drill: Callable[[int, int, float], None], run: int) -> None:
-    drill(SEED + run, 4, SECONDS or 200)
+    drill(SEED + run, 3, SECONDS or 90)
 
 
 @pytest.mark.full
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 def test_the_same_behind_ctps_library(tmp_path: Path) -> None:
     """The counter stands outside: it is not among those that are killed."""
