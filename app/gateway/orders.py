@@ -27,7 +27,7 @@ from app.gateway.order_check import (
 )
 from app.gateway.risk.verdict import OPEN, Verdict
 from app.lib import rows
-from app.lib.advice import refusal_text
+from app.lib.advice import error_id_of, refusal_text
 from app.lib.book import Closable
 from app.lib.errors import AppError, BadInput, NotFound, NotReady, OrderRefused
 from app.lib.offsets import close_price, price_to_meet, split_close
@@ -594,7 +594,9 @@ class OrderDesk:
         if outcome is None:
             return
         if outcome.state == "refused" and is_news:
-            log.error("报单 %s 被拒：%s", order_id, outcome.message)
+            number = error_id_of(outcome.code)
+            by_id = f"，ErrorID {number}" if number else ""
+            log.error("报单 %s 被拒%s：%s", order_id, by_id, outcome.message)
         if order_id in self._placing:
             self.latency.observe(time.monotonic() - self._placing[order_id].began)
             self._settle(outcome, row)

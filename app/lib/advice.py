@@ -230,6 +230,12 @@ def refused_by(code: str) -> str:
     return own.by if own is not None else US
 
 
+def error_id_of(code: str) -> str:
+    """The counter's own id, `31` of `CTP_31`; "" for a code of ours or the exchange's, which has none."""
+    number = code.removeprefix("CTP_")
+    return number if number != code and number.isdecimal() else ""
+
+
 def refusal_text(code: str, text: str) -> str:
     """The counter's own text with our line behind it, when there is one."""
     advice = advice_of(code)

@@ -344,6 +344,23 @@ def test_a_refusal_has_the_counters_text_and_a_line_of_advice(house: Desk) -> No
     assert house.unheard == []
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "told"),
+    [
+        ("CTP_31", "CTP:资金不足", "报单 1_2_1 被拒，ErrorID 31：CTP:资金不足。"),
+        ("EXCHANGE_REJECT", "已撤单报单被拒绝SHFE:停板", "报单 1_2_1 被拒：已撤单报单被拒绝SHFE:停板"),
+    ],
+)
+def test_the_log_has_the_counters_own_id_of_a_refusal_and_the_exchange_has_none(
+    house: Desk, caplog: pytest.LogCaptureFixture, code: str, text: str, told: str
+) -> None:
+    house.desk.place(an_order())
+    house.hear("1_2_1", Status.REJECTED, error_code=code, error_message=text)
+    assert [
+        record.getMessage().startswith(told) for record in caplog.records if record.levelname == "ERROR"
+    ] == [True]
+
+
 def test_the_exchanges_refusal_has_its_own_code(house: Desk) -> None:
     future = house.desk.place(an_order())
     house.hear(
