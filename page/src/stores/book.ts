@@ -21,6 +21,10 @@ export const useBook = defineAccountStore('book', ({ api, socket }) => {
   socket.on('account_detail', ({ data }) => (funds.value = data))
   socket.on('log', (row) => (log.value = [...log.value, row].slice(-LOG_LINES)))
   socket.on('order_update', ({ data }) => (orders.value = withRow(orders.value, data)))
+  socket.on('status', ({ td }) => {
+    // Loaded during an outage that is over: what failed now is asked for with the next word of the fronts.
+    if (asOf.value && td?.state === 'ready') void load().catch(() => {})
+  })
 
   /** The log from before this page came, and since when the lists are so. Raises ApiError or NoAnswer. */
   async function load(): Promise<void> {
