@@ -6,6 +6,7 @@ export const router = createRouter({
   routes: [
     { path: '/', name: 'trade', component: () => import('@/pages/Trade.vue') },
     { path: '/strategies/:name?', name: 'strategies', component: () => import('@/pages/Strategies.vue') },
+    { path: '/risk', name: 'risk', component: () => import('@/pages/Risk.vue') },
     { path: '/account', name: 'account', component: () => import('@/pages/Account.vue') },
     { path: '/settings', name: 'settings', component: () => import('@/pages/Settings.vue') },
     { path: '/:rest(.*)', redirect: '/' },

@@ -12,6 +12,7 @@ import type { config } from './config'
 import type { link } from './link'
 import type { login } from './login'
 import type { market } from './market'
+import type { risk } from './risk'
 import type { strategy } from './strategy'
 import type { ticket } from './ticket'
 import type { trade } from './trade'
@@ -32,6 +33,7 @@ interface Sections {
   chart: typeof chart
   account: typeof account
   strategy: typeof strategy
+  risk: typeof risk
   config: typeof config
 }
 export type TextKey = {
