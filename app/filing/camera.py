@@ -29,7 +29,9 @@ LOOK = """(({tab, search, texts}) => {
     box.value = search
     box.dispatchEvent(new Event('input', { bubbles: true }))
   }
-  const has = (one, text) => one.textContent.includes(text)
+  const cells = (row) => [...row.cells].map((cell) => cell.textContent.trim()).join(' ')
+  const words = (one) => one.tagName === 'TR' ? cells(one) : one.textContent
+  const has = (one, text) => words(one).includes(text)
   const holders = (text) => [...document.querySelectorAll('body *')].filter(
     (one) => has(one, text) && ![...one.children].some((child) => has(child, text)))
   const isSeen = (one) => {
@@ -48,7 +50,8 @@ STAMP = """((text) => {
   strip.style.cssText = 'position:fixed;inset:auto 0 0;height:36px;padding:0 12px;background:#fff;color:#000;'
     + 'font:16px/36px sans-serif;z-index:2147483647'
   document.body.style.height = 'calc(100% - 36px)'
-  document.body.append(strip)
+  document.body.style.transform = 'translate(0)' // what is fixed to the window is fixed to the body by it
+  document.documentElement.append(strip)
   return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn())))
 })"""
 

@@ -1,5 +1,7 @@
 #include "front.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -27,6 +29,31 @@ std::string socket_path(const std::string &front) {
         if (words >> address && std::getline(words >> std::ws, path) && address == front) return path;
     }
     return {};
+}
+
+int connect_to(const std::string &path) {
+    sockaddr_un address{};
+    if (path.empty() || path.size() >= sizeof(address.sun_path)) return -1;
+    const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, path.size());
+    if (::connect(socket, reinterpret_cast<sockaddr *>(&address), sizeof(address)) == 0) return socket;
+    ::close(socket);
+    return -1;
+}
+
+// A front that the map has not, over TCP as the vendor's library does it: only when CTP_FRONT_TCP asks for it.
+int connect_over_tcp(const std::string &front) {
+    const std::string here = "tcp://127.0.0.1:";
+    if (!number_from("CTP_FRONT_TCP", 0) || front.compare(0, here.size(), here) != 0) return -1;
+    sockaddr_in address{};
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<uint16_t>(std::atoi(front.c_str() + here.size())));
+    if (::connect(socket, reinterpret_cast<sockaddr *>(&address), sizeof(address)) == 0) return socket;
+    ::close(socket);
+    return -1;
 }
 
 }  // namespace
@@ -143,13 +170,8 @@ void Front::run() {
 int Front::connect_once() {
     for (const std::string &front : fronts_) {
         const std::string path = socket_path(front);
-        sockaddr_un address{};
-        if (path.empty() || path.size() >= sizeof(address.sun_path)) continue;
-        const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        address.sun_family = AF_UNIX;
-        path.copy(address.sun_path, path.size());
-        if (::connect(socket, reinterpret_cast<sockaddr *>(&address), sizeof(address)) == 0) return socket;
-        ::close(socket);
+        const int socket = path.empty() ? connect_over_tcp(front) : connect_to(path);
+        if (socket >= 0) return socket;
     }
     return -1;
 }

@@ -96,6 +96,8 @@ class FakeStation:
                 "run",
                 f"登录：交易前置 {self.ticket.td}，行情前置 {self.ticket.md}，AppID {self.ticket.appid}",
             )
+        elif self.ticket.interface == "sim":
+            self.log("run", "登录：内置柜台")
         for side, name in (("td", "交易前置"), ("md", "行情前置")):
             self.fronts[side] = "ready"
             self.log("run", f"{name}：就绪")
@@ -230,7 +232,11 @@ class FakeStation:
                 else "exchange"
             )
             if not self.has("the counter's refusal is not logged"):
-                self.log("error", f"报单被拒：{text}")
+                number = code.removeprefix("CTP_")
+                self.log(
+                    "error",
+                    f"报单被拒，ErrorID {number}：{text}" if number.isdigit() else f"报单被拒：{text}",
+                )
             return {"success": False, "msg": text, "error": code, "refused_by": by, "order_id": ""}
         return {
             "success": True,

@@ -35,6 +35,7 @@ def connectivity(bench: Bench, trace: Trace) -> None:
     bench.desk.open()
     trace.saw(f"已订阅 {bench.desk.symbol}，有行情")
     trace.shot("login", ticket.account, "交易前置：就绪", "行情前置：就绪", tab="日志")
+    trace.shot("front", line_of(entries, "登录：").partition(" 登录：")[2], tab="日志", search="登录：")
 
 
 def basic_trading(bench: Bench, trace: Trace) -> None:

@@ -42,7 +42,8 @@ def order_counts(bench: Bench, trace: Trace) -> None:
                 now[name] == was[name] + 2,
                 f"{whose}的{MEASURES[name]}应从 {was[name]} 到 {was[name] + 2}，是 {now[name]}",
             )
-    trace.shot("counts", MEASURES["orders"], MEASURES["cancels"], desk.symbol, screen="/risk")
+    seen = [as_row(whose, counts) for whose, counts in zip(("账户", desk.symbol), after, strict=True)]
+    trace.shot("counts", *MEASURES.values(), *seen, screen="/risk")
 
 
 def duplicates(bench: Bench, trace: Trace) -> None:
@@ -65,7 +66,8 @@ def duplicates(bench: Bench, trace: Trace) -> None:
     trace.need(told, "监测日志里没有重复报单的提醒")
     trace.keep_rows("watch.jsonl", told)
     trace.saw(f"{told[0]['time']} {told[0]['text']}")
-    trace.shot("duplicates", "重复报单", tab="日志", search="风控")
+    trace.shot("duplicates", str(told[0]["text"]), tab="日志", search="风控")
+    trace.shot("counts", *[as_row(whose, now) for whose, now in counted_now(bench)], screen="/risk")
 
 
 def thresholds(bench: Bench, trace: Trace) -> None:
@@ -98,6 +100,11 @@ def thresholds(bench: Bench, trace: Trace) -> None:
         trace.need(told, f"监测日志里没有“{text}”的预警")
         trace.saw(f"{told[-1]['time']} {told[-1]['text']}")
     trace.shot("warnings", *MEASURES.values(), tab="日志", search="已到")
+    trace.shot(
+        "screen",
+        *(f"{text} {limits[name]:g}，限 {limits[name]:g}" for name, text in MEASURES.items()),
+        screen="/risk",
+    )
     station.do("PUT", "/risk", rules=[])
     trace.did("恢复原来的规则")
 
@@ -109,6 +116,15 @@ def counts_of(bench: Bench, symbol: str) -> list[dict[str, Any]]:
         (row for row in seen["contracts"] if row["local_symbol"] == symbol), {}
     )
     return [{name: counts.get(name, 0) for name in MEASURES} for counts in (seen["account"], of_contract)]
+
+
+def counted_now(bench: Bench) -> list[tuple[str, dict[str, Any]]]:
+    return list(zip(("账户", bench.desk.symbol), counts_of(bench, bench.desk.symbol), strict=True))
+
+
+def as_row(whose: str, counts: Mapping[str, Any]) -> str:
+    """As the page's 风控 screen has them, in the order of its columns."""
+    return " ".join([whose, *(f"{counts[name]:g}" for name in MEASURES)])
 
 
 def in_words(counts: Mapping[str, Any]) -> str:

@@ -117,13 +117,9 @@ def _refused(
     elif codes and code not in codes:
         trace.lack(f"{what}：柜台拒绝的是别的原因：{code} {text}")
     else:
-        bench.refused.append(text)
-        whose = (
-            f"柜台拒绝，ErrorID {code.removeprefix('CTP_')}"
-            if by == "counter"
-            else "交易所拒绝（没有 ErrorID）"
-        )
-        trace.saw(f"{what}：{whose}：{text}")
+        told = f"ErrorID {code.removeprefix('CTP_')}：{text}" if by == "counter" else text
+        bench.refused.append(told)
+        trace.saw(f"{what}：{'柜台拒绝，' if by == 'counter' else '交易所拒绝（没有 ErrorID）：'}{told}")
 
 
 def unlogged(entries: list[dict[str, Any]], reasons: list[str]) -> list[str]:

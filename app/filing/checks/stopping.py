@@ -105,7 +105,7 @@ def _log_out_by_force(bench: Bench, trace: Trace) -> None:
     trace.need(until(lambda: station.front("td") == "", PATIENCE), "强制退出之后，账户仍登录着")
     trace.keep("logout.txt", text + "\n")
     trace.saw(text)
-    trace.shot("logout", "网关不在")
+    trace.shot("logout", f"账户 {station.ticket.account} 须重新登录")
     answer = station.log_in(through_line=True)
     trace.need(answer.get("success"), f"强制退出之后不能再登录：{answer.get('msg', '')}")
     trace.need(until(lambda: both_ready(station), PATIENCE), "再登录之后前置没有就绪")

@@ -123,9 +123,13 @@ def test_who_connects_while_the_front_is_away_is_dropped(tmp_path: Path) -> None
         gone.bind(("127.0.0.1", 0))
         port = gone.getsockname()[1]
     line = Forwarder(f"tcp://127.0.0.1:{port}", tmp_path)
-    with connected(line) as end:
-        assert is_gone(end)
+    try:
+        with connected(line) as end:
+            assert is_gone(end)
+    except OSError:
+        pass  # it was dropped before the connect was told of
     line.close()
+    assert line.passed_on == 0
 
 
 def is_gone(end: socket.socket) -> bool:
