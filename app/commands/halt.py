@@ -23,7 +23,7 @@ from app.model import open_store
 from app.model.store import StoreFailed
 from app.settings import Settings
 from app.wire import peer
-from app.wire.messages import LogOut, ReadRisk, SetRiskState
+from app.wire.messages import LogOut, ReadRisk, SetRiskState, ShutDown
 from app.wire.registry import Registry, gateway_of
 
 ACTIONS = {"all": HALTED, "orders": HALTED, "opens": REDUCE_ONLY, "resume": ACTIVE}
@@ -53,11 +53,15 @@ def halt_command(
     settings = ready_settings(ctx, options)
     account = find_account(settings, account)
     if action == "logout":
-        _log_out(settings, account)
+        _log_out(settings, account, _by(_who(), why))
     elif action == "status":
         _show(settings, account)
     else:
         _change(settings, account, SetRiskState(ACTIONS[action], strategy, why, _who(), action == "all"))
+
+
+def _by(*parts: str) -> str:
+    return "，".join(filter(None, parts))
 
 
 def _who() -> str:
@@ -102,13 +106,18 @@ def _show(settings: Settings, account: str) -> None:
         raise BadInput("account", f"{account} 的网关没有运行")
     states = orjson.loads(peer.call(entry, ReadRisk(), LIMIT).payload)["states"]
     for name, state in [("账户", states["account"]), *states["strategies"].items()]:
-        by = "，".join(filter(None, (state["who"], state["why"], state["when"])))
+        by = _by(state["who"], state["why"], state["when"])
         click.echo(f"{name}：{STATE_TEXT[state['state']]}{f'（{by}）' if by else ''}")
 
 
-def _log_out(settings: Settings, account: str) -> None:
-    entry = Registry(settings.data_dir).find("host")
-    if entry is None:
+def _log_out(settings: Settings, account: str, by: str) -> None:
+    """By the host, which would start the gateway again; where there is none, by the gateway itself."""
+    registry = Registry(settings.data_dir)
+    host, gateway = registry.find("host"), registry.find(gateway_of(account))
+    if host is not None:
+        peer.call(host, LogOut(account, by), LIMIT)
+    elif gateway is not None:
+        peer.call(gateway, ShutDown(by), LIMIT)
+    else:
         raise peer.not_running("host")
-    peer.call(entry, LogOut(account), LIMIT)
     click.echo(f"{account}：已强制退出，挂单留在柜台")

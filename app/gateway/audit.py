@@ -39,13 +39,13 @@ log = logging.getLogger(__name__)
 
 
 class AuditBook(logging.Handler):
-    """Keeps what the loggers `account` and `ctpbee` say and every warning, and the rows of orders and
-    trades. Written off the caller's thread; `close_book` ends it.
+    """Keeps in `folder` what the loggers `account` and `ctpbee` say and every warning, and the rows of orders
+    and trades. Written off the caller's thread; `close_book` ends it.
     """
 
     def __init__(self, folder: Path, store: Store) -> None:
         super().__init__(logging.INFO)
-        self._folder = folder
+        self.folder = folder
         self._store = store
         self._waiting: queue.SimpleQueue[tuple[datetime, str, str, dict[str, Any]] | None] = (
             queue.SimpleQueue()
@@ -98,8 +98,8 @@ class AuditBook(logging.Handler):
 
     def _begin(self) -> Head:
         """Where the chain goes on. A line that a crash has left half written never was an entry: it goes."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        for path in sorted(self._folder.glob("*.jsonl"), reverse=True):
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        for path in sorted(self.folder.glob("*.jsonl"), reverse=True):
             lines = path.read_bytes().splitlines(keepends=True)
             while lines and not lines[-1].endswith(b"\n"):
                 lines.pop()
@@ -134,7 +134,7 @@ class AuditBook(logging.Handler):
         if day != self._day:
             if self._file >= 0:
                 os.close(self._file)
-            path = self._folder / f"{day}.jsonl"
+            path = self.folder / f"{day}.jsonl"
             self._file, self._day = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), day
 
     def _put(self, line: bytes) -> None:

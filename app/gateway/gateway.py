@@ -21,6 +21,7 @@ from app.default_settings import AccountApi
 from app.gateway.account import AccountDesk, AccountView, Fronts
 from app.gateway.app import BackendApp, connect_info
 from app.gateway.audit import AuditBook
+from app.gateway.audit_pages import AuditPages
 from app.gateway.bars import BarArchive, BarDesk, kind_of_hours, trading_day_by
 from app.gateway.config import AccountConfig
 from app.gateway.connections import ConnectionHistory
@@ -297,6 +298,12 @@ def _find_member(gateway: Gateway, account: str) -> Entry | None:
     return entry if entry is not None and (entry.interface in CTP_INTERFACES) == is_real else None
 
 
+def _shut_down(gateway: Gateway, _connection: Connection, request: m.ShutDown, reply: Responder) -> None:
+    if request.by:
+        logging.getLogger("account.risk").warning("强制退出：%s", request.by)
+    reply(Last(Done(), lambda: gateway._on_end(0)))
+
+
 def _on_strategy(gateway: Gateway, changed: m.StrategyChanged) -> Done:
     gateway._risk.switches.strategy_is(changed.name, changed.stopped or changed.deleted)
     return gateway._publisher.strategy(changed)
@@ -411,8 +418,9 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.SetRiskState: asked(gateway._risk.desk.change),
         m.CancelSelected: asked(gateway._risk.desk.cancel),
         m.GiveSign: asked(gateway._risk.desk.sign),
+        m.ReadAudit: in_archive(AuditPages(gateway.audit.folder).read),
         m.ReadConnections: asked(gateway._history.read),
         m.WatchResting: asked_by(gateway._risk.group.watch),
         m.Beat: asked(gateway._risk.desk.beat),
-        m.ShutDown: lambda _connection, _request, reply: reply(Last(Done(), lambda: gateway._on_end(0))),
+        m.ShutDown: partial(_shut_down, gateway),
     }

@@ -211,9 +211,9 @@ class GatewayKeeper:
             account.state = "needs_login"  # no strategy is started from here on
             self._strategies.log_out(account.key)
             entry = self._running(account)
-            working = self._end_gateway(account, entry) if entry is not None else 0
+            working = self._end_gateway(account, entry, request.by) if entry is not None else 0
             self._forget(account)
-        log.info("%s logged out", account.key)
+        log.info("%s logged out %s", account.key, f"by force: {request.by}" if request.by else "")
         return LoggedOut(working)
 
     def visited(self, request: Visited) -> Done:
@@ -436,7 +436,7 @@ class GatewayKeeper:
         )
         return GatewayDown(f"账户的网关未能启动，详见日志 {account.gateway}", code="GATEWAY_FAILED")
 
-    def _end_gateway(self, account: HostedAccount, entry: Entry) -> int:
+    def _end_gateway(self, account: HostedAccount, entry: Entry, by: str = "") -> int:
         """End the account's gateway; returns how many orders keep working."""
         working = UNKNOWN
         try:
@@ -445,7 +445,7 @@ class GatewayKeeper:
         except AppError as error:
             log.warning("%s did not say how many orders keep working: %s", account.gateway, error.message)
         with contextlib.suppress(AppError):  # a gateway that does not answer is ended all the same
-            peer.call(entry, ShutDown(), timeout=1.0)
+            peer.call(entry, ShutDown(by), timeout=1.0)
         assert account.process is not None
         if not account.process.wait(GRACE):
             child.end([account.process], 0.0)

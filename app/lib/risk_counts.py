@@ -140,6 +140,7 @@ class Tally:
         self._by: dict[Key, Counts] = {}
         self._groups: dict[tuple[str, str, str], list[Counts]] = {}  # by contract, exchange, strategy
         self.resting = Resting()
+        self.duplicates: list[Facts] = []  # as they left
         self.symbols: dict[str, str] = {}  # that there is anything of → their exchange
 
     def knows(self, order_id: str) -> bool:
@@ -192,6 +193,7 @@ class Tally:
 
     def duplicate(self, facts: Facts) -> None:
         """This order is a duplicate of an earlier one."""
+        self.duplicates.append(facts)
         for counts in self._counts(_group(facts)):
             counts.duplicates += 1
 

@@ -9,6 +9,7 @@ def register(app: Flask) -> None:
     """Hang every route and the error handlers on the app."""
     from app.views import (
         account,
+        audit,
         bars,
         code,
         config,
@@ -30,7 +31,7 @@ def register(app: Flask) -> None:
 
     for module in (
         *(login, account, market, orders, positions, bars, config, events, equity, settlement, risk),
-        *(strategy, code, health, openapi, page, fronts),
+        *(strategy, code, audit, health, openapi, page, fronts),
     ):
         app.register_blueprint(module.blueprint)
     errors.register(app)

@@ -337,6 +337,17 @@ class StrategyCounts(RiskCounts):
     name: str
 
 
+class DuplicateOrder(TypedDict):
+    """One that was equal to an earlier order of the same moment."""
+
+    order_id: str
+    local_symbol: str
+    side: Literal["buy", "sell"]
+    price: float
+    volume: int
+    strategy: str
+
+
 class RiskMoney(TypedDict):
     """Only while a rule is about money: yuan, and shares of the equity."""
 
@@ -395,6 +406,7 @@ class Risk(TypedDict):
     account: RiskCounts
     contracts: list[ContractCounts]
     strategies: list[StrategyCounts]
+    duplicates: list[DuplicateOrder]  # of the day, the oldest first, at most 200
     uses: list[RiskUse]
     money: RiskMoney
     thresholds: list[RiskThreshold]
@@ -414,6 +426,23 @@ class ConnectionCut(TypedDict):
 
 class Connections(TypedDict):
     connections: list[ConnectionCut]
+
+
+class AuditEntry(TypedDict):
+    seq: int
+    time: str
+    kind: Literal["trade", "run", "watch", "error"]
+    text: str
+    data: Row
+    prev: str
+    hash: str
+
+
+class AuditPage(TypedDict):
+    days: list[str]  # that there is a log of, YYYYMMDD
+    day: str
+    entries: list[AuditEntry]  # the newest first
+    place: int | None  # for the next page; null at the end
 
 
 class Heartbeat(TypedDict):

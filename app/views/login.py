@@ -9,12 +9,12 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, g, request
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
-from app import ext
 from app.auth import auth_required
 from app.global_var import G
 from app.lib.account_names import PAPER_BROKER, account_key
-from app.lib.errors import NotAllowed, NotFound
+from app.lib.errors import NotAllowed
 from app.lib.program import command
+from app.views import leaving
 from app.views.asking import ask
 from app.views.described import described
 from app.views.envelope import failing_as, ours, succeed
@@ -164,16 +164,7 @@ def change_password(sent: PasswordRequest) -> Response:
 @described("注销：结束网关，吊销令牌，挂单留在柜台", Coded)
 def log_out(_sent: Coded) -> Response:
     """POST /logout: ends the account's gateway and every token of it. Token."""
-    account = g.caller.account
-    try:
-        working = G.gateways.log_out(account).working_orders
-    except NotFound:
-        working = 0  # its gateway has gone before; the tokens are still to be ended
-    G.tokens.revoke_account(account)
-    ext.disconnect_account(account)
-    if working < 0:
-        return succeed(msg="已注销，未成交委托仍然有效，笔数未知")
-    return succeed(msg=f"已注销，{working} 笔未成交委托仍然有效" if working else "已注销，没有未成交委托")
+    return succeed(msg=f"已注销，{leaving.log_out(g.caller.account)}")
 
 
 @blueprint.route("/auth_code", methods=["POST", "PUT"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from pydantic import Field
 
 from app.auth import auth_required
@@ -12,7 +12,7 @@ from app.lib.errors import BadInput
 from app.lib.risk import MOST_RULES, STATE_TEXT, STATES
 from app.lib.switches import LONGEST_NAME, MOST_SWITCHES
 from app.lib.symbols import LocalSymbol
-from app.views import answers
+from app.views import answers, leaving
 from app.views.asking import ask, ask_or_none
 from app.views.described import described
 from app.views.envelope import ours, succeed
@@ -40,6 +40,10 @@ class RulesRequest(Request):
         if self.rules is None and self.switches is None:
             raise BadInput("rules", "缺少参数 rules 或 switches")
         return WriteRisk(self.rules, self.switches)
+
+
+class WhyRequest(Request):
+    why: Annotated[str, Text(200)] = Field(description="原因")
 
 
 class SignRequest(Request):
@@ -120,6 +124,16 @@ def change_state(sent: StateRequest) -> Response:
         )
     whose = f"策略{sent.strategy}" if sent.strategy else "账户"
     return succeed(answer, msg=f"{whose}：{STATE_TEXT[sent.state]}")
+
+
+@blueprint.post("/risk/logout")
+@auth_required
+@ours
+@described("强制退出：立即结束网关，吊销令牌，挂单留在柜台；不需要授权码，记入审计日志", WhyRequest)
+def force_logout(sent: WhyRequest) -> Response:
+    """POST /risk/logout. Token."""
+    by = f"网页（{request.remote_addr}），{sent.why}"
+    return succeed(msg=f"已强制退出，{leaving.log_out(g.caller.account, by)}")
 
 
 @blueprint.get("/risk/connections")

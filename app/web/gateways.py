@@ -294,11 +294,11 @@ class Gateways:
         self._attach(reply.account).hurry()
         return reply
 
-    def log_out(self, account: str) -> LoggedOut:
-        """Ask the host to end the account's gateway. Raises NotFound, or GatewayDown (HOST_DOWN when there is
-        no host).
+    def log_out(self, account: str, by: str = "") -> LoggedOut:
+        """Ask the host to end the account's gateway; `by`: who does so by force, and why. Raises NotFound, or
+        GatewayDown (HOST_DOWN when there is no host).
         """
-        reply: LoggedOut = self._ask_host(LogOut(account), DEFAULT_TIMEOUT)
+        reply: LoggedOut = self._ask_host(LogOut(account, by), DEFAULT_TIMEOUT)
         with self._lock:
             connection = self._connections.pop(account, None)
         if connection is not None:

@@ -54,9 +54,12 @@ class Visited(Message):
 
 
 class LogOut(Message):
-    """End the account's gateway. Reply: LoggedOut. Errors: NotFound when it is not logged in."""
+    """End the account's gateway. `by`: who does so by force, and why, for its audit log. Reply: LoggedOut.
+    Errors: NotFound when it is not logged in.
+    """
 
     account: str
+    by: str = ""
 
 
 class ListAccounts(Message):
@@ -64,7 +67,9 @@ class ListAccounts(Message):
 
 
 class ShutDown(Message):
-    """End this process and everything below it. Reply: Done, then the process ends."""
+    """End this process and everything below it. `by`: as of LogOut. Reply: Done, then the process ends."""
+
+    by: str = ""
 
 
 # ── asked of the host: strategies ──
@@ -563,6 +568,19 @@ class ReadConnections(Message):
     """
 
 
+class ReadAudit(Message):
+    """The audit log of a natural day (YYYYMMDD, "" the newest), of one kind or ("") all. Reply: Json `{days,
+    day, entries: [{seq, time, kind, text, data, prev, hash}, …], place}`: the newest first, or onward; where
+    it goes on, null at the end. Errors: BadInput.
+    """
+
+    day: str = ""
+    of_kind: str = ""
+    limit: int = 500
+    place: int = 0  # an earlier answer's
+    onward: bool = False
+
+
 class WatchResting(Message):
     """From the gateway of `account`, which is in a group with this one: from now on push me what rests here.
     Reply: Json, as of the push (app/gateway/risk/group.py). Errors: NotAllowed.
@@ -739,6 +757,7 @@ AnyRequest = (
     | GiveSign
     | WatchResting
     | ReadConnections
+    | ReadAudit
     | StrategyBeat
     | Beat
 )

@@ -54,6 +54,7 @@ from app.wire.messages import (
     PreviewOrder,
     PushContracts,
     ReadAccount,
+    ReadAudit,
     ReadBars,
     ReadCode,
     ReadConfig,
@@ -147,11 +148,41 @@ RISK: dict[str, Any] = {
     "trading_day": "20250609",
     "states": {"account": {"state": "active", "who": "", "when": "", "why": ""}, "strategies": {}},
     **dict.fromkeys(
-        ("own", "rules", "contracts", "strategies", "uses", "thresholds", "recent", "switches", "group"), []
+        (
+            "own",
+            "rules",
+            "contracts",
+            "strategies",
+            "duplicates",
+            "uses",
+            "thresholds",
+            "recent",
+            "switches",
+            "group",
+        ),
+        [],
     ),
     "account": Counts().as_dict(),
     "money": {},
     "caveat": "以交易所、期货公司通知为准",
+}
+
+
+AUDIT: dict[str, Any] = {
+    "days": ["20250609"],
+    "day": "20250609",
+    "entries": [
+        {
+            "seq": 7,
+            "time": "2025-06-09 10:00:00.000",
+            "kind": "trade",
+            "text": "委托",
+            "data": {"local_symbol": "rb2510.SHFE", "price": 3000.0, "status": "未成交"},
+            "prev": "a",
+            "hash": "b",
+        }
+    ],
+    "place": None,
 }
 
 
@@ -187,7 +218,8 @@ class FakeGateways:
         self.running.add(account)
         return LoggedIn(account, fresh)
 
-    def log_out(self, account: str) -> LoggedOut:
+    def log_out(self, account: str, by: str = "") -> LoggedOut:
+        self.logged_out_by = by
         if account not in self.running:
             raise NotFound("账户未登录")
         self.running.discard(account)
@@ -325,6 +357,8 @@ class FakeGateways:
                 switches.checked_switches(request.switches or [])
                 self.sent.append(request)
                 return Done()
+            case ReadAudit():
+                return Json(orjson.dumps(AUDIT))
             case ReadConnections():
                 return Json(b'{"connections":[]}')
             case GiveSign():

@@ -409,6 +409,21 @@ ROUTES = [
         optional=frozenset({"rules", "switches"}),
         ours=True,
     ),
+    Route("POST", "/risk/logout", {"why": "试"}, {"why": TEXT}, ours=True),
+    Route(
+        "GET",
+        "/risk/audit",
+        {"day": "20250609", "kind": "trade", "limit": 10, "place": 5, "format": "json"},
+        {
+            "day": {"dashes": "2025-06-09", "word": "today", "path": "../x", "list": [1]},
+            "kind": WORD,
+            "limit": COUNT | {"zero": 0},
+            "place": COUNT,
+            "format": WORD,
+        },
+        optional=frozenset({"day", "kind", "limit", "place", "format"}),
+        ours=True,
+    ),
     Route("POST", "/risk/heartbeat", {"name": "套利"}, {"name": TEXT}, ours=True),
     Route(
         "POST",

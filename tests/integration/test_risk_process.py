@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from app.commands.audit import audit_command
 from app.commands.halt import halt_command
 from app.lib.errors import OrderRefused
-from app.wire.messages import CancelSelected, PlaceOrder, ReadConnections, ReadLists, ReadRisk
+from app.wire.messages import CancelSelected, PlaceOrder, ReadAudit, ReadConnections, ReadLists, ReadRisk
 from tests.integration.test_gateway_service import Page, World, a_contract, buy
 from tests.support.waiting import eventually
 
@@ -105,4 +105,14 @@ def test_an_account_is_stopped_by_command_and_its_counts_outlive_its_process(wor
     page.ask(buy(symbol, low))
     assert page.json(CancelSelected(local_symbol=symbol))["orders"][0]["state"] == "cancelled"
     eventually(lambda: counts(page)["cancels"] == 4, "the cancel is counted")
+
+    def newest() -> str:
+        found: str = page.json(ReadAudit(of_kind="trade", limit=1))["entries"][0]["data"]["status"]
+        return found
+
+    eventually(lambda: newest() == "已撤销", "it is written down")
+    run(world, halt_command, "logout", ACCOUNT, "--why", "收工")
     assert "完整" in run(world, audit_command, "verify", ACCOUNT)
+    watched = run(world, audit_command, "export", ACCOUNT, "--kind", "watch", "--format", "jsonl")
+    assert "强制退出：命令行" in watched.splitlines()[-1]
+    assert "收工" in watched.splitlines()[-1]

@@ -51,6 +51,7 @@ from app.wire.messages import (
     PreviewOrder,
     PushContracts,
     ReadAccount,
+    ReadAudit,
     ReadBars,
     ReadEquity,
     ReadEvents,
@@ -63,6 +64,7 @@ from app.wire.messages import (
     WriteConfig,
 )
 from tests.integration.conftest import (
+    AUDIT,
     CONTRACT,
     EQUITY,
     FUNDS,
@@ -305,6 +307,48 @@ def test_an_account_whose_gateway_is_gone_can_still_log_out(auth: Auth, gateways
     gateways.running.clear()
     assert auth.ask("POST", "/logout", data={"authorization": "000000"}).json["success"]
     assert auth.ask("GET", "/config").status_code == 401
+
+
+def test_a_logout_by_force_needs_no_code_and_says_who_and_why(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in()
+    assert not auth.ask("POST", "/risk/logout").json["success"]
+    answer = auth.ask("POST", "/risk/logout", data={"why": "程序失控"})
+    assert answer.json["msg"].startswith("已强制退出，")
+    assert gateways.logged_out_by == "网页（127.0.0.1），程序失控"
+    assert auth.ask("GET", "/risk").status_code == 401
+
+
+# ── /risk/audit ──
+
+
+def test_a_day_of_the_audit_log_is_taken_along_page_by_page(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in()
+
+    def pages(asked: ReadAudit) -> Json:
+        first, entry = asked.place == 0, AUDIT["entries"][0]
+        page = AUDIT | {"entries": [entry | {"seq": 7 if first else 8}], "place": 99 if first else None}
+        return Json(orjson.dumps(page))
+
+    gateways.answers[ReadAudit] = pages
+    table = auth.ask("GET", "/risk/audit?format=csv&kind=trade")
+    assert table.headers["Content-Disposition"] == 'attachment; filename="audit-20250609-trade.csv"'
+    lines = table.data.decode("utf-8-sig").splitlines()
+    assert [line.split(",")[0] for line in lines] == ["序号", "7", "8"]
+    assert "rb2510.SHFE" in lines[1]
+    asked = gateways.asked(ReadAudit)
+    assert [(one.day, one.of_kind, one.place, one.onward) for one in asked] == [
+        ("", "trade", 0, True),
+        ("20250609", "trade", 99, True),
+    ]
+    lines = auth.ask("GET", "/risk/audit?format=jsonl").data.splitlines()
+    assert [orjson.loads(line)["seq"] for line in lines] == [7, 8]
+
+
+def test_a_day_that_has_no_log_is_told_and_no_file_begins(auth: Auth, gateways: FakeGateways) -> None:
+    auth.log_in()
+    gateways.answers[ReadAudit] = BadInput("day", "20250101 没有审计日志")
+    answer = auth.ask("GET", "/risk/audit?format=csv&day=20250101")
+    assert (answer.status_code, answer.json["success"]) == (400, False)
 
 
 def test_after_a_logout_the_same_account_logs_in_afresh(auth: Auth) -> None:

@@ -21,7 +21,7 @@ from app.gateway.risk.states import strictness
 from app.gateway.risk.switches import Switches
 from app.lib import risk, rows
 from app.lib.errors import BadInput
-from app.lib.risk_counts import ACCOUNT, CONTRACT, PRODUCT, STRATEGY
+from app.lib.risk_counts import ACCOUNT, CONTRACT, PRODUCT, STRATEGY, Facts
 from app.lib.switches import ACTION_TEXT, PAGE, SCRIPT, Switch, checked_switches
 from app.lib.switches import STRATEGY as STRATEGY_SWITCH
 from app.lib.symbols import product_of
@@ -98,6 +98,7 @@ class RiskDesk:
             "strategies": [
                 {"name": name, **gate.counting.tally.of((STRATEGY, name)).as_dict()} for name in strategies
             ],
+            "duplicates": [_named(facts) for facts in gate.counting.tally.duplicates[-KEPT:]],
             "uses": uses,
             "money": gate.money.values,
             "thresholds": [self._threshold(row) for row in gate.book.thresholds.rows],
@@ -225,6 +226,17 @@ class RiskDesk:
             request, lambda results: answer.set_result(Json(rows.to_json({"orders": results})))
         )
         return answer
+
+
+def _named(facts: Facts) -> dict[str, Any]:
+    return {
+        "order_id": facts.order_id,
+        "local_symbol": f"{facts.symbol}.{facts.exchange}",
+        "side": facts.side,
+        "price": facts.price,
+        "volume": facts.volume,
+        "strategy": facts.strategy,
+    }
 
 
 def _use(measured: Measured, value: float) -> dict[str, Any]:

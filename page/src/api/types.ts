@@ -403,6 +403,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/risk/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 审计日志：按日、按类，一页一页看（新的在前），或整日导出为文件 */
+        get: operations["get_risk_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/risk/cancel": {
         parameters: {
             query?: never;
@@ -448,6 +465,23 @@ export interface paths {
         put?: never;
         /** 程序的动静：失联保护所看的程序每隔不到 seconds 秒来一次 */
         post: operations["post_risk_heartbeat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/risk/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 强制退出：立即结束网关，吊销令牌，挂单留在柜台；不需要授权码，记入审计日志 */
+        post: operations["post_risk_logout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -592,6 +626,22 @@ export interface components {
             /** @enum {unknown} */
             type: "account";
         };
+        /** AuditEntry */
+        AuditEntry: {
+            data: Record<string, unknown>;
+            hash: string;
+            prev: string;
+            seq: number;
+            text: string;
+            time: string;
+        };
+        /** AuditPage */
+        AuditPage: {
+            day: string;
+            days: string[];
+            entries: components["schemas"]["AuditEntry"][];
+            place: number | null;
+        };
         /** BarEvent */
         BarEvent: {
             data: number[];
@@ -732,6 +782,19 @@ export interface components {
             stop_supported: boolean;
             symbol: string;
             trading_day: string;
+        };
+        /**
+         * DuplicateOrder
+         * @description One that was equal to an earlier order of the same moment.
+         */
+        DuplicateOrder: {
+            local_symbol: string;
+            order_id: string;
+            price: number;
+            /** @enum {unknown} */
+            side: "buy" | "sell";
+            strategy: string;
+            volume: number;
         };
         Envelope: {
             /** @description 失败时为空文字 */
@@ -1037,6 +1100,7 @@ export interface components {
             account: components["schemas"]["RiskCounts"];
             caveat: string;
             contracts: components["schemas"]["ContractCounts"][];
+            duplicates: components["schemas"]["DuplicateOrder"][];
             group: components["schemas"]["GroupMember"][];
             money: components["schemas"]["RiskMoney"];
             own: Record<string, unknown>[];
@@ -1500,6 +1564,8 @@ export interface components {
 }
 export type AccountDetailEvent = components['schemas']['AccountDetailEvent'];
 export type AccountEvent = components['schemas']['AccountEvent'];
+export type AuditEntry = components['schemas']['AuditEntry'];
+export type AuditPage = components['schemas']['AuditPage'];
 export type BarEvent = components['schemas']['BarEvent'];
 export type BarUpdate = components['schemas']['BarUpdate'];
 export type Batch = components['schemas']['Batch'];
@@ -1512,6 +1578,7 @@ export type Connections = components['schemas']['Connections'];
 export type ContractCounts = components['schemas']['ContractCounts'];
 export type ContractList = components['schemas']['ContractList'];
 export type ContractRow = components['schemas']['ContractRow'];
+export type DuplicateOrder = components['schemas']['DuplicateOrder'];
 export type Envelope = components['schemas']['Envelope'];
 export type Equity = components['schemas']['Equity'];
 export type ErrorEvent = components['schemas']['ErrorEvent'];
@@ -3098,6 +3165,48 @@ export interface operations {
             };
         };
     };
+    get_risk_audit: {
+        parameters: {
+            query?: {
+                /** @description 自然日；不给为最新一天 */
+                day?: string;
+                /** @description 交易、运行、监测、错误；不给为全部 */
+                kind?: "trade" | "run" | "watch" | "error";
+                /** @description 最多几条 */
+                limit?: number;
+                /** @description 上一页答复中的 place；不给则从最新开始 */
+                place?: number;
+                /** @description json 一页；csv、jsonl 为整日的文件，旧在前 */
+                format?: "json" | "csv" | "jsonl";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: components["schemas"]["AuditPage"];
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
     post_risk_cancel: {
         parameters: {
             query?: never;
@@ -3243,6 +3352,48 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Envelope"] & {
                         data: components["schemas"]["Heartbeat"];
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    post_risk_logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description 原因 */
+                    why: string;
+                };
+                "application/x-www-form-urlencoded": {
+                    /** @description 原因 */
+                    why: string;
+                };
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: string;
                     };
                 };
             };

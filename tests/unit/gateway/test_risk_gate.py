@@ -427,7 +427,9 @@ def test_of_equal_orders_within_a_second_the_second_is_told_of_and_the_fifth_ref
     world.seconds += 0.2  # the first is a second old
     world.send(asked())
     assert world.gate.counting.tally.of(KEY).duplicates == 4
-    assert world.restart().gate.counting.tally.of(KEY).duplicates == 4
+    again = world.restart().gate.counting.tally
+    assert again.of(KEY).duplicates == 4
+    assert [facts.order_id for facts in again.duplicates] == ["1_7_2", "1_7_3", "1_7_4", "1_7_5"]
 
 
 def test_one_that_was_cancelled_may_be_placed_again(world: World) -> None:
