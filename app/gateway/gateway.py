@@ -365,6 +365,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         gateway._desk.checked,
         lambda symbol: gateway.app.trader.want_rates(symbol),
         taken,
+        gateway._risk.gate.preview,
     )
     settlement = SettlementDesk(gateway._store, lambda: gateway.app.trader)
     meters = Meters(

@@ -16,6 +16,7 @@ from ctpbee.constant import ContractData, OrderRequest, OrderType
 
 from app.bee import fields
 from app.gateway.order_check import checked_contract, checked_words
+from app.gateway.risk.telling import Finding
 from app.interfaces.ledger import Ledger
 from app.lib import rows
 from app.lib.errors import BadInput
@@ -38,7 +39,7 @@ class PreviewedAccount(Protocol):
 
 class PreviewDesk:
     """`checked` is what an order passes before it is sent, `want_rates` hears of contracts whose rates are
-    not known.
+    not known, `said_of` is what the gate would say.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class PreviewDesk:
         checked: Callable[[PlaceOrder], OrderRequest],
         want_rates: Callable[[str], None],
         market_orders: MarketOrders,
+        said_of: Callable[[OrderRequest], list[Finding]],
     ) -> None:
         self._account = account
         self._ledger = ledger
         self._checked = checked
         self._want_rates = want_rates
         self._market_orders = market_orders
+        self._said_of = said_of
 
     def preview(self, request: PreviewOrder) -> Json:
         """Raises BadInput for what says of no order what it would be."""
@@ -65,6 +68,8 @@ class PreviewDesk:
         asked_price = 0.0 if is_market else request.price
         side = SIDES[request.direction]
         price = self._ledger.freezing_price(contract.symbol, side, asked_price)
+        checked, problem = self._problem(request)
+        said = self._said_of(checked) if checked is not None else []
         answer = {
             "price": price,
             "margin": self._margin(contract, request, side, price),
@@ -73,7 +78,10 @@ class PreviewDesk:
             "largest": {way: self._largest(contract, way, asked_price) for way in SIDES},
             "order_limit": contract.max_market_order_volume if is_market else contract.max_limit_order_volume,
             "rates": "account" if is_rated else "listed",
-            "problem": self._problem(request),
+            "problem": problem,
+            "risk": [
+                {"what": one.what, "error": one.code, "msg": one.text, "rule": one.rule} for one in said
+            ],
         }
         return Json(rows.to_json(answer))
 
@@ -109,8 +117,8 @@ class PreviewDesk:
 
         return bisect_right(range(1, MOST_LOTS + 1), available, key=needed)
 
-    def _problem(self, request: PreviewOrder) -> dict[str, Any] | None:
-        """Why it would not be sent as it stands."""
+    def _problem(self, request: PreviewOrder) -> tuple[OrderRequest | None, dict[str, Any] | None]:
+        """The order as it would be sent, or why it would not be as it stands."""
         order = PlaceOrder(
             local_symbol=request.local_symbol,
             direction=request.direction,
@@ -123,9 +131,9 @@ class PreviewDesk:
             checked = self._checked(order)
             fields.conditions_of(checked.type, checked.exchange.value, self._market_orders)
         except BadInput as refused:
-            return {
+            return None, {
                 "error": refused.code,
                 "msg": refused.message,
                 "parameter": refused.extra["parameter"],
             }
-        return None
+        return checked, None

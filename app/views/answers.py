@@ -66,6 +66,13 @@ class Trouble(TypedDict):
     parameter: str
 
 
+class RiskFinding(TypedDict):
+    what: Literal["refused", "limit", "warning"]
+    error: str
+    msg: str
+    rule: str  # its id, "" for none
+
+
 class Preview(TypedDict):
     price: float  # what it is counted by
     margin: float | None  # yuan, of all its lots
@@ -75,6 +82,7 @@ class Preview(TypedDict):
     order_limit: int  # lots in one order, 0 for no limit
     rates: Literal["account", "listed"]
     problem: Trouble | None  # why it would not be sent as it stands
+    risk: list[RiskFinding]  # what the gate would say of it
 
 
 class Cancelled(TypedDict):

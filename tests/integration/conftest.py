@@ -127,6 +127,7 @@ PREVIEW = {
     ),
     "rates": "account",
     "problem": {"error": "BAD_INPUT", "msg": "价格不在最小变动价位上", "parameter": "price"},
+    "risk": [],
 }
 EQUITY = {
     "fields": ["timestamp", "trading_day", "balance"],

@@ -101,6 +101,36 @@ class Gate:
             return Verdict(wait=self._turn(fitting.flow, order, now, deadline))
         return Verdict()
 
+    def preview(self, request: OrderRequest, strategy: str = "") -> list[Finding]:
+        """What would be said of it if it were sent now, and which of its counts are near a limit already.
+        Nothing is told, counted or kept by it.
+        """
+        now, order = self._clock(), _facts(request, strategy)
+        fitting = self.book.fitting(order.symbol, order.exchange, strategy)
+        found = list(self._findings(order, fitting, now))
+        if fitting.self_trade is not None and fitting.self_trade.action == risk.CANCEL:
+            met = self._self_trades.met(order)
+            if met:
+                found.append(
+                    Finding(WARNING, "RISK_SELF_TRADE", f"会先撤自己的挂单 {met}，再报", "self_trade")
+                )
+        if fitting.flow is not None and fitting.flow.action == risk.DELAY:
+            wait = self._flow.wait(fitting.flow, now)
+            if wait:
+                found.append(Finding(WARNING, OUT_OF_TURN, f"流控排队要 {wait:.1f} 秒", fitting.flow.id))
+        refused = {finding.rule for finding in found}
+        return found + [one for one in self._near(fitting, order) if one.rule not in refused]
+
+    def _near(self, fitting: Fitting, order: Facts) -> Iterator[Finding]:
+        """Of the counts that an order adds to."""
+        for measured in fitting.watched:
+            rule, value = measured.rule, self.counting.value(measured, order.symbol, order.strategy)
+            level = rule.level(value)
+            if level:
+                text = f"{measured.key[1] or '账户'} {rule.text} {value:g}，限 {rule.limit:g}"
+                code = "RISK_WARNING" if level < 2 else "RISK_LIMIT"
+                yield Finding(WARNING if level < 2 else LIMIT, code, text, rule.id)
+
     def _findings(self, order: Facts, fitting: Fitting, now: float) -> Iterator[Finding]:
         """What there is to say of it, in the order in which it is judged."""
         yield from self._of_state(order)

@@ -1061,6 +1061,7 @@ export interface components {
             problem: components["schemas"]["Trouble"] | null;
             /** @enum {unknown} */
             rates: "account" | "listed";
+            risk: components["schemas"]["RiskFinding"][];
         };
         /** Problem */
         Problem: {
@@ -1137,6 +1138,14 @@ export interface components {
             data: components["schemas"]["RiskNews"];
             /** @enum {unknown} */
             type: "risk";
+        };
+        /** RiskFinding */
+        RiskFinding: {
+            error: string;
+            msg: string;
+            rule: string;
+            /** @enum {unknown} */
+            what: "limit" | "refused" | "warning";
         };
         /**
          * RiskHappening
@@ -1616,6 +1625,7 @@ export type RefusedLeg = components['schemas']['RefusedLeg'];
 export type Risk = components['schemas']['Risk'];
 export type RiskCounts = components['schemas']['RiskCounts'];
 export type RiskEvent = components['schemas']['RiskEvent'];
+export type RiskFinding = components['schemas']['RiskFinding'];
 export type RiskHappening = components['schemas']['RiskHappening'];
 export type RiskMoney = components['schemas']['RiskMoney'];
 export type RiskNews = components['schemas']['RiskNews'];

@@ -10,6 +10,7 @@ from ctpbee.constant import ContractData, OrderRequest
 
 from app.gateway.order_check import checked_order
 from app.gateway.preview import PreviewDesk
+from app.gateway.risk.telling import Finding
 from app.interfaces.ledger import Ledger
 from app.lib.market_orders import market_orders
 from app.lib.prices import PriceLimits
@@ -30,7 +31,10 @@ class House:
         self.ledger.set_contracts([instrument(**rates)])
         self.ledger.rebuild(account(PreBalance=balance, Balance=balance, Available=balance), [], [], [])
         self.wanted: list[str] = []
-        self.desk = PreviewDesk(self, self.ledger, self.checked, self.wanted.append, market_orders())
+        self.desk = PreviewDesk(
+            self, self.ledger, self.checked, self.wanted.append, market_orders(), lambda _order: self.said
+        )
+        self.said: list[Finding] = []
 
     def contract(self, symbol: str) -> ContractData | None:
         return self.ledger.contracts.get(symbol)
@@ -89,3 +93,12 @@ def test_without_a_price_nothing_is_counted() -> None:
 def test_what_would_not_be_sent_says_why(changes: dict[str, Any], error: str | None) -> None:
     problem = House().told(**changes)["problem"]
     assert (problem and problem["error"]) == error
+
+
+def test_what_the_gate_would_say_is_told_of_an_order_that_could_be_sent() -> None:
+    house = House()
+    house.said = [Finding("refused", "RISK_HALTED", "账户暂停交易", "")]
+    assert house.told()["risk"] == [
+        {"what": "refused", "error": "RISK_HALTED", "msg": "账户暂停交易", "rule": ""}
+    ]
+    assert house.told(volume=0)["risk"] == []

@@ -535,3 +535,54 @@ def test_a_refusal_is_told_once_a_second(world: World) -> None:
     world.seconds += 1
     world.refuses(asked())
     assert len(world.heard("refused")) == 2
+
+
+# ── looking before sending ──
+
+
+def looked(world: World, request: OrderRequest, strategy: str = "") -> list[tuple[str, str]]:
+    return [(finding.what, finding.code) for finding in world.gate.preview(request, strategy)]
+
+
+def test_a_look_says_all_that_judging_would_say_and_leaves_no_trace(world: World) -> None:
+    world.rules(
+        {"measure": "orders", "limit": 2, "warn": 0.5, "action": "refuse"},
+        {"measure": "order_lots", "limit": 3, "warn": 0.5},
+        {"measure": "flow", "limit": 1, "seconds": 1, "action": "delay"},
+    )
+    assert looked(world, asked(2990.0, 1)) == []
+    world.send(asked(2990.0))
+    told = list(world.told)
+    assert looked(world, asked(2991.0)) == [
+        ("warning", "RISK_WARNING"),  # 2 lots of 3
+        ("warning", "RISK_FLOW"),
+        ("warning", "RISK_WARNING"),  # one order of two
+    ]
+    assert looked(world, close(2990.0, 4))[:2] == [("refused", "RISK_SELF_TRADE"), ("limit", "RISK_LIMIT")]
+    world.seconds += 1
+    world.send(asked(2991.0))
+    world.gate.change_state("", "reduce_only", "页面", "")
+    told = list(world.told)
+    assert looked(world, asked(2992.0, 1)) == [
+        ("refused", "RISK_REDUCE_ONLY"),
+        ("refused", "RISK_LIMIT"),
+        ("warning", "RISK_FLOW"),
+    ]
+    before = world.gate.counting.tally.of(KEY).as_dict()
+    for _ in range(20):
+        looked(world, asked(2991.0))
+    assert (world.told, world.gate.counting.tally.of(KEY).as_dict()) == (told, before)
+    world.seconds += 1
+    assert looked(world, close(3001.0, 1)) == [("limit", "RISK_LIMIT")]
+    assert world.gate.judge(close(3001.0), "").wait == 0.0  # no turn was taken by looking
+
+
+def test_a_look_says_which_resting_order_would_be_cancelled_first(world: World) -> None:
+    world.rules({"id": "self_trade", "action": "cancel"})
+    world.send(asked(3000.0))
+    assert looked(world, close(3000.0)) == [("warning", "RISK_SELF_TRADE")]
+
+
+def test_a_look_minds_the_limits_of_a_strategy(world: World) -> None:
+    world.gate.limits.put("a", {"max_order_volume": 1})
+    assert looked(world, asked(), "a") == [("refused", "STRATEGY_LIMIT")]
