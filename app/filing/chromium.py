@@ -7,7 +7,6 @@ Playwright would bring 40 MB and a Node of its own for the six calls that a pict
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import select
@@ -93,15 +92,14 @@ class Chromium:
         self._buffer = bytearray()
 
     def close(self) -> None:
-        with contextlib.suppress(NoPicture):
-            self.call("Browser.close")
+        """It ends when nobody speaks to it any more."""
+        os.close(self._to)
+        os.close(self._from)
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        os.close(self._to)
-        os.close(self._from)
         shutil.rmtree(self._profile, ignore_errors=True)
 
     def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:

@@ -78,6 +78,7 @@ class FakeStation:
         self.recent: list[dict[str, Any]] = []
         self.line = "tcp://127.0.0.1:9 → tcp://td:1"
         self._through = False
+        self.cuts: list[dict[str, Any]] = []
         self._seen: list[tuple[Any, ...]] = []
         self._number = count(1)
         self._runs = False
@@ -123,6 +124,10 @@ class FakeStation:
             return 0
         if not self.has("the cut is not noticed"):
             self.fronts["td"] = "lost"
+            begin = "2026-11-29 21:05:00.000"
+            self.cuts.insert(
+                0, {"what": "td", "text": "交易前置", "begin": begin, "end": None, "reason": "断"}
+            )
             if not self.has("the cut is not logged"):
                 self.log("run", "交易前置：已断开（与前置的连接已断开）")
             if self.has("ready while it is cut"):
@@ -132,6 +137,8 @@ class FakeStation:
     def mend(self) -> None:
         if not self.has("it does not come back"):
             self.fronts["td"] = "ready"
+            if self.cuts and not self.has("the history has no end of it"):
+                self.cuts[0] |= {"end": "2026-11-29 21:05:01.000"}
             if not self.has("the reconnect is not logged"):
                 self.log("run", "交易前置：就绪")
 
@@ -255,6 +262,9 @@ class FakeStation:
             "rules": self.rules,
             "recent": self.recent,
         }
+
+    def _get_risk_connections(self) -> dict[str, Any]:
+        return {"connections": [dict(cut) for cut in self.cuts]}
 
     def _put_risk(self, rules: list[dict[str, Any]]) -> str:
         self.rules = [] if self.has("thresholds are not taken") else [{"limit": 5} | rule for rule in rules]

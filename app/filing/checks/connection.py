@@ -76,7 +76,7 @@ def connection_state(bench: Bench, trace: Trace) -> None:
     trace.need(until(lambda: both_ready(station), LOGIN), "经转发登录之后前置没有就绪")
     trace.saw(f"转发：{station.line}")
     bench.desk.open()
-    mark = station.audit_end()
+    mark, known = station.audit_end(), cuts_of(station)
     by_hand = bench.guide.says_yes("由你自己断开网络（拔线、断网卡），而不用转发断开")
     if by_hand:
         bench.guide.wait("现在断开网络")
@@ -103,8 +103,26 @@ def connection_state(bench: Bench, trace: Trace) -> None:
     entries = station.audit(mark)
     trace.keep_rows("run.jsonl", entries)
     trace.need(*judged_cut(entries, mended))
+    until(lambda: ended_cut(station, known), BACK)
+    trace.keep_rows("connections.jsonl", [cut for cut in cuts_of(station) if cut not in known])
+    kept = ended_cut(station, known)
+    trace.need(kept, "断线记录里没有这一次，或没有它的恢复")
+    trace.saw(f"断线记录：{kept}")
     trace.saw(line_of([entry for entry in entries if entry["seq"] > mended], READY))
     trace.shot("reconnected", "交易前置：就绪", tab="日志", search="前置")
+
+
+def cuts_of(station: Any) -> list[dict[str, Any]]:
+    """The account's history of cuts, the newest first."""
+    return list(station.do("GET", "/risk/connections")["connections"])
+
+
+def ended_cut(station: Any, known: list[dict[str, Any]]) -> str:
+    """The trading front's cut that is new and over, in words; "" for none."""
+    for cut in cuts_of(station):
+        if cut["what"] == "td" and cut["end"] and cut not in known:
+            return f"{cut['text']} {cut['begin']} 至 {cut['end']}，{cut['reason']}"
+    return ""
 
 
 def judged_cut(entries: Iterable[Mapping[str, Any]], mended: int) -> tuple[bool, str]:

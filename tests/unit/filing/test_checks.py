@@ -98,6 +98,7 @@ def test_all_are_passed_where_everything_is_as_it_should_be(tmp_path: Path, inte
         ("2.1", "ready while it is cut", "断开的不是这条通路"),
         ("2.1", "it does not come back", "没有重新就绪"),
         ("2.1", "the reconnect is not logged", "没有这次断开之后的重连"),
+        ("2.1", "the history has no end of it", "断线记录里没有这一次"),
         ("2.2", "contracts are not counted", "rb2701.SHFE的当日报单笔数"),
         ("2.2", "cancels fail", "没有撤成"),
         ("2.3", "duplicates are not found", "重复报单笔数应从 0 到 1"),
