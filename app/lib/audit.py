@@ -9,9 +9,10 @@ through all files of an account. An entry: `seq` (from 1), `time`, `kind`, `text
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
+
+import orjson
 
 TRADE, RUN, WATCH, ERROR = KINDS = ("trade", "run", "watch", "error")
 KIND_TEXT = {TRADE: "交易", RUN: "运行", WATCH: "监测", ERROR: "错误"}
@@ -45,7 +46,7 @@ def entry_after(head: Head, time: str, kind: str, text: str, data: dict[str, Any
 def head_of(line: bytes) -> Head | None:
     """What an entry's line makes the head; None for one that is not whole."""
     try:
-        entry = json.loads(line)
+        entry = orjson.loads(line)
         return Head(int(entry["seq"]), str(entry["hash"])) if line.endswith(b"\n") else None
     except (ValueError, KeyError, TypeError):
         return None
@@ -75,7 +76,7 @@ def entries(lines: Iterable[bytes], kind: str = "") -> Iterator[dict[str, Any]]:
     """Those of a kind, "" for all; what is no entry is passed over: `verify` tells of it."""
     for line in lines:
         try:
-            entry = json.loads(line)
+            entry = orjson.loads(line)
         except ValueError:
             continue
         if isinstance(entry, dict) and kind in ("", entry.get("kind")):
@@ -95,7 +96,7 @@ def line_of(entry: dict[str, Any]) -> str:
 
 def _wrong(last: Head, line: bytes) -> str:
     try:
-        entry = json.loads(line)
+        entry = orjson.loads(line)
         digest = entry.pop("hash")
         seq, prev = entry["seq"], entry["prev"]
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -108,7 +109,7 @@ def _wrong(last: Head, line: bytes) -> str:
 
 
 def _json(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)
 
 
 def _hash(entry: dict[str, Any]) -> str:

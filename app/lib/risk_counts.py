@@ -174,10 +174,9 @@ class Tally:
         share = self._share(facts)
         self._orders[facts.order_id] = facts, share
         self.resting.apply(facts)
-        if before is not None and _group(before) != _group(facts):
-            self._move(before, share_before, NO_SHARE)
-            share_before = NO_SHARE
-        return self._move(facts, share_before, share)
+        if before is None or _group(before) == _group(facts):
+            return self._move(facts, share_before, share)
+        return {*self._move(before, share_before, NO_SHARE), *self._move(facts, NO_SHARE, share)}
 
     def trade(self, exchange: str, trade_id: str, symbol: str, side: str) -> bool:
         """One side of a trade. Returns whether it makes a self-trade: both sides of one number are ours."""

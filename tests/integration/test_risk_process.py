@@ -5,6 +5,7 @@ too.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,17 @@ from click.testing import CliRunner
 
 from app.commands.audit import audit_command
 from app.commands.halt import halt_command
-from app.lib.errors import OrderRefused
-from app.wire.messages import CancelSelected, PlaceOrder, ReadAudit, ReadConnections, ReadLists, ReadRisk
+from app.lib.errors import BadInput, OrderRefused
+from app.wire.messages import (
+    CancelSelected,
+    Done,
+    PlaceOrder,
+    ReadAudit,
+    ReadConnections,
+    ReadLists,
+    ReadRisk,
+    WriteRisk,
+)
 from tests.integration.test_gateway_service import Page, World, a_contract, buy
 from tests.support.waiting import eventually
 
@@ -82,6 +92,29 @@ def counts(page: Page) -> dict[str, Any]:
     return account
 
 
+def changed_at_once(page: Page) -> list[dict[str, Any]]:
+    """The rules in force after many have set theirs at the same time, some of them bad ones: those of one."""
+
+    def rules_of(number: int) -> list[dict[str, Any]]:
+        return [
+            {"measure": "order_lots", "limit": 100 + number},
+            {"measure": "order_value", "limit": 1e9 + number if number % 4 else -1},
+        ]
+
+    def write(number: int) -> bool:
+        try:
+            return bool(page.ask(WriteRisk(rules_of(number))) == Done())
+        except BadInput:
+            return False
+
+    with ThreadPoolExecutor(8) as several:
+        taken = list(several.map(write, range(24)))
+    assert taken == [bool(number % 4) for number in range(24)]
+    own: list[dict[str, Any]] = page.json(ReadRisk())["own"]
+    assert own in [rules_of(number) for number in range(24) if number % 4]
+    return own
+
+
 def test_an_account_is_stopped_by_command_and_its_counts_outlive_its_process(world: World) -> None:
     child, page = world.log_in()
     page.json(ReadRisk())
@@ -93,6 +126,7 @@ def test_an_account_is_stopped_by_command_and_its_counts_outlive_its_process(wor
     assert {row["status"] for row in page.json(ReadLists())["order_list"]} == {"已撤销"}
     assert refused(page, buy(symbol, low)) == "RISK_HALTED"
     assert "试" in run(world, halt_command, "status", ACCOUNT)
+    rules = changed_at_once(page)
     before = counts(page)
     assert (before["orders"], before["cancels"]) == (3, 3)
     child.kill()
@@ -100,6 +134,7 @@ def test_an_account_is_stopped_by_command_and_its_counts_outlive_its_process(wor
     run(world, halt_command, "opens", ACCOUNT)  # nobody there: in force at the next login
     _, page = world.log_in()
     assert counts(page) == before
+    assert page.json(ReadRisk())["own"] == rules
     assert refused(page, buy(symbol, low)) == "RISK_REDUCE_ONLY"
     run(world, halt_command, "resume", ACCOUNT)
     page.ask(buy(symbol, low))

@@ -16,6 +16,7 @@ from app.lib.risk_counts import (
     FILLED,
     REFUSED,
     REJECTED,
+    SHARED,
     Counts,
     Facts,
     Repeats,
@@ -187,6 +188,34 @@ def test_equal_orders_are_those_of_the_last_second() -> None:
 
     assert [before(now) for now in (0.9, 1.0, 1.5, 11.0)] == [2, 1, 0, 0]
     assert repeats.before(facts("4"), 1.0, 0.9, lambda order_id: order_id != "1") == 1
+
+
+def test_what_an_order_asks_does_not_grow_with_the_equal_ones_of_the_hour() -> None:
+    repeats, looked = Repeats(3600.0), []
+    for number in range(2000):
+        repeats.add(facts(str(number)), float(number))
+    assert repeats.before(facts("x"), 3.0, 2000.0, lambda order_id: looked.append(order_id) or True) == 2
+    assert looked == ["1999", "1998"]
+
+
+def test_what_is_old_is_forgotten() -> None:
+    slots, window = Slots(10.0), Window(10.0)
+    for number in range(5000):
+        slots.take(number * 0.1)
+        window.add("x", number * 0.1)
+    assert len(slots._taken) <= 250
+    assert len(window._times["x"]) <= 250
+
+
+@given(HISTORIES)
+def test_the_counts_that_are_said_to_change_are_those_that_do(history: Any) -> None:
+    tally = Tally(lambda order: order.volume >= 3)
+    for number, end, traded, kind, strategy, is_open in history:
+        order = facts(str(number), end=end, traded=traded, kind=kind, strategy=strategy, is_open=is_open)
+        before = tally.of((risk.ACCOUNT, "")).as_dict()
+        changed = tally.apply(order)
+        after = tally.of((risk.ACCOUNT, "")).as_dict()
+        assert set(changed) >= {name for name in SHARED if before[name] != after[name]}
 
 
 # ── rules ──
