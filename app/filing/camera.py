@@ -17,7 +17,7 @@ from app.lib import rows
 from app.lib.calendar import SHANGHAI
 
 WIDTH, HEIGHT, STRIP = 1440, 900, 36  # pixels; the page is above the strip, which hides nothing of it
-PATIENCE = 8.0  # seconds until what is expected can be seen
+PATIENCE = 20.0  # seconds until what is expected can be seen
 POLL = 0.1
 
 LOOK = """(({tab, search, texts}) => {

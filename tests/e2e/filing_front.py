@@ -43,10 +43,15 @@ class Bridge:
                 near, _ = self._listening.accept()
             except OSError:
                 return
-            far = socket.socket(socket.AF_UNIX)
+            threading.Thread(target=self._lead, args=(near,), daemon=True).start()
+
+    def _lead(self, near: socket.socket) -> None:
+        with near, socket.socket(socket.AF_UNIX) as far:
             far.connect(self._path)
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+            back = threading.Thread(target=self._pump, args=(far, near), daemon=True)
+            back.start()
+            self._pump(near, far)
+            back.join()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
