@@ -26,9 +26,17 @@ from app.wire.messages import (
     WriteRisk,
 )
 from tests.integration.test_gateway_service import Page, World, a_contract, buy
+from tests.integration.test_strategy_process import LOOPS
+from tests.support.strategy_world import Strategy
 from tests.support.waiting import eventually
 
 ACCOUNT = "sim-9999-demo"
+QUIET = """
+class Quiet(CtpbeeApi):
+    pass
+
+ext = Quiet("quiet")
+"""
 
 
 @pytest.fixture
@@ -90,6 +98,31 @@ def test_accounts_of_one_group_do_not_trade_with_each_other(tmp_path: Path) -> N
 def counts(page: Page) -> dict[str, Any]:
     account: dict[str, Any] = page.json(ReadRisk())["account"]
     return account
+
+
+@pytest.mark.full
+def test_a_strategy_in_an_endless_loop_is_silent_and_its_orders_are_cancelled(world: World) -> None:
+    _, page = world.log_in()
+    symbol, tick = a_contract(page)
+    low = tick["limit_down"]
+    Strategy(world, "demo", "活着", QUIET).runs()
+    Strategy(world, "demo", "死循环", LOOPS).runs().says("looping")
+    for strategy in ("活着", "死循环"):
+        page.ask(buy(symbol, low, 1, strategy=strategy))
+    watched = {"watch": "strategy", "seconds": 5, "action": "cancel"}
+    page.ask(WriteRisk(switches=[watched | {"name": name} for name in ("活着", "死循环")]))
+    page.waits_for("risk", lambda event: event["data"]["what"] == "switch")
+
+    def working() -> list[str]:
+        return [row["strategy"] for row in page.json(ReadLists())["active_order_list"]]
+
+    eventually(lambda: working() == ["活着"], "its order is cancelled, and the other's is not")
+    shown = page.json(ReadRisk())
+    assert list(shown["states"]["strategies"]) == ["死循环"]
+    assert {row["name"]: row["state"] for row in shown["switches"]} == {
+        "活着": "watching",
+        "死循环": "silent",
+    }
 
 
 def changed_at_once(page: Page) -> list[dict[str, Any]]:
