@@ -364,6 +364,13 @@ def test_no_count_of_orders_stops_a_close_or_a_cancel(world: World) -> None:
     world.gate.judge(close(3001.0), "")
 
 
+def test_a_limit_that_is_set_below_what_the_day_has_is_told_of_at_once(world: World) -> None:
+    world.place_and_cancel(3)
+    world.rules({"measure": "cancels", "limit": 3, "action": "reduce_only"})
+    assert world.heard("limit") == [("limit", "cancels.account.reduce_only")]
+    assert world.refuses(asked()) == "RISK_REDUCE_ONLY"
+
+
 # ── rates ──
 
 
