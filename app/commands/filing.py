@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -90,6 +91,7 @@ def _make_pack(
     content = report.check_template(template) if template is not None else None
     ticket = _paper() if on == "sim" else _real(settings, own)
     folder = pack.new_folder(to)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))  # the server is ended on the way out
     outcomes, about = run_all(
         folder, ticket, settings, Guide(own["guided"]), own["symbol"], lambda outcome: _say(outcome)
     )

@@ -32,7 +32,7 @@ def report_form() -> bytes:
     document = _new(REPORT_TITLE)
     _facts(document, "about", "项", "内容")
     document.add_heading("一、结果", 1)
-    table = _table(document, ("编号", "项目", "结果", "原因"))
+    table = _table(document, ("编号", "项目", "结果", "原因"), (15, 50, 20, 85))
     _loop(
         table,
         "for check in checks",
@@ -45,7 +45,7 @@ def report_form() -> bytes:
     document.add_paragraph("{%p if check.reason %}")
     document.add_paragraph("未通过的原因：{{ check.reason }}")
     document.add_paragraph("{%p endif %}")
-    table = _table(document, ("时间（北京时间）", "做了、见到", "内容"))
+    table = _table(document, ("时间（北京时间）", "做了、见到", "内容"), (45, 20, 105))
     _loop(table, "for step in check.steps", ("{{ step.time }}", "{{ step.kind }}", "{{ step.text }}"))
     document.add_paragraph("{%p for picture in check.pictures %}")
     document.add_paragraph("{{ picture.image }}")
@@ -89,9 +89,17 @@ def _new(title: str) -> Document:
     return document
 
 
-def _table(document: Document, heads: tuple[str, ...]) -> list[_Cell]:
-    """A table with its heads, and the rows that a loop is written into: their cells, row by row."""
+def _table(document: Document, heads: tuple[str, ...], widths: tuple[int, ...]) -> list[_Cell]:
+    """A table with its heads, and the rows that a loop is written into: their cells, row by row. Widths in
+    mm.
+    """
+    from docx.shared import Mm
+
     table = document.add_table(rows=4, cols=len(heads), style="Table Grid")
+    table.autofit = False
+    for row in table.rows:
+        for cell, width in zip(row.cells, widths, strict=True):
+            cell.width = Mm(width)
     for cell, head in zip(table.rows[0].cells, heads, strict=True):
         cell.paragraphs[0].add_run(head).bold = True
     return [cell for row in table.rows[1:] for cell in row.cells]
@@ -106,7 +114,7 @@ def _loop(cells: list[_Cell], head: str, texts: tuple[str, ...]) -> None:
 
 
 def _facts(document: Document, name: str, *heads: str) -> None:
-    _loop(_table(document, heads), f"for fact in {name}", ("{{ fact.name }}", "{{ fact.value }}"))
+    _loop(_table(document, heads, (55, 115)), f"for fact in {name}", ("{{ fact.name }}", "{{ fact.value }}"))
 
 
 def _saved(document: Document) -> bytes:

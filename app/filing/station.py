@@ -66,10 +66,10 @@ class Ticket:
 
 
 def paper_evening(today: date) -> datetime:
-    """When the built-in counter's clock begins: five minutes into the newest night session. The night is when
-    one contract trades while another's market is closed, which check 4.2 needs.
+    """When the built-in counter's clock begins: five minutes into the newest night session before today's. At
+    night one contract trades while another's market is closed, which check 4.2 needs.
     """
-    day = today
+    day = calendar.previous_trading_day(today)
     while not calendar.has_night(day):
         day = calendar.previous_trading_day(day)
     return datetime(day.year, day.month, day.day, 21, 5)
@@ -86,6 +86,7 @@ class Station:
         self._registry = Registry(self.data_dir)
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ""
+        self._refused = ""  # why a login was
         both = dict.fromkeys((*fronts.split(ticket.td), *fronts.split(ticket.md)))
         self._lines = [Forwarder(address, folder) for address in both if address]
         self._settings = own_settings(settings, self.data_dir, ticket, self._known_fronts())
@@ -190,7 +191,11 @@ class Station:
     # ── the account ──
 
     def log_in(self, through_line: bool = False) -> dict[str, Any]:
-        """The envelope of a login, at the front itself or through the line that can be cut."""
+        """The envelope of a login, at the front itself or through the line that can be cut. After one that
+        was refused there is no other: a front locks an account for wrong passwords. Raises NotReached then.
+        """
+        if self._refused:
+            raise NotReached(f"先前的登录被拒绝，不再试，以免账户被锁：{self._refused}")
         if through_line:
             self._lay_line()
         ticket = self.ticket
@@ -209,6 +214,8 @@ class Station:
         if answer.get("success"):
             self._token = str(answer["data"])
             self._secrets.add(self._token)
+        else:
+            self._refused = str(answer.get("msg", ""))
         return answer
 
     def log_out(self) -> None:

@@ -115,6 +115,7 @@ def test_all_are_passed_where_everything_is_as_it_should_be(tmp_path: Path, inte
         ("5.1", "no log of the state", "日志里没有这次限制"),
         ("5.1", "the strategy sends nothing", "没有报单"),
         ("5.1", "the strategy is not stopped", "没有被拒绝的记录"),
+        ("5.1", "the strategy sends all the same", "策略的报单发出去了"),
         ("5.1", "forced logout does nothing", "仍登录着"),
         ("5.1", "cancels fail", "不能撤单"),
         ("5.2", "the selection is not looked at", "选中的应是"),
@@ -125,6 +126,7 @@ def test_all_are_passed_where_everything_is_as_it_should_be(tmp_path: Path, inte
         ("6.1", "no run log", "运行日志是空的"),
         ("6.1", "no watch log", "监测日志是空的"),
         ("6.1", "no error log", "错误日志是空的"),
+        ("6.1", "the export lacks the counter's refusals", "错误日志里没有 4.2 的拒绝"),
         *[(id_, "the server is gone", "服务器没有应答") for id_ in IDS if id_ not in ("1.1", "6.1")],
     ],
 )
@@ -180,6 +182,25 @@ def test_no_secret_is_in_what_a_check_leaves(tmp_path: Path) -> None:
     assert any("〔已隐去〕" in text for text in texts)
     assert not any(secret in text for text in texts for secret in ("secret-9", "code-7731"))
     assert found["1.1"].state == PASSED
+
+
+@pytest.mark.parametrize(
+    ("texts", "why"),
+    [
+        (["已断开（x）", "|", "就绪"], ""),
+        (["|", "已断开（x）", "就绪"], "没有这次断开的记录"),
+        (["|", "就绪"], "没有这次断开的记录"),
+        (["已断开（x）", "就绪", "|", "就绪"], "断开的不是这条通路"),
+        (["就绪", "已断开（x）", "|", "正在连接", "就绪"], ""),
+        (["已断开（x）", "|", "正在连接"], "没有这次断开之后的重连"),
+    ],
+)
+def test_a_cut_is_seen_by_the_order_of_the_log_and_the_mending(texts: list[str], why: str) -> None:
+    mended = texts.index("|")
+    states = [f"交易前置：{text}" for text in texts if text != "|"]
+    entries = [{"seq": seq, "text": text} for seq, text in enumerate(states, 1)]
+    seen, reason = connection.judged_cut(entries, mended)
+    assert (seen, why in reason, bool(reason)) == (not why, True, bool(why))
 
 
 def test_a_year_further_on_is_a_contract_that_is_well_written_and_not_there() -> None:
