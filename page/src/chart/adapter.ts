@@ -2,7 +2,7 @@
  * KLineChart behind one door: everything that the page asks of it is asked here, so that another version is one
  * file's work. Bars come by `feed`; it is told of a new one at most once a frame.
  */
-import { dispose, init, registerLocale, type Chart, type KLineData } from 'klinecharts'
+import { dispose, init, type Chart, type KLineData, type OverlayEvent, type Point } from 'klinecharts'
 
 import type { Bar, Interval } from '@/market/bars'
 import type { SeriesFeed } from '@/market/barStore'
@@ -11,6 +11,7 @@ import { registerDrawings, type FillMark, type PriceLine } from './drawings'
 import { isIndicator, ON_PRICE, PARAMETERS, type IndicatorName } from './indicators'
 import { colours, stylesOf } from './styles'
 import { around } from './timeline'
+import { registerChinese } from './words'
 
 export interface ChartWish {
   symbol: string
@@ -42,31 +43,11 @@ export interface Drawing {
   id: string
   points: { timestamp?: number; value: number }
   data: PriceLine | FillMark
-  onClick?: () => void
+  /** Where it was dragged to and let go, as a price of any decimals. Without it nothing can be dragged. */
+  onDropped?: (value: number) => void
 }
 
-const ZH = {
-  ...{
-    time: '时间：',
-    open: '开：',
-    high: '高：',
-    low: '低：',
-    close: '收：',
-    volume: '量：',
-    change: '幅：',
-  },
-  ...{
-    turnover: '额：',
-    second: '秒',
-    minute: '分',
-    hour: '时',
-    day: '日',
-    week: '周',
-    month: '月',
-    year: '年',
-  },
-}
-registerLocale('zh-CN', ZH)
+registerChinese()
 registerDrawings()
 
 const PERIODS: Record<Interval, { type: 'minute' | 'hour' | 'day'; span: number }> = {
@@ -87,6 +68,8 @@ export class ChartAdapter {
   private last = 0
   private wish: ChartWish | undefined
   private timeline: TimelineWish | undefined
+  /** The drawing that is being dragged: it stays at the mouse, whatever is drawn meanwhile. */
+  private dragged = ''
 
   constructor(
     private readonly element: HTMLElement,
@@ -231,11 +214,29 @@ export class ChartAdapter {
     for (const { id } of this.chart.getOverlays({ name })) {
       if (!wanted.has(id)) this.chart.removeOverlay({ id })
     }
-    for (const [id, { points, data, onClick }] of wanted) {
-      const overlay = { id, name, points: [points], extendData: data, onClick }
+    for (const [id, { points, data, onDropped }] of wanted) {
+      if (id === this.dragged) continue
+      const overlay = {
+        id,
+        name,
+        points: [points],
+        extendData: data,
+        lock: !onDropped,
+        ...this.drag(onDropped),
+      }
       if (this.chart.getOverlays({ id }).length) this.chart.overrideOverlay(overlay)
-      else this.chart.createOverlay({ ...overlay, lock: true, paneId: 'candle_pane' })
+      else this.chart.createOverlay({ ...overlay, paneId: 'candle_pane' })
     }
+  }
+
+  private drag(onDropped: Drawing['onDropped']) {
+    const start = ({ overlay }: OverlayEvent<unknown>) => (this.dragged = overlay.id)
+    const end = ({ overlay }: OverlayEvent<unknown>) => {
+      this.dragged = ''
+      const value = overlay.points[0]?.value
+      if (value !== undefined) onDropped?.(value)
+    }
+    return { onPressedMoveStart: start, onPressedMoveEnd: end }
   }
 
   /** The last values of what is calculated, by indicator: for whoever cannot see the canvas. */
@@ -244,6 +245,15 @@ export class ChartAdapter {
     return Object.fromEntries(
       shown.map(({ name, result }) => [name, (result.at(-1) ?? {}) as Record<string, number>]),
     )
+  }
+
+  /** The prices at the upper and the lower end of their pane, and its height in px. */
+  get scale(): { high: number; low: number; height: number } | undefined {
+    const height = this.chart.getSize('candle_pane', 'main')?.height
+    if (!height) return undefined
+    const at = [0, height].map((y) => ({ x: 0, y }))
+    const ends = this.chart.convertFromPixel(at, { paneId: 'candle_pane' }) as Partial<Point>[]
+    return { high: ends[0]?.value ?? 0, low: ends[1]?.value ?? 0, height }
   }
 
   resize(): void {

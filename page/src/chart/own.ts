@@ -1,9 +1,11 @@
 /** The account's orders, positions and fills, kept drawn on a chart. */
 import { ref, watch } from 'vue'
 
+import type { OrderRow } from '@/api/rows'
 import type { Interval } from '@/market/bars'
 import type { Contract } from '@/market/contracts'
 import { useBook } from '@/stores/book'
+import { nearest } from '@/trade/rules'
 
 import type { ChartAdapter, Drawing } from './adapter'
 import { ownFills, ownLines } from './lines'
@@ -13,6 +15,8 @@ export function useOwnDrawings(
   adapter: () => ChartAdapter | undefined,
   contract: () => Contract,
   interval: () => Interval,
+  /** A working order's line was dragged to this price, on the tick. */
+  onMoved: (order: OrderRow, price: number) => void,
 ) {
   const book = useBook()
   /** What is drawn, as text: a canvas tells nobody. */
@@ -33,6 +37,7 @@ export function useOwnDrawings(
           id,
           points: { value: price },
           data: { text, colour, ink: c.panel, dashed: kind === 'order' },
+          onDropped: kind === 'order' && !unsure ? (value) => moved(id, value) : undefined,
         }
       }),
     )
@@ -44,6 +49,14 @@ export function useOwnDrawings(
       }),
     )
     told.value = [...lines, ...fills].map(({ text, price }) => `${text} ${price}`).join('; ')
+  }
+
+  /** The line goes back to where the order is: whether it moves is decided elsewhere. */
+  function moved(id: string, value: number): void {
+    const order = book.orders.find(({ order_id }) => order_id === id)
+    const price = nearest(value, contract().pricetick)
+    draw()
+    if (order && price !== order.price) onMoved(order, price)
   }
 
   watch(() => [book.orders, book.positions, book.trades], draw)

@@ -49,6 +49,14 @@ describe('prices by the tick', () => {
     [1, 1, -5, 1],
   ])('%d by tick %d, %d steps: %d', (price, tick, by, to) => expect(rules.stepped(price, tick, by)).toBe(to))
 
+  it.each([
+    [3080.4, 1, 3080],
+    [3080.5, 1, 3081],
+    [101.5124, 0.005, 101.51],
+    [101.5126, 0.005, 101.515],
+    [-7, 5, 5],
+  ])('%d lies next to, by tick %d, %d', (price, tick, to) => expect(rules.nearest(price, tick)).toBe(to))
+
   it('knows what is on the tick in spite of binary fractions', () => {
     expect([5892.6, 0.6, 1.8].map((price) => rules.onTick(price, 0.2))).toEqual([true, true, true])
     expect(rules.onTick(5892.7, 0.2)).toBe(false)

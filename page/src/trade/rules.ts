@@ -32,6 +32,11 @@ export function stepped(price: number, tick: number, by: number): number {
   return Number((Math.max(1, base + by) * tick).toFixed(decimals(tick)))
 }
 
+/** The price on the tick that is next to this one; at least one tick. */
+export function nearest(price: number, tick: number): number {
+  return Number((Math.max(1, Math.round(price / tick)) * tick).toFixed(decimals(tick)))
+}
+
 /** Of the quote where it has them, else of the contract's row; 0: not known. */
 export function limitsOf(tick: Tick | undefined, contract: Contract | undefined): Limits {
   const row = tick?.limit_up ? tick : contract
@@ -114,7 +119,11 @@ export function noSuchType(type: OrderType, { exchange }: Contract): Problem {
   return { key: 'ticket.noSuchType', values: { type, exchange } }
 }
 
-function priceProblem(price: number | undefined, contract: Contract, limits: Limits): Problem | undefined {
+export function priceProblem(
+  price: number | undefined,
+  contract: Contract,
+  limits: Limits,
+): Problem | undefined {
   if (price === undefined || !Number.isFinite(price)) return { key: 'ticket.noPrice' }
   if (price <= 0) return { key: 'ticket.priceNotPositive' }
   if (!onTick(price, contract.pricetick))

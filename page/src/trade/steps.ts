@@ -71,8 +71,8 @@ export const useSteps = defineAccountStore('steps', (context) => {
     if (link.noTrade) throw new Stop(t('book.stoppedByLine', { why: link.noTrade }))
   }
 
-  /** True once `judge` holds; false when its time is over. Raises Stop. */
-  function until(judge: () => boolean, ms: number): Promise<boolean> {
+  /** True once `judge` holds, which looks at the orders and at `told`; false when its time is over. Raises Stop. */
+  function until(judge: () => boolean, ms: number, told = ref('')): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {
         clearTimeout(timer)
@@ -88,7 +88,7 @@ export const useSteps = defineAccountStore('steps', (context) => {
         }
       }
       const timer = setTimeout(() => finish(() => resolve(false)), ms)
-      const unwatch = watch([() => book.orders, () => link.noTrade, stopped], look)
+      const unwatch = watch([() => book.orders, () => link.noTrade, stopped, told], look)
       look()
     })
   }

@@ -69,6 +69,48 @@ def test_an_order_stands_at_its_price_until_it_is_cancelled(
     expect(canvas).to_have_attribute("data-own", "")
 
 
+def y_of(canvas: Locator, price: float) -> float:
+    """Where the chart has this price on the screen, by what it says of itself."""
+    scale, box = json.loads(canvas.get_attribute("data-scale") or "{}"), canvas.bounding_box()
+    assert box is not None
+    return float(box["y"] + (scale["high"] - price) / (scale["high"] - scale["low"]) * scale["height"])
+
+
+def working(trader: Trader) -> list[tuple[float, int]]:
+    """Price and lots of what rests."""
+    return [(row["price"], row["volume"]) for row in trader.lists()["active_order_list"]]
+
+
+def test_a_dragged_order_is_cancelled_and_sent_anew_at_the_price_where_it_was_let_go(
+    shared_server: BackendServer, tab: Tab, charted: Trader
+) -> None:
+    screen = tab(shared_server)
+    canvas = at_chart(screen, charted)
+    expect(canvas).to_have_attribute("data-count", re.compile(r"[1-9]"))
+    quote = charted.fix_quote(RB)
+    high, faults = quote.ask + 10 * quote.tick, shared_server.faults()
+    faults.set_quote("rb2510", high - quote.tick, 9, high, 9, high, 3)  # so that the bar is as long as this
+    expect(canvas).to_have_attribute("aria-label", re.compile(rf"收 {high:g}"))
+    faults.set_quote("rb2510", quote.bid, 9, quote.ask, 9, quote.bid, 3)
+    price, wanted = quote.ask + 6 * quote.tick, quote.ask + 4 * quote.tick
+    charted.order(RB, "short", "open", price, 2)
+    expect(canvas).to_have_attribute("data-own", re.compile(rf"卖开 2 @ {price:g}"))
+    expect(canvas).to_have_attribute("aria-label", re.compile(rf"收 {quote.bid:g}"))  # with its scale
+    box = canvas.bounding_box()
+    assert box is not None
+    mouse, x = screen.page.mouse, box["x"] + box["width"] / 3
+    mouse.move(x, y_of(canvas, price))
+    mouse.down()
+    mouse.move(x, y_of(canvas, wanted), steps=8)
+    mouse.up()
+    dialog = screen.page.get_by_role("dialog", name="改价")
+    expect(dialog).to_contain_text(f"{price:g} 改为 {wanted:g}")
+    assert working(charted) == [(price, 2)]
+    dialog.get_by_role("button", name="确定").click()
+    expect(screen.page.get_by_text("改价完成")).to_be_visible()
+    assert working(charted) == [(wanted, 2)]
+
+
 def test_a_fill_is_marked_on_its_bar_and_the_position_at_its_price(
     shared_server: BackendServer, tab: Tab, charted: Trader
 ) -> None:
