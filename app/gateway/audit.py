@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.lib import audit, rows
 from app.lib.audit import Head
@@ -20,6 +20,7 @@ from app.lib.calendar import SHANGHAI
 from app.model.store import Store, StoreFailed
 
 SCOPE, HEAD = "audit", "head"
+LINGER = 0.05  # seconds in which what is said is written together
 RETRY = 1.0  # seconds between two attempts to write
 KEEP_HEAD = 5.0  # seconds between two times that the newest entry is written down elsewhere
 FIELDS = (
@@ -38,18 +39,29 @@ MORE = ("error_code", "error_message", "tradeid", "client_order_id", "datetime")
 log = logging.getLogger(__name__)
 
 
+class _Said(NamedTuple):
+    moment: datetime
+    kind: str
+    text: str
+    data: dict[str, Any]
+
+    @property
+    def day(self) -> str:
+        return f"{self.moment:%Y%m%d}"
+
+
 class AuditBook(logging.Handler):
     """Keeps in `folder` what the loggers `account` and `ctpbee` say and every warning, and the rows of orders
-    and trades. Written off the caller's thread; `close_book` ends it.
+    and trades. Written off the caller's thread, what comes within `LINGER` in one go: an order is not kept
+    waiting by what is said of it. `close_book` ends it.
     """
 
     def __init__(self, folder: Path, store: Store) -> None:
         super().__init__(logging.INFO)
         self.folder = folder
         self._store = store
-        self._waiting: queue.SimpleQueue[tuple[datetime, str, str, dict[str, Any]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._waiting: queue.SimpleQueue[_Said | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._head = Head()
         self._kept = 0.0
         self._file, self._day = -1, ""  # that is appended to, and the day that it is of
@@ -64,7 +76,7 @@ class AuditBook(logging.Handler):
             return
         moment = datetime.fromtimestamp(record.created, SHANGHAI)
         data = {"level": record.levelname, "logger": record.name}
-        self._waiting.put((moment, _kind_of(record), record.getMessage(), data))
+        self._waiting.put(_Said(moment, _kind_of(record), record.getMessage(), data))
 
     def hearing(self, on_written: Callable[[str, int, dict[str, Any]], None]) -> Callable[..., None]:
         """`on_written(event, seq, row)` of the journal, which is heard here too: each row is news."""
@@ -72,7 +84,7 @@ class AuditBook(logging.Handler):
         def heard(event: str, seq: int, row: dict[str, Any]) -> None:
             what = "成交" if event == "trade_update" else "委托"
             data = {name: row[name] for name in (*FIELDS, *MORE) if row.get(name) not in (None, "")}
-            self._waiting.put((datetime.now(SHANGHAI), audit.TRADE, what, data | {"journal": seq}))
+            self._waiting.put(_Said(datetime.now(SHANGHAI), audit.TRADE, what, data | {"journal": seq}))
             on_written(event, seq, row)
 
         return heard
@@ -80,6 +92,7 @@ class AuditBook(logging.Handler):
     def close_book(self, timeout: float) -> bool:
         """Write what waits and end. False when that took longer than `timeout` seconds."""
         self._waiting.put(None)
+        self._closing.set()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -88,8 +101,9 @@ class AuditBook(logging.Handler):
     def _write(self) -> None:
         try:
             self._head = self._begin()
-            while (item := self._waiting.get()) is not None:
-                self._append(*item)
+            goes_on = True
+            while goes_on:
+                goes_on = self._append_some()
             self._keep_head()
             if self._file >= 0:
                 os.close(self._file)
@@ -110,15 +124,34 @@ class AuditBook(logging.Handler):
                     return head
         return Head()
 
-    def _append(self, moment: datetime, kind: str, text: str, data: dict[str, Any]) -> None:
-        """Tried until it is written, or until this process ends: what waits is kept meanwhile."""
-        head, line = audit.entry_after(self._head, rows.time_text(moment), kind, text, data)
-        self._open(f"{moment:%Y%m%d}")
+    def _append_some(self) -> bool:
+        """What is said next, and soon after. Returns whether there may be more."""
+        item = self._waiting.get()
+        self._closing.wait(LINGER)
+        head, day, lines = self._head, "", b""
+        while item is not None:
+            if lines and item.day != day:
+                self._append(day, lines, head)
+                lines = b""
+            day = item.day
+            head, line = audit.entry_after(head, rows.time_text(item.moment), *item[1:])
+            lines += line
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+        if lines:
+            self._append(day, lines, head)
+        return item is not None
+
+    def _append(self, day: str, lines: bytes, head: Head) -> None:
+        """Tried until they are written, or until this process ends: what waits is kept meanwhile."""
+        self._open(day)
         size = os.fstat(self._file).st_size
         failed = False
         while True:
             try:
-                self._put(line)
+                self._put(lines)
                 break
             except OSError as error:
                 os.ftruncate(self._file, size)  # part of it may be there

@@ -421,7 +421,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.GiveSign: asked(gateway._risk.desk.sign),
         m.ReadAudit: in_archive(AuditPages(gateway.audit.folder).read),
         m.ReadConnections: asked(gateway._history.read),
-        m.WatchResting: asked_by(gateway._risk.group.watch),
+        m.WatchResting: asked_by(loaded(gateway._risk.group.watch)),
         m.Beat: asked(gateway._risk.desk.beat),
         m.ShutDown: partial(_shut_down, gateway),
     }

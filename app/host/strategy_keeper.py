@@ -651,7 +651,8 @@ class StrategyKeeper:
             {"deleted": True} if deleted else {}
         )
         payload = orjson.dumps({"type": "strategy", "data": row})
-        news = StrategyChanged(strategy.name, payload, deleted, stopped=strategy.record.state == STOPPED)
+        by_hand = strategy.record.state == STOPPED and not strategy.record.wanted
+        news = StrategyChanged(strategy.name, payload, deleted, stopped=by_hand)
         self._news.tell(strategy.account, news)
 
     def _folder(self, account: str, name: str) -> Path:

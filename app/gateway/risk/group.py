@@ -147,7 +147,9 @@ class Group:
     # ── what the others hear ──
 
     def watch(self, watcher: Watcher, request: WatchResting) -> Json:
-        """What rests here; what `watcher` gets from now on is newer. Raises NotAllowed."""
+        """What rests here; what `watcher` gets from now on is newer. To be asked once the account has loaded:
+        until then what it told last counts on. Raises NotAllowed.
+        """
         if request.account not in self._states:
             raise NotAllowed(f"账户 {request.account} 不在本账户的组里", code="NOT_IN_GROUP")
         self._watchers[watcher] = None
