@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.page.desk import choose
 from tests.e2e.page.screen import Screen
 from tests.e2e.server import BackendServer, Trader
+from tests.support.waiting import eventually
 
 Tab = Callable[..., Screen]
 
@@ -30,6 +31,21 @@ def test_a_contract_is_found_by_code_name_and_initials(
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     screen.check_access()
+
+
+def test_an_enter_before_the_contracts_are_there_opens_what_is_found_once_they_are(
+    shared_server: BackendServer, tab: Tab, someone: Trader
+) -> None:
+    screen = tab(shared_server)
+    page = screen.page
+    held: list[Route] = []
+    page.route("**/contract", lambda route: held.append(route))
+    screen.enter(someone)
+    page.get_by_role("searchbox").fill("lwg2510")
+    page.keyboard.press("Enter")
+    eventually(lambda: page.title() and held, "the page asks for the contracts")  # asking it lets it speak
+    page.unroute("**/contract")  # what was held goes on
+    expect(page.get_by_role("region", name="五档")).to_contain_text("螺纹钢2510")
 
 
 def test_of_all_contracts_only_the_rows_in_sight_are_there_and_have_quotes(
