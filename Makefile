@@ -13,7 +13,7 @@ help:
 	@echo "make page       构建网页（make run 会先做）                 build the page; make run does so first"
 	@echo "make test       准备环境，检查并测试，数分钟               set up, lint, type-check and test"
 	@echo "make lint       ruff、mypy，锁定的版本是否过时              lint, format, types, stale locks"
-	@echo "make unit       只跑单元测试，不含按性质生成的             the unit tests, without those of properties"
+	@echo "make unit       只跑单元测试，半分钟                       the unit tests, without those of properties or recordings"
 	@echo "make bench      几项短的测速                               the short benchmarks"
 	@echo "make page-types 网页里接口的类型，改了接口之后              write the types of the API for the page anew"
 	@echo "make docs       文档做成网站，在 build/site                 the documents as a site"
@@ -40,7 +40,7 @@ lint: $(VENV)/.ready-test
 	@sh tools/lock.sh check
 
 unit: $(VENV)/.ready-test
-	$(PY) -m pytest -q -n 2 --dist loadfile -m "not full and not hypothesis" tests/unit $(ARGS)
+	$(PY) -m pytest -q -n 2 --dist loadfile -m "not full and not hypothesis and not recorded" tests/unit $(ARGS)
 
 bench: $(VENV)/.ready-test
 	$(PY) -m benchmarks.orders

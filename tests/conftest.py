@@ -4,11 +4,14 @@ leave in the temp directory goes with them (pytest's own folders stay, as pytest
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
 
 import pytest
+
+from tests.support.recorded import DATA
 
 for _name in ("MONGO_URI", "SOURCE_MONGO_URI"):  # with it every server of a test would write to his database
     os.environ.pop(_name, None)
@@ -22,3 +25,17 @@ def pytest_configure(config: pytest.Config) -> None:
     os.chmod(folder, 0o1777)  # as the temp directory is: some tests run as another user
     os.environ["TMPDIR"] = tempfile.tempdir = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not DATA.is_dir():
+        absent = pytest.mark.skip(reason="the recorded market data (../shared/data) is not here")
+        for item in items:
+            if "recorded" in item.keywords:
+                item.add_marker(absent)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests live to the end of the run: the collector need not walk through them each time."""
+    gc.collect()
+    gc.freeze()

@@ -45,10 +45,7 @@ class Contract(NamedTuple):
         """
         if self.product.expiry in ("fri3", "monday"):
             return self.last_day, self.last_day
-        first = end = next_trading_day(self.last_day)
-        for _ in range(DELIVERY_DAYS - 1):
-            end = next_trading_day(end)
-        return first, end
+        return _days_of_delivery(self.last_day)
 
 
 def code_of(product: Product, year: int, month: int) -> str:
@@ -122,6 +119,14 @@ def _listed_of(code: str, day: date) -> tuple[Contract, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=4096)
+def _days_of_delivery(last_day: date) -> tuple[date, date]:
+    first = end = next_trading_day(last_day)
+    for _ in range(DELIVERY_DAYS - 1):
+        end = next_trading_day(end)
+    return first, end
+
+
 @lru_cache(maxsize=65536)
 def expiry_of(product: Product, year: int, month: int) -> date:
     """The last trading day of a delivery month, by the product's rule."""
@@ -150,6 +155,7 @@ def expiry_of(product: Product, year: int, month: int) -> date:
 
 
 calendar.on_forget(_listed_of.cache_clear)
+calendar.on_forget(_days_of_delivery.cache_clear)
 calendar.on_forget(expiry_of.cache_clear)
 
 

@@ -48,8 +48,8 @@ def at(text: str) -> datetime:
 
 
 class Desk:
-    """A counter on the exchanges' hours, one trader with a login of each kind, and the gateway's ledger that
-    hears all.
+    """A counter on the exchanges' hours which lists the products of what is watched (all, if nothing is), one
+    trader with a login of each kind, and the gateway's ledger that hears all.
     """
 
     def __init__(self, folder: Path, start: str, *watched: str) -> None:
@@ -65,7 +65,8 @@ class Desk:
 
     def _open(self) -> None:
         self.state = State(self._path)
-        self.market = GeneratedMarket(7, "exchange", wall=lambda: self._now)
+        products = {product_of(symbol) for symbol in self._watched} or None
+        self.market = GeneratedMarket(7, "exchange", wall=lambda: self._now, products=products)
         self.core = Core(self.state, self.market, 1_000_000.0)
         self.log_in()
 

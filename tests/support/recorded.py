@@ -18,9 +18,7 @@ import pytest
 DATA = Path(__file__).parents[3] / "shared" / "data"
 MADE_FOLDER = Path(__file__).parents[1] / "recordings"
 
-needs_data = pytest.mark.skipif(
-    not DATA.is_dir(), reason="the recorded market data (../shared/data) is not here"
-)
+needs_data = pytest.mark.recorded  # tests/conftest.py skips them where the data is absent
 
 
 class DayFacts(NamedTuple):

@@ -120,7 +120,9 @@ def called(call: ast.Call) -> str:
 
 @cache
 def imported(path: Path, only_at_import: bool = False) -> tuple[str, ...]:
-    """The modules that a file imports, relative ones resolved; those for type checkers too."""
+    """The modules that a file imports, relative ones resolved; those for type checkers too. An import is a
+    statement: expressions are not looked into.
+    """
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
 
     def walk(node: ast.AST) -> Iterator[str]:
@@ -132,7 +134,7 @@ def imported(path: Path, only_at_import: bool = False) -> tuple[str, ...]:
                 module = ".".join(part for part in (base, child.module or "") if part)
                 yield module
                 yield from (f"{module}.{alias.name}" for alias in child.names)
-            elif not (only_at_import and is_for_later(child)):
+            elif not isinstance(child, ast.expr) and not (only_at_import and is_for_later(child)):
                 yield from walk(child)
 
     return tuple(walk(parsed(path)))
@@ -142,7 +144,7 @@ def is_for_later(node: ast.AST) -> bool:
     """Whether what stands there is not run by the import of its module."""
     if isinstance(node, ast.If):
         return "TYPE_CHECKING" in ast.dump(node.test)
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
 
 
 @cache
@@ -153,9 +155,11 @@ def room_of(path: Path) -> str:
     return "app" if first == "__init__" else first
 
 
+ROOMS = {room_of(path) for path in FILES}
+
+
 def rooms_in(names: Iterable[str]) -> set[str]:
     """The rooms of the imported modules: `app.lib.book` is lib, `app.create_app` is app."""
-    rooms = {room_of(path) for path in FILES}
     found = set()
     for name in names:
         head, _, rest = name.partition(".")
@@ -163,7 +167,7 @@ def rooms_in(names: Iterable[str]) -> set[str]:
             found.add("run")
         elif head == "app" and rest:
             room = rest.partition(".")[0]
-            found.add(room if room in rooms else "app")
+            found.add(room if room in ROOMS else "app")
     return found
 
 

@@ -13,7 +13,7 @@ are stamped as each exchange stamps them (docs/domain.md, Time 1). The clock is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -85,10 +85,17 @@ class GeneratedMarket:
     """See app/counter/markets/market.py for what each method promises."""
 
     def __init__(
-        self, seed: int, hours: str = "always", clock: str = "", wall: Callable[[], datetime] | None = None
+        self,
+        seed: int,
+        hours: str = "always",
+        clock: str = "",
+        wall: Callable[[], datetime] | None = None,
+        products: Collection[str] | None = None,
     ) -> None:
+        """`products`: the codes of those that are listed; None for all."""
         self._seed, self._hours, self._clock, self._wall = seed, hours, clock, wall or SteadyWall()
         self._offset = (_start(clock) - self._wall()) if clock else timedelta()
+        self._products = products
         self._walks: dict[str, Walk] = {}
         self._watched: list[str] = []
         self._begin(trading_day_of(self.now(), TURN))
@@ -127,7 +134,7 @@ class GeneratedMarket:
     def _begin(self, day: date) -> None:
         self._day = day
         self._yesterday = previous_trading_day(day)
-        self._listed = {contract.instrument: contract for contract in listed_on(day)}
+        self._listed = {contract.instrument: contract for contract in listed_on(day, self._products)}
         self._days: dict[str, _Day] = {}
         self._fields: dict[str, InstrumentField] = {}
 

@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from exchange_calendars import lunisolar_holidays
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -204,6 +203,8 @@ def test_the_packages_holidays_fall_on_the_lunar_calendars_days() -> None:
     """By another hand: the library's own table of the lunar calendar, which goes further than its Shanghai
     sessions.
     """
+    from exchange_calendars import lunisolar_holidays  # with pandas: only the process that runs this pays
+
     spring = {stamp.date() for stamp in lunisolar_holidays.chinese_lunar_new_year_dates}
     for year, holidays in calendar.packaged().items():
         new_year = next(day for day in spring if day.year == year)
