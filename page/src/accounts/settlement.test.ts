@@ -3,6 +3,7 @@ import { beforeEach, expect, it, vi } from 'vitest'
 import { defineComponent, h, nextTick } from 'vue'
 
 import { provideAccount } from '@/accounts/context'
+import { ApiError } from '@/api/http'
 import { useLink } from '@/link/link'
 import * as server from '@/login/server'
 import { fakeAccount, settled } from '@/testing/account'
@@ -48,6 +49,19 @@ it('shows the statement as text where a trader has to confirm it, and confirms i
   await nextTick()
   expect(wrapper.find('pre').exists()).toBe(false)
   expect(sessionStorage.getItem('ctpbee.confirmed.ctp-9999-1')).toBe('20250604')
+})
+
+it('has it confirmed too where the counter has no statement of the account', async () => {
+  const { account, wrapper } = await shown('ctp-9999-1', false)
+  const none = { success: false, error: 'NO_SETTLEMENT', msg: '柜台没有结算单', data: '' }
+  await account.calls.find(({ path }) => path === 'settlement')!.fail(new ApiError(none, 404))
+  await nextTick()
+  expect(wrapper.find('pre').text()).toContain('没有这个账户的结算单')
+  await wrapper
+    .findAll('button')
+    .find((button) => button.text() === '确认结算单')!
+    .trigger('click')
+  expect(account.calls.filter(({ method }) => method === 'POST')).toHaveLength(1)
 })
 
 it('asks for none where the server confirms by itself, or the counter has none', async () => {

@@ -40,6 +40,7 @@ export const login = section({
     statement: '请核对并确认 {day} 的结算单',
     confirm: '确认结算单',
     later: '以后再说（确认之前不能报单）',
+    noneYet: '柜台没有这个账户的结算单（新开户，或还没有结算过）。照柜台的规矩，仍要确认之后才能报单。',
     noStatement: '结算单没有取到，确认之前不能报单：{reason}',
     language: 'English',
   },
@@ -83,6 +84,8 @@ export const login = section({
     statement: 'Read and confirm the statement of {day}',
     confirm: 'Confirm the statement',
     later: 'Later (no order can be sent before)',
+    noneYet:
+      'The counter has no statement of this account, which is new or was never settled. It wants to be told all the same before the first order.',
     noStatement: 'No statement came; no order can be sent before it is confirmed: {reason}',
     language: '中文',
   },
