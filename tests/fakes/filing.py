@@ -70,6 +70,7 @@ class FakeStation:
             interface, "9999", "u1", "secret-9", what="替身", **(real if interface != "sim" else {})
         )
         self.entries: list[dict[str, Any]] = []
+        self._written = 0
         self.orders: dict[str, dict[str, Any]] = {}
         self.fronts = {"td": "", "md": ""}
         self.states = {"": "active"}
@@ -114,7 +115,9 @@ class FakeStation:
         return Pass("http://127.0.0.1:1", self.ticket.account, "token-abcdef")
 
     def audit(self, after: int = 0) -> list[dict[str, Any]]:
-        return [entry for entry in self.entries if entry["seq"] > after]
+        """As the real one a moment late: what was said since the last look is there at the next."""
+        written, self._written = self._written, len(self.entries)
+        return [entry for entry in self.entries[:written] if entry["seq"] > after]
 
     def audit_end(self) -> int:
         return len(self.entries)

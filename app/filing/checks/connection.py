@@ -11,7 +11,8 @@ from app.filing.station import until
 from app.filing.trace import Trace
 
 LOGIN, NOTICED, BACK = 60.0, 200.0, 200.0  # seconds; CTP notices silence after two minutes
-LOST, READY = "交易前置：已断开", "交易前置：就绪"
+LOGGED = 10.0  # seconds for the log to have what a state has told already
+LOST, READY, MARKET_READY = "交易前置：已断开", "交易前置：就绪", "行情前置：就绪"
 TRADE_FIELDS = ("local_symbol", "direction", "offset", "price", "volume", "status")
 
 
@@ -22,9 +23,11 @@ def connectivity(bench: Bench, trace: Trace) -> None:
     answer = station.log_in()
     trace.need(answer.get("success"), f"登录没有成功：{answer.get('msg', '')}")
     trace.need(until(lambda: both_ready(station), LOGIN), "登录之后前置没有就绪：交易、行情前置见运行日志")
+    both = (READY, MARKET_READY)
+    until(lambda: (entries := station.audit()) and all(line_of(entries, told) for told in both), LOGGED)
     entries = station.audit()
     trace.keep_rows("run.jsonl", [entry for entry in entries if entry["kind"] == "run"])
-    for told in ("交易前置：就绪", "行情前置：就绪"):
+    for told in both:
         trace.need(line_of(entries, told), f"日志里没有“{told}”")
         trace.saw(line_of(entries, told))
     if real:
@@ -57,7 +60,7 @@ def basic_trading(bench: Bench, trace: Trace) -> None:
     trace.need(row["status"] == "已撤销", f"没有撤成：{said(row)}，{answer.get('msg', '')}")
     trace.saw(said(row))
     ids.append((order_id, "已撤销"))
-    until(lambda: not unlogged(station.audit(mark), ids), 10.0)
+    until(lambda: not unlogged(station.audit(mark), ids), LOGGED)
     entries = station.audit(mark)
     trace.keep_rows("trade.jsonl", [entry for entry in entries if entry["kind"] == "trade"])
     missing = unlogged(entries, ids)
@@ -88,7 +91,7 @@ def connection_state(bench: Bench, trace: Trace) -> None:
     try:
         noticed = until(lambda: station.front("td") not in ("ready", ""), NOTICED)
         trace.need(noticed, "断开之后，交易前置没有显示断开")
-        until(lambda: line_of(station.audit(mark), LOST), 10.0)
+        until(lambda: line_of(station.audit(mark), LOST), LOGGED)
         trace.saw(line_of(station.audit(mark), LOST) or f"交易前置的状态 {station.front('td')}")
         trace.shot("disconnected", "交易前置", "已断开", tab="日志", search="前置")
     finally:
@@ -100,6 +103,7 @@ def connection_state(bench: Bench, trace: Trace) -> None:
             station.mend()
             trace.did("恢复网络通路")
     trace.need(until(lambda: both_ready(station), BACK), "恢复之后，交易前置没有重新就绪")
+    until(lambda: line_of(station.audit(mended), READY), LOGGED)
     entries = station.audit(mark)
     trace.keep_rows("run.jsonl", entries)
     trace.need(*judged_cut(entries, mended))
