@@ -397,6 +397,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.CancelAll: asked(gateway._desk.cancel_all),
         m.ClosePosition: asked(gateway._desk.close_position),
         m.FindOrder: asked(loaded(gateway._strategies.find)),
+        m.VoidOrder: asked(gateway._desk.void),
         m.Subscribe: asked(shown(gateway._subscriptions.subscribe)),
         m.Unsubscribe: asked(shown(gateway._subscriptions.unsubscribe)),
         m.ReadBars: asked(bars.read),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -26,6 +27,7 @@ from app.gateway.order_check import (
     checked_volume,
 )
 from app.gateway.risk.verdict import OPEN, Verdict
+from app.gateway.voided import VoidedIds
 from app.lib import rows
 from app.lib.advice import error_id_of, refusal_text
 from app.lib.book import Closable
@@ -45,6 +47,7 @@ from app.wire.messages import (
     Done,
     OrderOutcome,
     PlaceOrder,
+    VoidOrder,
 )
 
 UNKNOWN = "ORDER_STATE_UNKNOWN"
@@ -164,6 +167,7 @@ class OrderDesk:
         self.unanswered = 0
         self._settled: dict[str, str] = {}  # order id → the state its intent was given
         self._in_turn: dict[str, _Turn] = {}  # by client_order_id, of what waits to be sent
+        self._voided = VoidedIds(store, datetime.now(UTC))
 
     # ── placing ──
 
@@ -174,6 +178,7 @@ class OrderDesk:
     def _place(self, request: PlaceOrder, has_turn: bool = False) -> Future[OrderOutcome]:
         client_order_id = checked_client_order_id(request.client_order_id)
         if client_order_id:
+            self._voided.check(client_order_id)
             intent = self._store.intent_of_client(client_order_id)
             if intent is not None:
                 return self._again(intent, request)
@@ -371,6 +376,21 @@ class OrderDesk:
             return self._outcome(intent.order_id)
         return done(self._journalled(intent))
 
+    def void(self, request: VoidOrder) -> OrderOutcome:
+        """What is known of this order now, of whatever day. One that never came is not sent when it comes
+        after this, nor one that waits for its turn: then the outcome is `voided`. Raises BadInput, and
+        NotReady when that could not be written.
+        """
+        client_order_id = checked_client_order_id(request.client_order_id)
+        if not client_order_id:
+            raise BadInput("client_order_id", "缺少参数 client_order_id")
+        try:
+            return self.find(client_order_id)
+        except NotFound:
+            self._voided.add(client_order_id, datetime.now(UTC))
+            log.info("编号 %s 已作废：没有这样的报单，之后到达也不发出", client_order_id)
+            return OrderOutcome("", "voided")
+
     def find(self, client_order_id: str) -> OrderOutcome:
         """What is known of this order now, of whatever day. Raises NotFound when the journal has none: then
         none was sent, and one that waited for its turn will not be.
@@ -498,6 +518,8 @@ class OrderDesk:
 
     def _close(self, request: ClosePosition, has_turn: bool = False) -> Future[CloseOutcome]:
         ids = _leg_ids(request.client_order_id)
+        for leg_id in ids:
+            self._voided.check(leg_id)
         earlier = [intent for leg_id in ids if (intent := self._store.intent_of_client(leg_id)) is not None]
         if earlier:
             return self._close_again(earlier, request)

@@ -145,7 +145,7 @@ OWN: dict[str, Own] = {
     "CLIENT_ORDER_ID_REUSED": Own(
         US,
         "client_order_id 已用于另一张报单 order_id，或在以前的交易日用过（trading_day 是那天，end 是结局），"
-        "没有发出；请换一个编号",
+        "或已作废，没有发出；请换一个编号",
     ),
     "CLOSABLE_EXCEEDED": Own(US, "平仓手数超过可平，没有发出"),
     "NO_LAST_PRICE": Own(US, "没有买卖盘，也没有最新价，定不出平仓价，没有发出：请自己报限价"),

@@ -87,6 +87,8 @@ class Preview(TypedDict):
 
 class Cancelled(TypedDict):
     order_id: NotRequired[str]
+    voided: NotRequired[bool]
+    state: NotRequired[str]
 
 
 class RefusedLeg(TypedDict):

@@ -38,7 +38,15 @@ from app.views.parameters import (
     Volume,
     Word,
 )
-from app.wire.messages import CancelAll, CancelOrder, OrderOutcome, PlaceOrder, PreviewOrder, ReadLists
+from app.wire.messages import (
+    CancelAll,
+    CancelOrder,
+    OrderOutcome,
+    PlaceOrder,
+    PreviewOrder,
+    ReadLists,
+    VoidOrder,
+)
 
 UNKNOWN_STATE = "ORDER_STATE_UNKNOWN"
 UNKNOWN_TEXT = "报单已发出，柜台未确认，请勿重复下单"
@@ -100,15 +108,26 @@ class OrderRequest(OrderTerms):
 
 class CancelRequest(Request):
     all: Annotated[bool, Flag()] = Field(False, description="撤全部；其它参数就不看了")
+    client_order_id: Annotated[str, Text()] = Field(
+        "",
+        description="下单时的编号，没有 order_id 时看：答此刻的结果；没有收到过的就此作废，到达也不发出",
+    )
+    cancel: Annotated[bool, Flag()] = Field(False, description="以 client_order_id 找到的报单也撤")
     order_id: Annotated[str, Text()] = Field(
-        None, validate_default=True, description="委托编号，可带网关前缀；all 未给时必填"
+        None, validate_default=True, description="委托编号，可带网关前缀；all 与 client_order_id 未给时必填"
     )
     local_symbol: Annotated[LocalSymbol | None, AnyContract()] = Field(
         None, description="合约，给出则须与委托一致"
     )
     exchange: ExchangeField = Field("", description="交易所；只在给出合约时看")
 
-    @field_validator("order_id", "local_symbol", mode="wrap")
+    @field_validator("order_id", mode="wrap")
+    @classmethod
+    def _is_named(cls, value: Any, judge: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        is_found = value is None and info.data.get("client_order_id")
+        return None if info.data["all"] or is_found else judge(value)
+
+    @field_validator("local_symbol", mode="wrap")
     @classmethod
     def _of_one(cls, value: Any, judge: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         return None if info.data["all"] else judge(value)
@@ -180,16 +199,35 @@ def preview_order(sent: PreviewRequest) -> Response:
 @auth_required
 @described("撤单", CancelRequest, added=answers.Cancelled)
 def cancel_order(sent: CancelRequest) -> Response:
-    """DELETE /order_solve: one, or `all`. Token. A cancel without an answer is no fail: it may have left."""
+    """DELETE /order_solve: one, or `all`. Token. A cancel without an answer is no fail: it may have left.
+
+    With client_order_id alone: what became of that order; where none came, none will be sent by that id.
+    """
     if sent.all:
         answer = ask_or_none(CancelAll())
         if answer is None:
             return succeed(msg=UNCONFIRMED_CANCEL, http_status=202, error=UNKNOWN_CANCEL)
         return succeed(msg=f"已发出 {answer.count} 笔撤单请求" if answer.count else "没有可撤的委托")
-    done = ask_or_none(CancelOrder(sent.order_id, sent.contract))
+    if not sent.order_id:
+        return _void(sent)
+    return _cancel(sent.order_id, sent.contract)
+
+
+def _void(sent: CancelRequest) -> Response:
+    outcome: OrderOutcome = ask(VoidOrder(sent.client_order_id))
+    if outcome.state == "voided":
+        return succeed(msg="没有收到过这张报单，编号已作废：之后到达也不发出", voided=True)
+    if sent.cancel and outcome.state != "refused":
+        return _cancel(outcome.order_id, sent.contract)
+    msg = outcome.message or "报单已发出，结果见委托列表"
+    return succeed(msg=msg, voided=False, order_id=outcome.order_id, state=outcome.state)
+
+
+def _cancel(order_id: str, contract: str) -> Response:
+    done = ask_or_none(CancelOrder(order_id, contract))
     if done is None or done.note:
-        return succeed(msg=UNCONFIRMED_CANCEL, http_status=202, order_id=sent.order_id, error=UNKNOWN_CANCEL)
-    return succeed(msg="成功撤单", order_id=sent.order_id)
+        return succeed(msg=UNCONFIRMED_CANCEL, http_status=202, order_id=order_id, error=UNKNOWN_CANCEL)
+    return succeed(msg="成功撤单", order_id=order_id)
 
 
 def unknown_order(order_id: str = "", msg: str = UNKNOWN_TEXT, **added: object) -> Response:

@@ -506,6 +506,15 @@ class FindOrder(Message):
     client_order_id: str
 
 
+class VoidOrder(Message):
+    """What became of an order whose answer its sender never had; where there is none, none is sent by this
+    client_order_id any more. Reply: OrderOutcome as things are now, without waiting, `voided` where there is
+    none. Errors: BadInput; NotReady: it could not be written down, nothing has changed.
+    """
+
+    client_order_id: str
+
+
 class StrategySaid(Message):
     """A line of a strategy, for the page's log. Reply: Done."""
 
@@ -681,7 +690,7 @@ class OrderOutcome(Message):
 
     order_id: str
     # accepted, refused, sent (nobody waited), unknown (sent, no word from the counter in time: never to be
-    # reported as failed)
+    # reported as failed), voided (to VoidOrder alone: none was sent, nor will be)
     state: str
     code: str = ""  # CTP_31, EXCHANGE_REJECT, NEVER_SENT, ORDER_STATE_UNKNOWN
     message: str = ""
@@ -747,6 +756,7 @@ AnyRequest = (
     | JoinStrategy
     | WatchTicks
     | FindOrder
+    | VoidOrder
     | StrategySaid
     | ReadStrategy
     | SetStrategyLimits

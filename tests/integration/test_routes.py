@@ -61,6 +61,7 @@ from app.wire.messages import (
     ReadTick,
     Subscribe,
     Unsubscribe,
+    VoidOrder,
     WriteConfig,
 )
 from tests.integration.conftest import (
@@ -727,6 +728,37 @@ def test_a_cancel_that_the_counter_has_not_confirmed_says_so(auth: Auth, gateway
         True,
         "CANCEL_STATE_UNKNOWN",
     )
+
+
+def test_an_order_that_never_came_is_voided_by_its_own_id(auth: Auth, gateways: FakeGateways) -> None:
+    gateways.answers[VoidOrder] = OrderOutcome("", "voided")
+    answer = auth.log_in().ask("DELETE", "/order_solve", data={"client_order_id": "lost", "cancel": "1"})
+    assert (answer.status_code, answer.json["success"], answer.json["voided"]) == (200, True, True)
+    assert gateways.asked(VoidOrder) == [VoidOrder("lost")]
+    assert not gateways.asked(CancelOrder)
+
+
+@pytest.mark.parametrize(
+    ("state", "cancel", "cancelled"),
+    [("sent", "0", False), ("sent", "1", True), ("unknown", "1", True), ("refused", "1", False)],
+)
+def test_an_order_that_came_is_found_by_its_own_id_and_cancelled_where_that_is_asked(
+    auth: Auth, gateways: FakeGateways, state: str, cancel: str, cancelled: bool
+) -> None:
+    order_id = auth.log_in().ask("POST", "/order_solve", data=ORDER).json["order_id"]
+    gateways.answers[VoidOrder] = OrderOutcome(order_id, state)
+    answer = auth.ask("DELETE", "/order_solve", data={"client_order_id": "mine", "cancel": cancel}).json
+    assert (answer["success"], answer["order_id"]) == (True, order_id)
+    assert bool(gateways.asked(CancelOrder)) == cancelled
+    assert answer.get("state") == (None if cancelled else state)
+
+
+def test_an_order_id_goes_before_the_client_order_id(auth: Auth, gateways: FakeGateways) -> None:
+    order_id = auth.log_in().ask("POST", "/order_solve", data=ORDER).json["order_id"]
+    assert auth.ask("DELETE", "/order_solve", data={"order_id": order_id, "client_order_id": "x"}).json[
+        "success"
+    ]
+    assert not gateways.asked(VoidOrder)
 
 
 def test_nobody_cancels_another_accounts_order(client: Any, gateways: FakeGateways) -> None:

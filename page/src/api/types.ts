@@ -674,6 +674,8 @@ export interface components {
         /** Cancelled */
         Cancelled: {
             order_id?: string;
+            state?: string;
+            voided?: boolean;
         };
         /** Closed */
         Closed: {
@@ -2930,7 +2932,11 @@ export interface operations {
             query?: {
                 /** @description 撤全部；其它参数就不看了 */
                 all?: boolean;
-                /** @description 委托编号，可带网关前缀；all 未给时必填 */
+                /** @description 下单时的编号，没有 order_id 时看：答此刻的结果；没有收到过的就此作废，到达也不发出 */
+                client_order_id?: string;
+                /** @description 以 client_order_id 找到的报单也撤 */
+                cancel?: boolean;
+                /** @description 委托编号，可带网关前缀；all 与 client_order_id 未给时必填 */
                 order_id?: string;
                 /** @description 合约，给出则须与委托一致 */
                 local_symbol?: string;

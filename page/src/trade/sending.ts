@@ -162,13 +162,24 @@ export const useSending = defineAccountStore('sending', (context) => {
         const row = await newestRow(api, order)
         if (order.state !== 'unknown' || !whole) continue
         if (row) settleBy(order, row)
-        else if (!listed(order)) become(order, 'absent', t('trade.neverArrived'), 'bad')
+        else if (!listed(order)) await giveUp(order)
       }
     } catch (error) {
       if (!sentOrders.isSilence(error) && !sentOrders.saysNotSent(error)) throw error
     } finally {
       looking = false
     }
+  }
+
+  /** TCP may still bring what the page believes lost: the server is told to send it no more, and says whether it
+   * has had it. */
+  async function giveUp(order: SentOrder): Promise<void> {
+    const { client_order_id } = order
+    const answer = await api.call('DELETE', 'order_solve', { client_order_id })
+    if (order.state !== 'unknown') return
+    if (answer.voided) become(order, 'absent', t('trade.neverArrived'), 'bad')
+    else if (answer.state === 'refused') refuse(order, answer.msg)
+    else if (answer.state === 'accepted') become(order, 'known', answer.msg, 'good')
   }
 
   function listed({ client_order_id }: SentOrder): boolean {

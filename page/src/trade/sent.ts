@@ -35,8 +35,6 @@ export interface SentOrder extends OrderWish {
 const KEPT = 200
 /** A late order is not sent by the gateway after 2 s; over a line that holds nothing comes after this. */
 const SETTLED_AFTER_MS = 10_000
-/** TCP's own longest pause between two attempts. */
-const TCP_PAUSE_MS = 120_000
 
 export function newOrder(wish: OrderWish, seq: number): SentOrder {
   const { local_symbol, direction, offset, type, volume, price, closes } = wish
@@ -87,13 +85,10 @@ export function reasonIn(row: OrderRow): string {
   return row.error_message || row.status_msg || row.status
 }
 
-/**
- * Whether an order that no list has can no longer come. `whole`: since when the line holds and the lists are of
- * now. After a cut TCP sends again what the page believed lost, at most as long after as the cut had lasted.
- */
+/** Whether it is time to ask for an order that no list has. `whole`: since when the line holds and the lists are
+ * of now. */
 export function isOverdue(order: SentOrder, whole: number, now: number): boolean {
-  const away = Math.min(Math.max(whole - order.sent, 0), TCP_PAUSE_MS)
-  return now - Math.max(whole, order.sent) > Math.max(away, SETTLED_AFTER_MS)
+  return now - Math.max(whole, order.sent) > SETTLED_AFTER_MS
 }
 
 export function trimmed(orders: SentOrder[]): SentOrder[] {

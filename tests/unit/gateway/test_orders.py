@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from concurrent.futures import Future
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -35,10 +35,19 @@ from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput, NotFound, NotReady, OrderRefused
 from app.lib.prices import PriceLimits, on_tick
 from app.lib.rows import OtherStatus
-from app.model.store import Intent
+from app.model.store import Intent, StoreFailed
 from app.process.event_loop import EventLoop
 from app.wire import deadlines
-from app.wire.messages import CancelAll, CancelOrder, ClosePosition, Counted, Done, OrderOutcome, PlaceOrder
+from app.wire.messages import (
+    CancelAll,
+    CancelOrder,
+    ClosePosition,
+    Counted,
+    Done,
+    OrderOutcome,
+    PlaceOrder,
+    VoidOrder,
+)
 
 TIMEOUT = 3.0
 NOW = datetime(2024, 12, 2, 10, 0, tzinfo=SHANGHAI)
@@ -111,7 +120,8 @@ class Desk:
 
     trading_day = DAY
 
-    def __init__(self) -> None:
+    def __init__(self, voided: dict[str, Any] | None = None) -> None:
+        self.voided = voided or {}
         self.clock = Clock()
         self.loop = EventLoop(self.clock)
         self.ready = True
@@ -225,6 +235,17 @@ class Desk:
         return next(
             (intent for intent in self.intents.values() if intent.client_order_id == client_order_id), None
         )
+
+    def settings(self, _scope: str) -> dict[str, Any]:
+        return self.voided
+
+    def put_setting(self, _scope: str, key: str, value: Any) -> None:
+        if not self.room:
+            raise StoreFailed
+        self.voided[key] = value
+
+    def delete_setting(self, _scope: str, key: str) -> None:
+        self.voided = {name: value for name, value in self.voided.items() if name != key}
 
     def order_row(self, trading_day: str, order_id: str) -> dict[str, Any] | None:
         return self.rows.get((trading_day, order_id))
@@ -1049,3 +1070,54 @@ def test_while_the_account_is_loading_after_a_login_cancels_leave_and_orders_do_
     house.desk.cancel(CancelOrder("1_2_1"))
     assert house.desk.cancel_all(CancelAll()) == Counted(1)
     assert len(house.cancels) == 2
+
+
+# ── ids that are dead ──
+
+
+def test_an_id_that_never_came_is_dead_from_then_on_over_a_restart_too(house: Desk) -> None:
+    assert house.desk.void(VoidOrder("lost")) == OrderOutcome("", "voided")
+    assert house.desk.void(VoidOrder("lost")) == OrderOutcome("", "voided")
+    for desk in (house, Desk(house.voided)):
+        with pytest.raises(BadInput) as caught:
+            desk.desk.place(an_order(client_order_id="lost"))
+        assert caught.value.code == "CLIENT_ORDER_ID_REUSED"
+        with pytest.raises(BadInput, match="已作废"):
+            desk.desk.close_position(ClosePosition("rb2501.SHFE", "long", 1, client_order_id="lost"))
+        assert not desk.sent
+        desk.desk.place(an_order(client_order_id="another"))
+        assert len(desk.sent) == 1
+
+
+def test_an_order_that_came_is_answered_and_its_id_lives(house: Desk) -> None:
+    house.desk.place(an_order(client_order_id="mine"))
+    assert house.desk.void(VoidOrder("mine")).order_id == "1_2_1"
+    house.hear("1_2_1", Status.NOTTRADED)
+    assert house.desk.void(VoidOrder("mine")) == OrderOutcome("1_2_1", "sent")
+    assert not house.voided
+    assert house.desk.place(an_order(client_order_id="mine")).result(0).order_id == "1_2_1"
+    assert len(house.sent) == 1
+
+
+def test_an_id_that_could_not_be_written_down_is_not_called_dead(house: Desk) -> None:
+    house.room = 0
+    with pytest.raises(NotReady):
+        house.desk.void(VoidOrder("lost"))
+    house.room = 1
+    house.desk.place(an_order(client_order_id="lost"))
+    assert len(house.sent) == 1
+
+
+def test_dead_ids_are_forgotten_after_a_month() -> None:
+    now = datetime.now(UTC)
+    desk = Desk(
+        {"old": (now - timedelta(days=31)).isoformat(), "new": (now - timedelta(days=29)).isoformat()}
+    )
+    assert list(desk.voided) == ["new"]
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "a" * 65])
+def test_what_is_no_id_is_not_made_dead(house: Desk, bad: str) -> None:
+    with pytest.raises(BadInput):
+        house.desk.void(VoidOrder(bad))
+    assert not house.voided
