@@ -10,7 +10,7 @@ import type { SeriesFeed } from '@/market/barStore'
 import { registerDrawings, type FillMark, type PriceLine } from './drawings'
 import { isIndicator, ON_PRICE, PARAMETERS, type IndicatorName } from './indicators'
 import { colours, stylesOf } from './styles'
-import { around } from './timeline'
+import { around, written } from './timeline'
 import { registerChinese } from './words'
 
 export interface ChartWish {
@@ -187,6 +187,7 @@ export class ChartAdapter {
     this.chart.removeIndicator({ name: 'AVG' })
     this.chart.overrideYAxis({
       paneId: 'candle_pane',
+      createTicks: ({ defaultTicks }) => written(defaultTicks, this.wish?.decimals ?? 0),
       createRange: ({ defaultRange }) => (wish?.centre ? around(wish.centre, defaultRange) : defaultRange),
     })
     if (!wish) {

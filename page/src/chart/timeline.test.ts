@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 
 import type { Bar } from '@/market/bars'
 
-import { around, minutesOf, ofNewestDay } from './timeline'
+import { around, minutesOf, ofNewestDay, written } from './timeline'
 
 const at = (day: number, hour: number) => ({ start: Date.UTC(2025, 5, day, hour - 8) }) as Bar
 
@@ -22,4 +22,10 @@ it('knows no width of a day without an end', () => expect(minutesOf([[0, 72 * 36
 it('stands around the settlement, as far up as down', () => {
   const range = around(100, { realFrom: 98, realTo: 105 } as AxisRange)
   expect([range.from, range.to, range.range]).toEqual([95, 105, 10])
+})
+
+it('labels no price of a scale that its decimals cannot write', () => {
+  const ticks = [3090, 3090.5, 3091, 3091.2].map((value) => ({ value }))
+  expect(written(ticks, 0).map(({ value }) => value)).toEqual([3090, 3091])
+  expect(written(ticks, 1)).toEqual(ticks)
 })

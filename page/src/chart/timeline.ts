@@ -25,3 +25,8 @@ export function around(centre: number, range: AxisRange): AxisRange {
   const real = { realFrom: from, realTo: to, realRange: size }
   return { ...range, from, to, range: size, ...real, displayFrom: from, displayTo: to, displayRange: size }
 }
+
+/** Of a scale's prices those that its labels can write: between 3090 and 3091 there is no label for 3090.5. */
+export function written<T extends { value: number | string }>(ticks: readonly T[], decimals: number): T[] {
+  return ticks.filter(({ value }) => Math.abs(Number(value) - Number(Number(value).toFixed(decimals))) < 1e-9)
+}
