@@ -64,6 +64,7 @@ from app.wire.messages import (
     Subscribe,
     Symbols,
     Unsubscribe,
+    VoidOrder,
     Watch,
     WriteConfig,
 )
@@ -830,6 +831,11 @@ def test_a_killed_gateway_sends_no_order_twice(world: World) -> None:
     assert found.book
     with pytest.raises(NotFound):
         again.ask(FindOrder("never"))
+    assert again.ask(VoidOrder("once")) == OrderOutcome(first.order_id, "sent")
+    assert again.ask(VoidOrder("never")).state == "voided"
+    with pytest.raises(BadInput, match="已作废"):
+        again.ask(buy(symbol, tick["limit_down"], client_order_id="never"))
+    assert len(again.json(ReadLists())["order_list"]) == 1
 
 
 def test_a_lost_counter_is_told_and_comes_back(world: World) -> None:
