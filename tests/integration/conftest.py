@@ -78,6 +78,7 @@ from app.wire.messages import (
     Subscribe,
     Symbols,
     Unsubscribe,
+    VoidOrder,
     WriteConfig,
     WriteRisk,
 )
@@ -301,6 +302,8 @@ class FakeGateways:
                     raise OrderRefused("平仓量超过持仓量", code="CLOSABLE_EXCEEDED")
                 self.sent.append(request)
                 return CloseOutcome([OrderOutcome("1_77_8", "accepted"), OrderOutcome("1_77_9", "accepted")])
+            case VoidOrder():
+                return OrderOutcome("", "voided")
             case CancelOrder():
                 if self.orders.get(request.order_id) != account:
                     raise NotFound("本账户没有这笔委托")
