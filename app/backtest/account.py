@@ -1,9 +1,9 @@
 """The account of a backtest: what a gateway is to its strategies, without journal, wires and pages.
 Backtest's child.
 
-Orders are checked and sent, and the counter's rows taken in, as a gateway does it (app/gateway/orders.py,
-app/interfaces/trader.py): its own checks, its own ledger. What the counter says waits until the strategy's
-callback has returned, as it does in an event thread.
+Orders are checked, judged and sent, and the counter's rows taken in, as a gateway does it
+(app/gateway/orders.py, app/interfaces/trader.py): its own checks, its own gate, its own ledger. What the
+counter says waits until the strategy's callback has returned, as it does in an event thread.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
-from ctpbee.constant import AccountData, ContractData, OrderData, OrderRequest, TradeData
+from ctpbee.constant import AccountData, ContractData, OrderData, OrderRequest, TickData, TradeData
 
 from app.backtest.core import BacktestCore
+from app.backtest.gate import gate_of, has_changed
 from app.backtest.strategies import BacktestApp
 from app.bee import entities, fields
 from app.gateway.order_check import checked_contract, checked_order
@@ -93,6 +94,8 @@ class Account:
         (answer,) = self._ask(f.ReqUserLogin(front="td", BrokerID=BROKER, UserID=USER, Password=PASSWORD))
         assert isinstance(answer, f.RspUserLogin)
         self._session = answer.FrontID, answer.SessionID
+        self._quotes: dict[str, TickData] = {}
+        self._gate = gate_of(self.ledger, now, self._contract, self._quotes.get)
         self._load(answer.TradingDay)
 
     # ── strategies ──
@@ -138,10 +141,12 @@ class Account:
 
     def _place(self, app: BacktestApp, request: PlaceOrder) -> OrderOutcome:
         try:
-            order, row = self._checked(request)
+            order = self._checked(request)
+            self._gate.judge(order, app.name)
         except AppError as error:
             self.not_sent.append(NotSent(str(self._now()), app.name, request, error.message))
             raise
+        row = self._row(order)
         order_id = fields.order_id_of(row)
         self.ledger.own(order_id, request.client_order_id, app.name, row)
         answers = self._ask(insert_of(row))
@@ -150,19 +155,23 @@ class Account:
             self._keep(change)
             app.know(entities.copy_of(change))
             self._heard.append(change)
+        self._gate.sent(order_id, order, app.name)
         self._heard.extend(answers)
         self._book_has_changed()
         return OrderOutcome(order_id, "sent")
 
-    def _checked(self, request: PlaceOrder) -> tuple[OrderRequest, f.OrderField]:
+    def _checked(self, request: PlaceOrder) -> OrderRequest:
         contract = checked_contract(self._contract(request.local_symbol), self.ledger.trading_day)
         lower, upper = self._limits(contract.symbol)
         limits = PriceLimits(upper or contract.UpperLimitPrice, lower or contract.LowerLimitPrice)
-        order = checked_order(request, contract, limits)
-        exchange = contract.exchange.value
+        return checked_order(request, contract, limits)
+
+    def _row(self, order: OrderRequest) -> f.OrderField:
+        """The order as it leaves, with the next number."""
+        exchange = order.exchange.value
         conditions = fields.conditions_of(order.type, exchange, self._market_orders)
         self._ref += 1
-        row = fields.order_row(
+        return fields.order_row(
             order,
             broker=BROKER,
             investor=USER,
@@ -172,7 +181,6 @@ class Account:
             moment=self._now(),
             conditions=conditions,
         )
-        return order, row
 
     def _cancel(self, app: BacktestApp, request: CancelOrder) -> Done:
         row = self.ledger.order_row(request.order_id)
@@ -188,6 +196,7 @@ class Account:
                 OrderSysID=row.OrderSysID,
             )
         )
+        self._gate.cancel_sent(request.order_id)
         self._heard.extend(answers)
         return Done()
 
@@ -262,6 +271,7 @@ class Account:
             is_order = isinstance(change, OrderData)
             if is_order:
                 self._keep(change)
+            has_changed(self._gate, change)
             for app in self.apps:
                 app.hear_own("order" if is_order else "trade", entities.copy_of(change))
 
@@ -276,6 +286,8 @@ class Account:
 
     def hear(self, name: str, local_symbol: str, entity: Any) -> None:
         """A `tick` or `bar`, to all who want it, and what comes of it."""
+        if name == "tick":
+            self._quotes[local_symbol] = entity
         is_alone = len(self.apps) == 1
         for app in self.apps:
             if app.wanted is None or local_symbol in app.wanted:
@@ -327,6 +339,8 @@ class Account:
         if differences:
             raise BooksDiffer(f"{trading_day}: {'; '.join(difference.text for difference in differences)}")
         self._book_has_changed()
+        self._gate.on_day(trading_day)
+        self._gate.loaded()
         return changed
 
     def _rows(self, what: str) -> list[Any]:

@@ -20,6 +20,7 @@ from app.counter.core import Core
 from app.counter.markets import replay
 from app.counter.state import State
 from app.gateway.gateway import Gateway
+from app.gateway.risk.gate import Gate
 from app.interfaces.clock import CounterClock
 from app.interfaces.sim.fronts import SimMarket, SimTrader
 from app.lib.bars import CLOSE_GRACE, MINUTE
@@ -126,8 +127,10 @@ class LiveStack:
             counter_address="",
         )
         self.failed: list[int] = []
-        self.gateway = Gateway(settings, login, self.store, folder, self.failed.append)
         self._began = datetime(2000, 1, 1, tzinfo=SHANGHAI)
+        # a second is one of the market's, however fast the recording is played
+        monkeypatch.setitem(Gate.__init__.__kwdefaults__, "clock", self._seconds)
+        self.gateway = Gateway(settings, login, self.store, folder, self.failed.append)
         self.gateway.loop._clock = self._seconds
         monkeypatch.setattr(CounterClock.__init__, "__defaults__", (self._seconds,))
         self.gateway.app.config["REFRESH_INTERVAL"] = 10**9

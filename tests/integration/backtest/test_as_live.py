@@ -113,18 +113,13 @@ DAY_AND_A_NIGHT = 1500  # lines of the recording
 WEEK = 9000
 
 
-GATE = "the live gate refuses the fifth order that is alike within a second; the backtest has no gate yet"
-
-
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
         pytest.param(BY_BARS, DAY_AND_A_NIGHT, id="bars-day"),
         pytest.param(BY_TICKS, DAY_AND_A_NIGHT, id="ticks-day"),
         pytest.param(BY_BARS, WEEK, marks=pytest.mark.full, id="bars-week"),
-        pytest.param(
-            BY_TICKS, WEEK, marks=[pytest.mark.full, pytest.mark.xfail(reason=GATE)], id="ticks-week"
-        ),
+        pytest.param(BY_TICKS, WEEK, marks=pytest.mark.full, id="ticks-week"),
     ],
 )
 def test_a_recording_gives_the_same_orders_fills_and_money(

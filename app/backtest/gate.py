@@ -1,0 +1,99 @@
+"""The gateway's gate in a backtest: the same judge, by the market's clock. Backtest's child.
+
+The guards and the exchanges' numbers are in force as they are by default (app/lib/thresholds.toml of the
+trading day); what a trader has changed of them in his account is not known here. What is told goes to the
+log; nothing is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from ctpbee.constant import ContractData, OrderData, TickData, TradeData
+
+from app.gateway.risk.gate import Gate
+from app.interfaces.ledger import Ledger
+from app.lib import rows, thresholds
+from app.lib.risk_counts import CONTRACT
+
+
+class _Kept:
+    """What the gate keeps, for the run alone: of a store (app/model/store.py) what it asks."""
+
+    def __init__(self) -> None:
+        self._settings: dict[tuple[str, str], Any] = {}
+
+    def setting(self, scope: str, key: str, default: Any = None) -> Any:
+        return self._settings.get((scope, key), default)
+
+    def settings(self, scope: str) -> dict[str, Any]:
+        return {key: value for (kept, key), value in self._settings.items() if kept == scope}
+
+    def put_setting(self, scope: str, key: str, value: Any) -> None:
+        self._settings[scope, key] = value
+
+    def intents(self, _trading_day: str) -> list[Any]:
+        return []
+
+
+class _Counted:
+    """The account as the gate asks it. The default rules ask nothing of what a strategy holds."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        contract: Callable[[str], ContractData | None],
+        quote: Callable[[str], TickData | None],
+    ) -> None:
+        self.gate: Gate  # set once there is one
+        self._ledger = ledger
+        self.contract = contract
+        self.quote = quote
+
+    def order_rows(self) -> Iterable[Mapping[str, Any]]:
+        return [rows.row_of(order) for order in self._ledger.orders.values()]
+
+    def trade_rows(self) -> Iterable[Mapping[str, Any]]:
+        return [rows.row_of(trade) for trade in self._ledger.trades]
+
+    def journal_rows(self, _trading_day: str) -> Iterable[Mapping[str, Any]]:
+        return []
+
+    def held(self, _strategy: str, symbol: str) -> int:
+        positions = (self._ledger.book.position(symbol, direction) for direction in ("long", "short"))
+        return sum(position.volume for position in positions if position is not None)
+
+    def opening(self, strategy: str, symbol: str) -> int:
+        if strategy:
+            return self._ledger.opening(strategy, symbol)
+        return self.gate.counting.tally.of((CONTRACT, symbol)).opening
+
+
+def gate_of(
+    ledger: Ledger,
+    now: Callable[[], datetime],
+    contract: Callable[[str], ContractData | None],
+    quote: Callable[[str], TickData | None],
+) -> Gate:
+    """`now()`: the market's clock, aware. It is the steady one too: it never goes back."""
+    counted = _Counted(ledger, contract, quote)
+    store: Any = _Kept()
+    counted.gate = Gate(
+        store=store,
+        account=counted,
+        thresholds=thresholds.load(),
+        now=now,
+        told=lambda _event: None,
+        clock=lambda: now().timestamp(),
+    )
+    return counted.gate
+
+
+def has_changed(gate: Gate, change: OrderData | TradeData) -> None:
+    """An order or a trade of the day, as the gate hears of it."""
+    if isinstance(change, OrderData):
+        gate.on_order(rows.row_of(change))
+    else:
+        gate.on_trade(rows.row_of(change))
