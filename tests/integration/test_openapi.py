@@ -150,6 +150,9 @@ def test_every_word_that_is_described_is_known(
         route for route in ROUTES if (route.method, route.path) == (operation.method, operation.path)
     )
     answer = auth.ask(operation.method, operation.path, json=route.right | {parameter.name: word})
+    if not answer.is_json:  # a file
+        assert answer.status_code == 200
+        return
     said = answer.json.get("parameter")
     # another exchange than the contract's, an interface without its fronts: known as words all the same
     assert answer.json["success"] or parameter.name in ("exchange", "interface"), answer.json
