@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.page.screen import Screen
 from tests.e2e.server import BackendServer, Trader
+from tests.support.waiting import eventually
 
 Tab = Callable[..., Screen]
 
@@ -35,3 +36,69 @@ def test_counts_states_and_warnings_are_those_of_now(
     assert screen.page.evaluate("document.documentElement.scrollWidth") <= (390 if phone else 1440)
     screen.shot(f"risk-{'phone' if phone else 'desk'}")
     screen.check_access()
+
+
+def test_the_account_is_stopped_and_resumed_by_its_buttons_and_says_why(
+    shared_server: BackendServer, tab: Tab, someone: Trader
+) -> None:
+    contract = someone.contract("rb2510")
+    low, symbol = contract["limit_down"], contract["local_symbol"]
+    someone.order(symbol, "long", "open", low, 1)
+    screen = tab(shared_server).enter(someone, path="#/risk")
+    page = screen.page
+    states = page.get_by_role("region", name="状态")
+
+    def press(name: str, why: str) -> None:
+        states.get_by_role("button", name=name, exact=True).click()
+        dialog = page.get_by_role("dialog", name=name)
+        dialog.get_by_label("原因").fill(why)
+        screen.check_access()
+        dialog.get_by_role("button", name="确定").click()
+
+    press("暂停开仓", "先看看")
+    expect(states).to_contain_text("只可平仓")
+    refused = someone.order(symbol, "long", "open", low, 1)
+    assert refused["error"] == "RISK_REDUCE_ONLY"
+    assert "先看看" in refused["msg"]
+    press("全停", "行情异常")
+    expect(states).to_contain_text("行情异常")
+    expect(page.get_by_role("region", name="批量撤单").get_by_role("listitem")).to_contain_text(symbol)
+    eventually(lambda: not someone.lists()["active_order_list"], "what rested is cancelled")
+    press("恢复", "")
+    expect(states.locator("b").first).to_have_text("正常")
+    assert someone.order(symbol, "long", "open", low, 2)["success"]
+    screen.shot("risk-stopping")
+
+
+def test_a_selection_is_cancelled_and_the_rest_stays(
+    shared_server: BackendServer, tab: Tab, someone: Trader
+) -> None:
+    rb, cu = someone.contract("rb2510"), someone.contract("cu2510")
+    kept = someone.order(cu["local_symbol"], "long", "open", cu["limit_down"], 1)["order_id"]
+    gone = someone.order(rb["local_symbol"], "long", "open", rb["limit_down"], 1)["order_id"]
+    screen = tab(shared_server).enter(someone, path="#/risk")
+    part = screen.page.get_by_role("region", name="批量撤单")
+    button = part.get_by_role("button", name="撤这些")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    part.get_by_label("合约").select_option(rb["local_symbol"])
+    button.click()
+    screen.page.get_by_role("dialog").get_by_role("button", name="确定").click()
+    expect(part.get_by_role("listitem")).to_contain_text(gone)
+    eventually(
+        lambda: [row["order_id"] for row in someone.lists()["active_order_list"]] == [kept], "one is left"
+    )
+
+
+def test_a_forced_logout_wants_a_reason_and_leads_back_to_the_login(
+    shared_server: BackendServer, tab: Tab, someone: Trader
+) -> None:
+    screen = tab(shared_server).enter(someone, path="#/risk")
+    screen.forgive("401")  # its token has ended
+    page = screen.page
+    page.get_by_role("button", name="强制退出").click()
+    dialog = page.get_by_role("dialog", name="强制退出")
+    ok = dialog.get_by_role("button", name="确定")
+    expect(ok).to_have_attribute("aria-disabled", "true")
+    dialog.get_by_label("原因").fill("离开")
+    ok.click()
+    expect(page.get_by_label("账号", exact=True)).to_be_visible()
