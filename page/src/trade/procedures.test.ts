@@ -53,6 +53,21 @@ async function reversing(): Promise<Call> {
   return close
 }
 
+// ── 全平 ──
+
+it('closes both sides of a contract one after the other, or the second would meet the first', async () => {
+  const short = { ...HELD, direction: 'short', volume: 1, available: 1 } as PositionRow
+  void procedures.closeAll([HELD, short])
+  await settled()
+  expect(orders()).toHaveLength(1)
+  await orders()[0]!.answer({ order_id: '1', order_ids: ['1'], msg: '平仓请求发送成功' })
+  await account.orders(row('1', '未成交', 0))
+  expect(orders()).toHaveLength(1)
+  await account.orders(row('1', '全部成交', 5))
+  expect(orders()).toHaveLength(2)
+  expect(orders()[1]!.fields).toMatchObject({ direction: 'short', volume: 1 })
+})
+
 // ── 反手 ──
 
 it('opens the other side when every lot of every leg has filled, and not before', async () => {

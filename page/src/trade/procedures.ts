@@ -61,18 +61,36 @@ export const useProcedures = defineAccountStore('procedures', (context) => {
   function closeAll(positions: readonly PositionRow[]): Promise<void> {
     const texts = positions.map((position) => t('book.closeStep', wordsFor(position, position.available)))
     return run(t('book.closeAll'), texts, async (steps) => {
-      const jobs = positions.map((position, at) => () => closeStep(position, steps[at]!))
+      const contracts = [...new Set(positions.map(({ local_symbol }) => local_symbol))]
+      const sides = positions.map((position, at) => ({ position, step: steps[at]! }))
+      const jobs = contracts.map(
+        (symbol) => () => closeContract(sides.filter(({ position }) => position.local_symbol === symbol)),
+      )
       await pooled(jobs, AT_ONCE)
       const sent = steps.filter(({ state }) => state === 'done').length
       return t('book.closeAllEnd', { sent, all: steps.length })
     })
   }
 
-  async function closeStep(position: PositionRow, step: Step): Promise<void> {
+  /** One side after the other: the second would meet the first, and be refused as a self-trade. */
+  async function closeContract(sides: { position: PositionRow; step: Step }[]): Promise<void> {
+    let before: SentOrder | undefined
+    for (const { position, step } of sides) {
+      if (before?.state === 'known') await until(() => !rests(before!), CANCEL_MS)
+      before = await closeStep(position, step)
+    }
+  }
+
+  function rests({ order_id, order_ids, volume }: SentOrder): boolean {
+    return fillOf(order_ids.length ? order_ids : [order_id], book.orders, volume).state === 'open'
+  }
+
+  async function closeStep(position: PositionRow, step: Step): Promise<SentOrder | undefined> {
     const why = whyNotClose(position, book.working, sending.unsettled)
-    if (!why) return void (await send(step, closeWish(position, position.available)))
+    if (!why) return send(step, closeWish(position, position.available))
     step.state = 'failed'
     step.detail = why
+    return undefined
   }
 
   function reverse(position: PositionRow): Promise<void> {
