@@ -93,7 +93,7 @@ def test_a_forced_logout_wants_a_reason_and_leads_back_to_the_login(
     shared_server: BackendServer, tab: Tab, someone: Trader
 ) -> None:
     screen = tab(shared_server).enter(someone, path="#/risk")
-    screen.forgive("401")  # its token has ended
+    screen.forgive(r"status of (401|503)")  # its token has ended, and so has the gateway
     page = screen.page
     page.get_by_role("button", name="强制退出").click()
     dialog = page.get_by_role("dialog", name="强制退出")
