@@ -198,7 +198,7 @@ class Served(http.server.SimpleHTTPRequestHandler):
 
 
 def test_a_picture_tells_what_cannot_be_seen_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.filing.camera.PATIENCE", 0.5)
+    monkeypatch.setattr("app.filing.camera.PATIENCE", 4.0)  # a busy machine draws later
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Served)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     camera = PageCamera(lambda: Pass(f"http://127.0.0.1:{server.server_port}", "sim-9999-a", "token"))
