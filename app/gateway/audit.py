@@ -1,5 +1,7 @@
 """The account's audit log: what happens is appended to files of the day, chained by hashes
 (app/lib/audit.py). Gateway process; records come from any thread, one thread writes.
+
+What the journal has and this log has not, since a gateway was killed, is written at the next start.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,6 +65,7 @@ class AuditBook(logging.Handler):
         self._store = store
         self._waiting: queue.SimpleQueue[_Said | None] = queue.SimpleQueue()
         self._closing = threading.Event()
+        self._journaled = store.last_seq()  # before this gateway: what comes later is heard
         self._head = Head()
         self._kept = 0.0
         self._file, self._day = -1, ""  # that is appended to, and the day that it is of
@@ -82,9 +86,7 @@ class AuditBook(logging.Handler):
         """`on_written(event, seq, row)` of the journal, which is heard here too: each row is news."""
 
         def heard(event: str, seq: int, row: dict[str, Any]) -> None:
-            what = "成交" if event == "trade_update" else "委托"
-            data = {name: row[name] for name in (*FIELDS, *MORE) if row.get(name) not in (None, "")}
-            self._waiting.put(_Said(datetime.now(SHANGHAI), audit.TRADE, what, data | {"journal": seq}))
+            self._waiting.put(_said_by_journal(event, seq, row))
             on_written(event, seq, row)
 
         return heard
@@ -101,6 +103,7 @@ class AuditBook(logging.Handler):
     def _write(self) -> None:
         try:
             self._head = self._begin()
+            self._catch_up()
             goes_on = True
             while goes_on:
                 goes_on = self._append_some()
@@ -124,25 +127,57 @@ class AuditBook(logging.Handler):
                     return head
         return Head()
 
+    def _catch_up(self) -> None:
+        """Rows of the journal that a killed gateway had no time to write here. A log that is only begun, as
+        after an update from a version without one, has none to catch up with.
+        """
+        since = self._last_of_journal()
+        try:
+            while since is not None and since < self._journaled:
+                events = self._store.events(since)
+                missed = [event for event in events if event.seq <= self._journaled]
+                if not missed:
+                    break
+                self._append_all(
+                    [_said_by_journal(event.event, event.seq, event.data, "（补记）") for event in missed]
+                )
+                since = missed[-1].seq
+        except StoreFailed as error:
+            log.warning("the audit log has not caught up with the journal: %s", error)
+
+    def _last_of_journal(self) -> int | None:
+        """The newest row of the journal that is written here; 0 where none is, None where nothing is."""
+        if self._head == Head():
+            return None
+        for path in sorted(self.folder.glob("*.jsonl"), reverse=True):
+            lines = reversed(path.read_bytes().splitlines())
+            for entry in audit.entries(lines, audit.TRADE):
+                if "journal" in entry["data"]:
+                    return int(entry["data"]["journal"])
+        return 0
+
     def _append_some(self) -> bool:
         """What is said next, and soon after. Returns whether there may be more."""
         item = self._waiting.get()
         self._closing.wait(LINGER)
-        head, day, lines = self._head, "", b""
+        some: list[_Said] = []
         while item is not None:
-            if lines and item.day != day:
-                self._append(day, lines, head)
-                lines = b""
-            day = item.day
-            head, line = audit.entry_after(head, rows.time_text(item.moment), *item[1:])
-            lines += line
+            some.append(item)
             try:
                 item = self._waiting.get_nowait()
             except queue.Empty:
                 break
-        if lines:
-            self._append(day, lines, head)
+        self._append_all(some)
         return item is not None
+
+    def _append_all(self, some: list[_Said]) -> None:
+        """In one go for each day."""
+        for day, said in groupby(some, lambda item: item.day):
+            head, lines = self._head, b""
+            for item in said:
+                head, line = audit.entry_after(head, rows.time_text(item.moment), *item[1:])
+                lines += line
+            self._append(day, lines, head)
 
     def _append(self, day: str, lines: bytes, head: Head) -> None:
         """Tried until they are written, or until this process ends: what waits is kept meanwhile."""
@@ -181,6 +216,12 @@ class AuditBook(logging.Handler):
             self._store.put_setting(SCOPE, HEAD, list(self._head))
         except StoreFailed as error:
             log.warning("the audit log's newest entry is not kept: %s", error)
+
+
+def _said_by_journal(event: str, seq: int, row: dict[str, Any], how: str = "") -> _Said:
+    what = "成交" if event == "trade_update" else "委托"
+    data = {name: row[name] for name in (*FIELDS, *MORE) if row.get(name) not in (None, "")}
+    return _Said(datetime.now(SHANGHAI), audit.TRADE, what + how, data | {"journal": seq})
 
 
 def _kind_of(record: logging.LogRecord) -> str:

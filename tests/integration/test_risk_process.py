@@ -175,8 +175,10 @@ def test_an_account_is_stopped_by_command_and_its_counts_outlive_its_process(wor
     eventually(lambda: counts(page)["cancels"] == 4, "the cancel is counted")
 
     def newest() -> str:
-        found: str = page.json(ReadAudit(of_kind="trade", limit=1))["entries"][0]["data"]["status"]
-        return found
+        entries = page.json(ReadAudit(of_kind="trade", limit=1))[
+            "entries"
+        ]  # none yet: it is written soon after
+        return entries[0]["data"]["status"] if entries else ""
 
     eventually(lambda: newest() == "已撤销", "it is written down")
     run(world, halt_command, "logout", ACCOUNT, "--why", "收工")

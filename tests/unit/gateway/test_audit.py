@@ -90,6 +90,31 @@ def test_the_chain_goes_on_over_a_restart_and_a_half_written_line(world: World) 
     assert (answer.exit_code, "共 6 条" in answer.output) == (0, True)
 
 
+def test_what_a_killed_gateway_had_only_in_its_journal_is_written_at_the_next_start(world: World) -> None:
+    def rows_of_journal() -> list[int]:
+        entries = audit.entries(world.file.read_bytes().splitlines(), audit.TRADE)
+        return [entry["data"]["journal"] for entry in entries if "journal" in entry["data"]]
+
+    store = open_store(world.settings, ACCOUNT)
+    for number in range(3):
+        store.save_order("20250606", f"1_2_{number}", ROW | {"order_id": f"1_2_{number}"})
+    store.close()
+    world.run()
+    assert rows_of_journal() == [0, 1, 2, 3]
+    world.run()
+    assert rows_of_journal() == [0, 1, 2, 3]  # once
+    assert "完整" in world.command("verify").output
+
+
+def test_a_log_that_is_only_begun_does_not_take_an_old_journal_for_news(tmp_path: Path) -> None:
+    world = World(tmp_path / "data")
+    store = open_store(world.settings, ACCOUNT)
+    store.save_order("20250606", "1_2_3", ROW | {"order_id": "1_2_3"})
+    store.close()
+    world.run(("account", logging.INFO, "登录"))
+    assert [entry["text"] for entry in audit.entries(world.file.read_bytes().splitlines())] == ["登录"]
+
+
 def test_a_full_disk_loses_no_line_and_breaks_no_chain(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     write, full = AuditBook._put, [True, True]
 
