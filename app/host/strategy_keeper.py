@@ -595,20 +595,19 @@ class StrategyKeeper:
     def _row(self, strategy: Strategy, file: CodeFile | None) -> dict[str, Any]:
         """What is said of it: `status` is the reference's word, the rest is ours."""
         record = strategy.record
-        state, error = record.state, record.error
+        versions = self._files.versions(strategy.account, strategy.name)
+        newest = versions[-1].version if versions else 0
+        state, error, broken = record.state, record.error, record.version
         if file is None:
             error = error or self._error("策略文件已不在")
         elif file.problem and not strategy.runs:
-            state, error = (
-                FAILED,
-                {"message": file.problem, "line": file.line, "traceback": "", "time": file.updated},
-            )
-        versions = self._files.versions(strategy.account, strategy.name)
+            state, broken = FAILED, newest
+            error = {"message": file.problem, "line": file.line, "traceback": "", "time": file.updated}
         return {
             "name": strategy.name,
             "status": STATUS[state],
             "state": state,
-            "version": versions[-1].version if versions else 0,
+            "version": newest,
             "running_version": record.version if strategy.runs else 0,
             "pid": strategy.process.pid if strategy.process is not None else 0,
             "memory": strategy.memory // MEGABYTE if strategy.process is not None else 0,
@@ -619,7 +618,7 @@ class StrategyKeeper:
             ),
             "shared": file is not None and file.shared,
             "contained": strategy.record.contained and strategy.runs,
-            "error": error,
+            "error": error and error | {"version": broken},
         }
 
     def _set(self, strategy: Strategy, state: str, **changes: Any) -> None:

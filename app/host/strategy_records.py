@@ -28,9 +28,8 @@ class Record(msgspec.Struct):
     version: int = 0  # that runs, or ran last
     started: str = ""  # YYYY-MM-DD HH:MM:SS, exchange time
     updated: str = ""
-    error: dict[str, Any] | None = (
-        None  # message, line, traceback, time of the last failure since it was started by hand
-    )
+    error: dict[str, Any] | None = None
+    """The last failure since it was started by hand: message, line, traceback, time. It is of `version`."""
     restarts: list[float] = []  # epoch seconds of those in the last RESTART_WINDOW
     pid: int = 0  # of its process, and what tells it from others with that pid: see registry.Entry
     pid_started: float = 0.0

@@ -156,6 +156,7 @@ class StrategyError(TypedDict):
     line: int
     traceback: str
     time: str
+    version: int
 
 
 class StrategyRow(TypedDict):

@@ -469,6 +469,8 @@ def test_an_exception_in_its_code_leaves_it_failed_with_line_and_traceback_and_n
     assert (row["status"], row["state"], row["error"]["line"], row["restarts"]) == ("停止", "异常", 7, 0)
     assert row["error"]["traceback"].startswith("Traceback")
     world.save(remark="mended")
+    row = world.row()
+    assert (row["version"], row["error"]["version"]) == (2, 1), "the line is of the text that ran"
     world.run()
     assert world.row()["error"] is None
     assert len(world.starts()) == 2

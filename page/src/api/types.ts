@@ -1430,6 +1430,7 @@ export interface components {
             message: string;
             time: string;
             traceback: string;
+            version: number;
         };
         /** StrategyEvent */
         StrategyEvent: {

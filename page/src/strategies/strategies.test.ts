@@ -59,13 +59,6 @@ describe('the list', () => {
     expect(useNotices().notices.map(({ kind, text }) => [kind, text])).toEqual([['bad', '甲：账户没有登录']])
   })
 
-  it('remembers which version ran when it has ended', async () => {
-    const strategies = useStrategies(fake.context)
-    await fake.emit('strategy', { data: row('甲', { state: '运行中', running_version: 1, version: 2 }) })
-    await fake.emit('strategy', { data: row('甲', { state: '异常', version: 2 }) })
-    expect(strategies.ran).toEqual({ 甲: 1 })
-  })
-
   it('asks what they earned of those that run alone', async () => {
     const strategies = useStrategies(fake.context)
     await fake.emit('strategy', { data: row('甲', { state: '运行中' }) })

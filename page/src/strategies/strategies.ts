@@ -17,8 +17,6 @@ export const useStrategies = defineAccountStore('strategies', ({ api, socket }) 
   const profits = shallowRef<Readonly<Record<string, Profit>>>({})
   /** What is being done with which. */
   const busy = shallowRef<Readonly<Record<string, Operation | 'remove'>>>({})
-  /** The version that ran last, of those that ran while this page was open: a failure's line is of that one. */
-  const ran = shallowRef<Readonly<Record<string, number>>>({})
   const failure = ref('')
   const isLoaded = ref(false)
   const byName = computed(() => new Map(rows.value.map((row) => [row.name, row])))
@@ -28,17 +26,8 @@ export const useStrategies = defineAccountStore('strategies', ({ api, socket }) 
   socket.on('strategy', ({ data }) => {
     const row = data.deleted ? undefined : data
     told.set(data.name, row)
-    noteRunning([data])
     rows.value = withRow(rows.value, data.name, row)
   })
-
-  function noteRunning(list: readonly StrategyRow[]): void {
-    const running = list.filter(({ running_version }) => running_version > 0)
-    ran.value = {
-      ...ran.value,
-      ...Object.fromEntries(running.map(({ name, running_version }) => [name, running_version])),
-    }
-  }
 
   async function load(): Promise<void> {
     told = new Map()
@@ -46,7 +35,6 @@ export const useStrategies = defineAccountStore('strategies', ({ api, socket }) 
       let list: readonly StrategyRow[] = await api.data<StrategyRow[]>('GET', 'strategy')
       for (const [name, row] of told) list = withRow(list, name, row)
       rows.value = list
-      noteRunning(list)
       failure.value = ''
       isLoaded.value = true
     } catch (error) {
@@ -105,7 +93,7 @@ export const useStrategies = defineAccountStore('strategies', ({ api, socket }) 
     }
   }
 
-  return { rows, byName, ran, profits, busy, failure, isLoaded, load, loadProfits, detail, operate, remove }
+  return { rows, byName, profits, busy, failure, isLoaded, load, loadProfits, detail, operate, remove }
 })
 
 const OPERATE_SECONDS = 40

@@ -371,6 +371,23 @@ it.each([
   expect(sending.sent[0]!.state).toBe(state)
 })
 
+it('asks ever more seldom for an order that the server has and no list shows', async () => {
+  const { sending, post } = await sendOne()
+  await post.fail(new NoAnswer('cut'))
+  const asked: number[] = []
+  for (let second = 1; second <= 300; second++) {
+    await vi.advanceTimersByTimeAsync(1000)
+    if (account.calls.at(-1)!.path !== 'events' || account.calls.length === 1 + 2 * asked.length) continue
+    asked.push(second)
+    await journal()
+    await given({ voided: false, state: 'sent', msg: '' })
+  }
+  const pauses = asked.slice(1).map((second, at) => second - asked[at]!)
+  expect(pauses.slice(0, 5)).toEqual([2, 4, 8, 16, 32])
+  expect(Math.max(...pauses)).toBe(60)
+  expect(sending.sent[0]!.state).toBe('unknown')
+})
+
 it.each([
   ['gateway', 'frozen'],
   ['gateway', 'lost'],

@@ -21,6 +21,7 @@ export type { OrderWish, SentOrder } from './sent'
 /** Within this the same order once more is a double click or a key held down. */
 export const TWICE_MS = 300
 const LOOK_MS = 2000
+const SELDOM_MS = 60_000
 
 interface Press {
   at: number
@@ -158,17 +159,27 @@ export const useSending = defineAccountStore('sending', (context) => {
     try {
       for (const order of sent.value) {
         const isLost = order.state === 'unknown' && !listed(order)
-        if (!isLost || !whole || !sentOrders.isOverdue(order, whole, Date.now())) continue
+        if (!isLost || !whole || !sentOrders.isOverdue(order, whole, Date.now()) || !isDue(order)) continue
         const row = await newestRow(api, order)
         if (order.state !== 'unknown' || !whole) continue
         if (row) settleBy(order, row)
         else if (!listed(order)) await giveUp(order)
       }
     } catch (error) {
+      asked.clear() // it was not answered
       if (!sentOrders.isSilence(error) && !sentOrders.saysNotSent(error)) throw error
     } finally {
       looking = false
     }
+  }
+
+  const asked = new Map<string, { at: number; pause: number }>()
+  /** Whether to ask for it once more: after ever longer pauses, as one that the server has and no list may stay. */
+  function isDue({ client_order_id: id }: SentOrder): boolean {
+    const { at, pause } = asked.get(id) ?? { at: 0, pause: LOOK_MS / 2 }
+    const isTime = Date.now() - at >= pause
+    if (isTime) asked.set(id, { at: Date.now(), pause: Math.min(2 * pause, SELDOM_MS) })
+    return isTime
   }
 
   /** TCP may still bring what the page believes lost: the server is told to send it no more, and says whether it
