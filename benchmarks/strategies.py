@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from app.data_dir import strategy_folder
-from app.host.containment import Containment
 from app.process import child
 from app.process.child import Process
 from app.settings import Settings
 from app.wire import door
 from app.wire.registry import Registry
+from app.workshop.containment import Containment
 from benchmarks.parts.hand_fed import ACCOUNT
 from benchmarks.parts.report import machine, percentile, table
 from benchmarks.parts.stage import ROOT, Part, until

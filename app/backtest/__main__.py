@@ -36,6 +36,7 @@ from app.files import write_whole
 from app.lib import calendar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError
+from app.lib.strategy_parameters import with_parameters
 from app.process.family import end_descendants
 from app.strategy.__main__ import limit_process
 from app.strategy.loader import failure, prepare
@@ -73,7 +74,7 @@ def main() -> int:
     try:
         return _run(job, folder)
     except AppError as error:
-        _leave(folder, Failure(error.message))
+        _leave(folder, Failure(error.message, code=error.code))
         return EXIT_NOT_RUN
     except Exception as error:  # the process's edge: ours, or memory that has run out
         _leave(folder, Failure(f"回测内部出错：{error!r}", traceback.format_exc()))
@@ -92,7 +93,7 @@ def _run(job: Job, folder: Path) -> int:
     programs = []
     for name, text in job.strategies.items():
         path = folder / f"{name}.py"
-        path.write_text(text, "utf-8", "surrogatepass")
+        path.write_text(with_parameters(text, job.parameters.get(name, {})), "utf-8", "surrogatepass")
         programs.append(Program(name, path))
     rates = DatedRates(Path(job.rates)) if job.rates else None
     plan = Plan(programs, job.capital, job.fills, rates or todays_table)
@@ -117,6 +118,7 @@ def _finish(job: Job, folder: Path, data: Data, plan: Plan, outcome: Outcome) ->
         job.end,
         result.hashed(Path(job.rates)) if job.rates else "",
         sorted(rates.unknown) if isinstance(rates, DatedRates) else [],
+        job.parameters,
     )
     write_whole(folder / RESULT_FILE, result.encoded(result.document(outcome, plan, data, made)))
     return 0
@@ -126,7 +128,7 @@ def _failure(error: BaseException, programs: list[Program]) -> Failure:
     """By the strategy whose file it came out of."""
     reports = [(program.name, failure(error, program.path, datetime.now(SHANGHAI))) for program in programs]
     name, report = next(((name, report) for name, report in reports if report.line), reports[0])
-    return Failure(report.message, report.traceback, report.line, name)
+    return Failure(report.message, report.traceback, report.line, name, "STRATEGY_FAILED")
 
 
 def _leave(folder: Path, failed: Failure) -> None:

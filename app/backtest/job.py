@@ -5,6 +5,8 @@ The folder is the child's own; who reads what it left knows that a strategy may 
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from app.backtest.fills import FillSettings
@@ -32,6 +34,7 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     fills: FillSettings = FillSettings()
     rates: str = ""  # a file
     calendar_file: str = ""
+    parameters: dict[str, dict[str, Any]] = {}  # by strategy: values in place of the text's own
     address_space: int = 4096  # MB, 0 for no limit
 
 
@@ -51,3 +54,4 @@ class Failure(msgspec.Struct):
     traceback: str = ""
     line: int = 0  # of the strategy's text, 0 for none
     strategy: str = ""
+    code: str = ""  # for programs: STRATEGY_FAILED, NO_DATA, OUT_OF_MEMORY …

@@ -7,7 +7,7 @@ Times are naive exchange time; what each name means: docs/backtest.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ class Made(NamedTuple):
     end: str = ""
     rates: str = ""  # of which file; "" for the table that comes along
     unrated: Sequence[str] = ()  # products for which that file has nothing on some day
+    parameters: Mapping[str, Mapping[str, Any]] = {}  # by strategy: what was set in place of the text's own
 
 
 def document(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, Any]:
@@ -157,6 +158,9 @@ def _settings(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str,
         "strategies": {
             name: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
             for name, text in made.texts.items()
+        },
+        "parameters": {
+            name: dict(sorted(values.items())) for name, values in sorted(made.parameters.items())
         },
         "contracts": data.local_symbols,
         "by": "bars" if data.bars else "ticks",

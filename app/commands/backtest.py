@@ -19,12 +19,12 @@ from app.backtest.fills import FillSettings, checked
 from app.backtest.job import Job, Progress
 from app.commands.common import settings_of, settings_options
 from app.files import write_whole
-from app.host.containment import Containment
 from app.lib import memory
 from app.lib.errors import AppError, BadInput
 from app.lib.program import version
 from app.lib.strategy_lib import parse
 from app.settings import Settings
+from app.workshop.containment import Containment
 
 STAGES = {"reading": "读取行情", "running": "回测"}
 

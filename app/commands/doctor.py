@@ -23,7 +23,6 @@ import click
 
 from app.commands.common import settings_of, settings_options
 from app.data_dir import account_folder, accounts
-from app.host.containment import Containment
 from app.interfaces.ctp import preflight
 from app.lib import fronts
 from app.lib.calendar import SHANGHAI, outlook, use_overrides
@@ -31,6 +30,7 @@ from app.lib.errors import AppError
 from app.model import open_store, store_path
 from app.model.store import StoreFailed
 from app.settings import FRONTS_UNSET, Settings
+from app.workshop.containment import Containment
 
 PATIENCE = 3.0  # seconds for a front
 LOAD = "import ctpbee_api.ctp"

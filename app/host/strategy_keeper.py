@@ -25,8 +25,7 @@ import psutil
 
 from app.data_dir import accounts, strategy_folder
 from app.files import write_whole
-from app.host import left_behind, strategy_log
-from app.host.containment import Containment
+from app.host import strategy_log
 from app.host.launcher import Launcher
 from app.host.strategy_files import CodeFile, StrategyFiles, Version
 from app.host.strategy_news import StrategyNews
@@ -56,7 +55,7 @@ from app.lib.errors import (
 )
 from app.lib.strategy_lib import is_safe_name
 from app.model.store import Store, StoreFailed
-from app.process import child, family
+from app.process import child, family, left_behind
 from app.process.child import AlreadyRunning, Process
 from app.process.kept import Backoff
 from app.settings import Settings
@@ -81,6 +80,7 @@ from app.wire.messages import (
     StrategyStart,
 )
 from app.wire.registry import Entry, Registry, boot_id, gateway_of, start_ticks, strategy_name
+from app.workshop.containment import Containment
 
 STRATEGY = (sys.executable, "-m", "app.strategy")
 MOST_RESTARTS = 3

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from app.host import left_behind
 from app.lib.errors import BadInput
+from app.process import left_behind
 
 FILE = "strategy.log"
 BLOCK = 64 * 1024

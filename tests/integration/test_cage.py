@@ -10,11 +10,11 @@ from typing import Any
 import psutil
 import pytest
 
-from app.host.containment import Containment
 from app.process import child
 from app.process.child import Process
 from app.settings import Settings
 from app.workshop import sandbox
+from app.workshop.containment import Containment
 from tests.support.confinement import confined
 from tests.support.waiting import eventually
 

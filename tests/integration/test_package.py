@@ -106,7 +106,7 @@ def test_a_strategy_in_its_cage_finds_what_the_installed_package_is_made_of(
     """The environment may lie anywhere: here below the folder that is empty inside."""
     inside = "import os, app.strategy.app; open(os.environ['HOME'] + '/facts', 'w').write(app.__path__[0])"
     script = (
-        "import sys; from pathlib import Path; from app.host.containment import Containment;"
+        "import sys; from pathlib import Path; from app.workshop.containment import Containment;"
         "from app.process import child; from app.settings import Settings; from app.workshop import sandbox;"
         "settings = Settings.load(); cages = Containment(settings); assert cages.check();"
         "folder = settings.data_dir / 'accounts' / 'a' / 'strategies' / 'x'; folder.mkdir(parents=True);"

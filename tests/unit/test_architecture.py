@@ -52,10 +52,13 @@ ALLOWED: dict[str, set[str]] = {
     "backtest": {
         "bee",
         "counter",
+        "data_dir",
         "files",
         "gateway",
         "interfaces",
         "lib",
+        "logs",
+        "model",
         "process",
         "settings",
         "strategy",
@@ -87,7 +90,7 @@ ALLOWED: dict[str, set[str]] = {
             "logs",
             "model",
         ),
-        *("process", "settings", "web", "wire"),
+        *("process", "settings", "web", "wire", "workshop"),
     },
     "run": {"commands"},
 }

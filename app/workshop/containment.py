@@ -1,4 +1,5 @@
-"""Whether strategies run here, and what closes them in. Host process, any thread; `run.py doctor`.
+"""Whether strategies run here, and what closes them in. Host, backtests, `run.py doctor`: any process, any
+thread.
 
 What each value of the setting `strategies` means is in docs/strategies.md; what a strategy sees inside is in
 app/workshop/sandbox.py.

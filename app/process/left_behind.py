@@ -1,5 +1,5 @@
 """Reading what a strategy has written: that may be a link to what it may not read, or a pipe that nobody
-writes to. Host process.
+writes to. Host process, and the one that guards a backtest.
 """
 
 from __future__ import annotations

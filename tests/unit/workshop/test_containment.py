@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from app.host import containment, left_behind
-from app.host.containment import Containment
 from app.lib.errors import NotAllowed
+from app.process import left_behind
 from app.settings import Settings
 from app.wire import door
-from app.workshop import syscalls
+from app.workshop import containment, syscalls
+from app.workshop.containment import Containment
 from tests.support.confinement import confined
 
 ORIGINS = ["https://example.com"]
