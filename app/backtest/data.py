@@ -1,20 +1,25 @@
 """What a backtest runs over: bars or ticks of some contracts, by trading day. Backtest's child; pure but for
 reading files.
 
-Files are what the counter replays and `import-bars` takes (docs/replay.md); one run is by bars or by ticks.
+Files are what the counter replays and `import-bars` takes (docs/replay.md), and files of columns made of
+them or of a store's bars (app/lib/bar_columns.py), which load at once; one run is by bars or by ticks.
+
+A run over a store's bars: `bars_from_store(store, contracts, span)` in the process that may read the store,
+written down as `bar_columns.encoded(bars)`, and the name of that file among the job's.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from heapq import merge
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from app.counter.contracts import product_code_of
 from app.counter.markets.readers import LAYOUTS, BadFile, Row, column_names, read_rows
+from app.lib import bar_columns, columns
 from app.lib.bar_files import read_bar_file
 from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
@@ -47,6 +52,18 @@ class Span(NamedTuple):
 
 
 EVERYTHING = Span()
+FURTHEST_NIGHT = timedelta(days=30)  # no trading day begins earlier before its date
+LAST_END = timedelta(days=1)
+
+
+class BarStore(Protocol):
+    """What of a store (app/model/store.py) is asked for bars."""
+
+    def read_bars(
+        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0
+    ) -> list[Bar]: ...
+
+    def series(self) -> list[tuple[str, str]]: ...
 
 
 class Data(NamedTuple):
@@ -76,24 +93,94 @@ def load(
     on_row: Callable[[int], object] = lambda _count: None,
 ) -> Data:
     """Raises BadInput, NoData, BadFile and BadBarFile, which name file and line."""
-    if span.start and span.end and span.start > span.end:
-        raise BadInput("start", f"开始的交易日 {span.start} 在结束的 {span.end} 之后")
+    _check(span)
     by_ticks = [path for path in files if _has_ticks(path)]
     if by_ticks and len(by_ticks) < len(files):
         raise BadInput("data", f"一次回测或用 tick 或用 K 线：{by_ticks[0].name} 是 tick，另有文件是 K 线")
-    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    hashes = {name: digest for path in files for name, digest in _sources(path)}
     if by_ticks:
         rows = merge(*(_counted(read_rows(path), span, on_row) for path in files), key=lambda row: row.moment)
         data = Data({}, list(rows), hashes)
     else:
         data = Data(_bars(files, span, symbol, label, on_row), [], hashes)
     if not data.bars and not data.ticks:
-        within = f"（{span.start or '最早'} 至 {span.end or '最晚'}）" if span != EVERYTHING else ""
-        raise NoData(f"文件里没有这段时间{within}的行情")
+        raise NoData(f"文件里没有这段时间{_said(span)}的行情")
     return data
 
 
+def _sources(path: Path) -> list[tuple[str, str]]:
+    """What the file's content comes from, by name, and its SHA-256: the file itself, or what its columns
+    say.
+    """
+    if not columns.is_columns(path):
+        return [(path.name, hashlib.sha256(path.read_bytes()).hexdigest())]
+    noted = {
+        meta.note.get("source", path.name): str(meta.note.get("sha256", "")) for meta in columns.metas(path)
+    }
+    return sorted(noted.items())
+
+
+def bars_from_store(
+    store: BarStore, contracts: Sequence[str], span: Span = EVERYTHING
+) -> dict[str, list[Bar]]:
+    """The 1-minute bars of these contracts (`rb2401.SHFE`) on these trading days, oldest first. Raises
+    NoData for a contract that has none, with what there is of it; BadInput for a range that ends before it
+    begins, or no contract.
+    """
+    _check(span)
+    if not contracts:
+        raise BadInput("contracts", "没有写明合约")
+    days = TradingDays()
+    start, end = _moments(span)
+    found: dict[str, list[Bar]] = {}
+    for local_symbol in sorted(set(contracts)):
+        series = store.read_bars(local_symbol, "1m", start, end)
+        found[local_symbol] = [bar for bar in series if span.has(days.of(bar.timestamp))]
+        if not found[local_symbol]:
+            raise NoData(
+                f"行情库里没有 {local_symbol}{_said(span) or ' '}的 K 线；{_there(store, local_symbol)}"
+            )
+    return found
+
+
+def _there(store: BarStore, local_symbol: str) -> str:
+    """What a store has of a contract, or which contracts it has of the product."""
+    series = store.read_bars(local_symbol, "1m")
+    days = TradingDays()
+    if series:
+        return f"有的是交易日 {days.of(series[0].timestamp)} 至 {days.of(series[-1].timestamp)}"
+    code = product_code_of(local_symbol.partition(".")[0])
+    alike = [
+        name
+        for name, interval in store.series()
+        if interval == "1m" and product_code_of(name.partition(".")[0]) == code
+    ]
+    return f"这个品种有：{'、'.join(alike)}" if alike else "这个品种一根也没有，请先导入（import-bars）"
+
+
+def _moments(span: Span) -> tuple[int, int]:
+    """Epoch ms around these trading days, 0 for open: wide enough for the longest holiday before them."""
+    start = _midnight(span.start) - FURTHEST_NIGHT if span.start else None
+    end = _midnight(span.end) + LAST_END if span.end else None
+    return tuple(int(moment.timestamp() * 1000) if moment else 0 for moment in (start, end))  # type: ignore[return-value]
+
+
+def _midnight(day: str) -> datetime:
+    return datetime.combine(parse_day(day), time(), SHANGHAI)
+
+
+def _said(span: Span) -> str:
+    return f"（{span.start or '最早'} 至 {span.end or '最晚'}）" if span != EVERYTHING else ""
+
+
+def _check(span: Span) -> None:
+    if span.start and span.end and span.start > span.end:
+        raise BadInput("start", f"开始的交易日 {span.start} 在结束的 {span.end} 之后")
+
+
 def _has_ticks(path: Path) -> bool:
+    if columns.is_columns(path):
+        return not bar_columns.holds_bars(path)
     names = column_names(path)
     return any(columns <= names for columns, _ in LAYOUTS)
 
@@ -111,7 +198,7 @@ def _bars(
     found: dict[str, dict[int, Bar]] = {}
     days = TradingDays()
     for path in files:
-        for local_symbol, bars in read_bar_file(path, symbol, label, on_row).items():
+        for local_symbol, bars in _series(path, symbol, label, on_row).items():
             by_minute = found.setdefault(local_symbol, {})
             for bar in bars:
                 if not span.has(days.of(bar.timestamp)):
@@ -123,6 +210,14 @@ def _bars(
         for local_symbol, by_minute in sorted(found.items())
         if by_minute
     }
+
+
+def _series(path: Path, symbol: str, label: str, on_row: Callable[[int], object]) -> dict[str, list[Bar]]:
+    if not columns.is_columns(path):
+        return read_bar_file(path, symbol, label, on_row)
+    kept = bar_columns.read(path).bars
+    on_row(sum(map(len, kept.values())))
+    return kept
 
 
 class TradingDays:

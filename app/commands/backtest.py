@@ -17,6 +17,7 @@ from app.backtest import guard, report
 from app.backtest.data import checked_day
 from app.backtest.fills import FillSettings, checked
 from app.backtest.job import Job, Progress
+from app.commands.bar_sources import Kept, store_options, stored_bars
 from app.commands.common import settings_of, settings_options
 from app.files import write_whole
 from app.lib import memory
@@ -43,10 +44,10 @@ class CannotWrite(AppError):
     "files",
     metavar="FILE",
     multiple=True,
-    required=True,
     type=click.Path(path_type=Path),
     help="行情文件，可给几个：1 分钟 K 线或 tick，格式见 docs/replay.md",
 )
+@store_options
 @click.option(
     "--to", "target", metavar="DIR", required=True, type=click.Path(path_type=Path), help="结果写到这里"
 )
@@ -70,6 +71,7 @@ def backtest_command(
     ctx: click.Context,
     strategies: tuple[Path, ...],
     files: tuple[Path, ...],
+    kept: Kept,
     target: Path,
     capital: float,
     start: str,
@@ -111,8 +113,12 @@ def backtest_command(
         rates=str(_existing(rates, "rates")) if rates is not None else "",
         calendar_file=str(settings.calendar_file or ""),
     )
+    if bool(files) == kept.is_wanted:
+        raise BadInput(
+            "data", "请用 --data 给出文件，或用 --from-store、--from-mongo 取库里的 K 线，二者之一"
+        )
     _make(target)
-    result = _run(job, settings)
+    result = _run(job, settings, kept)
     document = orjson.loads(result)
     _write(target / "result.json", result)
     _write(target / "report.html", report.page(document).encode())
@@ -121,12 +127,14 @@ def backtest_command(
     click.echo(f"结果：{target / 'report.html'}、{target / 'result.json'}")
 
 
-def _run(job: Job, settings: Settings) -> bytes:
+def _run(job: Job, settings: Settings, kept: Kept) -> bytes:
     containment = Containment(settings)
     is_contained = containment.check()
     settings = settings.model_copy(update={"log_to": "stdout"})  # no data directory of a server is needed
     with guard.own_folder(settings.data_dir) as folder:
         job.folder = str(folder)
+        if kept.is_wanted:
+            job.files = [str(stored_bars(settings, kept, job, folder))]
         seen = [Path(name) for name in [*job.files, job.rates, job.calendar_file] if name]
         cage = containment.cage(folder, seen) if is_contained else None
         environment = containment.environment(folder, is_contained)

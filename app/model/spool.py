@@ -187,6 +187,17 @@ class SpooledStore(SqliteStore):
         newest = self._merged(there, here)
         return newest[-limit:] if limit else newest
 
+    def series(self) -> list[tuple[str, str]]:
+        """While the server is away, those of which this file has something."""
+        here = super().series()
+        if self._remote is None or not self._is_up():
+            return here
+        try:
+            return sorted({*self._remote.series(), *here})
+        except StoreFailed as error:
+            log.warning("K 线只有本机的：%s", error)
+            return here
+
     @staticmethod
     def _merged(there: list[Bar], here: list[Bar]) -> list[Bar]:
         """Both, oldest first; of a minute that both have, ours may be newer."""
@@ -211,9 +222,7 @@ class SpooledStore(SqliteStore):
     def _all_bars(self, table: Table) -> Iterator[Row]:
         if self._remote is None:
             raise StoreFailed("这个进程不连 MongoDB")
-        series = set(self._remote.series()) | set(
-            self._read("SELECT DISTINCT local_symbol, interval FROM bars")
-        )
+        series = {*self._remote.series(), *SqliteStore.series(self)}
         for local_symbol, interval in sorted(series):
             there = self._remote.read_bars(local_symbol, interval, seconds=WHOLE_SERIES_LIMIT)
             for bar in self._merged(there, SqliteStore.read_bars(self, local_symbol, interval)):

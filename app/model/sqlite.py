@@ -204,6 +204,9 @@ class SqliteStore:
         bars = self.read_bars(local_symbol, interval, limit=1)
         return bars[0] if bars else None
 
+    def series(self) -> list[tuple[str, str]]:
+        return self._read("SELECT DISTINCT local_symbol, interval FROM bars ORDER BY local_symbol, interval")
+
     # ── journal of intents ──
 
     def write_intent(self, intent: Intent) -> None:

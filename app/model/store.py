@@ -101,6 +101,9 @@ class Store(Protocol):
 
     def last_bar(self, local_symbol: str, interval: str) -> Bar | None: ...
 
+    def series(self) -> list[tuple[str, str]]:
+        """Of which contracts and intervals there are bars, sorted."""
+
     # journal of intents: durable (synchronous) before the call returns
     def write_intent(self, intent: Intent) -> None:
         """Raises DuplicateIntent when the order_id or a non-empty client_order_id is there already."""

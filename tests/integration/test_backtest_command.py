@@ -93,6 +93,27 @@ def test_a_strategy_that_fails_is_told_with_its_line_and_has_seen_nothing_of_our
     assert not (commands.output.parent / "结果" / "result.json").exists()
 
 
+@pytest.mark.full
+def test_an_accounts_own_bars_give_the_same_as_the_file_they_came_from(commands: Commands) -> None:
+    target = commands.output.parent / "结果"
+    backtest(commands)
+    by_file = json.loads((target / "result.json").read_bytes())
+    (commands.data_dir / "accounts" / "sim-9999-demo").mkdir(parents=True)
+    assert commands.run("import-bars", str(BARS)).returncode == 0
+    path = str(commands.output.parent / "mine.py")
+    arguments = ("backtest", path, "--to", str(target), "--from-store")
+    missing = commands.run(*arguments)
+    assert "库里有：rb2401.SHFE" in missing.stderr
+    done = commands.run(*arguments, "--contract", "rb2401.SHFE")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((target / "result.json").read_bytes())
+    assert list(found["settings"].pop("data")) == ["rb2401.SHFE"]
+    del by_file["settings"]["data"]
+    assert found == by_file
+    both = commands.run(*arguments, "--data", str(BARS))
+    assert "二者之一" in both.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

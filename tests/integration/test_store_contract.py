@@ -147,6 +147,7 @@ def test_contracts_and_intervals_are_kept_apart(store: Store) -> None:
     store.save_bars("ru1901.SHFE", "5m", [bar(5)])
     store.save_bars("rb1901.SHFE", "1m", [bar(7)])
     assert store.read_bars("ru1901.SHFE", "5m") == [bar(5)]
+    assert store.series() == [("rb1901.SHFE", "1m"), ("ru1901.SHFE", "1m"), ("ru1901.SHFE", "5m")]
     assert store.last_bar("rb1901.SHFE", "1m") == bar(7)
     assert store.last_bar("cu1901.SHFE", "1m") is None
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.backtest.data import NoData, Span, TradingDays, checked_day, load
+from app.backtest.data import NoData, Span, TradingDays, bars_from_store, checked_day, load
 from app.counter.markets.readers import BadFile
+from app.lib import bar_columns
 from app.lib.errors import BadInput
+from app.model.sqlite import SqliteStore
 from tests.integration.backtest.scenes import at
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
@@ -54,3 +56,39 @@ def test_days_are_written_in_two_ways() -> None:
     assert [checked_day(text, "start") for text in ("2024-01-31", "20240131", "")] == ["20240131"] * 2 + [""]
     with pytest.raises(BadInput, match="2024-01-31"):
         checked_day("昨天", "start")
+
+
+def test_a_stores_bars_of_a_range_are_the_files_and_load_from_columns(tmp_path: Path) -> None:
+    (whole, hashes) = load([BARS])[0], load([BARS]).hashes
+    store = SqliteStore(tmp_path / "account.db")
+    store.save_bars("rb2401.SHFE", "1m", whole["rb2401.SHFE"])
+    store.save_bars("rb2405.SHFE", "5m", whole["rb2401.SHFE"][:1])
+    span = Span("20230926", "20230927")
+    found = bars_from_store(store, ["rb2401.SHFE"], span)
+    assert found == load([BARS], span).bars
+    path = tmp_path / "store.bars"
+    path.write_bytes(bar_columns.encoded(found))
+    kept = load([path])
+    assert kept.bars == found
+    assert list(kept.hashes) == ["rb2401.SHFE"]
+    path.write_bytes(bar_columns.encoded(whole, bar_columns.Source(BARS.name, hashes[BARS.name])))
+    assert load([path]) == load([BARS])
+    store.close()
+
+
+def test_a_store_without_the_bars_says_which_and_what_there_is(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "account.db")
+    store.save_bars("rb2401.SHFE", "1m", load([BARS]).bars["rb2401.SHFE"])
+    with pytest.raises(
+        NoData, match="没有 rb2401.SHFE（20240101 至 最晚）的 K 线；有的是交易日 20230925 至 20231010"
+    ):
+        bars_from_store(store, ["rb2401.SHFE"], Span("20240101"))
+    with pytest.raises(NoData, match="rb2405.SHFE 的 K 线；这个品种有：rb2401.SHFE"):
+        bars_from_store(store, ["rb2401.SHFE", "rb2405.SHFE"])
+    with pytest.raises(NoData, match="一根也没有"):
+        bars_from_store(store, ["m2405.DCE"])
+    with pytest.raises(BadInput, match="之后"):
+        bars_from_store(store, ["rb2401.SHFE"], Span("20240101", "20230101"))
+    with pytest.raises(BadInput, match="合约"):
+        bars_from_store(store, [])
+    store.close()

@@ -1,0 +1,123 @@
+"""Where a command finds 1-minute bars that are not in a file: an account's own store, and the reference's
+database. A command's own process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from app.backtest.data import BarStore, Span, bars_from_store
+from app.backtest.job import Job
+from app.commands.import_bars import find_account
+from app.commands.import_mongo import Source
+from app.files import write_whole
+from app.lib import bar_columns, calendar
+from app.lib.bar_files import read_bar_documents
+from app.lib.bars import Bar
+from app.lib.errors import BadInput
+from app.model import open_store
+from app.settings import Settings
+
+FILE = "store.bars"
+REFERENCE = "ctp_bar"  # the reference's database
+
+
+class Kept(NamedTuple):
+    """What is to be taken out of a store, as the options say."""
+
+    from_store: bool
+    from_mongo: str
+    account: str
+    contracts: tuple[str, ...]
+
+    @property
+    def is_wanted(self) -> bool:
+        return self.from_store or bool(self.from_mongo)
+
+
+def store_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say it; the command gets them as one argument, `kept`."""
+
+    @functools.wraps(function)
+    def command(*arguments: Any, **options: Any) -> Any:
+        kept = Kept(*(options.pop(name) for name in Kept._fields))
+        return function(*arguments, kept=kept, **options)
+
+    for option in reversed(
+        [
+            click.option(
+                "--from-store", is_flag=True, help="用账户行情库里的 1 分钟 K 线，合约由 --contract 写明"
+            ),
+            click.option(
+                "--from-mongo",
+                metavar="URI",
+                default="",
+                help="用原后端 MongoDB（库 ctp_bar）里的，不导入；同样写 --contract",
+            ),
+            click.option(
+                "--contract",
+                "contracts",
+                metavar="SYMBOL",
+                multiple=True,
+                help="库里的哪个合约，如 rb2401.SHFE，可给几个",
+            ),
+            click.option("--account", metavar="KEY", default="", help="哪个账户的行情库；只有一个账户时可省"),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+class ReferenceBars:
+    """The reference's database as a store of bars: a collection for each contract. Documents that are no bar
+    are left out; raises SourceFailed, and BadBarFile where nobody can tell what the labels are.
+    """
+
+    def __init__(self, source: Source, label: str = "") -> None:
+        self._source, self._label = source, label
+
+    def series(self) -> list[tuple[str, str]]:
+        return [(name, "1m") for name in self._source.collections()]
+
+    def read_bars(
+        self, local_symbol: str, interval: str, start: int = 0, end: int = 0, limit: int = 0
+    ) -> list[Bar]:
+        if interval != "1m" or local_symbol not in self._source.collections():
+            return []
+        _, found = read_bar_documents(local_symbol, self._source.documents(local_symbol), self._label)
+        bars = [bar for bar in found.bars if bar.timestamp >= start and (not end or bar.timestamp < end)]
+        return bars[-limit:] if limit else bars
+
+
+@contextlib.contextmanager
+def bar_store(settings: Settings, account: str = "", mongo: str = "", label: str = "") -> Iterator[BarStore]:
+    """The account's store, or with `mongo` the reference's database at that URI. Nothing is written. Raises
+    NotFound for no such account.
+    """
+    if mongo:
+        with contextlib.closing(Source(mongo, REFERENCE)) as source:
+            yield ReferenceBars(source, label)
+        return
+    with contextlib.closing(open_store(settings, find_account(settings, account))) as store:
+        yield store
+
+
+def stored_bars(settings: Settings, kept: Kept, job: Job, folder: Path) -> Path:
+    """A file in `folder` of what the store has for this job, as its child reads it. Raises NoData, and
+    BadInput that says which contracts there are.
+    """
+    calendar.use_overrides(settings.calendar_file)
+    path = folder / FILE
+    with bar_store(settings, kept.account, kept.from_mongo, job.label) as store:
+        if not kept.contracts:
+            there = "、".join(name for name, interval in store.series() if interval == "1m")
+            raise BadInput("contract", f"请用 --contract 写明合约；库里有：{there or '没有 K 线'}")
+        bars = bars_from_store(store, kept.contracts, Span(job.start, job.end))
+    write_whole(path, bar_columns.encoded(bars))
+    return path
