@@ -96,7 +96,7 @@ def _run(job: Job, folder: Path) -> int:
         path.write_text(with_parameters(text, job.parameters.get(name, {})), "utf-8", "surrogatepass")
         programs.append(Program(name, path))
     rates = DatedRates(Path(job.rates)) if job.rates else None
-    plan = Plan(programs, job.capital, job.fills, rates or todays_table)
+    plan = Plan(programs, job.capital, job.fills, rates or todays_table, job.trade_from)
     total = len(data.ticks) or sum(map(len, data.bars.values()))
     teller.tell(Progress("running", 0, total), at_once=True)
     try:
@@ -120,7 +120,8 @@ def _finish(job: Job, folder: Path, data: Data, plan: Plan, outcome: Outcome) ->
         sorted(rates.unknown) if isinstance(rates, DatedRates) else [],
         job.parameters,
     )
-    write_whole(folder / RESULT_FILE, result.encoded(result.document(outcome, plan, data, made)))
+    made_of = result.document if job.keep == "result" else result.brief
+    write_whole(folder / RESULT_FILE, result.encoded(made_of(outcome, plan, data, made)))
     return 0
 
 

@@ -24,7 +24,7 @@ from app.gateway.order_check import checked_contract, checked_order
 from app.interfaces.ledger import Change, Ledger
 from app.interfaces.trader import insert_of
 from app.lib.book import Position
-from app.lib.errors import AppError, BadInput, NotFound
+from app.lib.errors import AppError, BadInput, NotFound, OrderRefused
 from app.lib.market_orders import market_orders
 from app.lib.prices import PriceLimits
 from app.wire import frames as f
@@ -69,11 +69,15 @@ class BooksDiffer(Exception):
 
 class Account:
     """`now()` is the market's clock; `limits(symbol)` gives the day's lower and upper limit as they are
-    known. `orders` and `trades` are the whole run's.
+    known. `orders` and `trades` are the whole run's. On trading days before `trade_from` no order is sent.
     """
 
     def __init__(
-        self, core: BacktestCore, now: Callable[[], Any], limits: Callable[[str], tuple[float, float]]
+        self,
+        core: BacktestCore,
+        now: Callable[[], Any],
+        limits: Callable[[str], tuple[float, float]],
+        trade_from: str = "",
     ) -> None:
         self.core = core
         self.ledger = Ledger(GATEWAY)
@@ -84,7 +88,7 @@ class Account:
         self.sizes: dict[str, int] = {}  # multipliers of what was traded
         self.not_sent: list[NotSent] = []
         self.cancels_refused: list[str] = []
-        self._now, self._limits = now, limits
+        self._now, self._limits, self._trade_from = now, limits, trade_from
         self._market_orders = market_orders()
         self._heard: deque[f.Frame | OrderData] = deque()
         self._is_telling = False
@@ -140,6 +144,8 @@ class Account:
         return Done()
 
     def _place(self, app: BacktestApp, request: PlaceOrder) -> OrderOutcome:
+        if self.ledger.trading_day < self._trade_from:
+            raise OrderRefused(f"预热到 {self._trade_from} 为止，不报单", code="WARMING_UP")
         try:
             order = self._checked(request)
             self._gate.judge(order, app.name)

@@ -44,6 +44,7 @@ class Plan(NamedTuple):
     capital: float = 1_000_000.0
     fills: FillSettings = FillSettings()
     rates: Rates = todays_table
+    trade_from: str = ""  # trading day; on those before it strategies only listen, and nothing counts
 
 
 class EquityPoint(NamedTuple):
@@ -101,7 +102,7 @@ class _Run(ABC):
     def __init__(self, plan: Plan, cancels_travel: bool) -> None:
         self._plan = plan
         self.core = BacktestCore(self.market, plan.capital, cancels_travel)
-        self.account = Account(self.core, self.market.now, self._limits)
+        self.account = Account(self.core, self.market.now, self._limits, plan.trade_from)
         self.equity: list[EquityPoint] = []
         self.unlisted: set[str] = set()
         self.bars: dict[str, list[Bar]] = {}
@@ -131,9 +132,12 @@ class _Run(ABC):
         money = self.account.ledger.book.money()
         self.equity.append(EquityPoint(self.market.clock, float(money.balance), float(money.margin)))
         last = SettledDay(self.market.trading_day(), money, money, self.account.ledger.book.open_lots())
+        days = [day for day in (*self.core.settled, last) if day.trading_day >= self._plan.trade_from]
+        if not days:
+            raise BadInput("trade_from", f"{self._plan.trade_from} 起没有行情")
         return Outcome(
             self.account,
-            [*self.core.settled, last],
+            days,
             self.equity,
             count,
             self._first,
@@ -146,8 +150,10 @@ class _Run(ABC):
         self.market.turn(day, settlement)
         self._learn(day)
         self.account.deliver(self.core.advance())
-        settled = self.core.settled[-1].after
-        self.equity.append(EquityPoint(self.market.clock, float(settled.balance), float(settled.margin)))
+        settled = self.core.settled[-1]
+        if settled.trading_day >= self._plan.trade_from:
+            after = settled.after
+            self.equity.append(EquityPoint(self.market.clock, float(after.balance), float(after.margin)))
 
     def _contract(self, local_symbol: str) -> ContractData | None:
         """None for one that the counter does not list on this day: its data says nothing to anybody."""

@@ -5,7 +5,7 @@ The folder is the child's own; who reads what it left knows that a strategy may 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -35,6 +35,8 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     rates: str = ""  # a file
     calendar_file: str = ""
     parameters: dict[str, dict[str, Any]] = {}  # by strategy: values in place of the text's own
+    trade_from: str = ""  # trading day; before it no order is sent, and nothing counts
+    keep: Literal["result", "figures"] = "result"  # figures: what a search compares, and nothing more
     address_space: int = 4096  # MB, 0 for no limit
 
 

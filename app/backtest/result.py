@@ -36,7 +36,8 @@ class Made(NamedTuple):
     parameters: Mapping[str, Mapping[str, Any]] = {}  # by strategy: what was set in place of the text's own
 
 
-def document(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, Any]:
+def brief(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, Any]:
+    """What a search compares: all but what happened one by one."""
     account = outcome.account
     fills = fills_of(outcome)
     days = [
@@ -59,6 +60,14 @@ def document(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, 
         "figures": figures.figures(plan.capital, days, fills, margin_peak),
         "warnings": warnings(outcome, data, made),
         "days": [day._asdict() for day in days],
+    }
+
+
+def document(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, Any]:
+    """All of it."""
+    account = outcome.account
+    fills = fills_of(outcome)
+    return brief(outcome, plan, data, made) | {
         "equity": [
             [point.moment.replace(tzinfo=None).isoformat(), round(point.balance, 2), round(point.margin, 2)]
             for point in thinned(outcome.equity)
@@ -170,6 +179,7 @@ def _settings(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str,
         "first": outcome.first.replace(tzinfo=None).isoformat(),
         "last": outcome.last.replace(tzinfo=None).isoformat(),
         "events": outcome.events,
+        "trade_from": plan.trade_from,
         "fills": fills,
         "rates": made.rates or hashed(TABLE),
         "year_days": figures.YEAR_DAYS,
