@@ -130,6 +130,7 @@ class Gateway:
             on_removed=lambda local_symbols: self._api.on_unsubscribed(local_symbols),
         )
         self._risk = _risk_of(self, folder)
+        self._publisher.states = self._risk.gate.states.shown
         self._desk = OrderDesk(
             account=self._account,
             trader=lambda: self.app.trader,

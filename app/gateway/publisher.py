@@ -80,6 +80,9 @@ class Publisher:
         self._bar_changed = Throttle(loop, FORMING_BAR_INTERVAL, self._push_forming_bar)
         self.seq = last_seq
         """The journal's row number up to which events have left."""
+        self.states: Callable[[], Any] | None = (
+            None  # of the gate, set once there is one: snapshots have them
+        )
         self._strategies: dict[str, bytes] = {}  # the newest `strategy` event of each
         self.ticks = 0
         self.cut = 0
@@ -94,6 +97,8 @@ class Publisher:
         self._watchers[watcher] = None
         names = ("status",) if self.muted else self._lists
         picture = {"seq": self.seq, **{name: self._lists[name]() for name in names}}
+        if self.states is not None:
+            picture["states"] = self.states()
         if self._strategies:
             picture["strategy"] = [orjson.Fragment(payload) for payload in self._strategies.values()]
         return rows.to_json(picture)

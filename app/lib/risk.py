@@ -92,6 +92,17 @@ WATCHED = frozenset(
 )
 """Counts that change as orders do."""
 _CHANGED_BY = {"otr": ("messages", "filled"), "held": ("opening", "opened", "working", "filled")}
+MEASURES_SHOWN = [
+    {
+        "measure": name,
+        "text": about.text,
+        "of": about.of,
+        "scopes": list(about.scopes),
+        "actions": list(about.actions),
+    }
+    for name, about in MEASURES.items()
+]
+"""As GET /risk shows them: what a rule may be about."""
 DAY_COUNTS = tuple(name for name, measure in MEASURES.items() if measure.of == "day")
 
 
@@ -198,7 +209,8 @@ _KEYS = {"id", "measure", "scope", "name", "limit", "warn", "action", "seconds"}
 
 def checked_rules(entries: Any, defaults: Iterable[Rule]) -> list[dict[str, Any]]:
     """The trader's own rules as they are kept: each whole, or what it changes of a default one, which its id
-    names. Raises BadInput naming the entry; nothing is taken then.
+    names. Raises BadInput naming the entry, and as `number` and `field` what of it is wrong; nothing is taken
+    then.
     """
     if not isinstance(entries, list) or len(entries) > MOST_RULES:
         raise BadInput("rules", f"rules 应为至多 {MOST_RULES} 条的列表")
@@ -214,7 +226,7 @@ def merged(entries: Iterable[Mapping[str, Any]], defaults: Iterable[Rule]) -> li
     for number, entry in enumerate(entries, 1):
         rule = _rule(number, entry, rules)
         if rule is not None and rule.id in own:
-            raise _bad(number, f"id {rule.id} 写了两次")
+            raise _bad(number, f"id {rule.id} 写了两次", "id")
         if rule is None:
             rules.pop(str(entry.get("id")), None)
         else:
@@ -235,12 +247,14 @@ def contradicting(rules: Iterable[Rule]) -> None:
         same.sort(key=lambda rule: (ACTIONS.index(rule.action), rule.limit))
         for milder, stricter in zip(same, same[1:], strict=False):
             if milder.action == stricter.action:
-                raise BadInput("rules", f"规则 {milder.id} 与 {stricter.id} 是同一回事，只能留一条")
+                same_thing = f"规则 {milder.id} 与 {stricter.id} 是同一回事，只能留一条"
+                raise BadInput("rules", same_thing, field="action")
             if milder.action == REFUSE and milder.limit <= stricter.limit:
                 raise BadInput(
                     "rules",
                     f"规则 {stricter.id}（{ACTION_TEXT[stricter.action]}，{stricter.limit:g}）永远到不了："
                     f"{milder.id} 在 {milder.limit:g} 已经拒绝",
+                    field="limit",
                 )
 
 
@@ -260,50 +274,56 @@ def _rule(number: int, entry: Mapping[str, Any], known: Mapping[str, Rule]) -> R
         return None
     measure = entry.get("measure", base.measure if base else "")
     if measure not in MEASURES:
-        raise _bad(number, "不认识的 measure：可用的见 docs/api.md“风控”")
+        raise _bad(number, "不认识的 measure：可用的见 docs/api.md“风控”", "measure")
     if base is not None and measure != base.measure:
-        raise _bad(number, f"id {base.id} 是已有的规则，数的是 {base.measure}")
+        raise _bad(number, f"id {base.id} 是已有的规则，数的是 {base.measure}", "measure")
     about = MEASURES[measure]
     scope = entry.get("scope", base.scope if base else about.scopes[0])
     if scope not in about.scopes or base is not None and scope != base.scope:
-        raise _bad(number, f"scope 应为 {base.scope if base else '、'.join(about.scopes)}")
+        raise _bad(number, f"scope 应为 {base.scope if base else '、'.join(about.scopes)}", "scope")
     action = entry.get("action", base.action if base else WARN)
     if action not in about.actions:
-        raise _bad(number, f"{measure} 的 action 应为 {'、'.join(about.actions)} 之一")
+        raise _bad(number, f"{measure} 的 action 应为 {'、'.join(about.actions)} 之一", "action")
     limit = _number(number, "limit", entry.get("limit", base.limit if base else None), 0, HIGHEST)
     if not limit and about.of in ("rate", "money"):
-        raise _bad(number, f"{measure} 的 limit 应大于 0")
+        raise _bad(number, f"{measure} 的 limit 应大于 0", "limit")
     warn = _number(number, "warn", entry.get("warn", base.warn if base else 0), 0, 1)
     seconds = _number(number, "seconds", entry.get("seconds", base.seconds if base else 0), 0, LONGEST_WINDOW)
     if (about.of == "rate") != bool(seconds):
-        raise _bad(number, "seconds 应大于 0" if about.of == "rate" else f"{measure} 没有 seconds")
+        why = "seconds 应大于 0" if about.of == "rate" else f"{measure} 没有 seconds"
+        raise _bad(number, why, "seconds")
     name = _name(number, scope, entry.get("name", base.name if base else ""))
     identity = entry.get("id") or ".".join(
         filter(None, (measure, scope, name, f"{seconds:g}" * bool(seconds), action))
     )
     if not isinstance(identity, str) or len(identity) > 100 or not identity.isprintable():
-        raise _bad(number, "id 应为至多 100 个可见字符")
+        raise _bad(number, "id 应为至多 100 个可见字符", "id")
     changed = {"limit": limit, "warn": warn, "action": action, "seconds": seconds, "name": name}
     return replace(base, **changed) if base is not None else Rule(identity, measure, scope=scope, **changed)
 
 
 def _name(number: int, scope: str, name: Any) -> str:
     if not isinstance(name, str) or len(name) > 100:
-        raise _bad(number, "name 应为文字")
+        raise _bad(number, "name 应为文字", "name")
     if not name or scope == ACCOUNT:
         return ""
     if scope == EXCHANGE and name not in EXCHANGES:
-        raise _bad(number, f"不认识的交易所 {name}，应为 {' '.join(EXCHANGES)} 之一")
-    return parse_symbol(name, "rules").symbol if scope == CONTRACT else name
+        raise _bad(number, f"不认识的交易所 {name}，应为 {' '.join(EXCHANGES)} 之一", "name")
+    if scope != CONTRACT:
+        return name
+    try:
+        return parse_symbol(name, "rules").symbol
+    except BadInput as error:
+        raise _bad(number, error.message, "name", error.code) from None
 
 
 def _number(number: int, key: str, value: Any, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _bad(number, f"{key} 应为数字")
+        raise _bad(number, f"{key} 应为数字", key)
     if not least <= value <= most:
-        raise _bad(number, f"{key} 应在 {least:g} 与 {most:g} 之间")
+        raise _bad(number, f"{key} 应在 {least:g} 与 {most:g} 之间", key)
     return value
 
 
-def _bad(number: int, why: str) -> BadInput:
-    return BadInput("rules", f"第 {number} 条规则：{why}")
+def _bad(number: int, why: str, field: str = "", code: str = "") -> BadInput:
+    return BadInput("rules", f"第 {number} 条规则：{why}", code=code, number=number, field=field)

@@ -53,14 +53,16 @@ class Switch(NamedTuple):
 
 
 def checked_switches(entries: Any) -> list[Switch]:
-    """What a trader sends. Raises BadInput naming the entry; nothing is taken then."""
+    """What a trader sends. Raises BadInput naming the entry, and as `number` and `field` what of it is wrong;
+    nothing is taken then.
+    """
     if not isinstance(entries, list) or len(entries) > MOST_SWITCHES:
         raise BadInput("switches", f"switches 应为至多 {MOST_SWITCHES} 个的列表")
     found: dict[str, Switch] = {}
     for number, entry in enumerate(entries, 1):
         switch = _switch(number, entry)
         if switch.key in found:
-            raise _bad(number, f"{switch.text}写了两次")
+            raise _bad(number, f"{switch.text}写了两次", "name" if switch.name else "watch")
         found[switch.key] = switch
     return list(found.values())
 
@@ -73,24 +75,24 @@ def _switch(number: int, entry: Any) -> Switch:
         raise _bad(number, f"不认识的 {unknown[0]}：可用 {'、'.join(_KEYS)}")
     watch = entry.get("watch")
     if watch not in WATCHES:
-        raise _bad(number, f"watch 应为 {'、'.join(WATCHES)} 之一")
+        raise _bad(number, f"watch 应为 {'、'.join(WATCHES)} 之一", "watch")
     action = entry.get("action", WARN)
     if action not in ACTIONS:
-        raise _bad(number, f"action 应为 {'、'.join(ACTIONS)} 之一")
+        raise _bad(number, f"action 应为 {'、'.join(ACTIONS)} 之一", "action")
     name = entry.get("name", "")
     if not isinstance(name, str) or len(name) > LONGEST_NAME or not name.isprintable():
-        raise _bad(number, f"name 应为至多 {LONGEST_NAME} 个可见字符")
+        raise _bad(number, f"name 应为至多 {LONGEST_NAME} 个可见字符", "name")
     if bool(name) != (watch in NAMED):
-        raise _bad(number, f"{watch} 应写 name" if watch in NAMED else f"{watch} 没有 name")
+        raise _bad(number, f"{watch} 应写 name" if watch in NAMED else f"{watch} 没有 name", "name")
     return Switch(watch, _seconds(number, watch, entry), action, name, _contracts(number, watch, entry))
 
 
 def _seconds(number: int, watch: str, entry: Mapping[str, Any]) -> float:
     value, least = entry.get("seconds"), SHORTEST[watch]
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _bad(number, "seconds 应为数字")
+        raise _bad(number, "seconds 应为数字", "seconds")
     if not least <= value <= LONGEST:
-        raise _bad(number, f"{watch} 的 seconds 应在 {least:g} 与 {LONGEST:g} 之间")
+        raise _bad(number, f"{watch} 的 seconds 应在 {least:g} 与 {LONGEST:g} 之间", "seconds")
     return float(value)
 
 
@@ -98,14 +100,17 @@ def _contracts(number: int, watch: str, entry: Mapping[str, Any]) -> tuple[str, 
     value = entry.get("contracts", "")
     texts = value.split(",") if isinstance(value, str) else []
     if not isinstance(value, str) or len(texts) > MOST_CONTRACTS:
-        raise _bad(number, f"contracts 应为至多 {MOST_CONTRACTS} 个合约，多个用逗号")
-    symbols = [parse_symbol(text.strip(), "switches") for text in texts if text.strip()]
+        raise _bad(number, f"contracts 应为至多 {MOST_CONTRACTS} 个合约，多个用逗号", "contracts")
+    try:
+        symbols = [parse_symbol(text.strip(), "switches") for text in texts if text.strip()]
+    except BadInput as error:
+        raise _bad(number, error.message, "contracts", error.code) from None
     if symbols and watch != MARKET:
-        raise _bad(number, f"{watch} 没有 contracts")
+        raise _bad(number, f"{watch} 没有 contracts", "contracts")
     if not all(symbol.exchange for symbol in symbols):
-        raise _bad(number, "contracts 中的合约应带交易所，形如 rb2510.SHFE")
+        raise _bad(number, "contracts 中的合约应带交易所，形如 rb2510.SHFE", "contracts")
     return tuple(dict.fromkeys(str(symbol) for symbol in symbols))
 
 
-def _bad(number: int, why: str) -> BadInput:
-    return BadInput("switches", f"第 {number} 个失联保护：{why}")
+def _bad(number: int, why: str, field: str = "", code: str = "") -> BadInput:
+    return BadInput("switches", f"第 {number} 个失联保护：{why}", code=code, number=number, field=field)

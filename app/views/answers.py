@@ -302,6 +302,16 @@ class RiskRule(TypedDict):
     date: str
 
 
+class RiskMeasure(TypedDict):
+    """What a rule may be about, with the scopes and actions that it may have."""
+
+    measure: str
+    text: str
+    of: Literal["day", "rate", "order", "held", "money"]  # of a rate a rule has `seconds`
+    scopes: list[Literal["account", "strategy", "exchange", "product", "contract"]]
+    actions: list[str]
+
+
 class RiskUse(TypedDict):
     """How far a rule is used by what it counts: `name` is the contract, product, … or "" for the account."""
 
@@ -413,6 +423,7 @@ class Risk(TypedDict):
     states: RiskStates
     own: list[Row]  # the trader's own rules, as PUT /risk takes them
     rules: list[RiskRule]
+    measures: list[RiskMeasure]
     account: RiskCounts
     contracts: list[ContractCounts]
     strategies: list[StrategyCounts]

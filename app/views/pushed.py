@@ -277,6 +277,7 @@ class SharedEvent(TypedDict):
 
 class SnapshotEvent(TypedDict):
     seq: int
+    states: NotRequired[RiskStates]  # of the gate; a gateway of an earlier version tells none
 
 
 class ErrorEvent(TypedDict):

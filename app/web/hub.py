@@ -333,7 +333,12 @@ class Hub:
             for strategy in _raw_list.decode(members.get("strategy", b"[]")):
                 self._offer(pages, self._event("strategy", bytes(strategy)))
             self._offer(pages, self._status(room))
-            self._offer(pages, self._event("snapshot", b'{"seq":%s}' % bytes(members["seq"])))
+            told = b",".join(
+                b'"%s":%s' % (name.encode(), bytes(members[name]))
+                for name in ("seq", "states")
+                if name in members
+            )
+            self._offer(pages, self._event("snapshot", b"{%s}" % told))
 
     def lost(self, account: str, reason: str) -> None:
         """The gateway is gone: the pages are told at once, and await the snapshot of when it is back."""

@@ -149,6 +149,7 @@ FRONTS = {
 RISK: dict[str, Any] = {
     "trading_day": "20250609",
     "states": {"account": {"state": "active", "who": "", "when": "", "why": ""}, "strategies": {}},
+    "measures": [],
     **dict.fromkeys(
         (
             "own",

@@ -382,6 +382,7 @@ def test_what_a_watcher_gets_after_its_snapshot_is_newer(shared_world: World) ->
         "trade",
         "contract",
         "status",
+        "states",
     }
     page.ask(CancelAll())
     assert late.waits_for("order_update")["seq"] > snapshot["seq"]

@@ -90,6 +90,7 @@ class RiskDesk:
             "states": gate.states.shown(),
             "own": gate.book.own,
             "rules": [rule.shown() for rule in gate.book.rules],
+            "measures": risk.MEASURES_SHOWN,
             "account": gate.counting.tally.of((ACCOUNT, "")).as_dict(),
             "contracts": [
                 self._contract(symbol, exchange, uses)

@@ -1105,6 +1105,7 @@ export interface components {
             contracts: components["schemas"]["ContractCounts"][];
             duplicates: components["schemas"]["DuplicateOrder"][];
             group: components["schemas"]["GroupMember"][];
+            measures: components["schemas"]["RiskMeasure"][];
             money: components["schemas"]["RiskMoney"];
             own: Record<string, unknown>[];
             recent: components["schemas"]["RiskHappening"][];
@@ -1173,6 +1174,18 @@ export interface components {
             watch?: "market" | "page" | "script" | "strategy";
             /** @enum {unknown} */
             what: "cancel" | "duplicate" | "group" | "limit" | "refused" | "state" | "switch" | "warning";
+        };
+        /**
+         * RiskMeasure
+         * @description What a rule may be about, with the scopes and actions that it may have.
+         */
+        RiskMeasure: {
+            actions: string[];
+            measure: string;
+            /** @enum {unknown} */
+            of: "day" | "held" | "money" | "order" | "rate";
+            scopes: ("account" | "contract" | "exchange" | "product" | "strategy")[];
+            text: string;
         };
         /**
          * RiskMoney
@@ -1330,6 +1343,7 @@ export interface components {
         /** SnapshotEvent */
         SnapshotEvent: {
             seq: number;
+            states?: components["schemas"]["RiskStates"];
         };
         /**
          * SocketEvents
@@ -1630,6 +1644,7 @@ export type RiskCounts = components['schemas']['RiskCounts'];
 export type RiskEvent = components['schemas']['RiskEvent'];
 export type RiskFinding = components['schemas']['RiskFinding'];
 export type RiskHappening = components['schemas']['RiskHappening'];
+export type RiskMeasure = components['schemas']['RiskMeasure'];
 export type RiskMoney = components['schemas']['RiskMoney'];
 export type RiskNews = components['schemas']['RiskNews'];
 export type RiskRule = components['schemas']['RiskRule'];

@@ -75,6 +75,14 @@ def test_a_snapshot_carries_every_list_and_the_seq_it_stands_at() -> None:
     }
 
 
+def test_a_snapshot_has_the_states_of_the_gate_while_the_account_loads_too() -> None:
+    house = House()
+    house.publisher.states = lambda: {"account": {"state": "halted"}}
+    for is_loading in (False, True):
+        house.publisher.mute(is_loading)
+        assert orjson.loads(house.publisher.watch(Watcher()))["states"] == {"account": {"state": "halted"}}
+
+
 def test_a_snapshot_has_the_newest_event_of_each_strategy_that_is_not_deleted() -> None:
     house, watcher = House(), Watcher()
     for name, state, deleted in (

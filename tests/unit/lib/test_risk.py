@@ -302,6 +302,42 @@ def test_bad_and_contradicting_rules_are_named(entries: Any, says: str) -> None:
         checked_rules(entries, default_rules(load()))
 
 
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        ({"measure": "nothing", "limit": 1}, "measure"),
+        ({"measure": "flow", "limit": 1, "scope": "contract"}, "scope"),
+        ({"measure": "orders", "limit": 1, "scope": "exchange", "name": "NYSE"}, "name"),
+        ({"measure": "orders", "limit": 1, "scope": "contract", "name": "rb"}, "name"),
+        ({"measure": "orders", "limit": "1"}, "limit"),
+        ({"measure": "orders", "limit": -1}, "limit"),
+        ({"measure": "day_loss", "limit": 0}, "limit"),
+        ({"measure": "orders", "limit": 1, "warn": 1.1}, "warn"),
+        ({"measure": "orders", "limit": 1, "action": "delay"}, "action"),
+        ({"measure": "orders", "limit": 1, "seconds": 1}, "seconds"),
+        ({"measure": "orders", "limit": 1, "id": "a\n"}, "id"),
+        (5, ""),
+    ],
+)
+def test_a_refusal_says_which_rule_and_which_field_of_it(entry: Any, field: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        checked_rules([{"measure": "cancels", "limit": 9}, entry], GUARDS)
+    assert (refusal.value.extra["number"], refusal.value.extra["field"]) == (2, field)
+
+
+@pytest.mark.parametrize(
+    ("milder", "stricter", "field"), [("refuse", "halt", "limit"), ("halt", "halt", "action")]
+)
+def test_a_contradiction_says_the_field_that_makes_it(milder: str, stricter: str, field: str) -> None:
+    entries = [
+        {"measure": "orders", "limit": 5 + at, "action": a, "id": f"{at}"}
+        for at, a in enumerate((milder, stricter))
+    ]
+    with pytest.raises(BadInput) as refusal:
+        checked_rules(entries, GUARDS)
+    assert refusal.value.extra["field"] == field
+
+
 def test_a_warning_below_a_refusal_below_a_halt_is_no_contradiction() -> None:
     entries = [
         {"measure": "orders", "limit": 5},

@@ -57,3 +57,22 @@ def test_what_is_wrong_is_named(entries: Any, says: str) -> None:
     with pytest.raises(BadInput, match=says) as refusal:
         checked_switches(entries)
     assert refusal.value.extra["parameter"] == "switches"
+
+
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        ({"watch": "nobody", "seconds": 9}, "watch"),
+        ({"watch": "page", "seconds": 1}, "seconds"),
+        ({"watch": "page", "seconds": 9, "action": "halt"}, "action"),
+        ({"watch": "script", "seconds": 9}, "name"),
+        ({"watch": "page", "seconds": 9}, "watch"),  # there is one already
+        ({"watch": "market", "seconds": 10, "contracts": "rb2510"}, "contracts"),
+        ({"watch": "market", "seconds": 10, "contracts": "rb2510.NYSE"}, "contracts"),
+        (5, ""),
+    ],
+)
+def test_a_refusal_says_which_entry_and_which_field_of_it(entry: Any, field: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        checked_switches([{"watch": "page", "seconds": 9}, entry])
+    assert (refusal.value.extra["number"], refusal.value.extra["field"]) == (2, field)

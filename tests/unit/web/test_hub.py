@@ -158,6 +158,14 @@ def test_a_page_gets_the_newest_event_of_each_strategy_with_its_snapshot(hub: Hu
     ]
 
 
+def test_a_snapshot_tells_a_page_the_states_of_the_gate_with_its_seq(hub: Hub) -> None:
+    line = page(hub, snap=False)
+    hub.snapshot("a", snapshot(4, states={"account": {"state": "reduce_only"}, "strategies": {}}))
+    assert line.all("snapshot") == [
+        {"seq": 4, "states": {"account": {"state": "reduce_only"}, "strategies": {}}}
+    ]
+
+
 def test_nothing_reaches_a_page_before_its_snapshot_and_what_follows_is_newer(hub: Hub) -> None:
     line = page(hub, snap=False)
     hub.push("a", update(7))
