@@ -27,6 +27,7 @@ from app.lib import audit, calendar, fronts
 from app.lib.account_names import account_key
 from app.lib.errors import AppError
 from app.process import child
+from app.process.bound import bound
 from app.settings import MONGO, Settings
 from app.wire.registry import Registry
 
@@ -99,7 +100,7 @@ class Station:
         (self.data_dir / "run").mkdir(mode=0o700, exist_ok=True)
         with open(self._folder / "console.log", "ab") as console:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.commands"],
+                bound([sys.executable, "-m", "app.commands"]),  # nobody else would end it after a kill
                 cwd=child.ROOT,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,

@@ -130,7 +130,6 @@ class Gateway:
             on_removed=lambda local_symbols: self._api.on_unsubscribed(local_symbols),
         )
         self._risk = _risk_of(self, folder)
-        self._publisher.states = self._risk.gate.states.shown
         self._desk = OrderDesk(
             account=self._account,
             trader=lambda: self.app.trader,
@@ -312,7 +311,7 @@ def _on_strategy(gateway: Gateway, changed: m.StrategyChanged) -> Done:
 
 def _risk_of(gateway: Gateway, folder: Path) -> Risk:
     """The gate before the order desk, which is made after it."""
-    return Risk(
+    made = Risk(
         app=gateway.app,
         account=gateway._account,
         journal=gateway._journal,
@@ -334,6 +333,8 @@ def _risk_of(gateway: Gateway, folder: Path) -> Risk:
             gateway.loop,
         ),
     )
+    gateway._publisher.states = made.gate.states.shown
+    return made
 
 
 def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each message

@@ -4,11 +4,13 @@ and the built page; and with faults that a check must not be fooled by.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import docx
+import psutil
 import pytest
 
 from app.filing import desk
@@ -114,6 +117,40 @@ def test_a_pack_through_the_stand_in_of_ctps_front(tmp_path: Path) -> None:
         look_at(tmp_path / "pack", found, "ctp")
     finally:
         front.close()
+
+
+def test_a_command_that_is_killed_leaves_no_server(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="f") as place:  # short: sockets lie in it
+        command = subprocess.Popen(
+            [sys.executable, "run.py", "filing", "--sim", "--to", str(tmp_path / "pack")],
+            cwd=ROOT,
+            env=os.environ | {"TMPDIR": place},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+        def left() -> list[str]:
+            """The programs that have its folder in what they were started with."""
+            found = []
+            for process in psutil.process_iter():
+                with contextlib.suppress(psutil.Error):
+                    if process != psutil.Process() and any(
+                        place in text for text in (*process.cmdline(), *process.environ().values())
+                    ):
+                        found.append(f"{process.pid} {' '.join(process.cmdline())[:80]}")
+            return found
+
+        try:
+            eventually(lambda: len(left()) >= 4, "itself, supervisor, host and web", 60.0)
+            command.kill()
+            command.wait()
+            eventually(lambda: not left(), "nothing is left of it", 30.0)
+        finally:
+            command.kill()
+            command.wait()
+            for line in left():
+                os.kill(int(line.split()[0]), signal.SIGKILL)
 
 
 class Rig:
