@@ -7,6 +7,7 @@ strategy.log, are left in its folder. Exit codes: 0 done, 2 the job is wrong, 5 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -37,6 +38,7 @@ from app.lib import calendar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError
 from app.lib.strategy_parameters import with_parameters
+from app.process.death import die_with
 from app.process.family import end_descendants
 from app.strategy.__main__ import limit_process
 from app.strategy.loader import failure, prepare
@@ -68,6 +70,8 @@ class _Teller:
 def main() -> int:
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     folder = Path(job.folder)
+    if job.parent:
+        die_with(job.parent, signal.SIGKILL)
     limit_process(job.address_space)
     output = Output(folder, lambda _level, _created, _message: None)
     output.begin("ERROR")

@@ -136,7 +136,7 @@ def _run(job: Job, settings: Settings, kept: Kept) -> bytes:
         if kept.is_wanted:
             job.files = [str(stored_bars(settings, kept, job, folder))]
         seen = [Path(name) for name in [*job.files, job.rates, job.calendar_file] if name]
-        cage = containment.cage(folder, seen) if is_contained else None
+        cage = guard.cage_of(containment, folder, seen) if is_contained else None
         environment = containment.environment(folder, is_contained)
         with tqdm(unit=" 根", leave=False, disable=None, desc="启动") as bar:
             return guard.run(job, settings, cage, environment, lambda progress: _show(bar, progress))

@@ -77,8 +77,10 @@ class Containment:
             self._settings.strategy_network == "auto" and not self._settings.is_public
         )
 
-    def cage(self, folder: Path, seen: Iterable[Path]) -> Cage:
-        """What closes a strategy in that has `folder` for its own, and sees `seen`."""
+    def cage(self, folder: Path, seen: Iterable[Path], network: bool | None = None) -> Cage:
+        """What closes a strategy in that has `folder` for its own, and sees `seen`. `network`: whether it
+        has one, None for what the settings say.
+        """
         settings = self._settings
         arguments = sandbox.bubblewrap_of_a_strategy(
             self._program,
@@ -86,7 +88,7 @@ class Containment:
             seen=seen,
             readable=settings.strategy_paths,
             hidden=[settings.data_dir, settings.strategies_dir],
-            network=self.network,
+            network=self.network if network is None else network,
         )
         return Cage(arguments, syscalls.program())
 
