@@ -18,6 +18,7 @@ from app.files import write_whole
 from app.lib.errors import SettingsError
 
 ACCOUNTS = "accounts"
+TICKS = "ticks"
 FILE = "version"
 MIGRATIONS: tuple[Callable[[Path], None], ...] = (lambda _data_dir: None,)
 """From version n to n + 1. 0 → 1: nothing has moved, the version is written down from here on."""
@@ -43,6 +44,11 @@ def strategies_folder(data_dir: Path, account: str) -> Path:
 def strategy_folder(data_dir: Path, account: str, name: str) -> Path:
     """Where a strategy of an account runs and leaves what is its own."""
     return strategies_folder(data_dir, account) / name
+
+
+def ticks_folder(data_dir: Path, account: str) -> Path:
+    """Where its gateway records ticks, a file a trading day (app/gateway/tick_recorder.py)."""
+    return account_folder(data_dir, account) / TICKS
 
 
 def prepare(data_dir: Path) -> None:

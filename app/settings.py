@@ -134,6 +134,13 @@ class Settings(BaseModel):
         le=3650,
         description="权益曲线每分钟一点的保留多少个交易日；0 为一直保留；每日一点的总是保留",
     )
+    record_ticks: bool = Field(
+        False, description="录下各账户收到的每一笔行情，按交易日，供回测与回放；见 docs/replay.md"
+    )
+    record_ticks_days: int = Field(30, ge=0, le=3650, description="录下的行情保留多少个交易日；0 为一直保留")
+    record_ticks_mb: int = Field(
+        5000, ge=0, le=10_000_000, description="每个账户录下的行情至多多少 MB，多了删去最早的；0 为不限"
+    )
     token_hours: float = Field(168.0, gt=0, le=24 * 366, description="令牌有效小时数")
     login_timeout: float = Field(20.0, gt=0, le=600, description="登录时等前置应答的秒数")
     order_timeout: float = Field(3.0, gt=0, le=60, description="下单后等柜台应答的秒数，过后答“未确认”")

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from app.counter.contracts import product_code_of
-from app.counter.markets.readers import LAYOUTS, BadFile, Row, column_names, read_rows
-from app.lib import bar_columns, columns
+from app.counter.markets.readers import BadFile, Row, holds_ticks, read_rows
+from app.lib import columns
 from app.lib.bar_files import read_bar_file
 from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
@@ -94,7 +94,7 @@ def load(
 ) -> Data:
     """Raises BadInput, NoData, BadFile and BadBarFile, which name file and line."""
     _check(span)
-    by_ticks = [path for path in files if _has_ticks(path)]
+    by_ticks = [path for path in files if holds_ticks(path)]
     if by_ticks and len(by_ticks) < len(files):
         raise BadInput("data", f"一次回测或用 tick 或用 K 线：{by_ticks[0].name} 是 tick，另有文件是 K 线")
     hashes = {name: digest for path in files for name, digest in _sources(path)}
@@ -112,12 +112,9 @@ def _sources(path: Path) -> list[tuple[str, str]]:
     """What the file's content comes from, by name, and its SHA-256: the file itself, or what its columns
     say.
     """
-    if not columns.is_columns(path):
-        return [(path.name, hashlib.sha256(path.read_bytes()).hexdigest())]
-    noted = {
-        meta.note.get("source", path.name): str(meta.note.get("sha256", "")) for meta in columns.metas(path)
-    }
-    return sorted(noted.items())
+    metas = columns.metas(path) if columns.is_columns(path) else []
+    noted = {str(meta.note["source"]): str(meta.note["sha256"]) for meta in metas if "sha256" in meta.note}
+    return sorted(noted.items()) or [(path.name, hashlib.sha256(path.read_bytes()).hexdigest())]
 
 
 def bars_from_store(
@@ -178,13 +175,6 @@ def _check(span: Span) -> None:
         raise BadInput("start", f"开始的交易日 {span.start} 在结束的 {span.end} 之后")
 
 
-def _has_ticks(path: Path) -> bool:
-    if columns.is_columns(path):
-        return not bar_columns.holds_bars(path)
-    names = column_names(path)
-    return any(columns <= names for columns, _ in LAYOUTS)
-
-
 def _counted(rows: Iterator[Row], span: Span, on_row: Callable[[int], object]) -> Iterator[Row]:
     for row in rows:
         on_row(1)
@@ -198,7 +188,7 @@ def _bars(
     found: dict[str, dict[int, Bar]] = {}
     days = TradingDays()
     for path in files:
-        for local_symbol, bars in _series(path, symbol, label, on_row).items():
+        for local_symbol, bars in read_bar_file(path, symbol, label, on_row).items():
             by_minute = found.setdefault(local_symbol, {})
             for bar in bars:
                 if not span.has(days.of(bar.timestamp)):
@@ -210,14 +200,6 @@ def _bars(
         for local_symbol, by_minute in sorted(found.items())
         if by_minute
     }
-
-
-def _series(path: Path, symbol: str, label: str, on_row: Callable[[int], object]) -> dict[str, list[Bar]]:
-    if not columns.is_columns(path):
-        return read_bar_file(path, symbol, label, on_row)
-    kept = bar_columns.read(path).bars
-    on_row(sum(map(len, kept.values())))
-    return kept
 
 
 class TradingDays:

@@ -19,6 +19,7 @@ from ctpbee.signals import common_signals
 from app.bee.extensions import Extensions, Guarded
 from app.bee.logger import BeeLogger
 from app.bee.positions import BookPositions
+from app.gateway.tick_recorder import NoRecorder, TickRecorder
 from app.interfaces import interface_classes
 from app.interfaces.ledger import Ledger
 from app.interfaces.wiring import Listener, Wiring
@@ -64,6 +65,7 @@ class BackendApp(CtpBee):
         self.logger = BeeLogger(f"ctpbee.{name}")
         self._connect_info = connect_info
         self.listener = Listener()
+        self.ticks: TickRecorder | NoRecorder = NoRecorder()
         self._extensions = Extensions(Guarded)
         self._timers: dict[str, Timer] = {}
         self.recorder.position_manager = BookPositions(self, lambda: self.ledger.book.positions())
@@ -85,9 +87,11 @@ class BackendApp(CtpBee):
             follow_trading=lambda state: self.market.follow(state),
             forget_day=self._forget_day,
             hold=lambda symbols: self.market.hold(symbols),
+            record=self.ticks.take,
         )
         self.market = self._market_class(wiring)
         self.trader = self._trader_class(wiring)
+        self.ticks.start()
         self.trader.connect(self._connect_info)
         self.market.connect(self._connect_info)
         self._timers["timer"] = self.loop.every(lambda: float(self.config["TIMER_INTERVAL"]), self._on_timer)
@@ -114,6 +118,7 @@ class BackendApp(CtpBee):
         for front in (self.market, self.trader):
             if front is not None:
                 front.close()
+        self.ticks.close(1.0)
         for event in common_signals.event:
             getattr(common_signals, f"{event}_signal").disconnect(self.recorder.get_func(event))
         self.active = False

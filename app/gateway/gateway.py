@@ -43,6 +43,7 @@ from app.gateway.settlement import SettlementDesk
 from app.gateway.strategies.doorkeeper import Doorkeeper
 from app.gateway.strategies.joined import Strategies, StrategyFeed
 from app.gateway.subscriptions import Subscriptions
+from app.gateway.tick_recorder import recorder_of
 from app.interfaces.ledger import Ledger
 from app.lib import rows
 from app.lib.account_groups import members_beside
@@ -88,9 +89,8 @@ class Gateway:
         self._handlers = _table(self)
         run_dir = self._registry.run_dir
         digest = hashlib.sha256(login.account.encode()).hexdigest()[:12]
-        self._server = RpcServer(
-            channel.new_address(run_dir, f"gw-{digest}.sock"), self._handle, self._on_close
-        )
+        address = channel.new_address(run_dir, f"gw-{digest}.sock")
+        self._server = RpcServer(address, self._handle, self._on_close)
         self._doorkeeper = Doorkeeper(run_dir, login.account, self._handle)
         self._door = RpcServer(door.address(run_dir, login.account), self._doorkeeper.handle, self._on_close)
 
@@ -119,6 +119,7 @@ class Gateway:
         self.audit = AuditBook(folder / "audit", store)
         heard = self.audit.hearing(self._publisher.journaled)
         self._journal = Journal(store, self.loop.post, heard, self._bars.save)
+        self.app.ticks = recorder_of(self._settings, folder, lambda: self.app.market.day)
 
     def _make_trading(self, folder: Path) -> None:
         """What takes orders and subscriptions, and ctpbee's extensions in the order in which they hear."""

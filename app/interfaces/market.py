@@ -41,13 +41,14 @@ class Market(AccountFront):
         self._live: dict[str, str] = {}  # of those, the trading day of the newest quote
         self._ticks: deque[DepthField] = deque()
         self._ticks_lock = threading.Lock()
+        self._record = wiring.record
 
     @property
     def md_status(self) -> bool:
         return self.ready
 
     @property
-    def _day(self) -> str:
+    def day(self) -> str:
         """The counter's trading day: the trading front hears of one that begins without a new login."""
         return max(self._trading_day, self._ledger.trading_day)
 
@@ -55,7 +56,7 @@ class Market(AccountFront):
         """Whether its newest tick is what holds now. A front answers a subscription with what there is, then
         tells each change.
         """
-        return self.ready and self._live.get(symbol) == self._day
+        return self.ready and self._live.get(symbol) == self.day
 
     def follow(self, state: str) -> None:
         """Hear of the trading front's state: some market fronts depend on it."""
@@ -138,6 +139,7 @@ class Market(AccountFront):
         return True
 
     def _take(self, ticks: list[DepthField]) -> None:
+        self._record(ticks)
         with self._ticks_lock:
             idle = not self._ticks
             self._ticks += ticks
@@ -174,7 +176,7 @@ class Market(AccountFront):
             row,
             name=instrument.InstrumentName if instrument else row.InstrumentID,
             exchange=fields.EXCHANGES[row.ExchangeID],
-            trading_day=fields.day_of(row, self._day),
+            trading_day=fields.day_of(row, self.day),
             now=self._clock.now(row.ExchangeID),
             gateway_name=self.gateway_name,
         )

@@ -14,6 +14,7 @@ from app.interfaces.clock import CounterClock
 from app.interfaces.ledger import Ledger
 from app.model.store import Store
 from app.process.event_loop import EventLoop
+from app.wire.frames import DepthField
 
 
 class Listener:
@@ -51,7 +52,7 @@ def ignore(*_args: Any) -> None:
 
 @dataclass(frozen=True)
 class Wiring:
-    """Everything here is called in the event thread."""
+    """Everything here is called in the event thread, but `record`."""
 
     name: str  # the interface's, ctpbee's gateway_name
     signals: AppSignal
@@ -66,3 +67,4 @@ class Wiring:
     )
     forget_day: Callable[[], None] = ignore  # ctpbee's lists, before `on_day`
     hold: Callable[[Iterable[str]], None] = ignore  # these symbols' prices matter to the book
+    record: Callable[[list[DepthField]], object] = ignore  # every snapshot, in the thread that has it

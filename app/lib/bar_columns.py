@@ -58,7 +58,7 @@ def encoded(bars: Mapping[str, Sequence[Bar]], source: Source | None = None) -> 
 
 def holds_bars(path: Path) -> bool:
     """Whether it is such a file. Raises OSError, BadColumns."""
-    return columns.is_columns(path) and all(meta.kind == KIND for meta in columns.metas(path))
+    return columns.is_columns(path) and any(meta.kind == KIND for meta in columns.metas(path))
 
 
 def read(path: Path) -> Kept:

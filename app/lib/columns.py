@@ -11,6 +11,7 @@ last sound block: what a killed writer has left behind that is cut off.
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 import zlib
@@ -102,7 +103,8 @@ def sound_length(path: Path) -> int:
     with path.open("rb") as file:
         if file.read(len(GROWING)) != GROWING:
             raise BadColumns(f"{path.name}: 不是可以续写的列文件")
-        while _read_block(path, file, growing=True) is not None:
+        reader = _Reader(path, file, growing=True)
+        while reader.next(lambda _meta: True) is not None:
             pass
         return file.tell()
 
@@ -112,30 +114,47 @@ def _scan(path: Path, wanted: Callable[[Meta], bool]) -> Iterator[tuple[Meta, by
         mark = file.read(len(WHOLE))
         if mark not in (WHOLE, GROWING):
             raise BadColumns(f"{path.name}: 不是列文件")
-        while (found := _read_block(path, file, growing=mark == GROWING)) is not None:
-            meta, payload = found
-            yield meta, payload if wanted(meta) else None
+        reader = _Reader(path, file, growing=mark == GROWING)
+        while (found := reader.next(wanted)) is not None:
+            yield found
 
 
-def _read_block(path: Path, file: IO[bytes], growing: bool) -> tuple[Meta, bytes] | None:
-    """The next one; None at the end, where the file stands then."""
-    at = file.tell()
-    head = file.read(_HEAD.size)
-    if not head:
-        return None
-    try:
-        mark, meta_size, size, crc = _HEAD.unpack(head)
+class _Reader:
+    """An open file that stands at the beginning of a block, or at its end."""
+
+    def __init__(self, path: Path, file: IO[bytes], growing: bool) -> None:
+        self._path, self._file, self._growing = path, file, growing
+        self._size = os.fstat(file.fileno()).st_size
+
+    def next(self, wanted: Callable[[Meta], bool]) -> tuple[Meta, bytes | None] | None:
+        """The next block, unpacked only if it is wanted; None at the end, where the file stands then."""
+        at = self._file.tell()
+        if at >= self._size:
+            return None
+        try:
+            return self._block(wanted)
+        except (struct.error, ValueError, KeyError, TypeError) as error:
+            if self._growing:
+                self._file.seek(at)
+                return None
+            raise BadColumns(f"{self._path.name}: 第 {at} 字节起的一块已损坏：{error}") from None
+
+    def _block(self, wanted: Callable[[Meta], bool]) -> tuple[Meta, bytes | None]:
+        file = self._file
+        mark, meta_size, size, crc = _HEAD.unpack(file.read(_HEAD.size))
         if mark != _MARK or meta_size > MOST_META or size > MOST_COLUMNS:
             raise ValueError("块的开头不对")
-        meta, payload = file.read(meta_size), file.read(size)
-        if zlib.crc32(payload, zlib.crc32(meta)) != crc:
+        text = file.read(meta_size)
+        if file.tell() + size > self._size:
+            raise ValueError("不完整")
+        meta = _meta(text)
+        if not wanted(meta):
+            file.seek(size, os.SEEK_CUR)
+            return meta, None
+        payload = file.read(size)
+        if zlib.crc32(payload, zlib.crc32(text)) != crc:
             raise ValueError("校验和不对")
-        return _meta(meta), payload
-    except (struct.error, ValueError, KeyError, TypeError) as error:
-        if growing:
-            file.seek(at)
-            return None
-        raise BadColumns(f"{path.name}: 第 {at} 字节起的一块已损坏：{error}") from None
+        return meta, payload
 
 
 def _meta(text: bytes) -> Meta:

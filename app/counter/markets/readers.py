@@ -1,5 +1,6 @@
-"""Recorded market data as rows in the order of time: raw CTP ticks, wondertrader ticks, and the 1-minute bars
-that app/lib/bar_files.py takes. Counter process. Pure but for reading the file.
+"""Recorded market data as rows in the order of time: raw CTP ticks, wondertrader ticks, those that a gateway
+has recorded, and the 1-minute bars that app/lib/bar_files.py takes. Counter process. Pure but for reading the
+file.
 
 The layout is told by the header, never by the file's name; plain or gzipped. docs/replay.md shows each. What
 a recorder writes where there is no value (N/A, nothing, 1.79769e+308, 0.00) becomes 0. Every row gets the
@@ -13,7 +14,7 @@ import csv
 import gzip
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import groupby, islice
@@ -22,11 +23,12 @@ from typing import Literal, NamedTuple
 
 from app.counter.contracts import product_code_of
 from app.counter.products import Product, products
-from app.lib import sessions
+from app.lib import columns, sessions, tick_columns
 from app.lib.bar_files import read_bar_file
 from app.lib.bar_tables import BadBarFile
 from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI, compact, next_trading_day, parse_day, trading_day_of, wall_time
+from app.lib.columns import BadColumns
 from app.lib.errors import AppError, BadInput
 from app.lib.prices import limits, round_to_tick
 from app.wire.frames import DepthField
@@ -66,13 +68,25 @@ def read_rows(path: Path) -> Iterator[Row]:
     return opened(path)(0)
 
 
+def holds_ticks(path: Path) -> bool:
+    """Whether the file has ticks, as far as its beginning tells; else bars are looked for. Raises BadFile."""
+    with _told(path):
+        if columns.is_columns(path):
+            return tick_columns.holds_ticks(path)
+    names = column_names(path)
+    return any(needed <= names for needed, _ in LAYOUTS)
+
+
 def opened(path: Path) -> Callable[[int], Iterator[Row]]:
     """What gives the file's rows without so many first ones, as often as it is asked; bars are read once.
     Raises BadFile, as `read_rows` does.
     """
+    with _told(path):
+        if columns.is_columns(path) and tick_columns.holds_ticks(path):
+            return partial(_read_columns, path)
     names = column_names(path)
-    for columns, reader in LAYOUTS:
-        if columns <= names:
+    for needed, reader in LAYOUTS:
+        if needed <= names:
             return partial(reader, _Lines(path))
     bars = _bars(path)
     return lambda skip: islice(_bars_as_rows(bars), skip, None)
@@ -291,6 +305,41 @@ def _read_wondertrader(rows: _Lines, skip: int) -> Iterator[Row]:
         except ValueError as error:
             raise rows.bad(str(error)) from None
         yield Row(moment, day, kind, depth)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What is wrong with a file of columns, or with any file, as BadFile."""
+    try:
+        yield
+    except BadColumns as error:
+        raise BadFile(error.message) from None
+    except OSError as error:
+        raise BadFile(f"{path.name}: {error}") from None
+
+
+def _read_columns(path: Path, skip: int) -> Iterator[Row]:
+    """Snapshots in columns (app/lib/tick_columns.py). What a front repeated of a day before is left out."""
+    return islice(_columns_as_rows(path), skip, None)
+
+
+def _columns_as_rows(path: Path) -> Iterator[Row]:
+    clock = _Clock()
+    with _told(path):
+        for day, values in tick_columns.read(path):
+            try:
+                depth = DepthField(**values)
+                product = product_code_of(depth.InstrumentID)
+                depth.ExchangeID = depth.ExchangeID or _exchange_of(product)
+                trading_day = _true_trading_day(depth)
+                if day and trading_day != day:
+                    continue
+                moment, kind = clock.place(
+                    product, trading_day, depth.UpdateTime, depth.UpdateMillisec, depth.Volume
+                )
+            except ValueError as error:
+                raise BadFile(f"{path.name}: {values.get('InstrumentID')}: {error}") from None
+            yield Row(moment, trading_day, kind, depth)
 
 
 class _RecordedBar(NamedTuple):

@@ -1,0 +1,168 @@
+"""Every snapshot that a gateway is told of, kept by trading day, when the setting `record_ticks` says so.
+Gateway process: taken in whichever thread has it, packed and written in one of its own.
+
+A day is one file, `ticks/20261130.ticks` in the account's folder: a growing file of columns
+(app/lib/tick_columns.py) that a backtest and the replay read as it is. A few seconds go into a block, which
+is whole on the disk or not there: after a kill what it had not finished is cut off. A disk that is full
+costs snapshots and nothing else. Old days go, by number and by size; the present one never does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+from app.data_dir import TICKS
+from app.lib import columns, tick_columns
+from app.lib.columns import BadColumns
+from app.settings import Settings
+from app.wire.frames import DepthField
+
+SECONDS = 5.0  # of snapshots in a block: what a kill may cost
+MOST_IN_BLOCK = 20_000
+MOST_WAITING = 200_000  # snapshots, about 150 MB: a disk that takes none costs the oldest of them
+RETRY_SECONDS = 60.0
+SUFFIX = ".ticks"
+
+log = logging.getLogger(__name__)
+shown = logging.getLogger("account")  # to the trader, whatever the level
+
+
+class NoRecorder:
+    """Nobody has asked for it."""
+
+    def start(self) -> None: ...
+
+    def take(self, _ticks: Sequence[DepthField]) -> None: ...
+
+    def close(self, _timeout: float) -> None: ...
+
+
+def recorder_of(settings: Settings, folder: Path, day: Callable[[], str]) -> TickRecorder | NoRecorder:
+    """What the settings ask for, for the account whose folder this is."""
+    if not settings.record_ticks:
+        return NoRecorder()
+    most_bytes = settings.record_ticks_mb << 20
+    return TickRecorder(folder / TICKS, day, settings.record_ticks_days, most_bytes)
+
+
+class TickRecorder:
+    """`day()` is the counter's trading day, "" while it is not known. `start` and `close` from any thread."""
+
+    def __init__(
+        self, folder: Path, day: Callable[[], str], most_days: int, most_bytes: int, seconds: float = SECONDS
+    ) -> None:
+        self._folder, self._day = folder, day
+        self._most_days, self._most_bytes = most_days, most_bytes
+        self._seconds = seconds
+        self._taken: deque[DepthField] = deque(maxlen=MOST_WAITING)
+        self._last: dict[str, DepthField] = {}
+        self._file: IO[bytes] | None = None
+        self._file_day = ""
+        self._is_failing = False
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def take(self, ticks: Sequence[DepthField]) -> None:
+        """They are not changed afterwards, but for the exchange that a front left out."""
+        self._taken.extend(ticks)
+
+    def close(self, timeout: float) -> None:
+        """Write what waits."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    # ── its own thread ──
+
+    def _run(self) -> None:
+        while not self._closing.wait(RETRY_SECONDS if self._is_failing else self._seconds):
+            self._write_safely()
+        self._write_safely()
+        if self._file is not None:
+            self._file.close()
+
+    def _write_safely(self) -> None:
+        try:
+            self._write()
+            if self._is_failing:
+                shown.warning("行情录制恢复")
+            self._is_failing = False
+        except (OSError, BadColumns) as error:
+            if not self._is_failing:
+                shown.error("行情录制写不了，这期间的 tick 不留：%s", error)
+            self._is_failing = True
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """The file is opened anew, and cut where it is sound, before anything more is written."""
+        if self._file is not None:
+            self._file.close()
+        self._file, self._file_day = None, ""
+
+    def _write(self) -> None:
+        day = self._day()
+        if not day or not self._taken:
+            return
+        taken = [self._taken.popleft() for _ in range(len(self._taken))]  # more may come meanwhile
+        if day != self._file_day:
+            self._open(day)
+        assert self._file is not None
+        ticks = [tick for tick in taken if self._is_news(tick)]
+        for at in range(0, len(ticks), MOST_IN_BLOCK):
+            self._file.write(tick_columns.packed(ticks[at : at + MOST_IN_BLOCK], day))
+
+    def _is_news(self, tick: DepthField) -> bool:
+        """A front answers a subscription with its newest snapshot, which may be known already."""
+        if not tick.UpdateTime or self._last.get(tick.InstrumentID) == tick:
+            return False
+        self._last[tick.InstrumentID] = tick
+        return True
+
+    def _open(self, day: str) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._folder / f"{day}{SUFFIX}"
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
+        try:
+            length = columns.sound_length(path) if path.stat().st_size >= len(columns.GROWING) else 0
+            file.truncate(length)
+            file.seek(length)
+            if not length:
+                file.write(columns.GROWING)
+        except BaseException:
+            file.close()
+            raise
+        self._file, self._file_day = file, day
+        self._last = {}
+        prune(self._folder, self._most_days, self._most_bytes, keep=path)
+
+
+def recorded_days(folder: Path) -> dict[str, Path]:
+    """The files of a recorder's folder by trading day, oldest first."""
+    found = {path.stem: path for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit()}
+    return dict(sorted(found.items()))
+
+
+def prune(folder: Path, most_days: int, most_bytes: int, keep: Path) -> None:
+    """Let the oldest go until there are no more days and bytes than these, 0 for any; `keep` stays."""
+    days = recorded_days(folder)
+    sizes = {path: path.stat().st_size for path in days.values()}
+    for path in days.values():
+        too_many = most_days and len(sizes) > most_days
+        too_large = most_bytes and sum(sizes.values()) > most_bytes
+        if path == keep or not (too_many or too_large):
+            return
+        path.unlink(missing_ok=True)
+        del sizes[path]
+        log.info("recorded ticks of %s are gone", path.stem)
