@@ -92,7 +92,8 @@ def _run(job: Job, folder: Path) -> int:
     calendar.use_overrides(Path(job.calendar_file) if job.calendar_file else None)
     teller = _Teller(folder)
     files = [Path(name) for name in job.files]
-    data = load(files, Span(job.start, job.end), job.symbol, job.label, teller.read)
+    span = Span(job.start, job.end)
+    data = load(files, span, job.symbol, job.label, teller.read, job.contracts)
     prepare(folder)
     programs = []
     for name, text in job.strategies.items():

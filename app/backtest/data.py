@@ -91,20 +91,27 @@ def load(
     symbol: str = "",
     label: str = "",
     on_row: Callable[[int], object] = lambda _count: None,
+    contracts: Sequence[str] = (),
 ) -> Data:
-    """Raises BadInput, NoData, BadFile and BadBarFile, which name file and line."""
+    """`contracts`: these alone, of all that the files have. Raises BadInput, NoData, BadFile and BadBarFile,
+    which name file and line.
+    """
     _check(span)
     by_ticks = [path for path in files if holds_ticks(path)]
     if by_ticks and len(by_ticks) < len(files):
         raise BadInput("data", f"一次回测或用 tick 或用 K 线：{by_ticks[0].name} 是 tick，另有文件是 K 线")
     hashes = {name: digest for path in files for name, digest in _sources(path)}
     if by_ticks:
-        rows = merge(*(_counted(read_rows(path), span, on_row) for path in files), key=lambda row: row.moment)
-        data = Data({}, list(rows), hashes)
+        wanted = [local_symbol.partition(".")[0] for local_symbol in contracts]
+        each = (_counted(read_rows(path, wanted), span, on_row) for path in files)
+        data = Data({}, list(merge(*each, key=lambda row: row.moment)), hashes)
     else:
-        data = Data(_bars(files, span, symbol, label, on_row), [], hashes)
-    if not data.bars and not data.ticks:
-        raise NoData(f"文件里没有这段时间{_said(span)}的行情")
+        bars = _bars(files, span, symbol, label, on_row)
+        wanted = list(contracts or bars)
+        data = Data({name: series for name, series in bars.items() if name in wanted}, [], hashes)
+    missing = sorted({*contracts} - {*data.local_symbols})
+    if missing or (not data.bars and not data.ticks):
+        raise NoData(f"文件里没有{' ' if missing else ''}{'、'.join(missing)}这段时间{_said(span)}的行情")
     return data
 
 

@@ -29,6 +29,7 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     capital: float = 1_000_000.0
     start: str = ""  # trading days, YYYYMMDD, both included
     end: str = ""
+    contracts: list[str] = []  # as rb2401.SHFE: of files that have more, these alone
     symbol: str = ""  # of files that do not name it
     label: str = ""
     fills: FillSettings = FillSettings()

@@ -17,7 +17,7 @@ from app.backtest import guard, report
 from app.backtest.data import checked_day
 from app.backtest.fills import FillSettings, checked
 from app.backtest.job import Job, Progress
-from app.commands.bar_sources import Kept, store_options, stored_bars
+from app.commands.bar_sources import Kept, files_of, store_options
 from app.commands.common import settings_of, settings_options
 from app.files import write_whole
 from app.lib import memory
@@ -107,6 +107,7 @@ def backtest_command(
         capital=capital,
         start=checked_day(start, "start"),
         end=checked_day(end, "end"),
+        contracts=[] if kept.from_mongo or kept.from_store else list(kept.contracts),
         symbol=symbol,
         label=label or "",
         fills=fills,
@@ -115,7 +116,7 @@ def backtest_command(
     )
     if bool(files) == kept.is_wanted:
         raise BadInput(
-            "data", "请用 --data 给出文件，或用 --from-store、--from-mongo 取库里的 K 线，二者之一"
+            "data", "请用 --data 给出文件，或用 --from-store、--from-mongo、--recorded 取已有的行情，只选一种"
         )
     _make(target)
     result = _run(job, settings, kept)
@@ -134,7 +135,7 @@ def _run(job: Job, settings: Settings, kept: Kept) -> bytes:
     with guard.own_folder(settings.data_dir) as folder:
         job.folder = str(folder)
         if kept.is_wanted:
-            job.files = [str(stored_bars(settings, kept, job, folder))]
+            job.files = [str(path) for path in files_of(settings, kept, job, folder)]
         seen = [Path(name) for name in [*job.files, job.rates, job.calendar_file] if name]
         cage = guard.cage_of(containment, folder, seen) if is_contained else None
         environment = containment.environment(folder, is_contained)

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 import click
 
-from app.backtest.data import BarStore, Span, bars_from_store
+from app.backtest.data import BarStore, NoData, Span, bars_from_store
 from app.backtest.job import Job
 from app.commands.import_bars import find_account
 from app.commands.import_mongo import Source
+from app.data_dir import ticks_folder
 from app.files import write_whole
+from app.gateway.tick_recorder import recorded_days
 from app.lib import bar_columns, calendar
 from app.lib.bar_files import read_bar_documents
 from app.lib.bars import Bar
@@ -33,12 +35,13 @@ class Kept(NamedTuple):
 
     from_store: bool
     from_mongo: str
+    recorded: bool
     account: str
     contracts: tuple[str, ...]
 
     @property
     def is_wanted(self) -> bool:
-        return self.from_store or bool(self.from_mongo)
+        return self.from_store or bool(self.from_mongo) or self.recorded
 
 
 def store_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,12 +63,13 @@ def store_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 default="",
                 help="用原后端 MongoDB（库 ctp_bar）里的，不导入；同样写 --contract",
             ),
+            click.option("--recorded", is_flag=True, help="用账户的网关录下的 tick（设置 record_ticks）"),
             click.option(
                 "--contract",
                 "contracts",
                 metavar="SYMBOL",
                 multiple=True,
-                help="库里的哪个合约，如 rb2401.SHFE，可给几个",
+                help="只用哪个合约，如 rb2401.SHFE，可给几个",
             ),
             click.option("--account", metavar="KEY", default="", help="哪个账户的行情库；只有一个账户时可省"),
         ]
@@ -106,6 +110,27 @@ def bar_store(settings: Settings, account: str = "", mongo: str = "", label: str
         return
     with contextlib.closing(open_store(settings, find_account(settings, account))) as store:
         yield store
+
+
+def files_of(settings: Settings, kept: Kept, job: Job, folder: Path) -> list[Path]:
+    """What the job's child is to read instead of files that somebody names. Raises as the two below."""
+    return (
+        recorded_ticks(settings, kept, job) if kept.recorded else [stored_bars(settings, kept, job, folder)]
+    )
+
+
+def recorded_ticks(settings: Settings, kept: Kept, job: Job) -> list[Path]:
+    """The days of the job that the account's gateway has recorded. Raises NoData, which says which there
+    are.
+    """
+    account = find_account(settings, kept.account)
+    days = recorded_days(ticks_folder(settings.data_dir, account))
+    wanted = Span(job.start, job.end)
+    found = [path for day, path in days.items() if wanted.has(day)]
+    if not found:
+        there = f"有的是 {min(days)} 至 {max(days)}" if days else "一天也没有，要先设 record_ticks = true"
+        raise NoData(f"{account} 没有录下这段时间的 tick；{there}")
+    return found
 
 
 def stored_bars(settings: Settings, kept: Kept, job: Job, folder: Path) -> Path:

@@ -111,7 +111,7 @@ def test_an_accounts_own_bars_give_the_same_as_the_file_they_came_from(commands:
     del by_file["settings"]["data"]
     assert found == by_file
     both = commands.run(*arguments, "--data", str(BARS))
-    assert "二者之一" in both.stderr
+    assert "只选一种" in both.stderr
 
 
 @pytest.mark.parametrize(

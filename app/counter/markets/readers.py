@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -63,9 +63,14 @@ class Row(NamedTuple):
     depth: DepthField
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """All rows of the file. Raises BadFile, at once when the header is unknown."""
-    return opened(path)(0)
+def read_rows(path: Path, wanted: Sequence[str] = ()) -> Iterator[Row]:
+    """All rows of the file, or those of the contracts (`rb2401`) that are named. Raises BadFile, at once when
+    the header is unknown.
+    """
+    if wanted and holds_ticks(path) and columns.is_columns(path):
+        return _columns_as_rows(path, wanted)
+    rows = opened(path)(0)
+    return (row for row in rows if row.depth.InstrumentID in wanted) if wanted else rows
 
 
 def holds_ticks(path: Path) -> bool:
@@ -323,10 +328,10 @@ def _read_columns(path: Path, skip: int) -> Iterator[Row]:
     return islice(_columns_as_rows(path), skip, None)
 
 
-def _columns_as_rows(path: Path) -> Iterator[Row]:
+def _columns_as_rows(path: Path, wanted: Sequence[str] = ()) -> Iterator[Row]:
     clock = _Clock()
     with _told(path):
-        for day, values in tick_columns.read(path):
+        for day, values in tick_columns.read(path, wanted):
             try:
                 depth = DepthField(**values)
                 product = product_code_of(depth.InstrumentID)

@@ -58,6 +58,20 @@ def test_days_are_written_in_two_ways() -> None:
         checked_day("昨天", "start")
 
 
+def test_of_files_with_more_the_contracts_that_are_named_alone(tmp_path: Path) -> None:
+    row = "{},2023-09-25 09:00:00,3700,3701,3699,3700,10\n"
+    path = tmp_path / "several.csv"
+    path.write_text(HEAD + row.format("rb2401.SHFE") + row.format("rb2405.SHFE"))
+    assert list(load([path]).bars) == ["rb2401.SHFE", "rb2405.SHFE"]
+    assert list(load([path], contracts=["rb2405.SHFE"]).bars) == ["rb2405.SHFE"]
+    with pytest.raises(NoData, match="没有 rb2410.SHFE"):
+        load([path], contracts=["rb2405.SHFE", "rb2410.SHFE"])
+    day = Span("20181009", "20181009")
+    assert load([TICKS], day, contracts=["ru1901.SHFE"]).ticks == load([TICKS], day).ticks
+    with pytest.raises(NoData, match="没有 rb2410.SHFE"):
+        load([TICKS], day, contracts=["rb2410.SHFE"])
+
+
 def test_a_stores_bars_of_a_range_are_the_files_and_load_from_columns(tmp_path: Path) -> None:
     (whole, hashes) = load([BARS])[0], load([BARS]).hashes
     store = SqliteStore(tmp_path / "account.db")
