@@ -288,7 +288,7 @@ class Account:
 
     def set_price(self, symbol: str, last_price: float, pre_settlement: float) -> None:
         self.ledger.set_price(symbol, last_price, pre_settlement)
-        self._book_has_changed()
+        self._positions = self._money = None
 
     def hear(self, name: str, local_symbol: str, entity: Any) -> None:
         """A `tick` or `bar`, to all who want it, and what comes of it."""
@@ -297,7 +297,7 @@ class Account:
         is_alone = len(self.apps) == 1
         for app in self.apps:
             if app.wanted is None or local_symbol in app.wanted:
-                app.hear(name, entity if is_alone else entities.copy_of(entity))
+                app.hear_market(name, local_symbol, entity if is_alone else entities.copy_of(entity))
         if self._heard:
             self.tell()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.backtest.data import TradingDays
-from app.lib.bars import INTERVALS, Bar, aggregate
+from app.lib.bars import INTERVAL_MINUTES, INTERVALS, Bar, aggregate
 from app.lib.sessions import periods
 from app.lib.symbols import product_of
 
@@ -28,6 +28,8 @@ def _of(local_symbol: str, series: Sequence[Bar]) -> dict[str, Any]:
         return periods(product, trading_day, minutes)
 
     for interval in INTERVALS:
+        if len(series) > MOST * INTERVAL_MINUTES.get(interval, len(series)):
+            continue  # a candle has a bar a minute at the most: there would be too many
         found = aggregate(series, interval, days.of, of_day)
         if len(found) <= MOST:
             break

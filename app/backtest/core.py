@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from app.counter.accounts import Order, PaperAccount, Session
@@ -83,6 +84,16 @@ class BacktestCore(Core):
         self._watch()
         return self._taken()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no order works anywhere and none is on its way: asked for each bar."""
+        if self._on_way:
+            return False
+        for account in self._accounts.values():  # noqa: SIM110 - no generator for each bar
+            if account.working:
+                return False
+        return True
+
     def is_working(self, symbol: str) -> bool:
         """Whether an order works in this contract."""
         return any(symbol in account.working for account in self._accounts.values())
@@ -117,6 +128,14 @@ class BacktestCore(Core):
             and not any(one.is_cancel and one.order is order for one in self._on_way)
         ):
             self._on_way.append(OnItsWay(order, True, self._market.now()))
+
+    def _account_of(self, request: f.ReqUserLogin) -> PaperAccount | None:
+        """The one account, whose password nobody has to guess."""
+        stored = self._state.add_account(
+            request.BrokerID, request.UserID, "", str(Decimal(str(self._capital)))
+        )
+        account = self._accounts[stored.broker, stored.user] = self._open_account(stored, [])
+        return account
 
     def _write_statement(self, account: PaperAccount, settled: Book) -> None:
         """Instead of a text: the figures themselves."""

@@ -229,7 +229,7 @@ def minutes(bars: dict[str, list[Bar]]) -> Iterator[Minute]:
     if len(bars) == 1:
         ((local_symbol, series),) = bars.items()
         for bar in series:
-            yield Minute(bar.timestamp, [(local_symbol, bar)])
+            yield Minute(bar[0], [(local_symbol, bar)])
         return
     by_minute: dict[int, list[tuple[str, Bar]]] = {}
     for local_symbol in sorted(bars):

@@ -11,7 +11,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import NamedTuple
 
 from ctpbee.constant import ContractData
@@ -19,7 +18,7 @@ from ctpbee.constant import ContractData
 from app.backtest import fills
 from app.backtest.account import Account
 from app.backtest.core import BacktestCore, OnItsWay, SettledDay
-from app.backtest.data import Data, Minute, TradingDays, minutes
+from app.backtest.data import HOUR, Data, TradingDays, minutes
 from app.backtest.fills import FillSettings
 from app.backtest.market import BarMarket, HistoricMarket, Rates, TickMarket, todays_table
 from app.backtest.strategies import BacktestApp, Program
@@ -33,6 +32,7 @@ from app.lib.symbols import product_of
 from app.wire.frames import DepthField
 
 SECOND = timedelta(seconds=1)
+MINUTE_MS = 60_000
 EQUITY_EVERY = 30 * 60_000
 """Milliseconds from one look at the balance to the next, while something is held; each settlement is one."""
 
@@ -197,51 +197,74 @@ class BarRun(_Run):
         self.market = BarMarket(self._days.of(first), _moment(first), data.codes, plan.rates)
         super().__init__(plan, cancels_travel=False)
         self.bars = data.bars
+        self._names = {name: (name.partition(".")[0], name.partition(".")[2]) for name in data.bars}
+        self._ends_at, self._end = 0, self.market.clock  # of the minute before
 
     def _limits(self, symbol: str) -> tuple[float, float]:
         return self.market.limits(symbol)
 
     def _events(self, on_progress: Progress) -> int:
-        count = 0
-        for day, of_day in groupby(minutes(self._data.bars), lambda minute: self._days.of(minute.timestamp)):
-            on_progress(count, day)
-            for minute in of_day:
-                if day != self.market.trading_day():
-                    settlement = self.market.settlement()
-                    self._pass_to(_moment(minute.timestamp))
-                    self._turn(day, settlement)
-                self._minute(minute)
-                count += len(minute.bars)
+        count, hour, known = 0, -1, ""
+        for timestamp, bars in minutes(self._data.bars):
+            if timestamp // HOUR != hour:  # a trading day begins with an hour
+                hour = timestamp // HOUR
+                day = self._days.of(timestamp)
+                if day != known:
+                    known = day
+                    on_progress(count, day)
+                    if day != self.market.trading_day():
+                        settlement = self.market.settlement()
+                        self._pass_to(_moment(timestamp))
+                        self._turn(day, settlement)
+            self._minute(timestamp, bars)
+            count += len(bars)
         return count
 
     def _learn(self, day: str) -> None:
         """Bars tell nothing before they come."""
 
-    def _minute(self, minute: Minute) -> None:
-        start = _moment(minute.timestamp)
-        self._pass_to(start)
-        core, account, market = self.core, self.account, self.market
-        traded = {local_symbol.partition(".")[0] for local_symbol, _ in minute.bars}
+    def _minute(self, timestamp: int, bars: list[tuple[str, Bar]]) -> None:
+        """On the way of every bar: what nobody needs is not done. Where no order works or is on its way, the
+        minute only passes.
+        """
+        market, account, names = self.market, self.account, self._names
+        start = self._end if timestamp == self._ends_at else _moment(timestamp)
+        self._ends_at, self._end = timestamp + MINUTE_MS, start + MINUTE
+        if self._tickers:
+            self._pass_to(start)
+        else:
+            market.clock = start
+        if self.core.is_idle:
+            for local_symbol, bar in bars:
+                market.passed(*names[local_symbol], bar)
+        else:
+            self._match_all(bars)
+        if self._tickers:
+            self._pass_to(self._end)
+        else:
+            market.clock = self._end
+        for local_symbol, bar in bars:
+            account.set_price(names[local_symbol][0], bar[4], 0.0)
+        day = market.trading_day()
+        for local_symbol, bar in bars:
+            contract = self._contract(local_symbol)
+            if contract is not None:
+                account.hear("bar", local_symbol, entities.bar_data(bar, contract, day, start))
+        if not timestamp % EQUITY_EVERY:
+            self._note_equity()
+
+    def _match_all(self, bars: list[tuple[str, Bar]]) -> None:
+        core, market = self.core, self.market
+        traded = {self._names[local_symbol][0] for local_symbol, _ in bars}
         arriving = core.take_arriving(lambda one: one.symbol in traded)
-        for local_symbol, bar in minute.bars:
-            symbol, _, exchange = local_symbol.partition(".")
+        for local_symbol, bar in bars:
+            symbol, exchange = self._names[local_symbol]
             market.take(symbol, exchange, bar)
             here = [one for one in arriving if one.symbol == symbol]
             if here or core.may_fill(symbol, bar.low, bar.high):
                 self._match(symbol, bar, here)
-        self._pass_to(start + MINUTE)
-        for local_symbol, bar in minute.bars:
-            symbol = local_symbol.partition(".")[0]
-            market.close(symbol, bar)
-            account.set_price(symbol, bar.close, 0.0)
-        for local_symbol, bar in minute.bars:
-            contract = self._contract(local_symbol)
-            if contract is not None:
-                account.hear(
-                    "bar", local_symbol, entities.bar_data(bar, contract, market.trading_day(), start)
-                )
-        if not minute.timestamp % EQUITY_EVERY:
-            self._note_equity()
+        for local_symbol, bar in bars:
+            market.close(self._names[local_symbol][0], bar)
 
     def _match(self, symbol: str, bar: Bar, arriving: list[OnItsWay]) -> None:
         """Show the bar's path to the orders that rest, and its open to those that come in."""

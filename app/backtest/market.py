@@ -206,19 +206,27 @@ class BarMarket(HistoricMarket):
 
     def close(self, symbol: str, bar: Bar) -> None:
         """The minute is over."""
+        _, _, high, low, last, volume, turnover, open_interest, _ = bar
         running = self._running[symbol]
-        if bar.high > running.high:
-            running.high = bar.high
-        if bar.low < running.low:
-            running.low = bar.low
-        running.close = bar.close
-        running.volume += bar.volume
-        running.turnover += bar.turnover
-        running.open_interest = bar.open_interest
-        self._quotes.pop(symbol, None)  # made anew when it is asked for
+        if high > running.high:
+            running.high = high
+        if low < running.low:
+            running.low = low
+        running.close = last
+        running.volume += volume
+        running.turnover += turnover
+        running.open_interest = open_interest
+        if self._quotes:
+            self._quotes.pop(symbol, None)  # made anew when it is asked for
         lower, upper = self._limits[symbol]
-        if upper and not lower <= bar.low <= bar.high <= upper:
-            self._set_limits(symbol, self._before[symbol].settlement, bar.low, bar.high)
+        if upper and not lower <= low <= high <= upper:
+            self._set_limits(symbol, self._before[symbol].settlement, low, high)
+
+    def passed(self, symbol: str, exchange: str, bar: Bar) -> None:
+        """Its minute has passed and nobody had an order there."""
+        if symbol not in self._running:
+            self.take(symbol, exchange, bar)
+        self.close(symbol, bar)
 
     def quote(self, instrument: str) -> DepthField | None:
         """Between two bars: the last price of the day, without depth."""

@@ -108,25 +108,33 @@ def bar_data(bar: Bar, contract: ContractData, trading_day: str, start: datetime
     """A closed 1-minute bar of this contract; `start`: its own, aware, where it is known already. Past
     `__init__`, which takes longer than all of the rest.
     """
+    timestamp, first, high, low, last, volume, turnover, open_interest, _ = bar
     made = object.__new__(BarData)
-    made.__dict__.update(
-        __name__="BarData",
-        symbol=contract.symbol,
-        exchange=contract.exchange,
-        local_symbol=contract.local_symbol,
-        datetime=start or datetime.fromtimestamp(bar.timestamp / 1000, SHANGHAI),
-        interval=Interval.MINUTE,
-        open_price=bar.open,
-        high_price=bar.high,
-        low_price=bar.low,
-        close_price=bar.close,
-        volume=bar.volume,
-        turnover=bar.turnover,
-        open_interest=bar.open_interest,
-        trading_day=trading_day,
-        gateway_name=contract.gateway_name,
+    object.__setattr__(
+        made,
+        "__dict__",
+        {
+            "__name__": "BarData",
+            "symbol": contract.symbol,
+            "exchange": contract.exchange,
+            "local_symbol": contract.local_symbol,
+            "datetime": start or datetime.fromtimestamp(timestamp / 1000, SHANGHAI),
+            "interval": _MINUTE,
+            "open_price": first,
+            "high_price": high,
+            "low_price": low,
+            "close_price": last,
+            "volume": volume,
+            "turnover": turnover,
+            "open_interest": open_interest,
+            "trading_day": trading_day,
+            "gateway_name": contract.gateway_name,
+        },
     )
     return made
+
+
+_MINUTE = Interval.MINUTE
 
 
 def dicts(entities: Iterable[Any]) -> list[dict[str, Any]]:
