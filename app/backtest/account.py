@@ -258,17 +258,14 @@ class Account:
 
     def _on_trade(self, row: f.TradeField) -> None:
         book = self.ledger.book
-        before = book.money()
+        fees, profit = book.taken()
         changes = self.ledger.apply_trade(row)
-        after = book.money()
-        self.margin_peak = max(self.margin_peak, float(after.margin))
+        fees_now, profit_now = book.taken()
+        self.margin_peak = max(self.margin_peak, float(book.margin()))
         for change in changes:
             if isinstance(change, TradeData):
                 self.sizes[row.InstrumentID] = self.ledger.terms(row.InstrumentID).multiplier
-                commission = float(after.commission - before.commission)
-                self.trades.append(
-                    Traded(change, commission, float(after.close_profit - before.close_profit))
-                )
+                self.trades.append(Traded(change, float(fees_now - fees), float(profit_now - profit)))
         self._tell(changes)
 
     def _tell(self, changes: Iterable[Change]) -> None:

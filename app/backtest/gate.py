@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from ctpbee.constant import ContractData, OrderData, TickData, TradeData
@@ -94,6 +95,16 @@ def gate_of(
 def has_changed(gate: Gate, change: OrderData | TradeData) -> None:
     """An order or a trade of the day, as the gate hears of it."""
     if isinstance(change, OrderData):
-        gate.on_order(rows.row_of(change))
+        gate.on_order(_Row(vars(change)))
     else:
-        gate.on_trade(rows.row_of(change))
+        gate.on_trade(_Row(vars(change)))
+
+
+class _Row(dict[str, Any]):
+    """What the gate asks of a row, out of an entity's own dict: the rows of pages (app/lib/rows.py) are whole
+    and cost more.
+    """
+
+    def __getitem__(self, name: str) -> Any:
+        value = dict.__getitem__(self, name)
+        return value.value if isinstance(value, Enum) else value

@@ -22,7 +22,7 @@ from app.counter.markets.market import DayTurn, Phase
 from app.counter.products import Product, products
 from app.lib import sessions
 from app.lib.bars import Bar
-from app.lib.calendar import compact, trading_day_of
+from app.lib.calendar import compact, trading_day_of, wire_clock
 from app.lib.prices import HIGHEST, exact, is_absent, limits, round_to_tick
 from app.wire.frames import DepthField, InstrumentField
 
@@ -50,6 +50,8 @@ class HistoricMarket:
         self._rates = rates
         self._due: list[DepthField | DayTurn] = []
         self._quotes: dict[str, DepthField] = {}
+        self._phases: dict[str, Phase] = {}  # of the minute `_phases_of`
+        self._phases_of: tuple[int, ...] = ()
         self._rated: tuple[dict[str, InstrumentField], dict[str, InstrumentField]] | None = None
         self._begin(day)
 
@@ -57,6 +59,7 @@ class HistoricMarket:
         self._day = day
         self._listed = ListedDay(day, self._codes)
         self._quotes.clear()
+        self._phases.clear()
 
     # ── what the engine says ──
 
@@ -93,6 +96,17 @@ class HistoricMarket:
         return {symbol: self._rates(row, self._day) for symbol, row in listed.items()}
 
     def phase(self, instrument: str) -> Phase:
+        clock = self.clock
+        minute = clock.year, clock.month, clock.day, clock.hour, clock.minute
+        if minute != self._phases_of:  # they change with a minute
+            self._phases_of = minute
+            self._phases.clear()
+        found = self._phases.get(instrument)
+        if found is None:
+            found = self._phases[instrument] = self._phase(instrument)
+        return found
+
+    def _phase(self, instrument: str) -> Phase:
         if instrument not in self._listed or compact(trading_day_of(self.clock)) != self._day:
             return "closed"
         return sessions.phase(product_code_of(instrument), self.clock)
@@ -246,14 +260,15 @@ class BarMarket(HistoricMarket):
         running, before = self._running[symbol], self._before[symbol]
         lower, upper = self._limits[symbol]
         bid, ask = self._around(running.product, price, ticks)
+        action_day, update_time = wire_clock(self.clock)
         bid = max(bid, lower) if price > lower else 0.0
         ask = min(ask, upper) if upper and price < upper else 0.0 if upper else ask
         return DepthField(
             InstrumentID=symbol,
             ExchangeID=self._exchanges[symbol],
             TradingDay=self._day,
-            ActionDay=f"{self.clock:%Y%m%d}",
-            UpdateTime=f"{self.clock:%H:%M:%S}",
+            ActionDay=action_day,
+            UpdateTime=update_time,
             UpdateMillisec=0,
             LastPrice=price,
             Volume=running.volume,

@@ -26,7 +26,7 @@ from ctpbee.constant import (
 )
 
 from app.lib.advice import counter_text
-from app.lib.calendar import SHANGHAI, compact, parse_day, previous_trading_day, wall_time
+from app.lib.calendar import SHANGHAI, compact, parse_day, previous_trading_day, wall_time, wire_clock
 from app.lib.errors import BadInput
 from app.lib.market_orders import PRICE_TYPES, Conditions, MarketOrders
 from app.lib.rows import OtherStatus
@@ -149,6 +149,15 @@ def order_type(price_type: str, time_condition: str, volume_condition: str) -> O
     return OrderType.FOK if volume_condition == "3" else OrderType.FAK
 
 
+def _made(kind: Any, values: dict[str, Any]) -> Any:
+    """ctpbee's entity with these values, past its `__init__`, which takes longer than all of the rest. They
+    include what that one computes (`__name__` first, the local names last).
+    """
+    made = object.__new__(kind)
+    object.__setattr__(made, "__dict__", values)
+    return made
+
+
 def order_id_of(row: OrderField) -> str:
     return f"{row.FrontID}_{row.SessionID}_{row.OrderRef.strip()}"
 
@@ -188,6 +197,7 @@ def order_row(
     CTP has not.
     """
     front, session, ref = key
+    day, clock = wire_clock(moment)
     return OrderField(
         BrokerID=broker,
         InvestorID=investor,
@@ -205,8 +215,8 @@ def order_row(
         VolumeTotalOriginal=int(request.volume),
         VolumeTotal=int(request.volume),
         TradingDay=trading_day,
-        InsertDate=moment.strftime("%Y%m%d"),
-        InsertTime=moment.strftime("%H:%M:%S"),
+        InsertDate=day,
+        InsertTime=clock,
     )
 
 
@@ -261,30 +271,35 @@ def order_of(
     status, told = status_of(row, traded, refusal), STATUS_OF.get(row.OrderStatus, OtherStatus.UNKNOWN)
     if refusal is None and status is Status.REJECTED:
         refusal = Refusal(EXCHANGE_REJECT, row.StatusMsg.strip() or "交易所拒绝了该报单")
-    return OrderData(
-        symbol=row.InstrumentID,
-        exchange=EXCHANGES[row.ExchangeID],
-        order_id=order_id or order_id_of(row),
-        type=order_type(row.OrderPriceType, row.TimeCondition, row.VolumeCondition),
-        direction=DIRECTION_OF[row.Direction],
-        offset=OFFSET_OF[row.CombOffsetFlag[:1]],
-        price=row.LimitPrice,
-        volume=row.VolumeTotalOriginal,
-        traded=traded,
-        status=status,
-        time=row.InsertTime,
-        datetime=wire_time(row.InsertDate or row.TradingDay, row.InsertTime),
-        gateway_name=gateway_name,
-        is_local=is_local,
-        trading_day=row.TradingDay,
-        order_sys_id=row.OrderSysID.strip(),
-        order_local_id=local_id_of(row),
-        status_msg=row.StatusMsg.strip() if status in (Status.REJECTED, told) else status.value,
-        error_code=refusal.code if refusal else "",
-        error_message=refusal.message if refusal else "",
-        client_order_id=client_order_id,
-        strategy=strategy,
-    )
+    symbol, order_id = row.InstrumentID, order_id or order_id_of(row)
+    values = {
+        "__name__": "OrderData",
+        "symbol": symbol,
+        "exchange": EXCHANGES[row.ExchangeID],
+        "order_id": order_id,
+        "type": order_type(row.OrderPriceType, row.TimeCondition, row.VolumeCondition),
+        "direction": DIRECTION_OF[row.Direction],
+        "offset": OFFSET_OF[row.CombOffsetFlag[:1]],
+        "price": row.LimitPrice,
+        "volume": row.VolumeTotalOriginal,
+        "traded": traded,
+        "status": status,
+        "time": row.InsertTime,
+        "datetime": wire_time(row.InsertDate or row.TradingDay, row.InsertTime),
+        "gateway_name": gateway_name,
+        "is_local": is_local,
+        "trading_day": row.TradingDay,
+        "order_sys_id": row.OrderSysID.strip(),
+        "order_local_id": local_id_of(row),
+        "status_msg": row.StatusMsg.strip() if status in (Status.REJECTED, told) else status.value,
+        "error_code": refusal.code if refusal else "",
+        "error_message": refusal.message if refusal else "",
+        "client_order_id": client_order_id,
+        "strategy": strategy,
+        "local_symbol": f"{symbol}.{row.ExchangeID}",
+        "local_order_id": f"{gateway_name}.{order_id}",
+    }
+    return _made(OrderData, values)
 
 
 def gist(order: OrderData) -> tuple[object, ...]:
@@ -305,29 +320,33 @@ def gist(order: OrderData) -> tuple[object, ...]:
 def trade_of(
     row: TradeField, *, order_id: str, gateway_name: str, is_local: bool = True, strategy: str = ""
 ) -> TradeData:
-    key = "_".join((row.TradingDay, row.ExchangeID, row.TradeID.strip(), row.Direction))
-    trade = TradeData(
-        symbol=row.InstrumentID,
-        exchange=EXCHANGES[row.ExchangeID],
-        order_id=order_id,
-        tradeid=row.TradeID.strip(),
-        direction=DIRECTION_OF[row.Direction],
-        offset=OFFSET_OF[row.OffsetFlag],
-        price=row.Price,
-        volume=row.Volume,
-        time=row.TradeTime,
-        datetime=wire_time(row.TradeDate or row.TradingDay, row.TradeTime),
-        gateway_name=gateway_name,
-        is_local=is_local,
-        trading_day=row.TradingDay,
-        trade_key=key,
-        strategy=strategy,
-        forced=FORCED_OFFSETS.get(row.OffsetFlag, ""),
-    )
-    # ctpbee keys its table of trades by this; both sides of a self-trade, and two exchanges, may have one
-    # TradeID
-    trade.__dict__["local_trade_id"] = f"{gateway_name}.{key}"
-    return trade
+    symbol, trade_id = row.InstrumentID, row.TradeID.strip()
+    key = f"{row.TradingDay}_{row.ExchangeID}_{trade_id}_{row.Direction}"
+    values = {
+        "__name__": "TradeData",
+        "symbol": symbol,
+        "exchange": EXCHANGES[row.ExchangeID],
+        "order_id": order_id,
+        "tradeid": trade_id,
+        "direction": DIRECTION_OF[row.Direction],
+        "offset": OFFSET_OF[row.OffsetFlag],
+        "price": row.Price,
+        "volume": row.Volume,
+        "time": row.TradeTime,
+        "datetime": wire_time(row.TradeDate or row.TradingDay, row.TradeTime),
+        "gateway_name": gateway_name,
+        "is_local": is_local,
+        "trading_day": row.TradingDay,
+        "trade_key": key,
+        "strategy": strategy,
+        "forced": FORCED_OFFSETS.get(row.OffsetFlag, ""),
+        "local_symbol": f"{symbol}.{row.ExchangeID}",
+        "local_order_id": f"{gateway_name}.{order_id}",
+        # ctpbee keys its table of trades by this; both sides of a self-trade, and two exchanges, may have one
+        # TradeID
+        "local_trade_id": f"{gateway_name}.{key}",
+    }
+    return _made(TradeData, values)
 
 
 def wire_time(day: str, time: str) -> str:
@@ -425,7 +444,21 @@ def tick_of(
     row: DepthField, *, name: str, exchange: Exchange, trading_day: str, now: datetime, gateway_name: str
 ) -> TickData:
     """The snapshot as ctpbee has it; `trading_day` is its true one, `day_of`."""
-    values: dict[str, Any] = {
+    symbol = row.InstrumentID
+    values = {
+        "__name__": "TickData",
+        "symbol": symbol,
+        "exchange": exchange,
+        "datetime": tick_time(row, trading_day, now),
+        "name": name,
+        "trading_day": trading_day,
+        "volume": row.Volume,
+        "turnover": row.Turnover,
+        "open_interest": row.OpenInterest,
+        "pre_open_interest": row.PreOpenInterest,
+        "bid_volume_1": row.BidVolume1,
+        "ask_volume_1": row.AskVolume1,
+        "gateway_name": gateway_name,
         "last_price": row.LastPrice,
         "limit_up": row.UpperLimitPrice,
         "limit_down": row.LowerLimitPrice,
@@ -438,19 +471,25 @@ def tick_of(
         "pre_settlement_price": row.PreSettlementPrice,
         "bid_price_1": row.BidPrice1,
         "ask_price_1": row.AskPrice1,
+        "local_symbol": f"{symbol}.{exchange.value}",
     }
-    return TickData(
-        symbol=row.InstrumentID,
-        exchange=exchange,
-        datetime=tick_time(row, trading_day, now),
-        name=name,
-        trading_day=trading_day,
-        volume=row.Volume,
-        turnover=row.Turnover,
-        open_interest=row.OpenInterest,
-        pre_open_interest=row.PreOpenInterest,
-        bid_volume_1=row.BidVolume1,
-        ask_volume_1=row.AskVolume1,
-        gateway_name=gateway_name,
-        **{key: value if abs(value) < ABSENT else 0.0 for key, value in values.items()},
-    )
+    for name in _MAY_BE_ABSENT:
+        if not -ABSENT < values[name] < ABSENT:  # NaN too
+            values[name] = 0.0
+    return _made(TickData, values)
+
+
+_MAY_BE_ABSENT = (
+    "last_price",
+    "limit_up",
+    "limit_down",
+    "open_price",
+    "high_price",
+    "low_price",
+    "pre_close",
+    "average_price",
+    "settlement_price",
+    "pre_settlement_price",
+    "bid_price_1",
+    "ask_price_1",
+)

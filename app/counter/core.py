@@ -93,6 +93,7 @@ class Core:
         self._pending: list[f.DepthField | DayTurn] = []
         self._touched = False  # something was written: how far the market is goes into the same transaction
         self._turned = False  # another day: the market's whole state does
+        self._known_terms: dict[str, tuple[f.InstrumentField, Terms]] = {}
         self._watched: set[str] | None = None
         self._watch_is_stale = True  # what is subscribed, held or working may be another set now
         market.resume(state.get("market", {}), state.get("progress", 0))
@@ -1009,7 +1010,11 @@ class Core:
             self._state.save_contract(contract)
 
     def _terms(self, symbol: str) -> Terms:
-        return f.terms_of(self._contract(symbol))
+        contract = self._contract(symbol)
+        known = self._known_terms.get(symbol)
+        if known is None or known[0] is not contract:
+            known = self._known_terms[symbol] = contract, f.terms_of(contract)
+        return known[1]
 
     def _value(self, account: PaperAccount) -> None:
         """Value the account's positions at the newest prices."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from app.counter.accounts import Order, Session
 from app.counter.refusals import CLOSE, CLOSE_TODAY, CLOSE_YESTERDAY, FORCED, OPEN, Refusal
 from app.lib.book import Fill, WorkingOrder
+from app.lib.calendar import wire_clock
 from app.wire import frames as f
 
 FRONT_ID = 1
@@ -25,6 +26,7 @@ def order_row(
 ) -> f.OrderField:
     """`contract`: the listed one of the request's name, None where none is."""
     offset = request.CombOffsetFlag
+    day, clock = wire_clock(now)
     splits = contract is None or contract.PositionDateType == "1"
     if not splits and offset in (CLOSE_TODAY, CLOSE_YESTERDAY):
         offset = CLOSE  # where lots are not split the counter makes one of the three
@@ -45,8 +47,8 @@ def order_row(
         VolumeTotalOriginal=request.VolumeTotalOriginal,
         VolumeTotal=request.VolumeTotalOriginal,
         TradingDay=trading_day,
-        InsertDate=f"{now:%Y%m%d}",
-        InsertTime=f"{now:%H:%M:%S}",
+        InsertDate=day,
+        InsertTime=clock,
     )
 
 

@@ -320,6 +320,18 @@ class Book:
             self._money = self._money_at(self._last)
         return self._money
 
+    def taken(self) -> tuple[Decimal, Decimal]:
+        """The day's fees and close profit so far: what fills alone make."""
+        counts = self._counts()
+        return (
+            sum((count.commission for count in counts), ZERO),
+            sum((count.close_profit for count in counts), ZERO),
+        )
+
+    def margin(self) -> Decimal:
+        """Of all lots."""
+        return self._margin()
+
     def exact_commission(self) -> Decimal:
         """The day's fees, no fill's rounded."""
         return sum((count.exact_commission for count in self._counts()), ZERO)

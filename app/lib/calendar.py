@@ -430,6 +430,14 @@ def wall_time(trading_day: date, update_time: str, millisec: int = 0) -> datetim
     return datetime.combine(day, clock, SHANGHAI)
 
 
+def wire_clock(moment: datetime) -> tuple[str, str]:
+    """`20250606` and `21:00:01` of a moment in its own zone: CTP's date and time. strftime takes five times
+    as long.
+    """
+    text = moment.isoformat(timespec="seconds")
+    return f"{text[:4]}{text[5:7]}{text[8:10]}", text[11:19]
+
+
 def compact(day: date) -> str:
     """YYYYMMDD, as CTP writes days."""
     return f"{day.year:04d}{day.month:02d}{day.day:02d}"

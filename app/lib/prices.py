@@ -19,6 +19,9 @@ HIGHEST = 1e12
 mistake.
 """
 
+MOST_WRITTEN = 16_384  # floats of which the Decimal is kept
+_written: dict[float, Decimal] = {}
+
 _NOISE = Decimal("1e-8")
 
 _MODES = {"down": ROUND_FLOOR, "up": ROUND_CEILING, "nearest": ROUND_HALF_UP}
@@ -58,7 +61,19 @@ def has_multiplier(lot: float, price: float, size: float) -> bool:
 
 
 def exact(number: float | Decimal | str) -> Decimal:
-    """The number as it is written: 5892.6 is 5892.6 and not the binary fraction next to it."""
+    """The number as it is written: 5892.6 is 5892.6 and not the binary fraction next to it.
+
+    Floats come again and again: ratios, and prices on the tick.
+    """
+    if type(number) is float:
+        known = _written.get(number)
+        if known is None:
+            known = Decimal(str(number))
+            if number:  # 0.0 and -0.0 are one key
+                if len(_written) >= MOST_WRITTEN:
+                    _written.clear()
+                _written[number] = known
+        return known
     return number if isinstance(number, Decimal) else Decimal(str(number))
 
 

@@ -60,7 +60,9 @@ def main() -> None:
         trial = time.process_time() - began
         profile.disable()
     if "--profile" in sys.argv:
-        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(45).sort_stats("cumtime").print_stats(70)
+        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(45).sort_stats(
+            "cumtime"
+        ).print_stats(70)
     print(json.dumps(told(outcome) | {"seconds": took, "trial": trial, "bytes": size}))
 
 
