@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from app.lib.errors import BadInput
@@ -123,6 +123,7 @@ class Rule:
     counts_fak: bool = False
     source: str = ""  # where the number is from, "" for the trader's own
     date: str = ""  # of that source, YYYY-MM-DD
+    entry: int = field(default=0, compare=False)  # which of the trader's own says so, from 1; 0: none
 
     @property
     def of(self) -> str:
@@ -169,6 +170,7 @@ class Rule:
             "seconds": self.seconds,
             "source": self.source,
             "date": self.date,
+            "entry": self.entry,
         }
 
 
@@ -298,7 +300,14 @@ def _rule(number: int, entry: Mapping[str, Any], known: Mapping[str, Rule]) -> R
     )
     if not isinstance(identity, str) or len(identity) > 100 or not identity.isprintable():
         raise _bad(number, "id 应为至多 100 个可见字符", "id")
-    changed = {"limit": limit, "warn": warn, "action": action, "seconds": seconds, "name": name}
+    changed: dict[str, Any] = {
+        "limit": limit,
+        "warn": warn,
+        "action": action,
+        "seconds": seconds,
+        "name": name,
+        "entry": number,
+    }
     return replace(base, **changed) if base is not None else Rule(identity, measure, scope=scope, **changed)
 
 
@@ -325,5 +334,5 @@ def _number(number: int, key: str, value: Any, least: float, most: float) -> flo
     return value
 
 
-def _bad(number: int, why: str, field: str = "", code: str = "") -> BadInput:
-    return BadInput("rules", f"第 {number} 条规则：{why}", code=code, number=number, field=field)
+def _bad(number: int, why: str, of: str = "", code: str = "") -> BadInput:
+    return BadInput("rules", f"第 {number} 条规则：{why}", code=code, number=number, field=of)

@@ -285,7 +285,9 @@ class StrategyDetail(StrategyRow):
 
 
 class RiskRule(TypedDict):
-    """A rule in force; `source` and `date` are where its number is from, "" for the trader's own."""
+    """A rule in force; `source` and `date` are where its number is from, "" for the trader's own; `entry` is
+    which of `own` says so, from 1, 0 for none.
+    """
 
     id: str
     measure: str
@@ -300,6 +302,7 @@ class RiskRule(TypedDict):
     seconds: float
     source: str
     date: str
+    entry: int
 
 
 class RiskMeasure(TypedDict):

@@ -317,6 +317,7 @@ class RiskHappening(TypedDict):
     volume: NotRequired[float]
     strategy: NotRequired[str]
     order_id: NotRequired[str]
+    state: NotRequired[str]  # of a cancel: cancelled failed sent
     watch: NotRequired[Literal["page", "script", "strategy", "market"]]
 
 

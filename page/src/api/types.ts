@@ -1166,6 +1166,7 @@ export interface components {
             scope?: string;
             /** @enum {unknown} */
             side?: "buy" | "sell";
+            state?: string;
             strategy?: string;
             time: string;
             value?: number;
@@ -1209,6 +1210,7 @@ export interface components {
             scope?: string;
             /** @enum {unknown} */
             side?: "buy" | "sell";
+            state?: string;
             states: components["schemas"]["RiskStates"];
             strategy?: string;
             time: string;
@@ -1221,11 +1223,13 @@ export interface components {
         };
         /**
          * RiskRule
-         * @description A rule in force; `source` and `date` are where its number is from, "" for the trader's own.
+         * @description A rule in force; `source` and `date` are where its number is from, "" for the trader's own; `entry` is
+         *         which of `own` says so, from 1, 0 for none.
          */
         RiskRule: {
             action: string;
             date: string;
+            entry: number;
             exchange: string;
             id: string;
             limit: number;

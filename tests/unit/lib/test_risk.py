@@ -325,6 +325,16 @@ def test_a_refusal_says_which_rule_and_which_field_of_it(entry: Any, field: str)
     assert (refusal.value.extra["number"], refusal.value.extra["field"]) == (2, field)
 
 
+def test_a_rule_says_which_of_the_own_ones_it_is() -> None:
+    own = [
+        {"id": "repeat", "action": "off"},
+        {"id": "self_trade", "action": "cancel"},
+        {"measure": "orders", "limit": 9},
+    ]
+    shown = [rule.shown() for rule in merged(own, [*GUARDS, Rule("x", "cancels", 5)])]
+    assert {row["id"]: row["entry"] for row in shown} == {"self_trade": 2, "x": 0, "orders.account.warn": 3}
+
+
 @pytest.mark.parametrize(
     ("milder", "stricter", "field"), [("refuse", "halt", "limit"), ("halt", "halt", "action")]
 )
