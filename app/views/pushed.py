@@ -288,7 +288,7 @@ class ErrorEvent(TypedDict):
 
 
 class RiskState(TypedDict):
-    state: str  # active reduce_only halted
+    state: Literal["active", "reduce_only", "halted"]
     who: str
     when: str
     why: str

@@ -1245,7 +1245,8 @@ export interface components {
         };
         /** RiskState */
         RiskState: {
-            state: string;
+            /** @enum {unknown} */
+            state: "active" | "halted" | "reduce_only";
             when: string;
             who: string;
             why: string;

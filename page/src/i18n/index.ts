@@ -4,6 +4,8 @@
  */
 import { computed, ref, shallowReactive, watchEffect } from 'vue'
 
+import type { riskPage } from '@/risk/words'
+
 import type { account } from './account'
 import type { book } from './book'
 import type { chart } from './chart'
@@ -34,6 +36,7 @@ interface Sections {
   account: typeof account
   strategy: typeof strategy
   risk: typeof risk
+  riskPage: typeof riskPage
   config: typeof config
 }
 export type TextKey = {
@@ -44,6 +47,13 @@ const PLACE = 'ctpbee.language'
 export const language = ref<Language>(localStorage.getItem(PLACE) === 'en' ? 'en' : 'zh')
 
 const texts = shallowReactive<{ zh: Texts; en?: Texts }>({ zh })
+
+const taught = shallowReactive<Record<string, Record<Language, Record<string, string>>>>({})
+
+/** Sections of a screen that is loaded when it is first opened, which come with it in both languages. */
+export function teach(sections: typeof taught): void {
+  Object.assign(taught, sections)
+}
 
 /** Resolves once the page can speak its language; where that cannot be loaded it speaks Chinese. */
 export async function speak(): Promise<void> {
@@ -59,8 +69,9 @@ watchEffect(() => {
 /** The text of a key, `{name}` in it replaced. Read inside a template or a computed it follows the language. */
 export function t(key: TextKey, values: Record<string, string | number> = {}): string {
   const dot = key.indexOf('.')
-  const spoken = texts[language.value] ?? texts.zh
-  const text = spoken[key.slice(0, dot)]?.[key.slice(dot + 1)] ?? key
+  const name = key.slice(0, dot)
+  const spoken = taught[name]?.[language.value] ?? (texts[language.value] ?? texts.zh)[name]
+  const text = spoken?.[key.slice(dot + 1)] ?? key
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole))
 }
 

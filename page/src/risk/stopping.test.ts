@@ -76,3 +76,23 @@ it('cancels by all that is given', async () => {
   await posts()[0]!.answer({ data: { orders: [] } })
   expect(stopping.cancelled).toEqual([])
 })
+
+it('changes the result of one that waited its turn when that comes', async () => {
+  void stopping.cancelSome({ order_ids: '1_1,1_2' })
+  await settled()
+  const row = (order_id: string, state: string) => ({
+    order_id,
+    local_symbol: 'rb2510.SHFE',
+    state,
+    msg: state,
+  })
+  await posts()[0]!.answer({ data: { orders: [row('1_1', 'cancelled'), row('1_2', 'queued')] } })
+  await fake.emit('risk', { data: { what: 'warning', order_id: '1_2', msg: 'no', states: {} } })
+  await fake.emit('risk', {
+    data: { what: 'cancel', order_id: '1_2', state: 'failed', msg: '已成交', states: {} },
+  })
+  expect(stopping.cancelled.map(({ state, msg }) => [state, msg])).toEqual([
+    ['cancelled', 'cancelled'],
+    ['failed', '已成交'],
+  ])
+})

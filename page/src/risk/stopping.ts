@@ -18,6 +18,8 @@ export interface Selection {
   strategy?: string
   older?: number
   filled?: string
+  /** Of these alone, with commas between. */
+  order_ids?: string
 }
 
 export const useStopping = defineAccountStore('stopping', (context) => {
@@ -28,6 +30,14 @@ export const useStopping = defineAccountStore('stopping', (context) => {
   const doing = ref('')
   /** The result of each order of the last selection that was cancelled. */
   const cancelled = ref<BatchedCancel[]>([])
+  // What had no result by the answer has one later.
+  context.socket.on('risk', ({ data }) => {
+    const { what, order_id, state = '', msg } = data
+    if (what !== 'cancel') return
+    cancelled.value = cancelled.value.map((order) =>
+      order.order_id === order_id ? { ...order, state, msg } : order,
+    )
+  })
 
   /** Whether it was answered. One without an answer may have been done: that is said, and the states read anew. */
   async function asked(what: string, ask: () => Promise<unknown>): Promise<boolean> {

@@ -9,6 +9,7 @@ import { wordsOf } from '@/api/http'
 import type { OrderRow } from '@/api/rows'
 import { t } from '@/i18n'
 import { useLink } from '@/link/link'
+import { useRiskStates } from '@/risk/states'
 import { useBook } from '@/stores/book'
 
 import { useSending, type OrderWish } from './sending'
@@ -21,13 +22,15 @@ const ENDED = ['已撤销', '全部成交', '拒单']
 
 export const useMoving = defineAccountStore('moving', (context) => {
   const link = useLink(context)
+  const risk = useRiskStates(context)
   const book = useBook(context)
   const sending = useSending(context)
   const { run, goOn, until } = useSteps(context)
 
   /** Why it cannot be moved now; empty where it can. */
-  function whyNot({ type, status, strategy }: OrderRow): string {
-    if (link.noTrade) return link.noTrade
+  function whyNot({ type, status, strategy, offset }: OrderRow): string {
+    const stopped = link.noTrade || risk.whyNot(offset)
+    if (stopped) return stopped
     if (strategy) return t('chart.moveOfStrategy', { strategy })
     if (type !== '限价') return t('chart.moveNotLimit')
     return status === '未成交' || status === '部分成交' ? '' : t('chart.moveUnsure')

@@ -8,6 +8,7 @@ import { t } from '@/i18n'
 import { useLink } from '@/link/link'
 import { useContracts } from '@/market/contracts'
 import { useQuotes } from '@/market/quotes'
+import { useRiskStates } from '@/risk/states'
 import { useBook } from '@/stores/book'
 import { useWorkspace } from '@/stores/workspace'
 
@@ -20,6 +21,7 @@ export const useTicket = defineAccountStore('ticket', (context) => {
   const { board } = useQuotes(context)
   const book = useBook(context)
   const link = useLink(context)
+  const risk = useRiskStates(context)
 
   const form = reactive({
     offset: '开' as Offset,
@@ -90,7 +92,8 @@ export const useTicket = defineAccountStore('ticket', (context) => {
 
   /** Why this order cannot be sent now; empty when it can. A price that follows needs a quote of now. */
   function whyNot(order: OrderWish, follows = form.mode !== 'fixed' && order.type !== '市价'): string {
-    if (link.noTrade) return link.noTrade
+    const stopped = link.noTrade || risk.whyNot(order.offset)
+    if (stopped) return stopped
     if (!contract.value) return failure.value || t('ticket.contractLoading')
     if (follows && (link.noQuotes || board.isAged(symbol.value))) return link.noQuotes || t('market.stale')
     const { type, price, volume } = problems(order)

@@ -9,6 +9,7 @@ import { wordsOf } from '@/api/http'
 import type { Direction } from '@/api/rows'
 import { t } from '@/i18n'
 import { useLink } from '@/link/link'
+import { useRiskStates } from '@/risk/states'
 import { useBook } from '@/stores/book'
 import { useNotices } from '@/stores/notices'
 import { useSettings } from '@/stores/settings'
@@ -22,6 +23,7 @@ import { useTicket } from './ticket'
 export function useHotkeys() {
   const { api } = useAccount()
   const link = useLink()
+  const risk = useRiskStates()
   const book = useBook()
   const notices = useNotices()
   const { settings } = useSettings()
@@ -66,7 +68,7 @@ export function useHotkeys() {
     const held = book.positions.filter((row) => row.local_symbol === ticket.symbol && row.available > 0)
     if (!held.length) refuse('closeContract', t('ticket.nothingToClose'))
     for (const position of held) {
-      send('closeContract', closeWish(position, position.available), link.noTrade)
+      send('closeContract', closeWish(position, position.available), link.noTrade || risk.noOrders)
     }
   }
 

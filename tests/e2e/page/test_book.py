@@ -128,7 +128,7 @@ def test_a_partly_filled_order_shows_how_far_and_a_refusal_its_whole_reason(
     screen = tab(shared_server).enter(someone)
     row = rows(part(screen, "挂单")).first
     expect(row).to_contain_text("部分成交")
-    expect(row.get_by_role("gridcell").nth(4)).to_have_text("1")
+    expect(row.get_by_role("gridcell").nth(5)).to_have_text("1")
     faults.reject_next("交易所：这是一段很长的说明文字，应当能完整看到而不是被截断在表格里")
     assert not someone.order(RB, "long", "open", quote.bid - quote.tick, 1)["success"]
     refused = rows(part(screen, "委托")).filter(has_text="拒单")

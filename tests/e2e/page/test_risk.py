@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.page.desk import RB, at_desk, buy
 from tests.e2e.page.screen import Screen
 from tests.e2e.server import BackendServer, Trader
 from tests.support.waiting import eventually
@@ -68,6 +70,66 @@ def test_the_account_is_stopped_and_resumed_by_its_buttons_and_says_why(
     expect(states.locator("b").first).to_have_text("正常")
     assert someone.order(symbol, "long", "open", low, 2)["success"]
     screen.shot("risk-stopping")
+
+
+def test_the_trading_screen_says_at_once_what_is_stopped_and_until_when(
+    shared_server: BackendServer, tab: Tab, someone: Trader
+) -> None:
+    screen = tab(shared_server)
+    quote = at_desk(screen, someone)
+    page = screen.page
+    banner = page.get_by_role("status").filter(has=page.get_by_role("link", name="到风控"))
+    assert someone.order(RB, "long", "open", quote.ask, 1)["success"]
+    close = page.get_by_role("grid", name="持仓").locator("button", has_text=re.compile("^平仓"))
+    expect(close).to_be_visible()
+    for state, words, opens, closes in (
+        ("reduce_only", "账户只可平仓", False, True),
+        ("halted", "账户暂停交易", False, False),
+        ("active", "", True, True),
+    ):
+        someone.do("POST", "/risk/state", state=state, why="行情异常")
+        expect(banner).to_have_count(1 if words else 0)
+        if words:
+            expect(banner).to_contain_text(f"{words}（网页")
+            expect(buy(page)).to_have_attribute("title", re.compile(f"{words}.*行情异常"))
+        expect(buy(page).and_(page.locator("[aria-disabled]"))).to_have_count(0 if opens else 1)
+        expect(close.and_(page.locator("[aria-disabled]"))).to_have_count(0 if closes else 1)
+        if state == "reduce_only":
+            screen.shot("risk-banner")
+            screen.check_access()
+    someone.do("POST", "/risk/state", state="halted", why="再停")
+    page.reload()  # a page that comes later has it of its snapshot
+    expect(banner).to_contain_text("再停")
+    banner.get_by_role("link").click()
+    expect(page.get_by_role("region", name="状态")).to_contain_text("再停")
+
+
+def test_what_is_picked_by_hand_is_cancelled_and_the_rest_stays(
+    shared_server: BackendServer, tab: Tab, someone: Trader
+) -> None:
+    low = someone.contract("rb2510")["limit_down"]
+    kept, *gone = [someone.order(RB, "long", "open", low + at, 1)["order_id"] for at in range(3)]
+    screen = tab(shared_server).enter(someone)
+    page = screen.page
+    page.get_by_role("tab", name="挂单").click()
+    table = page.get_by_role("grid", name="挂单")
+    expect(table.get_by_role("checkbox")).to_have_count(3)
+    for _ in gone:  # the newest is at the top
+        table.press("ArrowDown")
+        table.press(" ")
+    screen.see("已选 2 笔")
+    table.get_by_role("checkbox").nth(2).dblclick()  # on and off again: no cancel as of a row
+    screen.see("已选 2 笔")
+    screen.check_access()
+    page.get_by_role("button", name="撤所选").click()
+    page.get_by_role("dialog", name="撤所选").get_by_role("button", name="确定").click()
+    results = page.get_by_role("list", name="所选撤单的结果").get_by_role("listitem")
+    expect(results).to_have_count(2)
+    for order_id in gone:
+        expect(results.filter(has_text=order_id)).to_contain_text("已撤销")
+    screen.shot("risk-picked")
+    expect(table.get_by_role("checkbox")).to_have_count(1)
+    assert [row["order_id"] for row in someone.lists()["active_order_list"]] == [kept]
 
 
 def test_a_selection_is_cancelled_and_the_rest_stays(
