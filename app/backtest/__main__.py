@@ -12,11 +12,12 @@ import sys
 import time
 import traceback
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from app.backtest import result
+from app.backtest import result, rolling
 from app.backtest.account import BooksDiffer
 from app.backtest.data import Data, Span, load
 from app.backtest.engine import Outcome, Plan, run
@@ -105,13 +106,18 @@ def _run(job: Job, folder: Path) -> int:
     total = len(data.ticks) or sum(map(len, data.bars.values()))
     teller.tell(Progress("running", 0, total), at_once=True)
     try:
-        outcome = run(data, plan, lambda done, day: teller.tell(Progress("running", done, total, day)))
+        tell = partial(_tell_running, teller, total)
+        outcome = run(data, plan, tell, rolling.made(data, job.main, job.main_warm_up))
     except (AppError, BooksDiffer):
         raise
     except BaseException as error:  # the edge of the strategies: whatever comes out of one ends the run
         _leave(folder, _failure(error, programs))
         return EXIT_STRATEGY_FAILED
     return _finish(job, folder, data, plan, outcome)
+
+
+def _tell_running(teller: _Teller, total: int, done: int, day: str) -> None:
+    teller.tell(Progress("running", done, total, day))
 
 
 def _finish(job: Job, folder: Path, data: Data, plan: Plan, outcome: Outcome) -> int:

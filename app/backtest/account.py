@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from ctpbee.constant import AccountData, ContractData, OrderData, OrderRequest, TickData, TradeData
@@ -67,6 +67,17 @@ class BooksDiffer(Exception):
     """The counter's book and the gateway's: an error of ours, which no result may hide."""
 
 
+class Sender(Protocol):
+    """Who asks for something: a strategy's app, or what rolls its positions."""
+
+    wanted: frozenset[str] | None
+
+    @property
+    def name(self) -> str: ...
+
+    def know(self, order: OrderData) -> None: ...
+
+
 class Account:
     """`now()` is the market's clock; `limits(symbol)` gives the day's lower and upper limit as they are
     known. `orders` and `trades` are the whole run's. On trading days before `trade_from` no order is sent.
@@ -88,6 +99,7 @@ class Account:
         self.sizes: dict[str, int] = {}  # multipliers of what was traded
         self.not_sent: list[NotSent] = []
         self.cancels_refused: list[str] = []
+        self.is_warming = False  # a strategy listens to bars of days before: no order is sent
         self._now, self._limits, self._trade_from = now, limits, trade_from
         self._market_orders = market_orders()
         self._heard: deque[f.Frame | OrderData] = deque()
@@ -120,7 +132,12 @@ class Account:
         )
         app.take(msgspec.msgpack.decode(entities.encode(state), type=entities.State))
 
-    def call(self, app: BacktestApp, request: AnyRequest) -> Any:
+    def part(self, app: BacktestApp) -> None:
+        """It hears no more, and what it has sent stays."""
+        self.apps.remove(app)
+        app.release()
+
+    def call(self, app: Sender, request: AnyRequest) -> Any:
         """What a gateway answers a strategy. Raises what it raises."""
         match request:
             case PlaceOrder():
@@ -143,7 +160,9 @@ class Account:
             raise BadInput("local_symbol", f"不认识的合约 {'、'.join(unknown)}", code="UNKNOWN_SYMBOL")
         return Done()
 
-    def _place(self, app: BacktestApp, request: PlaceOrder) -> OrderOutcome:
+    def _place(self, app: Sender, request: PlaceOrder) -> OrderOutcome:
+        if self.is_warming:
+            raise OrderRefused("换月后的预热，不报单", code="WARMING_UP")
         if self.ledger.trading_day < self._trade_from:
             raise OrderRefused(f"预热到 {self._trade_from} 为止，不报单", code="WARMING_UP")
         try:
@@ -188,7 +207,7 @@ class Account:
             conditions=conditions,
         )
 
-    def _cancel(self, app: BacktestApp, request: CancelOrder) -> Done:
+    def _cancel(self, app: Sender, request: CancelOrder) -> Done:
         row = self.ledger.order_row(request.order_id)
         if row is None:
             raise NotFound("本账户没有这张报单", code="ORDER_NOT_FOUND")

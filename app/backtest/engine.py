@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ctpbee.constant import ContractData
 
@@ -66,6 +66,7 @@ class Outcome(NamedTuple):
     last: datetime
     bars: dict[str, list[Bar]]  # by local symbol: those of the data, or made of its ticks
     unlisted: list[str]  # contracts with data that the counter did not list on some day
+    continuous: dict[str, Any] | None = None  # of a run over main contracts: app/backtest/rolling.py
 
 
 Progress = Callable[[int, str], object]
@@ -76,7 +77,15 @@ def no_progress(_done: int, _trading_day: str) -> None:
     """Nobody looks."""
 
 
-def run(data: Data, plan: Plan, on_progress: Progress = no_progress) -> Outcome:
+Made = Callable[[Data, Plan], "_Run"]
+
+
+def by_its_data(data: Data, plan: Plan) -> _Run:
+    """The run as the data asks for it."""
+    return BarRun(data, plan) if data.bars else TickRun(data, plan)
+
+
+def run(data: Data, plan: Plan, on_progress: Progress = no_progress, made: Made = by_its_data) -> Outcome:
     """Raises BadInput for a plan that cannot be, and whatever the strategies raise."""
     fills.checked(plan.fills)
     if not 0 < plan.capital < 1e15:
@@ -86,7 +95,7 @@ def run(data: Data, plan: Plan, on_progress: Progress = no_progress) -> Outcome:
     names = [program.name for program in plan.programs]
     if len(set(names)) < len(names):
         raise BadInput("strategy", f"策略重名：{'、'.join(names)}")
-    engine = BarRun(data, plan) if data.bars else TickRun(data, plan)
+    engine = made(data, plan)
     try:
         return engine.run(on_progress)
     finally:
@@ -122,12 +131,7 @@ class _Run(ABC):
         """The day's lower and upper price limit as the newest snapshot has them, 0 where it has none."""
 
     def run(self, on_progress: Progress) -> Outcome:
-        for program in self._plan.programs:
-            app = BacktestApp(program.name, self.account, lambda: self.market.clock.timestamp())
-            self.account.join(app)
-            app.run_file(program.path)
-            self.account.tell()
-        self._tickers = [app for app in self.account.apps if app.has_timer]
+        self._begin()
         count = self._events(on_progress)
         money = self.account.ledger.book.money()
         self.equity.append(EquityPoint(self.market.clock, float(money.balance), float(money.margin)))
@@ -145,6 +149,18 @@ class _Run(ABC):
             self.bars,
             sorted(self.unlisted),
         )
+
+    def _begin(self) -> None:
+        for program in self._plan.programs:
+            self._start(program)
+
+    def _start(self, program: Program) -> BacktestApp:
+        app = BacktestApp(program.name, self.account, lambda: self.market.clock.timestamp())
+        self.account.join(app)
+        app.run_file(program.path)
+        self.account.tell()
+        self._tickers = [app for app in self.account.apps if app.has_timer]
+        return app
 
     def _turn(self, day: str, settlement: dict[str, float]) -> None:
         self.market.turn(day, settlement)
@@ -194,7 +210,7 @@ class BarRun(_Run):
         self._data = data
         self._days = TradingDays()
         first = min(series[0].timestamp for series in data.bars.values())
-        self.market = BarMarket(self._days.of(first), _moment(first), data.codes, plan.rates)
+        self.market = BarMarket(self._days.of(first), moment_of(first), data.codes, plan.rates)
         super().__init__(plan, cancels_travel=False)
         self.bars = data.bars
         self._names = {name: (name.partition(".")[0], name.partition(".")[2]) for name in data.bars}
@@ -214,7 +230,7 @@ class BarRun(_Run):
                     on_progress(count, day)
                     if day != self.market.trading_day():
                         settlement = self.market.settlement()
-                        self._pass_to(_moment(timestamp))
+                        self._pass_to(moment_of(timestamp))
                         self._turn(day, settlement)
             self._minute(timestamp, bars)
             count += len(bars)
@@ -228,7 +244,7 @@ class BarRun(_Run):
         minute only passes.
         """
         market, account, names = self.market, self.account, self._names
-        start = self._end if timestamp == self._ends_at else _moment(timestamp)
+        start = self._end if timestamp == self._ends_at else moment_of(timestamp)
         self._ends_at, self._end = timestamp + MINUTE_MS, start + MINUTE
         if self._tickers:
             self._pass_to(start)
@@ -246,12 +262,16 @@ class BarRun(_Run):
         for local_symbol, bar in bars:
             account.set_price(names[local_symbol][0], bar[4], 0.0)
         day = market.trading_day()
-        for local_symbol, bar in bars:
+        for local_symbol, bar in self._told(bars):
             contract = self._contract(local_symbol)
             if contract is not None:
                 account.hear("bar", local_symbol, entities.bar_data(bar, contract, day, start))
         if not timestamp % EQUITY_EVERY:
             self._note_equity()
+
+    def _told(self, bars: list[tuple[str, Bar]]) -> list[tuple[str, Bar]]:
+        """Those of a minute that strategies hear."""
+        return bars
 
     def _match_all(self, bars: list[tuple[str, Bar]]) -> None:
         core, market = self.core, self.market
@@ -271,7 +291,7 @@ class BarRun(_Run):
         settings, market, account = self._plan.fills, self.market, self.account
         left = fills.room(bar, settings)
         for number, point in enumerate(fills.path(bar)):
-            self._pass_to(_moment(bar.timestamp) + timedelta(seconds=point.seconds))
+            self._pass_to(moment_of(bar.timestamp) + timedelta(seconds=point.seconds))
             market.show(market.depth(symbol, point.price, 1, left))
             left -= account.deliver(self.core.advance())
             if number == 0 and arriving:
@@ -398,7 +418,7 @@ class TickRun(_Run):
         self._tell_bars(self._bars.on_tick(tick, market.clock))
         forming = self._bars.forming(tick.local_symbol)
         if forming is not None:
-            self._closes_at[tick.local_symbol] = _moment(forming.timestamp) + MINUTE + CLOSE_GRACE
+            self._closes_at[tick.local_symbol] = moment_of(forming.timestamp) + MINUTE + CLOSE_GRACE
         account.hear("tick", tick.local_symbol, tick)
 
     def _tell_bars(self, closed: list[ClosedBar]) -> None:
@@ -413,5 +433,5 @@ class TickRun(_Run):
                 self._note_equity()
 
 
-def _moment(timestamp: int) -> datetime:
+def moment_of(timestamp: int) -> datetime:
     return datetime.fromtimestamp(timestamp / 1000, SHANGHAI)

@@ -30,6 +30,8 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     start: str = ""  # trading days, YYYYMMDD, both included
     end: str = ""
     contracts: list[str] = []  # as rb2401.SHFE: of files that have more, these alone
+    main: list[str] = []  # products, as rb: each day by their main contracts (app/backtest/rolling.py)
+    main_warm_up: int = 10  # trading days that a new main contract warms up with
     symbol: str = ""  # of files that do not name it
     label: str = ""
     fills: FillSettings = FillSettings()

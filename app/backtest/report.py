@@ -92,6 +92,7 @@ def page(result: dict[str, Any]) -> str:
                     for side, group in result["figures"]["by_side"].items()
                 }
             ),
+            _rolls(result.get("continuous")),
             "<h2>成交</h2>",
             _trades(result["trades"]),
             "<h2>没有成交的委托，及原因</h2>",
@@ -141,6 +142,25 @@ def _groups(groups: dict[str, dict[str, Any]]) -> str:
         for name, of in groups.items()
     ]
     return _table(("", "净利润", "平仓手数", "回合", "胜率", "盈亏比"), rows, numbers={1, 2, 3, 4, 5})
+
+
+def _rolls(continuous: dict[str, Any] | None) -> str:
+    """The changes of main contracts, nothing for a run without them."""
+    if continuous is None:
+        return ""
+    rows = [
+        (
+            roll["trading_day"],
+            f"{roll['old']} → {roll['new']}",
+            f"{roll['old_open_interest']:g} → {roll['new_open_interest']:g}",
+            f"{roll['old_close']:g} → {roll['new_close']:g}",
+            f"{roll['difference']:+g}",
+        )
+        for of in continuous["products"].values()
+        for roll in of["rolls"]
+    ]
+    heads = ("交易日（夜盘起）", "主力合约", "前一日持仓量", "前一日收盘", "价差")
+    return "<h2>换月</h2>" + _table(heads, rows, numbers={4})
 
 
 def _trades(trades: Sequence[dict[str, Any]]) -> str:

@@ -59,6 +59,7 @@ def brief(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, Any
         "settings": _settings(outcome, plan, data, made),
         "figures": figures.figures(plan.capital, days, fills, margin_peak),
         "warnings": warnings(outcome, data, made),
+        **({"continuous": outcome.continuous} if outcome.continuous is not None else {}),
         "days": [day._asdict() for day in days],
     }
 
@@ -135,10 +136,22 @@ def warnings(outcome: Outcome, data: Data, made: Made) -> list[str]:
         found.append("K 线没有涨跌停与结算价：以品种的幅度与当日均价代替；一分钟之内的先后是假定的")
     if outcome.unlisted:
         found.append(f"有行情而当日合约表中没有，没有交易：{'、'.join(outcome.unlisted)}")
+    if outcome.continuous is not None:
+        found += _of_rolls(outcome.continuous)
     if outcome.days[-1].lots:
         found.append("结束时仍有持仓，按最后的价格估值，没有平仓")
     if any(day.after.available < 0 for day in outcome.days):
         found.append("有的交易日结算后可用资金为负（追加保证金）：实盘会被要求入金或强平")
+    return found
+
+
+def _of_rolls(continuous: dict[str, Any]) -> list[str]:
+    """What a reader has to know of a run over main contracts."""
+    counts = "、".join(f"{name} {len(one['rolls'])} 次" for name, one in continuous["products"].items())
+    found = [f"主力连续：换月 {counts}，持仓按开盘价移仓并付手续费；价格没有复权，两个合约的差价见换月表"]
+    for one in continuous["not_rolled"]:
+        left = f"{one['not_closed']} 手没有平掉，{one['not_opened']} 手没有在 {one['new']} 重新开仓"
+        found.append(f"{one['trading_day']} 移仓没有做完：{one['old']} {left}")
     return found
 
 

@@ -51,6 +51,9 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     capital: float = 1_000_000.0
     start: str = ""  # trading days, YYYYMMDD, both included
     end: str = ""
+    contracts: tuple[str, ...] = ()  # of data that has more, these alone
+    main: tuple[str, ...] = ()  # products: each day by their main contracts
+    main_warm_up: int = 10  # trading days
     symbol: str = ""  # of files that do not name it
     label: str = ""
     fills: FillSettings = FillSettings()

@@ -107,7 +107,7 @@ def backtest_command(
         capital=capital,
         start=checked_day(start, "start"),
         end=checked_day(end, "end"),
-        contracts=[] if kept.from_mongo or kept.from_store else list(kept.contracts),
+        **kept.of_job(),
         symbol=symbol,
         label=label or "",
         fills=fills,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from app.lib import bar_columns, calendar
 from app.lib.bar_files import read_bar_documents
 from app.lib.bars import Bar
 from app.lib.errors import BadInput
+from app.lib.symbols import product_of
 from app.model import open_store
 from app.settings import Settings
 
@@ -38,10 +39,17 @@ class Kept(NamedTuple):
     recorded: bool
     account: str
     contracts: tuple[str, ...]
+    main: tuple[str, ...]
+    main_warm_up: int
 
     @property
     def is_wanted(self) -> bool:
         return self.from_store or bool(self.from_mongo) or self.recorded
+
+    def of_job(self) -> dict[str, Any]:
+        """What of it is the job's. A store has given the contracts alone."""
+        contracts = [] if self.from_store or self.from_mongo else list(self.contracts)
+        return {"contracts": contracts, "main": list(self.main), "main_warm_up": self.main_warm_up}
 
 
 def store_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,6 +78,19 @@ def store_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="SYMBOL",
                 multiple=True,
                 help="只用哪个合约，如 rb2401.SHFE，可给几个",
+            ),
+            click.option(
+                "--main",
+                metavar="PRODUCT",
+                multiple=True,
+                help="主力连续：每天只用这个品种的主力合约，如 rb，可给几个；换月时持仓照价移仓",
+            ),
+            click.option(
+                "--main-warm-up",
+                metavar="DAYS",
+                type=int,
+                default=10,
+                help="换月后先听几个交易日，缺省 10",
             ),
             click.option("--account", metavar="KEY", default="", help="哪个账户的行情库；只有一个账户时可省"),
         ]
@@ -140,9 +161,24 @@ def stored_bars(settings: Settings, kept: Kept, job: Job, folder: Path) -> Path:
     calendar.use_overrides(settings.calendar_file)
     path = folder / FILE
     with bar_store(settings, kept.account, kept.from_mongo, job.label) as store:
-        if not kept.contracts:
+        if kept.main:
+            bars = _of_products(store, kept.main, Span(job.start, job.end))
+        elif not kept.contracts:
             there = "、".join(name for name, interval in store.series() if interval == "1m")
             raise BadInput("contract", f"请用 --contract 写明合约；库里有：{there or '没有 K 线'}")
-        bars = bars_from_store(store, kept.contracts, Span(job.start, job.end))
+        else:
+            bars = bars_from_store(store, kept.contracts, Span(job.start, job.end))
     write_whole(path, bar_columns.encoded(bars))
     return path
+
+
+def _of_products(store: BarStore, names: Sequence[str], span: Span) -> dict[str, list[Bar]]:
+    """All contracts of these products that have anything in the range. Raises NoData."""
+    found: dict[str, list[Bar]] = {}
+    for local_symbol, interval in store.series():
+        if interval == "1m" and product_of(local_symbol) in names:
+            with contextlib.suppress(NoData):
+                found |= bars_from_store(store, [local_symbol], span)
+    if not found:
+        raise NoData(f"行情库里没有品种 {'、'.join(names)} 这段时间的 K 线")
+    return found

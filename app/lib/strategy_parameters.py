@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from app.lib.errors import BadInput
@@ -90,6 +90,22 @@ def with_parameters(text: str, values: Mapping[str, object]) -> str:
         place = found[name].place
         if place is not None:
             source.replace(place, _literal(value))
+    return source.text()
+
+
+def with_texts(text: str, changed: Callable[[str], str]) -> str:
+    """The strategy's text with each text in it, as far as it is a plain literal, as `changed` has it. Raises
+    BadCode for what is no strategy.
+    """
+    parse(text)
+    source = _Source(text)
+    tree = parse_tree(text)
+    inside = {id(one) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for one in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+            new = changed(node.value)
+            if new != node.value:
+                source.replace(node, _literal(new))
     return source.text()
 
 
