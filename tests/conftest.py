@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -15,6 +16,9 @@ from tests.support.recorded import DATA
 
 for _name in ("MONGO_URI", "SOURCE_MONGO_URI"):  # with it every server of a test would write to his database
     os.environ.pop(_name, None)
+# Hundreds of processes are started: each would compile app/ anew, which is two thirds of its start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False  # execnet tells it to the workers
 
 
 def pytest_configure(config: pytest.Config) -> None:

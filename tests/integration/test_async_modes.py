@@ -55,6 +55,10 @@ serve(app, settings, listener)
 """
 
 
+MODES = ["eventlet", *(pytest.param(mode, marks=pytest.mark.full) for mode in ("gevent", "threading"))]
+"""Of the web; make test-full has gevent."""
+
+
 class WebProcess:
     """A web on a data directory, with a token of the account."""
 
@@ -112,7 +116,7 @@ def gateway(tmp_path: Path) -> Iterator[FakeGateway]:
     made.die()
 
 
-@pytest.fixture(params=["eventlet", "gevent", "threading"])
+@pytest.fixture(params=MODES)
 def mode(request: pytest.FixtureRequest) -> str:
     if request.param == "gevent":
         pytest.importorskip("gevent", reason="gevent is an option, not a requirement")

@@ -17,14 +17,14 @@ import requests
 import websocket
 
 from tests.fakes.rpc_servers import FakeGateway
-from tests.integration.test_async_modes import ACCOUNT, WebProcess
+from tests.integration.test_async_modes import ACCOUNT, MODES, WebProcess
 from tests.support.waiting import eventually
 
 SELDOM = 10.0  # seconds between two lines about connections that were cut
 OTHERS = 3.0  # seconds: with a busy machine's own pauses; the figures of a quiet one are in docs/security.md
 
 
-@pytest.fixture(scope="module", params=["eventlet", "gevent", "threading"])
+@pytest.fixture(scope="module", params=MODES)
 def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
     if request.param == "gevent":
         pytest.importorskip("gevent", reason="gevent is an option, not a requirement")

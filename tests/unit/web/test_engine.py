@@ -159,6 +159,7 @@ def uwsgi(monkeypatch: pytest.MonkeyPatch) -> Any:
     sys.modules.pop("engineio.async_drivers.gevent_uwsgi", None)
 
 
+@pytest.mark.full  # has gevent
 @pytest.mark.parametrize("waiting", [[b"4" * 60_000] * 500, [b"x"] * 500, [b'42["subscribe",{}]'] * 500])
 def test_under_uwsgi_a_page_is_read_no_further_than_the_first_that_no_page_says(
     uwsgi: Any, waiting: list[bytes]
