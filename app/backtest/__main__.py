@@ -1,153 +1,37 @@
 """`python -m app.backtest`: one run, in a process of its own, confined like a strategy.
 
-The Job comes as JSON on stdin; result.json, progress.json or error.json, and the strategies' output as
-strategy.log, are left in its folder. Exit codes: 0 done, 2 the job is wrong, 5 a strategy failed.
+The Job comes as JSON on stdin; what is left, and the exit codes, are said in trial.py.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import time
-import traceback
-from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from app.backtest import result, rolling
-from app.backtest.account import BooksDiffer
 from app.backtest.data import Data, Span, load
-from app.backtest.engine import Outcome, Plan, run
-from app.backtest.job import (
-    ERROR_FILE,
-    EXIT_NOT_RUN,
-    EXIT_STRATEGY_FAILED,
-    PROGRESS_FILE,
-    RESULT_FILE,
-    Failure,
-    Job,
-    Progress,
-)
-from app.backtest.market import todays_table
-from app.backtest.rates import DatedRates
-from app.backtest.strategies import Program
-from app.files import write_whole
-from app.lib import calendar
-from app.lib.calendar import SHANGHAI
-from app.lib.errors import AppError
-from app.lib.strategy_parameters import with_parameters
+from app.backtest.job import Job
+from app.backtest.trial import Teller, end, run_alone, use_calendar
 from app.process.death import die_with
-from app.process.family import end_descendants
 from app.strategy.__main__ import limit_process
-from app.strategy.loader import failure, prepare
-from app.strategy.output import Output
-
-TOLD = 0.2  # seconds from one look at the progress to the next
-
-
-class _Teller:
-    """Leaves how far the run is, now and then."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / PROGRESS_FILE
-        self._at = 0.0
-        self.rows = 0
-
-    def tell(self, progress: Progress, at_once: bool = False) -> None:
-        now = time.monotonic()
-        if at_once or now - self._at >= TOLD:
-            self._at = now
-            write_whole(self._path, msgspec.json.encode(progress))
-
-    def read(self, count: int) -> None:
-        self.rows += count
-        if not self.rows % 2000:
-            self.tell(Progress("reading", self.rows))
 
 
 def main() -> int:
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-    folder = Path(job.folder)
     if job.parent:
         die_with(job.parent, signal.SIGKILL)
     limit_process(job.address_space)
-    output = Output(folder, lambda _level, _created, _message: None)
-    output.begin("ERROR")
-    try:
-        return _run(job, folder)
-    except AppError as error:
-        _leave(folder, Failure(error.message, code=error.code))
-        return EXIT_NOT_RUN
-    except Exception as error:  # the process's edge: ours, or memory that has run out
-        _leave(folder, Failure(f"回测内部出错：{error!r}", traceback.format_exc()))
-        return EXIT_NOT_RUN
-    finally:
-        output.end()
 
+    def read(teller: Teller) -> Data:
+        use_calendar(job, Path(job.folder))
+        files = [Path(name) for name in job.files]
+        span = Span(job.start, job.end)
+        return load(files, span, job.symbol, job.label, teller.read, job.contracts)
 
-def _run(job: Job, folder: Path) -> int:
-    calendar.keep_in(folder)
-    calendar.use_overrides(Path(job.calendar_file) if job.calendar_file else None)
-    teller = _Teller(folder)
-    files = [Path(name) for name in job.files]
-    span = Span(job.start, job.end)
-    data = load(files, span, job.symbol, job.label, teller.read, job.contracts)
-    prepare(folder)
-    programs = []
-    for name, text in job.strategies.items():
-        path = folder / f"{name}.py"
-        path.write_text(with_parameters(text, job.parameters.get(name, {})), "utf-8", "surrogatepass")
-        programs.append(Program(name, path))
-    rates = DatedRates(Path(job.rates)) if job.rates else None
-    plan = Plan(programs, job.capital, job.fills, rates or todays_table, job.trade_from)
-    total = len(data.ticks) or sum(map(len, data.bars.values()))
-    teller.tell(Progress("running", 0, total), at_once=True)
-    try:
-        tell = partial(_tell_running, teller, total)
-        outcome = run(data, plan, tell, rolling.made(data, job.main, job.main_warm_up))
-    except (AppError, BooksDiffer):
-        raise
-    except BaseException as error:  # the edge of the strategies: whatever comes out of one ends the run
-        _leave(folder, _failure(error, programs))
-        return EXIT_STRATEGY_FAILED
-    return _finish(job, folder, data, plan, outcome)
-
-
-def _tell_running(teller: _Teller, total: int, done: int, day: str) -> None:
-    teller.tell(Progress("running", done, total, day))
-
-
-def _finish(job: Job, folder: Path, data: Data, plan: Plan, outcome: Outcome) -> int:
-    rates = plan.rates
-    made = result.Made(
-        job.version,
-        job.strategies,
-        job.start,
-        job.end,
-        result.hashed(Path(job.rates)) if job.rates else "",
-        sorted(rates.unknown) if isinstance(rates, DatedRates) else [],
-        job.parameters,
-    )
-    made_of = result.document if job.keep == "result" else result.brief
-    write_whole(folder / RESULT_FILE, result.encoded(made_of(outcome, plan, data, made)))
-    return 0
-
-
-def _failure(error: BaseException, programs: list[Program]) -> Failure:
-    """By the strategy whose file it came out of."""
-    reports = [(program.name, failure(error, program.path, datetime.now(SHANGHAI))) for program in programs]
-    name, report = next(((name, report) for name, report in reports if report.line), reports[0])
-    return Failure(report.message, report.traceback, report.line, name, "STRATEGY_FAILED")
-
-
-def _leave(folder: Path, failed: Failure) -> None:
-    write_whole(folder / ERROR_FILE, msgspec.json.encode(failed))
+    return run_alone(job, read)
 
 
 if __name__ == "__main__":
-    exit_code = main()
-    end_descendants(os.getpid())
-    os._exit(exit_code)  # a strategy's threads must not keep the process
+    end(main())

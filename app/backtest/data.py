@@ -11,6 +11,7 @@ written down as `bar_columns.encoded(bars)`, and the name of that file among the
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, time, timedelta
 from heapq import merge
@@ -109,6 +110,10 @@ def load(
         bars = _bars(files, span, symbol, label, on_row)
         wanted = list(contracts or bars)
         data = Data({name: series for name, series in bars.items() if name in wanted}, [], hashes)
+    return _whole(data, span, contracts)
+
+
+def _whole(data: Data, span: Span, contracts: Sequence[str]) -> Data:
     missing = sorted({*contracts} - {*data.local_symbols})
     if missing or (not data.bars and not data.ticks):
         raise NoData(f"文件里没有{' ' if missing else ''}{'、'.join(missing)}这段时间{_said(span)}的行情")
@@ -222,6 +227,31 @@ class TradingDays:
             moment = datetime.fromtimestamp(hour * HOUR / 1000, SHANGHAI)
             found = self._by_hour[hour] = compact(trading_day_of(moment))
         return found
+
+
+def within(data: Data, span: Span, contracts: Sequence[str] = ()) -> Data:
+    """What `load` gives for this span, of data that has all days and these contracts alone. Raises as `load`
+    does.
+    """
+    _check(span)
+    days = TradingDays()
+
+    def place(series: list[Bar], after: bool, day: str) -> int:
+        find = bisect_right if after else bisect_left
+        return find(series, day, key=lambda bar: days.of(bar.timestamp))
+
+    bars = {
+        local_symbol: series[
+            place(series, False, span.start) : place(series, True, span.end) if span.end else len(series)
+        ]
+        for local_symbol, series in data.bars.items()
+    }
+    found = Data(
+        {local_symbol: series for local_symbol, series in bars.items() if series},
+        [row for row in data.ticks if span.has(row.trading_day)],
+        data.hashes,
+    )
+    return _whole(found, span, contracts)
 
 
 def minutes(bars: dict[str, list[Bar]]) -> Iterator[Minute]:

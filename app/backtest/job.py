@@ -14,6 +14,7 @@ from app.backtest.fills import FillSettings
 RESULT_FILE = "result.json"
 ERROR_FILE = "error.json"
 PROGRESS_FILE = "progress.json"
+ENDED_FILE = "ended.json"
 MOST_RESULT = 256 * 1024 * 1024  # bytes
 EXIT_NOT_RUN = 2  # the job itself is wrong: error.json says how
 EXIT_STRATEGY_FAILED = 5
@@ -61,3 +62,10 @@ class Failure(msgspec.Struct):
     line: int = 0  # of the strategy's text, 0 for none
     strategy: str = ""
     code: str = ""  # for programs: STRATEGY_FAILED, NO_DATA, OUT_OF_MEMORY …
+
+
+class Ended(msgspec.Struct):
+    """What a worker says of the run that has just ended."""
+
+    number: int  # from 1
+    exit_code: int  # minus the signal that ended it

@@ -92,6 +92,7 @@ class Process:
         self._child = child
         self._inside = inside
         self._entry = entry
+        self.stdin: IO[bytes] | None = None  # while it is open to us: `keep_stdin`
 
     @property
     def adopted(self) -> bool:
@@ -153,10 +154,11 @@ def start(
     console: bool = False,
     environment: Mapping[str, str] | None = None,
     cage: Cage | None = None,
+    keep_stdin: bool = False,
 ) -> Process:
-    """Start a child. `stdin` is all that it reads there; `lock` becomes its own. Its output goes to
-    `<data>/logs/<name>.out.log`, or with `console`, and where logs go to stdout, to where ours goes.
-    `environment`: all of it; left out, ours and the settings.
+    """Start a child. `stdin` is all that it reads there, or with `keep_stdin` the beginning of it; `lock`
+    becomes its own. Its output goes to `<data>/logs/<name>.out.log`, or with `console`, and where logs go to
+    stdout, to where ours goes. `environment`: all of it; left out, ours and the settings.
     """
     pass_fds = lock.handles if lock is not None else ()
     around = _Around(cage) if cage is not None else None
@@ -168,7 +170,7 @@ def start(
             command,
             cwd=ROOT,
             env=settings.to_environment() if environment is None else environment,
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if stdin or keep_stdin else subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             pass_fds=pass_fds,
@@ -184,11 +186,13 @@ def start(
     if child.stdin is not None:
         try:
             child.stdin.write(stdin)
-            child.stdin.close()
+            child.stdin.flush() if keep_stdin else child.stdin.close()
         except OSError:
             log.warning("%s ended before it read its input", name)
     log.info("%s started, pid %d", name, inside or child.pid)
-    return Process(name, child=child, inside=inside)
+    process = Process(name, child=child, inside=inside)
+    process.stdin = child.stdin if keep_stdin else None
+    return process
 
 
 class _Around:
