@@ -97,7 +97,7 @@ def run_unit(
     containment = Containment(settings)
     is_contained = containment.check()
     with own_folder(settings.data_dir, inside) as folder:
-        job, seen = _job_of(unit, depot, folder)
+        job, seen = job_of(unit, depot, folder)
         cage = cage_of(containment, folder, seen) if is_contained else None
         environment = containment.environment(folder, is_contained)
         try:
@@ -105,11 +105,11 @@ def run_unit(
         except Cancelled:
             return Outcome(state=CANCELLED)
         except BacktestFailed as error:
-            return Outcome(state=FAILED, failure=error.failure, log=_log(folder))
-        return Outcome(state=DONE, result=result, log=_log(folder))
+            return Outcome(state=FAILED, failure=error.failure, log=log_of(folder))
+        return Outcome(state=DONE, result=result, log=log_of(folder))
 
 
-def _job_of(unit: Unit, depot: Depot, folder: Path) -> tuple[Job, list[Path]]:
+def job_of(unit: Unit, depot: Depot, folder: Path) -> tuple[Job, list[Path]]:
     """With the files that it is to see."""
     seen = [depot.path(piece) for piece in unit.data]
     rates = calendar_file = ""
@@ -164,7 +164,7 @@ def run(
         environment=environment,
         cage=cage,
     )
-    watch = _Watch(process, Path(job.folder), limits, on_progress)
+    watch = Watch(process, Path(job.folder), limits, on_progress)
     try:
         while process.alive:
             if stopped():
@@ -175,11 +175,11 @@ def run(
         family.kill(process.pid, watch.family, ENDING)
         process.wait(ENDING)
     if process.exit_code:
-        raise BacktestFailed(_why(Path(job.folder), process.exit_code))
-    return _read(Path(job.folder) / RESULT_FILE, MOST_RESULT)
+        raise BacktestFailed(why(Path(job.folder), process.exit_code))
+    return read_left(Path(job.folder) / RESULT_FILE, MOST_RESULT)
 
 
-class _Watch:
+class Watch:
     """How far the child is, and whether it takes more than it may."""
 
     def __init__(
@@ -187,6 +187,7 @@ class _Watch:
     ) -> None:
         self._process = process
         self._folder = folder
+        self.told_in = folder  # where the run says how far it is
         self._limits = limits
         self._on_progress = on_progress
         self._sampled = self._moved = time.monotonic()
@@ -195,7 +196,7 @@ class _Watch:
 
     def look(self) -> None:
         """Raises BacktestFailed."""
-        progress, now = _progress(self._folder), time.monotonic()
+        progress, now = progress_of(self.told_in), time.monotonic()
         if progress != self._last:
             self._last, self._moved = progress, now
         self._on_progress(progress)
@@ -235,17 +236,17 @@ def _size_of(folder: Path) -> int:
     return total
 
 
-def _progress(folder: Path) -> Progress:
+def progress_of(folder: Path) -> Progress:
     try:
-        return msgspec.json.decode(_read(folder / PROGRESS_FILE, MOST_SMALL), type=Progress)
+        return msgspec.json.decode(read_left(folder / PROGRESS_FILE, MOST_SMALL), type=Progress)
     except (BacktestFailed, msgspec.DecodeError):
         return Progress("reading")  # nothing has been told yet
 
 
-def _why(folder: Path, exit_code: int) -> Failure:
+def why(folder: Path, exit_code: int) -> Failure:
     """What it has written down itself, not longer than anybody reads."""
     try:
-        told = msgspec.json.decode(_read(folder / ERROR_FILE, MOST_SMALL), type=Failure)
+        told = msgspec.json.decode(read_left(folder / ERROR_FILE, MOST_SMALL), type=Failure)
     except (BacktestFailed, msgspec.DecodeError):
         killed = exit_code == -signal.SIGKILL or exit_code == 128 + signal.SIGKILL
         why = "被系统结束，多半是内存不够" if killed else "内存不够，或策略结束了它"
@@ -260,7 +261,7 @@ def _why(folder: Path, exit_code: int) -> Failure:
     )
 
 
-def _read(path: Path, most: int) -> bytes:
+def read_left(path: Path, most: int) -> bytes:
     """A plain file of the child's, not larger than it may be. Raises BacktestFailed."""
     try:
         with left_behind.opened(path) as file:
@@ -272,7 +273,7 @@ def _read(path: Path, most: int) -> bytes:
     return content
 
 
-def _log(folder: Path) -> str:
+def log_of(folder: Path) -> str:
     """The end of what the strategies printed."""
     try:
         with left_behind.opened(folder / LOG_FILE) as file:

@@ -1,5 +1,5 @@
-"""`python -m app.backtest.worker`: many runs over the same data, confined like a strategy. It imports once,
-loads the data once, and forks for each run (trial.py).
+"""`python -m app.backtest.worker`: many runs over the same data in one child, confined like a strategy. It
+imports once, loads the data once, and forks for each run (trial.py).
 
 On stdin Jobs come as lines: the first says what is loaded, all days of it, and is not run; each further one
 is run in a fork as soon as the one before has ended, which is told by `ended.json` in the worker's folder.

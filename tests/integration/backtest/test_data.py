@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backtest.data import NoData, Span, TradingDays, bars_from_store, checked_day, load
+from app.backtest.data import NoData, Span, TradingDays, bars_from_store, checked_day, load, within
 from app.counter.markets.readers import BadFile
 from app.lib import bar_columns
 from app.lib.errors import BadInput
@@ -106,3 +106,19 @@ def test_a_store_without_the_bars_says_which_and_what_there_is(tmp_path: Path) -
     with pytest.raises(BadInput, match="合约"):
         bars_from_store(store, [])
     store.close()
+
+
+@pytest.mark.parametrize(
+    "span", [Span(), Span("20230926"), Span("", "20230926"), Span("20230927", "20230927")]
+)
+def test_a_part_of_what_is_loaded_is_what_loading_the_part_gives(span: Span) -> None:
+    assert within(load([BARS]), span) == load([BARS], span)
+    assert within(load([TICKS]), Span("20181009")) == load([TICKS], Span("20181009"))
+
+
+def test_a_part_with_nothing_in_it_is_refused() -> None:
+    data = load([BARS])
+    with pytest.raises(NoData, match="20300101"):
+        within(data, Span("20300101"))
+    with pytest.raises(BadInput, match="20230927"):
+        within(data, Span("20230927", "20230926"))
