@@ -9,7 +9,7 @@ const server = process.env.CTPBEE_BACKEND_URL ?? 'http://127.0.0.1:5000'
 const routes = [
   ...['login', 'logout', 'password', 'fronts', 'build.json', 'openapi.json', 'healthz', 'readyz'],
   ...['market', 'contract', 'tick', 'account', 'order_solve', 'close_position', 'order_preview', 'bar', 'equity'],
-  ...['config', 'auth_code', 'code', 'check_code', 'run_code', 'strategy', 'events', 'settlement', 'risk'],
+  ...['config', 'auth_code', 'code', 'check_code', 'run_code', 'strategy', 'events', 'settlement', 'risk', 'backtest'],
 ]
 
 /**
@@ -20,7 +20,7 @@ const oneLanguage: Plugin = {
   name: 'one-language',
   enforce: 'pre',
   transform(code, id) {
-    const language = /\/src\/i18n\/\w+\.ts\?(zh|en)$/.exec(id)?.[1]
+    const language = /\/src\/i18n\/(?:late\/)?\w+\.ts\?(zh|en)$/.exec(id)?.[1]
     if (!language) return
     const name = /export const (\w+) = section\(\{/.exec(code)?.[1]
     const texts = new RegExp(`\n  ${language}: (\\{\n[^]*?\n  \\}),\n`).exec(code)?.[1]

@@ -1,11 +1,25 @@
 /** The screens. By the hash: `/market`, `/code` and their like are the API's. */
 import { createRouter, createWebHashHistory } from 'vue-router'
 
+import { speak } from '@/i18n'
+
+/** A screen that brings words of its own is shown once it can speak them. */
+async function spoken<P>(page: Promise<P>): Promise<P> {
+  const found = await page
+  await speak().catch(() => {})
+  return found
+}
+
 export const router = createRouter({
   history: createWebHashHistory(),
   routes: [
     { path: '/', name: 'trade', component: () => import('@/pages/Trade.vue') },
-    { path: '/strategies/:name?', name: 'strategies', component: () => import('@/pages/Strategies.vue') },
+    {
+      path: '/strategies/:name?',
+      name: 'strategies',
+      component: () => spoken(import('@/pages/Strategies.vue')),
+    },
+    { path: '/backtest/:id?', name: 'backtest', component: () => spoken(import('@/pages/Backtest.vue')) },
     { path: '/risk', name: 'risk', component: () => import('@/pages/Risk.vue') },
     { path: '/account', name: 'account', component: () => import('@/pages/Account.vue') },
     { path: '/settings', name: 'settings', component: () => import('@/pages/Settings.vue') },

@@ -74,6 +74,25 @@ export class Api {
     return answer
   }
 
+  /** A file behind the token. Raises ApiError or NoAnswer. */
+  async file(path: string, fields: Record<string, string>, seconds = 60): Promise<Blob> {
+    const headers = { Authorization: `Bearer ${this.token}` }
+    let response: Response
+    try {
+      const signal = AbortSignal.timeout(seconds * 1000)
+      response = await fetch(`${path}?${new URLSearchParams(fields)}`, { headers, signal, cache: 'no-store' })
+      if (response.ok) return await response.blob()
+    } catch (error) {
+      throw new NoAnswer(error)
+    }
+    const answer = (await response.json().catch((error) => {
+      throw new NoAnswer(error)
+    })) as Envelope
+    const refusal = new ApiError(answer, response.status)
+    if (response.status === 401) this.onTokenRefused(refusal)
+    throw refusal
+  }
+
   async data<T>(method: Method, path: string, fields: Fields = {}): Promise<T> {
     return (await this.call<T>(method, path, fields)).data
   }

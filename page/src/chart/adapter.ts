@@ -23,6 +23,8 @@ export interface ChartWish {
   formatTime: (timestamp: number, where: 'xAxis' | 'crosshair' | 'tooltip') => string
   /** Which of the bars are shown; all where it is left out. */
   choose?: (bars: Bar[]) => Bar[]
+  /** All of them side by side at first, and no more room than they need. */
+  whole?: boolean
 }
 
 export interface TimelineWish {
@@ -36,6 +38,9 @@ export interface TimelineWish {
 
 /** Bars that a day of unknown length has room for at first. */
 const FEWEST = 240
+/** px of a bar, and beside the last one, where all are shown. */
+const WIDEST = 12
+const MARGIN = 12
 /** px of a pane below the price. */
 const BELOW_HEIGHT = 76
 
@@ -202,8 +207,12 @@ export class ChartAdapter {
 
   private fit(): void {
     const width = this.chart.getSize('candle_pane', 'main')?.width
-    if (!this.timeline || !width) return
     const count = this.bars.length
+    if (this.wish?.whole && width && count) {
+      this.chart.setBarSpace(Math.min(WIDEST, (width - MARGIN) / count))
+      this.chart.setOffsetRightDistance(MARGIN)
+    }
+    if (!this.timeline || !width) return
     const space = width / Math.max(this.timeline.minutes || FEWEST, count)
     this.chart.setBarSpace(space)
     this.chart.setOffsetRightDistance(Math.max(0, width - count * space))

@@ -52,10 +52,10 @@ export function registerDrawings(): void {
       const { text, colour, ink, below } = overlay.extendData
       const y = point.y + (below ? 8 : -8)
       const attrs = { x: point.x, y, text, align: 'center', baseline: below ? 'top' : 'bottom' }
-      return [
-        { type: 'circle', attrs: { x: point.x, y: point.y, r: 3 }, styles: { style: 'fill', color: colour } },
-        { type: 'text', attrs, styles: { color: ink, backgroundColor: colour, size: 10 } },
-      ]
+      const attributes = { x: point.x, y: point.y, r: text ? 3 : 2 }
+      const circle = { type: 'circle', attrs: attributes, styles: { style: 'fill', color: colour } }
+      if (!text) return [circle]
+      return [circle, { type: 'text', attrs, styles: { color: ink, backgroundColor: colour, size: 10 } }]
     },
   })
   registerIndicator<object, number, { days: () => number[] }>({

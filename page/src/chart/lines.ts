@@ -59,11 +59,17 @@ export interface OwnFill {
   text: string
 }
 
+/** As much of a fill as its mark needs. */
+export type Dealt = Pick<
+  TradeRow,
+  'local_symbol' | 'datetime' | 'trading_day' | 'direction' | 'volume' | 'price'
+>
+
 /** Fills gathered by bar and side: lots in all, and their average price. Those before the first bar are not
  * drawn. */
 export function ownFills(
   symbol: string,
-  trades: readonly TradeRow[],
+  trades: readonly Dealt[],
   bars: readonly Bar[],
   daily: boolean,
 ): OwnFill[] {

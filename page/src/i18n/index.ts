@@ -15,9 +15,10 @@ import type { link } from './link'
 import type { login } from './login'
 import type { market } from './market'
 import type { risk } from './risk'
-import type { strategy } from './strategy'
 import type { ticket } from './ticket'
 import type { trade } from './trade'
+import type { backtest } from './late/backtest'
+import type { strategy } from './late/strategy'
 import { zh } from './zh'
 
 export type Language = 'zh' | 'en'
@@ -38,6 +39,7 @@ interface Sections {
   risk: typeof risk
   riskPage: typeof riskPage
   config: typeof config
+  backtest: typeof backtest
 }
 export type TextKey = {
   [S in keyof Sections]: `${S}.${Extract<keyof Sections[S]['zh'], string>}`
@@ -48,16 +50,33 @@ export const language = ref<Language>(localStorage.getItem(PLACE) === 'en' ? 'en
 
 const texts = shallowReactive<{ zh: Texts; en?: Texts }>({ zh })
 
-const taught = shallowReactive<Record<string, Record<Language, Record<string, string>>>>({})
+/** The sections that come with their screens: what they say in Chinese, in English once it is loaded, and its way. */
+interface Late {
+  zh: Texts[string]
+  en?: Texts[string]
+  load: () => Promise<Texts[string]>
+}
+const late = shallowReactive<Record<string, Late>>({})
 
-/** Sections of a screen that is loaded when it is first opened, which come with it in both languages. */
-export function teach(sections: typeof taught): void {
-  Object.assign(taught, sections)
+/** Have the words of a screen that is loaded when it is wanted: what comes before it is no larger for them. */
+export function learn(section: string, zh: Texts[string], load: Late['load']): void {
+  late[section] = { zh, load }
+}
+
+/** The same of sections that come in both languages at once. */
+export function teach(sections: Record<string, Record<Language, Texts[string]>>): void {
+  for (const [section, of] of Object.entries(sections)) late[section] = { ...of, load: async () => of.en }
 }
 
 /** Resolves once the page can speak its language; where that cannot be loaded it speaks Chinese. */
 export async function speak(): Promise<void> {
-  if (language.value === 'en') texts.en ??= (await import('./en')).en
+  if (language.value !== 'en') return
+  texts.en ??= (await import('./en')).en
+  await Promise.all(
+    Object.entries(late).map(async ([section, of]) => {
+      if (!of.en) late[section] = { ...of, en: await of.load() }
+    }),
+  )
 }
 
 watchEffect(() => {
@@ -69,8 +88,9 @@ watchEffect(() => {
 /** The text of a key, `{name}` in it replaced. Read inside a template or a computed it follows the language. */
 export function t(key: TextKey, values: Record<string, string | number> = {}): string {
   const dot = key.indexOf('.')
-  const name = key.slice(0, dot)
-  const spoken = taught[name]?.[language.value] ?? (texts[language.value] ?? texts.zh)[name]
+  const section = key.slice(0, dot)
+  const of = late[section]
+  const spoken = of ? (of[language.value] ?? of.zh) : (texts[language.value] ?? texts.zh)[section]
   const text = spoken?.[key.slice(dot + 1)] ?? key
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole))
 }

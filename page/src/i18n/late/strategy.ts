@@ -1,5 +1,6 @@
-import { section } from './section'
+import { section } from '../section'
 
+/** Comes with its screens: strategies/words.ts. */
 export const strategy = section({
   zh: {
     noCurve: '还没有盈亏：策略成交之后，每分钟记一点',
@@ -32,6 +33,7 @@ export const strategy = section({
     stop: '停止',
     restart: '重启',
     remove: '删除',
+    backtest: '回测',
     isStopping: '正在停止',
     isBusy: '正在{what}，请等服务器的答复',
     stopFirst: '运行中的须先停止',
@@ -124,6 +126,7 @@ export const strategy = section({
     stop: 'Stop',
     restart: 'Restart',
     remove: 'Delete',
+    backtest: 'Backtest',
     isStopping: 'It is being stopped',
     isBusy: '{what} is under way: wait for the server',
     stopFirst: 'Stop it first',

@@ -1,0 +1,173 @@
+/** What a backtest is asked with: the form's texts, and the fields of POST /backtest that they make. Pure. */
+import type { Fields } from '@/api/http'
+
+import { emptySearch, requestOf, searchOf, type SearchForm } from './space'
+import type { BarsThere, DataThere, Job, Parameter, Value, Values } from './rows'
+import { dayText } from './figures'
+
+export interface RunForm {
+  strategy: string
+  /** Empty: the newest. */
+  version: string
+  source: 'store' | 'files'
+  by: 'bars' | 'ticks'
+  contracts: string[]
+  files: string[]
+  /** `YYYY-MM-DD`; empty: as far as there are bars. */
+  start: string
+  end: string
+  capital: string
+  /** What was typed, by the parameter's name; the default where nothing was. */
+  parameters: Record<string, string>
+  spread_ticks: string
+  slippage_ticks: string
+  latency_ms: string
+  participation: string
+  /** A rates.csv: its text and its name. */
+  rates: string
+  ratesName: string
+  title: string
+  search: SearchForm
+}
+
+export const emptyForm = (): RunForm => ({
+  strategy: '',
+  version: '',
+  source: 'store',
+  by: 'bars',
+  contracts: [],
+  files: [],
+  start: '',
+  end: '',
+  capital: '1000000',
+  parameters: {},
+  spread_ticks: '1',
+  slippage_ticks: '0',
+  latency_ms: '',
+  participation: '0.25',
+  rates: '',
+  ratesName: '',
+  title: '',
+  search: emptySearch(),
+})
+
+/** The form as this job was asked for; its rates file is not kept by the server, and has to be chosen again. */
+export function formOf(job: Job): RunForm {
+  const { latency_ms: latency } = job.fills
+  return {
+    ...emptyForm(),
+    strategy: job.strategy,
+    version: job.version ? String(job.version) : '',
+    source: job.files.length ? 'files' : 'store',
+    by: job.by,
+    contracts: job.contracts,
+    files: job.files,
+    start: dayText(job.start),
+    end: dayText(job.end),
+    capital: String(job.capital),
+    parameters: Object.fromEntries(Object.entries(job.parameters).map(([name, of]) => [name, shown(of)])),
+    spread_ticks: String(job.fills.spread_ticks),
+    slippage_ticks: String(job.fills.slippage_ticks),
+    latency_ms: latency === null ? '' : String(latency),
+    participation: String(job.fills.participation),
+    title: job.title === job.strategy ? '' : job.title,
+    search: searchOf(job.search),
+  }
+}
+
+/** A value as it is written in the form. */
+export function shown(value: Value): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** The value of what was typed for a parameter; undefined where it is none of its kind. */
+export function valueOf(text: string, type: Parameter['type']): Value | undefined {
+  const plain = text.trim()
+  if (type === 'str' || type === 'text') return text
+  if (type === 'bool') return { true: true, false: false }[plain]
+  if (type === 'int') return /^[+-]?\d+$/.test(plain) ? Number(plain) : undefined
+  if (type === 'float') return plain && Number.isFinite(Number(plain)) ? Number(plain) : undefined
+  try {
+    const value = JSON.parse(plain) as Value
+    return type === 'list' && !Array.isArray(value) ? undefined : value
+  } catch {
+    return type === 'null' ? text : undefined
+  }
+}
+
+/** The parameters whose text is no value of their kind. */
+export function wrongOf(form: RunForm, known: readonly Parameter[]): string[] {
+  return known
+    .filter(({ name, type }) => {
+      const text = form.parameters[name]
+      return text !== undefined && valueOf(text, type) === undefined
+    })
+    .map(({ name }) => name)
+}
+
+/** Those that were given another value than the strategy's own. */
+export function changedOf(form: RunForm, known: readonly Parameter[]): Values {
+  const changed: Values = {}
+  for (const { name, type, default: own } of known) {
+    const text = form.parameters[name]
+    const value = text === undefined ? undefined : valueOf(text, type)
+    if (value !== undefined && JSON.stringify(value) !== JSON.stringify(own)) changed[name] = value
+  }
+  return changed
+}
+
+export function fieldsOf(form: RunForm, known: readonly Parameter[]): Fields {
+  const ofTicks = form.by === 'ticks'
+  return {
+    name: form.strategy,
+    version: form.version || undefined,
+    by: form.by,
+    contracts: form.contracts.join(','),
+    files: form.source === 'files' ? form.files.join(',') : undefined,
+    start: form.start || undefined,
+    end: form.end || undefined,
+    capital: form.capital,
+    parameters: JSON.stringify(changedOf(form, known)),
+    spread_ticks: ofTicks ? undefined : form.spread_ticks,
+    participation: ofTicks ? undefined : form.participation,
+    slippage_ticks: form.slippage_ticks,
+    latency_ms: ofTicks ? form.latency_ms || undefined : undefined,
+    rates: form.rates || undefined,
+    title: form.title || undefined,
+    search: form.search.kind === 'run' ? undefined : JSON.stringify(requestOf(form.search)),
+  }
+}
+
+/** A contract that bars are there for, or that is traded now. */
+export interface Candidate {
+  symbol: string
+  name: string
+  product: string
+  local_symbol: string
+  bars: BarsThere | undefined
+}
+
+/** What can be chosen: all that has bars, by its name where it is still traded. */
+export function candidatesOf(
+  there: DataThere | undefined,
+  listed: ReadonlyMap<string, { name: string; product: string }>,
+): Candidate[] {
+  return (there?.store ?? []).map((bars) => {
+    const symbol = bars.local_symbol.split('.')[0]!
+    const of = listed.get(bars.local_symbol)
+    const product = of?.product ?? symbol.replace(/\d+$/, '')
+    return { symbol, name: of?.name ?? '', product, local_symbol: bars.local_symbol, bars }
+  })
+}
+
+/** From when to when all of these have bars, as days; undefined where one has none, or where they never meet. */
+export function rangeOf(
+  contracts: readonly string[],
+  candidates: readonly Candidate[],
+): { first: string; last: string } | undefined {
+  const bars = contracts.map((one) => candidates.find(({ local_symbol }) => local_symbol === one)?.bars)
+  if (!bars.length || bars.some((one) => !one)) return undefined
+  const first = bars.map((one) => one!.first.slice(0, 10)).reduce((a, b) => (a > b ? a : b))
+  const last = bars.map((one) => one!.last.slice(0, 10)).reduce((a, b) => (a < b ? a : b))
+  return first <= last ? { first, last } : undefined
+}
