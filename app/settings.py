@@ -110,6 +110,18 @@ class Settings(BaseModel):
     max_strategies: int = Field(
         50, ge=1, le=1000, description="每个账户至多多少个自己的策略；同时运行的也至多这么多"
     )
+    backtest_jobs: int = Field(
+        1, ge=0, le=64, description="同时跑几个回测（各一个进程，优先级低于交易）；0 为本服务不回测"
+    )
+    backtest_memory: int = Field(
+        1024, ge=128, le=1024 * 1024, description="每个回测进程的内存上限，MB；超过即结束并标为失败"
+    )
+    backtest_kept: int = Field(
+        100, ge=1, le=10_000, description="每个账户至多留多少个回测的结果，合计至多 1 GB；超出时先删最旧的"
+    )
+    backtest_files: Path | None = Field(
+        None, description="回测可用的行情文件的目录；空为数据目录里的 backtest/files"
+    )
     run_code: bool = Field(True, description="提供 /run_code：在沙箱里试运行贴进来的代码；public 时总是关闭")
     interface: Literal["sim", "ctp", "ctp_se"] = Field(
         "sim", description="登录未给 interface 时用哪个接口；sim 为内置柜台"
@@ -236,7 +248,7 @@ class Settings(BaseModel):
             raise ValueError("应为绝对路径")
         return absolute
 
-    @field_validator("counter_replay", "calendar_file", "risk_thresholds")
+    @field_validator("counter_replay", "calendar_file", "risk_thresholds", "backtest_files")
     @classmethod
     def _a_file_is_absolute(cls, path: Path | None) -> Path | None:
         return None if path is None or path == Path() else path.expanduser().resolve()

@@ -159,7 +159,7 @@ def run(
     process = child.start(
         [sys.executable, "-m", "app.backtest"],
         settings,
-        "backtest",
+        "backtest-run",
         stdin=msgspec.json.encode(job),
         environment=environment,
         cage=cage,
@@ -254,7 +254,7 @@ def why(folder: Path, exit_code: int) -> Failure:
         return Failure(f"回测进程结束，退出码 {exit_code}：{why}", code=code)
     return Failure(
         told.message[:LONGEST_WORDS],
-        told.traceback[-LONGEST_WORDS:],
+        told.traceback[-LONGEST_WORDS:].replace(f"{folder}{os.sep}", ""),
         told.line,
         told.strategy[:64],
         told.code[:64] or "BACKTEST_FAILED",

@@ -45,11 +45,11 @@ from app.wire.registry import Registry
 FORMAT = 1
 MANIFEST = "manifest.json"
 DATA, STRATEGIES = "data", "strategies"
-LEFT_OUT = ("run", "locks", "logs", "attempts.db", calendar.KEPT_FILE)
+LEFT_OUT = ("run", "locks", "logs", "attempts.db", calendar.KEPT_FILE, "backtest-scratch")
 ASIDE = "before-"  # and a time: where a restore puts what it found
 HEADER = b"SQLite format 3\0"
 STAMP = "%Y%m%d-%H%M%S"  # Beijing's time
-NAMES = ("supervisor", "host", "web", "counter")
+NAMES = ("supervisor", "host", "web", "counter", "backtest")
 MOST_MANIFEST = 4 * 1024 * 1024  # bytes
 CHUNK = 1024 * 1024
 

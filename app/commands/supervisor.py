@@ -46,7 +46,7 @@ SILENT_LIMIT = 15.0  # seconds without an answer, after which the web is ended, 
 GRACE_WEB = 1.3
 GRACE_HOST = 3.2  # the host itself needs up to 3 s when gateways are stubborn
 GRACE_OTHERS = 2.0
-ORDER_OF_END = ("supervisor", "web", "host", "strategy", "gateway", "counter")
+ORDER_OF_END = ("supervisor", "web", "host", "strategy", "backtest", "gateway", "counter")
 
 log = logging.getLogger(__name__)
 

@@ -415,6 +415,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.WatchTicks: asked_by(gateway._strategies.watch_ticks),
         m.StrategySaid: asked(gateway._strategies.said),
         m.StrategyChanged: asked(partial(_on_strategy, gateway)),
+        m.BacktestChanged: asked(gateway._publisher.backtest),
         m.StrategyBeat: asked(gateway._risk.desk.strategy_lives),
         m.ReadStrategy: asked(loaded(gateway._strategies.read)),
         m.SetStrategyLimits: asked(gateway._strategies.limit),

@@ -17,7 +17,7 @@ import orjson
 from app.lib import rows
 from app.lib.advice import refused_by
 from app.wire.channel import ChannelClosed
-from app.wire.messages import Done, OrderOutcome, Push, StrategyChanged
+from app.wire.messages import BacktestChanged, Done, OrderOutcome, Push, StrategyChanged
 from app.wire.rpc import encode_push
 
 LIST_INTERVAL = 0.1
@@ -147,6 +147,11 @@ class Publisher:
         else:
             self._strategies[changed.name] = changed.payload
         self.push("strategy", changed.payload)
+        return Done()
+
+    def backtest(self, changed: BacktestChanged) -> Done:
+        """The `backtest` event of one; who connects asks for the list."""
+        self.push("backtest", changed.payload)
         return Done()
 
     def error(self, code: str, message: str, **more: Any) -> None:

@@ -1,7 +1,8 @@
 """The host: what of it answers which call, and its life. A process of its own.
 
-It starts one gateway per account (gateway_keeper.py), the built-in counter (counter_keeper.py) and the
-accounts' strategies (strategy_keeper.py), watches them, and says where they are. It has no trading state:
+It starts one gateway per account (gateway_keeper.py), the built-in counter (counter_keeper.py), the accounts'
+strategies (strategy_keeper.py) and the process of backtests (backtest_keeper.py), watches them, and says
+where they are. It has no trading state:
 when it is killed all of them go on, and the next host takes them over by the registry. Threads: one per
 caller of the RPC server, one per call under way that may take long, one that watches, and the keepers'.
 """
@@ -15,6 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from app.host.backtest_keeper import BACKTEST, BacktestKeeper
 from app.host.counter_keeper import COUNTER, CounterKeeper
 from app.host.gateway_keeper import GATEWAY, GatewayKeeper
 from app.host.launcher import Launcher
@@ -42,6 +44,7 @@ from app.wire.messages import (
     RestartStrategy,
     SaveCode,
     ShutDown,
+    StartBacktests,
     StartStrategy,
     StopStrategy,
     Visited,
@@ -66,12 +69,14 @@ class Host:
         gateway: Sequence[str] = GATEWAY,
         counter: Sequence[str] = COUNTER,
         strategy: Sequence[str] = STRATEGY,
+        backtest: Sequence[str] = BACKTEST,
     ) -> None:
         self._registry = Registry(settings.data_dir)
         self._store = open_store(settings, HOST)
         self._server_store = open_store(settings, SERVER, ship=False)
         self._launch = Launcher(settings)
         self._counter = CounterKeeper(self._registry, self._launch, counter)
+        self._backtests = BacktestKeeper(settings, self._registry, self._launch, backtest)
         self._strategies = StrategyKeeper(
             settings, self._registry, self._store, self._launch, lambda: self._gateways.ready(), strategy
         )
@@ -97,6 +102,7 @@ class Host:
             SaveCode: self._strategies.save_code,
             ReadCode: self._strategies.read_code,
             ReadStrategyLog: self._strategies.read_log,
+            StartBacktests: self._start_backtests,
         }
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._registry.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -120,13 +126,16 @@ class Host:
             pass
 
     def stop(self) -> None:
-        """End strategies, gateways and counter, within 4 s, and leave no entry behind."""
+        """End strategies, gateways, backtests and counter, within 4 s, and leave no entry behind."""
         self._launch.stop()
         self._watcher.join(1.0)
         strategies = threading.Thread(target=self._strategies.end_all, name="end-strategies")
+        backtests = threading.Thread(target=self._backtests.end, name="end-backtests")
+        backtests.start()
         strategies.start()  # beside the gateways: those that have to be killed must not add up
         self._gateways.end_all()
         strategies.join()
+        backtests.join()
         self._counter.end()
         self._registry.forget_the_dead()
         self._server.close()
@@ -141,6 +150,10 @@ class Host:
         if handler is None:
             raise BadInput("request", f"网关主机不答 {type(request).__name__}")
         return handler(request)
+
+    def _start_backtests(self, _request: StartBacktests) -> Done:
+        self._backtests.ensure()
+        return Done()
 
     def _handle(self, _connection: Connection, request: AnyRequest, reply: Responder) -> None:
         if isinstance(request, ShutDown):
@@ -159,6 +172,7 @@ class Host:
                     self._strategies.adopt_the_living()
                 self._gateways.look()
                 self._strategies.look()
+                self._backtests.look()
             except Exception:  # the edge of the thread: whatever it was, watching goes on
                 log.exception("watching failed")
 

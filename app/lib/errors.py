@@ -141,6 +141,13 @@ class StrategyRuns(AppError):
     default_code = "STRATEGY_RUNS"
 
 
+class NotDone(AppError):
+    """It has no result, or none yet: wait until it is done, or see why it is not."""
+
+    status = 409
+    default_code = "BACKTEST_NOT_DONE"
+
+
 class RunCodeUnavailable(AppError):
     """This server does not try out code, or cannot confine it: the message says why. /check_code is there all
     the same.

@@ -187,6 +187,12 @@ class SpooledStore(SqliteStore):
         newest = self._merged(there, here)
         return newest[-limit:] if limit else newest
 
+    def extent(self, local_symbol: str, interval: str) -> tuple[int, int, int]:
+        if self._remote is None or not self._is_up():
+            return super().extent(local_symbol, interval)
+        rows = self.read_bar_rows(local_symbol, interval)
+        return (rows[0][0], rows[-1][0], len(rows)) if rows else (0, 0, 0)
+
     def series(self) -> list[tuple[str, str]]:
         """While the server is away, those of which this file has something."""
         here = super().series()

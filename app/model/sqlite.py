@@ -207,6 +207,15 @@ class SqliteStore:
     def series(self) -> list[tuple[str, str]]:
         return self._read("SELECT DISTINCT local_symbol, interval FROM bars ORDER BY local_symbol, interval")
 
+    def extent(self, local_symbol: str, interval: str) -> tuple[int, int, int]:
+        (found,) = self._read(
+            "SELECT COALESCE(MIN(timestamp), 0), COALESCE(MAX(timestamp), 0), COUNT(*) FROM bars "
+            "WHERE local_symbol = ? AND interval = ?",
+            (local_symbol, interval),
+        )
+        first, last, count = found
+        return first, last, count
+
     # ── journal of intents ──
 
     def write_intent(self, intent: Intent) -> None:

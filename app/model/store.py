@@ -104,6 +104,9 @@ class Store(Protocol):
     def series(self) -> list[tuple[str, str]]:
         """Of which contracts and intervals there are bars, sorted."""
 
+    def extent(self, local_symbol: str, interval: str) -> tuple[int, int, int]:
+        """The timestamps of the first and the last bar there is, and how many there are: 0, 0, 0 for none."""
+
     # journal of intents: durable (synchronous) before the call returns
     def write_intent(self, intent: Intent) -> None:
         """Raises DuplicateIntent when the order_id or a non-empty client_order_id is there already."""

@@ -10,6 +10,7 @@ def register(app: Flask) -> None:
     from app.views import (
         account,
         audit,
+        backtest,
         bars,
         code,
         config,
@@ -31,7 +32,7 @@ def register(app: Flask) -> None:
 
     for module in (
         *(login, account, market, orders, positions, bars, config, events, equity, settlement, risk),
-        *(strategy, code, audit, health, openapi, page, fronts),
+        *(strategy, code, backtest, audit, health, openapi, page, fronts),
     ):
         app.register_blueprint(module.blueprint)
     errors.register(app)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from msgspec import Meta
 
 from app.views.pushed import (
+    BacktestRow,
     Fund,
     LabelledFund,
     LogRow,
@@ -518,3 +519,51 @@ class Health(TypedDict):
 
 class Readiness(TypedDict):
     not_ready: NotRequired[list[str]]
+
+
+class Started(TypedDict):
+    id: str
+
+
+class Backtests(TypedDict):
+    jobs: list[BacktestRow]
+    most_kept: int
+    kept_bytes: int
+    most_bytes: int
+    at_once: int
+
+
+class Compared(TypedDict):
+    row: BacktestRow
+    figures: Row
+    days: list[Row]
+    settings: Row
+
+
+class StrategyParameter(TypedDict):
+    name: str
+    default: bool | int | float | str
+    kind: Literal["bool", "int", "float", "text"]
+
+
+class StrategyParameters(TypedDict):
+    name: str
+    parameters: list[StrategyParameter]
+
+
+class StoredBars(TypedDict):
+    local_symbol: str
+    first: str  # YYYY-MM-DD HH:MM
+    last: str
+    count: int
+
+
+class DataFile(TypedDict):
+    name: str
+    size: int
+    modified: str
+
+
+class BacktestData(TypedDict):
+    store: list[StoredBars]
+    files: list[DataFile]

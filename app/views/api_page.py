@@ -57,6 +57,8 @@ def _value(parameter: Parameter) -> str:
             return f"形如 `{schema['examples'][0]}`"
         least = schema.get("minLength", 0)
         return f"文字，{f'{least} 至' if least > 1 else '最多'} {schema['maxLength']} 字"
+    if schema["type"] == "object":
+        return "JSON 对象"
     if schema["type"] == "array":
         return f"对象的列表，至多 {schema['maxItems']} 个"
     kind = "整数" if schema["type"] == "integer" else "数字"

@@ -47,6 +47,7 @@ _TWICE = object()
 
 MOST_LOTS = 1_000_000
 LONGEST_TEXT = 200  # in a record
+DEEPEST = 4  # objects and lists within each other, in a document
 MOST_SYMBOLS = 500
 _CONTRACT = rf"{SYMBOL_PATTERN}(?:\.(?:{'|'.join(EXCHANGES)}))?"
 
@@ -385,6 +386,93 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, int):
         return abs(value) < _SAFE
     return value is None or isinstance(value, float)
+
+
+@dataclass(frozen=True)
+class Document(Kind):
+    """A JSON object, as JSON or as its text, as a dict; objects and lists in it, up to some depth. What it
+    means is for whom it goes to.
+    """
+
+    most: int = 2_000  # values
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object"}
+
+    def judge(self, name: str, value: Any) -> dict[str, Any]:
+        if isinstance(value, str) and value.strip(" "):
+            try:
+                value = json.loads(value, object_pairs_hook=tuple)
+            except (ValueError, RecursionError):
+                raise BadInput(name, f"参数 {name} 不是合法的 JSON") from None
+        if self.is_empty(value):
+            raise BadInput(name, f"缺少参数 {name}")
+        if not isinstance(value, tuple):  # how an object is read: its members, one after the other
+            raise BadInput(name, f"参数 {name} 应为一个 JSON 对象")
+        left = [self.most]
+        found: dict[str, Any] = self._plain(name, value, DEEPEST, left)
+        return found
+
+    def _plain(self, name: str, part: Any, depth: int, left: list[int]) -> Any:
+        """`left[0]`: how many more values there may be."""
+        left[0] -= 1
+        if not depth or left[0] < 0:
+            raise BadInput(name, f"参数 {name} 过大：至多 {self.most} 个值、{DEEPEST} 层")
+        if isinstance(part, tuple):
+            keys = [key for key, _ in part]
+            if len(set(keys)) < len(keys) or not all(map(_is_plain, keys)):
+                raise BadInput(name, f"参数 {name} 里的名字应为文字，每个一次")
+            return {key: self._plain(name, one, depth - 1, left) for key, one in part}
+        if isinstance(part, list):
+            return [self._plain(name, one, depth - 1, left) for one in part]
+        if not _is_plain(part) or (isinstance(part, float) and not math.isfinite(part)):
+            raise BadInput(name, f"参数 {name} 里应只有文字、数字与真假")
+        return part
+
+
+@dataclass(frozen=True)
+class Names(Kind):
+    """Several names with commas between, as a list, each once."""
+
+    most: int = 20
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "maxLength": self.most * LONGEST_TEXT}
+
+    def judge(self, name: str, value: Any) -> list[str]:
+        text = Text(self.most * LONGEST_TEXT).judge(name, value)
+        names = [part.strip(" ") for part in text.split(",")]
+        if not all(names) or len(set(names)) < len(names):
+            raise BadInput(name, f"参数 {name} 应为用逗号隔开的名字，每个一次")
+        if len(names) > self.most:
+            raise BadInput(name, f"参数 {name} 至多 {self.most} 个")
+        return names
+
+
+@dataclass(frozen=True)
+class LongText(Kind):
+    """Text of several lines, as it was sent."""
+
+    longest: int
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "maxLength": self.longest}
+
+    def is_empty(self, value: Any) -> bool:
+        return value is None or value == ""
+
+    def judge(self, name: str, value: Any) -> str:
+        if not isinstance(value, str | None):
+            raise BadInput(name, f"参数 {name} 应为文字")
+        if not value:
+            raise BadInput(name, f"缺少参数 {name}")
+        if len(value) > self.longest:
+            raise BadInput(name, f"参数 {name} 过长，最多 {self.longest} 个字符")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise BadInput(name, f"参数 {name} 不是 UTF-8", code="NOT_UTF8") from None
+        return value
 
 
 class Source(Kind):

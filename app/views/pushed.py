@@ -8,7 +8,7 @@ what has no value is 0.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 Direction = Literal["多", "空"]
 Offset = Literal["开", "平", "平今", "平昨"]
@@ -270,6 +270,66 @@ class StrategyEvent(TypedDict):
     data: StrategyRow
 
 
+class BacktestProgress(TypedDict):
+    stage: Literal["reading", "running"]
+    percent: float
+    trading_day: str
+    rate: float  # bars or ticks a second
+    rest: float | None  # seconds
+    units: int  # runs: of a search, how many
+    units_done: int
+
+
+class BacktestError(TypedDict):
+    message: str
+    traceback: str
+    line: int  # of the strategy's text, 0 for none
+    strategy: str
+    code: str
+
+
+class BacktestFills(TypedDict):
+    latency_ms: int | None
+    spread_ticks: int
+    slippage_ticks: int
+    participation: float
+
+
+class BacktestRow(TypedDict):
+    id: str
+    title: str
+    kind: Literal["run", "search"]
+    state: Literal["排队", "运行", "完成", "失败", "已取消"]
+    strategy: str
+    version: int  # 0: a text that is no saved version
+    contracts: list[str]
+    main: list[str]
+    files: list[str]
+    by: Literal["bars", "ticks"]
+    start: str  # YYYYMMDD, "" for open
+    end: str
+    capital: float
+    parameters: dict[str, Any]
+    fills: BacktestFills
+    rates: bool
+    search: dict[str, Any] | None
+    created: str
+    started: str
+    ended: str
+    place: int  # in the queue, from 1; 0: not in it
+    progress: BacktestProgress | None
+    error: BacktestError | None
+    figures: dict[str, Any] | None
+    warnings: list[str]
+    size: int  # bytes
+    deleted: NotRequired[bool]  # in the event alone
+
+
+class BacktestEvent(TypedDict):
+    type: Literal["backtest"]
+    data: BacktestRow
+
+
 class SharedEvent(TypedDict):
     type: Literal["shared"]
     data: SharedPoint
@@ -352,5 +412,6 @@ class SocketEvents(TypedDict):
     snapshot: SnapshotEvent
     strategy: StrategyEvent
     strategy_log: StrategyLogLine
+    backtest: BacktestEvent
     risk: RiskEvent
     error: ErrorEvent

@@ -42,6 +42,7 @@ from app.wire.messages import (
     ReadMetrics,
     ReadStatus,
     SetRiskState,
+    StartBacktests,
     Visited,
     Watch,
 )
@@ -58,6 +59,8 @@ SNAPSHOT_LIMIT = 3.0  # from connecting to the first one
 HOST_TIMEOUT = 3.0  # for asking the host how an account stands
 GRACE = 2.0  # how long a call waits for the connection to a gateway that runs
 DEFAULT_TIMEOUT = 10.0
+BACKTEST = "backtest"  # its name in the registry, and its kind
+BACKTEST_TIMEOUT = 30.0  # a year of bars is read before a run is queued
 MARGIN = deadlines.HAND_OVER  # on top of what the gateway itself waits for the counter
 BEAT = 1.0  # seconds between two questions whether a gateway is there
 MOST_MISSED = 3  # beats without an answer: it is stopped, or so busy that it amounts to the same
@@ -284,6 +287,18 @@ class Gateways:
     def ask_host(self, request: AnyRequest) -> Any:
         """What the host answers. Raises what it raised, or GatewayDown (HOST_DOWN when there is no host)."""
         return self._ask_host(request, self._timeouts.get(type(request), DEFAULT_TIMEOUT))
+
+    def ask_backtests(self, request: AnyRequest) -> Any:
+        """What the process of backtests answers; the host is asked to start it where there is none. Raises
+        what it raised, or GatewayDown (BACKTEST_DOWN, HOST_DOWN).
+        """
+        entry = self.registry.find(BACKTEST)
+        if entry is None:
+            self._ask_host(StartBacktests(), LOGIN_MARGIN)
+            entry = self.registry.find(BACKTEST)
+        if entry is None or not entry.address:
+            raise peer.not_running(BACKTEST)
+        return peer.call(entry, request, BACKTEST_TIMEOUT)
 
     def log_in(self, request: LogIn) -> LoggedIn:
         """Ask the host. Raises LoginRefused, FrontUnreachable, or GatewayDown (HOST_DOWN when there is no

@@ -156,6 +156,89 @@ class ReadStrategyLog(Message):
     limit: int = 100
 
 
+class StartBacktests(Message):
+    """Have the process of backtests run. Reply: Done once it listens. Errors: GatewayDown (BACKTEST_DOWN)."""
+
+
+# ── asked of the process of backtests (docs/backtest.md) ──
+
+
+class SubmitBacktest(Message, kw_only=True):
+    """Queue a run, or a search of many. Reply: Json of its row. Errors: BadInput naming the parameter
+    (NO_BARS and UNKNOWN_CONTRACT of contracts, BAD_RATES of rates), BadCode, NotAllowed, RateLimited
+    (TOO_MANY_BACKTESTS).
+    """
+
+    account: str
+    text: str  # of the strategy; it has been read in a child before
+    version: int = 0  # of the saved strategy; 0 for a text that was sent
+    title: str = ""  # "" for the strategy's name
+    contracts: list[str] = []  # local symbols: their 1-minute bars of the account's store
+    main: list[str] = []  # products: their continuous main contracts
+    files: list[str] = []  # names in the folder of files, in place of contracts
+    by: str = "bars"  # or ticks
+    symbol: str = ""  # of files that do not name it
+    label: str = ""  # of bars in files: start end
+    start: str = ""  # trading days, both included
+    end: str = ""
+    capital: float = 1_000_000.0
+    parameters: dict[str, Any] = {}
+    spread_ticks: int = 1
+    slippage_ticks: int = 0
+    latency_ms: int | None = None
+    participation: float = 0.25
+    rates: str = ""  # the text of a rates.csv
+    search: dict[str, Any] | None = None  # app/backtest/search.py: SearchRequest
+
+
+class ReadBacktests(Message):
+    """Reply: Json `{"jobs": [row, …], "most_kept", "kept_bytes", "most_bytes", "at_once"}`, the newest first;
+    with `ids` Json `[row, …]` of these. Errors: NotFound.
+    """
+
+    account: str
+    ids: list[str] = []
+
+
+class CompareBacktests(Message):
+    """Reply: Json `[{row, figures, days, settings}, …]` of runs that are done. Errors: NotFound, NotDone."""
+
+    account: str
+    ids: list[str]
+
+
+class ReadBacktest(Message):
+    """Reply: Json of the document of result.json (of a search: search.json, partial while it runs); with
+    `report` the bytes of report.html. Errors: NotFound, NotDone.
+    """
+
+    account: str
+    id: str
+    report: bool = False
+
+
+class CancelBacktest(Message):
+    """Reply: Json of its row, within 2 s. Errors: NotFound."""
+
+    account: str
+    id: str
+
+
+class DeleteBacktest(Message):
+    """Cancel it where it runs, and remove what it left. Reply: Done. Errors: NotFound."""
+
+    account: str
+    id: str
+
+
+class ReadBacktestData(Message):
+    """What a backtest of the account can run over. Reply: Json `{"store": [{local_symbol, first, last,
+    count}, …], "files": [{name, size, modified}, …]}`.
+    """
+
+    account: str
+
+
 # ── how a gateway begins and ends ──
 
 EXIT_LOGIN_REFUSED = 3
@@ -469,6 +552,14 @@ class StrategyChanged(Message):
     stopped: bool = False  # by hand: no sign of it is awaited
 
 
+class BacktestChanged(Message):
+    """From the process of backtests: push `backtest` with this payload to the account's pages. Reply:
+    Done.
+    """
+
+    payload: bytes
+
+
 # ── asked of a gateway by and for strategies ──
 
 
@@ -753,6 +844,15 @@ AnyRequest = (
     | ReadMetrics
     | ReadStatus
     | StrategyChanged
+    | StartBacktests
+    | SubmitBacktest
+    | ReadBacktests
+    | CompareBacktests
+    | ReadBacktest
+    | CancelBacktest
+    | DeleteBacktest
+    | ReadBacktestData
+    | BacktestChanged
     | JoinStrategy
     | WatchTicks
     | FindOrder

@@ -22,9 +22,14 @@ from app.wire.rpc import RpcClient
 
 CONNECT_LIMIT = 3.0  # seconds
 FIRST_RETRY, LAST_RETRY = 0.1, 1.0  # seconds between two tries to connect
-NAMES = {"gateway": "账户的网关", "host": "网关管理进程", "strategy": "策略"}
+NAMES = {
+    "gateway": "账户的网关",
+    "host": "网关管理进程",
+    "strategy": "策略",
+    "backtest": "回测进程",
+}
 """What users are told that a process of this kind is."""
-DOWN = {"gateway": "GATEWAY_DOWN", "host": "HOST_DOWN"}
+DOWN = {"gateway": "GATEWAY_DOWN", "host": "HOST_DOWN", "backtest": "BACKTEST_DOWN"}
 
 log = logging.getLogger(__name__)
 

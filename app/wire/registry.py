@@ -47,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One running process. `address` may hold a secret: the file is owner-only."""
 
     name: str
-    kind: str  # host web counter gateway supervisor strategy
+    kind: str  # host web counter gateway supervisor strategy backtest
     pid: int
     started: float  # psutil create_time
     address: str = ""

@@ -1,5 +1,5 @@
-"""`python -m app.workshop.checking parse|check PARENT`: a text on stdin, what is to be said of it on stdout
-as JSON. A child of the web.
+"""`python -m app.workshop.checking parse|parameters|check PARENT`: a text on stdin, what is to be said of it
+on stdout as JSON. A child of the web.
 
 A process of its own since pylint takes its time and hostile text may take the interpreter with it; whoever
 started it sets the limit.
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from app.lib import pylint_lib, strategy_check, strategy_lib
+from app.lib import pylint_lib, strategy_check, strategy_lib, strategy_parameters
 from app.lib.strategy_lib import BadCode
 from app.process.death import die_with
 
@@ -26,7 +26,8 @@ def main(task: str, parent: int) -> None:
     die_with(parent, signal.SIGKILL)
     _limit_memory()
     text = sys.stdin.buffer.read().decode("utf-8", "surrogatepass")
-    json.dump(_parse(text) if task == "parse" else _check(text), sys.stdout)
+    tasks = {"parse": _parse, "parameters": _parameters, "check": _check}
+    json.dump(tasks[task](text), sys.stdout)
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -34,6 +35,15 @@ def _parse(text: str) -> dict[str, Any]:
         return {"name": strategy_lib.parse(text).name}
     except BadCode as error:
         return {"code": error.code, "message": error.message, "extra": error.extra}
+
+
+def _parameters(text: str) -> dict[str, Any]:
+    answer = _parse(text)
+    if "name" in answer:
+        found = strategy_parameters.parameters(text)
+        rows = [{"name": one.name, "default": one.default, "kind": one.kind} for one in found]
+        answer["parameters"] = rows
+    return answer
 
 
 def _check(text: str) -> dict[str, Any]:

@@ -75,6 +75,16 @@ class Workshop:
             return str(answer["name"])
         raise BadCode.rebuild("BadCode", answer["code"], answer["message"], answer["extra"])
 
+    def parameters(self, account: str, text: str) -> dict[str, Any]:
+        """The strategy's name and what of it can be set: {name, parameters: [{name, default, kind}, …]}.
+        Raises BadCode, RateLimited.
+        """
+        with self._checks.one(account):
+            answer = self._ask_checking("parameters", text, READ_SECONDS)
+        if "name" in answer:
+            return answer
+        raise BadCode.rebuild("BadCode", answer["code"], answer["message"], answer["extra"])
+
     def check(self, account: str, text: str) -> list[Finding]:
         """pylint's findings and ours, in the order of the lines. Raises BadCode where the text is too much
         for either, RateLimited.

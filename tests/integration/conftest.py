@@ -30,14 +30,17 @@ from app.wire.messages import (
     Accounts,
     AnyRequest,
     CancelAll,
+    CancelBacktest,
     CancelOrder,
     CancelSelected,
     CheckPassword,
     CloseOutcome,
     ClosePosition,
     CodeSaved,
+    CompareBacktests,
     ConfirmSettlement,
     Counted,
+    DeleteBacktest,
     DeleteStrategy,
     DescribeContract,
     Done,
@@ -55,6 +58,9 @@ from app.wire.messages import (
     PushContracts,
     ReadAccount,
     ReadAudit,
+    ReadBacktest,
+    ReadBacktestData,
+    ReadBacktests,
     ReadBars,
     ReadCode,
     ReadConfig,
@@ -75,6 +81,7 @@ from app.wire.messages import (
     SetStrategyLimits,
     StartStrategy,
     StopStrategy,
+    SubmitBacktest,
     Subscribe,
     Symbols,
     Unsubscribe,
@@ -189,6 +196,16 @@ AUDIT: dict[str, Any] = {
 }
 
 
+BACKTEST: dict[str, Any] = {
+    **{"id": "0123456789abcdef", "title": "双均线", "kind": "run", "state": "排队", "strategy": "双均线"},
+    **{"version": 1, "contracts": ["rb2401.SHFE"], "main": [], "files": [], "by": "bars", "start": ""},
+    **{"end": "", "capital": 1_000_000.0, "parameters": {}, "rates": False, "search": None, "place": 1},
+    **{"created": "2025-06-09 09:30:00", "started": "", "ended": "", "progress": None, "error": None},
+    **{"figures": None, "warnings": [], "size": 0},
+    "fills": {"latency_ms": None, "spread_ticks": 1, "slippage_ticks": 0, "participation": 0.25},
+}
+
+
 class FakeGateways:
     """Stands where app.web.gateways.Gateways does: answers as a gateway would, and remembers.
 
@@ -271,6 +288,33 @@ class FakeGateways:
             case ReadCode():
                 return Json(orjson.dumps({request.name: "source"}))
         raise AssertionError(f"the web has no business asking the host {request!r}")
+
+    def ask_backtests(self, request: AnyRequest) -> Any:  # noqa: C901 - a list
+        self.heard.append((getattr(request, "account", ""), request))
+        if type(request) in self.answers:
+            return self._overridden(request)
+        match request:
+            case SubmitBacktest():
+                self.sent.append(request)
+                return Json(orjson.dumps(BACKTEST))
+            case ReadBacktests(ids=[]):
+                bounds = {"most_kept": 100, "kept_bytes": 0, "most_bytes": 1 << 30, "at_once": 1}
+                return Json(orjson.dumps({"jobs": [BACKTEST]} | bounds))
+            case ReadBacktests():
+                return Json(orjson.dumps([BACKTEST]))
+            case CompareBacktests():
+                return Json(orjson.dumps([{"row": BACKTEST, "figures": {}, "days": [], "settings": {}}]))
+            case ReadBacktest(report=True):
+                return Json(b"<!doctype html>")
+            case ReadBacktest():
+                return Json(b'{"format":1}')
+            case CancelBacktest():
+                return Json(orjson.dumps(BACKTEST))
+            case DeleteBacktest():
+                return Done()
+            case ReadBacktestData():
+                return Json(b'{"store":[],"files":[]}')
+        raise AssertionError(f"the web has no business asking for backtests by {request!r}")
 
     def asked(self, kind: type) -> list[Any]:
         """What was asked of this kind."""

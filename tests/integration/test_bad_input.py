@@ -87,6 +87,7 @@ class Route(NamedTuple):
     wrong: dict[str, dict[str, Any]]
     optional: frozenset[str] = frozenset()
     ours: bool = False
+    is_page: bool = False  # it answers HTML
 
     @property
     def name(self) -> str:
@@ -501,7 +502,85 @@ ROUTES = [
         ours=True,
     ),
 ]
-OURS_BARE = [("POST", "/settlement"), ("GET", "/account"), ("GET", "/risk"), ("GET", "/risk/connections")]
+BACKTEST = {
+    **{"text": STRATEGY, "contracts": "rb2401.SHFE,m2405.DCE", "start": "2024-01-02", "end": "20240131"},
+    **{"capital": 1000000, "parameters": {"fast": 5}, "spread_ticks": 1, "slippage_ticks": 0},
+    **{"participation": 0.25, "latency_ms": 0, "rates": "product,since\n", "by": "bars", "title": "试"},
+    **{"search": {"kind": "grid", "space": {"fast": [5, 10]}}, "version": 0, "label": "end"},
+}
+BACKTEST_ID = {"path": "../../etc", "long": "0" * 17, "word": "x", "list": ["a"]}
+DOCUMENT = {
+    **{"word": "x", "list": [1], "number": 1, "of a list": "[1]", "twice": '{"a":1,"a":2}'},
+    **{"deep": {"a": {"b": {"c": {"d": {"e": 1}}}}}, "control": {"a": "b\nc"}, "NaN": {"a": math.nan}},
+}
+COUNTED = {"word": "x", "negative": -1, "huge": 10**9, "fraction": 1.5, "bool": True}
+ROUTES += [
+    Route(
+        "POST",
+        "/backtest",
+        BACKTEST,
+        {
+            "text": {"list": ["a"], "too long": "x" * (256 * 1024 + 1)},
+            "name": {"path": "../../etc/passwd", "keyword": "class"},
+            "contracts": {"no exchange": ".SHFE", "commas": ",,", "list": ["a"]},
+            "start": {"word": "today", "number": 1.5},
+            "end": {"slashes": "2024/01/02", "list": [1]},
+            "capital": {"word": "x", "NaN": math.nan, "infinity": math.inf, "list": [1]},
+            "parameters": DOCUMENT,
+            "search": DOCUMENT,
+            "spread_ticks": COUNTED,
+            "slippage_ticks": COUNTED,
+            "latency_ms": COUNTED,
+            "participation": {"above": 1.5, "word": "x"},
+            "rates": {"list": [1], "surrogate": "\ud800", "too long": "x" * (256 * 1024 + 1)},
+            "by": {"unknown": "minutes"},
+            "label": {"unknown": "middle"},
+            "files": {"commas": "a,,b", "twice": "a,a", "list": [1]},
+            "main": {"commas": "rb,", "many": ",".join(f"p{n}" for n in range(21))},
+            "symbol": {"newline": "a\nb"},
+            "title": {"newline": "a\nb", "long": "x" * 65},
+            "version": COUNTED | {"huge": 10**10},
+        },
+        optional=frozenset({*BACKTEST, "name", "files", "main", "symbol"}),
+        ours=True,
+    ),
+    Route(
+        "GET",
+        "/backtest",
+        {"id": "0123456789abcdef"},
+        {"id": BACKTEST_ID},
+        optional=frozenset({"id"}),
+        ours=True,
+    ),
+    Route(
+        "PUT",
+        "/backtest",
+        {"id": "0123456789abcdef", "operation": "取消"},
+        {"id": BACKTEST_ID, "operation": {"unknown": "开启"}},
+        ours=True,
+    ),
+    Route("DELETE", "/backtest", {"id": "0123456789abcdef"}, {"id": BACKTEST_ID}, ours=True),
+    Route("GET", "/backtest/compare", {"ids": "a,b"}, {"ids": {"twice": "a,a"}}, ours=True),
+    Route("GET", "/backtest/result", {"id": "0123456789abcdef"}, {"id": BACKTEST_ID}, ours=True),
+    Route(
+        "GET", "/backtest/report", {"id": "0123456789abcdef"}, {"id": BACKTEST_ID}, ours=True, is_page=True
+    ),
+    Route(
+        "POST",
+        "/backtest/parameters",
+        {"text": STRATEGY, "version": 0},
+        {"text": {"list": ["a"]}, "name": {"keyword": "class"}, "version": COUNTED | {"huge": 10**10}},
+        optional=frozenset({"text", "name", "version"}),
+        ours=True,
+    ),
+]
+OURS_BARE = [
+    ("GET", "/backtest/data"),
+    ("POST", "/settlement"),
+    ("GET", "/account"),
+    ("GET", "/risk"),
+    ("GET", "/risk/connections"),
+]
 BARE = [("GET", "/order_solve"), ("GET", "/config"), ("PUT", "/market"), *OURS_BARE]
 OPEN = ("/login", "/password")
 PROTECTED = [(route.method, route.path) for route in ROUTES if route.path not in OPEN] + BARE
@@ -586,6 +665,9 @@ def nothing_was_sent(gateways: FakeGateways) -> bool:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_what_is_right_is_taken(trader: Auth, route: Route) -> None:
     answer = trader.ask(route.method, route.path, **as_json(route.right))
+    if route.is_page:
+        assert (answer.status_code, answer.mimetype) == (200, "text/html")
+        return
     assert (answer.status_code, envelope(answer)["success"]) == (200, True)
 
 

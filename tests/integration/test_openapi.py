@@ -73,9 +73,11 @@ BARE = [
     ("PUT", "/market"),
     ("GET", "/account"),
     ("GET", "/risk"),
+    ("GET", "/backtest"),
+    ("GET", "/backtest/data"),
 ]
 ASKED = [
-    *((route.method, route.path, route.right) for route in ROUTES),
+    *((route.method, route.path, route.right) for route in ROUTES if not route.is_page),
     *((method, path, {}) for method, path in [*BARE, ("GET", "/contract"), ("GET", "/healthz")]),
 ]
 

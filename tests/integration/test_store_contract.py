@@ -148,6 +148,9 @@ def test_contracts_and_intervals_are_kept_apart(store: Store) -> None:
     store.save_bars("rb1901.SHFE", "1m", [bar(7)])
     assert store.read_bars("ru1901.SHFE", "5m") == [bar(5)]
     assert store.series() == [("rb1901.SHFE", "1m"), ("ru1901.SHFE", "1m"), ("ru1901.SHFE", "5m")]
+    of_ru = [bar.timestamp for bar in store.read_bars("ru1901.SHFE", "1m")]
+    assert store.extent("ru1901.SHFE", "1m") == (min(of_ru), max(of_ru), len(of_ru))
+    assert store.extent("ag1901.SHFE", "1m") == (0, 0, 0)
     assert store.last_bar("rb1901.SHFE", "1m") == bar(7)
     assert store.last_bar("cu1901.SHFE", "1m") is None
 

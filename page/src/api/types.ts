@@ -39,6 +39,111 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/backtest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 回测的列表，新的在前；给出 id 则为那一次 */
+        get: operations["get_backtest"];
+        /** 取消一次回测，两秒之内，不论策略在做什么 */
+        put: operations["put_backtest"];
+        /** 开始一次回测，或参数搜索：排队，后台运行 */
+        post: operations["post_backtest"];
+        /** 删除一次回测与它的结果；在跑的先取消 */
+        delete: operations["delete_backtest"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backtest/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 比较几次完成的回测：指标、每日权益、设置 */
+        get: operations["get_backtest_compare"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backtest/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 可用于回测的行情：账户行情库里的，服务器上的文件 */
+        get: operations["get_backtest_data"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backtest/parameters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 策略可设的参数与现在的值，供填表 */
+        post: operations["post_backtest_parameters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backtest/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一次回测的报告：自成一页的 HTML */
+        get: operations["get_backtest_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backtest/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一次回测的结果，同 result.json；参数搜索的同 search.json，没跑完的也给 */
+        get: operations["get_backtest_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/bar": {
         parameters: {
             query?: never;
@@ -642,6 +747,82 @@ export interface components {
             entries: components["schemas"]["AuditEntry"][];
             place: number | null;
         };
+        /** BacktestData */
+        BacktestData: {
+            files: components["schemas"]["DataFile"][];
+            store: components["schemas"]["StoredBars"][];
+        };
+        /** BacktestError */
+        BacktestError: {
+            code: string;
+            line: number;
+            message: string;
+            strategy: string;
+            traceback: string;
+        };
+        /** BacktestEvent */
+        BacktestEvent: {
+            data: components["schemas"]["BacktestRow"];
+            /** @enum {unknown} */
+            type: "backtest";
+        };
+        /** BacktestFills */
+        BacktestFills: {
+            latency_ms: number | null;
+            participation: number;
+            slippage_ticks: number;
+            spread_ticks: number;
+        };
+        /** BacktestProgress */
+        BacktestProgress: {
+            percent: number;
+            rate: number;
+            rest: number | null;
+            /** @enum {unknown} */
+            stage: "reading" | "running";
+            trading_day: string;
+            units: number;
+            units_done: number;
+        };
+        /** BacktestRow */
+        BacktestRow: {
+            /** @enum {unknown} */
+            by: "bars" | "ticks";
+            capital: number;
+            contracts: string[];
+            created: string;
+            deleted?: boolean;
+            end: string;
+            ended: string;
+            error: components["schemas"]["BacktestError"] | null;
+            figures: Record<string, unknown> | null;
+            files: string[];
+            fills: components["schemas"]["BacktestFills"];
+            id: string;
+            main: string[];
+            parameters: Record<string, unknown>;
+            place: number;
+            progress: components["schemas"]["BacktestProgress"] | null;
+            rates: boolean;
+            search: Record<string, unknown> | null;
+            size: number;
+            start: string;
+            started: string;
+            /** @enum {unknown} */
+            state: "失败" | "完成" | "已取消" | "排队" | "运行";
+            strategy: string;
+            title: string;
+            version: number;
+            warnings: string[];
+        };
+        /** Backtests */
+        Backtests: {
+            at_once: number;
+            jobs: components["schemas"]["BacktestRow"][];
+            kept_bytes: number;
+            most_bytes: number;
+            most_kept: number;
+        };
         /** BarEvent */
         BarEvent: {
             data: number[];
@@ -689,6 +870,13 @@ export interface components {
             name: string;
             running: boolean;
             version: number;
+        };
+        /** Compared */
+        Compared: {
+            days: Record<string, unknown>[];
+            figures: Record<string, unknown>;
+            row: components["schemas"]["BacktestRow"];
+            settings: Record<string, unknown>;
         };
         /** ConnectionCut */
         ConnectionCut: {
@@ -784,6 +972,12 @@ export interface components {
             stop_supported: boolean;
             symbol: string;
             trading_day: string;
+        };
+        /** DataFile */
+        DataFile: {
+            modified: string;
+            name: string;
+            size: number;
         };
         /**
          * DuplicateOrder
@@ -1358,6 +1552,7 @@ export interface components {
             account: components["schemas"]["AccountEvent"];
             account_detail: components["schemas"]["AccountDetailEvent"];
             active_order: components["schemas"]["OrderEvent"];
+            backtest: components["schemas"]["BacktestEvent"];
             bar: components["schemas"]["BarEvent"];
             bar_update: components["schemas"]["BarUpdate"];
             contract: string[];
@@ -1376,6 +1571,10 @@ export interface components {
             ticks: components["schemas"]["Tick"][];
             trade: components["schemas"]["TradeEvent"];
             trade_update: components["schemas"]["TradeUpdate"];
+        };
+        /** Started */
+        Started: {
+            id: string;
         };
         /** Statement */
         Statement: {
@@ -1397,6 +1596,13 @@ export interface components {
         Stopped: {
             orders: components["schemas"]["BatchedCancel"][];
             states: components["schemas"]["RiskStates"];
+        };
+        /** StoredBars */
+        StoredBars: {
+            count: number;
+            first: string;
+            last: string;
+            local_symbol: string;
         };
         /** StrategyCounts */
         StrategyCounts: {
@@ -1464,6 +1670,16 @@ export interface components {
             levelname: "DEBUG" | "ERROR" | "INFO" | "WARNING";
             message: string;
             name: string;
+        };
+        /** StrategyParameter */
+        StrategyParameter: {
+            default: boolean | number | string;
+            name: string;
+        };
+        /** StrategyParameters */
+        StrategyParameters: {
+            name: string;
+            parameters: components["schemas"]["StrategyParameter"][];
         };
         /** StrategyRow */
         StrategyRow: {
@@ -1597,6 +1813,13 @@ export type AccountDetailEvent = components['schemas']['AccountDetailEvent'];
 export type AccountEvent = components['schemas']['AccountEvent'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditPage = components['schemas']['AuditPage'];
+export type BacktestData = components['schemas']['BacktestData'];
+export type BacktestError = components['schemas']['BacktestError'];
+export type BacktestEvent = components['schemas']['BacktestEvent'];
+export type BacktestFills = components['schemas']['BacktestFills'];
+export type BacktestProgress = components['schemas']['BacktestProgress'];
+export type BacktestRow = components['schemas']['BacktestRow'];
+export type Backtests = components['schemas']['Backtests'];
 export type BarEvent = components['schemas']['BarEvent'];
 export type BarUpdate = components['schemas']['BarUpdate'];
 export type Batch = components['schemas']['Batch'];
@@ -1604,11 +1827,13 @@ export type BatchedCancel = components['schemas']['BatchedCancel'];
 export type Cancelled = components['schemas']['Cancelled'];
 export type Closed = components['schemas']['Closed'];
 export type CodeSaved = components['schemas']['CodeSaved'];
+export type Compared = components['schemas']['Compared'];
 export type ConnectionCut = components['schemas']['ConnectionCut'];
 export type Connections = components['schemas']['Connections'];
 export type ContractCounts = components['schemas']['ContractCounts'];
 export type ContractList = components['schemas']['ContractList'];
 export type ContractRow = components['schemas']['ContractRow'];
+export type DataFile = components['schemas']['DataFile'];
 export type DuplicateOrder = components['schemas']['DuplicateOrder'];
 export type Envelope = components['schemas']['Envelope'];
 export type Equity = components['schemas']['Equity'];
@@ -1663,14 +1888,18 @@ export type SharedEvent = components['schemas']['SharedEvent'];
 export type SharedPoint = components['schemas']['SharedPoint'];
 export type SnapshotEvent = components['schemas']['SnapshotEvent'];
 export type SocketEvents = components['schemas']['SocketEvents'];
+export type Started = components['schemas']['Started'];
 export type Statement = components['schemas']['Statement'];
 export type Status = components['schemas']['Status'];
 export type Stopped = components['schemas']['Stopped'];
+export type StoredBars = components['schemas']['StoredBars'];
 export type StrategyCounts = components['schemas']['StrategyCounts'];
 export type StrategyDetail = components['schemas']['StrategyDetail'];
 export type StrategyError = components['schemas']['StrategyError'];
 export type StrategyEvent = components['schemas']['StrategyEvent'];
 export type StrategyLogLine = components['schemas']['StrategyLogLine'];
+export type StrategyParameter = components['schemas']['StrategyParameter'];
+export type StrategyParameters = components['schemas']['StrategyParameters'];
 export type StrategyRow = components['schemas']['StrategyRow'];
 export type Tick = components['schemas']['Tick'];
 export type TickEvent = components['schemas']['TickEvent'];
@@ -1790,6 +2019,505 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Envelope"] & {
                         data: string;
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    get_backtest: {
+        parameters: {
+            query?: {
+                /** @description 哪一次；不给为全部 */
+                id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: components["schemas"]["Backtests"] | components["schemas"]["BacktestRow"];
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    put_backtest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description 哪一次
+                     * @example 3f9c2b1a00d4e5f6
+                     */
+                    id: string;
+                    /**
+                     * @description 做什么
+                     * @enum {string}
+                     */
+                    operation: "取消";
+                };
+                "application/x-www-form-urlencoded": {
+                    /**
+                     * @description 哪一次
+                     * @example 3f9c2b1a00d4e5f6
+                     */
+                    id: string;
+                    /**
+                     * @description 做什么
+                     * @enum {string}
+                     */
+                    operation: "取消";
+                };
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: components["schemas"]["BacktestRow"];
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    post_backtest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description 按 K 线或 tick
+                     * @default bars
+                     * @enum {string}
+                     */
+                    by?: "bars" | "ticks";
+                    /**
+                     * @description 资金，元，大于 0
+                     * @default 1000000
+                     */
+                    capital?: number;
+                    /**
+                     * @description 合约，用账户行情库里的 1 分钟 K 线；与 files 二者之一
+                     * @example rb2510.SHFE,ag2512.SHFE
+                     */
+                    contracts?: string;
+                    /**
+                     * @description 到这个交易日为止，含；不给为最晚
+                     * @example 2024-01-31
+                     */
+                    end?: string;
+                    /** @description 服务器上的行情文件（GET /backtest/data） */
+                    files?: string;
+                    /**
+                     * @description 文件里 K 线的时间是开始还是结束；不给则自己判断
+                     * @enum {string}
+                     */
+                    label?: "start" | "end";
+                    /** @description tick：委托在途的毫秒；不给则遇到下一笔快照 */
+                    latency_ms?: number;
+                    /** @description 主力连续合约的品种，如 rb,m */
+                    main?: string;
+                    /** @description 保存的策略；与 text 二者之一 */
+                    name?: string;
+                    /**
+                     * @description 策略的参数：名字到值（POST /backtest/parameters）；不给的照代码里的
+                     * @default {}
+                     */
+                    parameters?: Record<string, unknown>;
+                    /**
+                     * @description K 线：一边至多占一根成交量的多少
+                     * @default 0.25
+                     */
+                    participation?: number;
+                    /** @description 当时的手续费与保证金：rates.csv 的内容（docs/backtest.md） */
+                    rates?: string;
+                    /** @description 参数搜索（docs/backtest.md）；不给为跑一次 */
+                    search?: Record<string, unknown>;
+                    /**
+                     * @description 再加几个的滑点
+                     * @default 0
+                     */
+                    slippage_ticks?: number;
+                    /**
+                     * @description K 线：进场的委托离开盘价几个最小变动价位
+                     * @default 1
+                     */
+                    spread_ticks?: number;
+                    /**
+                     * @description 从这个交易日起，含；不给为最早
+                     * @example 2024-01-31
+                     */
+                    start?: string;
+                    /** @description 文件没写合约时是哪个，如 rb2401.SHFE */
+                    symbol?: string;
+                    /** @description 策略代码，不保存 */
+                    text?: string;
+                    /** @description 给人看的名字；不给为策略名 */
+                    title?: string;
+                    /**
+                     * @description 第几版；0 为当前的
+                     * @default 0
+                     */
+                    version?: number;
+                };
+                "application/x-www-form-urlencoded": {
+                    /**
+                     * @description 按 K 线或 tick
+                     * @default bars
+                     * @enum {string}
+                     */
+                    by?: "bars" | "ticks";
+                    /**
+                     * @description 资金，元，大于 0
+                     * @default 1000000
+                     */
+                    capital?: number;
+                    /**
+                     * @description 合约，用账户行情库里的 1 分钟 K 线；与 files 二者之一
+                     * @example rb2510.SHFE,ag2512.SHFE
+                     */
+                    contracts?: string;
+                    /**
+                     * @description 到这个交易日为止，含；不给为最晚
+                     * @example 2024-01-31
+                     */
+                    end?: string;
+                    /** @description 服务器上的行情文件（GET /backtest/data） */
+                    files?: string;
+                    /**
+                     * @description 文件里 K 线的时间是开始还是结束；不给则自己判断
+                     * @enum {string}
+                     */
+                    label?: "start" | "end";
+                    /** @description tick：委托在途的毫秒；不给则遇到下一笔快照 */
+                    latency_ms?: number;
+                    /** @description 主力连续合约的品种，如 rb,m */
+                    main?: string;
+                    /** @description 保存的策略；与 text 二者之一 */
+                    name?: string;
+                    /**
+                     * @description 策略的参数：名字到值（POST /backtest/parameters）；不给的照代码里的
+                     * @default {}
+                     */
+                    parameters?: Record<string, unknown>;
+                    /**
+                     * @description K 线：一边至多占一根成交量的多少
+                     * @default 0.25
+                     */
+                    participation?: number;
+                    /** @description 当时的手续费与保证金：rates.csv 的内容（docs/backtest.md） */
+                    rates?: string;
+                    /** @description 参数搜索（docs/backtest.md）；不给为跑一次 */
+                    search?: Record<string, unknown>;
+                    /**
+                     * @description 再加几个的滑点
+                     * @default 0
+                     */
+                    slippage_ticks?: number;
+                    /**
+                     * @description K 线：进场的委托离开盘价几个最小变动价位
+                     * @default 1
+                     */
+                    spread_ticks?: number;
+                    /**
+                     * @description 从这个交易日起，含；不给为最早
+                     * @example 2024-01-31
+                     */
+                    start?: string;
+                    /** @description 文件没写合约时是哪个，如 rb2401.SHFE */
+                    symbol?: string;
+                    /** @description 策略代码，不保存 */
+                    text?: string;
+                    /** @description 给人看的名字；不给为策略名 */
+                    title?: string;
+                    /**
+                     * @description 第几版；0 为当前的
+                     * @default 0
+                     */
+                    version?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: components["schemas"]["BacktestRow"];
+                    } & components["schemas"]["Started"];
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    delete_backtest: {
+        parameters: {
+            query: {
+                /** @description 哪一次 */
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: string;
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    get_backtest_compare: {
+        parameters: {
+            query: {
+                /** @description 哪几次，用逗号隔开 */
+                ids: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: components["schemas"]["Compared"][];
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    get_backtest_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: components["schemas"]["BacktestData"];
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    post_backtest_parameters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description 保存的策略；与 text 二者之一 */
+                    name?: string;
+                    /** @description 策略代码，不保存 */
+                    text?: string;
+                    /**
+                     * @description 第几版；0 为当前的
+                     * @default 0
+                     */
+                    version?: number;
+                };
+                "application/x-www-form-urlencoded": {
+                    /** @description 保存的策略；与 text 二者之一 */
+                    name?: string;
+                    /** @description 策略代码，不保存 */
+                    text?: string;
+                    /**
+                     * @description 第几版；0 为当前的
+                     * @default 0
+                     */
+                    version?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: components["schemas"]["StrategyParameters"];
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    get_backtest_report: {
+        parameters: {
+            query: {
+                /** @description 哪一次 */
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 不套统一响应 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    get_backtest_result: {
+        parameters: {
+            query: {
+                /** @description 哪一次 */
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: Record<string, unknown>;
                     };
                 };
             };
