@@ -9,6 +9,7 @@ costs snapshots and nothing else. Old days go, by number and by size; the presen
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
@@ -96,7 +97,7 @@ class TickRecorder:
             if self._is_failing:
                 shown.warning("行情录制恢复")
             self._is_failing = False
-        except (OSError, BadColumns) as error:
+        except (OSError, BadColumns, ValueError) as error:  # ValueError: a counter's stamp that is none
             if not self._is_failing:
                 shown.error("行情录制写不了，这期间的 tick 不留：%s", error)
             self._is_failing = True
@@ -118,7 +119,9 @@ class TickRecorder:
         assert self._file is not None
         ticks = [tick for tick in taken if self._is_news(tick)]
         for at in range(0, len(ticks), MOST_IN_BLOCK):
-            self._file.write(tick_columns.packed(ticks[at : at + MOST_IN_BLOCK], day))
+            block = tick_columns.packed(ticks[at : at + MOST_IN_BLOCK], day)
+            if self._file.write(block) != len(block):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _is_news(self, tick: DepthField) -> bool:
         """A front answers a subscription with its newest snapshot, which may be known already."""

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from itertools import dropwhile, islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from app.backtest.data import load
 from app.counter.markets.readers import BadFile, Row, read_rows
@@ -113,6 +115,32 @@ def test_a_disk_that_is_full_costs_ticks_and_is_told_once(
     path = recording.folder / "20181009.ticks"
     assert [row.depth for row in read_rows(path)] == [ticks[0], ticks[3]]
     assert [record.message[:6] for record in caplog.records] == ["行情录制写不", "行情录制恢复"]
+
+
+def test_a_disk_that_takes_half_a_block_leaves_no_half_block_in_the_middle(
+    recording: Recording, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = [row.depth for row in rows if row.trading_day == "20181009"]
+    recording.take(ticks[0])
+    file = recording.recorder._file
+    assert file is not None
+    half = SimpleNamespace(
+        write=lambda data: file.write(data[:50]), close=file.close
+    )  # no error, as write(2)
+    recording.recorder._file = half  # type: ignore[assignment]
+    recording.take(ticks[1])
+    recording.take(ticks[2])
+    assert [row.depth for row in read_rows(recording.folder / "20181009.ticks")] == [ticks[0], ticks[2]]
+
+
+def test_a_snapshot_with_a_stamp_that_is_none_costs_its_block_and_the_next_is_kept(
+    recording: Recording, rows: list[Row], caplog: pytest.LogCaptureFixture
+) -> None:
+    ticks = [row.depth for row in rows if row.trading_day == "20181009"]
+    recording.take(structs.replace(ticks[0], UpdateTime="早上好"))
+    recording.take(ticks[1])
+    assert [row.depth for row in read_rows(recording.folder / "20181009.ticks")] == [ticks[1]]
+    assert "行情录制写不了" in caplog.text
 
 
 def test_its_thread_writes_by_itself_and_the_rest_when_it_closes(tmp_path: Path, rows: list[Row]) -> None:
