@@ -4,7 +4,7 @@ child.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -94,9 +94,10 @@ class BacktestCore(Core):
                 return False
         return True
 
-    def is_working(self, symbol: str) -> bool:
-        """Whether an order works in this contract."""
-        return any(symbol in account.working for account in self._accounts.values())
+    def is_working(self, symbol: str, apart_from: Collection[OnItsWay] = ()) -> bool:
+        """Whether an order works in this contract, of others than those that arrive only now."""
+        coming = sum(one.order.working and not one.is_cancel for one in apart_from)
+        return any(len(account.working.get(symbol, ())) > coming for account in self._accounts.values())
 
     def may_fill(self, symbol: str, low: float, high: float) -> bool:
         """Whether an order rests in this contract that a market between these prices trades through."""

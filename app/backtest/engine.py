@@ -33,6 +33,7 @@ from app.wire.frames import DepthField
 
 SECOND = timedelta(seconds=1)
 MINUTE_MS = 60_000
+NEVER = datetime.max.replace(tzinfo=SHANGHAI)
 EQUITY_EVERY = 30 * 60_000
 """Milliseconds from one look at the balance to the next, while something is held; each settlement is one."""
 
@@ -292,14 +293,16 @@ class BarRun(_Run):
         left = fills.room(bar, settings)
         for number, point in enumerate(fills.path(bar)):
             self._pass_to(moment_of(bar.timestamp) + timedelta(seconds=point.seconds))
-            market.show(market.depth(symbol, point.price, 1, left))
-            left -= account.deliver(self.core.advance())
+            if self.core.is_working(symbol, apart_from=arriving):
+                market.show(market.depth(symbol, point.price, 1, left))
+                left -= account.deliver(self.core.advance())
             if number == 0 and arriving:
                 away = settings.spread_ticks + settings.slippage_ticks
                 market.show(market.depth(symbol, point.price, away, max(left, 0)))
                 left -= account.deliver(self.core.advance())
                 left -= account.deliver(self.core.arrive(arriving))
             left = max(left, 0)
+            arriving = []
             if not self.core.is_working(symbol):
                 break
 
@@ -321,7 +324,9 @@ class TickRun(_Run):
         latency = plan.fills.latency_ms
         self._latency = None if latency is None else timedelta(milliseconds=latency)
         self._bars = BarBuilder(ExchangeHours(), product_of, self._size_of)
-        self._closes_at: dict[str, datetime] = {}
+        self._closes_at: dict[str, datetime] = {}  # when the bar that forms is closed, by contract
+        self._forming: dict[str, int] = {}  # that bar's timestamp
+        self._next_close = NEVER
 
     def _size_of(self, local_symbol: str) -> float:
         contract = self.account.ledger.contracts.get(local_symbol)
@@ -353,22 +358,37 @@ class TickRun(_Run):
             self.market.learn(depth)
 
     def _row(self, row: Row) -> None:
+        """On the way of every tick: where nothing is due, the clock only passes on."""
         depth, symbol = row.depth, row.depth.InstrumentID
-        self._until(row.moment)
-        self._pass_to(row.moment)
+        if self._is_due(row.moment):
+            self._until(row.moment)
+        if self._tickers:
+            self._pass_to(row.moment)
+        else:
+            self.market.clock = max(self.market.clock, row.moment)
         core, account, market = self.core, self.account, self.market
-        arriving = core.take_arriving(lambda one: one.symbol == symbol) if self._latency is None else []
+        is_idle = core.is_idle
+        arriving = (
+            []
+            if is_idle or self._latency is not None
+            else core.take_arriving(lambda one: one.symbol == symbol)
+        )
         market.take(depth)
         if row.kind == "login":
             return
-        if arriving or core.is_working(symbol):
+        if not is_idle and (arriving or core.is_working(symbol)):
             market.show(depth)
             account.deliver(core.advance())
         if arriving:
             self._arrive(symbol, arriving)
         account.set_price(symbol, depth.LastPrice, depth.PreSettlementPrice)
         self._tell(row)
-        self._until(row.moment)
+        if self._is_due(row.moment):
+            self._until(row.moment)
+
+    def _is_due(self, moment: datetime) -> bool:
+        """Whether `_until` this moment has anything to do."""
+        return self._next_close < moment or (self._latency is not None and self.core.first_sent is not None)
 
     def _arrive(self, symbol: str, arriving: list[OnItsWay]) -> None:
         depth = self.market.quote(symbol)
@@ -392,8 +412,13 @@ class TickRun(_Run):
                 self._pass_to(closing)
                 self._tell_bars(self._bars.on_clock(self.market.clock))
                 self._closes_at = {name: at for name, at in self._closes_at.items() if at > closing}
+                self._forming = {name: at for name, at in self._forming.items() if name in self._closes_at}
+                self._note_closes()
             else:
                 return
+
+    def _note_closes(self) -> None:
+        self._next_close = min(self._closes_at.values(), default=NEVER)
 
     def _next_arrival(self) -> datetime | None:
         sent = self.core.first_sent
@@ -417,13 +442,17 @@ class TickRun(_Run):
         )
         self._tell_bars(self._bars.on_tick(tick, market.clock))
         forming = self._bars.forming(tick.local_symbol)
-        if forming is not None:
+        if forming is not None and self._forming.get(tick.local_symbol) != forming.timestamp:
+            self._forming[tick.local_symbol] = forming.timestamp
             self._closes_at[tick.local_symbol] = moment_of(forming.timestamp) + MINUTE + CLOSE_GRACE
+            self._note_closes()
         account.hear("tick", tick.local_symbol, tick)
 
     def _tell_bars(self, closed: list[ClosedBar]) -> None:
         for local_symbol, trading_day, bar in closed:
             self._closes_at.pop(local_symbol, None)
+            self._forming.pop(local_symbol, None)
+            self._note_closes()
             self.bars.setdefault(local_symbol, []).append(bar)
             contract = self._contract(local_symbol)
             if contract is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
 from ctpbee.constant import ContractData, OrderData, TickData, TradeData
@@ -93,18 +92,25 @@ def gate_of(
 
 
 def has_changed(gate: Gate, change: OrderData | TradeData) -> None:
-    """An order or a trade of the day, as the gate hears of it."""
-    if isinstance(change, OrderData):
-        gate.on_order(_Row(vars(change)))
-    else:
-        gate.on_trade(_Row(vars(change)))
-
-
-class _Row(dict[str, Any]):
-    """What the gate asks of a row, out of an entity's own dict: the rows of pages (app/lib/rows.py) are whole
-    and cost more.
+    """An order or a trade of the day, as the gate hears of it: what it asks of a row, for those of pages
+    (app/lib/rows.py) are whole and cost more.
     """
+    found = vars(change)
+    row = {name: found[name]._value_ for name in ("exchange", "direction")}
+    if isinstance(change, OrderData):
+        row |= {name: found[name]._value_ for name in ("offset", "type", "status")}
+        gate.on_order(row | {name: found[name] for name in _OF_AN_ORDER})
+    else:
+        gate.on_trade(row | {name: found[name] for name in ("trading_day", "symbol", "tradeid")})
 
-    def __getitem__(self, name: str) -> Any:
-        value = dict.__getitem__(self, name)
-        return value.value if isinstance(value, Enum) else value
+
+_OF_AN_ORDER = (
+    "trading_day",
+    "order_id",
+    "symbol",
+    "price",
+    "volume",
+    "traded",
+    "error_code",
+    "strategy",
+)

@@ -36,7 +36,7 @@ from app.backtest.market import todays_table
 from app.backtest.rates import DatedRates
 from app.backtest.strategies import Program
 from app.files import write_whole
-from app.lib import calendar
+from app.lib import calendar, memory
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError
 from app.lib.strategy_parameters import with_parameters
@@ -110,6 +110,7 @@ def _run(job: Job, folder: Path, data_of: Callable[[Teller], Data]) -> int:
     plan = Plan(programs, job.capital, job.fills, rates or todays_table, job.trade_from)
     total = len(data.ticks) or sum(map(len, data.bars.values()))
     teller.tell(Progress("running", 0, total), at_once=True)
+    memory.settle()
     try:
         tell = partial(_tell_running, teller, total)
         outcome = run(data, plan, tell, rolling.made(data, job.main, job.main_warm_up))

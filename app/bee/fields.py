@@ -270,7 +270,7 @@ def order_of(
     """
     status, told = status_of(row, traded, refusal), STATUS_OF.get(row.OrderStatus, OtherStatus.UNKNOWN)
     if refusal is None and status is Status.REJECTED:
-        refusal = Refusal(EXCHANGE_REJECT, row.StatusMsg.strip() or "交易所拒绝了该报单")
+        refusal = _rejection(row)
     symbol, order_id = row.InstrumentID, order_id or order_id_of(row)
     values = {
         "__name__": "OrderData",
@@ -300,6 +300,26 @@ def order_of(
         "local_order_id": f"{gateway_name}.{order_id}",
     }
     return _made(OrderData, values)
+
+
+def gist_of(row: OrderField, traded: int, refusal: Refusal | None) -> tuple[object, ...]:
+    """`gist` of what `order_of` makes of these, without making it."""
+    status = status_of(row, traded, refusal)
+    if refusal is None and status is Status.REJECTED:
+        refusal = _rejection(row)
+    return (
+        status,
+        traded,
+        row.VolumeTotalOriginal,
+        row.LimitPrice,
+        row.OrderSysID.strip(),
+        refusal.code if refusal else "",
+        refusal.message if refusal else "",
+    )
+
+
+def _rejection(row: OrderField) -> Refusal:
+    return Refusal(EXCHANGE_REJECT, row.StatusMsg.strip() or "交易所拒绝了该报单")
 
 
 def gist(order: OrderData) -> tuple[object, ...]:

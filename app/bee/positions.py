@@ -8,6 +8,7 @@ already.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 from ctpbee.constant import EXCHANGE_MAPPING, Direction, PositionData
@@ -113,7 +114,7 @@ def position_data(position: Position) -> PositionData:
     """A position of the book as ctpbee has it: `pnl` by date, `float_pnl` by trade, `yd_volume` what is left
     of history.
     """
-    return PositionData(
+    return _OfTheBook(
         symbol=position.symbol,
         exchange=EXCHANGE_MAPPING[position.exchange],
         direction=DIRECTION[position.direction],
@@ -127,6 +128,25 @@ def position_data(position: Position) -> PositionData:
         float_pnl=position.float_pnl,
         margin=position.margin,
     )
+
+
+class _OfTheBook(PositionData):
+    """ctpbee's, whose dict it makes for each `center.get_position` without looking at all of `dir()`: all of
+    ours have the same parts.
+    """
+
+    __annotations__: dict[str, Any] = {}
+    _parts: tuple[str, ...] = ()
+
+    def _to_dict(self) -> dict[str, Any]:
+        kind = type(self)
+        if not kind._parts:
+            kind._parts = tuple(name for name in dir(self) if not name.startswith(("_", "create")))
+        values = ((name, getattr(self, name)) for name in kind._parts)
+        return {name: value.value if isinstance(value, Enum) else value for name, value in values}
+
+
+_OfTheBook.__name__ = PositionData.__name__  # what an entity says it is (app/bee/entities.py)
 
 
 def _local(position: Position) -> str:

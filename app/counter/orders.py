@@ -56,6 +56,7 @@ def trade_row(
     row: f.OrderField, price: float, volume: int, number: int, trading_day: str, now: datetime
 ) -> f.TradeField:
     """A trade of an order's; `number` is the exchange's."""
+    day, clock = wire_clock(now)
     return f.TradeField(
         BrokerID=row.BrokerID,
         InvestorID=row.InvestorID,
@@ -71,8 +72,8 @@ def trade_row(
         Price=price,
         Volume=volume,
         TradingDay=trading_day,
-        TradeDate=f"{now:%Y%m%d}",
-        TradeTime=f"{now:%H:%M:%S}",
+        TradeDate=day,
+        TradeTime=clock,
     )
 
 

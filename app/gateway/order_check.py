@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from ctpbee.constant import ContractData, Direction, Offset, OrderRequest, OrderType, Product
 
+from app.lib.calendar import compact
 from app.lib.errors import BadInput
 from app.lib.prices import PriceLimits, exact, is_absent, on_tick
 from app.wire.messages import PlaceOrder, PreviewOrder
@@ -47,7 +48,7 @@ def checked_contract(contract: ContractData | None, trading_day: str) -> Contrac
             "local_symbol", f"{contract.local_symbol} 是期权，本服务不支持期权交易", code="NOT_TRADABLE"
         )
     expires = contract.expire_date
-    if expires is not None and trading_day and expires.strftime("%Y%m%d") < trading_day:
+    if expires is not None and trading_day and compact(expires) < trading_day:
         raise BadInput("local_symbol", f"{contract.local_symbol} 已于 {expires} 到期", code="NOT_TRADABLE")
     return contract
 

@@ -140,6 +140,9 @@ class Origin(NamedTuple):
     strategy: str = ""  # "" for a page
 
 
+NOBODY = Origin()
+
+
 @dataclass
 class _Order:
     """What is known of one order."""
@@ -562,20 +565,24 @@ class Ledger:
         """
         state = self._states[order_id]
         self._freeze(order_id, state)
-        origin = self._own.get(order_id, Origin())
+        before, traded = self.orders.get(order_id), state.traded
+        if (
+            before is not None
+            and not is_news
+            and fields.gist(before) == fields.gist_of(state.row, traded, state.refusal)
+        ):
+            return []
+        origin = self._own.get(order_id, NOBODY)
         order = fields.order_of(
             state.row,
             order_id=order_id,
             gateway_name=self.gateway_name,
-            traded=state.traded,
+            traded=traded,
             refusal=state.refusal,
-            is_local=self.is_own(order_id),
+            is_local=order_id in self._own,
             client_order_id=origin.client_order_id,
             strategy=origin.strategy,
         )
-        before = self.orders.get(order_id)
-        if before is not None and fields.gist(before) == fields.gist(order) and not is_news:
-            return []
         self.orders[order_id] = order
         return [order]
 
@@ -938,8 +945,11 @@ def _names(row: OrderField | TradeField) -> list[Name]:
     """What the order is called, within a day, whatever becomes of the counter's core: by the exchange, and at
     the counter's seat.
     """
-    numbers = (("sys", row.OrderSysID.strip()), ("local", fields.local_id_of(row)))
-    return [(row.ExchangeID, kind, number) for kind, number in numbers if number]
+    exchange, number, at_seat = row.ExchangeID, row.OrderSysID.strip(), fields.local_id_of(row)
+    names = [(exchange, "sys", number)] if number else []
+    if at_seat:
+        names.append((exchange, "local", at_seat))
+    return names
 
 
 def _with_names(row: OrderField, other: OrderField) -> OrderField:

@@ -109,6 +109,17 @@ class _Series:
         None  # of `bar`, or of the last one that closed: nothing before it, nor it once closed, changes again
     )
 
+    def has_minute_of(self, tick: Tick) -> bool:
+        """Whether the tick is of the forming bar's own minute: sections begin and end with one, so that
+        nobody has to be asked.
+        """
+        return (
+            self.bar is not None
+            and self.start is not None
+            and tick.trading_day == self.trading_day
+            and self.start <= tick.datetime < self.start + MINUTE
+        )
+
 
 class BarBuilder:
     """1-minute bars of many contracts, from one thread."""
@@ -142,7 +153,7 @@ class BarBuilder:
         if series is not None and tick.trading_day < series.trading_day:
             return []
         product = series.product if series else self._product_of(tick.local_symbol)
-        start = self._hours.bar_start(product, tick.trading_day, tick.datetime)
+        start = self._start_of(series, product, tick)
         closed: list[ClosedBar] = []
         if series is None or tick.trading_day != series.trading_day:
             if start is None or tick.volume <= 0:
@@ -177,16 +188,26 @@ class BarBuilder:
             )
             series.missed = False
         assert series.bar is not None
-        series.bar = series.bar._replace(
-            high=max(series.bar.high, tick.last_price),
-            low=min(series.bar.low, tick.last_price),
-            close=tick.last_price,
-            volume=series.bar.volume + int(tick.volume - series.volume),
-            turnover=series.bar.turnover + (tick.turnover - series.turnover) * series.unit,
-            open_interest=tick.open_interest,
+        timestamp, first, high, low, _, volume, turnover, _, complete = series.bar
+        last = tick.last_price
+        series.bar = Bar(
+            timestamp,
+            first,
+            max(high, last),
+            min(low, last),
+            last,
+            volume + int(tick.volume - series.volume),
+            turnover + (tick.turnover - series.turnover) * series.unit,
+            tick.open_interest,
+            complete,
         )
         series.volume, series.turnover = tick.volume, tick.turnover
         return closed
+
+    def _start_of(self, series: _Series | None, product: str, tick: Tick) -> datetime | None:
+        if series is not None and series.has_minute_of(tick):
+            return series.start
+        return self._hours.bar_start(product, tick.trading_day, tick.datetime)
 
     def _begin_day(self, product: str, tick: Tick, start: datetime, watched: bool) -> _Series:
         """The day's volume before this print is counted into its bar only where it can be nobody else's."""

@@ -184,6 +184,7 @@ class Book:
         self._working: set[str] = set()
         self._last: dict[str, float] = {}
         self._legs: dict[tuple[str, str], Leg] = {}
+        self._in_order: list[Leg] = []  # by symbol, long before short; anew when there is another one
         by_leg: dict[tuple[str, str], list[Lot]] = {}
         for lot in lots:
             by_leg.setdefault((lot.symbol, lot.direction), []).append(lot)
@@ -396,7 +397,9 @@ class Book:
 
     def _counts(self) -> list[Count]:
         """By symbol, long before short."""
-        return [leg.now for _, leg in sorted(self._legs.items())]
+        if len(self._in_order) != len(self._legs):
+            self._in_order = [leg for _, leg in sorted(self._legs.items())]
+        return [leg.now for leg in self._in_order]
 
     def _position(self, count: Count) -> Position:
         symbol, volume, totals = count.terms.symbol, count.volume, count.totals

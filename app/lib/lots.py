@@ -155,7 +155,7 @@ class Count:
     @property
     def held(self) -> int:
         """Volume of closes that found no lot: their opens are not known here."""
-        return sum(close.waiting for close in self._closes)
+        return sum(close.waiting for close in self._closes) if self._closes else 0
 
     @property
     def totals(self) -> Totals:
@@ -284,11 +284,13 @@ class Leg:
 
     def add(self, fill: Fill) -> None:
         """One that was not added before."""
-        at = bisect(self._fills, _sequence(fill), key=_sequence)
-        self._fills.insert(at, fill)
-        if at < len(self._fills) - 1:
+        place = _sequence(fill)
+        if self._fills and place < _sequence(self._fills[-1]):
+            self._fills.insert(bisect(self._fills, place, key=_sequence), fill)
             self._is_stale = True
-        elif not self._is_stale:
+            return
+        self._fills.append(fill)
+        if not self._is_stale:
             self._count.add(fill)
 
     def renew(self, terms: Terms) -> None:

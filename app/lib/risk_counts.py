@@ -203,9 +203,10 @@ class Tally:
             for name, earlier, after in zip(SHARED, before, now, strict=True)
             if after != earlier
         }
-        for counts in self._counts(_group(facts)):
-            for name, change in changes.items():
-                setattr(counts, name, getattr(counts, name) + change)
+        if changes:
+            for counts in self._counts(_group(facts)):
+                for name, change in changes.items():
+                    setattr(counts, name, getattr(counts, name) + change)
         return changes
 
     def _counts(self, group: tuple[str, str, str]) -> list[Counts]:

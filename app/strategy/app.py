@@ -82,6 +82,7 @@ class _Watching(BookPositions):
             self.app.recorder.active_orders[order.local_order_id] = order
 
     def update_trade(self, trade: TradeData) -> None:
+        self.app.note_fill(trade)
         order = self.app.recorder.orders.get(trade.local_order_id)
         if order is not None and not self.app.is_under_way(order) and not self.app.awaits_fills(order):
             self.app.recorder.active_orders.pop(order.local_order_id, None)
@@ -160,6 +161,9 @@ class RelayTrader:
             return ""
         if outcome.book:
             self._app.take_book(msgspec.msgpack.decode(outcome.book, type=entities.Book))
+        known = f"{self._app.gateway_name}.{outcome.order_id}"
+        if not outcome.order and known in self._app.recorder.orders:
+            return known
         order = (
             entities.decode(outcome.order)
             if outcome.order
@@ -332,6 +336,9 @@ class StrategyApp(CtpBee):
         self._cut = 0  # how new positions and money are
         self._taking = threading.Lock()  # a strategy may have threads of its own that send orders
         self._extensions = Extensions(Called)
+        self._fills: dict[
+            str, dict[str, float]
+        ] = {}  # lots by trade, by local_order_id: the recorder's trades
         self._watched: list[str] | None = []
         self._subscribed: set[str] = set()
         self.recorder.position_manager = _Watching(self, lambda: self.positions)
@@ -359,6 +366,7 @@ class StrategyApp(CtpBee):
             self._record_order(order)
         for trade in map(entities.entity, state.trades):
             self.recorder.trades[trade.local_trade_id] = trade
+            self.note_fill(trade)
 
     def tell_found(self) -> None:
         """What a ctpbee strategy hears before on_init: each contract and position, and the account."""
@@ -474,11 +482,14 @@ class StrategyApp(CtpBee):
         """
         if order.strategy != self.name or order.trading_day != self.trading_day:
             return False
-        trades = list(self.recorder.trades.values())
-        return bool(
-            order.traded
-            > sum(trade.volume for trade in trades if trade.local_order_id == order.local_order_id)
-        )
+        fills = self._fills.get(order.local_order_id)
+        return bool(order.traded > (sum(fills.values()) if fills else 0))
+
+    def note_fill(self, trade: TradeData) -> None:
+        """The recorder has this trade. Its table is the whole day's: nobody has to go through all of it for
+        one order's.
+        """
+        self._fills.setdefault(trade.local_order_id, {})[trade.local_trade_id] = trade.volume
 
     def know(self, order: OrderData) -> str:
         """An order of this strategy's own, as soon as it may have left; its local_order_id. What is known of
@@ -527,6 +538,7 @@ class StrategyApp(CtpBee):
             self.recorder.positions,
         ):
             table.clear()
+        self._fills.clear()
         self.recorder.errors.clear()
         self.recorder.logs.clear()
         for order in kept:

@@ -22,6 +22,7 @@ from app.backtest.data import Data
 from app.backtest.engine import Outcome, Plan, run
 from app.backtest.strategies import Program
 from app.counter.markets.readers import Row
+from app.lib import memory
 from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI
 from app.strategy.loader import prepare
@@ -38,6 +39,7 @@ def main() -> None:
     path, kind, count, band = sys.argv[1:5]
     market = json.loads(Path(path).read_text("utf-8"))
     data = data_of(market, kind, int(count))
+    del market
     text = STRATEGY.format(local_symbol=data.local_symbols[0], band=float(band))
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder))
@@ -50,6 +52,7 @@ def main() -> None:
             ),
             plan,
         )
+        memory.settle()  # as its process does (app/backtest/__main__.py)
         profile = cProfile.Profile()
         if "--profile" in sys.argv:
             profile.enable()

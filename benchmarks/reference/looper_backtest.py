@@ -5,6 +5,7 @@ MARKET bars|ticks COUNT BAND`. A process of its own; prints one line of JSON. CP
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import sys
@@ -23,8 +24,10 @@ def main() -> None:
     path, kind, count, band = sys.argv[1:]
     market = json.loads(Path(path).read_text("utf-8"))
     rows = market[kind][: int(count)]
+    size = market["size"]
     local_symbol = f"{market['symbol']}.{market['exchange']}"
     history = [(bar if kind == "bars" else tick)(market, local_symbol, row) for row in rows]
+    del market
     app = CtpBee("looper", __name__)
     app.config.from_mapping(
         {
@@ -35,7 +38,7 @@ def main() -> None:
                 "deal_pattern": "match",
                 "margin_ratio": {local_symbol: 0.1},
                 "commission_ratio": {local_symbol: {"close": 0.0001, "close_today": 0.0001}},
-                "size_map": {local_symbol: market["size"]},
+                "size_map": {local_symbol: size},
             },
         }
     )
@@ -44,6 +47,7 @@ def main() -> None:
     app.add_data(history)
     trade_day_of(history[0]["datetime"])  # its calendar is read once a process
     with contextlib.redirect_stdout(io.StringIO()):
+        gc.collect()
         began = time.process_time()
         app.start()
         took = time.process_time() - began

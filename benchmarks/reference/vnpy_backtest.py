@@ -6,6 +6,7 @@ The engine's own methods over history that is put in directly, as its tests do i
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -93,6 +94,8 @@ def main() -> None:
     )
     engine.history_data = history
     engine.add_strategy(Averages, {"band": float(band)})
+    del market
+    gc.collect()
     began = time.process_time()
     engine.run_backtesting()
     took = time.process_time() - began

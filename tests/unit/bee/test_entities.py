@@ -23,6 +23,8 @@ from ctpbee.constant import (
 
 from app.bee import entities
 from app.bee.fields import contract_of, order_of, tick_of, trade_of
+from app.bee.positions import position_data
+from app.lib.book import Position
 from app.lib.calendar import SHANGHAI
 from tests.fakes.front import DAY, depth, instrument, order, trade
 
@@ -89,3 +91,10 @@ def test_what_is_made_past_ctpbees_constructor_has_what_that_one_makes(made: Any
         name: vars(made)[name] for name in ("local_trade_id",) if name in vars(made)
     }
     assert list(vars(made).items()) == list(again.items())
+
+
+def test_a_position_of_the_book_makes_the_dict_that_ctpbee_makes_and_says_that_it_is_one() -> None:
+    made = position_data(Position("rb2510", "SHFE", "long", 3, 1, 2, 0, 3, 3700.0, 3690.0, 10.0, 20.0, 999.0))
+    assert made._to_dict() == PositionData._to_dict(made)
+    assert isinstance(made, PositionData)
+    assert vars(made)["__name__"] == "PositionData"

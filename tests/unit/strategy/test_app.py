@@ -741,6 +741,24 @@ def test_between_the_row_that_says_filled_and_its_fill_a_strategys_order_is_stil
     assert len(slow.orders()) == 2
 
 
+def test_nobody_goes_through_the_days_trades_for_the_fills_of_one_order(
+    run: Callable[..., Any], slow: Slow
+) -> None:
+    """A strategy of 3,000 trades a day spent more time on that than on everything else."""
+
+    class Closed(dict[str, Any]):
+        def values(self) -> Any:
+            raise AssertionError("the day's trades are gone through")
+
+    strategy = run(NOTES)
+    strategy.app.recorder.trades = Closed()
+    strategy.action.buy_open(3000.0, 1, tick())
+    strategy.app.hear_own("order", slow.event(1, status=Status.ALLTRADED, traded=1))
+    assert len(strategy.center.active_orders) == 1
+    strategy.app.hear_own("trade", slow.fill(1))
+    assert strategy.center.active_orders == []
+
+
 def test_an_order_can_be_cancelled_in_the_callback_that_sent_it(run: Callable[..., Any], slow: Slow) -> None:
     strategy = run(NOTES)
     order_id = strategy.action.buy_open(3000.0, 1, tick())
