@@ -1,5 +1,5 @@
 """What pylint cannot know of a strategy: no ext, a wrong class, a callback with a wrong signature, one that
-blocks. Pure, any process.
+blocks or asks the machine for the time. Pure, any process.
 
 Findings have the reference's shape, with codes of our own, B9xxx. Like strategy_lib this only reads; hostile
 text takes its time.
@@ -47,6 +47,24 @@ BLOCKING = frozenset(
     ]
 )
 """Functions that wait for somebody else, or modules whose every call does."""
+
+
+WALL_CLOCK = frozenset(
+    [
+        "datetime.datetime.now",
+        "datetime.datetime.today",
+        "datetime.datetime.utcnow",
+        "datetime.date.today",
+        "time.time",
+        "time.time_ns",
+        "time.monotonic",
+        "time.localtime",
+        "time.gmtime",
+        "pandas.Timestamp.now",
+        "pandas.Timestamp.today",
+    ]
+)
+"""Functions that tell the machine's time, which is the market's only while both are live."""
 
 
 class Finding(TypedDict):
@@ -108,6 +126,12 @@ _BLOCKS = _Rule(
 _ENDLESS = _Rule(
     "B9021", "endless-loop", "没有 break、return、raise 的 while True 永不结束，策略再也收不到行情与回报。"
 )
+_WALL_CLOCK = _Rule(
+    "B9022",
+    "wall-clock",
+    "本机的钟只在实盘时是行情的时间：回测与回放时它说的是今天，同一段行情会得到不同的结果。"
+    "时间取自 tick.datetime、bar.datetime，交易日取自 trading_day。",
+)
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -125,7 +149,7 @@ def check(text: str) -> list[Finding]:
         found.append(_refusal(error))
     for node in strategy_lib.derived_classes(tree.body).values():
         found += _signatures(node)
-        found += _blocking(tree, node)
+        found += _calls(tree, node)
     unique = {(finding["line"], finding["code"], finding["message"]): finding for finding in found}
     return [unique[key] for key in sorted(unique)]
 
@@ -161,10 +185,10 @@ def _takes(arguments: ast.arguments, count: int) -> bool:
     return positional >= count or arguments.vararg is not None
 
 
-# ── what blocks ──
+# ── what blocks, and what is not the market's time ──
 
 
-def _blocking(tree: ast.Module, strategy: ast.ClassDef) -> Iterator[Finding]:
+def _calls(tree: ast.Module, strategy: ast.ClassDef) -> Iterator[Finding]:
     """In the callbacks, and in the methods and functions of this text that they call."""
     imported = _imported(tree)
     methods = {function.name: function for function in _functions(strategy.body)}
@@ -185,14 +209,23 @@ def _blocking(tree: ast.Module, strategy: ast.ClassDef) -> Iterator[Finding]:
                 called = dotted(node.func)
                 head, _, rest = called.partition(".")
                 full = ".".join(part for part in (imported.get(head, head), rest) if part)
-                if any(full == name or full.startswith(f"{name}.") for name in BLOCKING) and (
-                    head in imported or full == "input"
-                ):
-                    yield _finding(_BLOCKS, node.lineno, f"回调 {callback} 中的 {full}() 会阻塞")
+                told = _told_of(full) if head in imported or full == "input" else None
+                if told is not None:
+                    rule, what = told
+                    yield _finding(rule, node.lineno, f"回调 {callback} 中的 {full}() {what}")
                 elif head == "self" and rest in methods:
                     waiting.append(methods[rest])
                 elif called in functions:
                     waiting.append(functions[called])
+
+
+def _told_of(full: str) -> tuple[_Rule, str] | None:
+    """Of a call of this function, by its whole name."""
+    if full in WALL_CLOCK:
+        return _WALL_CLOCK, "是本机的钟"
+    if any(full == name or full.startswith(f"{name}.") for name in BLOCKING):
+        return _BLOCKS, "会阻塞"
+    return None
 
 
 def _imported(tree: ast.Module) -> dict[str, str]:

@@ -95,7 +95,7 @@ def test_it_is_found_in_what_a_callback_calls_and_told_with_that_callback() -> N
 @pytest.mark.parametrize(
     "body",
     [
-        "time.time()",
+        "time.perf_counter()",
         "self.sleep(1)",
         "later = lambda: time.sleep(1)",
         "def later():\n        time.sleep(1)",
@@ -142,3 +142,54 @@ def test_a_syntax_error_is_left_to_pylint_and_what_cannot_be_read_is_not() -> No
     assert found("x = '\0'") == [("unreadable-code", 1)]
     assert found("9" * 10_000) == []  # a syntax error to Python too
     assert found("-" * 200_000 + "1") == [("unreadable-code", 1)]
+
+
+@pytest.mark.parametrize(
+    ("imports", "call"),
+    [
+        ("from datetime import datetime", "datetime.now()"),
+        ("import datetime as dt", "dt.datetime.now()"),
+        ("from datetime import date", "date.today()"),
+        ("import time", "time.time()"),
+        ("from time import time", "time()"),
+        ("import pandas as pd", "pd.Timestamp.now()"),
+    ],
+)
+def test_the_machines_clock_in_a_callback_is_found_since_a_backtest_has_another(
+    imports: str, call: str
+) -> None:
+    text = f"""{imports}
+from ctpbee import CtpbeeApi
+
+class Mine(CtpbeeApi):
+    def on_tick(self, tick):
+        self.look()
+    def look(self):
+        return {call}
+
+ext = Mine("mine")
+"""
+    (finding,) = check(text)
+    assert (finding["code"], finding["line"]) == ("B9022", 8)
+    assert "是本机的钟" in finding["message"]
+
+
+@pytest.mark.parametrize(
+    ("imports", "expression"),
+    [
+        ("from datetime import datetime", "datetime.fromisoformat(tick.trading_day)"),
+        ("from datetime import datetime", "tick.datetime.time()"),
+        ("", "self.time()"),
+    ],
+)
+def test_the_markets_own_time_is_left_in_peace(imports: str, expression: str) -> None:
+    text = f"""{imports}
+from ctpbee import CtpbeeApi
+
+class Mine(CtpbeeApi):
+    def on_tick(self, tick):
+        return {expression}
+
+ext = Mine("mine")
+"""
+    assert check(text) == []
