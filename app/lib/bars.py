@@ -120,6 +120,24 @@ class _Series:
             and self.start <= tick.datetime < self.start + MINUTE
         )
 
+    def take(self, tick: Tick) -> None:
+        """Into the forming bar."""
+        assert self.bar is not None
+        timestamp, first, high, low, _, volume, turnover, _, complete = self.bar
+        last = tick.last_price
+        self.bar = Bar(
+            timestamp,
+            first,
+            max(high, last),
+            min(low, last),
+            last,
+            volume + int(tick.volume - self.volume),
+            turnover + (tick.turnover - self.turnover) * self.unit,
+            tick.open_interest,
+            complete,
+        )
+        self.volume, self.turnover = tick.volume, tick.turnover
+
 
 class BarBuilder:
     """1-minute bars of many contracts, from one thread."""
@@ -187,21 +205,7 @@ class BarBuilder:
                 int(start.timestamp() * 1000), price, price, price, price, 0, complete=not series.missed
             )
             series.missed = False
-        assert series.bar is not None
-        timestamp, first, high, low, _, volume, turnover, _, complete = series.bar
-        last = tick.last_price
-        series.bar = Bar(
-            timestamp,
-            first,
-            max(high, last),
-            min(low, last),
-            last,
-            volume + int(tick.volume - series.volume),
-            turnover + (tick.turnover - series.turnover) * series.unit,
-            tick.open_interest,
-            complete,
-        )
-        series.volume, series.turnover = tick.volume, tick.turnover
+        series.take(tick)
         return closed
 
     def _start_of(self, series: _Series | None, product: str, tick: Tick) -> datetime | None:
