@@ -8,14 +8,15 @@ refused before it is shown.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 from typing import Any
 
+from app.backtest.html import WIDTH, curve, page_of, shown, table_of
 from app.lib.calendar import SHANGHAI
 
-WIDTH, HEIGHT, TALL = 960, 220, 340
+TALL = 340
 MOST_CHARTS = 6
 MOST_MARKS = 500
 NAMES = (
@@ -42,20 +43,11 @@ NAMES = (
     ("margin_peak", "保证金峰值", "yuan"),
     ("margin_peak_share", "保证金峰值 ÷ 资金", "share"),
 )
-STYLE = """
-body{font:14px/1.5 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;margin:24px auto;max-width:1000px;
-padding:0 16px;color:#222}h1{font-size:20px}h2{font-size:16px;margin-top:28px}
-table{border-collapse:collapse;width:100%}td,th{padding:3px 8px;border-bottom:1px solid #ddd;text-align:left}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.warn{background:#fff3cd;color:#8a1f11;
-padding:8px 12px;border-radius:4px}.up{color:#c62828}.down{color:#2e7d32}svg{width:100%;height:auto}
-.scroll{max-height:420px;overflow:auto}.two{columns:2}
-@media (prefers-color-scheme:dark){body{background:#111;color:#ddd}td,th{border-color:#333}}
-"""
 
 
 def summary(result: dict[str, Any]) -> list[str]:
     """For a terminal: the figures, then what has to be known of them."""
-    lines = [f"{name}：{_value(result['figures'][key], kind)}" for key, name, kind in NAMES[:16]]
+    lines = [f"{name}：{shown(result['figures'][key], kind)}" for key, name, kind in NAMES[:16]]
     return [*lines, *(f"注意：{text}" for text in result["warnings"])]
 
 
@@ -78,9 +70,9 @@ def page(result: dict[str, Any]) -> str:
                 for name, of in list(result["candles"].items())[:MOST_CHARTS]
             ),
             "<h2>权益</h2>",
-            _line(balances[::-1][::every][::-1], "#1565c0"),
+            curve(balances[::-1][::every][::-1], "#1565c0"),
             "<h2>回撤</h2>",
-            _line(_falls(balances)[::-1][::every][::-1], "#c62828"),
+            curve(_falls(balances)[::-1][::every][::-1], "#c62828"),
             "<h2>各月</h2>",
             _months(result["figures"]["by_month"]),
             "<h2>各合约</h2>",
@@ -101,47 +93,44 @@ def page(result: dict[str, Any]) -> str:
             _settings(settings),
         ]
     )
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    rules = "default-src 'none'; style-src 'unsafe-inline'"
-    policy = f'<meta http-equiv="Content-Security-Policy" content="{rules}">'
-    return f'<!doctype html><html lang="zh"><head>{policy}{head}</head><body>{body}</body></html>'
+    return page_of(title, body)
 
 
 # ── parts ──
 
 
 def _figures(figures: dict[str, Any]) -> str:
-    rows = [(name, _value(figures[key], kind)) for key, name, kind in NAMES]
+    rows = [(name, shown(figures[key], kind)) for key, name, kind in NAMES]
     fall = figures["drawdown"]
     since, lowest = fall["peak_day"] or "开始", fall["lowest_day"]
     if lowest:
         back = fall["recovered_day"] or "尚未收复"
         rows.append(("最大回撤的时间", f"{since} → {lowest} → {back}"))
         rows.append(("最长未创新高", f"{fall['days_under_water']} 个交易日"))
-    return _table(("指标", "值"), rows, numbers={1})
+    return table_of(("指标", "值"), rows, numbers={1})
 
 
 def _months(months: dict[str, dict[str, Any]]) -> str:
     rows = [
-        (f"{month[:4]}-{month[4:]}", _value(of["net"], "yuan"), _value(of["return"], "share"))
+        (f"{month[:4]}-{month[4:]}", shown(of["net"], "yuan"), shown(of["return"], "share"))
         for month, of in months.items()
     ]
-    return _table(("月", "净利润", "收益率"), rows, numbers={1, 2})
+    return table_of(("月", "净利润", "收益率"), rows, numbers={1, 2})
 
 
 def _groups(groups: dict[str, dict[str, Any]]) -> str:
     rows = [
         (
             name,
-            _value(of["net"], "yuan"),
-            _value(of["lots"], "count"),
-            _value(of["round_trips"], "count"),
-            _value(of["win_rate"], "share"),
-            _value(of["profit_factor"], "ratio"),
+            shown(of["net"], "yuan"),
+            shown(of["lots"], "count"),
+            shown(of["round_trips"], "count"),
+            shown(of["win_rate"], "share"),
+            shown(of["profit_factor"], "ratio"),
         )
         for name, of in groups.items()
     ]
-    return _table(("", "净利润", "平仓手数", "回合", "胜率", "盈亏比"), rows, numbers={1, 2, 3, 4, 5})
+    return table_of(("", "净利润", "平仓手数", "回合", "胜率", "盈亏比"), rows, numbers={1, 2, 3, 4, 5})
 
 
 def _rolls(continuous: dict[str, Any] | None) -> str:
@@ -160,7 +149,7 @@ def _rolls(continuous: dict[str, Any] | None) -> str:
         for roll in of["rolls"]
     ]
     heads = ("交易日（夜盘起）", "主力合约", "前一日持仓量", "前一日收盘", "价差")
-    return "<h2>换月</h2>" + _table(heads, rows, numbers={4})
+    return "<h2>换月</h2>" + table_of(heads, rows, numbers={4})
 
 
 def _trades(trades: Sequence[dict[str, Any]]) -> str:
@@ -176,7 +165,7 @@ def _trades(trades: Sequence[dict[str, Any]]) -> str:
         )
         for trade in trades[:MOST_ROWS]
     ]
-    table = _table(("时间", "合约", "方向", "手数", "价格", "手续费", "策略"), rows, numbers={3, 4, 5})
+    table = table_of(("时间", "合约", "方向", "手数", "价格", "手续费", "策略"), rows, numbers={3, 4, 5})
     return f'<div class="scroll">{table}</div>{_rest(len(trades))}'
 
 
@@ -196,7 +185,7 @@ def _refused(result: dict[str, Any]) -> str:
         (one["time"], one["symbol"], "", f"{one['price']:g} × {one['volume']}", "未发出", one["reason"])
         for one in result["not_sent"]
     ]
-    table = _table(("时间", "合约", "方向", "价格 × 手数", "状态", "原因"), rows[:MOST_ROWS])
+    table = table_of(("时间", "合约", "方向", "价格 × 手数", "状态", "原因"), rows[:MOST_ROWS])
     return f'<div class="scroll">{table}</div>{_rest(len(rows))}'
 
 
@@ -212,7 +201,7 @@ def _settings(settings: dict[str, Any]) -> str:
     latency = fills["latency_ms"]
     rows = [
         ("程序版本", settings["version"]),
-        ("资金", _value(settings["capital"], "yuan")),
+        ("资金", shown(settings["capital"], "yuan")),
         ("行情", "1 分钟 K 线" if settings["by"] == "bars" else "tick"),
         ("进场的委托离开盘价", f"{fills['spread_ticks']} 个最小变动价位（K 线）"),
         ("滑点", f"{fills['slippage_ticks']} 个最小变动价位"),
@@ -223,7 +212,7 @@ def _settings(settings: dict[str, Any]) -> str:
         *((f"策略 {name}", digest) for name, digest in settings["strategies"].items()),
         *((f"数据 {name}", digest) for name, digest in settings["data"].items()),
     ]
-    return _table(("项", "值"), rows)
+    return table_of(("项", "值"), rows)
 
 
 def _on(local_symbol: str, trades: Sequence[dict[str, Any]]) -> list[tuple[float, float, bool, str]]:
@@ -281,25 +270,6 @@ def _candles(rows: Sequence[Sequence[float]], marks: Sequence[tuple[float, float
     )
 
 
-def _line(values: Sequence[float], colour: str) -> str:
-    """The values from left to right, with the highest and the lowest written beside."""
-    if len(values) < 2:
-        return "<p>没有足够的点</p>"
-    low, high = min(values), max(values)
-    spread = (high - low) or 1.0
-    step = WIDTH / (len(values) - 1)
-    points = " ".join(
-        f"{number * step:.1f},{HEIGHT - 10 - (value - low) / spread * (HEIGHT - 20):.1f}"
-        for number, value in enumerate(values)
-    )
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><polyline fill="none" stroke="{colour}" '
-        f'stroke-width="1.5" points="{points}"/>'
-        f'<text x="4" y="14" font-size="12" fill="#888">{high:,.2f}</text>'
-        f'<text x="4" y="{HEIGHT - 2}" font-size="12" fill="#888">{low:,.2f}</text></svg>'
-    )
-
-
 def _falls(values: Sequence[float]) -> list[float]:
     """Below the highest so far, in per cent."""
     peak, found = 0.0, []
@@ -307,31 +277,3 @@ def _falls(values: Sequence[float]) -> list[float]:
         peak = max(peak, value)
         found.append((value / peak - 1) * 100 if peak > 0 else 0.0)
     return found
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Iterable[int] = ()) -> str:
-    right = set(numbers)
-
-    def cells(tag: str, row: Sequence[Any]) -> str:
-        return "".join(
-            f"<{tag}{' class=n' if at in right else ''}>{escape(str(cell))}</{tag}>"
-            for at, cell in enumerate(row)
-        )
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<table><tr>{cells('th', heads)}</tr>{body}</table>" if body else "<p>没有</p>"
-
-
-def _value(value: float | None, kind: str) -> str:
-    if value is None:
-        return "—"
-    if kind == "share":
-        return f"{value:.2%}"
-    if kind == "yuan":
-        return f"{value:,.2f}"
-    if kind == "count":
-        return f"{value:,}"
-    if kind == "time":
-        hours, seconds = divmod(int(value), 3600)
-        return f"{hours} 小时 {seconds // 60} 分"
-    return f"{value:.3f}"

@@ -35,6 +35,8 @@ KEPT = (
     *("calmar", "trading_days", "trades", "round_trips", "win_rate", "profit_factor", "expectancy"),
     *("commission", "turnover"),
 )
+SHARED = ("version", "strategies", "contracts", "by", "data", "fills", "rates", "year_days")
+"""What the settings of all trials have in common."""
 MOST_MESSAGE = 500
 
 
@@ -175,14 +177,15 @@ class Search:
         missing = self._open(self.trials) or (self._has_second and self._open(self._second()))
         ranked = self._ranked(0) if self.request.kind != "walk_forward" else []
         by_point = self._by_point()
-        settings = next((one.settings for one in self._in_order() if one.settings), {})
+        settings: dict[str, Any] = next((one.settings for one in self._in_order() if one.settings), {})
         return {
             "format": FORMAT,
             "request": msgspec.to_builtins(self.request),
             "partial": bool(missing),
             "strategy": self._strategy,
             "settings": {
-                **settings,
+                **{name: settings[name] for name in SHARED if name in settings},
+                "parameters": self._base.parameters,
                 "start": self._base.start,
                 "end": self._base.end,
                 "capital": self._base.capital,

@@ -4,8 +4,6 @@ child runs the strategies, confined as a server's are.
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +15,18 @@ from app.backtest import guard, report
 from app.backtest.data import checked_day
 from app.backtest.fills import FillSettings, checked
 from app.backtest.job import Job, Progress
+from app.commands.backtest_search import Sought, run_search, search_options, values_of
 from app.commands.bar_sources import Kept, files_of, store_options
 from app.commands.common import settings_of, settings_options
-from app.files import write_whole
+from app.commands.results import make, write
 from app.lib import memory
-from app.lib.errors import AppError, BadInput
+from app.lib.errors import BadInput
 from app.lib.program import version
 from app.lib.strategy_lib import parse
 from app.settings import Settings
 from app.workshop.containment import Containment
 
 STAGES = {"reading": "读取行情", "running": "回测"}
-
-
-class CannotWrite(AppError):
-    """The folder for the results cannot be written: choose another one with --to."""
-
-    default_code = "CANNOT_WRITE"
 
 
 @click.command("backtest")
@@ -65,6 +58,14 @@ class CannotWrite(AppError):
 @click.option("--spread-ticks", type=int, default=1, help="K 线：进场的委托离开盘价几个最小变动价位，缺省 1")
 @click.option("--slippage-ticks", type=int, default=0, help="再加几个最小变动价位的滑点，缺省 0")
 @click.option("--latency-ms", type=int, help="tick：委托在途的毫秒；不给则遇到下一笔快照")
+@click.option(
+    "--set",
+    "values",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="（第一个）策略的参数，代替文件里的值，如 fast=5，可给几个",
+)
+@search_options
 @click.option("--participation", type=float, default=0.25, help="K 线：一边至多占一根成交量的多少，缺省 0.25")
 @click.pass_context
 def backtest_command(
@@ -72,6 +73,8 @@ def backtest_command(
     strategies: tuple[Path, ...],
     files: tuple[Path, ...],
     kept: Kept,
+    sought: Sought,
+    values: tuple[str, ...],
     target: Path,
     capital: float,
     start: str,
@@ -79,29 +82,22 @@ def backtest_command(
     symbol: str,
     label: str | None,
     rates: Path | None,
-    spread_ticks: int,
-    slippage_ticks: int,
-    latency_ms: int | None,
-    participation: float,
     **options: Any,
 ) -> None:
     """回测：策略在 K 线或 tick 文件上照柜台的规矩走一遍，不必启动服务。
 
-    结果是 DIR 里的 result.json 与 report.html；成交的假定与指标的公式见 docs/backtest.md。
+    结果是 DIR 里的 result.json 与 report.html；成交的假定与指标的公式见 docs/backtest.md。给出 --grid 就是
+    参数搜索：search.json 与 search.html；做了一半再执行一次，接着做。
     """
     memory.bound()
+    fills = checked(FillSettings(**{name: options.pop(name) for name in FillSettings.__struct_fields__}))
     settings = settings_of(ctx, options)
-    fills = checked(
-        FillSettings(
-            latency_ms=latency_ms,
-            spread_ticks=spread_ticks,
-            slippage_ticks=slippage_ticks,
-            participation=participation,
-        )
-    )
+    texts = _texts(strategies)
+    first = next(iter(texts))
     job = Job(
         version=version(),
-        strategies=_texts(strategies),
+        strategies=texts,
+        parameters={first: values_of(texts[first], values)} if values else {},
         files=[str(_existing(path, "data")) for path in files],
         folder="",
         capital=capital,
@@ -118,14 +114,24 @@ def backtest_command(
         raise BadInput(
             "data", "请用 --data 给出文件，或用 --from-store、--from-mongo、--recorded 取已有的行情，只选一种"
         )
-    _make(target)
+    make(target)
+    if sought.is_wanted:
+        ctx.exit(_search(job, settings, kept, sought, target))
     result = _run(job, settings, kept)
     document = orjson.loads(result)
-    _write(target / "result.json", result)
-    _write(target / "report.html", report.page(document).encode())
+    write(target / "result.json", result)
+    write(target / "report.html", report.page(document).encode())
     for line in report.summary(document):
         click.echo(line)
     click.echo(f"结果：{target / 'report.html'}、{target / 'result.json'}")
+
+
+def _search(job: Job, settings: Settings, kept: Kept, sought: Sought, target: Path) -> int:
+    settings = settings.model_copy(update={"log_to": "stdout"})
+    with guard.own_folder(settings.data_dir) as folder:
+        if kept.is_wanted:
+            job.files = [str(path) for path in files_of(settings, kept, job, folder)]
+        return run_search(job, settings, sought, target)
 
 
 def _run(job: Job, settings: Settings, kept: Kept) -> bytes:
@@ -166,20 +172,3 @@ def _existing(path: Path, parameter: str) -> Path:
     if not path.is_file():
         raise BadInput(parameter, f"没有文件 {path}")
     return path.resolve()
-
-
-def _make(target: Path) -> None:
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        if not os.access(target, os.W_OK):
-            raise CannotWrite(f"不能写到 {target}")
-        shutil.disk_usage(target)
-    except OSError as error:
-        raise CannotWrite(f"不能写到 {target}：{error}") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise CannotWrite(f"不能写 {path}：{error}") from None
