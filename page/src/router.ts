@@ -21,8 +21,8 @@ export const router = createRouter({
     },
     { path: '/backtest/:id?', name: 'backtest', component: () => spoken(import('@/pages/Backtest.vue')) },
     { path: '/risk', name: 'risk', component: () => import('@/pages/Risk.vue') },
-    { path: '/account', name: 'account', component: () => import('@/pages/Account.vue') },
-    { path: '/settings', name: 'settings', component: () => import('@/pages/Settings.vue') },
+    { path: '/account', name: 'account', component: () => spoken(import('@/pages/Account.vue')) },
+    { path: '/settings', name: 'settings', component: () => spoken(import('@/pages/Settings.vue')) },
     { path: '/:rest(.*)', redirect: '/' },
   ],
 })

@@ -6,18 +6,18 @@ import { computed, ref, shallowReactive, watchEffect } from 'vue'
 
 import type { riskPage } from '@/risk/words'
 
-import type { account } from './account'
 import type { book } from './book'
 import type { chart } from './chart'
 import type { common } from './common'
-import type { config } from './config'
 import type { link } from './link'
 import type { login } from './login'
 import type { market } from './market'
 import type { risk } from './risk'
 import type { ticket } from './ticket'
 import type { trade } from './trade'
+import type { account } from './late/account'
 import type { backtest } from './late/backtest'
+import type { config } from './late/config'
 import type { strategy } from './late/strategy'
 import { zh } from './zh'
 
@@ -61,6 +61,7 @@ const late = shallowReactive<Record<string, Late>>({})
 /** Have the words of a screen that is loaded when it is wanted: what comes before it is no larger for them. */
 export function learn(section: string, zh: Texts[string], load: Late['load']): void {
   late[section] = { zh, load }
+  void speak().catch(() => {})
 }
 
 /** The same of sections that come in both languages at once. */

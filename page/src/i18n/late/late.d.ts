@@ -1,9 +1,21 @@
 /** A section of one language alone: vite.config.ts takes it out of its file. */
+declare module '*/account?zh' {
+  export const account: Record<string, string>
+}
+declare module '*/account?en' {
+  export const account: Record<string, string>
+}
 declare module '*/backtest?zh' {
   export const backtest: Record<string, string>
 }
 declare module '*/backtest?en' {
   export const backtest: Record<string, string>
+}
+declare module '*/config?zh' {
+  export const config: Record<string, string>
+}
+declare module '*/config?en' {
+  export const config: Record<string, string>
 }
 declare module '*/strategy?zh' {
   export const strategy: Record<string, string>

@@ -1,5 +1,6 @@
-import { section } from './section'
+import { section } from '../section'
 
+/** Comes with its screens: account/words.ts. */
 export const account = section({
   zh: {
     title: '账户',

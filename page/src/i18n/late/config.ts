@@ -1,5 +1,6 @@
-import { section } from './section'
+import { section } from '../section'
 
+/** Comes with its screens: settings/words.ts. */
 export const config = section({
   zh: {
     title: '设置',
