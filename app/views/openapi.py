@@ -127,9 +127,10 @@ def document(app: Flask) -> Schema:
     }
     schemas, components = msgspec.json.schema_components(shapes, ref_template=REF)
     of_shape = dict(zip(shapes, schemas, strict=True))
-    for schema in components.values():  # the wire's own have its tag
-        schema["properties"].pop(TAG, None)
-        schema["required"] = [name for name in schema.get("required", []) if name != TAG]
+    for name, schema in components.items():
+        if schema["properties"].get(TAG) == {"enum": [name]}:  # the wire's own have its tag
+            del schema["properties"][TAG]
+            schema["required"] = [one for one in schema["required"] if one != TAG]
     paths: dict[str, Schema] = {}
     for one in served:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, of_shape)

@@ -47,6 +47,13 @@ def test_it_is_served_to_everybody_as_it_stands(client: Any) -> None:
     assert '"000000"' not in answer.text  # the default code
 
 
+def test_a_row_s_own_kind_is_described_and_the_wire_s_tag_is_not(client: Any) -> None:
+    schemas = client.get("/openapi.json").json["components"]["schemas"]
+    kinds = {name: of["properties"]["kind"] for name, of in schemas.items() if "kind" in of["properties"]}
+    assert kinds["BacktestRow"] == {"enum": ["run", "search"]}
+    assert not [name for name, kind in kinds.items() if kind == {"enum": [name]}]
+
+
 @pytest.mark.parametrize(
     "operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}"
 )

@@ -735,6 +735,8 @@ export interface components {
         AuditEntry: {
             data: Record<string, unknown>;
             hash: string;
+            /** @enum {unknown} */
+            kind: "error" | "run" | "trade" | "watch";
             prev: string;
             seq: number;
             text: string;
@@ -799,6 +801,8 @@ export interface components {
             files: string[];
             fills: components["schemas"]["BacktestFills"];
             id: string;
+            /** @enum {unknown} */
+            kind: "run" | "search";
             main: string[];
             parameters: Record<string, unknown>;
             place: number;
@@ -1674,6 +1678,8 @@ export interface components {
         /** StrategyParameter */
         StrategyParameter: {
             default: boolean | number | string;
+            /** @enum {unknown} */
+            kind: "bool" | "float" | "int" | "text";
             name: string;
         };
         /** StrategyParameters */

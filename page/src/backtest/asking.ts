@@ -3,6 +3,7 @@ import { reactive, ref, shallowRef } from 'vue'
 
 import { defineAccountStore } from '@/accounts/context'
 import { ApiError, wordsOf } from '@/api/http'
+import type { StrategyParameters } from '@/api/types'
 import { t } from '@/i18n'
 
 import { emptyForm, fieldsOf, formOf, wrongOf, type RunForm } from './form'
@@ -50,7 +51,7 @@ export const useAsking = defineAccountStore('backtest-form', (context) => {
     if (!name) return
     try {
       const fields = { name, version: version || undefined }
-      const found = await api.data<{ parameters: Parameter[] }>('POST', 'backtest/parameters', fields)
+      const found = await api.data<StrategyParameters>('POST', 'backtest/parameters', fields)
       if (form.strategy !== name || form.version !== version) return // another was chosen meanwhile
       parameters.value = found.parameters
       if (fault.value?.parameter === 'name') fault.value = undefined

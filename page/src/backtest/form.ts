@@ -76,31 +76,23 @@ export function formOf(job: Job): RunForm {
 }
 
 /** A value as it is written in the form. */
-export function shown(value: Value): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}
+export const shown = (value: Value): string => String(value)
 
 /** The value of what was typed for a parameter; undefined where it is none of its kind. */
-export function valueOf(text: string, type: Parameter['type']): Value | undefined {
+export function valueOf(text: string, kind: Parameter['kind']): Value | undefined {
   const plain = text.trim()
-  if (type === 'str' || type === 'text') return text
-  if (type === 'bool') return { true: true, false: false }[plain]
-  if (type === 'int') return /^[+-]?\d+$/.test(plain) ? Number(plain) : undefined
-  if (type === 'float') return plain && Number.isFinite(Number(plain)) ? Number(plain) : undefined
-  try {
-    const value = JSON.parse(plain) as Value
-    return type === 'list' && !Array.isArray(value) ? undefined : value
-  } catch {
-    return type === 'null' ? text : undefined
-  }
+  if (kind === 'text') return text
+  if (kind === 'bool') return { true: true, false: false }[plain]
+  if (kind === 'int') return /^[+-]?\d+$/.test(plain) ? Number(plain) : undefined
+  return plain && Number.isFinite(Number(plain)) ? Number(plain) : undefined
 }
 
 /** The parameters whose text is no value of their kind. */
 export function wrongOf(form: RunForm, known: readonly Parameter[]): string[] {
   return known
-    .filter(({ name, type }) => {
+    .filter(({ name, kind }) => {
       const text = form.parameters[name]
-      return text !== undefined && valueOf(text, type) === undefined
+      return text !== undefined && valueOf(text, kind) === undefined
     })
     .map(({ name }) => name)
 }
@@ -108,10 +100,10 @@ export function wrongOf(form: RunForm, known: readonly Parameter[]): string[] {
 /** Those that were given another value than the strategy's own. */
 export function changedOf(form: RunForm, known: readonly Parameter[]): Values {
   const changed: Values = {}
-  for (const { name, type, default: own } of known) {
+  for (const { name, kind, default: own } of known) {
     const text = form.parameters[name]
-    const value = text === undefined ? undefined : valueOf(text, type)
-    if (value !== undefined && JSON.stringify(value) !== JSON.stringify(own)) changed[name] = value
+    const value = text === undefined ? undefined : valueOf(text, kind)
+    if (value !== undefined && value !== own) changed[name] = value
   }
   return changed
 }

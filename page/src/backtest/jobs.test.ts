@@ -30,7 +30,7 @@ describe('the list', () => {
     const jobs = useJobs(fake.context)
     const loading = jobs.load()
     await fake.emit('backtest', { data: job('a', { state: '运行' }) })
-    await fake.emit('backtest', { data: { id: 'b', deleted: true } })
+    await fake.emit('backtest', { data: { ...job('b'), deleted: true } })
     await fake.emit('backtest', { data: job('d') })
     await fake.calls[0]!.answer({ data: { jobs: [job('c'), job('b'), job('a')], most_kept: 100 } })
     await loading
@@ -71,7 +71,7 @@ describe('the list', () => {
 })
 
 describe('the form', () => {
-  const known = [{ name: 'fast', default: 5, type: 'int', line: 3 }]
+  const known = [{ name: 'fast', default: 5, kind: 'int' }]
 
   async function chosen() {
     const asking = useAsking(fake.context)

@@ -3,20 +3,18 @@ import { computed, ref, shallowRef } from 'vue'
 
 import { defineAccountStore } from '@/accounts/context'
 import { NoAnswer, wordsOf, type Fields } from '@/api/http'
+import type { Backtests } from '@/api/types'
 import { t } from '@/i18n'
 import { useNotices } from '@/stores/notices'
 import { without } from '@/strategies/without'
 
 import './words'
-import type { Job, JobList } from './rows'
-
-type Tells = { on: (event: 'backtest', heard: (told: Told) => void) => void }
-type Told = { data: Job | { id: string; deleted: true } }
+import type { Job, Kept } from './rows'
 
 export const useJobs = defineAccountStore('backtests', ({ api, socket }) => {
   const notices = useNotices()
   const rows = shallowRef<readonly Job[]>([])
-  const kept = shallowRef<Omit<JobList, 'jobs'>>()
+  const kept = shallowRef<Kept>()
   /** What is being done with which. */
   const busy = shallowRef<Readonly<Record<string, 'cancel' | 'remove'>>>({})
   const failure = ref('')
@@ -25,8 +23,7 @@ export const useJobs = defineAccountStore('backtests', ({ api, socket }) => {
   /** What an event told of while the list was on its way: the event is the newer. */
   let told = new Map<string, Job | undefined>()
 
-  const teller = socket as unknown as Tells // until the server's own types have it
-  teller.on('backtest', ({ data }: Told) => hear(data.id, 'deleted' in data ? undefined : data))
+  socket.on('backtest', ({ data }) => hear(data.id, data.deleted ? undefined : (data as Job)))
   socket.on('snapshot', () => void load())
 
   function hear(id: string, row: Job | undefined): void {
@@ -37,8 +34,8 @@ export const useJobs = defineAccountStore('backtests', ({ api, socket }) => {
   async function load(): Promise<void> {
     told = new Map()
     try {
-      const { jobs, ...rest } = await api.data<JobList>('GET', 'backtest')
-      let list: readonly Job[] = jobs
+      const { jobs, ...rest } = await api.data<Backtests>('GET', 'backtest')
+      let list = jobs as readonly Job[]
       for (const [id, row] of told) list = withJob(list, id, row)
       rows.value = list
       kept.value = rest

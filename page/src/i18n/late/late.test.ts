@@ -8,11 +8,11 @@ it('a section that comes late is spoken in the language of the page, and in Chin
   const key = 'late.word' as TextKey
   expect(t(key)).toBe('late.word')
   language.value = 'en'
-  let arrive: (words: Record<string, string>) => void = () => {}
-  learn('late', { word: '字' }, () => new Promise((resolve) => (arrive = resolve)))
+  let arrive = () => {}
+  const arrived = new Promise<void>((resolve) => (arrive = resolve))
+  learn('late', { word: '字' }, () => arrived.then(() => ({ word: 'word' })))
   expect(t(key)).toBe('字')
-  await new Promise((resolve) => setTimeout(resolve))
-  arrive({ word: 'word' })
+  arrive()
   await expect.poll(() => t(key)).toBe('word')
   language.value = 'zh'
   expect(t(key)).toBe('字')
