@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from tqdm import tqdm
@@ -23,7 +23,8 @@ from app.commands.common import minute, ready_settings, settings_options
 from app.data_dir import accounts
 from app.lib import calendar, memory
 from app.lib.account_names import PAPER_BROKER
-from app.lib.bar_files import read_bar_file
+from app.lib.bar_files import Reading, Told, read_bar_file
+from app.lib.bar_tables import TITLES, given_columns
 from app.lib.bars import Bar
 from app.lib.errors import AppError, GatewayDown, NotFound
 from app.model import open_store
@@ -67,6 +68,19 @@ class CannotSave(AppError):
     type=click.Choice(["start", "end"]),
     help="时间是 K 线的开始还是结束；不给则由交易节首尾的 K 线判断",
 )
+@click.option(
+    "--map",
+    "columns",
+    metavar="OURS=COLUMN,…",
+    default="",
+    help="列名认不出或认错时指明，如 time=交易时间,open=Op,turnover=金额",
+)
+@click.option(
+    "--turnover",
+    type=click.Choice(["yuan", "wan"]),
+    help="成交额的单位：元或万元；不给则由价格与成交量判断",
+)
+@click.option("--check", is_flag=True, help="只说明文件会怎样读，不导入")
 @click.pass_context
 def import_bars_command(
     ctx: click.Context,
@@ -76,31 +90,83 @@ def import_bars_command(
     userid: str,
     symbol: str,
     label: str | None,
+    columns: str,
+    turnover: str | None,
+    check: bool,
     **options: Any,
 ) -> None:
     """导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。
 
-    可重复执行：相同时刻的以文件为准；有坏行的文件整个不导入。
+    先说明每个文件怎样读：像是谁写的、哪一列是什么、时间标在首尾。可重复执行：相同时刻的以文件为准；有坏行的文件整个不导入。
     """
     memory.bound()
     settings = ready_settings(ctx, options)
     calendar.use_overrides(settings.calendar_file)
+    wan = {"yuan": False, "wan": True}.get(turnover or "")
+    asked = Asked(symbol, label or "", given_columns(columns), wan)
+    if check:
+        read = [_read(path, asked) for path in files]
+        if None in read:
+            sys.exit(1)
+        return
     if not account and (brokerid or userid):
         paper = settings.interface == "sim"
         account = account_of(
             settings, "sim" if paper else "ctp", brokerid or (PAPER_BROKER if paper else ""), userid
         )
     account = find_account(settings, account)
-    went_well = [_import_file(settings, account, path, symbol, label or "") for path in files]
+    went_well = [_import_file(settings, account, path, asked) for path in files]
     if not all(went_well):
         sys.exit(1)
 
 
-def _import_file(settings: Settings, account: str, path: Path, symbol: str, label: str) -> bool:
-    """One file, its progress on stderr where that is a terminal. Returns whether it went well."""
+class Asked(NamedTuple):
+    """How the files are to be read, as the options say."""
+
+    symbol: str
+    label: str
+    given: dict[str, str]
+    wan: bool | None
+
+
+def _read(path: Path, asked: Asked) -> dict[str, list[Bar]] | None:
+    """One file, its progress on stderr where that is a terminal, and in words how it was understood. None
+    where it cannot be read; why is said.
+    """
+    told: list[Told] = []
+    reading = Reading(asked.given, asked.wan, on_told=told.append)
     try:
         with tqdm(desc=f"读取 {path.name}", unit=" 根", leave=False, disable=None) as progress:
-            series = read_bar_file(path, symbol, label, progress.update)
+            series = read_bar_file(path, asked.symbol, asked.label, progress.update, reading)
+    except AppError as error:
+        click.echo(error.message, err=True)
+        return None
+    for one in told:
+        for line in understood(one):
+            click.echo(f"{path.name}：{line}")
+    return series
+
+
+def understood(told: Told) -> list[str]:
+    """In words, for who may know better."""
+    named = f"合约 {told.named[0]} → {told.named[1]}" if told.named[0] else f"合约 {told.named[1]}"
+    columns = "，".join(f"{TITLES[ours]} ← {theirs}" for ours, theirs in told.columns.items())
+    label = f"时间标在{'结束' if told.label == 'end' else '开始'}（{told.why}）"
+    return [
+        f"像 {told.source} 的文件" if told.source else "看不出是谁写的",
+        columns,
+        f"{named}；{label}",
+        *told.notes,
+    ]
+
+
+def _import_file(settings: Settings, account: str, path: Path, asked: Asked) -> bool:
+    """Returns whether it went well."""
+    series = _read(path, asked)
+    if series is None:
+        click.echo(f"{path}：未导入", err=True)
+        return False
+    try:
         total = sum(map(len, series.values()))
         with (
             tqdm(desc=f"写入 {path.name}", unit=" 根", total=total, leave=False, disable=None) as progress,

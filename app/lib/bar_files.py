@@ -27,9 +27,11 @@ from datetime import datetime, time
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from app.lib import bar_columns
+from app.lib.bar_sources import Source, source_of
 from app.lib.bar_tables import NAMES, NEEDED, BadBarFile, columns_of, read_table
 from app.lib.bars import Bar, merge
 from app.lib.calendar import SHANGHAI, compact, trading_day_of, wall_time
@@ -57,6 +59,9 @@ OLDEST = 10**11  # ms, 1973: what is below was meant in another unit
 YEARS = range(1990, 2101)  # there were futures in China, and calendars go no further
 NEWEST = int(datetime(YEARS.stop, 1, 1, tzinfo=SHANGHAI).timestamp() * 1000)
 OUT_OF_YEARS = f"时间 {{}} 不在 {YEARS.start} 至 {YEARS.stop - 1} 年"
+WAN = 10_000
+LEAST_SHARE = 0.5  # of the price, that a lot's turnover has in yuan
+ONE_SIDED = int(datetime(2020, 1, 1, tzinfo=SHANGHAI).timestamp() * 1000)
 MOST_FIGURE = 1e15  # yuan, lots: what a double tells exactly, and a store holds
 
 
@@ -78,8 +83,41 @@ class _Labelled(NamedTuple):
         return datetime.fromtimestamp(self.bar.timestamp / 1000, SHANGHAI)
 
 
+class Told(NamedTuple):
+    """How a file was understood, for who reads it: of which program it looks (bar_sources.py), in which
+    column each of our names stands, whether its times are starts or ends and why, one contract as it is
+    called there and here, and what else there is to say.
+    """
+
+    source: str
+    columns: dict[str, str]
+    label: str
+    why: str
+    named: tuple[str, str]
+    notes: list[str]
+
+
+class Reading(NamedTuple):
+    """How a file is read. `given`: columns as `bar_tables.given_columns` has them; `wan`: whether turnovers
+    are in 10,000 yuan, None to be found out; `on_repeated(local_symbol)`: a minute that is there twice is no
+    error, the later row counts; `on_told`: hears once how the file was understood.
+    """
+
+    given: Mapping[str, str] = {}
+    wan: bool | None = None
+    on_repeated: Callable[[str], object] | None = None
+    on_told: Callable[[Told], object] = lambda _told: None
+
+
+PLAINLY = Reading()
+
+
 def read_bar_file(
-    path: Path, symbol: str = "", label: str = "", on_row: Callable[[int], object] = lambda _count: None
+    path: Path,
+    symbol: str = "",
+    label: str = "",
+    on_row: Callable[[int], object] = lambda _count: None,
+    reading: Reading = PLAINLY,
 ) -> dict[str, list[Bar]]:
     """The file's bars by local symbol, oldest first. Raises BadBarFile, and BadInput for a `symbol` or
     `label` that is none.
@@ -93,23 +131,36 @@ def read_bar_file(
         return _of_columns(path, on_row)
     given = _local_symbol(symbol, "") if symbol else ""
     try:
-        found = _sound_rows(path, given, on_row)
+        table = _sound_rows(path, given, on_row, reading)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise BadBarFile(f"{path.name}: 读不了：{error}") from None
     except MemoryError:  # of a table that comes whole, such as Parquet's
         raise BadBarFile(f"{path.name}: {NO_MEMORY}") from None
+    found, notes = table.rows, _order_notes(table.rows)
     if _dates_are_trading_days(found):
+        notes.append("日期是交易日的：夜盘已换成真实的日期")
         found = [_at_its_real_date(row) for row in found]
     _check_period(path.name, found)
-    shift = MINUTE if _is_end(path.name, found, label) else 0
+    found, of_money = in_yuan(found, False if "complete" in table.columns else reading.wan)
+    decided = _label_of(path.name, found, label, table.source)
+    shift = MINUTE if decided.is_end else 0
     labelled: dict[str, dict[int, _Labelled]] = {}
     problems = _Problems()
     for row in found:
         rows = labelled.setdefault(row.local_symbol, {})
         if row.bar.timestamp in rows:
-            problems.add(f"{path.name}:{row.line}: {row.local_symbol} 的这一分钟出现了两次")
+            if reading.on_repeated is None:
+                problems.add(f"{path.name}:{row.line}: {row.local_symbol} 的这一分钟出现了两次")
+            else:
+                reading.on_repeated(row.local_symbol)
         rows[row.bar.timestamp] = row
     problems.raise_if_any()
+    notes += [*of_money, *_both_sides_notes(found), *decided.notes]
+    name = table.source.name if table.source is not None else ""
+    label = "end" if decided.is_end else "start"
+    reading.on_told(
+        Told(name, table.columns, label, decided.why, (table.called, found[0].local_symbol), notes)
+    )
     return {local_symbol: _in_their_minutes(rows, shift) for local_symbol, rows in sorted(labelled.items())}
 
 
@@ -174,7 +225,7 @@ def read_bar_documents(
         except (_Bad, ValueError, OverflowError) as error:
             problems.append(f"{name} 第 {number} 份：{error}")
     _check_period(name, found.values())
-    shift = MINUTE if found and _is_end(name, list(found.values()), label) else 0
+    shift = MINUTE if found and _label_of(name, list(found.values()), label).is_end else 0
     return local_symbol, Documents(_in_their_minutes(found, shift), repeated, problems)
 
 
@@ -194,10 +245,19 @@ def _in_their_minutes(rows: Mapping[int, _Labelled], shift: int) -> list[Bar]:
     ]
 
 
-def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list[_Labelled]:
-    table = read_table(path)
+class _Table(NamedTuple):
+    """A file's rows, and how they were found in it."""
+
+    rows: list[_Labelled]
+    columns: dict[str, str]  # ours → as the header has it
+    source: Source | None
+    called: str  # the first row's contract as it is written there, "" for none
+
+
+def _sound_rows(path: Path, given: str, on_row: Callable[[int], object], reading: Reading) -> _Table:
+    table = read_table(path, reading.given)
     _, header = next(table)
-    columns = columns_of(path, header)
+    columns = columns_of(path, header, reading.given)
     if "symbol" not in columns:
         given = given or _symbol_in(path.name)
     if "symbol" not in columns and not given:
@@ -208,6 +268,7 @@ def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list
     said = path.name.partition(".")[0]
     exchange = said if said in EXCHANGES else ""
     found: list[_Labelled] = []
+    called = ""
     problems = _Problems()
     for line, values in table:
         on_row(1)
@@ -217,6 +278,7 @@ def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list
             if any(str(value).strip() for value in values[len(header) :]) or len(values) < len(header):
                 raise _Bad(f"{len(values)} 列，表头有 {len(header)} 列")
             row = {name: values[at] for name, at in columns.items()}
+            called = called or str(row.get("symbol", ""))
             local_symbol = _symbol_of(row, given, exchange)
             when, apart = _when(row)
             timestamp, is_date = _time(when)
@@ -226,7 +288,8 @@ def _sound_rows(path: Path, given: str, on_row: Callable[[int], object]) -> list
     problems.raise_if_any()
     if not found:
         raise BadBarFile(f"{path.name}: 没有 K 线")
-    return found
+    names = {ours: str(header[at]).strip() for ours, at in columns.items()}
+    return _Table(found, names, source_of(header, called), called)
 
 
 class _Problems:
@@ -431,12 +494,41 @@ def _period(stamps: Collection[int]) -> int:
 # ── labels ──
 
 
-def _is_end(name: str, rows: Sequence[_Labelled], label: str) -> bool:
-    """Whether the rows are labelled with their end: as told, or as those at the edges of sections show."""
+class _Decided(NamedTuple):
+    is_end: bool
+    why: str
+    notes: list[str] = []
+
+
+def _label_of(name: str, rows: Sequence[_Labelled], label: str, source: Source | None = None) -> _Decided:
+    """Whether the rows are labelled with their end: as told, as those at the edges of sections show, or else
+    as the program does that has written them. Raises BadBarFile where nobody can tell.
+    """
     if label:
-        return label == "end"
-    if not any(row.is_date for row in rows):
-        return False
+        return _Decided(label == "end", "照 --label")
+    usual = source.label if source is not None else ""
+    if not any(row.is_date for row in rows) and not (source is not None and source.is_foreign):
+        return _Decided(False, "毫秒与纳秒当作开始")
+    starts, ends, openings = _edges(rows)
+    if (starts or ends or openings) and not (starts and ends):
+        is_end = bool(ends)
+        notes = []
+        if usual and (usual == "end") != is_end and source is not None:
+            usually, here = ("结束", "开始") if usual == "end" else ("开始", "结束")
+            notes = [f"{source.name} 的时间通常标在{usually}，这个文件的标在{here}：照文件的"]
+        return _Decided(is_end, "由交易节首尾的 K 线判断", notes)
+    if usual and source is not None:
+        return _Decided(usual == "end", f"照 {source.name} 的习惯（交易节首尾看不出）")
+    raise BadBarFile(
+        f"{name}: 看不出 K 线以开始还是结束时刻为标签：没有一根在交易节的首尾；"
+        "请用 --label start 或 --label end 指明"
+    )
+
+
+def _edges(rows: Sequence[_Labelled]) -> tuple[int, int, int]:
+    """How many stand at a section's start, at its end, and at its start with an auction before it: with
+    labels of ends that is the auction's own bar.
+    """
     starts = ends = openings = 0
     for row in rows:
         if row.bar.timestamp % EDGES:
@@ -444,13 +536,49 @@ def _is_end(name: str, rows: Sequence[_Labelled], label: str) -> bool:
         moment = row.moment
         for section in sections(product_of(row.local_symbol), compact(trading_day_of(moment))):
             starts += moment == section.start and not section.auction
-            openings += (
-                moment == section.start and section.auction
-            )  # with labels of ends, an auction's own bar
+            openings += moment == section.start and section.auction
             ends += moment == section.end
-    if starts and ends or not (starts or ends or openings):
-        raise BadBarFile(
-            f"{name}: 看不出 K 线以开始还是结束时刻为标签：没有一根在交易节的首尾；"
-            "导入时请用 --label start 或 --label end 指明"
-        )
-    return bool(ends)
+    return starts, ends, openings
+
+
+# ── what is to be said ──
+
+
+def in_yuan(rows: list[_Labelled], wan: bool | None) -> tuple[list[_Labelled], list[str]]:
+    """With turnovers in yuan: one of a lot is the price times the multiplier, which is 1 at least, so what
+    is far below the price is in 10,000 yuan.
+    """
+    if wan is None:
+        shares = [
+            row.bar.turnover / (row.bar.volume * row.bar.close)
+            for row in rows[:ROWS_A_LOOK]
+            if row.bar.volume and row.bar.turnover
+        ]
+        wan = bool(shares) and median(shares) < LEAST_SHARE
+        notes = [f"成交额看来以万元为单位，已乘 {WAN}（不是的话用 --turnover yuan）"] if wan else []
+    else:
+        notes = [f"成交额照说明以万元为单位，已乘 {WAN}"] if wan else []
+    if not wan:
+        return rows, notes
+    return [row._replace(bar=row.bar._replace(turnover=row.bar.turnover * WAN)) for row in rows], notes
+
+
+def _order_notes(rows: Sequence[_Labelled]) -> list[str]:
+    steps = [
+        one.bar.timestamp < other.bar.timestamp
+        for one, other in pairwise(rows)
+        if one.local_symbol == other.local_symbol
+    ]
+    if not steps or all(steps):
+        return []
+    return ["文件里新的在前，已按时间排好"] if not any(steps) else ["文件里的次序是乱的，已按时间排好"]
+
+
+def _both_sides_notes(rows: Sequence[_Labelled]) -> list[str]:
+    """Exchanges but CFFEX counted both sides of a trade until the end of 2019."""
+    if all(row.bar.timestamp >= ONE_SIDED or row.local_symbol.endswith(".CFFEX") for row in rows):
+        return []
+    return [
+        "2020 年以前，中金所以外的成交量、成交额、持仓量是双边的，有的数据商已折成单边，有的没有："
+        "照文件的，没有改"
+    ]

@@ -16,15 +16,16 @@ import gzip
 import re
 import sqlite3
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from app.lib.errors import AppError
+from app.lib.errors import AppError, BadInput
 
 MOST_LINE = 4096  # bytes
+MOST_SAID = 200  # characters of a header
 MOST_ROWS = 1_000_000  # of a file: a year of ten contracts; about 1 GB of memory
 MOST_BYTES = 1 << 30  # unpacked
 GZIP_MAGIC, PARQUET_MAGIC, SQLITE_MAGIC = b"\x1f\x8b", b"PAR1", b"SQLite format 3\0"
@@ -47,6 +48,12 @@ NAMES = {
     "time": ("timestamp", "datetime", "trade_time", "datetime_nano", "time", "日期时间", "时间"),
 }
 """What a column may be called, in whatever case."""
+TITLES = {
+    **{"open": "开", "high": "高", "low": "低", "close": "收", "volume": "成交量", "turnover": "成交额"},
+    **{"open_interest": "持仓量", "complete": "完整", "symbol": "合约", "exchange": "交易所"},
+    **{"date": "日期", "time": "时间"},
+}
+"""What our names are called to people."""
 KNOWN = {name for names in NAMES.values() for name in names}
 TITLE_LINES = 5  # within which the header stands
 SOURCE = "数据来源"  # what a terminal's last line begins with
@@ -62,8 +69,26 @@ class BadBarFile(AppError):
     default_code = "BAD_BAR_FILE"
 
 
-def read_table(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
-    """The header, then every row, each with its number. Raises BadBarFile, and what reading a file raises."""
+def given_columns(text: str) -> dict[str, str]:
+    """Which of our names stands in which column, as somebody writes it: `open=Op,volume=成交(手)`. Raises
+    BadInput.
+    """
+    found: dict[str, str] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        ours, equals, theirs = part.partition("=")
+        if not equals or ours.strip() not in NAMES or not theirs.strip():
+            raise BadInput(
+                "map", f"--map 应形如 time=日期,open=Op；左边是 {'、'.join(NAMES)} 之一，不是 {part!r}"
+            )
+        found[ours.strip()] = _plain(theirs)
+    return found
+
+
+def read_table(path: Path, given: Mapping[str, str] | None = None) -> Iterator[tuple[int, Sequence[Any]]]:
+    """The header, then every row, each with its number; `given` as of `given_columns`. Raises BadBarFile, and
+    what reading a file raises.
+    """
+    also = frozenset((given or {}).values())
     if not stat.S_ISREG(path.stat().st_mode):
         raise BadBarFile(f"{path.name}: 不是普通文件")
     with path.open("rb") as file:
@@ -71,8 +96,8 @@ def read_table(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
     if magic == SQLITE_MAGIC:
         return _vnpy(path)
     if magic.startswith(PARQUET_MAGIC):
-        return _parquet(path)
-    return _unfolded(_csv(path, packed=magic.startswith(GZIP_MAGIC)))
+        return _parquet(path, also)
+    return _unfolded(_csv(path, magic.startswith(GZIP_MAGIC), also))
 
 
 _FOLDED = re.compile(r"([A-Z]+)\.([A-Za-z]+\d+)\.(\w+)")
@@ -123,18 +148,18 @@ def _vnpy(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
         raise BadBarFile(f"{path.name}: 不是 vnpy 的行情库：{error}") from None
 
 
-def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
+def _csv(path: Path, packed: bool, also: Collection[str]) -> Iterator[tuple[int, Sequence[Any]]]:
     with gzip.open(path) if packed else path.open("rb") as file:
         reader = csv.reader(_lines(path, file))
         first = next(reader, None)
         if not first:
             raise BadBarFile(f"{path.name}:1: 空文件")
         header, above = first, [first]
-        while not _is_header(header) and len(above) < TITLE_LINES:
+        while not _is_header(header, also) and len(above) < TITLE_LINES:
             header = next(reader, [])
             above.append(header)
-        if not _is_header(header):
-            raise _no_header(path, first)
+        if not _is_header(header, also):
+            raise _no_header(path, first, also)
         while not header[-1].strip():
             header.pop()
         yield reader.line_num, header
@@ -143,19 +168,23 @@ def _csv(path: Path, packed: bool) -> Iterator[tuple[int, Sequence[Any]]]:
                 yield reader.line_num, line
 
 
-def _is_header(names: Sequence[str]) -> bool:
-    return len(KNOWN.intersection(map(_plain, names))) >= len(NEEDED) or any(
+def _is_header(names: Sequence[str], also: Collection[str]) -> bool:
+    known = KNOWN.union(also)
+    return len(known.intersection(map(_plain, names))) >= len(NEEDED) or any(
         _FOLDED.fullmatch(name.strip()) for name in names
     )
 
 
-def _no_header(path: Path, first: Sequence[str]) -> BadBarFile:
+def _no_header(path: Path, first: Sequence[str], also: Collection[str]) -> BadBarFile:
+    if absent := sorted(set(also).difference(map(_plain, first))):
+        return _not_there(path, absent, first)
     missing = _missing({ours for ours, known in NAMES.items() if set(map(_plain, first)) & set(known)})
     return BadBarFile(f"{path.name}:1: 表头缺少 {missing}")
 
 
 def _plain(name: Any) -> str:
-    return str(name).strip().lower()
+    """As it is looked for: `<Open>` of MultiCharts and wtpy is open."""
+    return str(name).strip().lower().removeprefix("<").removesuffix(">")
 
 
 def _lines(path: Path, file: gzip.GzipFile | BufferedReader) -> Iterator[str]:
@@ -189,7 +218,7 @@ def _too_large(path: Path) -> BadBarFile:
     return BadBarFile(f"{path.name}: 解开后超过 {MOST_BYTES >> 20} MB，请分成几个文件")
 
 
-def _parquet(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
+def _parquet(path: Path, also: Collection[str]) -> Iterator[tuple[int, Sequence[Any]]]:
     """Rows count from 1. One row group in memory at a time."""
     from fastparquet import ParquetFile  # with pandas: only who has such a file pays for it
 
@@ -198,7 +227,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
             file = ParquetFile(
                 str(path), open_with=lambda name, mode="rb": opened.enter_context(open(name, mode))
             )
-            names = [name for name in file.columns if _plain(name) in KNOWN]
+            names = [name for name in file.columns if _plain(name) in KNOWN.union(also)]
             _check_size(path, file.row_groups)
             groups = file.iter_row_groups(columns=names, index=False)
             yield 0, names
@@ -225,17 +254,26 @@ def _check_size(path: Path, groups: Iterable[Any]) -> None:
         raise _too_large(path)
 
 
-def columns_of(path: Path, header: Sequence[str]) -> dict[str, int]:
-    """Where each of our names stands."""
+def columns_of(path: Path, header: Sequence[str], given: Mapping[str, str] | None = None) -> dict[str, int]:
+    """Where each of our names stands: as it is given, else as it is known."""
     names = [_plain(name) for name in header]
+    absent = [theirs for theirs in (given or {}).values() if theirs not in names]
+    if absent:
+        raise _not_there(path, absent, header)
     columns = {
         ours: names.index(name) for ours, known in NAMES.items() for name in reversed(known) if name in names
     }
+    columns |= {ours: names.index(theirs) for ours, theirs in (given or {}).items()}
     if "time" not in columns and "date" in columns:
         columns["time"] = columns.pop("date")
     if missing := _missing(columns.keys()):
         raise BadBarFile(f"{path.name}:1: 表头缺少 {missing}")
     return columns
+
+
+def _not_there(path: Path, absent: Sequence[str], header: Sequence[Any]) -> BadBarFile:
+    there = "、".join(str(name) for name in header)[:MOST_SAID]
+    return BadBarFile(f"{path.name}:1: --map 指明的列 {'、'.join(absent)} 不在表头里；表头有：{there}")
 
 
 def _missing(found: Collection[str]) -> str:

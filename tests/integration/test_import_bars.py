@@ -73,7 +73,11 @@ def test_the_same_file_again_changes_nothing_and_a_mended_one_replaces(
     path = bars_file(tmp_path, "09:00:00,1,3,1,2,5", "09:01:00,2,3,2,3,6")
     done = importing(data_dir, path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{path}：rb2510.SHFE 2 根，2025-06-06 09:00 至 2025-06-06 09:01\n"
+    said = done.stdout.splitlines()
+    assert said[-1] == f"{path}：rb2510.SHFE 2 根，2025-06-06 09:00 至 2025-06-06 09:01"
+    assert "bars.csv：合约 rb2510 → rb2510.SHFE；时间标在开始（由交易节首尾的 K 线判断）" in said
+    checked = importing(data_dir, "--check", path)
+    assert checked.stdout.splitlines() == said[:-1]
     first = kept(data_dir)
     assert [(bar.timestamp, bar.close, bar.volume) for bar in first] == [
         (ms("2025-06-06 09:00"), 2, 5),
@@ -94,7 +98,7 @@ def test_a_file_with_a_bad_row_is_named_and_left_out_and_the_others_come_in(
     assert done.returncode == 1
     assert "bad.csv:3: 价格不成 K 线" in done.stderr
     assert f"{bad}：未导入" in done.stderr
-    assert done.stdout.startswith(f"{good}：")
+    assert f"\n{good}：" in done.stdout
     assert [bar.timestamp for bar in kept(data_dir)] == [ms("2025-06-06 09:02")]
 
 

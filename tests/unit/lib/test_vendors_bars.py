@@ -7,12 +7,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.lib.bar_files import read_bar_file
-from app.lib.bar_tables import BadBarFile
+from app.lib.bar_files import Reading, Told, read_bar_file
+from app.lib.bar_quality import moment
+from app.lib.bar_tables import BadBarFile, given_columns
 from app.lib.bars import Bar
+from app.lib.errors import BadInput
 from tests.unit.lib.test_bar_files import ms
 
 STARTS = ("2023-09-25 09:00:00", "2023-09-25 11:29:00", "2023-09-25 14:59:00")
@@ -175,3 +178,135 @@ def test_a_contracts_name_is_put_right(tmp_path: Path, name: str, symbol: str) -
     path = tmp_path / "bars.csv"
     path.write_text("\n".join(["symbol,datetime,open,high,low,close,volume", *lines]))
     assert list(read_bar_file(path, label="start")) == [symbol]
+
+
+# ── what is guessed is told, and can be overridden ──
+
+
+def told_of(path: Path, label: str = "", **how: Any) -> tuple[list[Bar], Told]:
+    told: list[Told] = []
+    (series,) = read_bar_file(path, "", label, reading=Reading(on_told=told.append, **how)).values()
+    return series, told[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "source", "label"),
+    [
+        ("rqdata.csv", RQDATA, "rqdata", "end"),
+        ("tushare.csv", TUSHARE, "tushare", "end"),
+        ("jqdata.csv", JQDATA, "聚宽", "end"),
+        ("rb2401.csv", WTPY, "wtpy", "end"),
+        ("vnpy.csv", VNPY, "vnpy", "start"),
+    ],
+)
+def test_a_file_tells_its_program_and_a_piece_of_it_is_labelled_as_that_one_does(
+    tmp_path: Path, name: str, text: str, source: str, label: str
+) -> None:
+    """Of the piece's only row nothing shows whether it is a start or an end."""
+    path = tmp_path / name
+    path.write_text(text, "utf-8")
+    whole, told = told_of(path)
+    assert (told.source, told.label, told.why) == (source, label, "由交易节首尾的 K 线判断")
+    header, *rows = text.splitlines()
+    path.write_text("\n".join([header, rows[1].replace("11:29", "11:15").replace("11:30", "11:16")]))
+    (bar,), told = told_of(path)
+    assert moment(bar.timestamp) == "2023-09-25 11:15"
+    assert (told.label, told.why) == (label, f"照 {source} 的习惯（交易节首尾看不出）")
+
+
+def test_columns_contract_and_order_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "tushare.csv"
+    path.write_text(TUSHARE, "utf-8")
+    _, told = told_of(path)
+    assert told.columns["time"] == "trade_time"
+    assert told.columns["turnover"] == "amount"
+    assert told.named == ("RB2401.SHF", "rb2401.SHFE")
+    assert told.notes == ["文件里新的在前，已按时间排好"]
+    lines = RQDATA.splitlines()
+    path.write_text("\n".join([lines[0], lines[2], lines[1], lines[3]]))
+    assert told_of(path)[1].notes == ["文件里的次序是乱的，已按时间排好"]
+
+
+def test_columns_that_nobody_knows_are_named_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "rb2401.csv"
+    path.write_text(csv_of("when,o,h,l,c,lots", "{when},{open},{high},{low},{close},{volume}", STARTS))
+    with pytest.raises(BadBarFile, match="表头缺少"):
+        read_bar_file(path)
+    given = given_columns("time=when, open=o,high=H,low=l,close=c,volume=lots")
+    bars, told = told_of(path, given=given)
+    assert bars == [bar._replace(turnover=0.0, open_interest=0.0) for bar in BARS]
+    assert told.columns["open"] == "o"
+    with pytest.raises(BadBarFile, match="--map 指明的列 opening 不在表头里；表头有：when、o、h"):
+        read_bar_file(
+            path, reading=Reading(given_columns("time=when,open=opening,high=h,low=l,close=c,volume=lots"))
+        )
+
+
+def test_a_column_that_is_taken_for_another_is_put_right(tmp_path: Path) -> None:
+    """`amount` is mostly yuan: here it is lots, and `money` the yuan."""
+    path = tmp_path / "rb2401.csv"
+    header = "datetime,open,high,low,close,volume,amount,money"
+    path.write_text(csv_of(header, "{when},{open},{high},{low},{close},0,{volume},{turnover}", STARTS))
+    bars, _ = told_of(path, given=given_columns("volume=amount,turnover=money"))
+    assert [(bar.volume, bar.turnover) for bar in bars] == [(bar.volume, bar.turnover) for bar in BARS]
+
+
+@pytest.mark.parametrize("text", ["open", "price=close", "open="])
+def test_a_map_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="--map"):
+        given_columns(text)
+
+
+def test_amounts_in_ten_thousands_are_noticed_and_the_unit_can_be_said(tmp_path: Path) -> None:
+    path = tmp_path / "rqdata.csv"
+    path.write_text(RQDATA.replace("370000.0", "37.0"))
+    bars, told = told_of(path)
+    assert [bar.turnover for bar in bars] == [370_000.0] * 3
+    assert told.notes == ["成交额看来以万元为单位，已乘 10000（不是的话用 --turnover yuan）"]
+    assert [bar.turnover for bar in told_of(path, wan=False)[0]] == [37.0] * 3
+    path.write_text(RQDATA)
+    assert [bar.turnover for bar in told_of(path, wan=True)[0]] == [3_700_000_000.0] * 3
+
+
+def test_volumes_of_both_sides_before_2020_are_said_but_not_of_cffex(tmp_path: Path) -> None:
+    path = tmp_path / "old.csv"
+    header = "symbol,datetime,open,high,low,close,volume"
+    path.write_text(f"{header}\nrb1901.SHFE,2018-10-08 09:00:00,3700,3701,3699,3700,10\n")
+    assert [note[:8] for note in told_of(path)[1].notes] == ["2020 年以前，"[:8]]
+    path.write_text(f"{header}\nIF1901.CFFEX,2018-10-08 13:00:00,3200,3201,3199,3200,10\n")
+    assert told_of(path, "start")[1].notes == []
+
+
+def test_qmts_milliseconds_may_be_ends_too(tmp_path: Path) -> None:
+    path = tmp_path / "rb2401.SF.csv"
+    header = "time,open,high,low,close,volume,amount,settle,openInterest,preClose,suspendFlag"
+    rows = [
+        f"{ms(when)},{{open}},{{high}},{{low}},{{close}},{{volume}},{{turnover}},0,{{oi}},0,0".format(
+            **figures(at)
+        )
+        for at, when in enumerate(ENDS)
+    ]
+    path.write_text("\n".join([header, *rows]))
+    bars, told = told_of(path)
+    assert bars == BARS
+    assert (told.source, told.label) == ("QMT", "end")
+
+
+def test_a_repeated_minute_is_an_error_unless_somebody_counts_them(tmp_path: Path) -> None:
+    path = tmp_path / "rqdata.csv"
+    path.write_text(RQDATA + RQDATA.splitlines()[-1].replace("3704.0", "3703.0") + "\n")
+    with pytest.raises(BadBarFile, match="出现了两次"):
+        read_bar_file(path)
+    repeated: list[str] = []
+    bars, _ = told_of(path, on_repeated=repeated.append)
+    assert repeated == ["rb2401.SHFE"]
+    assert bars[-1].close == 3703.0
+
+
+def test_angle_brackets_around_names_are_no_part_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "rb2401.csv"
+    header = "<Date>, <Time>, <Open>, <High>, <Low>, <Close>, <Volume>"
+    path.write_text(csv_of(header, "{day},{clock},{open},{high},{low},{close},{volume}", ENDS))
+    assert [bar._replace(turnover=0.0, open_interest=0.0) for bar in BARS] == read_bar_file(path)[
+        "rb2401.SHFE"
+    ]
