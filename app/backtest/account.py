@@ -52,6 +52,7 @@ class Traded(NamedTuple):
     trade: TradeData
     commission: float
     close_profit: float
+    slippage: float  # what it paid beyond the middle of the quote that its order met; 0 for one that rested
 
 
 class NotSent(NamedTuple):
@@ -104,6 +105,7 @@ class Account:
         self._market_orders = market_orders()
         self._heard: deque[f.Frame | OrderData] = deque()
         self._is_telling = False
+        self._met = 0.0
         self._ref = 0
         self._positions: list[Position] | None = None
         self._money: AccountData | None = None
@@ -236,11 +238,14 @@ class Account:
     def _ask(self, request: f.AnyRequestFrame) -> list[f.Frame]:
         return [frame for _link, frame in self.core.handle(LINK, request)]
 
-    def deliver(self, out: Iterable[tuple[Any, f.Frame]]) -> int:
-        """Take it in and tell the strategies, until nothing more is said. Returns the lots traded."""
+    def deliver(self, out: Iterable[tuple[Any, f.Frame]], met: float = 0.0) -> int:
+        """Take it in and tell the strategies, until nothing more is said. Returns the lots traded. `met`: the
+        middle of the quote, where orders have just met one.
+        """
         self._heard.extend(frame for _link, frame in out)
-        before = len(self.trades)
+        before, self._met = len(self.trades), met
         self.tell()
+        self._met = 0.0
         return sum(int(traded.trade.volume) for traded in self.trades[before:])
 
     def tell(self) -> None:
@@ -283,8 +288,12 @@ class Account:
         self.margin_peak = max(self.margin_peak, float(book.margin()))
         for change in changes:
             if isinstance(change, TradeData):
-                self.sizes[row.InstrumentID] = self.ledger.terms(row.InstrumentID).multiplier
-                self.trades.append(Traded(change, float(fees_now - fees), float(profit_now - profit)))
+                size = self.sizes[row.InstrumentID] = self.ledger.terms(row.InstrumentID).multiplier
+                beyond = (row.Price - self._met) * (1 if row.Direction == "0" else -1) if self._met else 0.0
+                slippage = round(beyond * row.Volume * size, 4)
+                self.trades.append(
+                    Traded(change, float(fees_now - fees), float(profit_now - profit), slippage)
+                )
         self._tell(changes)
 
     def _tell(self, changes: Iterable[Change]) -> None:

@@ -300,7 +300,7 @@ class BarRun(_Run):
                 away = settings.spread_ticks + settings.slippage_ticks
                 market.show(market.depth(symbol, point.price, away, max(left, 0)))
                 left -= account.deliver(self.core.advance())
-                left -= account.deliver(self.core.arrive(arriving))
+                left -= account.deliver(self.core.arrive(arriving), point.price)
             left = max(left, 0)
             arriving = []
             if not self.core.is_working(symbol):
@@ -395,7 +395,8 @@ class TickRun(_Run):
         if depth is not None and self._plan.fills.slippage_ticks:
             self.market.show(self.market.slipped(depth, self._plan.fills.slippage_ticks))
             self.account.deliver(self.core.advance())
-        self.account.deliver(self.core.arrive(arriving))
+        met = fills.middle(depth) if depth is not None else 0.0
+        self.account.deliver(self.core.arrive(arriving), met)
 
     def _until(self, moment: datetime) -> None:
         """What happens by itself before the snapshot of this moment, in its order: bars that no snapshot

@@ -8,11 +8,13 @@ at nothing) is None and never a number that looks like one.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+MINUTE = 60_000  # ms
 YEAR_DAYS = 242  # trading days of a year in China
 OPEN = "开"
 
@@ -41,6 +43,7 @@ class Fill(NamedTuple):
     multiplier: int
     commission: float
     strategy: str = ""
+    slippage: float = 0.0  # yuan that it paid beyond the middle of the quote
 
 
 class RoundTrip(NamedTuple):
@@ -64,6 +67,14 @@ class RoundTrip(NamedTuple):
     @property
     def seconds(self) -> float:
         return (datetime.fromisoformat(self.closed) - datetime.fromisoformat(self.opened)).total_seconds()
+
+
+class Held(NamedTuple):
+    """A time in which lots of a contract were held, without a break. Naive exchange time, ISO."""
+
+    symbol: str
+    start: str
+    end: str  # "" for what nobody closed
 
 
 class Drawdown(NamedTuple):
@@ -181,12 +192,43 @@ def round_trips(fills: Iterable[Fill]) -> list[RoundTrip]:
     return found
 
 
+def held(fills: Iterable[Fill]) -> list[Held]:
+    """When which contract was held, long or short."""
+    lots: dict[tuple[str, str], int] = defaultdict(int)
+    since: dict[tuple[str, str], str] = {}
+    found = []
+    for fill in fills:
+        opens = fill.offset == OPEN
+        key = fill.symbol, "long" if (fill.side == "多") == opens else "short"
+        lots[key] += fill.volume if opens else -fill.volume
+        if lots[key] > 0:
+            since.setdefault(key, fill.moment)
+        elif key in since:
+            found.append(Held(fill.symbol, since.pop(key), fill.moment))
+    return found + [Held(symbol, start, "") for (symbol, _), start in since.items()]
+
+
+def covered(minutes: Sequence[int], spans: Iterable[tuple[int, int]]) -> float | None:
+    """The share of these minutes (their starts, rising) that a span reaches into; None without minutes."""
+    if not minutes:
+        return None
+    count, done = 0, 0
+    for start, end in sorted(spans):
+        first = max(bisect_right(minutes, start - MINUTE), done)
+        last = bisect_left(minutes, end)
+        if last > first:
+            count += last - first
+            done = last
+    return count / len(minutes)
+
+
 def figures(
     capital: float,
     days: Sequence[Day],
     fills: Sequence[Fill],
     margin_peak: float,
     year_days: int = YEAR_DAYS,
+    exposure: float | None = None,
 ) -> dict[str, Any]:
     """All of them, by name; money and shares as floats, None for what cannot be counted."""
     returns = daily_returns(capital, days)
@@ -203,6 +245,7 @@ def figures(
         "net_profit_closed": _yuan(closed - commission),
         "open_profit": _yuan(end - capital - closed + commission),
         "commission": commission,
+        "slippage_cost": _yuan(math.fsum(fill.slippage for fill in fills)),
         "return": end / capital - 1,
         "annual_return": annual_return(returns, year_days),
         "max_drawdown": fall.amount,
@@ -221,6 +264,7 @@ def figures(
         "turnover_ratio": turnover / capital,
         "margin_peak": margin_peak,
         "margin_peak_share": margin_peak / capital,
+        "exposure": exposure,
         **_of_trips(trips),
         "by_contract": _by(trips, lambda trip: trip.symbol),
         "by_side": _by(trips, lambda trip: trip.direction),

@@ -12,6 +12,8 @@ import msgspec
 
 from app.lib.bars import Bar
 from app.lib.errors import BadInput
+from app.lib.prices import is_absent
+from app.wire.frames import DepthField
 
 SECONDS = (0.0, 15.0, 30.0, 59.0)
 """Into the minute: when the matcher sees a bar's four prices."""
@@ -58,6 +60,13 @@ def path(bar: Bar) -> list[Point]:
     return [
         Point(seconds, price) for seconds, price in zip(SECONDS, (bar.open, *middle, bar.close), strict=True)
     ]
+
+
+def middle(depth: DepthField) -> float:
+    """Of a quote; the last price where it has only one side."""
+    if is_absent(depth.BidPrice1) or is_absent(depth.AskPrice1):
+        return depth.LastPrice
+    return (depth.BidPrice1 + depth.AskPrice1) / 2
 
 
 def room(bar: Bar, settings: FillSettings) -> int:

@@ -24,6 +24,7 @@ NAMES = (
     ("net_profit_closed", "平仓净利润（逐笔，扣全部手续费）", "yuan"),
     ("open_profit", "未平仓浮动盈亏", "yuan"),
     ("commission", "手续费", "yuan"),
+    ("slippage_cost", "滑点成本（已在成交价里）", "yuan"),
     ("return", "收益率", "share"),
     ("annual_return", "年化收益率", "share"),
     ("max_drawdown", "最大回撤", "yuan"),
@@ -42,12 +43,13 @@ NAMES = (
     ("turnover", "成交额", "yuan"),
     ("margin_peak", "保证金峰值", "yuan"),
     ("margin_peak_share", "保证金峰值 ÷ 资金", "share"),
+    ("exposure", "持仓时间比例", "share"),
 )
 
 
 def summary(result: dict[str, Any]) -> list[str]:
     """For a terminal: the figures, then what has to be known of them."""
-    lines = [f"{name}：{shown(result['figures'][key], kind)}" for key, name, kind in NAMES[:16]]
+    lines = [f"{name}：{shown(result['figures'][key], kind)}" for key, name, kind in NAMES[:17]]
     return [*lines, *(f"注意：{text}" for text in result["warnings"])]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +19,11 @@ from app.backtest.candles import candles
 from app.backtest.data import Data
 from app.backtest.engine import Outcome, Plan
 from app.counter.products import TABLE
+from app.lib.calendar import SHANGHAI
 from app.lib.rows import row_of
 
 FORMAT = 1
+MINUTE = 60_000  # ms
 MOST_EQUITY = 5000  # points; of more, evenly many and the last
 
 
@@ -57,7 +60,7 @@ def brief(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str, Any
     return {
         "format": FORMAT,
         "settings": _settings(outcome, plan, data, made),
-        "figures": figures.figures(plan.capital, days, fills, margin_peak),
+        "figures": figures.figures(plan.capital, days, fills, margin_peak, exposure=exposure(outcome, fills)),
         "warnings": warnings(outcome, data, made),
         **({"continuous": outcome.continuous} if outcome.continuous is not None else {}),
         "days": [day._asdict() for day in days],
@@ -114,9 +117,27 @@ def fills_of(outcome: Outcome) -> list[figures.Fill]:
             outcome.account.sizes[one.trade.symbol],
             one.commission,
             one.trade.strategy,
+            one.slippage,
         )
         for one in outcome.account.trades
     ]
+
+
+def exposure(outcome: Outcome, fills: Sequence[figures.Fill]) -> float | None:
+    """Of the minutes with a bar in any contract, the share in which something was held."""
+    minutes = sorted({bar[0] for bars in outcome.bars.values() for bar in bars})
+    ends = {name.partition(".")[0]: bars[-1][0] + MINUTE for name, bars in outcome.bars.items() if bars}
+    held = [
+        (milliseconds(span.start), milliseconds(span.end) if span.end else ends[span.symbol])
+        for span in figures.held(fills)
+        if span.symbol in ends
+    ]
+    return figures.covered(minutes, held)
+
+
+def milliseconds(moment: str) -> int:
+    """Of naive exchange time, ISO."""
+    return int(datetime.fromisoformat(moment).replace(tzinfo=SHANGHAI).timestamp() * 1000)
 
 
 def thinned(points: list[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.backtest import figures
-from app.backtest.figures import Day, Fill
+from app.backtest.figures import Day, Fill, Held
 from tests.integration.backtest.oracle import ORACLE
 
 
@@ -110,3 +110,31 @@ def test_what_cannot_be_counted_is_none() -> None:
 def test_a_lost_account_has_no_annual_return() -> None:
     assert figures.daily_returns(100.0, days_of(100.0, [0.0, 50.0])) == [-1.0]
     assert figures.annual_return([-1.0]) is None
+
+
+def test_what_is_held_without_a_break_is_one_time_and_sides_and_contracts_are_apart() -> None:
+    found = figures.held(
+        [
+            fill("2023-09-25 09:00", "多", "开", 2, 3700.0),
+            fill("2023-09-25 09:05", "空", "开", 1, 3700.0),
+            fill("2023-09-25 09:10", "空", "平今", 1, 3700.0),
+            fill("2023-09-25 09:20", "空", "平今", 1, 3700.0),
+            fill("2023-09-25 09:30", "多", "开", 1, 3700.0),
+        ]
+    )
+    assert found == [
+        Held("rb2401", "2023-09-25 09:00:00", "2023-09-25 09:20:00"),
+        Held("rb2401", "2023-09-25 09:05:00", ""),
+        Held("rb2401", "2023-09-25 09:30:00", ""),
+    ]
+
+
+def test_the_share_of_the_minutes_in_which_something_is_held() -> None:
+    """Ten minutes, and ten more after a break, with the second and third held, the break, and half of the
+    rest twice over.
+    """
+    minutes = [60_000 * number for number in [*range(10), *range(100, 110)]]
+    spans = [(60_000, 180_000), (540_001, 60_000 * 103), (60_000 * 102, 60_000 * 105)]
+    assert figures.covered(minutes, spans) == (2 + 1 + 5) / 20
+    assert figures.covered(minutes, []) == 0.0
+    assert figures.covered([], spans) is None

@@ -191,3 +191,12 @@ def on_bar(self, bar):
     )
     (extension,) = dict.values(outcome(tmp_path, data, text).account.apps[0]._extensions)
     assert extension.seen == (3700.0, 3885.0, 3515.0)
+
+
+@pytest.mark.parametrize(("price", "expected"), [(3695, 0.0), (3710, 4 * 10.0)])
+def test_who_rests_pays_no_slippage_and_who_comes_in_pays_spread_and_slippage(
+    tmp_path: Path, price: float, expected: float
+) -> None:
+    data = bars_of(rb2401_SHFE=series("2023-09-25 21:00", 3700.0, (3700, 3701, 3690, 3701), 3701.0))
+    found = outcome(tmp_path, data, buying(price), fills=FillSettings(spread_ticks=1, slippage_ticks=3))
+    assert [one.slippage for one in found.account.trades] == [expected]

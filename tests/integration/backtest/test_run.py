@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from app.backtest.data import Data, minutes
 from app.backtest.engine import Outcome, Plan, run
+from app.backtest.result import Made, brief
 from app.lib.bars import Bar
 from app.lib.errors import BadInput
 from tests.integration.backtest.scenes import at, bar, bars_of, outcome, series, statuses, strategy, trades
@@ -74,6 +75,12 @@ def test_ten_trades_worked_by_hand(tmp_path: Path) -> None:
     assert (monday.trading_day, float(monday.after.balance)) == ("20230926", 1_000_000 + 240 - 25.97 + 190)
     assert float(tuesday.after.balance) == pytest.approx(1_000_404.03 - 70 + 140 - 140 - 26.16, abs=1e-9)
     assert tuesday.lots == []
+    # each met its bar's open, a tick to its disadvantage: 14 lots of 10 t
+    assert [one.slippage for one in found.account.trades] == [20, 10, 10, 10, 10, 10, 30, 10, 10, 20]
+    told = brief(found, Plan([]), bars_of(rb2401_SHFE=[*first, *second]), Made("0", {}))["figures"]
+    assert told["slippage_cost"] == 140.0
+    # of twelve minutes all but the first and the last: a lot is held over the day's turn
+    assert told["exposure"] == 10 / 12
 
 
 def test_a_settlement_is_the_days_average_price_where_turnover_tells_it(tmp_path: Path) -> None:
