@@ -42,8 +42,9 @@ def drive_search(
     stopped: Callable[[], bool],
     capital: float,
 ) -> None:
-    """All that is due, as many at once as the engine has room for. `on_ended(unit id, what is kept of it)`;
-    one that was cancelled is not told. Returns once nothing runs any more.
+    """All that is due: as many at once as the engine has room for, and as many that wait, so that none of its
+    places is empty. `on_ended(unit id, what is kept of it)`; one that was cancelled is not told. Returns once
+    nothing runs any more.
     """
     running: dict[str, Handle] = {}
     lost: dict[str, int] = {}
@@ -70,7 +71,7 @@ def drive_search(
 
 def _fill(running: dict[str, Handle], due: Iterable[Unit], engine: Engine, on_progress: OnProgress) -> None:
     for unit in due:
-        if len(running) >= engine.width:
+        if len(running) >= 2 * engine.width:
             return
         if unit.id not in running:
             running[unit.id] = engine.submit(unit, on_progress)

@@ -29,22 +29,29 @@ from app.settings import Settings
 from app.workshop.containment import Containment
 
 LOOK = 0.02  # seconds between two looks: a run may take less than one
+IDLE = 30.0  # seconds that a child is kept with nothing to do
 UNSET = {"strategies": {}, "parameters": {}, "start": "", "end": "", "trade_from": "", "keep": "result"}
 """What may differ between units of one child."""
 
 
 class Workers:
-    """Called with a unit it runs it, like guard.run_unit: in a child that this thread has already, where the
-    unit is over the same data, else in a new one. `close` ends them all, also those at work.
+    """Called with a unit it runs it, like guard.run_unit. Of a search's (keep = figures) more will come over
+    the same data: they run in a child that this thread has already, else in a new one, which ends when it has
+    had nothing to do for a while. `close` ends them all, also those at work.
     """
 
-    def __init__(self, settings: Settings, depot: Depot, inside: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, depot: Depot, inside: Path | None = None, idle: float = IDLE
+    ) -> None:
         self._settings = settings
+        self._idle = idle
         self._depot = depot
         self._inside = inside
         self._containment = Containment(settings)
         self._by_thread: dict[int, _Worker] = {}
         self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._reaper: threading.Thread | None = None
 
     def __call__(
         self, unit: Unit, on_progress: OnProgress, stopped: Callable[[], bool] = guard.never
@@ -52,17 +59,25 @@ class Workers:
         """Never raises what is the unit's fault; raises NotInDepot, NotAllowed where no strategies may run,
         OSError.
         """
+        if unit.keep != "figures":
+            return guard.run_unit(
+                unit, self._depot, self._settings, on_progress, stopped, inside=self._inside
+            )
         worker = self._of_this_thread(unit)
         try:
-            outcome = worker.run(unit, on_progress, stopped)
+            return worker.run(unit, on_progress, stopped)
         except BaseException:
-            self._end(worker)
+            worker.is_fit = False
             raise
-        if not worker.is_fit:
-            self._end(worker)
-        return outcome
+        finally:
+            if worker.is_fit:
+                with self._lock:
+                    worker.idle_since = time.monotonic()
+            else:
+                self._end(worker)
 
     def close(self) -> None:
+        self._closed.set()
         with self._lock:
             workers = list(self._by_thread.values())
             self._by_thread.clear()
@@ -73,14 +88,32 @@ class Workers:
         key, thread = _key(unit), threading.get_ident()
         with self._lock:
             found = self._by_thread.get(thread)
-        if found is not None and found.key == key and found.is_fit:
-            return found
+            if found is not None and found.key == key and found.is_fit:
+                found.idle_since = None
+                return found
         if found is not None:
             self._end(found)
         made = self._start(unit, key)
         with self._lock:
             self._by_thread[thread] = made
+            if self._reaper is None:
+                self._reaper = threading.Thread(target=self._reap, name="idle workers", daemon=True)
+                self._reaper.start()
         return made
+
+    def _reap(self) -> None:
+        """End those that have nothing to do."""
+        while not self._closed.wait(self._idle / 4):
+            with self._lock:
+                now = time.monotonic()
+                idle = [
+                    worker
+                    for worker in self._by_thread.values()
+                    if worker.idle_since is not None and now - worker.idle_since > self._idle
+                ]
+                self._by_thread = {at: one for at, one in self._by_thread.items() if one not in idle}
+            for worker in idle:
+                worker.end()
 
     def _start(self, unit: Unit, key: str) -> _Worker:
         is_contained = self._containment.check()
@@ -111,6 +144,7 @@ class _Worker:
     ) -> None:
         self.key = key
         self.is_fit = True
+        self.idle_since: float | None = None  # None while it has a unit
         self._kept = kept
         self._folder = Path(base.folder)
         self._number = 0

@@ -82,6 +82,12 @@ def engine(request: pytest.FixtureRequest, settings: Settings, depot: Depot) -> 
         made.close()
 
 
+@pytest.fixture(scope="module")
+def keep(engine: Engine) -> str:
+    """What the units of this engine keep: a search's run in workers, which fork."""
+    return "figures" if isinstance(getattr(engine, "_run_unit", None), Workers) else "result"
+
+
 def unit_of(depot: Depot, what: str = "", **more: Any) -> Unit:
     parameters = {"mine": {"what": what} | more.pop("parameters", {})}
     piece = depot.add(BARS)
@@ -104,17 +110,21 @@ def result(engine: Engine, unit: Unit) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def plain(settings: Settings, depot: Depot) -> bytes:
+def plain(settings: Settings, depot: Depot, keep: str) -> bytes:
     """What a child of its own makes of the plain unit."""
-    found = embedded.on_process(settings, depot)(unit_of(depot), lambda _progress: None, lambda: False)
+    unit = unit_of(depot, keep=keep)
+    found = embedded.on_process(settings, depot)(unit, lambda _progress: None, lambda: False)
     assert found.state == DONE, found
     return found.result
 
 
-def test_the_result_is_the_same_bytes_whatever_ran_before(engine: Engine, depot: Depot, plain: bytes) -> None:
-    assert outcome(engine, unit_of(depot)).result == plain
-    assert result(engine, unit_of(depot, parameters={"every": 40}))["trades"] != orjson.loads(plain)["trades"]
-    assert outcome(engine, unit_of(depot)).result == plain
+def test_the_result_is_the_same_bytes_whatever_ran_before(
+    engine: Engine, depot: Depot, plain: bytes, keep: str
+) -> None:
+    assert outcome(engine, unit_of(depot, keep=keep)).result == plain
+    other = result(engine, unit_of(depot, parameters={"every": 40}, keep=keep))
+    assert other["figures"]["trades"] != orjson.loads(plain)["figures"]["trades"]
+    assert outcome(engine, unit_of(depot, keep=keep)).result == plain
 
 
 def test_a_stretch_with_a_warm_up_and_figures_alone(engine: Engine, depot: Depot) -> None:
@@ -128,14 +138,14 @@ def test_a_stretch_with_a_warm_up_and_figures_alone(engine: Engine, depot: Depot
 
 
 def test_a_unit_that_fails_says_where_and_the_next_one_runs(
-    engine: Engine, depot: Depot, plain: bytes
+    engine: Engine, depot: Depot, plain: bytes, keep: str
 ) -> None:
-    found = outcome(engine, unit_of(depot, "print('before'); raise ValueError('x')"))
+    found = outcome(engine, unit_of(depot, "print('before'); raise ValueError('x')", keep=keep))
     assert found.state == FAILED
     assert found.failure is not None
     assert (found.failure.code, found.failure.line, found.failure.strategy) == ("STRATEGY_FAILED", 15, "mine")
     assert "before" in found.log
-    assert outcome(engine, unit_of(depot)).result == plain
+    assert outcome(engine, unit_of(depot, keep=keep)).result == plain
 
 
 @pytest.mark.parametrize(
@@ -149,19 +159,19 @@ def test_a_unit_that_fails_says_where_and_the_next_one_runs(
     ],
 )
 def test_after_a_unit_that_ends_itself_or_others_the_next_one_runs(
-    engine: Engine, depot: Depot, plain: bytes, what: str
+    engine: Engine, depot: Depot, plain: bytes, keep: str, what: str
 ) -> None:
     """The first process of its namespace cannot be killed from inside: then the run just goes on."""
-    found = outcome(engine, unit_of(depot, what, limits=Limits(stall=3.0)))
+    found = outcome(engine, unit_of(depot, what, keep=keep, limits=Limits(stall=3.0)))
     assert found.state == FAILED or "os.kill" in what
-    assert outcome(engine, unit_of(depot)).result == plain
+    assert outcome(engine, unit_of(depot, keep=keep)).result == plain
 
 
 def test_a_unit_that_never_returns_is_cancelled_within_two_seconds(
-    engine: Engine, depot: Depot, plain: bytes
+    engine: Engine, depot: Depot, plain: bytes, keep: str
 ) -> None:
     heard: list[Progress] = []
-    handle = engine.submit(unit_of(depot, "while True: pass"), heard.append)
+    handle = engine.submit(unit_of(depot, "while True: pass", keep=keep), heard.append)
     eventually(lambda: any(one.stage == "running" for one in heard), "the unit runs", PATIENCE)
     assert handle.wait(0.1) is None
     asked = time.monotonic()
@@ -170,28 +180,39 @@ def test_a_unit_that_never_returns_is_cancelled_within_two_seconds(
     assert time.monotonic() - asked < 2.0
     assert found is not None
     assert found.state == CANCELLED
-    assert outcome(engine, unit_of(depot)).result == plain
+    assert outcome(engine, unit_of(depot, keep=keep)).result == plain
 
 
-def test_a_unit_that_is_silent_for_too_long_is_ended(engine: Engine, depot: Depot) -> None:
-    found = outcome(engine, unit_of(depot, "while True: pass", limits=Limits(stall=2.0)))
+def test_a_unit_that_is_silent_for_too_long_is_ended(engine: Engine, depot: Depot, keep: str) -> None:
+    found = outcome(engine, unit_of(depot, "while True: pass", keep=keep, limits=Limits(stall=2.0)))
     assert found.failure is not None
     assert found.failure.code == "TIMEOUT"
 
 
-def test_what_cannot_be_loaded_is_told(engine: Engine, depot: Depot) -> None:
+def test_what_cannot_be_loaded_is_told(engine: Engine, depot: Depot, keep: str) -> None:
     bad = unit_of(depot)
     broken = depot.put("rb2401.SHFE.csv", b"time,open\n1,2\n")
-    found = outcome(engine, Unit(version="1", strategies=bad.strategies, data=(broken,)))
+    found = outcome(engine, Unit(version="1", strategies=bad.strategies, data=(broken,), keep=keep))
     assert found.state == FAILED
     assert found.failure is not None
     assert "rb2401.SHFE.csv" in found.failure.message
 
 
-def test_no_data_in_the_range_and_a_wrong_parameter_are_told(engine: Engine, depot: Depot) -> None:
-    nothing = outcome(engine, unit_of(depot, start="20300101"))
+def test_no_data_in_the_range_and_a_wrong_parameter_are_told(engine: Engine, depot: Depot, keep: str) -> None:
+    nothing = outcome(engine, unit_of(depot, start="20300101", keep=keep))
     assert nothing.failure is not None
     assert nothing.failure.code == "NO_DATA"
-    wrong = outcome(engine, unit_of(depot, parameters={"none": 1}))
+    wrong = outcome(engine, unit_of(depot, parameters={"none": 1}, keep=keep))
     assert wrong.failure is not None
     assert "没有参数 none" in wrong.failure.message
+
+
+def test_a_worker_with_nothing_to_do_ends(settings: Settings, depot: Depot) -> None:
+    workers = Workers(settings, depot, idle=0.4)
+    found = workers(unit_of(depot, keep="figures"), lambda _progress: None)
+    assert found.state == DONE
+    (worker,) = workers._by_thread.values()
+    eventually(lambda: not worker._process.alive, "the worker has ended")
+    eventually(lambda: not worker._folder.exists(), "its folder is gone")
+    assert workers(unit_of(depot, keep="figures"), lambda _progress: None).result == found.result
+    workers.close()
