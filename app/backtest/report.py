@@ -11,14 +11,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
-from app.backtest.html import WIDTH, curve, page_of, shown, table_of
+from app.backtest.html import WIDTH, axis, curve, page_of, shown, spread, table_of
+from app.lib.bars import day_start
 from app.lib.calendar import SHANGHAI
 
 TALL = 340
 MOST_CHARTS = 6
-MOST_MARKS = 500
 NAMES = (
     ("net_profit", "净利润（盯市）", "yuan"),
     ("net_profit_closed", "平仓净利润（逐笔，扣全部手续费）", "yuan"),
@@ -58,6 +58,7 @@ def page(result: dict[str, Any]) -> str:
     settings = result["settings"]
     balances = [point[1] for point in result["equity"]]
     every = len(balances) // WIDTH + 1
+    days = spread([point[0][:10] for point in result["equity"]])
     title = f"回测 {'、'.join(settings['strategies'])} {'、'.join(settings['contracts'][:5])}"
     body = "".join(
         [
@@ -68,13 +69,13 @@ def page(result: dict[str, Any]) -> str:
             _figures(result["figures"]),
             *(
                 f"<h2>{escape(name)} K 线（{escape(of['interval'])}）与成交</h2>"
-                + _candles(of["rows"], _on(name, result["trades"]))
+                + _candles(of["rows"], _marks(name, of, result["trades"]))
                 for name, of in list(result["candles"].items())[:MOST_CHARTS]
             ),
             "<h2>权益</h2>",
-            curve(balances[::-1][::every][::-1], "#1565c0"),
-            "<h2>回撤</h2>",
-            curve(_falls(balances)[::-1][::every][::-1], "#c62828"),
+            curve(balances[::-1][::every][::-1], "#1565c0", days),
+            "<h2>回撤（%）</h2>",
+            curve(_falls(balances)[::-1][::every][::-1], "#c62828", days),
             "<h2>各月</h2>",
             _months(result["figures"]["by_month"]),
             "<h2>各合约</h2>",
@@ -217,30 +218,58 @@ def _settings(settings: dict[str, Any]) -> str:
     return table_of(("项", "值"), rows)
 
 
-def _on(local_symbol: str, trades: Sequence[dict[str, Any]]) -> list[tuple[float, float, bool, str]]:
-    """Each trade of the contract: epoch ms, price, whether it bought, and in words."""
+class _Mark(NamedTuple):
+    """What was bought, or sold, in the time of one candle."""
+
+    candle: int
+    bought: bool
+    price: float  # average by lots
+    words: str
+
+
+def _marks(local_symbol: str, candles: dict[str, Any], trades: Sequence[dict[str, Any]]) -> list[_Mark]:
+    """However many trades there are, two for a candle at the most."""
     symbol = local_symbol.partition(".")[0]
-    return [
-        (
-            datetime.fromisoformat(trade["moment"]).replace(tzinfo=SHANGHAI).timestamp() * 1000,
-            trade["price"],
-            trade["side"] == "多",
-            f"{trade['moment']} {trade['side']}{trade['offset']} {trade['volume']} 手 {trade['price']:g}",
+    starts = [row[0] for row in candles["rows"]]
+    by_day = candles["interval"] == "1d"
+    found: dict[tuple[int, bool], list[dict[str, Any]]] = {}
+    for trade in trades:
+        if trade["symbol"] != symbol:
+            continue
+        moment = (
+            day_start(trade["trading_day"])  # its night comes before the midnight where a day's candle begins
+            if by_day
+            else datetime.fromisoformat(trade["moment"]).replace(tzinfo=SHANGHAI).timestamp() * 1000
         )
-        for trade in trades[:MOST_MARKS]
-        if trade["symbol"] == symbol
-    ]
+        at = bisect_right(starts, moment) - 1
+        if at >= 0:
+            found.setdefault((at, trade["side"] == "多"), []).append(trade)
+    return [_mark(at, bought, of) for (at, bought), of in found.items()]
 
 
-def _candles(rows: Sequence[Sequence[float]], marks: Sequence[tuple[float, float, bool, str]]) -> str:
-    """Red rises, green falls, as in China; a triangle for each trade, which says itself when it is pointed
-    at.
+def _mark(candle: int, bought: bool, trades: Sequence[dict[str, Any]]) -> _Mark:
+    lots = sum(trade["volume"] for trade in trades)
+    price = sum(trade["price"] * trade["volume"] for trade in trades) / lots
+    first = trades[0]
+    if len(trades) == 1:
+        words = f"{first['moment']} {first['side']}{first['offset']} {lots} 手 {price:g}"
+    else:
+        words = (
+            f"{first['moment'][:16]} 至 {trades[-1]['moment'][:16]} "
+            f"{'买' if bought else '卖'} {len(trades)} 笔 {lots} 手，均价 {price:.2f}"
+        )
+    return _Mark(candle, bought, price, words)
+
+
+def _candles(rows: Sequence[Sequence[float]], marks: Sequence[_Mark]) -> str:
+    """Red rises, green falls, as in China; a triangle for what was bought or sold in a candle's time, which
+    says itself when it is pointed at.
     """
     low, high = min(row[3] for row in rows), max(row[2] for row in rows)
-    spread, step = (high - low) or 1.0, WIDTH / len(rows)
+    height, step = (high - low) or 1.0, WIDTH / len(rows)
 
     def y(price: float) -> float:
-        return TALL - 12 - (price - low) / spread * (TALL - 24)
+        return TALL - 12 - (price - low) / height * (TALL - 24)
 
     bodies = {"#c62828": "", "#2e7d32": ""}
     for number, (_, first, top, bottom, last, _volume) in enumerate(rows):
@@ -250,25 +279,22 @@ def _candles(rows: Sequence[Sequence[float]], marks: Sequence[tuple[float, float
             f"M{x:.1f} {y(top):.1f}V{y(bottom):.1f}"
             f"M{x - half:.1f} {upper:.1f}h{2 * half:.1f}V{max(lower, upper + 0.5):.1f}h{-2 * half:.1f}Z"
         )
-    starts = [row[0] for row in rows]
     signs = ""
-    for moment, price, bought, words in marks:
-        at = bisect_right(starts, moment) - 1
-        if at < 0:
-            continue
-        x, tip = (at + 0.5) * step, y(price)
-        away, colour = (8, "#c62828") if bought else (-8, "#2e7d32")
+    for mark in marks:
+        x, tip = (mark.candle + 0.5) * step, y(mark.price)
+        away, colour = (8, "#c62828") if mark.bought else (-8, "#2e7d32")
         signs += (
             f'<path fill="{colour}" stroke="#fff" stroke-width=".5" d="M{x:.1f} {tip:.1f}l-4 {away}h8Z">'
-            f"<title>{escape(words)}</title></path>"
+            f"<title>{escape(mark.words)}</title></path>"
         )
     lines = "".join(
         f'<path fill="{colour}" stroke="{colour}" d="{path}"/>' for colour, path in bodies.items()
     )
+    days = [f"{datetime.fromtimestamp(row[0] / 1000, SHANGHAI):%Y-%m-%d}" for row in spread(rows)]
     return (
         f'<svg viewBox="0 0 {WIDTH} {TALL}" role="img">{lines}{signs}'
         f'<text x="4" y="12" font-size="12" fill="#888">{high:g}</text>'
-        f'<text x="4" y="{TALL - 2}" font-size="12" fill="#888">{low:g}</text></svg>'
+        f'<text x="4" y="{TALL - 2}" font-size="12" fill="#888">{low:g}</text></svg>{axis(days)}'
     )
 
 

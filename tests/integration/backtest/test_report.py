@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from app.backtest import report
 from app.backtest.engine import Plan, run
 from app.backtest.result import Made, document, encoded
+from app.backtest.strategies import Program
+from app.lib.bars import day_start
+from benchmarks.parts import backtest_market, backtest_run
 from tests.integration.backtest.scenes import bars_of, series, strategy
 
 BUSY = """
@@ -38,8 +44,43 @@ def test_a_busy_run_is_a_page_of_its_own_and_not_too_large(tmp_path: Path) -> No
     page = report.page(result)
     assert len(page.encode()) < 400_000
     assert not re.search(r"<script|<link|<img|https?://", page)
-    assert page.count("<title>") > 100  # a mark for each trade, and the page's own
+    assert page.count("<title>") > 100  # a mark for each minute with a trade, and the page's own
     assert "只列前 500 行" in page
+
+
+def test_trades_of_one_candle_are_one_mark_a_side_and_a_nights_are_the_next_days(tmp_path: Path) -> None:
+    result = result_of(tmp_path, 4)
+    (of,) = result["candles"].values()
+    by_minute = report._marks("rb2401.SHFE", of, result["trades"])
+    assert [(mark.candle, mark.bought, mark.price) for mark in by_minute] == [
+        (1, True, 3702.0),
+        (2, False, 3701.0),
+        (3, True, 3704.0),
+    ]
+    days = [day_start(day) for day in ("20230925", "20230926", "20230927")]
+    by_day = report._marks(
+        "rb2401.SHFE", {"interval": "1d", "rows": [[day, 1, 1, 1, 1, 1] for day in days]}, result["trades"]
+    )
+    assert [(mark.candle, mark.bought, mark.price) for mark in by_day] == [
+        (1, True, 3703.0),
+        (1, False, 3701.0),
+    ]
+    assert "买 2 笔 2 手，均价 3703.00" in by_day[0].words
+
+
+@pytest.mark.full
+def test_a_contract_years_report_is_within_400_kb(tmp_path: Path) -> None:
+    """The year of the benchmark, with some thousand orders; tables and marks are bounded (above)."""
+    path = tmp_path / "market.json"
+    backtest_market.write(path, 100_000, 0)
+    data = backtest_run.data_of(json.loads(path.read_text()), "bars", 100_000)
+    text = backtest_run.STRATEGY.format(local_symbol="rb2401.SHFE", band=6.4)
+    (tmp_path / "averages.py").write_text(text)
+    plan = Plan([Program("averages", tmp_path / "averages.py")])
+    result = document(run(data, plan), plan, data, Made("0", {"averages": text}))
+    assert result["figures"]["trading_days"] == 242
+    assert len(result["trades"]) > 900
+    assert len(report.page(result).encode()) < 400_000
 
 
 def test_what_a_strategy_writes_is_text_and_no_markup(tmp_path: Path) -> None:
