@@ -20,7 +20,7 @@ export const router = createRouter({
       component: () => spoken(import('@/pages/Strategies.vue')),
     },
     { path: '/backtest/:id?', name: 'backtest', component: () => spoken(import('@/pages/Backtest.vue')) },
-    { path: '/risk', name: 'risk', component: () => import('@/pages/Risk.vue') },
+    { path: '/risk/:part?', name: 'risk', component: () => spoken(import('@/pages/Risk.vue')) },
     { path: '/account', name: 'account', component: () => spoken(import('@/pages/Account.vue')) },
     { path: '/settings', name: 'settings', component: () => spoken(import('@/pages/Settings.vue')) },
     { path: '/:rest(.*)', redirect: '/' },

@@ -74,6 +74,12 @@ def test_the_version_is_the_packages(client: Any) -> None:
     assert client.get("/openapi.json").json["info"]["version"] == pyproject["project"]["version"]
 
 
+def test_a_field_that_is_named_as_the_wires_tag_is_described(client: Any) -> None:
+    schemas = client.get("/openapi.json").json["components"]["schemas"]
+    assert "kind" in schemas["AuditEntry"]["required"]
+    assert "kind" not in schemas["Limits"]["properties"]
+
+
 BARE = [
     ("GET", "/order_solve"),
     ("GET", "/config"),

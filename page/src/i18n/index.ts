@@ -4,8 +4,6 @@
  */
 import { computed, ref, shallowReactive, watchEffect } from 'vue'
 
-import type { riskPage } from '@/risk/words'
-
 import type { book } from './book'
 import type { chart } from './chart'
 import type { common } from './common'
@@ -18,6 +16,7 @@ import type { trade } from './trade'
 import type { account } from './late/account'
 import type { backtest } from './late/backtest'
 import type { config } from './late/config'
+import type { riskPage } from './late/riskPage'
 import type { strategy } from './late/strategy'
 import { zh } from './zh'
 
@@ -62,11 +61,6 @@ const late = shallowReactive<Record<string, Late>>({})
 export function learn(section: string, zh: Texts[string], load: Late['load']): void {
   late[section] = { zh, load }
   void speak().catch(() => {})
-}
-
-/** The same of sections that come in both languages at once. */
-export function teach(sections: Record<string, Record<Language, Texts[string]>>): void {
-  for (const [section, of] of Object.entries(sections)) late[section] = { ...of, load: async () => of.en }
 }
 
 /** Resolves once the page can speak its language; where that cannot be loaded it speaks Chinese. */

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -31,6 +33,8 @@ def test_counts_states_and_warnings_are_those_of_now(
     for row in (table.filter(has_text="账户").nth(1), table.filter(has_text=symbol)):
         expect(row.get_by_role("cell")).to_have_text(["2", "1", "1", "0", "0", "3", "0"])
     expect(screen.page.get_by_role("region", name="近来的事")).to_contain_text("重复报单")
+    found = screen.page.get_by_role("region", name="重复报单").get_by_role("row").nth(1)
+    expect(found.get_by_role("cell")).to_have_text([symbol, "买", f"{low:g}", "1", ""])
     someone.do("POST", "/risk/state", state="halted", why="试一试")
     state = screen.page.get_by_role("region", name="状态")
     expect(state).to_contain_text("暂停交易")
@@ -149,6 +153,93 @@ def test_a_selection_is_cancelled_and_the_rest_stays(
     eventually(
         lambda: [row["order_id"] for row in someone.lists()["active_order_list"]] == [kept], "one is left"
     )
+
+
+def test_rules_and_switches_are_changed_by_keyboard_and_a_refusal_stands_at_its_field(
+    shared_server: BackendServer, tab: Tab, someone: Trader
+) -> None:
+    screen = tab(shared_server).enter(someone, path="#/risk")
+    screen.forgive("status of 400")
+    page = screen.page
+    page.get_by_role("tab", name="当日").focus()
+    page.keyboard.press("ArrowRight")
+    rules = page.get_by_role("region", name="生效的规则")
+    expect(rules.get_by_role("row").filter(has_text="自成交防范")).to_contain_text("拒绝")
+    numbers = page.get_by_role("region", name="交易所与柜台的数字")
+    expect(numbers).to_contain_text("以交易所、期货公司通知为准")
+    expect(numbers.get_by_role("row").filter(has_text="CFFEX").first).to_contain_text(re.compile(r"20\d\d-"))
+    rules.get_by_role("button", name="新规则").press("Enter")
+    dialog = page.get_by_role("dialog", name="新规则")
+    dialog.get_by_label("数什么").select_option("order_lots")
+    limit = dialog.get_by_label("上限", exact=True)
+    limit.fill("三")
+    limit.press("Enter")
+    expect(limit).to_have_attribute("aria-invalid", "true")
+    expect(dialog.get_by_text("limit 应为数字")).to_be_visible()
+    screen.check_access()
+    dialog.get_by_label("到了之后").select_option("refuse")
+    limit.fill("3")
+    limit.press("Enter")
+    expect(dialog).to_have_count(0)
+    own = rules.get_by_role("row").filter(has_text="每笔手数")
+    expect(own).to_contain_text("自己的规则")
+    low = someone.contract("rb2510")["limit_down"]
+    assert someone.order(RB, "long", "open", low, 4)["error"] == "RISK_ORDER"
+    someone.do("PUT", "/risk", rules=json.dumps([]))  # elsewhere: what is shown here is not of now
+    own.get_by_role("button", name="删除 每笔手数 账户").press("Enter")
+    expect(rules.get_by_role("alert")).to_contain_text("别处刚改过")
+    expect(own).to_have_count(0)
+    screen.shot("risk-rules")
+    screen.check_access()
+
+    assert someone.order(RB, "long", "open", low, 1)["success"]  # something is at stake: it counts
+    page.get_by_role("tab", name="失联保护").click()
+    switches = page.get_by_role("region", name="失联保护")
+    screen.see("没有设失联保护")
+    switches.get_by_role("button", name="新的失联保护").press("Enter")
+    dialog = page.get_by_role("dialog", name="新的失联保护")
+    dialog.get_by_label("看谁").select_option("script")
+    dialog.get_by_label("名字").fill("套利")
+    seconds = dialog.get_by_label("几秒没有动静")
+    seconds.fill("1")
+    seconds.press("Enter")
+    expect(seconds).to_have_attribute("aria-invalid", "true")
+    seconds.fill("2")
+    dialog.get_by_label("到了之后").select_option("reduce_only")
+    seconds.press("Enter")
+    row = switches.get_by_role("row").filter(has_text="程序 套利")
+    expect(row).to_contain_text("失联，已动作")  # it never gave a sign: live, without a question in between
+    screen.see("账户只可平仓（失联保护")
+    row.get_by_role("button", name="删除 程序 套利").press("Enter")
+    screen.see("没有设失联保护")
+    screen.check_access()
+
+
+def test_the_audit_log_is_read_by_kind_and_taken_along(
+    shared_server: BackendServer, tab: Tab, someone: Trader, tmp_path: Path
+) -> None:
+    low = someone.contract("rb2510")["limit_down"]
+    order_id = someone.order(RB, "long", "open", low, 1)["order_id"]
+    eventually(lambda: order_id in str(someone.do("GET", "/risk/audit", kind="trade")), "it is written")
+    screen = tab(shared_server, phone=True)
+    screen.page.add_init_script("localStorage['ctpbee.language'] = 'en'")
+    screen.enter(someone, path="#/risk/audit")
+    page = screen.page
+    part = page.get_by_role("region", name="Audit log")
+    part.get_by_label("Kind").select_option("trade")
+    entries = part.get_by_role("list", name="Entries of the audit log").get_by_role("listitem")
+    expect(entries.filter(has_text=order_id).first).to_contain_text("rb2510.SHFE")
+    expect(entries.filter(has_not_text="trade")).to_have_count(0)
+    for button, suffix in (("Export CSV", "csv"), ("Export JSON lines", "jsonl")):
+        with page.expect_download() as waiting:
+            part.get_by_role("button", name=button).press("Enter")
+        download = waiting.value
+        assert re.fullmatch(rf"audit-20\d{{6}}-trade\.{suffix}", download.suggested_filename)
+        download.save_as(tmp_path / suffix)
+        assert order_id in (tmp_path / suffix).read_text("utf-8")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    screen.shot("risk-audit")
+    screen.check_access()
 
 
 def test_a_forced_logout_wants_a_reason_and_leads_back_to_the_login(

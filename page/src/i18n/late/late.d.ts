@@ -17,6 +17,12 @@ declare module '*/config?zh' {
 declare module '*/config?en' {
   export const config: Record<string, string>
 }
+declare module '*/riskPage?zh' {
+  export const riskPage: Record<string, string>
+}
+declare module '*/riskPage?en' {
+  export const riskPage: Record<string, string>
+}
 declare module '*/strategy?zh' {
   export const strategy: Record<string, string>
 }
