@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, time, timedelta
 from heapq import merge
 from pathlib import Path
@@ -25,6 +26,7 @@ from app.lib.bar_files import read_bar_file
 from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
 from app.lib.errors import AppError, BadInput
+from app.lib.symbols import product_of
 
 HOUR = 3_600_000
 
@@ -149,6 +151,18 @@ def bars_from_store(
             raise NoData(
                 f"行情库里没有 {local_symbol}{_said(span) or ' '}的 K 线；{_there(store, local_symbol)}"
             )
+    return found
+
+
+def bars_of_products(store: BarStore, names: Sequence[str], span: Span) -> dict[str, list[Bar]]:
+    """All contracts of these products that have anything in the range. Raises NoData."""
+    found: dict[str, list[Bar]] = {}
+    for local_symbol, interval in store.series():
+        if interval == "1m" and product_of(local_symbol) in names:
+            with suppress(NoData):
+                found |= bars_from_store(store, [local_symbol], span)
+    if not found:
+        raise NoData(f"行情库里没有品种 {'、'.join(names)} 这段时间的 K 线")
     return found
 
 

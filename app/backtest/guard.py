@@ -36,6 +36,7 @@ ENDING = 1.5
 MOST_SMALL = 1024 * 1024  # bytes, of what is told of progress and failure
 MOST_PROCESSES = 32  # that the strategies may have started
 ADDRESS_SPACE = 4  # times the memory that is allowed: a backstop
+LEAST_FREE = 256 * 1024  # bytes: with less a result or a word of it cannot be written
 MOST_LOG = 64 * 1024  # bytes of the end of what was printed
 LONGEST_WORDS = 4_000  # characters of what a child says of its failure
 
@@ -248,6 +249,8 @@ def why(folder: Path, exit_code: int) -> Failure:
     try:
         told = msgspec.json.decode(read_left(folder / ERROR_FILE, MOST_SMALL), type=Failure)
     except (BacktestFailed, msgspec.DecodeError):
+        if _is_full(folder):
+            return Failure("磁盘已满，回测的进度或结果写不下；腾出空间后重新回测", code="DISK_FULL")
         killed = exit_code == -signal.SIGKILL or exit_code == 128 + signal.SIGKILL
         why = "被系统结束，多半是内存不够" if killed else "内存不够，或策略结束了它"
         code = "OUT_OF_MEMORY" if killed else "BACKTEST_FAILED"
@@ -259,6 +262,13 @@ def why(folder: Path, exit_code: int) -> Failure:
         told.strategy[:64],
         told.code[:64] or "BACKTEST_FAILED",
     )
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < LEAST_FREE
+    except OSError:
+        return False
 
 
 def read_left(path: Path, most: int) -> bytes:

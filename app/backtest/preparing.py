@@ -15,14 +15,17 @@ from typing import Any
 import msgspec
 
 from app.backtest import fills
-from app.backtest.data import NoData, Span, bars_from_store, checked_day
+from app.backtest.data import NoData, Span, bars_from_store, bars_of_products, checked_day
 from app.backtest.jobs import RUN, SEARCH, Record, fills_of
 from app.backtest.rates import BadRates, DatedRates
 from app.backtest.search import Search, SearchRequest
 from app.backtest.units import Depot, Limits, Piece, Unit
 from app.counter.contracts import product_code_of
 from app.counter.products import products
+from app.data_dir import ticks_folder
+from app.gateway.tick_recorder import recorded_days
 from app.lib import bar_columns
+from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput
 from app.lib.program import version
@@ -97,7 +100,8 @@ class Preparing:
             }
             for path in self._known_files()
         ]
-        return {"store": rows, "files": files}
+        days = recorded_days(ticks_folder(self._settings.data_dir, account))
+        return {"store": rows, "files": files, "ticks": [*days]}
 
     # ── how ──
 
@@ -120,6 +124,9 @@ class Preparing:
             capital=asked.capital,
             start=start,
             end=end,
+            contracts=tuple(asked.contracts),
+            main=tuple(asked.main),
+            main_warm_up=asked.main_warm_up,
             symbol=asked.symbol,
             label=asked.label,
             fills=settings,
@@ -141,26 +148,36 @@ class Preparing:
                 raise BadInput("rates", error.message, code="BAD_RATES") from None
 
     def _data(self, asked: SubmitBacktest, span: Span) -> tuple[Piece, ...]:
-        if asked.files and asked.contracts:
-            raise BadInput("files", "contracts（行情库里的合约）与 files（文件）请只给一种")
+        _check_named(asked)
         if asked.files:
             return tuple(self._depot.add(path) for path in self._named(asked.files))
-        if asked.main:
-            raise BadInput("main", "主力连续合约还不能用于后台的回测，请写明合约（contracts）")
         if asked.by == "ticks":
-            raise BadInput("files", "按 tick 回测请用 files 给出 tick 文件")
-        content = bar_columns.encoded(self._stored(asked.account, _checked(asked.contracts), span))
-        return (self._depot.put(STORED, content),)
+            return tuple(self._depot.add(path) for path in self._recorded(asked.account, span))
+        return (self._depot.put(STORED, bar_columns.encoded(self._stored(asked, span))),)
 
-    def _stored(self, account: str, contracts: Sequence[str], span: Span) -> Any:
-        """The bars of the account's store. Raises BadInput("contracts") that says what is there."""
-        if not store_path(self._settings.data_dir, account).exists():
-            raise BadInput("contracts", "这个账户还没有行情库，请先登录并导入 K 线", code="NO_BARS")
-        with closing(open_store(self._settings, account)) as store:
+    def _stored(self, asked: SubmitBacktest, span: Span) -> dict[str, list[Bar]]:
+        """The bars of the account's store. Raises BadInput("contracts" or "main") that says what is there."""
+        parameter = "main" if asked.main else "contracts"
+        if not store_path(self._settings.data_dir, asked.account).exists():
+            raise BadInput(parameter, "这个账户还没有行情库，请先登录并导入 K 线", code="NO_BARS")
+        with closing(open_store(self._settings, asked.account)) as store:
             try:
-                return bars_from_store(store, contracts, span)
+                if asked.main:
+                    return bars_of_products(store, asked.main, span)
+                return bars_from_store(store, asked.contracts, span)
             except NoData as error:
-                raise BadInput("contracts", error.message, code="NO_BARS") from None
+                raise BadInput(parameter, error.message, code="NO_BARS") from None
+
+    def _recorded(self, account: str, span: Span) -> list[Path]:
+        """The days that the account's gateway has recorded. Raises BadInput("start") that says which there
+        are.
+        """
+        days = recorded_days(ticks_folder(self._settings.data_dir, account))
+        found = [path for day, path in days.items() if span.has(day)]
+        if not found:
+            there = f"有的是 {min(days)} 至 {max(days)}" if days else "一天也没有，要先设 record_ticks = true"
+            raise BadInput("start", f"没有录下这段时间的 tick；{there}", code="NO_TICKS")
+        return found
 
     def _known_files(self) -> list[Path]:
         if not self._files.is_dir():
@@ -192,13 +209,20 @@ def search_of(asked: dict[str, Any], unit: Unit) -> Search:
     return Search(request, unit, parameters(text))
 
 
-def _checked(contracts: Sequence[str]) -> list[str]:
-    """Local symbols. Raises BadInput("contracts")."""
-    if not contracts:
+def _check_named(asked: SubmitBacktest) -> None:
+    """Which contracts, or products, are meant, and that there are such. Raises BadInput."""
+    if asked.contracts and asked.main:
+        raise BadInput("main", "contracts（合约）与 main（主力连续的品种）请只给一种")
+    if asked.main and asked.by == "ticks":
+        raise BadInput("main", "主力连续只用于 K 线")
+    if not asked.files and not asked.main and not asked.contracts:
         raise BadInput("contracts", "缺少参数 contracts：哪个合约，如 rb2401.SHFE；或用 files 给出文件")
-    if len(contracts) > MOST_CONTRACTS:
+    if len(asked.contracts) > MOST_CONTRACTS:
         raise BadInput("contracts", f"一次至多 {MOST_CONTRACTS} 个合约")
-    for name in contracts:
+    for name in asked.main:
+        if name not in products():
+            raise BadInput("main", f"不认识的品种 {name[:64]}，应形如 rb", code="UNKNOWN_CONTRACT")
+    for name in asked.contracts:
         contract = parse_symbol(name, "contracts")
         if not contract.exchange:
             raise BadInput("contracts", f"合约请带上交易所，如 rb2401.SHFE，现在是 {name[:64]}")
@@ -206,7 +230,6 @@ def _checked(contracts: Sequence[str]) -> list[str]:
         if known is None or known.exchange != contract.exchange:
             text = f"没有合约 {name[:64]}：不认识的品种或交易所"
             raise BadInput("contracts", text, code="UNKNOWN_CONTRACT")
-    return sorted(set(contracts))
 
 
 def _minute(timestamp: int) -> str:

@@ -7,6 +7,7 @@ folder. Exit codes: 0 done, 2 the job is wrong, 5 a strategy failed.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 import traceback
@@ -79,7 +80,14 @@ def run_alone(job: Job, data_of: Callable[[Teller], Data]) -> int:
     except AppError as error:
         leave(folder, Failure(error.message, code=error.code))
         return EXIT_NOT_RUN
-    except Exception as error:  # the process's edge: ours, or memory that has run out
+    except MemoryError:
+        leave(folder, Failure("内存不够；请缩短范围", code="OUT_OF_MEMORY"))
+        return EXIT_NOT_RUN
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        leave(folder, Failure(f"不能读写：{error.strerror or error}", code="DISK_FULL" if full else ""))
+        return EXIT_NOT_RUN
+    except Exception as error:  # the process's edge
         leave(folder, Failure(f"回测内部出错：{error!r}", traceback.format_exc()))
         return EXIT_NOT_RUN
     finally:

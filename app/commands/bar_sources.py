@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from app.backtest.data import BarStore, NoData, Span, bars_from_store
+from app.backtest.data import BarStore, NoData, Span, bars_from_store, bars_of_products
 from app.backtest.job import Job
 from app.commands.import_bars import find_account
 from app.commands.import_mongo import Source
@@ -23,7 +23,6 @@ from app.lib import bar_columns, calendar
 from app.lib.bar_files import read_bar_documents
 from app.lib.bars import Bar
 from app.lib.errors import BadInput
-from app.lib.symbols import product_of
 from app.model import open_store
 from app.settings import Settings
 
@@ -162,7 +161,7 @@ def stored_bars(settings: Settings, kept: Kept, job: Job, folder: Path) -> Path:
     path = folder / FILE
     with bar_store(settings, kept.account, kept.from_mongo, job.label) as store:
         if kept.main:
-            bars = _of_products(store, kept.main, Span(job.start, job.end))
+            bars = bars_of_products(store, kept.main, Span(job.start, job.end))
         elif not kept.contracts:
             there = "、".join(name for name, interval in store.series() if interval == "1m")
             raise BadInput("contract", f"请用 --contract 写明合约；库里有：{there or '没有 K 线'}")
@@ -170,15 +169,3 @@ def stored_bars(settings: Settings, kept: Kept, job: Job, folder: Path) -> Path:
             bars = bars_from_store(store, kept.contracts, Span(job.start, job.end))
     write_whole(path, bar_columns.encoded(bars))
     return path
-
-
-def _of_products(store: BarStore, names: Sequence[str], span: Span) -> dict[str, list[Bar]]:
-    """All contracts of these products that have anything in the range. Raises NoData."""
-    found: dict[str, list[Bar]] = {}
-    for local_symbol, interval in store.series():
-        if interval == "1m" and product_of(local_symbol) in names:
-            with contextlib.suppress(NoData):
-                found |= bars_from_store(store, [local_symbol], span)
-    if not found:
-        raise NoData(f"行情库里没有品种 {'、'.join(names)} 这段时间的 K 线")
-    return found

@@ -567,3 +567,4 @@ class DataFile(TypedDict):
 class BacktestData(TypedDict):
     store: list[StoredBars]
     files: list[DataFile]
+    ticks: list[str]  # trading days of which the account has recorded them

@@ -91,10 +91,15 @@ class OfStrategy(Request):
 
 class StartRequest(OfStrategy):
     contracts: Annotated[list[str], Contracts(gaps=False)] = Field(
-        [], description="合约，用账户行情库里的 1 分钟 K 线；与 files 二者之一"
+        [], description="合约：账户行情库里的 K 线、录下的 tick，或文件里的这几个"
     )
-    main: Annotated[list[str], Names()] = Field([], description="主力连续合约的品种，如 rb,m")
-    files: Annotated[list[str], Names()] = Field([], description="服务器上的行情文件（GET /backtest/data）")
+    main: Annotated[list[str], Names()] = Field(
+        [], description="主力连续：每天只用这些品种的主力合约，如 rb,m"
+    )
+    main_warm_up: Annotated[int, Whole(0, 250)] = Field(10, description="换月后先听几个交易日")
+    files: Annotated[list[str], Names()] = Field(
+        [], description="服务器上的行情文件（GET /backtest/data）；不给则用账户的"
+    )
     by: Annotated[str, Choice(("bars", "ticks"))] = Field("bars", description="按 K 线或 tick")
     symbol: Annotated[str, Text()] = Field("", description="文件没写合约时是哪个，如 rb2401.SHFE")
     label: Annotated[str, Choice(("start", "end"))] = Field(

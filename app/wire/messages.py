@@ -173,9 +173,10 @@ class SubmitBacktest(Message, kw_only=True):
     text: str  # of the strategy; it has been read in a child before
     version: int = 0  # of the saved strategy; 0 for a text that was sent
     title: str = ""  # "" for the strategy's name
-    contracts: list[str] = []  # local symbols: their 1-minute bars of the account's store
-    main: list[str] = []  # products: their continuous main contracts
-    files: list[str] = []  # names in the folder of files, in place of contracts
+    contracts: list[str] = []  # local symbols: of the account's store, or of files that have more
+    main: list[str] = []  # products: each day by their main contracts
+    main_warm_up: int = 10  # trading days that a new main contract warms up with
+    files: list[str] = []  # names in the folder of files; empty: the account's bars, or its recorded ticks
     by: str = "bars"  # or ticks
     symbol: str = ""  # of files that do not name it
     label: str = ""  # of bars in files: start end
@@ -233,7 +234,7 @@ class DeleteBacktest(Message):
 
 class ReadBacktestData(Message):
     """What a backtest of the account can run over. Reply: Json `{"store": [{local_symbol, first, last,
-    count}, …], "files": [{name, size, modified}, …]}`.
+    count}, …], "files": [{name, size, modified}, …], "ticks": [trading day, …]}`.
     """
 
     account: str

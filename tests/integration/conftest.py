@@ -313,7 +313,7 @@ class FakeGateways:
             case DeleteBacktest():
                 return Done()
             case ReadBacktestData():
-                return Json(b'{"store":[],"files":[]}')
+                return Json(b'{"store":[],"files":[],"ticks":[]}')
         raise AssertionError(f"the web has no business asking for backtests by {request!r}")
 
     def asked(self, kind: type) -> list[Any]:

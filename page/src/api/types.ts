@@ -753,6 +753,7 @@ export interface components {
         BacktestData: {
             files: components["schemas"]["DataFile"][];
             store: components["schemas"]["StoredBars"][];
+            ticks: string[];
         };
         /** BacktestError */
         BacktestError: {
@@ -2153,7 +2154,7 @@ export interface operations {
                      */
                     capital?: number;
                     /**
-                     * @description 合约，用账户行情库里的 1 分钟 K 线；与 files 二者之一
+                     * @description 合约：账户行情库里的 K 线、录下的 tick，或文件里的这几个
                      * @example rb2510.SHFE,ag2512.SHFE
                      */
                     contracts?: string;
@@ -2162,7 +2163,7 @@ export interface operations {
                      * @example 2024-01-31
                      */
                     end?: string;
-                    /** @description 服务器上的行情文件（GET /backtest/data） */
+                    /** @description 服务器上的行情文件（GET /backtest/data）；不给则用账户的 */
                     files?: string;
                     /**
                      * @description 文件里 K 线的时间是开始还是结束；不给则自己判断
@@ -2171,8 +2172,13 @@ export interface operations {
                     label?: "start" | "end";
                     /** @description tick：委托在途的毫秒；不给则遇到下一笔快照 */
                     latency_ms?: number;
-                    /** @description 主力连续合约的品种，如 rb,m */
+                    /** @description 主力连续：每天只用这些品种的主力合约，如 rb,m */
                     main?: string;
+                    /**
+                     * @description 换月后先听几个交易日
+                     * @default 10
+                     */
+                    main_warm_up?: number;
                     /** @description 保存的策略；与 text 二者之一 */
                     name?: string;
                     /**
@@ -2229,7 +2235,7 @@ export interface operations {
                      */
                     capital?: number;
                     /**
-                     * @description 合约，用账户行情库里的 1 分钟 K 线；与 files 二者之一
+                     * @description 合约：账户行情库里的 K 线、录下的 tick，或文件里的这几个
                      * @example rb2510.SHFE,ag2512.SHFE
                      */
                     contracts?: string;
@@ -2238,7 +2244,7 @@ export interface operations {
                      * @example 2024-01-31
                      */
                     end?: string;
-                    /** @description 服务器上的行情文件（GET /backtest/data） */
+                    /** @description 服务器上的行情文件（GET /backtest/data）；不给则用账户的 */
                     files?: string;
                     /**
                      * @description 文件里 K 线的时间是开始还是结束；不给则自己判断
@@ -2247,8 +2253,13 @@ export interface operations {
                     label?: "start" | "end";
                     /** @description tick：委托在途的毫秒；不给则遇到下一笔快照 */
                     latency_ms?: number;
-                    /** @description 主力连续合约的品种，如 rb,m */
+                    /** @description 主力连续：每天只用这些品种的主力合约，如 rb,m */
                     main?: string;
+                    /**
+                     * @description 换月后先听几个交易日
+                     * @default 10
+                     */
+                    main_warm_up?: number;
                     /** @description 保存的策略；与 text 二者之一 */
                     name?: string;
                     /**

@@ -68,7 +68,7 @@ it('tells from when to when all of the contracts have bars', () => {
     bars('rb2505.SHFE', '2025-01-02', '2025-02-03'),
   ]
   const listed = new Map([['rb2505.SHFE', { name: '螺纹钢2505', product: 'rb' }]])
-  const all = candidatesOf({ store, files: [] }, listed)
+  const all = candidatesOf({ store, files: [], ticks: [] }, listed)
   expect(all.map(({ name, product }) => [name, product])).toEqual([
     ['', 'rb'],
     ['', 'm'],
