@@ -13,6 +13,7 @@ import errno
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,7 +26,8 @@ from app.settings import Settings
 from app.wire.frames import DepthField
 
 SECONDS = 5.0  # of snapshots in a block: what a kill may cost
-MOST_IN_BLOCK = 20_000
+PIECE = 0.2  # seconds from one look at what has come to the next: little at once, for the ticks' sake
+MOST_IN_BLOCK = 5000
 MOST_WAITING = 200_000  # snapshots, about 150 MB: a disk that takes none costs the oldest of them
 RETRY_SECONDS = 60.0
 SUFFIX = ".ticks"
@@ -63,6 +65,9 @@ class TickRecorder:
         self._seconds = seconds
         self._taken: deque[DepthField] = deque(maxlen=MOST_WAITING)
         self._last: dict[str, DepthField] = {}
+        self._packer = tick_columns.Packer()
+        self._packed_at = 0.0
+        self._odd: set[str] = set()
         self._file: IO[bytes] | None = None
         self._file_day = ""
         self._is_failing = False
@@ -85,19 +90,19 @@ class TickRecorder:
     # ── its own thread ──
 
     def _run(self) -> None:
-        while not self._closing.wait(RETRY_SECONDS if self._is_failing else self._seconds):
-            self._write_safely()
-        self._write_safely()
+        while not self._closing.wait(RETRY_SECONDS if self._is_failing else min(PIECE, self._seconds)):
+            self._write_safely(time.monotonic() - self._packed_at >= self._seconds)
+        self._write_safely(at_once=True)
         if self._file is not None:
             self._file.close()
 
-    def _write_safely(self) -> None:
+    def _write_safely(self, at_once: bool) -> None:
         try:
-            self._write()
+            self._write(at_once)
             if self._is_failing:
                 shown.warning("行情录制恢复")
             self._is_failing = False
-        except (OSError, BadColumns, ValueError) as error:  # ValueError: a counter's stamp that is none
+        except (OSError, BadColumns) as error:
             if not self._is_failing:
                 shown.error("行情录制写不了，这期间的 tick 不留：%s", error)
             self._is_failing = True
@@ -108,20 +113,40 @@ class TickRecorder:
         if self._file is not None:
             self._file.close()
         self._file, self._file_day = None, ""
+        self._packer = tick_columns.Packer()
 
-    def _write(self) -> None:
+    def _write(self, at_once: bool) -> None:
+        """Pack what has come, and write it when it is time, or much."""
         day = self._day()
-        if not day or not self._taken:
+        if not day:
             return
-        taken = [self._taken.popleft() for _ in range(len(self._taken))]  # more may come meanwhile
-        if day != self._file_day:
+        if day != self._file_day and (self._taken or len(self._packer)):
+            self._flush()
             self._open(day)
-        assert self._file is not None
-        ticks = [tick for tick in taken if self._is_news(tick)]
-        for at in range(0, len(ticks), MOST_IN_BLOCK):
-            block = tick_columns.packed(ticks[at : at + MOST_IN_BLOCK], day)
-            if self._file.write(block) != len(block):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        for _ in range(len(self._taken)):  # more may come meanwhile
+            tick = self._taken.popleft()
+            if self._is_news(tick):
+                self._add(tick)
+            if len(self._packer) >= MOST_IN_BLOCK:
+                self._flush()
+        if at_once:
+            self._flush()
+
+    def _add(self, tick: DepthField) -> None:
+        try:
+            self._packer.add(tick)
+        except ValueError as error:  # a counter's stamp that is none: it costs itself alone
+            if tick.InstrumentID not in self._odd:
+                shown.error("行情录制：%s 的时间不合法，这样的 tick 不留：%s", tick.InstrumentID, error)
+            self._odd.add(tick.InstrumentID)
+
+    def _flush(self) -> None:
+        self._packed_at = time.monotonic()
+        if self._file is None or not len(self._packer):
+            return
+        block = self._packer.block(self._file_day)
+        if self._file.write(block) != len(block):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _is_news(self, tick: DepthField) -> bool:
         """A front answers a subscription with its newest snapshot, which may be known already."""

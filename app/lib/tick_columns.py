@@ -52,20 +52,39 @@ class Found(NamedTuple):
     values: dict[str, Any]
 
 
-def packed(
-    ticks: Iterable[Snapshot], day: str = "", note: Mapping[str, Any] | None = None, level: int = 6
-) -> bytes:
-    """A block of these. Raises ValueError for a date or a time that is none."""
-    symbols: dict[tuple[str, str], int] = {}
-    rows = []
-    for tick in ticks:
-        number = symbols.setdefault((tick.InstrumentID, tick.ExchangeID), len(symbols))
+class Packer:
+    """Snapshots on their way into a block; `add` does most of the work, a little each time."""
+
+    def __init__(self) -> None:
+        self._symbols: dict[tuple[str, str], int] = {}
+        self._rows: list[tuple[Any, ...]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, tick: Snapshot) -> None:
+        """Raises ValueError for a date or a time that is none."""
+        symbol = tick.InstrumentID, tick.ExchangeID
+        number = self._symbols.setdefault(symbol, len(self._symbols))
         dates = int(tick.TradingDay or NO_TEXT), int(tick.ActionDay or NO_TEXT)
         clock = int(tick.UpdateTime.replace(":", "") or NO_TEXT)
-        rows.append((number, *dates, clock, *_FIGURES(tick)))
-    note = {**(note or {}), "day": day, "symbols": [list(symbol) for symbol in symbols]}
-    values = zip(*rows, strict=True) if rows else [[] for _ in TYPES]
-    return columns.packed(KIND, "", TYPES, values, note, level)
+        self._rows.append((number, *dates, clock, *_FIGURES(tick)))
+
+    def block(self, day: str = "", note: Mapping[str, Any] | None = None, level: int = 6) -> bytes:
+        """All that was added, which is forgotten then."""
+        rows, symbols = self._rows, self._symbols
+        self._rows, self._symbols = [], {}
+        note = {**(note or {}), "day": day, "symbols": [list(symbol) for symbol in symbols]}
+        values = zip(*rows, strict=True) if rows else [[] for _ in TYPES]
+        return columns.packed(KIND, "", TYPES, values, note, level)
+
+
+def packed(ticks: Iterable[Snapshot], day: str = "", note: Mapping[str, Any] | None = None) -> bytes:
+    """A block of these. Raises ValueError for a date or a time that is none."""
+    packer = Packer()
+    for tick in ticks:
+        packer.add(tick)
+    return packer.block(day, note)
 
 
 def holds_ticks(path: Path) -> bool:

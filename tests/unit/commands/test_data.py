@@ -46,7 +46,7 @@ def test_an_accounts_bars_and_recorded_ticks(tmp_path: Path) -> None:
     rows = list(read_rows(RECORDINGS / "CZCE.AP010_20200806-20200811.ctp.csv.gz"))
     recorder = TickRecorder(tmp_path / "accounts" / ACCOUNT / "ticks", lambda: "20200806", 0, 0)
     recorder.take([row.depth for row in rows if row.trading_day == "20200806"])
-    recorder._write_safely()
+    recorder._write_safely(at_once=True)
     recorder._give_up()
     bars, ticks = listed(tmp_path)
     assert {name: bars[name] for name in ("local_symbol", "kind", "source", "first", "last", "rows")} == {

@@ -40,7 +40,7 @@ class Recording:
 
     def take(self, *ticks: DepthField) -> None:
         self.recorder.take(ticks)
-        self.recorder._write_safely()
+        self.recorder._write_safely(at_once=True)
 
 
 @pytest.fixture
@@ -101,13 +101,13 @@ def test_a_disk_that_is_full_costs_ticks_and_is_told_once(
 ) -> None:
     ticks = [row.depth for row in rows if row.trading_day == "20181009"]
     recording.take(ticks[0])
-    whole = tick_columns.packed
+    part = tick_columns.packed(ticks[:2])[:50]
 
     def full(*_args: Any) -> bytes:
-        recording.recorder._file.write(whole(ticks[:2])[:50])  # type: ignore[union-attr]
+        recording.recorder._file.write(part)  # type: ignore[union-attr]
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tick_columns, "packed", full)
+    monkeypatch.setattr(tick_columns.Packer, "block", full)
     recording.take(ticks[1])
     recording.take(ticks[2])
     monkeypatch.undo()
@@ -133,14 +133,14 @@ def test_a_disk_that_takes_half_a_block_leaves_no_half_block_in_the_middle(
     assert [row.depth for row in read_rows(recording.folder / "20181009.ticks")] == [ticks[0], ticks[2]]
 
 
-def test_a_snapshot_with_a_stamp_that_is_none_costs_its_block_and_the_next_is_kept(
+def test_a_snapshot_with_a_stamp_that_is_none_costs_itself_alone_and_is_told_once(
     recording: Recording, rows: list[Row], caplog: pytest.LogCaptureFixture
 ) -> None:
     ticks = [row.depth for row in rows if row.trading_day == "20181009"]
-    recording.take(structs.replace(ticks[0], UpdateTime="早上好"))
-    recording.take(ticks[1])
-    assert [row.depth for row in read_rows(recording.folder / "20181009.ticks")] == [ticks[1]]
-    assert "行情录制写不了" in caplog.text
+    odd = [structs.replace(ticks[at], UpdateTime="早上好") for at in (1, 2)]
+    recording.take(ticks[0], *odd, structs.replace(ticks[3], ActionDay="soon"), ticks[4])
+    assert [row.depth for row in read_rows(recording.folder / "20181009.ticks")] == [ticks[0], ticks[4]]
+    assert [record.message[:14] for record in caplog.records] == ["行情录制：ru1901 的时"[:14]]
 
 
 def test_its_thread_writes_by_itself_and_the_rest_when_it_closes(tmp_path: Path, rows: list[Row]) -> None:
