@@ -19,6 +19,7 @@ from app.lib.errors import SettingsError
 
 ACCOUNTS = "accounts"
 TICKS = "ticks"
+CACHE = "cache"  # what can be made again: in no backup
 FILE = "version"
 MIGRATIONS: tuple[Callable[[Path], None], ...] = (lambda _data_dir: None,)
 """From version n to n + 1. 0 → 1: nothing has moved, the version is written down from here on."""

@@ -144,7 +144,7 @@ def _rolls(continuous: dict[str, Any] | None) -> str:
         (
             roll["trading_day"],
             f"{roll['old']} → {roll['new']}",
-            f"{roll['old_open_interest']:g} → {roll['new_open_interest']:g}",
+            f"{roll['old_open_interest']:.0f} → {roll['new_open_interest']:.0f}",
             f"{roll['old_close']:g} → {roll['new_close']:g}",
             f"{roll['difference']:+g}",
         )

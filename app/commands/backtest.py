@@ -129,8 +129,7 @@ def backtest_command(
 def _search(job: Job, settings: Settings, kept: Kept, sought: Sought, target: Path) -> int:
     settings = settings.model_copy(update={"log_to": "stdout"})
     with guard.own_folder(settings.data_dir) as folder:
-        if kept.is_wanted:
-            job.files = [str(path) for path in files_of(settings, kept, job, folder)]
+        job.files = files_of(settings, kept, job, folder)
         return run_search(job, settings, sought, target)
 
 
@@ -140,8 +139,7 @@ def _run(job: Job, settings: Settings, kept: Kept) -> bytes:
     settings = settings.model_copy(update={"log_to": "stdout"})  # no data directory of a server is needed
     with guard.own_folder(settings.data_dir) as folder:
         job.folder = str(folder)
-        if kept.is_wanted:
-            job.files = [str(path) for path in files_of(settings, kept, job, folder)]
+        job.files = files_of(settings, kept, job, folder)
         seen = [Path(name) for name in [*job.files, job.rates, job.calendar_file] if name]
         cage = guard.cage_of(containment, folder, seen) if is_contained else None
         environment = containment.environment(folder, is_contained)

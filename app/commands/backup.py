@@ -45,7 +45,10 @@ from app.wire.registry import Registry
 FORMAT = 1
 MANIFEST = "manifest.json"
 DATA, STRATEGIES = "data", "strategies"
-LEFT_OUT = ("run", "locks", "logs", "attempts.db", calendar.KEPT_FILE, "backtest-scratch")
+LEFT_OUT = (
+    *("run", "locks", "logs", "attempts.db", calendar.KEPT_FILE),
+    *("backtest-scratch", data_dir.CACHE),
+)
 ASIDE = "before-"  # and a time: where a restore puts what it found
 HEADER = b"SQLite format 3\0"
 STAMP = "%Y%m%d-%H%M%S"  # Beijing's time

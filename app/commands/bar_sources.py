@@ -6,17 +6,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+from tqdm import tqdm
 
+from app.backtest.cache import FOLDER as COLUMNS
+from app.backtest.cache import ColumnCache
 from app.backtest.data import BarStore, NoData, Span, bars_from_store, bars_of_products
 from app.backtest.job import Job
 from app.commands.import_bars import find_account
 from app.commands.import_mongo import Source
-from app.data_dir import ticks_folder
+from app.data_dir import CACHE, ticks_folder
 from app.files import write_whole
 from app.gateway.tick_recorder import recorded_days
 from app.lib import bar_columns, calendar
@@ -132,11 +136,37 @@ def bar_store(settings: Settings, account: str = "", mongo: str = "", label: str
         yield store
 
 
-def files_of(settings: Settings, kept: Kept, job: Job, folder: Path) -> list[Path]:
-    """What the job's child is to read instead of files that somebody names. Raises as the two below."""
-    return (
-        recorded_ticks(settings, kept, job) if kept.recorded else [stored_bars(settings, kept, job, folder)]
-    )
+def files_of(settings: Settings, kept: Kept, job: Job, folder: Path) -> list[str]:
+    """What the job's child is to read: what is kept, or the files that somebody names, as columns. Raises as
+    those below.
+    """
+    if kept.recorded:
+        return [str(path) for path in recorded_ticks(settings, kept, job)]
+    if kept.is_wanted:
+        return [str(stored_bars(settings, kept, job, folder))]
+    return as_columns(settings, job)
+
+
+def as_columns(settings: Settings, job: Job) -> list[str]:
+    """The job's files, each read once: the next run loads its columns."""
+    calendar.use_overrides(settings.calendar_file)
+    cache = ColumnCache(cache_folder(settings) / COLUMNS)
+    found = []
+    for name in job.files:
+        path = Path(name)
+        with tqdm(desc=f"读取 {path.name}", unit=" 行", leave=False, disable=None) as progress:
+            found.append(str(cache.columns_of(path, job.symbol, job.label, progress.update)))
+    return found
+
+
+def cache_folder(settings: Settings) -> Path:
+    """In the data directory where there is one, else the user's place for such things (the XDG base directory
+    specification).
+    """
+    if settings.data_dir.is_dir():
+        return settings.data_dir / CACHE
+    place = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(place) if place.startswith("/") else Path.home() / ".cache") / "ctpbee-backend"
 
 
 def recorded_ticks(settings: Settings, kept: Kept, job: Job) -> list[Path]:
