@@ -5,6 +5,7 @@ The Job comes as JSON on stdin; what is left, and the exit codes, are said in tr
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 
 from app.backtest.data import Data, Span, load
 from app.backtest.job import Job
+from app.backtest.recheck import Recheck
 from app.backtest.trial import Teller, end, run_alone, use_calendar
 from app.process.death import die_with
 from app.strategy.__main__ import limit_process
@@ -23,14 +25,22 @@ def main() -> int:
     if job.parent:
         die_with(job.parent, signal.SIGKILL)
     limit_process(job.address_space)
+    home = Path(job.folder)
+    has_recheck = job.recheck and job.keep == "result" and hasattr(os, "fork")
+    recheck = Recheck(job, lambda half: run_job(half, home)) if has_recheck else None
+    return run_job(job, home, recheck)
+
+
+def run_job(job: Job, home: Path, recheck: Recheck | None = None) -> int:
+    """`home`: where the calendar is kept."""
 
     def read(teller: Teller) -> Data:
-        use_calendar(job, Path(job.folder))
+        use_calendar(job, home)
         files = [Path(name) for name in job.files]
         span = Span(job.start, job.end)
         return load(files, span, job.symbol, job.label, teller.read, job.contracts)
 
-    return run_alone(job, read)
+    return run_alone(job, read, recheck)
 
 
 if __name__ == "__main__":

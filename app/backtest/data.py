@@ -100,6 +100,7 @@ def load(
     which name file and line.
     """
     _check(span)
+    files = sorted(files, key=lambda path: path.name)  # in whatever order they are named: the same outcome
     by_ticks = [path for path in files if holds_ticks(path)]
     if by_ticks and len(by_ticks) < len(files):
         raise BadInput("data", f"一次回测或用 tick 或用 K 线：{by_ticks[0].name} 是 tick，另有文件是 K 线")

@@ -41,6 +41,7 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     parameters: dict[str, dict[str, Any]] = {}  # by strategy: values in place of the text's own
     trade_from: str = ""  # trading day; before it no order is sent, and nothing counts
     keep: Literal["result", "figures"] = "result"  # figures: what a search compares, and nothing more
+    recheck: bool = True  # of a result: the first half alone has to come to its beginning (recheck.py)
     parent: int = 0  # the process with which it ends, where no cage sees to that; 0 for none
     address_space: int = 4096  # MB, 0 for no limit
 

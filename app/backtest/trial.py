@@ -35,6 +35,7 @@ from app.backtest.job import (
 )
 from app.backtest.market import todays_table
 from app.backtest.rates import DatedRates
+from app.backtest.recheck import Recheck
 from app.backtest.strategies import Program
 from app.files import write_whole
 from app.lib import calendar, memory
@@ -68,15 +69,16 @@ class Teller:
             self.tell(Progress("reading", self.rows))
 
 
-def run_alone(job: Job, data_of: Callable[[Teller], Data]) -> int:
+def run_alone(job: Job, data_of: Callable[[Teller], Data], recheck: Recheck | None = None) -> int:
     """The exit code, with what it leaves in the job's folder. `data_of` gives what it runs over; Teller hears
-    how far that is. The process is the run's own: its output is taken over.
+    how far that is. The process is the run's own: its output is taken over. `recheck`: what the run is held
+    against.
     """
     folder = Path(job.folder)
     output = Output(folder, lambda _level, _created, _message: None)
     output.begin("ERROR")
     try:
-        return _run(job, folder, data_of)
+        return _run(job, folder, data_of, recheck)
     except AppError as error:
         leave(folder, Failure(error.message, code=error.code))
         return EXIT_NOT_RUN
@@ -105,9 +107,11 @@ def end(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
-def _run(job: Job, folder: Path, data_of: Callable[[Teller], Data]) -> int:
+def _run(job: Job, folder: Path, data_of: Callable[[Teller], Data], recheck: Recheck | None) -> int:
     teller = Teller(folder)
     data = data_of(teller)
+    if recheck is not None:
+        recheck.begin(data)
     prepare(folder)
     programs = []
     for name, text in job.strategies.items():
@@ -127,14 +131,14 @@ def _run(job: Job, folder: Path, data_of: Callable[[Teller], Data]) -> int:
     except BaseException as error:  # the edge of the strategies: whatever comes out of one ends the run
         leave(folder, _failure(error, programs))
         return EXIT_STRATEGY_FAILED
-    return _finish(job, folder, data, plan, outcome)
+    return _finish(job, folder, data, plan, outcome, recheck)
 
 
 def _tell_running(teller: Teller, total: int, done: int, day: str) -> None:
     teller.tell(Progress("running", done, total, day))
 
 
-def _finish(job: Job, folder: Path, data: Data, plan: Plan, outcome: Outcome) -> int:
+def _finish(job: Job, folder: Path, data: Data, plan: Plan, outcome: Outcome, recheck: Recheck | None) -> int:
     rates = plan.rates
     made = result.Made(
         job.version,
@@ -146,7 +150,10 @@ def _finish(job: Job, folder: Path, data: Data, plan: Plan, outcome: Outcome) ->
         job.parameters,
     )
     made_of = result.document if job.keep == "result" else result.brief
-    write_whole(folder / RESULT_FILE, result.encoded(made_of(outcome, plan, data, made)))
+    document = made_of(outcome, plan, data, made)
+    if recheck is not None and (warning := recheck.warning(document["trades"])):
+        document["warnings"].insert(0, warning)
+    write_whole(folder / RESULT_FILE, result.encoded(document))
     return 0
 
 

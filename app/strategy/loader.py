@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import linecache
 import sys
 import traceback
 from datetime import datetime
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from ctpbee import CtpbeeApi
@@ -44,9 +47,20 @@ def prepare(folder: Path) -> None:
         CtpbeeApi.name = _ItsName()
 
 
+class _Fresh(SourceFileLoader):
+    """From the text alone. Python takes bytecode that it has kept for the text's own where size and second
+    are the same: as they are of a file that is written anew at once, with one contract in another's place.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
+
+
 def load(path: Path) -> CtpbeeApi:
     """Run the file and return its `ext`. Raises NotAStrategy, and whatever the file raises."""
-    spec = importlib.util.spec_from_file_location(MODULE, path)
+    linecache.cache.pop(str(path), None)
+    spec = importlib.util.spec_from_file_location(MODULE, path, loader=_Fresh(MODULE, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -1231,3 +1232,17 @@ def test_a_failure_names_the_reason_and_the_line_of_the_strategys_own_file(
         assert report.traceback.count("\n") == 1
     else:
         assert "importlib" not in report.traceback, "only what happened in and below the strategy"
+
+
+def test_a_file_that_is_written_anew_within_a_second_is_loaded_anew(tmp_path: Path) -> None:
+    """As a roll does it: one contract in another's place, the same size, the same moment."""
+    prepare(tmp_path)
+    path = tmp_path / "mine.py"
+    found = []
+    for symbol in ("rb2401", "rb2405"):
+        path.write_text(
+            f"from ctpbee import CtpbeeApi\nclass Mine(CtpbeeApi): symbol = '{symbol}'\next = Mine('mine')\n"
+        )
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+        found.append(load(path).symbol)
+    assert found == ["rb2401", "rb2405"]
