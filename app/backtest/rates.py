@@ -89,6 +89,8 @@ def _since(row: _Row) -> str:
 
 def _row_of(values: dict[str, Any]) -> tuple[str, _Row]:
     """Raises ValueError, in words for who wrote the row."""
+    if None in values or any(values[column] is None for column in COLUMNS):
+        raise ValueError("列数与表头不同：没有的数留空，逗号不能省")
     name = _text(values, "product")
     if name not in products() and product_code_of(name) not in products():
         raise ValueError(f"不认识的品种或合约 {name!r}")

@@ -20,6 +20,8 @@ import click
 from tqdm import tqdm
 
 from app.commands.common import minute, ready_settings, settings_options
+from app.counter.markets.readers import BadFile, holds_ticks
+from app.counter.markets.tick_bars import bars_of_ticks
 from app.data_dir import accounts
 from app.lib import calendar, memory
 from app.lib.account_names import PAPER_BROKER
@@ -95,7 +97,7 @@ def import_bars_command(
     check: bool,
     **options: Any,
 ) -> None:
-    """导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。
+    """导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet；tick 文件合成 K 线。
 
     先说明每个文件怎样读：像是谁写的、哪一列是什么、时间标在首尾。可重复执行：相同时刻的以文件为准；有坏行的文件整个不导入。
     """
@@ -137,7 +139,11 @@ def _read(path: Path, asked: Asked) -> dict[str, list[Bar]] | None:
     reading = Reading(asked.given, asked.wan, on_told=told.append)
     try:
         with tqdm(desc=f"读取 {path.name}", unit=" 根", leave=False, disable=None) as progress:
-            series = read_bar_file(path, asked.symbol, asked.label, progress.update, reading)
+            if _has_ticks(path):
+                series = bars_of_ticks(path, progress.update)
+                click.echo(f"{path.name}：是 tick，合成 1 分钟 K 线")
+            else:
+                series = read_bar_file(path, asked.symbol, asked.label, progress.update, reading)
     except AppError as error:
         click.echo(error.message, err=True)
         return None
@@ -145,6 +151,14 @@ def _read(path: Path, asked: Asked) -> dict[str, list[Bar]] | None:
         for line in understood(one):
             click.echo(f"{path.name}：{line}")
     return series
+
+
+def _has_ticks(path: Path) -> bool:
+    """What cannot be read at all is for the reader of bars to say."""
+    try:
+        return holds_ticks(path)
+    except BadFile:
+        return False
 
 
 def understood(told: Told) -> list[str]:

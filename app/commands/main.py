@@ -38,7 +38,9 @@ COMMANDS = {
     "restore": Listed("backup", "从备份恢复数据目录与策略；之后各账户须重新登录。"),
     "backtest": Listed("backtest", "回测：策略在 K 线或 tick 文件上照柜台的规矩走一遍，不必启动服务。"),
     "data": Listed("data", "列出有哪些行情：各合约的首末、数量，缺的日、节与分钟，重复与四价相同的。"),
-    "import-bars": Listed("import_bars", "导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet。"),
+    "import-bars": Listed(
+        "import_bars", "导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet；tick 文件合成 K 线。"
+    ),
     "import-mongo": Listed("import_mongo", "导入原后端存在 MongoDB 里的 1 分钟 K 线（不改动来源）。"),
     "export": Listed("export", "导出全部账户的 K 线、流水、设置与策略（须先停止服务）。"),
     "import": Listed("export", "导入 export 写的目录（须先停止服务）。"),

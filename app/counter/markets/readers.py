@@ -218,21 +218,29 @@ CTP_PRICES = (
     "AskPrice1",
     "AveragePrice",
 )
+CTP_OPTIONAL = {
+    *("PreClosePrice", "PreOpenInterest", "ClosePrice", "SettlementPrice", "AveragePrice", "ActionDay"),
+    *("ExchangeID", "UpdateMillisec"),
+}
+"""What recorders leave out that nothing depends on: 0, or nothing."""
 CTP_VOLUMES = ("Volume", "UpdateMillisec", "BidVolume1", "AskVolume1")
 CTP_TEXTS = ("TradingDay", "InstrumentID", "ExchangeID", "UpdateTime", "ActionDay")
 
 
 def _read_ctp(rows: _Lines, skip: int) -> Iterator[Row]:
-    """CThostFtdcDepthMarketDataField, all 44 columns of it. The depth keeps the dates as they were
-    stamped.
+    """CThostFtdcDepthMarketDataField, as many of its 44 columns as are needed. The depth keeps the dates as
+    they were stamped.
     """
-    prices = [(name, rows.column(name)) for name in CTP_PRICES]
-    volumes = [(name, rows.column(name)) for name in CTP_VOLUMES]
-    texts = [(name, rows.column(name)) for name in CTP_TEXTS]
+    there = set(rows.header)
+    absent: dict[str, object] = {name: 0 for name in (*CTP_PRICES, *CTP_VOLUMES) if name not in there}
+    absent |= {name: "" for name in CTP_TEXTS if name not in there}
+    prices = [(name, rows.column(name)) for name in CTP_PRICES if name in there]
+    volumes = [(name, rows.column(name)) for name in CTP_VOLUMES if name in there]
+    texts = [(name, rows.column(name)) for name in CTP_TEXTS if name in there]
     file_exchange, clock = rows.exchange, _Clock()
     for line in islice(rows, skip, None):
         try:
-            values: dict[str, object] = {name: line[index] for name, index in texts}
+            values: dict[str, object] = absent | {name: line[index] for name, index in texts}
             for name, index in volumes:
                 values[name] = _whole(line[index])
             for name, index in prices:
@@ -468,6 +476,6 @@ class _BarDay:
 
 
 LAYOUTS: tuple[tuple[set[str], Callable[..., Iterator[Row]]], ...] = (
-    ({*CTP_PRICES, *CTP_VOLUMES, *CTP_TEXTS}, _read_ctp),
+    ({*CTP_PRICES, *CTP_VOLUMES, *CTP_TEXTS} - CTP_OPTIONAL, _read_ctp),
     ({"exchg", "code", "price", "total_volume", "trading_date", "action_time"}, _read_wondertrader),
 )

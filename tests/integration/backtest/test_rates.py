@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from app.backtest import report
+from app.backtest.engine import Plan
 from app.backtest.rates import BadRates, DatedRates
+from app.backtest.result import Made, document
 from tests.fakes.market import contract
 from tests.integration.backtest.scenes import bars_of, outcome, series
 
@@ -69,6 +72,10 @@ def on_bar(self, bar):
         ("rb,2023-01-01,,nan,,\n", "rates.csv:2: open"),
         ("rb,2023-01-01,,,,\nrb,20230101,,,,\n", "rb 的同一天有两行"),
         ("", "没有一行"),
+        ("rb,2023-01-01,0.1,0.0001,0.0001,\nrb,2023-02-01,0.1,0.0001\n", "rates.csv:3: 列数与表头不同"),
+        ("rb,2023-01-01,0.1,0.0001,0.0001,0.0001,7\n", "rates.csv:2: 列数与表头不同"),
+        ("rb,2023-13-01,,,,\n", "rates.csv:2: since 应形如 2024-01-31"),
+        ("rb,2023-01-01,,-1/lot,,\n", "rates.csv:2: open"),
     ],
 )
 def test_a_wrong_file_is_named_by_its_row(tmp_path: Path, text: str, said: str) -> None:
@@ -81,3 +88,19 @@ def test_a_file_without_its_columns_says_which(tmp_path: Path) -> None:
     path.write_text("product,since\nrb,20230101\n")
     with pytest.raises(BadRates, match="缺少列 margin、open、close、close_today"):
         DatedRates(path)
+
+
+def test_a_report_without_rates_of_the_days_says_so_in_red_and_with_them_not(tmp_path: Path) -> None:
+    data = bars_of(rb2401_SHFE=series("2023-09-25 09:00", 3700.0, 3700.0))
+    found = outcome(tmp_path, data, "def on_bar(self, bar): pass")
+
+    def page_of(made: Made) -> str:
+        return report.page(document(found, Plan([]), data, made))
+
+    note = '<p class="warn">手续费与保证金按随程序的合约表（见其日期），不是当时的'
+    assert note in page_of(Made("1", {}))
+    with_rates = page_of(Made("1", {}, rates="rates.csv 0123"))
+    assert note not in with_rates
+    assert "费率文件里没有" not in with_rates
+    partly = page_of(Made("1", {}, rates="rates.csv 0123", unrated=["rb"]))
+    assert '<p class="warn">费率文件里没有当时的 rb：按随程序的合约表计算' in partly

@@ -10,6 +10,7 @@ import pytest
 from app.commands.common import check_quotes
 from app.counter.markets.readers import BadFile, read_rows
 from app.counter.markets.replay import CHECKED_ROWS, ReplayedMarket, check_replay
+from app.lib import columns, tick_columns
 from app.lib.bar_files import read_bar_file
 from app.lib.errors import SettingsError
 from app.settings import Settings
@@ -120,3 +121,23 @@ def test_a_bad_row_far_behind_does_not_keep_the_server_from_starting(tmp_path: P
     with pytest.raises(BadFile, match=rf"long\.csv:{CHECKED_ROWS + 2}"):
         list(read_rows(path))
     assert ReplayedMarket(path).trading_day() == "20250609"
+
+
+def test_recorded_ticks_in_columns_are_replayed_as_their_rows_and_go_on_where_they_were(
+    tmp_path: Path,
+) -> None:
+    from_csv = written(tmp_path, "rb2510.csv")
+    rows = list(read_rows(from_csv))
+    path = tmp_path / "20250609.ticks"
+    blocks = [tick_columns.packed([row.depth], "20250609") for row in rows]
+    path.write_bytes(columns.GROWING + b"".join(blocks) + b"a torn tail")
+    check_replay(path)
+    assert [row.depth for row in read_rows(path)] == [row.depth for row in rows]
+    market = ReplayedMarket(path, speed=1e6)
+    assert market.trading_day() == "20250609"
+    later = ReplayedMarket(path)
+    later.resume(market.state() | {"taken": 1})
+    assert later.progress() == 1
+    path.write_bytes(columns.GROWING)
+    with pytest.raises(SettingsError, match="没有可回放的数据"):
+        check_replay(path)
