@@ -85,7 +85,20 @@ it('a map has its highest row on top, and its colours from its worst to its best
     [undefined, 1],
     [0, 0.5],
   ])
-  expect(cellsOf([[3, 3]])[0]!.map(({ part }) => part)).toEqual([0.5, 0.5])
+  expect(cells.flat().filter(({ isBest }) => isBest)).toHaveLength(1)
+  expect(cellsOf([[3, 3]])[0]!.map(({ part, isBest }) => [part, isBest])).toEqual([
+    [0.5, false],
+    [0.5, false],
+  ])
+  expect(cellsOf([[null]])[0]![0]!.part).toBeUndefined()
+})
+
+it('one value far from all others does not pale the map', () => {
+  const row = [-1000, ...Array.from({ length: 40 }, (_, n) => n)]
+  const parts = cellsOf([row])[0]!.map(({ part }) => part!)
+  expect(parts[0]).toBe(0)
+  expect(parts[20]).toBeGreaterThan(0.3)
+  expect(parts[20]).toBeLessThan(0.7)
 })
 
 it('out of the sample there is nothing yet, a figure, or why not', () => {

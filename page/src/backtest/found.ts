@@ -49,17 +49,27 @@ export interface Found {
 
 export interface Cell {
   value: number | null
-  /** 0 for the worst of the map, 1 for the best; undefined where there is none. */
+  /** From 0 for the worst to 1 for the best; undefined where there is none. */
   part: number | undefined
+  isBest: boolean
 }
 
-/** The cells of a map, the highest `y` on top; the colours from its worst to its best. */
+/** Beyond these parts of all values the colour is no stronger: one that stands alone does not pale the rest. */
+const ENDS = [0.05, 0.95] as const
+
+/** The cells of a map, the highest `y` on top. */
 export function cellsOf(values: readonly (readonly (number | null)[])[]): Cell[][] {
-  const all = values.flat().filter((value) => value !== null)
-  const [least, most] = [Math.min(...all), Math.max(...all)]
-  const part = (value: number) => (most > least ? (value - least) / (most - least) : 0.5)
+  const all = values.flat().filter((value) => value !== null).sort((a, b) => a - b) // prettier-ignore
+  const [low, high] = ENDS.map((part) => all[Math.round(part * (all.length - 1))]!) as [number, number]
+  const most = all.at(-1)
+  const part = (value: number) => (high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 0.5)
   return values
-    .map((row) => row.map((value): Cell => ({ value, part: value === null ? undefined : part(value) })))
+    .map((row) =>
+      row.map((value): Cell => {
+        const isBest = value === most && all[0] !== most
+        return { value, part: value === null ? undefined : part(value), isBest }
+      }),
+    )
     .toReversed()
 }
 
