@@ -6,6 +6,7 @@ They stand in docs/images. Prices and bars are made up; what is shown of them is
 from __future__ import annotations
 
 import csv
+import json
 import random
 import shutil
 import subprocess
@@ -114,6 +115,22 @@ def save(screen: Screen, name: str) -> None:
     screen.close()
 
 
+def save_risk(browser: Browser, server: BackendServer, trader: Trader) -> None:
+    """The risk screen, with something on each part of it. What rests is gone afterwards."""
+    trader.order(RB, "long", "open", low := trader.contract(RB)["limit_down"], 1)
+    trader.order(RB, "long", "open", low, 1)  # a duplicate
+    trader.do("DELETE", "/order_solve", all=1)
+    own = {"measure": "order_lots", "limit": 20, "action": "refuse"}
+    trader.do("PUT", "/risk", rules=json.dumps([own, {"id": "cancels.SHFE", "limit": 300}]))
+    trader.do(
+        "PUT", "/risk", switches=json.dumps([{"watch": "page", "seconds": 30, "action": "reduce_only"}])
+    )
+    trader.do("POST", "/risk/state", state="reduce_only", why="收盘前只平不开")
+    save(open_at(browser, server, trader, "#/risk"), "risk-light")
+    save(open_at(browser, server, trader, "#/risk/rules", dark=True), "risk-dark")
+    save(open_at(browser, server, trader, "#/risk", phone=True), "phone-risk")
+
+
 def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with trading() as (server, trader), sync_playwright() as playwright:
@@ -141,6 +158,7 @@ def main() -> None:
             screen.page.get_by_role("button", name=panel, exact=True).click()
             save(screen, {"行情": "phone-quotes", "下单": "phone-ticket", "持仓": "phone-positions"}[panel])
         save(open_at(browser, server, trader, "#/strategies", phone=True), "phone-strategies")
+        save_risk(browser, server, trader)
         browser.close()
 
 
