@@ -159,11 +159,23 @@ def warnings(outcome: Outcome, data: Data, made: Made) -> list[str]:
         found.append(f"有行情而当日合约表中没有，没有交易：{'、'.join(outcome.unlisted)}")
     if outcome.continuous is not None:
         found += _of_rolls(outcome.continuous)
+    else:
+        found += _of_absent_contracts(outcome)
     if outcome.days[-1].lots:
         found.append("结束时仍有持仓，按最后的价格估值，没有平仓")
     if any(day.after.available < 0 for day in outcome.days):
         found.append("有的交易日结算后可用资金为负（追加保证金）：实盘会被要求入金或强平")
     return found
+
+
+def _of_absent_contracts(outcome: Outcome) -> list[str]:
+    """A strategy that chose its contract by itself may have chosen one without data: it then does nothing."""
+    there = "、".join(sorted(outcome.bars))
+    return [
+        f"策略 {app.name} 关注的 {'、'.join(sorted(app.watched))} 没有行情，有的是 {there}"
+        for app in outcome.account.apps
+        if app.watched and app.watched.isdisjoint(outcome.bars)
+    ]
 
 
 def _of_rolls(continuous: dict[str, Any]) -> list[str]:

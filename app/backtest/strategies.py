@@ -104,6 +104,13 @@ class BacktestApp(StrategyApp):
         self.watch()
 
     @property
+    def watched(self) -> set[str]:
+        """The contracts that its strategies name."""
+        return {
+            str(symbol) for extension in dict.values(self._extensions) for symbol in extension.instrument_set
+        }
+
+    @property
     def has_timer(self) -> bool:
         """Whether any of its strategies does something each second."""
         return any(

@@ -86,8 +86,8 @@ def backtest_command(
 ) -> None:
     """回测：策略在 K 线或 tick 文件上照柜台的规矩走一遍，不必启动服务。
 
-    结果是 DIR 里的 result.json 与 report.html；成交的假定与指标的公式见 docs/backtest.md。给出 --grid 就是
-    参数搜索：search.json 与 search.html；做了一半再执行一次，接着做。
+    结果是 DIR 里的 result.json 与 report.html；成交的假定与指标的公式见 docs/backtest.md。
+    给出 --grid 就是参数搜索：search.json 与 search.html；做了一半再执行一次，接着做。
     """
     memory.bound()
     fills = checked(FillSettings(**{name: options.pop(name) for name in FillSettings.__struct_fields__}))

@@ -17,7 +17,17 @@ from app.backtest.engine import Outcome, Plan, run
 from app.backtest.result import Made, brief
 from app.lib.bars import Bar
 from app.lib.errors import BadInput
-from tests.integration.backtest.scenes import at, bar, bars_of, outcome, series, statuses, strategy, trades
+from tests.integration.backtest.scenes import (
+    RB,
+    at,
+    bar,
+    bars_of,
+    outcome,
+    series,
+    statuses,
+    strategy,
+    trades,
+)
 
 TEN_TRADES = """
 ORDERS = {
@@ -284,3 +294,13 @@ def test_minutes_of_several_contracts_come_in_the_order_of_time() -> None:
         ["m2401.DCE", "rb2401.SHFE"],
         ["m2401.DCE"],
     ]
+
+
+@pytest.mark.parametrize(("named", "is_told"), [("rb2402.SHFE", True), (RB, False)])
+def test_a_strategy_whose_contract_has_no_data_is_told_so(tmp_path: Path, named: str, is_told: bool) -> None:
+    data = bars_of(rb2401_SHFE=series("2023-09-26 09:00", 3700.0, 3701.0))
+    chooses = f"def on_init(self, init):\n    self.instrument_set = {{{named!r}}}"
+    warnings = brief(outcome(tmp_path, data, chooses), Plan([]), data, Made("0", {}))["warnings"]
+    assert (
+        any("策略 mine 关注的 rb2402.SHFE 没有行情，有的是 rb2401.SHFE" in one for one in warnings) == is_told
+    )
