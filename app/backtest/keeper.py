@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from app.backtest import driving, report
+from app.backtest import driving, report, search_report
 from app.backtest.embedded import code_of
 from app.backtest.job import Failure, Progress
 from app.backtest.jobs import CANCELLED, DONE, FAILED, QUEUED, RUN, RUNNING, Moving, Record, row_of
@@ -200,10 +200,10 @@ class Keeper:
         job = self._known(request.account, request.id)
         if not request.report:
             return Json(self._result(job))
-        self._check_done(job)
         try:
             return Json(self._shelf.read(job.record.id, REPORT))
         except OSError:
+            self._check_done(job)
             raise NotFound("这次回测没有报告", code="NO_REPORT") from None
 
     def cancel(self, request: CancelBacktest) -> Json:
@@ -283,22 +283,27 @@ class Keeper:
         record = job.record
         try:
             document, figures, warnings = driving.understood(outcome)
-            page = report.page(document).encode("utf-8", "replace")
-        except Exception:  # whatever a strategy that wrote the file itself has put there
-            log.info("backtest %s left no result", record.id, exc_info=True)
+        except ValueError as error:
+            log.info("backtest %s left no result: %s", record.id, error)
             self._end(job, FAILED, Failure("回测没有留下可用的结果", code="BACKTEST_FAILED"))
             return
+        pages = {RESULT: outcome.result} | _report(record.id, lambda: report.page(document))
+        if self._kept(job, pages):
+            self._keep_log(job, outcome.log)
+            record.figures, record.warnings = figures, warnings
+            self._end(job, DONE)
+
+    def _kept(self, job: _Job, files: dict[str, bytes]) -> bool:
+        """Whether they could be written; else it has failed, and says why."""
         try:
-            self._shelf.write(record.id, RESULT, outcome.result)
-            record.size = self._shelf.write(record.id, REPORT, page)
+            for name, content in files.items():
+                job.record.size = self._shelf.write(job.record.id, name, content)
         except OSError as error:
-            log.error("the result of backtest %s cannot be kept: %s", record.id, error)
+            log.error("the result of backtest %s cannot be kept: %s", job.record.id, error)
             text = f"结果写不下：{error.strerror}；请检查磁盘空间后重新回测"
             self._end(job, FAILED, Failure(text, code=code_of(error)))
-            return
-        self._keep_log(job, outcome.log)
-        record.figures, record.warnings = figures, warnings
-        self._end(job, DONE)
+            return False
+        return True
 
     def _keep_log(self, job: _Job, text: str) -> None:
         """What its strategies printed last: worth no failure."""
@@ -340,11 +345,8 @@ class Keeper:
         if document["partial"] and self._stopping.is_set() and not job.cancelled.is_set():
             self._end_cancelled(job)
             return
-        try:
-            record.size = self._shelf.write(record.id, SEARCH, orjson.dumps(document))
-        except OSError as error:
-            text = f"结果写不下：{error.strerror}；请检查磁盘空间后重新回测"
-            self._end(job, FAILED, Failure(text, code=code_of(error)))
+        pages = {SEARCH: orjson.dumps(document)} | _report(record.id, lambda: search_report.page(document))
+        if not self._kept(job, pages):
             return
         record.warnings = list(document["warnings"])
         if document["best"]:
@@ -484,6 +486,15 @@ class Keeper:
 
     def _tell(self, job: _Job) -> None:
         self._news.tell(job.record.account, job.record.id, self._row(job))
+
+
+def _report(job: str, made: Callable[[], str]) -> dict[str, bytes]:
+    """The report's file; none where it cannot be made: what a strategy has written itself may be anything."""
+    try:
+        return {REPORT: made().encode("utf-8", "replace")}
+    except Exception:
+        log.warning("backtest %s has no report", job, exc_info=True)
+        return {}
 
 
 def _now() -> str:
