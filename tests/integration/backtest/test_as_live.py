@@ -17,6 +17,7 @@ from app.backtest.fills import FillSettings
 from app.backtest.strategies import Program
 from app.lib.rows import row_of
 from tests.integration.backtest.live_stack import LiveStack
+from tests.support.readme import README, block_with
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 RU = RECORDINGS / "SHFE.ru1901_20181008-20181012.ctp.csv.gz"
@@ -78,6 +79,63 @@ class Mine(CtpbeeApi):
 ext = Mine("mine")
 """
 
+ROOT = Path(__file__).parents[3]
+EXAMPLE = (ROOT / "strategies/double_average.py").read_text("utf-8")
+OF_THE_EXAMPLE = (  # as it stands, in the recording's contract, by shorter averages
+    EXAMPLE.replace(
+        "self.contract = months[1]", 'self.contract = next(one for one in months if one.symbol == "ru1901")'
+    ).replace('"rb", 3, 8', '"ru", 2, 4')
+)
+OF_THE_README = block_with(README.read_text("utf-8"), "策略", "class TwoTicks").replace(
+    "m2705.DCE", "ru1901.SHFE"
+)
+LIKE_CTPBEES_EXAMPLES = """
+from collections import deque
+
+from ctpbee import CtpbeeApi
+from ctpbee.constant import *
+
+
+class Breakout(CtpbeeApi):
+    \"\"\"As the examples in ctpbee's repository are made: parameters on the class, both callbacks, its own
+    count of what it holds, everything cancelled before something new.
+    \"\"\"
+
+    window, volume = 6, 2
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.instrument_set = {"ru1901.SHFE"}
+        self.highs, self.lows = deque(maxlen=self.window), deque(maxlen=self.window)
+        self.holding = 0
+        self.last = 0.0
+
+    def on_tick(self, tick):
+        self.last = tick.last_price
+
+    def on_bar(self, bar):
+        if len(self.highs) == self.window:
+            self.action.cancel_all()
+            if bar.close_price > max(self.highs) and self.holding <= 0:
+                if self.holding < 0:
+                    self.action.sell(self.last + 10, -self.holding, bar)
+                self.action.buy(self.last + 10, self.volume, bar)
+            elif bar.close_price < min(self.lows) and self.holding >= 0:
+                if self.holding > 0:
+                    self.action.cover(self.last - 10, self.holding, bar)
+                self.action.short(self.last - 10, self.volume, bar)
+        self.highs.append(bar.high_price)
+        self.lows.append(bar.low_price)
+
+    def on_order(self, order): pass
+
+    def on_trade(self, trade):
+        self.holding += trade.volume if trade.direction == Direction.LONG else -trade.volume
+
+
+ext = Breakout("mine")
+"""
+
 
 def rows_of(orders: list[dict[str, Any]], trades: list[dict[str, Any]]) -> tuple[Any, ...]:
     told = [
@@ -114,30 +172,33 @@ WEEK = 9000
 
 
 @pytest.mark.parametrize(
-    ("text", "lines"),
+    ("text", "lines", "trades"),
     [
-        pytest.param(BY_BARS, DAY_AND_A_NIGHT, id="bars-day"),
-        pytest.param(BY_TICKS, DAY_AND_A_NIGHT, id="ticks-day"),
-        pytest.param(BY_BARS, WEEK, marks=pytest.mark.full, id="bars-week"),
-        pytest.param(BY_TICKS, WEEK, marks=pytest.mark.full, id="ticks-week"),
+        pytest.param(BY_BARS, DAY_AND_A_NIGHT, 20, id="bars-day"),
+        pytest.param(BY_TICKS, DAY_AND_A_NIGHT, 20, id="ticks-day"),
+        pytest.param(OF_THE_README, WEEK, 4, marks=pytest.mark.full, id="readme-week"),
+        pytest.param(OF_THE_EXAMPLE, WEEK, 20, marks=pytest.mark.full, id="example-week"),
+        pytest.param(LIKE_CTPBEES_EXAMPLES, WEEK, 20, marks=pytest.mark.full, id="breakout-week"),
+        pytest.param(BY_BARS, WEEK, 100, marks=pytest.mark.full, id="bars-week"),
+        pytest.param(BY_TICKS, WEEK, 100, marks=pytest.mark.full, id="ticks-week"),
     ],
 )
 def test_a_recording_gives_the_same_orders_fills_and_money(
-    text: str, lines: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, lines: int, trades: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "mine.py"
     path.write_text(text, "utf-8")
     recording = beginning(tmp_path, lines)
     live = LiveStack(tmp_path, recording, path, monkeypatch, CAPITAL)
     heard: dict[str, Any] = {}
-    trades: list[dict[str, Any]] = []
-    _listen(live, heard, trades)
+    fills: list[dict[str, Any]] = []
+    _listen(live, heard, fills)
     live.run()
     money = live.gateway.app.ledger.book.money()
     live.close()
     found = run(load([recording]), Plan([Program("mine", path)], CAPITAL, FillSettings(latency_ms=0)))
-    told, filled = rows_of(list(heard.values()), trades)
-    assert len(filled) > 20
+    told, filled = rows_of(list(heard.values()), fills)
+    assert len(filled) > trades
     own_told, own_filled = of_backtest(found)
     for one, other in zip(own_filled, filled, strict=False):
         assert one == other
