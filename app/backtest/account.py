@@ -17,7 +17,8 @@ import msgspec
 from ctpbee.constant import AccountData, ContractData, OrderData, OrderRequest, TickData, TradeData
 
 from app.backtest.core import BacktestCore
-from app.backtest.gate import gate_of, has_changed
+from app.backtest.gate import Owned, gate_of, has_changed
+from app.backtest.job import NO_RISK, Risk
 from app.backtest.strategies import BacktestApp
 from app.bee import entities, fields
 from app.gateway.order_check import checked_contract, checked_order
@@ -82,6 +83,7 @@ class Sender(Protocol):
 class Account:
     """`now()` is the market's clock; `limits(symbol)` gives the day's lower and upper limit as they are
     known. `orders` and `trades` are the whole run's. On trading days before `trade_from` no order is sent.
+    `risk`: the trader's own rules, and limits of strategies.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Account:
         now: Callable[[], Any],
         limits: Callable[[str], tuple[float, float]],
         trade_from: str = "",
+        risk: Risk = NO_RISK,
     ) -> None:
         self.core = core
         self.ledger = Ledger(GATEWAY)
@@ -113,7 +116,8 @@ class Account:
         assert isinstance(answer, f.RspUserLogin)
         self._session = answer.FrontID, answer.SessionID
         self._quotes: dict[str, TickData] = {}
-        self._gate = gate_of(self.ledger, now, self._contract, self._quotes.get)
+        self._owned = Owned(self.ledger)
+        self._gate = gate_of(self.ledger, now, self._contract, self._quotes.get, self._owned, risk)
         self._load(answer.TradingDay)
 
     # ── strategies ──
@@ -145,7 +149,7 @@ class Account:
             case PlaceOrder():
                 return self._place(app, request)
             case CancelOrder():
-                return self._cancel(app, request)
+                return self._cancel(request)
             case Subscribe():
                 return self._subscribe(request)
             case WatchTicks():
@@ -169,7 +173,8 @@ class Account:
             raise OrderRefused(f"预热到 {self._trade_from} 为止，不报单", code="WARMING_UP")
         try:
             order = self._checked(request)
-            self._gate.judge(order, app.name)
+            for met in self._gate.judge(order, app.name).cancel:  # a rule has them cancelled first
+                self._cancel(CancelOrder(met))
         except AppError as error:
             self.not_sent.append(NotSent(str(self._now()), app.name, request, error.message))
             raise
@@ -209,7 +214,7 @@ class Account:
             conditions=conditions,
         )
 
-    def _cancel(self, app: Sender, request: CancelOrder) -> Done:
+    def _cancel(self, request: CancelOrder) -> Done:
         row = self.ledger.order_row(request.order_id)
         if row is None:
             raise NotFound("本账户没有这张报单", code="ORDER_NOT_FOUND")
@@ -288,6 +293,7 @@ class Account:
         self.margin_peak = max(self.margin_peak, float(book.margin()))
         for change in changes:
             if isinstance(change, TradeData):
+                self._owned.take(row, change.strategy)
                 size = self.sizes[row.InstrumentID] = self.ledger.terms(row.InstrumentID).multiplier
                 beyond = (row.Price - self._met) * (1 if row.Direction == "0" else -1) if self._met else 0.0
                 slippage = round(beyond * row.Volume * size, 4)
@@ -314,6 +320,8 @@ class Account:
     def set_price(self, symbol: str, last_price: float, pre_settlement: float) -> None:
         self.ledger.set_price(symbol, last_price, pre_settlement)
         self._positions = self._money = None
+        if self._gate.money.watched:
+            self._gate.money.look(self.ledger.book.money())
 
     def hear(self, name: str, local_symbol: str, entity: Any) -> None:
         """A `tick` or `bar`, to all who want it, and what comes of it."""
@@ -370,6 +378,7 @@ class Account:
         if differences:
             raise BooksDiffer(f"{trading_day}: {'; '.join(difference.text for difference in differences)}")
         self._book_has_changed()
+        self._owned.begin(trading_day, ledger.book.open_lots())
         self._gate.on_day(trading_day)
         self._gate.loaded()
         return changed

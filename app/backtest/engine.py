@@ -20,6 +20,7 @@ from app.backtest.account import Account
 from app.backtest.core import BacktestCore, OnItsWay, SettledDay
 from app.backtest.data import HOUR, Data, TradingDays, minutes
 from app.backtest.fills import FillSettings
+from app.backtest.job import NO_RISK, Risk
 from app.backtest.market import BarMarket, HistoricMarket, Rates, TickMarket, todays_table
 from app.backtest.strategies import BacktestApp, Program
 from app.bee import entities, fields
@@ -45,6 +46,7 @@ class Plan(NamedTuple):
     capital: float = 1_000_000.0
     fills: FillSettings = FillSettings()
     rates: Rates = todays_table
+    risk: Risk = NO_RISK
     trade_from: str = ""  # trading day; on those before it strategies only listen, and nothing counts
 
 
@@ -112,7 +114,7 @@ class _Run(ABC):
     def __init__(self, plan: Plan, cancels_travel: bool) -> None:
         self._plan = plan
         self.core = BacktestCore(self.market, plan.capital, cancels_travel)
-        self.account = Account(self.core, self.market.now, self._limits, plan.trade_from)
+        self.account = Account(self.core, self.market.now, self._limits, plan.trade_from, plan.risk)
         self.equity: list[EquityPoint] = []
         self.unlisted: set[str] = set()
         self.bars: dict[str, list[Bar]] = {}

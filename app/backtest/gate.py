@@ -1,8 +1,8 @@
 """The gateway's gate in a backtest: the same judge, by the market's clock. Backtest's child.
 
 The guards and the exchanges' numbers are in force as they are by default (app/lib/thresholds.toml of the
-trading day); what a trader has changed of them in his account is not known here. What is told goes to the
-log; nothing is kept.
+trading day), and what a trader has set of his own where the run is given it. What is told goes to the log;
+nothing is kept.
 """
 
 from __future__ import annotations
@@ -13,10 +13,15 @@ from typing import Any
 
 from ctpbee.constant import ContractData, OrderData, TickData, TradeData
 
+from app.backtest.job import Risk
+from app.bee import fields
 from app.gateway.risk.gate import Gate
 from app.interfaces.ledger import Ledger
 from app.lib import rows, thresholds
+from app.lib.book import Fill, Lot, Terms
+from app.lib.owners import Owners
 from app.lib.risk_counts import CONTRACT
+from app.wire.frames import TradeField
 
 
 class _Kept:
@@ -38,16 +43,52 @@ class _Kept:
         return []
 
 
+class Owned:
+    """Which strategy holds which lots, as a gateway counts it (app/gateway/strategies/books.py)."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._owners = Owners(self._terms, "")
+
+    def _terms(self, symbol: str) -> Terms | None:
+        return self._ledger.terms(symbol) if self._ledger.instrument(symbol) is not None else None
+
+    def begin(self, trading_day: str, lots: Iterable[Lot]) -> None:
+        """A trading day, with what the account holds."""
+        self._owners = Owners(self._terms, trading_day, self._owners.lots())
+        self._owners.fit(lots)
+
+    def take(self, row: TradeField, strategy: str) -> None:
+        fill = Fill(
+            trading_day=row.TradingDay,
+            exchange=row.ExchangeID,
+            trade_id=row.TradeID.strip(),
+            side=fields.SIDE_OF[row.Direction],
+            order_id="",
+            symbol=row.InstrumentID,
+            offset=fields.book_offset(row.OffsetFlag),
+            price=row.Price,
+            volume=row.Volume,
+            time=row.TradeTime,
+        )
+        self._owners.apply(fill, strategy)
+
+    def held(self, strategy: str, symbol: str) -> int:
+        return self._owners.held(strategy, symbol)
+
+
 class _Counted:
-    """The account as the gate asks it. The default rules ask nothing of what a strategy holds."""
+    """The account as the gate asks it."""
 
     def __init__(
         self,
         ledger: Ledger,
         contract: Callable[[str], ContractData | None],
         quote: Callable[[str], TickData | None],
+        owned: Owned,
     ) -> None:
         self.gate: Gate  # set once there is one
+        self._owned = owned
         self._ledger = ledger
         self.contract = contract
         self.quote = quote
@@ -61,7 +102,9 @@ class _Counted:
     def journal_rows(self, _trading_day: str) -> Iterable[Mapping[str, Any]]:
         return []
 
-    def held(self, _strategy: str, symbol: str) -> int:
+    def held(self, strategy: str, symbol: str) -> int:
+        if strategy:
+            return self._owned.held(strategy, symbol)
         positions = (self._ledger.book.position(symbol, direction) for direction in ("long", "short"))
         return sum(position.volume for position in positions if position is not None)
 
@@ -76,9 +119,13 @@ def gate_of(
     now: Callable[[], datetime],
     contract: Callable[[str], ContractData | None],
     quote: Callable[[str], TickData | None],
+    owned: Owned,
+    risk: Risk,
 ) -> Gate:
-    """`now()`: the market's clock, aware. It is the steady one too: it never goes back."""
-    counted = _Counted(ledger, contract, quote)
+    """`now()`: the market's clock, aware. It is the steady one too: it never goes back. Raises BadInput for
+    rules or limits that cannot be.
+    """
+    counted = _Counted(ledger, contract, quote, owned)
     store: Any = _Kept()
     counted.gate = Gate(
         store=store,
@@ -88,6 +135,10 @@ def gate_of(
         told=lambda _event: None,
         clock=lambda: now().timestamp(),
     )
+    if risk.rules:
+        counted.gate.write(risk.rules)
+    for name, values in risk.limits.items():
+        counted.gate.limits.put(name, values)
     return counted.gate
 
 

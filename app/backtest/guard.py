@@ -137,6 +137,7 @@ def job_of(unit: Unit, depot: Depot, folder: Path) -> tuple[Job, list[Path]]:
         symbol=unit.symbol,
         label=unit.label,
         fills=unit.fills,
+        risk=unit.risk,
         rates=rates,
         calendar_file=calendar_file,
         address_space=ADDRESS_SPACE * unit.limits.memory,

@@ -20,6 +20,16 @@ EXIT_NOT_RUN = 2  # the job itself is wrong: error.json says how
 EXIT_STRATEGY_FAILED = 5
 
 
+class Risk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a trader has set in his account: the gate judges by it, as live."""
+
+    rules: list[dict[str, Any]] = []  # his own, as PUT /risk has them
+    limits: dict[str, dict[str, Any]] = {}  # by strategy, as PUT /strategy/limits has them
+
+
+NO_RISK = Risk()
+
+
 class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One run. Paths are as the child sees them."""
 
@@ -36,6 +46,7 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     symbol: str = ""  # of files that do not name it
     label: str = ""
     fills: FillSettings = FillSettings()
+    risk: Risk = NO_RISK
     rates: str = ""  # a file
     calendar_file: str = ""
     parameters: dict[str, dict[str, Any]] = {}  # by strategy: values in place of the text's own

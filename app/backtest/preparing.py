@@ -16,6 +16,7 @@ import msgspec
 
 from app.backtest import fills
 from app.backtest.data import NoData, Span, bars_from_store, bars_of_products, checked_day
+from app.backtest.job import NO_RISK, Risk
 from app.backtest.jobs import RUN, SEARCH, Record, fills_of
 from app.backtest.rates import BadRates, DatedRates
 from app.backtest.search import Search, SearchRequest
@@ -130,10 +131,19 @@ class Preparing:
             symbol=asked.symbol,
             label=asked.label,
             fills=settings,
+            risk=self._risk(asked.account, name),
             rates=asked.rates,
             calendar=calendar_file.read_text("utf-8") if calendar_file is not None else "",
             limits=Limits(memory=self._settings.backtest_memory),
         )
+
+    def _risk(self, account: str, name: str) -> Risk:
+        """What the account's trader has set: his own rules, and the limits of this strategy."""
+        if not store_path(self._settings.data_dir, account).exists():
+            return NO_RISK
+        with closing(open_store(self._settings, account)) as store:
+            limits = store.settings("strategy_limits").get(name)
+            return Risk(rules=store.setting("risk", "rules", []), limits={name: limits} if limits else {})
 
     @staticmethod
     def _check_rates(text: str) -> None:

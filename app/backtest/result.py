@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
 from app.backtest import figures
@@ -227,6 +228,7 @@ def _settings(outcome: Outcome, plan: Plan, data: Data, made: Made) -> dict[str,
         "events": outcome.events,
         "trade_from": plan.trade_from,
         "fills": fills,
+        "risk": msgspec.to_builtins(plan.risk),
         "rates": made.rates or hashed(TABLE),
         "year_days": figures.YEAR_DAYS,
     }

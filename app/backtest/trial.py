@@ -119,7 +119,7 @@ def _run(job: Job, folder: Path, data_of: Callable[[Teller], Data], recheck: Rec
         path.write_text(with_parameters(text, job.parameters.get(name, {})), "utf-8", "surrogatepass")
         programs.append(Program(name, path))
     rates = DatedRates(Path(job.rates)) if job.rates else None
-    plan = Plan(programs, job.capital, job.fills, rates or todays_table, job.trade_from)
+    plan = Plan(programs, job.capital, job.fills, rates or todays_table, job.risk, job.trade_from)
     total = len(data.ticks) or sum(map(len, data.bars.values()))
     teller.tell(Progress("running", 0, total), at_once=True)
     memory.settle()

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from app.backtest.fills import FillSettings
-from app.backtest.job import Failure, Progress
+from app.backtest.job import NO_RISK, Failure, Progress, Risk
 
 DONE, FAILED, CANCELLED, LOST = "done", "failed", "cancelled", "lost"
 """How a unit ends. LOST: who ran it is gone, its code is not at fault: it can be run again."""
@@ -57,6 +57,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     symbol: str = ""  # of files that do not name it
     label: str = ""
     fills: FillSettings = FillSettings()
+    risk: Risk = NO_RISK
     rates: str = ""  # the text of a rates.csv
     calendar: str = ""  # the text of the setting calendar_file
     limits: Limits = Limits()

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import orjson
 from tqdm import tqdm
 
 from app.backtest import guard, report
 from app.backtest.data import checked_day
 from app.backtest.fills import FillSettings, checked
-from app.backtest.job import Job, Progress
+from app.backtest.job import NO_RISK, Job, Progress, Risk
 from app.commands.backtest_search import Sought, run_search, search_options, values_of
 from app.commands.bar_sources import Kept, files_of, store_options
 from app.commands.common import settings_of, settings_options
@@ -55,6 +56,12 @@ STAGES = {"reading": "读取行情", "running": "回测"}
     type=click.Path(path_type=Path),
     help="当时的手续费与保证金（CSV，见 docs/backtest.md）；不给则用随程序的合约表",
 )
+@click.option(
+    "--risk",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="自己的风控规则与策略的限制（JSON，见 docs/backtest.md）；不给则只有缺省的规则",
+)
 @click.option("--spread-ticks", type=int, default=1, help="K 线：进场的委托离开盘价几个最小变动价位，缺省 1")
 @click.option("--slippage-ticks", type=int, default=0, help="再加几个最小变动价位的滑点，缺省 0")
 @click.option("--latency-ms", type=int, help="tick：委托在途的毫秒；不给则遇到下一笔快照")
@@ -82,6 +89,7 @@ def backtest_command(
     symbol: str,
     label: str | None,
     rates: Path | None,
+    risk: Path | None,
     **options: Any,
 ) -> None:
     """回测：策略在 K 线或 tick 文件上照柜台的规矩走一遍，不必启动服务。
@@ -107,6 +115,7 @@ def backtest_command(
         symbol=symbol,
         label=label or "",
         fills=fills,
+        risk=_risk_of(risk),
         rates=str(_existing(rates, "rates")) if rates is not None else "",
         calendar_file=str(settings.calendar_file or ""),
     )
@@ -124,6 +133,16 @@ def backtest_command(
     for line in report.summary(document):
         click.echo(line)
     click.echo(f"结果：{target / 'report.html'}、{target / 'result.json'}")
+
+
+def _risk_of(path: Path | None) -> Risk:
+    """Raises BadInput for what is none; whether the rules can be is judged when they are taken."""
+    if path is None:
+        return NO_RISK
+    try:
+        return msgspec.json.decode(_existing(path, "risk").read_bytes(), type=Risk)
+    except msgspec.DecodeError as error:
+        raise BadInput("risk", f'{path.name} 应为 {{"rules": […], "limits": {{…}}}}：{error}') from None
 
 
 def _search(job: Job, settings: Settings, kept: Kept, sought: Sought, target: Path) -> int:
