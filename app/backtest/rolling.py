@@ -24,6 +24,7 @@ from app.backtest.data import Data, minutes
 from app.backtest.engine import BarRun, Made, Outcome, Plan, Progress, by_its_data, moment_of
 from app.backtest.strategies import BacktestApp, Program
 from app.bee import entities
+from app.counter.contracts import product_code_of
 from app.counter.products import products
 from app.lib.bars import Bar
 from app.lib.errors import AppError, BadInput
@@ -140,8 +141,8 @@ class _Leg:
 
 
 class RollingRun(BarRun):
-    """By 1-minute bars of main contracts. The market gets those that are the main ones, will be tomorrow
-    (their settlement makes tomorrow's limits), or are held.
+    """By 1-minute bars of main contracts, and of what the data has of other products. The market gets those
+    that are the main ones, will be tomorrow (their settlement makes tomorrow's limits), or are held.
     """
 
     def __init__(self, data: Data, plan: Plan, wanted: Mains) -> None:
@@ -157,11 +158,16 @@ class RollingRun(BarRun):
         self._day = ""
         self.not_rolled: list[NotRolled] = []
         self._roller = _Roller()
+        self._others = {
+            name for name in data.bars if product_code_of(name.partition(".")[0]) not in wanted.by_product
+        }
         super().__init__(data, plan)
-        self.bars = {name: self._as_main(name, series) for name, series in data.bars.items()}
-        self.bars = {name: series for name, series in self.bars.items() if series}
+        bars = {name: list(self._as_main(name, series)) for name, series in data.bars.items()}
+        self.bars = {name: series for name, series in bars.items() if series}
 
-    def _as_main(self, name: str, series: Sequence[Bar]) -> list[Bar]:
+    def _as_main(self, name: str, series: Sequence[Bar]) -> Sequence[Bar]:
+        if name in self._others:
+            return series
         spans = [
             (one.first, one.last)
             for main in self._mains.by_product.values()
@@ -211,8 +217,8 @@ class RollingRun(BarRun):
             self._start_waiting(timestamp + 1)
 
     def _told(self, bars: list[tuple[str, Bar]]) -> list[tuple[str, Bar]]:
-        main = self._today.values()
-        return [one for one in bars if one[0] in main]
+        told = {*self._today.values(), *self._others}
+        return [one for one in bars if one[0] in told]
 
     def _begin_day(self, day: str) -> None:
         self._day = day
@@ -227,8 +233,10 @@ class RollingRun(BarRun):
         for product in sorted(changed & before.keys()):
             self._legs += self._legs_of(before[product], self._today[product])
         tomorrow = self._mains.decided_on(day)
-        self._shown = {*self._today.values(), *tomorrow, *(leg.old for leg in self._legs)}
-        if changed:
+        self._shown = {*self._today.values(), *tomorrow, *(leg.old for leg in self._legs), *self._others}
+        if not before and changed:
+            self._waiting = list(self._plan.programs)
+        elif changed:
             self._stop_those_about(changed)
         if self._waiting and not self._legs:
             self._start_waiting(self._until_now())
@@ -270,7 +278,8 @@ class RollingRun(BarRun):
             self.account.is_warming = False
 
     def _warming_bars(self, app: BacktestApp, until: int) -> dict[str, list[Bar]]:
-        names = [one for one in self._today.values() if app.wanted is None or one in app.wanted]
+        names = sorted({*self._today.values(), *self._others})
+        names = [one for one in names if app.wanted is None or one in app.wanted]
         found = {}
         for name in names:
             series = self._data.bars[name]

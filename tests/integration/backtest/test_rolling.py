@@ -58,6 +58,10 @@ def rolled(folder: Path, text: str, data: Data | None = None, warm_up: int = 10,
     )
 
 
+NIGHT_OF_THE_ROLL = int(at(NIGHTS[2]).timestamp() * 1000)
+WANTS = """
+own = "{}"
+"""
 HEARS = """
 def on_bar(self, bar):
     with open({path!r}, "a") as file:
@@ -79,6 +83,28 @@ def test_strategies_hear_the_main_contract_alone_and_begin_anew_with_the_days_be
         *[(FAR, day) for day in DAYS[2:] for _ in range(3)],
     ]
     assert len({instance for instance, *_ in lines}) == 2
+
+
+def test_contracts_of_other_products_are_heard_as_ever_and_a_strategy_of_theirs_goes_on(
+    tmp_path: Path,
+) -> None:
+    data = two_contracts()
+    data.bars["m2401.DCE"] = [bar for bar in data.bars[NEAR] if bar.timestamp < NIGHT_OF_THE_ROLL + 1]
+    path = tmp_path / "heard.txt"
+    wanted = mains(data, ["rb"], 10)
+    one = strategy(tmp_path, HEARS.format(path=str(path)) + WANTS.format("rb2401.SHFE"), "one")
+    other = strategy(
+        tmp_path, HEARS.format(path=str(tmp_path / "other.txt")) + WANTS.format("m2401.DCE"), "other"
+    )
+    run(data, Plan([one, other]), made=lambda data, plan: RollingRun(data, plan, wanted))
+    heard = [line.split() for line in (tmp_path / "other.txt").read_text().splitlines()]
+    assert len({instance for instance, *_ in heard}) == 1
+    assert [day for _, symbol, day, _ in heard if symbol == "m2401.DCE"] == [
+        *(day for day in DAYS[:2] for _ in range(3)),
+        DAYS[2],
+    ]
+    instances = {line.split()[0] for line in path.read_text().splitlines()}
+    assert len(instances) == 2
 
 
 def test_a_position_is_rolled_by_orders_and_the_new_instance_finds_it(tmp_path: Path) -> None:
