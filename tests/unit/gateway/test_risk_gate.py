@@ -22,7 +22,7 @@ from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, OrderRefused
 from app.model.sqlite import SqliteStore
 from app.model.store import Intent
-from app.wire.frames import OrderField
+from app.wire.frames import OrderField, TradeField
 from tests.fakes.front import DAY, account, instrument, order, trade
 
 NOW = datetime(2025, 6, 9, 9, 30, tzinfo=SHANGHAI)
@@ -57,6 +57,7 @@ class World:
         self.held_lots, self.last = 0, 3000.0
         self.refs = 0
         self.at_counter: dict[str, OrderField] = {}
+        self.trades: list[TradeField] = []
         self.ledger = Ledger()
         self.ledger.begin_day(DAY)
         self.ledger.set_contracts([instrument(), instrument("m2509", "DCE"), instrument("rb2511")])
@@ -139,7 +140,8 @@ class World:
         for change in self.ledger.apply_order(row):
             self._tell(change)
 
-    def hear_trade(self, row: Any) -> None:
+    def hear_trade(self, row: TradeField) -> None:
+        self.trades.append(row)
         for change in self.ledger.apply_trade(row):
             self._tell(change)
 
@@ -166,13 +168,14 @@ class World:
     def restart(self) -> World:
         """A new process: the login replays what the counter has."""
         again = World(self.store, self.seconds + 5)
-        again.refs, again.at_counter = self.refs, self.at_counter
+        again.refs, again.at_counter, again.trades = self.refs, self.at_counter, self.trades
         for intent in self.store.intents(DAY):
             again.ledger.own(intent.order_id, "", intent.request["strategy"])
-        changes = again.ledger.rebuild(account(), [], list(self.at_counter.values()), [])
+        changes = again.ledger.rebuild(account(), [], list(self.at_counter.values()), self.trades)
         again.told.clear()
         for change in changes:
-            again.gate.on_order(rows.row_of(change))
+            heard = again.gate.on_trade if hasattr(change, "tradeid") else again.gate.on_order
+            heard(rows.row_of(change))
         again.gate.loaded()
         return again
 
