@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 
 import { candidatesOf, changedOf, emptyForm, fieldsOf, formOf, rangeOf, valueOf, wrongOf } from './form'
 import type { Job, Parameter } from './rows'
+import './words'
 import { emptySearch, requestOf, searchOf, trialsOf, valuesOf } from './space'
 
 const parameter = (name: string, kind: Parameter['kind'], own: Parameter['default']): Parameter => ({
@@ -41,11 +42,41 @@ it('sends what belongs to bars with bars, and what belongs to ticks with ticks',
   })
 })
 
+it('a product stands for its main contract, and files may not say what they have', () => {
+  const form = {
+    ...emptyForm(),
+    contracts: ['rb', 'm2405.DCE'],
+    symbol: 'rb2405.SHFE',
+    label: 'end' as const,
+  }
+  expect(fieldsOf(form, [])).toMatchObject({
+    ...{ main: 'rb', contracts: 'm2405.DCE', main_warm_up: '10', symbol: undefined, label: undefined },
+  })
+  const files = { ...form, source: 'files' as const, files: ['a.csv'], contracts: [] }
+  expect(fieldsOf(files, [])).toMatchObject({
+    ...{
+      main: undefined,
+      main_warm_up: undefined,
+      contracts: undefined,
+      symbol: 'rb2405.SHFE',
+      label: 'end',
+    },
+  })
+})
+
 it('is filled in from a job as that was asked', () => {
   const fills = { latency_ms: null, spread_ticks: 2, slippage_ticks: 0, participation: 0.25 }
-  const asked = { strategy: '甲', version: 3, contracts: ['rb2405.SHFE'], files: [], by: 'bars' as const }
+  const asked = {
+    strategy: '甲',
+    version: 3,
+    contracts: ['rb2405.SHFE'],
+    main: ['m'],
+    files: [],
+    by: 'bars' as const,
+  }
   const more = { start: '20240102', end: '', capital: 5e5, parameters: { fast: 8 }, fills, title: '甲' }
   const form = formOf({ ...asked, ...more, search: null } as unknown as Job)
+  expect(form.contracts).toEqual(['rb2405.SHFE', 'm'])
   expect(form).toMatchObject({ version: '3', source: 'store', start: '2024-01-02', end: '', title: '' })
   expect(fieldsOf(form, KNOWN)).toMatchObject({
     ...{
@@ -73,7 +104,10 @@ it('tells from when to when all of the contracts have bars', () => {
     ['', 'rb'],
     ['', 'm'],
     ['螺纹钢2505', 'rb'],
+    ['主力连续', 'rb'],
+    ['主力连续', 'm'],
   ])
+  expect(rangeOf(['rb'], all)).toEqual({ first: '2024-01-02', last: '2025-02-03' })
   expect(rangeOf(['rb2405.SHFE', 'm2405.DCE'], all)).toEqual({ first: '2024-02-01', last: '2024-03-01' })
   expect(rangeOf(['rb2405.SHFE', 'rb2505.SHFE'], all)).toBeUndefined()
   expect(rangeOf(['cu2405.SHFE'], all)).toBeUndefined()

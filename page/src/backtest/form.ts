@@ -1,5 +1,7 @@
-/** What a backtest is asked with: the form's texts, and the fields of POST /backtest that they make. Pure. */
+/** What a backtest is asked with: the form's texts, and the fields of POST /backtest that they make. Pure
+ * but for the language. */
 import type { Fields } from '@/api/http'
+import { t } from '@/i18n'
 
 import { emptySearch, requestOf, searchOf, type SearchForm } from './space'
 import type { BarsThere, DataThere, Job, Parameter, Value, Values } from './rows'
@@ -11,8 +13,14 @@ export interface RunForm {
   version: string
   source: 'store' | 'files'
   by: 'bars' | 'ticks'
+  /** Whole names, and products, which stand for their main contracts. */
   contracts: string[]
+  /** Trading days without orders after a main contract has changed. */
+  main_warm_up: string
   files: string[]
+  /** Of files that do not name their contract, and whether their bars are called by their start or end. */
+  symbol: string
+  label: '' | 'start' | 'end'
   /** `YYYY-MM-DD`; empty: as far as there are bars. */
   start: string
   end: string
@@ -36,7 +44,10 @@ export const emptyForm = (): RunForm => ({
   source: 'store',
   by: 'bars',
   contracts: [],
+  main_warm_up: '10',
   files: [],
+  symbol: '',
+  label: '',
   start: '',
   end: '',
   capital: '1000000',
@@ -60,7 +71,7 @@ export function formOf(job: Job): RunForm {
     version: job.version ? String(job.version) : '',
     source: job.files.length ? 'files' : 'store',
     by: job.by,
-    contracts: job.contracts,
+    contracts: [...job.contracts, ...job.main],
     files: job.files,
     start: dayText(job.start),
     end: dayText(job.end),
@@ -108,14 +119,23 @@ export function changedOf(form: RunForm, known: readonly Parameter[]): Values {
   return changed
 }
 
+const isProduct = (name: string): boolean => !name.includes('.')
+export const mainOf = ({ contracts }: Pick<RunForm, 'contracts'>): string[] => contracts.filter(isProduct)
+
 export function fieldsOf(form: RunForm, known: readonly Parameter[]): Fields {
   const ofTicks = form.by === 'ticks'
+  const ofFiles = form.source === 'files'
+  const main = mainOf(form)
   return {
     name: form.strategy,
     version: form.version || undefined,
     by: form.by,
-    contracts: form.contracts.join(','),
-    files: form.source === 'files' ? form.files.join(',') : undefined,
+    contracts: form.contracts.filter((name) => !isProduct(name)).join(',') || undefined,
+    main: main.join(',') || undefined,
+    main_warm_up: main.length ? form.main_warm_up : undefined,
+    files: ofFiles ? form.files.join(',') : undefined,
+    symbol: (ofFiles && form.symbol) || undefined,
+    label: (ofFiles && !ofTicks && form.label) || undefined,
     start: form.start || undefined,
     end: form.end || undefined,
     capital: form.capital,
@@ -139,17 +159,28 @@ export interface Candidate {
   bars: BarsThere | undefined
 }
 
-/** What can be chosen: all that has bars, by its name where it is still traded. */
+/** What can be chosen: all that has bars, by its name where it is still traded; then each product's main contract. */
 export function candidatesOf(
   there: DataThere | undefined,
   listed: ReadonlyMap<string, { name: string; product: string }>,
 ): Candidate[] {
-  return (there?.store ?? []).map((bars) => {
+  const contracts = (there?.store ?? []).map((bars) => {
     const symbol = bars.local_symbol.split('.')[0]!
     const of = listed.get(bars.local_symbol)
     const product = of?.product ?? symbol.replace(/\d+$/, '')
     return { symbol, name: of?.name ?? '', product, local_symbol: bars.local_symbol, bars }
   })
+  const products = new Map<string, BarsThere>()
+  for (const { product, bars } of contracts) {
+    const all = products.get(product) ?? bars
+    const first = all.first < bars.first ? all.first : bars.first
+    const last = all.last > bars.last ? all.last : bars.last
+    products.set(product, { local_symbol: product, first, last, count: all.count + bars.count })
+  }
+  const mains = [...products].map(([product, bars]) => {
+    return { symbol: product, name: t('backtest.isMain'), product, local_symbol: product, bars }
+  })
+  return [...contracts, ...mains]
 }
 
 /** From when to when all of these have bars, as days; undefined where one has none, or where they never meet. */

@@ -88,6 +88,18 @@ export interface RunSettings {
   year_days: number
 }
 
+/** From the trading day on, its night before, the main contract was another; figures are of the day before. */
+export interface Roll {
+  trading_day: string
+  old: string
+  new: string
+  old_close: number
+  new_close: number
+  difference: number
+  old_open_interest: number
+  new_open_interest: number
+}
+
 export interface Result {
   settings: RunSettings
   figures: Figures
@@ -100,6 +112,8 @@ export interface Result {
   trades: Fill[]
   orders: RunOrder[]
   not_sent: NotSent[]
+  /** Of main contracts. */
+  continuous?: { products: Record<string, { rolls: Roll[] }> }
 }
 
 /** The candles of a contract, for the chart. Nothing is asked of the server. */

@@ -20,8 +20,10 @@ from typing import Any
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.e2e.page import test_backtest
 from tests.e2e.page.screen import Screen
 from tests.e2e.server import ROOT, BackendServer, Trader
+from tests.support.waiting import eventually
 
 IMAGES = ROOT / "docs" / "images"
 RB = "rb2510.SHFE"
@@ -97,6 +99,23 @@ def trading() -> Iterator[tuple[BackendServer, Trader]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def run_backtests(trader: Trader) -> str:
+    """Two of them, and a search; the id of the first."""
+    test_backtest.import_bars(trader)
+    trader.do("POST", "/code", text=test_backtest.TURNS)
+    asked: list[dict[str, Any]] = [
+        {"parameters": '{"every": 20}'},
+        {"parameters": '{"every": 45}', "slippage_ticks": 1},
+        {"search": '{"kind": "grid", "space": {"every": "10:60:5"}}', "title": "隔几根"},
+    ]
+    jobs = [
+        trader.do("POST", "/backtest", name="来回", contracts=test_backtest.RB, **more)["id"] for more in asked
+    ]
+    for job in jobs:
+        eventually(lambda job=job: trader.do("GET", "/backtest", id=job)["state"] == "完成", "it is done", 60)
+    return str(jobs[0])
+
+
 def open_at(browser: Browser, server: BackendServer, trader: Trader, path: str = "#/", **how: Any) -> Screen:
     """A tab at this screen, everything connected."""
     screen = Screen(browser, server, **how)
@@ -151,6 +170,7 @@ def main() -> None:
                 open_at(browser, server, trader, "#/strategies/double_average", dark=dark),
                 f"strategy-{shade}",
             )
+        save(open_at(browser, server, trader, f"#/backtest/{run_backtests(trader)}"), "backtest-light")
         save(open_at(browser, server, trader, "#/account"), "account-light")
         save(open_at(browser, server, trader, "#/settings", dark=True), "settings-dark")
         for panel in ("行情", "下单", "持仓"):
