@@ -10,8 +10,7 @@ export type Job = BacktestRow & { parameters: Values }
 export type JobState = BacktestRow['state']
 export type Kept = Omit<Backtests, 'jobs'>
 export type Parameter = StrategyParameters['parameters'][number]
-/** `ticks`: the trading days of which the account has recorded them. */
-export type DataThere = BacktestData & { ticks?: string[] }
+export type DataThere = BacktestData
 export type BarsThere = BacktestData['store'][number]
 
 export interface Compared {
