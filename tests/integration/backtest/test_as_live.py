@@ -87,7 +87,7 @@ OF_THE_EXAMPLE = (  # as it stands, in the recording's contract, by shorter aver
     ).replace('"rb", 3, 8', '"ru", 2, 4')
 )
 OF_THE_README = block_with(README.read_text("utf-8"), "策略", "class TwoTicks").replace(
-    "m2705.DCE", "ru1901.SHFE"
+    'TwoTicks("两跳", "m2705.DCE")', 'TwoTicks("mine", "ru1901.SHFE")'
 )
 LIKE_CTPBEES_EXAMPLES = """
 from collections import deque
@@ -176,7 +176,7 @@ WEEK = 9000
     [
         pytest.param(BY_BARS, DAY_AND_A_NIGHT, 20, id="bars-day"),
         pytest.param(BY_TICKS, DAY_AND_A_NIGHT, 20, id="ticks-day"),
-        pytest.param(OF_THE_README, WEEK, 4, marks=pytest.mark.full, id="readme-week"),
+        pytest.param(OF_THE_README, WEEK, 20, marks=pytest.mark.full, id="readme-week"),
         pytest.param(OF_THE_EXAMPLE, WEEK, 20, marks=pytest.mark.full, id="example-week"),
         pytest.param(LIKE_CTPBEES_EXAMPLES, WEEK, 20, marks=pytest.mark.full, id="breakout-week"),
         pytest.param(BY_BARS, WEEK, 100, marks=pytest.mark.full, id="bars-week"),

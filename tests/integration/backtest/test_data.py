@@ -9,7 +9,7 @@ import pytest
 from app.backtest.data import NoData, Span, TradingDays, bars_from_store, checked_day, load, within
 from app.counter.markets.readers import BadFile
 from app.lib import bar_columns
-from app.lib.errors import BadInput
+from app.lib.errors import AppError, BadInput
 from app.model.sqlite import SqliteStore
 from tests.integration.backtest.scenes import at
 
@@ -122,3 +122,15 @@ def test_a_part_with_nothing_in_it_is_refused() -> None:
         within(data, Span("20300101"))
     with pytest.raises(BadInput, match="20230927"):
         within(data, Span("20230927", "20230926"))
+
+
+def test_a_price_below_zero_as_back_adjusted_ones_may_be_is_refused_by_its_row(tmp_path: Path) -> None:
+    """No order can be at such a price: backtests take the real contracts'."""
+    path = tmp_path / "rb2401.csv"
+    rows = [
+        f"rb2401.SHFE,2023-09-25 09:0{minute}:00,{price},{price},{price},{price},10"
+        for minute, price in enumerate((5, -5))
+    ]
+    path.write_text(HEAD + "\n".join(rows) + "\n")
+    with pytest.raises(AppError, match="rb2401.csv:3"):
+        load([path])
