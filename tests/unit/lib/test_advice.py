@@ -41,7 +41,7 @@ def test_every_code_that_is_answered_stands_on_a_page() -> None:
         if not path.is_relative_to(commands)
         for code in re.findall(r'code="([A-Z_]+)"', path.read_text("utf-8"))
     }
-    pages = page() + (DOCS / "api.md").read_text("utf-8")
+    pages = page() + "".join((DOCS / name).read_text("utf-8") for name in ("api.md", "backtest.md"))
     assert "LOADING" in answered
     assert sorted(code for code in answered if not re.search(rf"\b{code}\b", pages)) == []
 
