@@ -7,17 +7,19 @@ It is a convenience: where nothing can be written, the file itself is what is re
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from app.counter.markets.readers import holds_ticks, read_rows
 from app.files import write_whole
 from app.lib import bar_columns, columns, tick_columns
 from app.lib.bar_columns import Source
-from app.lib.bar_files import read_bar_file
+from app.lib.bar_files import Reading, read_bar_file
 from app.lib.program import version
 
 FOLDER = "columns"
@@ -32,27 +34,39 @@ def _nobody(_count: int) -> None:
     """Nobody counts the rows."""
 
 
+class How(NamedTuple):
+    """How a file is understood: `symbol`, `label` and `given` as of read_bar_file, and the text of the
+    calendar's corrections that are in force, since labels depend on days.
+    """
+
+    symbol: str = ""
+    label: str = ""
+    given: Mapping[str, str] = {}
+    calendar: str = ""
+
+
+PLAINLY = How()
+
+
 class ColumnCache:
     """`<folder>/<key>/<name>.columns`. Any thread, and any number of processes at once."""
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         self._folder, self._most = folder, most_bytes
 
-    def columns_of(self, path: Path, symbol: str = "", label: str = "", on_row: OnRow = _nobody) -> Path:
+    def columns_of(self, path: Path, how: How = PLAINLY, on_row: OnRow = _nobody) -> Path:
         """The same bars or ticks as columns; the file itself where it has columns, or none can be kept.
-        `symbol` and `label` as of read_bar_file. Raises BadBarFile, BadFile and BadInput for what cannot be
-        read.
+        Raises BadBarFile, BadFile and BadInput for what cannot be read.
         """
         if columns.is_columns(path):
             return path
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        # how a file is understood is the program's affair, and what a day is the calendar's
-        told = "\0".join([digest, path.name, symbol, label, version()])
+        told = json.dumps([digest, path.name, *how, version()])
         kept = self._folder / hashlib.sha256(told.encode()).hexdigest()[:32] / f"{path.name}{SUFFIX}"
         try:
             if not kept.is_file():
-                write_whole(kept, _packed(path, Source(path.name, digest), symbol, label, on_row))
+                write_whole(kept, _packed(path, Source(path.name, digest), how, on_row))
                 self._prune(kept.parent)
             os.utime(kept.parent)  # used last
         except OSError:
@@ -71,9 +85,10 @@ class ColumnCache:
                 del sizes[folder]
 
 
-def _packed(path: Path, source: Source, symbol: str, label: str, on_row: OnRow) -> bytes:
+def _packed(path: Path, source: Source, how: How, on_row: OnRow) -> bytes:
     if not holds_ticks(path):
-        return bar_columns.encoded(read_bar_file(path, symbol, label, on_row), source)
+        bars = read_bar_file(path, how.symbol, how.label, on_row, Reading(how.given))
+        return bar_columns.encoded(bars, source)
     note = {"source": source.name, "sha256": source.sha256}
     rows = read_rows(path)
     blocks = [columns.WHOLE]

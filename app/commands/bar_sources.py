@@ -15,7 +15,7 @@ import click
 from tqdm import tqdm
 
 from app.backtest.cache import FOLDER as COLUMNS
-from app.backtest.cache import ColumnCache
+from app.backtest.cache import ColumnCache, How
 from app.backtest.data import BarStore, NoData, Span, bars_from_store, bars_of_products
 from app.backtest.job import Job
 from app.commands.import_bars import find_account
@@ -25,6 +25,7 @@ from app.files import write_whole
 from app.gateway.tick_recorder import recorded_days
 from app.lib import bar_columns, calendar
 from app.lib.bar_files import read_bar_documents
+from app.lib.bar_tables import given_columns
 from app.lib.bars import Bar
 from app.lib.errors import BadInput
 from app.model import open_store
@@ -44,6 +45,7 @@ class Kept(NamedTuple):
     contracts: tuple[str, ...]
     main: tuple[str, ...]
     main_warm_up: int
+    columns: str
 
     @property
     def is_wanted(self) -> bool:
@@ -73,6 +75,13 @@ def store_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="URI",
                 default="",
                 help="用原后端 MongoDB（库 ctp_bar）里的，不导入；同样写 --contract",
+            ),
+            click.option(
+                "--map",
+                "columns",
+                metavar="OURS=COLUMN,…",
+                default="",
+                help="--data 的列名认不出时，同 import-bars",
             ),
             click.option("--recorded", is_flag=True, help="用账户的网关录下的 tick（设置 record_ticks）"),
             click.option(
@@ -144,18 +153,20 @@ def files_of(settings: Settings, kept: Kept, job: Job, folder: Path) -> list[str
         return [str(path) for path in recorded_ticks(settings, kept, job)]
     if kept.is_wanted:
         return [str(stored_bars(settings, kept, job, folder))]
-    return as_columns(settings, job)
+    return as_columns(settings, job, given_columns(kept.columns))
 
 
-def as_columns(settings: Settings, job: Job) -> list[str]:
+def as_columns(settings: Settings, job: Job, given: dict[str, str]) -> list[str]:
     """The job's files, each read once: the next run loads its columns."""
     calendar.use_overrides(settings.calendar_file)
+    corrections = settings.calendar_file.read_text("utf-8") if settings.calendar_file is not None else ""
+    how = How(job.symbol, job.label, given, corrections)
     cache = ColumnCache(cache_folder(settings) / COLUMNS)
     found = []
     for name in job.files:
         path = Path(name)
         with tqdm(desc=f"读取 {path.name}", unit=" 行", leave=False, disable=None) as progress:
-            found.append(str(cache.columns_of(path, job.symbol, job.label, progress.update)))
+            found.append(str(cache.columns_of(path, how, progress.update)))
     return found
 
 

@@ -326,14 +326,17 @@ def _symbol_of(row: Mapping[str, Any], given: str, exchange: str) -> str:
 
 
 def _symbol_in(file_name: str) -> str:
-    """The contract that a file's name begins with, after the number that 通达信 gives its market; or nothing.
-    It writes all products in upper case.
+    """The contract that a file's name begins with, after the number that 通达信 gives its market (it writes
+    all products in upper case), or after an exchange (wtpy: `SHFE.rb.2401_m1.csv`); or nothing.
     """
-    named = re.match(r"(?:\d+#)?([A-Za-z]{1,2})(\d{3,4})(?![A-Za-z0-9])", file_name)
+    named = _IN_NAME.match(file_name)
     for product in (named[1], named[1].lower(), named[1].upper()) if named else ():
-        if exchange_of(product):
-            return f"{product}{named[2]}.{exchange_of(product)}" if named else ""
+        if exchange_of(product) and named:
+            return _local_symbol(f"{product}{named[2]}.{exchange_of(product)}", "")
     return ""
+
+
+_IN_NAME = re.compile(rf"(?:\d+#|(?:{'|'.join(EXCHANGES)})\.)?([A-Za-z]{{1,2}})\.?(\d{{3,4}})(?![A-Za-z0-9])")
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.backtest import cache as cached
-from app.backtest.cache import ColumnCache
+from app.backtest.cache import ColumnCache, How
 from app.backtest.data import load
 from app.lib import columns
 from app.lib.bar_tables import BadBarFile
@@ -31,7 +31,7 @@ def test_it_is_made_once_and_again_for_another_label(tmp_path: Path, monkeypatch
     assert sum(counted) == 1830 + 5
     assert ColumnCache(tmp_path / "cache").columns_of(bars, on_row=counted.append) == first
     assert sum(counted) == 1830 + 5
-    other = cache.columns_of(bars, label="start", on_row=counted.append)
+    other = cache.columns_of(bars, How(label="start"), counted.append)
     assert other != first
     assert cache.columns_of(first) == first
     monkeypatch.setattr(cached, "version", lambda: "another")
@@ -56,3 +56,12 @@ def test_where_nothing_can_be_kept_the_file_itself_is_read(tmp_path: Path) -> No
     bad.write_text("symbol,datetime,open,high,low,close,volume\nrb2401,2023-10-10 09:00:00,1,0,1,1,1\n")
     with pytest.raises(BadBarFile, match="bad.csv:2"):
         ColumnCache(tmp_path / "kept").columns_of(bad)
+
+
+def test_columns_that_are_named_by_hand_are_read_so(tmp_path: Path) -> None:
+    path = tmp_path / "rb2401.csv"
+    path.write_text("when,o,h,l,c,lots\n2023-10-10 09:00:00,3,4,2,3,7\n")
+    given = {"time": "when", "open": "o", "high": "h", "low": "l", "close": "c", "volume": "lots"}
+    kept = ColumnCache(tmp_path / "cache").columns_of(path, How(label="start", given=given))
+    ((bar,),) = load([kept]).bars.values()
+    assert (bar.open, bar.high, bar.low, bar.close, bar.volume) == (3, 4, 2, 3, 7)

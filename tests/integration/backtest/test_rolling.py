@@ -194,6 +194,23 @@ def test_a_strategys_text_names_the_main_contract_in_the_old_ones_place() -> Non
     assert products_named(text) == {"rb", "m"}
 
 
+def test_the_beginning_alone_rolls_as_the_whole_does(tmp_path: Path) -> None:
+    text = """
+def on_bar(self, bar):
+    self.count += 1
+    if self.count % 2:
+        self.action.buy_open(bar.close_price + 9, 1, bar)
+"""
+    whole = rolled(tmp_path, text)
+    end = int(at("2023-10-12 20:00").timestamp() * 1000)
+    bars = {
+        name: [bar for bar in series if bar.timestamp < end] for name, series in two_contracts().bars.items()
+    }
+    part = rolled(tmp_path, text, Data(bars, [], {}))
+    assert len(trades(part)) == 3
+    assert trades(part) == trades(whole)[: len(trades(part))]
+
+
 def test_what_cannot_be_is_said() -> None:
     data = two_contracts()
     with pytest.raises(BadInput, match="main_warm_up|预热"):

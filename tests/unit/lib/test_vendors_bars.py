@@ -292,6 +292,30 @@ def test_qmts_milliseconds_may_be_ends_too(tmp_path: Path) -> None:
     assert (told.source, told.label) == ("QMT", "end")
 
 
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("SHFE.rb.2401_m1.csv", "rb2401.SHFE"),
+        ("SHFE.rb2401.1m.csv", "rb2401.SHFE"),
+        ("28#SR2401.txt", "SR401.CZCE"),
+        ("CZCE.SR.401.csv", "SR401.CZCE"),
+        ("RB2401.csv", "rb2401.SHFE"),
+    ],
+)
+def test_a_contract_that_only_the_files_name_says(tmp_path: Path, name: str, symbol: str) -> None:
+    path = tmp_path / name
+    path.write_text(WTPY)
+    assert list(read_bar_file(path)) == [symbol]
+
+
+@pytest.mark.parametrize("name", ["bars.csv", "SHFE.rb.HOT_m1.csv", "rb2401x.csv", "xx2401.csv"])
+def test_a_name_that_says_no_contract_asks_for_one(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(WTPY)
+    with pytest.raises(BadBarFile, match="--symbol"):
+        read_bar_file(path)
+
+
 def test_a_repeated_minute_is_an_error_unless_somebody_counts_them(tmp_path: Path) -> None:
     path = tmp_path / "rqdata.csv"
     path.write_text(RQDATA + RQDATA.splitlines()[-1].replace("3704.0", "3703.0") + "\n")
