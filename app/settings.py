@@ -122,6 +122,13 @@ class Settings(BaseModel):
     backtest_files: Path | None = Field(
         None, description="回测可用的行情文件的目录；空为数据目录里的 backtest/files"
     )
+    backtest_scheduler: str = Field(
+        "",
+        description="把回测分到一个 Dask 集群（docs/cluster.md），如 tls://10.0.0.5:8786；空为在本机",
+    )
+    backtest_tls: Path | None = Field(
+        None, description="集群的证书所在的目录：ca.pem、cert.pem、key.pem；tls:// 必须写"
+    )
     run_code: bool = Field(True, description="提供 /run_code：在沙箱里试运行贴进来的代码；public 时总是关闭")
     interface: Literal["sim", "ctp", "ctp_se"] = Field(
         "sim", description="登录未给 interface 时用哪个接口；sim 为内置柜台"
@@ -248,7 +255,7 @@ class Settings(BaseModel):
             raise ValueError("应为绝对路径")
         return absolute
 
-    @field_validator("counter_replay", "calendar_file", "risk_thresholds", "backtest_files")
+    @field_validator("counter_replay", "calendar_file", "risk_thresholds", "backtest_files", "backtest_tls")
     @classmethod
     def _a_file_is_absolute(cls, path: Path | None) -> Path | None:
         return None if path is None or path == Path() else path.expanduser().resolve()
@@ -260,6 +267,15 @@ class Settings(BaseModel):
         """
         if self.counter_quotes == "replay" and self.counter_replay is None:
             raise ValueError("回放需要 counter_replay 指明行情文件，现在是空")
+        return self
+
+    @model_validator(mode="after")
+    def _a_cluster_is_reached_safely(self) -> Settings:
+        """Who reaches a scheduler without TLS runs code on all of its machines."""
+        if self.backtest_scheduler:
+            problem = scheduler_problem(self.backtest_scheduler, self.backtest_tls)
+            if problem:
+                raise ValueError(f"backtest_scheduler {problem}，现在是 {self.backtest_scheduler!r}")
         return self
 
     @field_validator("risk_thresholds")
@@ -443,6 +459,25 @@ def _reason(error: ErrorDetails) -> str:
     if error["type"] == "value_error":  # what our own validators say
         return str(context["error"])
     return _REASONS.get(error["type"], error["msg"]).format(**context)
+
+
+def scheduler_problem(address: str, tls: Path | None) -> str:
+    """What is wrong with a cluster's address, and the folder of its certificates; empty when nothing is."""
+    parts = urlsplit(address)
+    try:
+        is_whole = bool(parts.hostname) and bool(parts.port) and not (parts.path or parts.query)
+    except ValueError:
+        is_whole = False
+    if parts.scheme not in ("tls", "tcp") or not is_whole:
+        return "应形如 tls://10.0.0.5:8786"
+    if parts.scheme == "tcp" and not _is_loopback(parts.hostname or ""):
+        return "不是本机的只能用 tls://：tcp:// 没有验证，谁连得上谁就能在集群的机器上运行代码"
+    if parts.scheme == "tls" and tls is None:
+        return "用 tls:// 时要写 backtest_tls，证书所在的目录"
+    missing = [name for name in ("ca.pem", "cert.pem", "key.pem") if tls and not (tls / name).is_file()]
+    if parts.scheme == "tls" and missing:
+        return f"的证书目录 {tls} 里没有 {'、'.join(missing)}"
+    return ""
 
 
 def _is_loopback(host: str) -> bool:

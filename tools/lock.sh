@@ -35,6 +35,7 @@ each() { # LOCK FILE…
 action=${1:-write}
 each requirements.lock requirements.txt
 each requirements-filing.lock requirements.txt requirements-filing.txt
-each requirements-test.lock requirements.txt requirements-filing.txt requirements-test.txt
+each requirements-dask.lock requirements.txt requirements-dask.txt
+each requirements-test.lock requirements.txt requirements-filing.txt requirements-dask.txt requirements-test.txt
 each requirements-docs.lock requirements-docs.txt
 each requirements-node.lock requirements-node.txt

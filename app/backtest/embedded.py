@@ -66,11 +66,12 @@ class _Running:
 
 class EmbeddedEngine:
     """`run_unit(unit, on_progress, stopped)` is what becomes of one; `on_process(settings, depot, inside)`
-    makes the usual one.
+    makes the usual one. `closing()` is called when it has ended.
     """
 
-    def __init__(self, width: int, run_unit: RunUnit) -> None:
+    def __init__(self, width: int, run_unit: RunUnit, closing: Callable[[], object] = lambda: None) -> None:
         assert width > 0
+        self._closing = closing
         self._run_unit = run_unit
         self._waiting: deque[_Running] = deque()
         self._under_way: set[_Running] = set()
@@ -104,6 +105,7 @@ class EmbeddedEngine:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(2 * guard.ENDING)
+        self._closing()
 
     def _work(self) -> None:
         while (running := self._next()) is not None:

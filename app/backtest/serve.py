@@ -14,12 +14,11 @@ import sys
 import threading
 
 from app import logs
-from app.backtest.embedded import EmbeddedEngine
+from app.backtest.engines import engine_of
 from app.backtest.keeper import Keeper
 from app.backtest.news import BacktestNews
 from app.backtest.preparing import Preparing
 from app.backtest.shelf import Shelf
-from app.backtest.workers import Workers
 from app.lib import calendar, memory
 from app.lib.errors import AppError
 from app.process.end_signal import EndSignal
@@ -42,8 +41,7 @@ def run(settings: Settings, end: EndSignal) -> None:
     registry = Registry(settings.data_dir)
     shelf = Shelf(settings.data_dir)
     news = BacktestNews(registry)
-    workers = Workers(settings, shelf.depot, shelf.work)
-    engine = EmbeddedEngine(max(settings.backtest_jobs, 1), workers)
+    engine = engine_of(settings, shelf.depot, max(settings.backtest_jobs, 1), shelf.work)
     keeper = Keeper(settings, shelf, engine, news, Preparing(settings, shelf.depot, shelf.folder))
 
     def handle(_connection: Connection, request: AnyRequest, reply: Responder) -> None:
@@ -62,7 +60,6 @@ def run(settings: Settings, end: EndSignal) -> None:
     server.close()
     registry.unregister(NAME)
     keeper.stop()
-    workers.close()
     news.stop()
     shelf.close()
     log.info("the process of backtests ends")

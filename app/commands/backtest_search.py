@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -23,13 +23,13 @@ import orjson
 from tqdm import tqdm
 
 from app.backtest import search_report
+from app.backtest.cluster import DaskEngine
 from app.backtest.data import checked_day
 from app.backtest.driving import drive_search
-from app.backtest.embedded import EmbeddedEngine
+from app.backtest.engines import engine_of
 from app.backtest.job import Job
 from app.backtest.search import OBJECTIVES, Search, SearchRequest, Tried
 from app.backtest.units import DONE, Depot, Engine, NotInDepot, Piece, Unit
-from app.backtest.workers import Workers
 from app.commands.results import CannotWrite, write
 from app.lib.errors import AppError, BadInput
 from app.lib.strategy_parameters import Value, parameters
@@ -146,7 +146,7 @@ def run_search(job: Job, settings: Settings, sought: Sought, target: Path) -> in
     strategy = next(iter(job.strategies))
     search = Search(sought.request(), base, parameters(job.strategies[strategy]))
     with _kept_in(target / KEPT, search) as keep, _until_interrupted() as stopped:
-        with _engine(settings, files, sought.workers) as engine, _bar(search) as bar:
+        with closing(_engine(settings, files, sought.workers)) as engine, _bar(search) as bar:
 
             def on_ended(unit_id: str, found: Tried) -> None:
                 keep(unit_id, found)
@@ -241,15 +241,16 @@ def _days(text: str) -> tuple[int, int]:
     return train, test
 
 
-@contextmanager
-def _engine(settings: Settings, files: InPlace, width: int) -> Iterator[Engine]:
-    workers = Workers(settings, files)
-    engine = EmbeddedEngine(width, workers)
-    try:
-        yield engine
-    finally:
-        engine.close()
-        workers.close()
+def _engine(settings: Settings, files: InPlace, width: int) -> Engine:
+    """Raises ClusterDown where there is a cluster that cannot be reached."""
+    engine = engine_of(settings, files, width)
+    if isinstance(engine, DaskEngine):
+        try:
+            engine.connect()
+        except BaseException:
+            engine.close()
+            raise
+    return engine
 
 
 def _bar(search: Search) -> Any:

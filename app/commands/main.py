@@ -37,6 +37,9 @@ COMMANDS = {
     "backup": Listed("backup", "把数据目录与策略备份成一个文件；不必停机。"),
     "restore": Listed("backup", "从备份恢复数据目录与策略；之后各账户须重新登录。"),
     "backtest": Listed("backtest", "回测：策略在 K 线或 tick 文件上照柜台的规矩走一遍，不必启动服务。"),
+    "backtest-cluster": Listed(
+        "backtest_cluster", "在这台机器上运行回测集群的 scheduler 或 worker（Dask），直到 Ctrl-C。"
+    ),
     "data": Listed("data", "列出有哪些行情：各合约的首末、数量，缺的日、节与分钟，重复与四价相同的。"),
     "import-bars": Listed(
         "import_bars", "导入 1 分钟 K 线：CSV（可压缩为 gz）与 Parquet；tick 文件合成 K 线。"

@@ -16,7 +16,8 @@ OURS = ("app", "benchmarks", "deploy", "docs", "strategies", "tests", "tools")
 FOLDER = re.compile(rf"(?<![\w./~-])(?:{'|'.join(OURS)})/[\w./@-]*\w/?")
 FILE = re.compile(r"`([\w./@-]+\.(?:py|md|toml|ini|conf|service|css|html|js|sh))`")
 EXAMPLES = {
-    "report.html",  # what run.py backtest leaves
+    "report.html",
+    "search.html",  # what run.py backtest leaves
     "mine.py",
     "simnow.toml",
     "config.toml",

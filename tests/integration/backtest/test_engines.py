@@ -13,11 +13,14 @@ import orjson
 import pytest
 
 from app.backtest import embedded
+from app.backtest.cluster import DaskEngine
 from app.backtest.embedded import EmbeddedEngine
 from app.backtest.job import Progress
 from app.backtest.units import CANCELLED, DONE, FAILED, Depot, Engine, Limits, Outcome, Unit
 from app.backtest.workers import Workers
+from app.lib.program import version
 from app.settings import Settings
+from tests.support.cluster import Cluster, wait_until_it_has_room
 from tests.support.confinement import confined
 from tests.support.kept_calendar import keep_calendar
 from tests.support.waiting import eventually
@@ -67,9 +70,20 @@ def settings(folder: Path) -> Settings:
     return Settings.load(None, {}, data_dir=folder / "data", log_to="stdout", strategies="contained")
 
 
-@pytest.fixture(scope="module", params=["a child each", "workers"])
-def engine(request: pytest.FixtureRequest, settings: Settings, depot: Depot) -> Iterator[Engine]:
+@pytest.fixture(scope="module", params=["a child each", "workers", "dask"])
+def engine(
+    request: pytest.FixtureRequest, settings: Settings, depot: Depot, folder: Path
+) -> Iterator[Engine]:
     """Of one place: what comes after a unit finds what it has left."""
+    if request.param == "dask":
+        pytest.importorskip("distributed")
+        cluster = Cluster(folder / "cluster", workers=1)
+        dask = DaskEngine(cluster.settings, depot)
+        wait_until_it_has_room(1, cluster, dask)
+        yield dask
+        dask.close()
+        cluster.close()
+        return
     if request.param == "workers":
         workers = Workers(settings, depot)
         made: Engine = EmbeddedEngine(1, workers)
@@ -85,13 +99,15 @@ def engine(request: pytest.FixtureRequest, settings: Settings, depot: Depot) -> 
 @pytest.fixture(scope="module")
 def keep(engine: Engine) -> str:
     """What the units of this engine keep: a search's run in workers, which fork."""
-    return "figures" if isinstance(getattr(engine, "_run_unit", None), Workers) else "result"
+    in_workers = isinstance(engine, DaskEngine) or isinstance(engine._run_unit, Workers)  # type: ignore[attr-defined]
+    return "figures" if in_workers else "result"
 
 
 def unit_of(depot: Depot, what: str = "", **more: Any) -> Unit:
     parameters = {"mine": {"what": what} | more.pop("parameters", {})}
     piece = depot.add(BARS)
-    return Unit(version="1", strategies={"mine": STRATEGY}, parameters=parameters, data=(piece,), **more)
+    texts = {"mine": STRATEGY}
+    return Unit(version=version(), strategies=texts, parameters=parameters, data=(piece,), **more)
 
 
 def outcome(engine: Engine, unit: Unit) -> Outcome:
@@ -192,7 +208,7 @@ def test_a_unit_that_is_silent_for_too_long_is_ended(engine: Engine, depot: Depo
 def test_what_cannot_be_loaded_is_told(engine: Engine, depot: Depot, keep: str) -> None:
     bad = unit_of(depot)
     broken = depot.put("rb2401.SHFE.csv", b"time,open\n1,2\n")
-    found = outcome(engine, Unit(version="1", strategies=bad.strategies, data=(broken,), keep=keep))
+    found = outcome(engine, Unit(version=version(), strategies=bad.strategies, data=(broken,), keep=keep))
     assert found.state == FAILED
     assert found.failure is not None
     assert "rb2401.SHFE.csv" in found.failure.message
