@@ -109,7 +109,8 @@ def run_backtests(trader: Trader) -> str:
         {"search": '{"kind": "grid", "space": {"every": "10:60:5"}}', "title": "隔几根"},
     ]
     jobs = [
-        trader.do("POST", "/backtest", name="来回", contracts=test_backtest.RB, **more)["id"] for more in asked
+        trader.do("POST", "/backtest", name="来回", contracts=test_backtest.RB, **more)["id"]
+        for more in asked
     ]
     for job in jobs:
         eventually(lambda job=job: trader.do("GET", "/backtest", id=job)["state"] == "完成", "it is done", 60)
