@@ -116,7 +116,7 @@ class Account:
         assert isinstance(answer, f.RspUserLogin)
         self._session = answer.FrontID, answer.SessionID
         self._quotes: dict[str, TickData] = {}
-        self._owned = Owned(self.ledger)
+        self._owned = Owned(self.ledger, has_limits=bool(risk.limits or risk.rules))
         self._gate = gate_of(self.ledger, now, self._contract, self._quotes.get, self._owned, risk)
         self._load(answer.TradingDay)
 

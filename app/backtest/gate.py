@@ -46,8 +46,9 @@ class _Kept:
 class Owned:
     """Which strategy holds which lots, as a gateway counts it (app/gateway/strategies/books.py)."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, has_limits: bool) -> None:
+        """`has_limits`: whether there are limits or rules of the trader's own; else nobody asks."""
+        self._ledger, self._has_limits = ledger, has_limits
         self._owners = Owners(self._terms, "")
 
     def _terms(self, symbol: str) -> Terms | None:
@@ -59,6 +60,8 @@ class Owned:
         self._owners.fit(lots)
 
     def take(self, row: TradeField, strategy: str) -> None:
+        if not self._has_limits:
+            return
         fill = Fill(
             trading_day=row.TradingDay,
             exchange=row.ExchangeID,

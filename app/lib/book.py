@@ -156,6 +156,14 @@ class _Frozen(NamedTuple):
     volumes: Counter[tuple[str, str, bool]]  # (symbol, direction, closes today's only)
 
 
+class _Counted(NamedTuple):
+    """What fills alone make of the day; no price changes it."""
+
+    commission: Decimal
+    close_profit: Decimal
+    margin: Decimal
+
+
 class Book:
     """One account on one trading day."""
 
@@ -192,6 +200,7 @@ class Book:
             self._legs[symbol, direction] = Leg(terms(symbol), direction, history)
         self._money: Money | None = None
         self._frozen: _Frozen | None = None
+        self._counted: _Counted | None = None
 
     # ── what happens ──
 
@@ -222,7 +231,7 @@ class Book:
         self._fills[fill.key] = fill
         if fill.order_id:
             self._filled[fill.order_id] += fill.volume
-        self._frozen = self._money = None
+        self._frozen = self._money = self._counted = None
         return True
 
     def apply_order(self, order: WorkingOrder) -> None:
@@ -259,7 +268,7 @@ class Book:
         for direction in ("long", "short"):
             if (symbol, direction) in self._legs:
                 self._legs[symbol, direction].renew(self._terms(symbol))
-        self._frozen = self._money = None
+        self._frozen = self._money = self._counted = None
 
     def set_price(self, symbol: str, last_price: float, pre_settlement: float = 0.0) -> None:
         """The newest price, or before the first one the last settlement. Absent prices change nothing. On the
@@ -322,16 +331,13 @@ class Book:
         return self._money
 
     def taken(self) -> tuple[Decimal, Decimal]:
-        """The day's fees and close profit so far: what fills alone make."""
-        counts = self._counts()
-        return (
-            sum((count.commission for count in counts), ZERO),
-            sum((count.close_profit for count in counts), ZERO),
-        )
+        """The day's fees and close profit so far."""
+        counted = self._count()
+        return counted.commission, counted.close_profit
 
     def margin(self) -> Decimal:
         """Of all lots."""
-        return self._margin()
+        return self._count().margin
 
     def exact_commission(self) -> Decimal:
         """The day's fees, no fill's rounded."""
@@ -423,14 +429,13 @@ class Book:
         )
 
     def _money_at(self, prices: Mapping[str, float]) -> Money:
-        commission = close_profit = position_profit = ZERO
+        position_profit = ZERO
         for count in self._counts():
-            commission += count.commission
-            close_profit += count.close_profit
             if count.volume:
                 price = prices.get(count.terms.symbol)
-                position_profit += count.profit(None if price is None else exact(price))[0]
-        margin, frozen = self._margin(), self._freezes()
+                position_profit += count.profit_by_date(None if price is None else exact(price))
+        commission, close_profit, margin = self._count()
+        frozen = self._freezes()
         return Money.of(
             pre_balance=self._pre_balance,
             deposit=self._deposit,
@@ -442,6 +447,16 @@ class Book:
             close_profit=close_profit,
             position_profit=position_profit,
         )
+
+    def _count(self) -> _Counted:
+        if self._counted is None:
+            counts = self._counts()
+            self._counted = _Counted(
+                sum((count.commission for count in counts), ZERO),
+                sum((count.close_profit for count in counts), ZERO),
+                self._margin(),
+            )
+        return self._counted
 
     def _margin(self) -> Decimal:
         """All lots' margin; of a product under the max side rule only the larger of its two sides."""

@@ -181,6 +181,13 @@ class Count:
         scale = self._sign * self.terms.multiplier
         return cents((worth - totals.at_base) * scale), cents((worth - totals.at_open) * scale)
 
+    def profit_by_date(self, last_price: Decimal | None) -> Decimal:
+        """The first of the two alone: this is asked with each price."""
+        if last_price is None:
+            return ZERO
+        totals = self.totals
+        return cents((last_price * totals.volume - totals.at_base) * (self._sign * self.terms.multiplier))
+
     def add(self, fill: Fill) -> None:
         if fill.offset == "open":
             self.today.append(
