@@ -211,11 +211,26 @@ def _settings(settings: dict[str, Any]) -> str:
         ("在途", "下一根的开盘 / 下一笔快照" if latency is None else f"{latency} 毫秒（tick）"),
         ("一边至多占一根的成交量", f"{fills['participation']:.0%}（K 线）"),
         ("费率", settings["rates"]),
+        ("风控", _risk(settings["risk"])),
         ("一年的交易日", str(settings["year_days"])),
         *((f"策略 {name}", digest) for name, digest in settings["strategies"].items()),
         *((f"数据 {name}", digest) for name, digest in settings["data"].items()),
     ]
     return table_of(("项", "值"), rows)
+
+
+def _risk(risk: dict[str, Any]) -> str:
+    """What the gate judged by, beyond the default rules."""
+    own = [str(rule.get("id", rule.get("measure", ""))) for rule in risk["rules"]]
+    limits = [
+        f"{name}（{'、'.join(f'{key} {value}' for key, value in values.items() if value)}）"
+        for name, values in risk["limits"].items()
+    ]
+    parts = [
+        f"自己的规则 {'、'.join(own)}" if own else "",
+        f"策略的限制 {'、'.join(limits)}" if limits else "",
+    ]
+    return "；".join(["缺省的规则", *filter(None, parts)])
 
 
 class _Mark(NamedTuple):

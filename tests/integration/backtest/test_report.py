@@ -106,3 +106,11 @@ def test_a_run_without_trades_says_so_and_counts_nothing(tmp_path: Path) -> None
 
 def test_the_document_is_the_same_bytes_for_the_same_run(tmp_path: Path) -> None:
     assert encoded(result_of(tmp_path, 30)) == encoded(result_of(tmp_path, 30))
+
+
+def test_the_rules_that_orders_were_judged_by_are_in_the_report(tmp_path: Path) -> None:
+    result = result_of(tmp_path, 4)
+    assert ">缺省的规则<" in report.page(result)
+    rule = {"id": "mine", "measure": "day_loss", "limit": 100}
+    result["settings"]["risk"] = {"rules": [rule], "limits": {"mine": {"max_position": 2, "contracts": []}}}
+    assert "缺省的规则；自己的规则 mine；策略的限制 mine（max_position 2）" in report.page(result)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.backtest.data import load
+from app.backtest.gate import Owned, gate_of
 from app.backtest.jobs import Record
 from app.backtest.preparing import Preparing
 from app.backtest.units import Depot
+from app.gateway.risk.limits import StrategyLimits
+from app.gateway.risk.rulebook import RuleBook
+from app.interfaces.ledger import Ledger
+from app.lib import thresholds
 from app.lib.bars import Bar
+from app.lib.calendar import SHANGHAI
 from app.lib.errors import AppError, BadInput
 from app.lib.strategy_lib import BadCode
 from app.model import open_store
@@ -145,3 +152,21 @@ def test_what_is_wrong_is_refused_by_name(
         preparing.record(asked(**more), 1)
     assert isinstance(caught.value, BadInput | BadCode)
     assert (caught.value.extra["parameter"], caught.value.code) == (parameter, code)
+
+
+def test_the_accounts_own_rules_and_the_strategys_limits_go_with_it_as_the_gateway_keeps_them(
+    preparing: Preparing, settings: Settings
+) -> None:
+    rule = {"id": "mine", "measure": "day_loss", "limit": 100, "action": "refuse"}
+    with closing(open_store(settings, ACCOUNT)) as store:
+        limits = StrategyLimits(store, lambda *_: 0, lambda *_: 0, lambda *_: 0)
+        limits.put("mine", {"max_position": 2})
+        limits.put("other", {"max_position": 9})
+        RuleBook(store, thresholds.load(), date(2024, 1, 2)).write([rule])
+    risk = preparing.record(asked(), 1).unit.risk
+    assert list(risk.limits) == ["mine"]
+    ledger = Ledger()
+    now = datetime(2024, 1, 2, tzinfo=SHANGHAI)
+    gate = gate_of(ledger, lambda: now, lambda _: None, lambda _: None, Owned(ledger, True), risk)
+    assert gate.limits.of("mine").max_position == 2
+    assert [(own.id, own.limit) for own in gate.book.rules if own.measure == "day_loss"] == [("mine", 100)]
