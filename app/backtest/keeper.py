@@ -25,7 +25,7 @@ from app.backtest.jobs import CANCELLED, DONE, FAILED, QUEUED, RUN, RUNNING, Mov
 from app.backtest.news import BacktestNews
 from app.backtest.preparing import Preparing, search_of
 from app.backtest.search import Tried
-from app.backtest.shelf import LOG, REPORT, RESULT, SEARCH, Shelf
+from app.backtest.shelf import BRIEF, LOG, REPORT, RESULT, SEARCH, Shelf
 from app.backtest.units import CANCELLED as UNIT_CANCELLED
 from app.backtest.units import DONE as UNIT_DONE
 from app.backtest.units import Engine, Outcome
@@ -50,6 +50,7 @@ MOST_WAITING = 20  # of one account
 MOST_TRIES = 2  # a job that was under way when this process was killed is begun once more
 MOST_BYTES = 1024**3  # of one account's results
 MOST_DEPOT = 2 * 1024**3
+COMPARED = ("figures", "days", "settings")
 MOST_RESULT = 48 * 1024 * 1024  # bytes: what travels to a page in one piece
 TOLD = 0.5  # seconds from one word of progress to the next
 CANCEL_LIMIT = 2.0
@@ -190,16 +191,17 @@ class Keeper:
             job = self._known(request.account, one)
             if job.record.kind != RUN:
                 raise BadInput("ids", f"{job.record.title} 是参数搜索，不能与单次回测比较")
-            document = orjson.loads(self._result(job))
-            kept = {name: document.get(name) for name in ("figures", "days", "settings")}
-            found.append({"row": self._row(job)} | kept)
+            self._check_done(job)
+            found.append({"row": self._row(job)} | orjson.loads(self._left(job, BRIEF)))
         return Json(orjson.dumps(found))
 
     def read(self, request: ReadBacktest) -> Json:
         """See ReadBacktest."""
         job = self._known(request.account, request.id)
-        if not request.report:
+        if request.what == "result":
             return Json(self._result(job))
+        if request.what == "log":
+            return Json(self._left(job, LOG, b""))
         try:
             return Json(self._shelf.read(job.record.id, REPORT))
         except OSError:
@@ -287,7 +289,9 @@ class Keeper:
             log.info("backtest %s left no result: %s", record.id, error)
             self._end(job, FAILED, Failure("回测没有留下可用的结果", code="BACKTEST_FAILED"))
             return
-        pages = {RESULT: outcome.result} | _report(record.id, lambda: report.page(document))
+        brief = {name: document.get(name) for name in COMPARED}
+        pages = {RESULT: outcome.result, BRIEF: orjson.dumps(brief)}
+        pages |= _report(record.id, lambda: report.page(document))
         if self._kept(job, pages):
             self._keep_log(job, outcome.log)
             record.figures, record.warnings = figures, warnings
@@ -470,10 +474,16 @@ class Keeper:
                 return orjson.dumps(search.document())
         else:
             self._check_done(job)
+        return self._left(job, RESULT if job.record.search is None else SEARCH)
+
+    def _left(self, job: _Job, name: str, default: bytes | None = None) -> bytes:
+        """A file of its own. Raises NotDone where there is none and no default."""
         try:
-            return self._shelf.read(job.record.id, RESULT if job.record.search is None else SEARCH)
+            return self._shelf.read(job.record.id, name)
         except OSError:
-            raise NotDone(f"这次回测没有结果：{job.record.state}") from None
+            if default is None:
+                raise NotDone(f"这次回测没有结果：{job.record.state}") from None
+            return default
 
     def _row(self, job: _Job) -> dict[str, Any]:
         with self._changed:

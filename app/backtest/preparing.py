@@ -22,6 +22,7 @@ from app.backtest.rates import BadRates, DatedRates
 from app.backtest.search import Search, SearchRequest
 from app.backtest.units import Depot, Limits, Piece, Unit
 from app.counter.contracts import product_code_of
+from app.counter.markets.readers import BadFile, holds_ticks
 from app.counter.products import products
 from app.data_dir import ticks_folder
 from app.gateway.tick_recorder import recorded_days
@@ -160,7 +161,9 @@ class Preparing:
     def _data(self, asked: SubmitBacktest, span: Span) -> tuple[Piece, ...]:
         _check_named(asked)
         if asked.files:
-            return tuple(self._depot.add(path) for path in self._named(asked.files))
+            paths = self._named(asked.files)
+            _check_kind(paths, asked.by)
+            return tuple(self._depot.add(path) for path in paths)
         if asked.by == "ticks":
             return tuple(self._depot.add(path) for path in self._recorded(asked.account, span))
         return (self._depot.put(STORED, bar_columns.encoded(self._stored(asked, span))),)
@@ -217,6 +220,19 @@ def search_of(asked: dict[str, Any], unit: Unit) -> Search:
         raise BadInput("search", f"参数 search 不合法：{error}") from None
     text = next(iter(unit.strategies.values()))
     return Search(request, unit, parameters(text))
+
+
+def _check_kind(paths: Sequence[Path], by: str) -> None:
+    """The files have what they are said to have. Raises BadInput."""
+    for path in paths:
+        try:
+            found = "ticks" if holds_ticks(path) else "bars"
+        except (BadFile, OSError) as error:
+            text = error.message if isinstance(error, BadFile) else error.strerror
+            raise BadInput("files", f"{path.name} 读不了：{text}") from None
+        if found != by:
+            kind, other = ("tick", "bars") if found == "ticks" else ("K 线", "ticks")
+            raise BadInput("by", f"{path.name} 里是 {kind}：一次回测用一种，不是 by={other}")
 
 
 def _check_named(asked: SubmitBacktest) -> None:

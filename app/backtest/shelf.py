@@ -24,6 +24,7 @@ from app.lib.errors import StoreDown
 FOLDER = "backtest"
 SCRATCH = "backtest-scratch"  # what need not outlive a move: copies of data, and children's folders
 RESULT, SEARCH, REPORT, LOG = "result.json", "search.json", "report.html", "strategy.log"
+BRIEF = "brief.json"  # what runs are compared by: some parts of a result
 LOCK_TIMEOUT = 2.0  # seconds
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, number INTEGER NOT NULL, record BLOB NOT NULL);

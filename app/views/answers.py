@@ -540,6 +540,10 @@ class Compared(TypedDict):
     settings: Row
 
 
+class Printed(TypedDict):
+    text: str
+
+
 class StrategyParameter(TypedDict):
     name: str
     default: bool | int | float | str

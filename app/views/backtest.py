@@ -221,11 +221,21 @@ def read_result(sent: OfBacktest) -> Response:
 @described("一次回测的报告：自成一页的 HTML", OfBacktest, bare="text/html")
 def read_report(sent: OfBacktest) -> Response:
     """GET /backtest/report → report.html, to be looked at offline. Token."""
-    page: Json = G.gateways.ask_backtests(ReadBacktest(g.caller.account, sent.id, report=True))
+    page: Json = G.gateways.ask_backtests(ReadBacktest(g.caller.account, sent.id, what="report"))
     response = Response(page.payload, content_type="text/html; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="report-{sent.id}.html"'
     response.headers["Content-Security-Policy"] = POLICY
     return response
+
+
+@blueprint.get("/backtest/log")
+@auth_required
+@ours
+@described("一次回测里策略最后打印的，至多 64 KB", OfBacktest, data=answers.Printed)
+def read_log(sent: OfBacktest) -> Response:
+    """GET /backtest/log → {text}. Token."""
+    printed: Json = G.gateways.ask_backtests(ReadBacktest(g.caller.account, sent.id, what="log"))
+    return succeed({"text": printed.payload.decode("utf-8", "replace")})
 
 
 @blueprint.post("/backtest/parameters")

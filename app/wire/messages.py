@@ -209,13 +209,14 @@ class CompareBacktests(Message):
 
 
 class ReadBacktest(Message):
-    """Reply: Json of the document of result.json (of a search: search.json, partial while it runs); with
-    `report` the bytes of report.html. Errors: NotFound, NotDone.
+    """`what`: result: Json of the document of result.json (of a search: search.json, partial while it runs);
+    report: the bytes of report.html; log: those of what its strategies printed last. Errors: NotFound,
+    NotDone.
     """
 
     account: str
     id: str
-    report: bool = False
+    what: str = "result"
 
 
 class CancelBacktest(Message):

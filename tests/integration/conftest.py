@@ -304,8 +304,10 @@ class FakeGateways:
                 return Json(orjson.dumps([BACKTEST]))
             case CompareBacktests():
                 return Json(orjson.dumps([{"row": BACKTEST, "figures": {}, "days": [], "settings": {}}]))
-            case ReadBacktest(report=True):
+            case ReadBacktest(what="report"):
                 return Json(b"<!doctype html>")
+            case ReadBacktest(what="log"):
+                return Json("打印".encode())
             case ReadBacktest():
                 return Json(b'{"format":1}')
             case CancelBacktest():

@@ -561,6 +561,7 @@ ROUTES += [
     ),
     Route("DELETE", "/backtest", {"id": "0123456789abcdef"}, {"id": BACKTEST_ID}, ours=True),
     Route("GET", "/backtest/compare", {"ids": "a,b"}, {"ids": {"twice": "a,a"}}, ours=True),
+    Route("GET", "/backtest/log", {"id": "0123456789abcdef"}, {"id": {"path": "../../etc"}}, ours=True),
     Route("GET", "/backtest/result", {"id": "0123456789abcdef"}, {"id": BACKTEST_ID}, ours=True),
     Route(
         "GET", "/backtest/report", {"id": "0123456789abcdef"}, {"id": BACKTEST_ID}, ours=True, is_page=True

@@ -93,6 +93,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/backtest/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一次回测里策略最后打印的，至多 64 KB */
+        get: operations["get_backtest_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/backtest/parameters": {
         parameters: {
             query?: never;
@@ -1264,6 +1281,10 @@ export interface components {
             rates: "account" | "listed";
             risk: components["schemas"]["RiskFinding"][];
         };
+        /** Printed */
+        Printed: {
+            text: string;
+        };
         /** Problem */
         Problem: {
             code: string;
@@ -1871,6 +1892,7 @@ export type PartStatus = components['schemas']['PartStatus'];
 export type PositionEvent = components['schemas']['PositionEvent'];
 export type PositionRow = components['schemas']['PositionRow'];
 export type Preview = components['schemas']['Preview'];
+export type Printed = components['schemas']['Printed'];
 export type Problem = components['schemas']['Problem'];
 export type Profit = components['schemas']['Profit'];
 export type Ran = components['schemas']['Ran'];
@@ -2413,6 +2435,40 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Envelope"] & {
                         data: components["schemas"]["BacktestData"];
+                    };
+                };
+            };
+            /** @description 失败 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+        };
+    };
+    get_backtest_log: {
+        parameters: {
+            query: {
+                /** @description 哪一次 */
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"] & {
+                        data: components["schemas"]["Printed"];
                     };
                 };
             };

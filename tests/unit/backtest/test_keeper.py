@@ -112,7 +112,7 @@ class World:
     def __init__(self, data_dir: Path, **settings: Any) -> None:
         files = data_dir / "backtest" / "files"
         files.mkdir(parents=True)
-        (files / FILE).write_text("nobody reads it here")
+        (files / FILE).write_text("datetime,open,high,low,close,volume\n")
         self.settings = Settings.load(environment={}, data_dir=data_dir, **settings)
         self.width = 1
         self.alive: list[Keeper] = []
@@ -192,7 +192,7 @@ def test_one_runs_the_next_waits_and_the_result_is_there_when_it_is_done(
     assert "by_month" not in found["figures"]
     assert found["size"] > 0
     assert world.keeper.read(ReadBacktest("a", first)).payload == result()
-    assert world.keeper.read(ReadBacktest("a", first, report=True)).payload.startswith(b"<!doctype html>")
+    assert world.keeper.read(ReadBacktest("a", first, what="report")).payload.startswith(b"<!doctype html>")
     assert world.news.states(first) == ["排队", "运行", "完成"]
     assert world.engine.one().unit.parameters == {"mine": {"every": 40}}
     assert world.state(second) == "运行"
@@ -260,6 +260,7 @@ def test_one_that_fails_tells_the_strategys_line(world: World) -> None:
     world.engine.one().end(Outcome(state=FAILED, failure=failure, log="printed"))
     error = world.becomes(job, "失败")["error"]
     assert (error["line"], error["strategy"], error["code"]) == (12, "mine", "STRATEGY_FAILED")
+    assert world.keeper.read(ReadBacktest("a", job, what="log")).payload == b"printed"
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,8 @@ def settings(tmp_path: Path) -> Settings:
 def preparing(settings: Settings, tmp_path: Path) -> Preparing:
     files = tmp_path / "data" / "backtest" / "files"
     files.mkdir(parents=True)
-    (files / "m.csv").write_text("x")
+    (files / "m.csv").write_text("datetime,open,high,low,close,volume\n")
+    (files / "broken.csv.gz").write_bytes(b"no gzip")
     (tmp_path / "secret.csv").write_text("x")
     return Preparing(settings, Depot(tmp_path / "depot"), tmp_path / "data" / "backtest")
 
@@ -94,7 +95,7 @@ def test_what_there_is_is_listed(preparing: Preparing) -> None:
     found = preparing.data(ACCOUNT)
     span = {"first": "2024-01-02 09:00", "last": "2024-01-02 09:04", "count": 5}
     assert found["store"] == [{"local_symbol": name} | span for name in ("rb2405.SHFE", "rb2410.SHFE")]
-    assert [file["name"] for file in found["files"]] == ["m.csv"]
+    assert [file["name"] for file in found["files"]] == ["broken.csv.gz", "m.csv"]
     assert preparing.data("sim-9999-nobody")["store"] == []
 
 
@@ -133,8 +134,9 @@ FILES = {"contracts": [], "files": ["m.csv"]}
         ({"contracts": [], "main": ["zz"]}, "main", "UNKNOWN_CONTRACT", "zz"),
         ({"contracts": [], "main": ["m"]}, "main", "NO_BARS", "品种 m"),
         ({"by": "ticks"}, "start", "NO_TICKS", "record_ticks"),
-        (FILES | {"files": ["../secret.csv"]}, "files", "BAD_INPUT", "那里有：m.csv"),
+        (FILES | {"files": ["../secret.csv"]}, "files", "BAD_INPUT", "那里有：broken.csv.gz、m.csv"),
         (FILES | {"files": ["nothing.csv"]}, "files", "BAD_INPUT", "没有 nothing.csv"),
+        (FILES | {"by": "ticks"}, "by", "BAD_INPUT", "m.csv 里是 K 线"),
         (FILES | {"files": ["m.csv"] * 21}, "files", "BAD_INPUT", "20 个"),
         ({"rates": "a,b\n"}, "rates", "BAD_RATES", "rates.csv:1: 缺少列"),
         ({"rates": RATES + "rb,2024-01-01,0.1,,,\nrb,2024-13-01,,,,\n"}, "rates", "BAD_RATES", "rates.csv:3"),
