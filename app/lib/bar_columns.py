@@ -15,6 +15,7 @@ from typing import NamedTuple
 from app.lib import columns
 from app.lib.bars import Bar
 from app.lib.columns import BadColumns, Meta
+from app.lib.memory import is_half_used
 
 KIND = "bars"
 TYPES = {
@@ -66,6 +67,8 @@ def read(path: Path) -> Kept:
     bars: dict[str, list[Bar]] = {}
     sources: list[Source] = []
     for block in columns.blocks(path, _is_bars):
+        if is_half_used():
+            raise BadColumns(f"{path.name}: 内存不够，请分成几个文件")
         if list(block.meta.types) != list(TYPES):
             raise BadColumns(f"{path.name}: {block.meta.name} 的列不是 {'、'.join(TYPES)}")
         *figures, complete = (column.tolist() for column in block.columns.values())

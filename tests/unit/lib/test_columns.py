@@ -76,6 +76,13 @@ def test_a_block_that_says_more_rows_than_it_has_is_no_way_to_fill_the_memory(tm
         list(columns.blocks(written(tmp_path, columns.WHOLE, head, lying, payload)))
 
 
+def test_bars_beyond_half_of_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, bar_columns.encoded({"rb2401.SHFE": [Bar(0, 1, 1, 1, 1, 1)]}))
+    monkeypatch.setattr(bar_columns, "is_half_used", lambda: True)
+    with pytest.raises(BadColumns, match="内存不够"):
+        bar_columns.read(path)
+
+
 def test_bars_come_back_with_what_they_came_from(tmp_path: Path) -> None:
     bars = {
         "rb2401.SHFE": [Bar(60_000 * at, 3.0, 4.0, 2.0, 3.5, at, 7.5, 9.0, at != 1) for at in range(3)],
