@@ -241,7 +241,7 @@ class Book:
         if order.side not in SIDES or order.offset not in OFFSETS:
             raise ValueError(f"not an order: {order}")
         known = self._orders.get(order.order_id)
-        if known is not None:
+        if known is not None and (order.remaining > known.remaining or order.volume < known.volume):
             order = order._replace(
                 remaining=min(order.remaining, known.remaining), volume=max(order.volume, known.volume)
             )

@@ -39,6 +39,9 @@ class Fees(NamedTuple):
     close_today_by_volume: float
 
 
+_PLACE_OF = {"open": 0, "close": 2, "closetoday": 4}
+
+
 class Terms(NamedTuple):
     """What the book needs to know of a contract, as it holds on the trading day."""
 
@@ -57,9 +60,8 @@ class Terms(NamedTuple):
 
     def fee(self, bucket: str, price: Decimal, volume: int) -> Decimal:
         """Exact fee of a volume in one bucket: open, close (of history) or closetoday."""
-        by_money, by_volume = {"open": self.fees[0:2], "close": self.fees[2:4], "closetoday": self.fees[4:6]}[
-            bucket
-        ]
+        place = _PLACE_OF[bucket]
+        by_money, by_volume = self.fees[place], self.fees[place + 1]
         return (price * self.multiplier * exact(by_money) + exact(by_volume)) * volume
 
     def margin(self, direction: str, price: float, volume: int) -> Decimal:
@@ -248,6 +250,8 @@ class Count:
         else:
             today = max(0, volume - (self.volume - self._today_for_fee))
         self._today_for_fee -= today
+        if not today:
+            return self.terms.fee("close", price, volume)
         return self.terms.fee("closetoday", price, today) + self.terms.fee("close", price, volume - today)
 
     def _take(self, fill: Fill, volume: int) -> Decimal:
