@@ -33,6 +33,7 @@ from app.wire.messages import (
     PushContracts,
     ReadBars,
     ReadStatus,
+    StartBacktests,
     Visited,
     Watch,
 )
@@ -150,13 +151,37 @@ class FakeGateway:
                 self._watchers.remove(connection)
 
 
+class FakeBacktests:
+    """The process of backtests: registered as the real one, with nothing to list."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.asked: list[AnyRequest] = []
+        self._registry = Registry(data_dir)
+        address = channel.new_address(self._registry.run_dir, "backtest.sock")
+        self._server = RpcServer(address, lambda _connection, request, reply: reply(self._answer(request)))
+        self._server.start()
+        self._registry.register(name="backtest", kind="backtest", address=self._server.address)
+
+    def die(self) -> None:
+        self._registry.unregister("backtest")
+        self._server.close(flush=0)
+
+    def _answer(self, request: AnyRequest) -> AnyReply:
+        self.asked.append(request)
+        return Json(b'{"jobs":[]}')
+
+
 class FakeHost:
-    """Knows accounts by their state; a login starts a FakeGateway, a logout ends it."""
+    """Knows accounts by their state; a login starts a FakeGateway, a logout ends it. `starts_backtests`: it
+    has the process of backtests run when it is asked to.
+    """
 
     def __init__(self, data_dir: Path) -> None:
         self.states: dict[str, str] = {}
         self.visited: list[list[str]] = []
         self.gateways: dict[str, FakeGateway] = {}
+        self.starts_backtests = True
+        self.backtests: list[FakeBacktests] = []
         self._data_dir = data_dir
         self._registry = Registry(data_dir)
         self._server = RpcServer(
@@ -177,6 +202,10 @@ class FakeHost:
             )
         if isinstance(request, Visited):
             self.visited.append(request.accounts)
+            return Done()
+        if isinstance(request, StartBacktests):
+            if self.starts_backtests:
+                self.backtests.append(FakeBacktests(self._data_dir))
             return Done()
         if isinstance(request, LogIn):
             if request.password != "right":

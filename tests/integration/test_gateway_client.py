@@ -26,11 +26,12 @@ from app.wire.messages import (
     PlaceOrder,
     Push,
     PushContracts,
+    ReadBacktests,
     ReadBars,
     ReadStatus,
 )
 from app.wire.registry import PROTOCOL
-from tests.fakes.rpc_servers import FakeGateway, FakeHost
+from tests.fakes.rpc_servers import FakeBacktests, FakeGateway, FakeHost
 from tests.support.waiting import eventually
 
 ACCOUNT = "sim-9999-demo"
@@ -140,6 +141,32 @@ def test_what_the_gateway_raises_comes_out_as_it_was(gateways: Gateways, gateway
     gateways.start()
     with pytest.raises(NotReady, match="账户正在加载"):
         gateways.call(ACCOUNT, ReadStatus())
+
+
+def test_the_process_of_backtests_is_started_by_the_host_when_it_is_not_there(
+    gateways: Gateways, host: FakeHost
+) -> None:
+    host.starts_backtests = False
+    with pytest.raises(GatewayDown) as caught:
+        gateways.ask_backtests(ReadBacktests(ACCOUNT))
+    assert (caught.value.code, caught.value.extra["asked"]) == ("BACKTEST_DOWN", False)
+    host.starts_backtests = True
+    for _ in range(2):
+        assert gateways.ask_backtests(ReadBacktests(ACCOUNT)).payload == b'{"jobs":[]}'
+    (first,) = host.backtests
+    first.die()
+    gateways.ask_backtests(ReadBacktests(ACCOUNT))
+    assert len(host.backtests) == 2
+    host.backtests[-1].die()
+
+
+def test_without_a_host_backtests_that_run_are_asked_all_the_same(gateways: Gateways, data_dir: Path) -> None:
+    with pytest.raises(GatewayDown) as caught:
+        gateways.ask_backtests(ReadBacktests(ACCOUNT))
+    assert caught.value.code == "HOST_DOWN"
+    running = FakeBacktests(data_dir)
+    assert gateways.ask_backtests(ReadBacktests(ACCOUNT)).payload == b'{"jobs":[]}'
+    running.die()
 
 
 def test_recent_bars_are_asked_for_anew_as_soon_as_the_gateway_has_saved_one(
