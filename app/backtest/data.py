@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 
 from app.counter.contracts import product_code_of
 from app.counter.markets.readers import BadFile, Row, holds_ticks, read_rows
-from app.lib import columns
+from app.lib import bar_columns, columns
 from app.lib.bar_files import read_bar_file
 from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
@@ -147,7 +147,7 @@ def bars_from_store(
     found: dict[str, list[Bar]] = {}
     for local_symbol in sorted(set(contracts)):
         series = store.read_bars(local_symbol, "1m", start, end)
-        found[local_symbol] = [bar for bar in series if span.has(days.of(bar.timestamp))]
+        found[local_symbol] = _on_days(series, span, days)
         if not found[local_symbol]:
             raise NoData(
                 f"行情库里没有 {local_symbol}{_said(span) or ' '}的 K 线；{_there(store, local_symbol)}"
@@ -212,21 +212,39 @@ def _counted(rows: Iterator[Row], span: Span, on_row: Callable[[int], object]) -
 def _bars(
     files: Sequence[Path], span: Span, symbol: str, label: str, on_row: Callable[[int], object]
 ) -> dict[str, list[Bar]]:
-    found: dict[str, dict[int, Bar]] = {}
+    found: dict[str, list[Bar]] = {}
     days = TradingDays()
     for path in files:
-        for local_symbol, bars in read_bar_file(path, symbol, label, on_row).items():
-            by_minute = found.setdefault(local_symbol, {})
-            for bar in bars:
-                if not span.has(days.of(bar.timestamp)):
-                    continue
-                if by_minute.setdefault(bar.timestamp, bar) != bar:
-                    raise BadFile(f"{path.name}: {local_symbol} 的同一分钟在两个文件里不同")
-    return {
-        local_symbol: [by_minute[timestamp] for timestamp in sorted(by_minute)]
-        for local_symbol, by_minute in sorted(found.items())
-        if by_minute
-    }
+        if columns.is_columns(path):  # what lies far outside is not even made
+            series = bar_columns.read(path, *_moments(span)).bars
+            on_row(sum(map(len, series.values())))
+        else:
+            series = read_bar_file(path, symbol, label, on_row)
+        for local_symbol, bars in series.items():
+            part = _on_days(bars, span, days)
+            known = found.get(local_symbol, [])
+            found[local_symbol] = _merged(path, local_symbol, known, part) if known else part
+    return {local_symbol: bars for local_symbol, bars in sorted(found.items()) if bars}
+
+
+def _merged(path: Path, local_symbol: str, known: list[Bar], more: list[Bar]) -> list[Bar]:
+    """Raises BadFile where they differ on a minute."""
+    by_minute = {bar.timestamp: bar for bar in known}
+    for bar in more:
+        if by_minute.setdefault(bar.timestamp, bar) != bar:
+            raise BadFile(f"{path.name}: {local_symbol} 的同一分钟在两个文件里不同")
+    return [by_minute[timestamp] for timestamp in sorted(by_minute)]
+
+
+def _on_days(series: list[Bar], span: Span, days: TradingDays) -> list[Bar]:
+    """Of bars that are in order, those of these trading days."""
+
+    def day_of(bar: Bar) -> str:
+        return days.of(bar.timestamp)
+
+    first = bisect_left(series, span.start, key=day_of) if span.start else 0
+    end = bisect_right(series, span.end, key=day_of) if span.end else len(series)
+    return series[first:end]
 
 
 class TradingDays:
@@ -250,17 +268,7 @@ def within(data: Data, span: Span, contracts: Sequence[str] = ()) -> Data:
     """
     _check(span)
     days = TradingDays()
-
-    def place(series: list[Bar], after: bool, day: str) -> int:
-        find = bisect_right if after else bisect_left
-        return find(series, day, key=lambda bar: days.of(bar.timestamp))
-
-    bars = {
-        local_symbol: series[
-            place(series, False, span.start) : place(series, True, span.end) if span.end else len(series)
-        ]
-        for local_symbol, series in data.bars.items()
-    }
+    bars = {local_symbol: _on_days(series, span, days) for local_symbol, series in data.bars.items()}
     found = Data(
         {local_symbol: series for local_symbol, series in bars.items() if series},
         [row for row in data.ticks if span.has(row.trading_day)],

@@ -7,14 +7,19 @@ the SHA-256 of its content there.
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from operator import lt
 from pathlib import Path
 from typing import NamedTuple
 
 from app.lib import columns
 from app.lib.bars import Bar
-from app.lib.columns import BadColumns, Meta
+from app.lib.columns import BadColumns, Block, Meta
 from app.lib.memory import is_half_used
 
 KIND = "bars"
@@ -62,8 +67,10 @@ def holds_bars(path: Path) -> bool:
     return columns.is_columns(path) and any(meta.kind == KIND for meta in columns.metas(path))
 
 
-def read(path: Path) -> Kept:
-    """Raises BadColumns, OSError."""
+def read(path: Path, start: int = 0, end: int = 0) -> Kept:
+    """Those that begin from `start` on and before `end`, in epoch ms, 0 for open. Raises BadColumns,
+    OSError.
+    """
     bars: dict[str, list[Bar]] = {}
     sources: list[Source] = []
     for block in columns.blocks(path, _is_bars):
@@ -71,13 +78,34 @@ def read(path: Path) -> Kept:
             raise BadColumns(f"{path.name}: 内存不够，请分成几个文件")
         if list(block.meta.types) != list(TYPES):
             raise BadColumns(f"{path.name}: {block.meta.name} 的列不是 {'、'.join(TYPES)}")
-        *figures, complete = (column.tolist() for column in block.columns.values())
-        series = map(Bar._make, zip(*figures, map(bool, complete), strict=True))
-        bars.setdefault(block.meta.name, []).extend(series)
+        stamps, known = block.columns["timestamp"], bars.setdefault(block.meta.name, [])
+        if not all(map(lt, stamps, stamps[1:])) or (known and stamps and stamps[0] <= known[-1].timestamp):
+            raise BadColumns(f"{path.name}: {block.meta.name} 的 K 线次序不对")
+        with _without_collections():
+            known.extend(_bars_of(block, start, end))
         source = Source(str(block.meta.note.get("source", "")), str(block.meta.note.get("sha256", "")))
         if source not in sources:
             sources.append(source)
     return Kept(bars, sources)
+
+
+def _bars_of(block: Block, start: int, end: int) -> Iterator[Bar]:
+    stamps = block.columns["timestamp"]
+    first, last = bisect_left(stamps, start), bisect_left(stamps, end) if end else len(stamps)
+    *figures, complete = (column[first:last].tolist() for column in block.columns.values())
+    return map(partial(tuple.__new__, Bar), zip(*figures, map(bool, complete), strict=True))
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """A hundred thousand tuples are no garbage, though the collector looks at each again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _is_bars(meta: Meta) -> bool:

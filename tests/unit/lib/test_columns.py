@@ -76,6 +76,17 @@ def test_a_block_that_says_more_rows_than_it_has_is_no_way_to_fill_the_memory(tm
         list(columns.blocks(written(tmp_path, columns.WHOLE, head, lying, payload)))
 
 
+def test_bars_of_a_range_and_bars_out_of_order(tmp_path: Path) -> None:
+    series = [Bar(60_000 * at, 1, 1, 1, 1, at) for at in range(5)]
+    path = written(tmp_path, bar_columns.encoded({"rb2401.SHFE": series}))
+    assert bar_columns.read(path, 60_000, 180_000).bars == {"rb2401.SHFE": series[1:3]}
+    assert bar_columns.read(path, 200_000).bars == {"rb2401.SHFE": series[4:]}
+    for wrong in (series[::-1], [*series, series[-1]]):
+        path = written(tmp_path, bar_columns.encoded({"rb2401.SHFE": wrong}))
+        with pytest.raises(BadColumns, match="次序不对"):
+            bar_columns.read(path)
+
+
 def test_bars_beyond_half_of_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, bar_columns.encoded({"rb2401.SHFE": [Bar(0, 1, 1, 1, 1, 1)]}))
     monkeypatch.setattr(bar_columns, "is_half_used", lambda: True)
