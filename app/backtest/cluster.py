@@ -198,7 +198,7 @@ class DaskEngine:
             except Exception as error:  # no connection, or one that breaks just now
                 if time.monotonic() > deadline:
                     log.warning("unit %s: %s", task.unit.id, error)
-                    self._end(task, Outcome(state=LOST))
+                    self._end(task, _lost(str(error)))
                     return
                 self._closed.wait(BETWEEN)
         if task.is_cancelled:
@@ -214,7 +214,7 @@ class DaskEngine:
                 answer = msgspec.msgpack.decode(future.result(timeout=CONNECTING), type=Answer)
             except Exception as error:  # its worker has died with the result
                 log.warning("unit %s: the result is lost: %r", task.unit.id, error)
-                self._end(task, Outcome(state=LOST))
+                self._end(task, _lost(f"结果随它的 worker 没有了：{error!r}"))
                 return
             if answer.outcome is not None:
                 self._end(task, answer.outcome)
@@ -229,7 +229,7 @@ class DaskEngine:
         error = task.future.exception(timeout=CONNECTING) if task.future.status == "error" else None
         log.warning("unit %s ended at the cluster as %s: %r", task.unit.id, task.future.status, error)
         if error is None or isinstance(error, KilledWorker | OSError):
-            return Outcome(state=LOST)
+            return _lost(f"集群里的 worker 或 scheduler 没有了：{error!r}")
         return _failed(f"集群里出错：{error!r}"[:500], "INTERNAL")
 
     def _supply(self, task: _Task, answer: Answer) -> None:
@@ -242,7 +242,7 @@ class DaskEngine:
             self._end(task, _failed("行情的副本已不在，请重新开始这次回测", "NO_DATA"))
         except Exception as error:  # the worker has gone meanwhile
             log.warning("data did not reach %s: %r", answer.worker, error)
-            self._end(task, Outcome(state=LOST))
+            self._end(task, _lost(f"行情没有送到 {answer.worker}：{error!r}"))
         else:
             self._hand_over(task)
 
@@ -300,6 +300,10 @@ def security_of(settings: Settings) -> Any:
 def _only(answers: dict[str, Any]) -> Any:
     (answer,) = answers.values()
     return answer
+
+
+def _lost(message: str) -> Outcome:
+    return Outcome(state=LOST, failure=Failure(message[:500], code="CLUSTER_DOWN"))
 
 
 def _failed(message: str, code: str) -> Outcome:

@@ -23,15 +23,18 @@ log = logging.getLogger(__name__)
 
 def drive(unit: Unit, engine: Engine, on_progress: OnProgress, stopped: Callable[[], bool]) -> Outcome:
     """One unit; again where it is lost."""
-    for _ in range(MOST_LOST):
+    times = 0
+    while True:
         handle = engine.submit(unit, on_progress)
         while (outcome := handle.wait(POLL)) is None:
             if stopped():
                 handle.cancel()
         if outcome.state != LOST or stopped():
             return outcome
+        times += 1
+        if times == MOST_LOST:
+            return _lost(outcome)
         log.warning("unit %s was lost, and is run again", unit.id)
-    return _lost()
 
 
 def drive_search(
@@ -62,7 +65,7 @@ def drive_search(
                 lost[unit_id] = lost.get(unit_id, 0) + 1
                 if lost[unit_id] < MOST_LOST:
                     continue  # it is due again
-                outcome = _lost()
+                outcome = _lost(outcome)
             if outcome.state != CANCELLED:
                 found = tried(outcome, capital)
                 search.take(unit_id, found)
@@ -87,11 +90,10 @@ def _ended(running: dict[str, Handle]) -> list[tuple[str, Outcome]]:
     return found
 
 
-def _lost() -> Outcome:
-    return Outcome(
-        state=FAILED,
-        failure=Failure(f"运行它的进程没有了，{MOST_LOST} 次都是如此", code="INTERRUPTED"),
-    )
+def _lost(last: Outcome) -> Outcome:
+    why = f"；最后一次：{last.failure.message}" if last.failure is not None else ""
+    message = f"运行它的进程没有了，{MOST_LOST} 次都是如此{why}"
+    return Outcome(state=FAILED, failure=Failure(message, code="INTERRUPTED"))
 
 
 def understood(outcome: Outcome) -> tuple[dict[str, Any], dict[str, Any], list[str]]:

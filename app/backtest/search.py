@@ -133,6 +133,7 @@ class Search:
         )
         self._runs: dict[str, _Run] = {}
         self._tried: dict[str, Tried] = {}
+        self._early: dict[str, Tried] = {}
         self._chosen: list[_Run] | None = None
         self.trials = [
             self._add(point, window.train, number, is_out=False)
@@ -162,13 +163,10 @@ class Search:
         return len(self._tried)
 
     def take(self, unit_id: str, found: Tried) -> None:
-        """One has ended: done or failed. One that is not of this search is left aside."""
-        if unit_id in self._runs:
-            self._tried[unit_id] = found
-
-    def knows(self, unit_id: str) -> bool:
-        """Whether it belongs to this search, as far as that is known."""
-        return unit_id in self._runs
+        """One has ended: done or failed. One that is not known waits until it is, as those out of the sample
+        are when a search goes on where it was; of another search it waits for ever.
+        """
+        (self._tried if unit_id in self._runs else self._early)[unit_id] = found
 
     # ── what comes of it ──
 
@@ -221,6 +219,8 @@ class Search:
         )
         run = _Run(unit.id, unit, point, window, is_out)
         self._runs[run.id] = run
+        if run.id in self._early:
+            self._tried[run.id] = self._early.pop(run.id)
         return run
 
     def _second(self) -> list[_Run]:

@@ -284,10 +284,9 @@ def _until_interrupted() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def _kept_in(path: Path, search: Search) -> Iterator[Callable[[str, Tried], None]]:
     """Give the search what is kept already, and keep what comes. Raises CannotWrite."""
-    kept = _read(path)
-    while found := [unit.id for unit in search.due() if unit.id in kept]:
-        for unit_id in found:
-            search.take(unit_id, kept[unit_id])
+    for unit_id, found in _read(path).items():
+        search.take(unit_id, found)
+    search.due()  # with all trials taken, it knows what is out of the sample
     if search.ended:
         click.echo(f"{path.name} 里已有 {search.ended} 次的结果，接着做")
     try:

@@ -74,11 +74,14 @@ class Cluster:
     def kill(self, name: str) -> None:
         """With all that it has started, as a machine that loses its power."""
         process = self.processes.pop(name)
-        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-        for one in family:
+        for one in _family(process.pid):
             with suppress(psutil.Error):
                 one.kill()
         process.wait(10.0)
+
+    def family(self, name: str) -> list[psutil.Process]:
+        """All that it has started, and itself."""
+        return _family(self.processes[name].pid)
 
     def cached(self, name: str) -> list[str]:
         """The files that a worker has by their hashes."""
@@ -88,7 +91,7 @@ class Cluster:
         """The addresses at which anything of it listens."""
         found = set()
         for process in self.processes.values():
-            for one in (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)):
+            for one in _family(process.pid):
                 with suppress(psutil.Error):
                     found |= {at.laddr.ip for at in one.net_connections() if at.status == "LISTEN"}
         return found
@@ -113,3 +116,10 @@ def wait_until_it_has_room(width: int, cluster: Cluster, engine: DaskEngine) -> 
 
     eventually(is_there, "the scheduler is there", 60.0)
     eventually(has_room, f"the cluster has {width} places", 60.0)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        return [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]
+    except psutil.NoSuchProcess:
+        return []

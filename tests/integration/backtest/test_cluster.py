@@ -4,8 +4,11 @@ comes to, whatever dies meanwhile.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,8 @@ from app.backtest.embedded import EmbeddedEngine
 from app.backtest.search import Search, SearchRequest
 from app.backtest.units import Depot, Engine
 from app.lib.strategy_parameters import parameters
-from tests.integration.backtest.test_engines import STRATEGY, unit_of
-from tests.support.cluster import Cluster, certificates, wait_until_it_has_room
+from tests.integration.backtest.test_engines import BARS, STRATEGY, unit_of
+from tests.support.cluster import RUN, Cluster, certificates, wait_until_it_has_room
 from tests.support.confinement import confined
 from tests.support.waiting import eventually
 
@@ -136,6 +139,38 @@ def test_a_scheduler_that_starts_again_is_found_and_what_was_lost_is_run_again(
             threading.Timer(0.5, cluster.start, ["scheduler"]).start()
 
     assert drive(search_of(depot, 0.3), engine, restart) == expected
+
+
+def test_who_asked_dies_and_nothing_goes_on_at_the_workers(cluster: Cluster, tmp_path: Path) -> None:
+    """A command, with trials that never return."""
+    strategy = tmp_path / "mine.py"
+    strategy.write_text(STRATEGY.replace('what = ""', 'what = "while True: pass"'), "utf-8")
+    line = [
+        "backtest",
+        str(strategy),
+        "--data",
+        str(BARS),
+        "--to",
+        str(tmp_path / "out"),
+        "--grid",
+        "every=20,30",
+    ]
+    environment = cluster.settings.to_environment() | {"PYTHONWARNINGS": "ignore"}
+    command = subprocess.Popen([sys.executable, RUN, *line], env=environment, stdout=subprocess.DEVNULL)
+
+    def trials() -> int:
+        """Forks of workers: those under way."""
+        count = 0
+        for one in (*cluster.family("worker-0"), *cluster.family("worker-1")):
+            with suppress(psutil.Error):
+                parent = one.parent()
+                count += lives(one) and parent is not None and "app.backtest.worker" in parent.cmdline()[-1:]
+        return count
+
+    eventually(lambda: trials() == 2, "both workers have a trial", 60.0)
+    command.kill()
+    command.wait(5.0)
+    eventually(lambda: not trials(), "no trial goes on", 10.0)
 
 
 def test_without_the_clusters_certificate_nobody_gets_in(cluster: Cluster, tmp_path: Path) -> None:
