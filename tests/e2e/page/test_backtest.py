@@ -50,7 +50,9 @@ ext = Turns("来回", 30)
 ENDLESS = TURNS.replace('"来回"', '"无尽"').replace(
     "        self.bars += 1\n", "        while True:\n            pass\n"
 )
-BREAKS = TURNS.replace('"来回"', '"坏的"').replace("        self.bars += 1\n", "        1 / 0\n")
+BREAKS = TURNS.replace('"来回"', '"坏的"').replace(
+    "        self.bars += 1\n", "        print('<b>到此</b>')\n        1 / 0\n"
+)
 BROKEN_LINE = BREAKS.splitlines().index("        1 / 0") + 1
 
 
@@ -177,6 +179,8 @@ def test_on_a_phone_an_endless_one_is_cancelled_and_a_broken_one_leads_to_its_li
     screen.shot("backtest-phone")
     card.get_by_role("button", name="坏的").click()
     expect(page.get_by_role("alert")).to_contain_text("ZeroDivisionError")
+    page.get_by_text("策略打印的").click()
+    screen.see("<b>到此</b>")  # as text
     screen.check_access()
     page.get_by_role("button", name=f"看第 {BROKEN_LINE} 行").click()
     expect(page.get_by_test_id("editor").locator(".cm-activeLine")).to_have_text(re.compile("1 / 0"))
