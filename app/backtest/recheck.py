@@ -39,7 +39,7 @@ class Recheck:
     """To be made before the data are read, by a process that has no threads yet."""
 
     def __init__(self, job: Job, run: Run) -> None:
-        self._folder = Path(job.folder) / FOLDER
+        self._folder, self._trade_from = Path(job.folder) / FOLDER, job.trade_from
         self._began = time.monotonic()
         self._day, self._is_large = "", False
         asked, self._tell = os.pipe()
@@ -56,7 +56,7 @@ class Recheck:
     def begin(self, data: Data) -> None:
         """The data are read: run over their first half, if they have one."""
         self._is_large = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST
-        self._day = "" if self._is_large else middle_of(data)
+        self._day = "" if self._is_large else middle_of(data, self._trade_from)
         os.write(self._tell, self._day.encode())
         os.close(self._tell)
         self._began = time.monotonic()
@@ -93,13 +93,14 @@ class Recheck:
         os.close(self._ended)
 
 
-def middle_of(data: Data) -> str:
-    """The last trading day of the first half; "" where there are not two."""
+def middle_of(data: Data, trade_from: str = "") -> str:
+    """The last trading day of the first half of those that trade; "" where there are not two."""
     if data.bars:
         of = TradingDays().of
         days = sorted({of(bar[0]) for bars in data.bars.values() for bar in bars})
     else:
         days = sorted({row.trading_day for row in data.ticks})
+    days = [day for day in days if day >= trade_from]
     return days[len(days) // 2 - 1] if len(days) > 1 else ""
 
 

@@ -14,6 +14,7 @@ import pytest
 from app.backtest import result
 from app.backtest.engine import Outcome, Plan, run
 from app.backtest.rates import DatedRates
+from app.backtest.recheck import middle_of
 from app.backtest.result import Made, document
 from app.lib.bars import Bar
 from tests.integration.backtest.scenes import (
@@ -187,3 +188,13 @@ def test_a_night_before_a_holiday_is_the_first_day_afters(tmp_path: Path) -> Non
     found = outcome(tmp_path, data, text)
     assert [day.trading_day for day in found.days] == ["20230928", "20231009"]
     assert found.last - found.first > timedelta(days=10)
+
+
+def test_the_first_half_is_of_the_days_that_trade(tmp_path: Path) -> None:
+    """What warms up alone has nothing to be held against."""
+    days = ("2023-09-25", "2023-09-26", "2023-09-27", "2023-09-28")
+    data = bars_of(rb2401_SHFE=[one for day in days for one in series(f"{day} 09:00", 3700.0)])
+    assert middle_of(data) == "20230926"
+    assert middle_of(data, "20230926") == "20230926"
+    assert middle_of(data, "20230927") == "20230927"
+    assert middle_of(data, "20230928") == ""
