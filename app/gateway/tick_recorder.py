@@ -63,10 +63,12 @@ class TickRecorder:
         self._folder, self._day = folder, day
         self._most_days, self._most_bytes = most_days, most_bytes
         self._seconds = seconds
-        self._taken: deque[DepthField] = deque(maxlen=MOST_WAITING)
+        self._taken: deque[DepthField | str] = deque(maxlen=MOST_WAITING)  # a day, then what came on it
+        self._taken_on = ""
         self._last: dict[str, DepthField] = {}
         self._packer = tick_columns.Packer()
         self._packed_at = 0.0
+        self._packs_for = ""
         self._odd: set[str] = set()
         self._file: IO[bytes] | None = None
         self._file_day = ""
@@ -78,7 +80,11 @@ class TickRecorder:
         self._thread.start()
 
     def take(self, ticks: Sequence[DepthField]) -> None:
-        """They are not changed afterwards, but for the exchange that a front left out."""
+        """From one thread. They are not changed afterwards, but for the exchange that a front left out."""
+        day = self._day()  # as it is now: when they are packed it may be the next
+        if day != self._taken_on:
+            self._taken_on = day
+            self._taken.append(day)
         self._taken.extend(ticks)
 
     def close(self, timeout: float) -> None:
@@ -119,18 +125,23 @@ class TickRecorder:
         """Pack what has come, and write it when it is time, or much."""
         day = self._day()
         if not day:
-            return
-        if day != self._file_day and (self._taken or len(self._packer)):
-            self._flush()
-            self._open(day)
+            return  # what has come waits for its day
+        self._packs_for = self._packs_for or day
         for _ in range(len(self._taken)):  # more may come meanwhile
             tick = self._taken.popleft()
-            if self._is_news(tick):
+            if isinstance(tick, str):
+                self._turn(tick or day)
+            elif self._is_news(tick):
                 self._add(tick)
             if len(self._packer) >= MOST_IN_BLOCK:
                 self._flush()
         if at_once:
             self._flush()
+
+    def _turn(self, day: str) -> None:
+        if day != self._packs_for:
+            self._flush()
+            self._packs_for = day
 
     def _add(self, tick: DepthField) -> None:
         try:
@@ -142,9 +153,12 @@ class TickRecorder:
 
     def _flush(self) -> None:
         self._packed_at = time.monotonic()
-        if self._file is None or not len(self._packer):
+        if not len(self._packer):
             return
-        block = self._packer.block(self._file_day)
+        if self._packs_for != self._file_day or self._file is None:
+            self._open(self._packs_for)
+        block = self._packer.block(self._packs_for)
+        assert self._file is not None
         if self._file.write(block) != len(block):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -172,7 +186,6 @@ class TickRecorder:
             file.close()
             raise
         self._file, self._file_day = file, day
-        self._last = {}
         prune(self._folder, self._most_days, self._most_bytes, keep=path)
 
 

@@ -14,11 +14,49 @@ from app.wire.messages import Subscribe
 from tests.integration.test_gateway_service import World
 from tests.support.waiting import eventually
 
+RU = Path(__file__).parents[1] / "recordings" / "SHFE.ru1901_20181008-20181012.ctp.csv.gz"
 SYMBOLS = ("rb2510.SHFE", "m2509.DCE")
 
 
 def rows_of(folder: Path) -> list[Row]:
     return [row for path in recorded_days(folder).values() for row in read_rows(path)]
+
+
+@pytest.mark.full
+def test_what_a_replay_streams_is_recorded_row_for_row_over_days_and_nights(tmp_path: Path) -> None:
+    """The replay's clock stands until somebody subscribes: nothing is missed. Its login snapshots are not
+    streamed.
+    """
+    streamed = [row for row in read_rows(RU) if row.kind != "login"]
+    world = World(
+        tmp_path,
+        record_ticks=True,
+        counter_quotes="replay",
+        counter_replay=RU,
+        counter_speed=20_000.0,
+        counter_clock="",
+    )
+    folder = ticks_folder(tmp_path, "sim-9999-demo")
+    try:
+        _gateway, page = world.log_in()
+        page.ask(Subscribe(["ru1901.SHFE"]))
+        last = streamed[-1].depth
+        eventually(lambda: (rows := rows_of(folder)) and rows[-1].depth == last, "all is recorded", 90.0)
+    finally:
+        world.close()
+    recorded, expected = rows_of(folder), distinct(streamed)
+    known = {row.moment for row in recorded}
+    assert recorded == [row for row in expected if row.moment in known]
+    # from a day's end to its turn are hours in the world, here a quarter of a millisecond
+    missing = [row for row in expected if row.moment not in known]
+    assert all(row.moment.hour == 14 and row.moment.minute > 30 or row.moment.hour > 14 for row in missing)
+    assert len(missing) < len(expected) / 50
+    assert len(recorded_days(folder)) == len({row.trading_day for row in streamed})
+
+
+def distinct(rows: list[Row]) -> list[Row]:
+    """Without those that say nothing new."""
+    return [one for at, one in enumerate(rows) if not at or one.depth != rows[at - 1].depth]
 
 
 @pytest.mark.full

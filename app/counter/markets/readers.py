@@ -345,7 +345,7 @@ def _columns_as_rows(path: Path, wanted: Sequence[str] = ()) -> Iterator[Row]:
                 product = product_code_of(depth.InstrumentID)
                 depth.ExchangeID = depth.ExchangeID or _exchange_of(product)
                 trading_day = _true_trading_day(depth)
-                if day and trading_day != day:
+                if day and trading_day < day:
                     continue
                 moment, kind = clock.place(
                     product, trading_day, depth.UpdateTime, depth.UpdateMillisec, depth.Volume

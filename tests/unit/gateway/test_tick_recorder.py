@@ -66,6 +66,19 @@ def test_a_day_comes_back_as_it_came_without_what_a_front_repeats(
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_came_before_the_turn_is_of_its_day_though_it_is_packed_after_it(
+    recording: Recording, rows: list[Row]
+) -> None:
+    for day in ("20181008", "20181009"):
+        recording.day = day
+        recording.recorder.take([row.depth for row in rows if row.trading_day == day])
+    last = next(row.depth for row in reversed(rows) if row.trading_day == "20181008")
+    recording.take(last)  # a front says it again after the turn: no news, and not of this day
+    found = {day: list(read_rows(path)) for day, path in recorded_days(recording.folder).items()}
+    assert found == {day: [row for row in rows if row.trading_day == day] for day in found}
+    assert list(found) == ["20181008", "20181009"]
+
+
 def test_each_trading_day_has_its_own_file_and_the_rows_before_one_is_known_wait(
     recording: Recording, rows: list[Row]
 ) -> None:
