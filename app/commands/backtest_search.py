@@ -29,7 +29,7 @@ from app.backtest.driving import drive_search
 from app.backtest.engines import engine_of
 from app.backtest.job import Job
 from app.backtest.search import OBJECTIVES, Search, SearchRequest, Tried
-from app.backtest.units import DONE, Depot, Engine, NotInDepot, Piece, Unit
+from app.backtest.units import DONE, Depot, Engine, Limits, NotInDepot, Piece, Unit
 from app.commands.results import CannotWrite, write
 from app.lib.errors import AppError, BadInput
 from app.lib.strategy_parameters import Value, parameters
@@ -142,7 +142,7 @@ def search_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def run_search(job: Job, settings: Settings, sought: Sought, target: Path) -> int:
     """search.json and search.html in `target`; the exit code. Raises what the errors' tree has."""
     files = InPlace()
-    base = _unit(job, files)
+    base = _unit(job, files, settings.backtest_memory)
     strategy = next(iter(job.strategies))
     search = Search(sought.request(), base, parameters(job.strategies[strategy]))
     with _kept_in(target / KEPT, search) as keep, _until_interrupted() as stopped:
@@ -160,6 +160,11 @@ def run_search(job: Job, settings: Settings, sought: Sought, target: Path) -> in
         for line in search_report.summary(document):
             click.echo(line)
         click.echo(f"结果：{target / 'search.html'}、{target / 'search.json'}")
+        if document["best"]:
+            best = " ".join(
+                f"--set {name}={value}" for name, value in document["best"][0]["parameters"].items()
+            )
+            click.echo(f"最好的一组单独跑，得到完整的报告：去掉 --grid，加上 {best}")
         if stopped():
             click.echo(f"已中断：做完 {search.ended} 次，共 {search.count} 次；同样的命令接着做", err=True)
             return EXIT_INTERRUPTED
@@ -205,7 +210,7 @@ class InPlace(Depot):
         return self._paths[piece]
 
 
-def _unit(job: Job, files: InPlace) -> Unit:
+def _unit(job: Job, files: InPlace, memory: int) -> Unit:
     """The run that the job says, without its paths."""
     return Unit(
         version=job.version,
@@ -223,6 +228,8 @@ def _unit(job: Job, files: InPlace) -> Unit:
         fills=job.fills,
         rates=_text(job.rates),
         calendar=_text(job.calendar_file),
+        risk=job.risk,
+        limits=Limits(memory=memory),
     )
 
 

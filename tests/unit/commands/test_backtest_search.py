@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 import pytest
 from click.testing import CliRunner
 
+from app.backtest.fills import FillSettings
+from app.backtest.job import Job, Risk
 from app.backtest.search import Search, tried
-from app.backtest.units import NotInDepot, Piece
-from app.commands.backtest_search import KEPT, InPlace, Sought, _kept_in, pair, search_options
+from app.backtest.units import NotInDepot, Piece, Unit
+from app.commands.backtest_search import KEPT, InPlace, Sought, _kept_in, _unit, pair, search_options
 from app.lib.errors import BadInput
 from tests.unit.backtest.test_search import by_fast, drive, search_of
 
@@ -116,3 +119,40 @@ def test_files_are_known_by_their_content_where_they_lie(tmp_path: Path) -> None
     assert files.path(piece) == tmp_path / "a.csv"
     with pytest.raises(NotInDepot):
         files.path(Piece("a.csv", "0" * 64))
+
+
+def test_all_of_the_job_is_the_units_too(tmp_path: Path) -> None:
+    """A setting of the single run that a search would leave out silently fails here."""
+    (tmp_path / "rates.csv").write_text("product,since\n")
+    (tmp_path / "calendar.toml").write_text("closed = []\n")
+    values: dict[str, Any] = {
+        "version": "1",
+        "strategies": {"mine": "text"},
+        "parameters": {"mine": {"fast": 3}},
+        "capital": 5.0,
+        "start": "20240102",
+        "end": "20240103",
+        "contracts": ["rb2401.SHFE"],
+        "main": ["rb"],
+        "main_warm_up": 3,
+        "symbol": "rb2401.SHFE",
+        "label": "end",
+        "fills": FillSettings(spread_ticks=3),
+        "risk": Risk(rules=[{"rule": "x"}]),
+    }
+    of_a_trial = {"trade_from", "keep"}
+    shared = {*Job.__struct_fields__} & {*Unit.__struct_fields__}
+    assert shared == {*values, "rates"} | of_a_trial
+    job = Job(
+        **values,
+        files=[],
+        folder="",
+        rates=str(tmp_path / "rates.csv"),
+        calendar_file=str(tmp_path / "calendar.toml"),
+    )
+    made = _unit(job, InPlace(), 512)
+    assert {
+        name: list(got) if isinstance(got := getattr(made, name), tuple) else got for name in values
+    } == values
+    assert (made.rates, made.calendar) == ("product,since\n", "closed = []\n")
+    assert made.limits.memory == 512
