@@ -74,7 +74,7 @@ def store_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 "--from-mongo",
                 metavar="URI",
                 default="",
-                help="用原后端 MongoDB（库 ctp_bar）里的，不导入；同样写 --contract",
+                help="用原后端 MongoDB（库 ctp_bar）里的，不导入；写 - 则取环境变量 SOURCE_MONGO_URI",
             ),
             click.option(
                 "--map",
@@ -194,13 +194,25 @@ def recorded_ticks(settings: Settings, kept: Kept, job: Job) -> list[Path]:
     return found
 
 
+def source_uri(settings: Settings, given: str) -> str:
+    """What --from-mongo says; with `-` what the environment or the settings say, which nobody sees in the
+    list of processes. Raises BadInput.
+    """
+    if given != "-":
+        return given
+    uri = os.environ.get("SOURCE_MONGO_URI", "") or settings.mongo_uri
+    if not uri:
+        raise BadInput("from-mongo", "--from-mongo - 要求环境变量 SOURCE_MONGO_URI 或设置 mongo_uri")
+    return uri
+
+
 def stored_bars(settings: Settings, kept: Kept, job: Job, folder: Path) -> Path:
     """A file in `folder` of what the store has for this job, as its child reads it. Raises NoData, and
     BadInput that says which contracts there are.
     """
     calendar.use_overrides(settings.calendar_file)
     path = folder / FILE
-    with bar_store(settings, kept.account, kept.from_mongo, job.label) as store:
+    with bar_store(settings, kept.account, source_uri(settings, kept.from_mongo), job.label) as store:
         if kept.main:
             bars = bars_of_products(store, kept.main, Span(job.start, job.end))
         elif not kept.contracts:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from app.backtest.data import NoData, Span, bars_from_store
-from app.commands.bar_sources import ReferenceBars
+from app.commands.bar_sources import ReferenceBars, source_uri
+from app.lib.errors import BadInput
+from app.settings import Settings
 
 SYMBOL = "rb2401.SHFE"
 
@@ -27,6 +29,17 @@ class Collections:
                 yield {"timestamp": datetime(2023, 10, day, 9, minute), **prices, "volume": 5}
         yield {"timestamp": datetime(2023, 10, 10, 9, 1), **prices, "volume": 7}
         yield {"timestamp": "soon", **prices, "volume": 7}
+
+
+def test_an_address_with_a_password_stands_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    assert source_uri(settings, "mongodb://there/") == "mongodb://there/"
+    with pytest.raises(BadInput, match="SOURCE_MONGO_URI"):
+        source_uri(settings, "-")
+    with_own = Settings(mongo_uri="mongodb://own/")
+    assert source_uri(with_own, "-") == "mongodb://own/"
+    monkeypatch.setenv("SOURCE_MONGO_URI", "mongodb://me:secret@there/")
+    assert source_uri(with_own, "-") == "mongodb://me:secret@there/"
 
 
 def test_the_references_bars_are_a_store_for_a_backtest() -> None:
