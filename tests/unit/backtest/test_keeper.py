@@ -302,6 +302,9 @@ def test_what_ran_when_the_process_was_asked_to_end_waits_for_the_next_as_if_nev
     for _ in range(4):  # any number of times
         world.engine.one()
         world.begin()
+    world.engine.one()
+    eventually(lambda: world.state(job) == "运行", "it runs")
+    world.begin(stop=False)  # killed, for the first time
     world.finish(job)
 
 
@@ -402,6 +405,16 @@ def test_a_search_goes_through_its_units_and_after_a_kill_on_where_it_was(world:
     assert found["figures"]["net_profit"] == 3.0
     with pytest.raises(BadInput, match="参数搜索"):
         world.keeper.compare(CompareBacktests("a", [job]))
+
+
+def test_a_unit_of_a_search_that_its_engine_lost_is_run_again(world: World) -> None:
+    job = world.submit(search=SEARCH)
+    world.engine.one().end(Outcome(state=LOST))
+    for net in (1.0, 2.0, 3.0):
+        world.engine.one().end(trial(net))
+    world.becomes(job, "完成")
+    document = orjson.loads(world.keeper.read(ReadBacktest("a", job)).payload)
+    assert (document["done"], document["failed"]) == (3, 0)
 
 
 def test_a_search_that_is_cancelled_keeps_what_it_has(world: World) -> None:

@@ -110,6 +110,7 @@ FILES = {"contracts": [], "files": ["m.csv"]}
         ({"capital": -5.0}, "capital", "BAD_INPUT", "-5"),
         ({"capital": float("nan")}, "capital", "BAD_INPUT", "nan"),
         ({"start": "20240201", "end": "20240101"}, "start", "BAD_INPUT", "20240201 在结束的 20240101 之后"),
+        (FILES | {"start": "20240201", "end": "20240101"}, "start", "BAD_INPUT", "20240201 在结束的"),
         ({"start": "2024-02-31"}, "start", "BAD_INPUT", "2024-02-31"),
         ({"participation": 0.0}, "participation", "BAD_INPUT", "participation"),
         ({"spread_ticks": -1}, "spread_ticks", "BAD_INPUT", "-1"),
