@@ -99,6 +99,7 @@ FLASK = {"flask", "flask_socketio", "flask_cors", "flask_limiter", "werkzeug", "
 GREEN = {"eventlet", "gevent"}
 OF_THE_WEB = {"app", "auth", "commands", "ext", "global_var", "run", "views", "web"}
 NATIVE = {"ctpbee_api"}
+CLUSTER = {"dask", "distributed"}  # of those alone who have set up a cluster
 LONGEST = 60  # lines of a function
 
 FILES = [ROOT / "run.py", *sorted(APP.rglob("*.py"))]
@@ -296,7 +297,7 @@ def test_no_module_prints_and_the_native_part_is_never_needed_at_import(path: Pa
     assert not [
         function.lineno for function in calls if isinstance(function, ast.Name) and function.id == "print"
     ]
-    assert not {name.partition(".")[0] for name in imported(path, only_at_import=True)} & NATIVE
+    assert not {name.partition(".")[0] for name in imported(path, only_at_import=True)} & (NATIVE | CLUSTER)
 
 
 @pytest.mark.parametrize("path", FILES, ids=sentence)
