@@ -33,7 +33,7 @@ def test_files_are_counted_as_the_server_packs_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("at", [0, 1, 2], ids=["login", "chart", "editor"])
+@pytest.mark.parametrize("at", [0, 1, 2, 3], ids=["login", "chart", "editor", "backtest"])
 def test_the_build_is_no_larger_than_it_may_be(at: int) -> None:
     size: Size = sizes(DIST)[at]
     assert size.bytes <= size.most, size
@@ -43,10 +43,13 @@ def test_a_manifest_is_read(tmp_path: Path) -> None:
     manifest = MANIFEST | {
         "src/accounts/AccountScreen.vue": {"file": "t.js"},
         "src/editor/CodeEditor.vue": {"file": "e.js", "imports": ["_shared.js"]},
+        "src/pages/Backtest.vue": {"file": "b.js", "imports": ["_shared.js"]},
+        "src/backtest/Report.vue": {"file": "r.js", "imports": ["src/pages/Backtest.vue"]},
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), "utf-8")
-    for name in ("index.html", "a.js", "a.css", "shared.js", "t.js", "t.css", "e.js"):
+    for name in ("index.html", "a.js", "a.css", "shared.js", "t.js", "t.css", "e.js", "b.js", "r.js"):
         (tmp_path / name).write_text(name * 100, "utf-8")
-    login, chart, editor = sizes(tmp_path)
+    login, chart, editor, backtest = sizes(tmp_path)
     assert login.bytes < chart.bytes
     assert editor.bytes == packed(tmp_path, {"e.js"})  # what the chart brought is there already
+    assert backtest.bytes == packed(tmp_path, {"b.js", "r.js"})
