@@ -116,7 +116,7 @@ it('tells from when to when all of the contracts have bars', () => {
 it.each([
   ['5:50:5', 10],
   ['5:50', 46],
-  ['0.1:0.5:0.1', 5],
+  ['0.1:0.7:0.1', 7],
   ['5,10,20', 3],
   ['', 0],
   ['50:5:5', Number.NaN],

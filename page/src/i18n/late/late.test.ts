@@ -8,6 +8,7 @@ it('a section that comes late is spoken in the language of the page, and in Chin
   const key = 'late.word' as TextKey
   expect(t(key)).toBe('late.word')
   language.value = 'en'
+  await speak()
   let arrive = () => {}
   const arrived = new Promise<void>((resolve) => (arrive = resolve))
   learn('late', { word: '字' }, () => arrived.then(() => ({ word: 'word' })))
