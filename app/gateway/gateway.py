@@ -20,7 +20,7 @@ from typing import Any
 from app.default_settings import AccountApi
 from app.gateway.account import AccountDesk, AccountView, Fronts
 from app.gateway.app import BackendApp, connect_info
-from app.gateway.audit import AuditBook
+from app.gateway.audit import AuditBook, kept_head
 from app.gateway.audit_pages import AuditPages
 from app.gateway.bars import BarArchive, BarDesk, kind_of_hours, trading_day_by
 from app.gateway.config import AccountConfig
@@ -424,7 +424,7 @@ def _table(gateway: Gateway) -> dict[type, Handler]:  # long: a line for each me
         m.SetRiskState: asked(gateway._risk.desk.change),
         m.CancelSelected: asked(gateway._risk.desk.cancel),
         m.GiveSign: asked(gateway._risk.desk.sign),
-        m.ReadAudit: in_archive(AuditPages(gateway.audit.folder).read),
+        m.ReadAudit: in_archive(AuditPages(gateway.audit.folder, lambda: kept_head(gateway._store)).read),
         m.ReadConnections: asked(gateway._history.read),
         m.WatchResting: asked_by(loaded(gateway._risk.group.watch)),
         m.Beat: asked(gateway._risk.desk.beat),

@@ -28,6 +28,9 @@ class Head(NamedTuple):
     hash: str = ""
 
 
+NONE_YET = Head()
+
+
 class Fault(NamedTuple):
     """Where a chain is broken, in words."""
 
@@ -52,11 +55,14 @@ def head_of(line: bytes) -> Head | None:
         return None
 
 
-def verify(lines: Iterable[tuple[str, int, bytes]], head: Head | None = None) -> tuple[Head, Fault | None]:
-    """Walks through (file, line number, line) of all files in their order. `head`: an entry that is known to
-    have been written; that it is missing is a fault too. Returns the last good entry and the first fault.
+def verify(
+    lines: Iterable[tuple[str, int, bytes]], head: Head | None = None, last: Head = NONE_YET
+) -> tuple[Head, Fault | None]:
+    """Walks through (file, line number, line) in their order: of all files, or of those after the entry
+    `last`. `head`: an entry that is known to have been written; that it is missing is a fault too. Returns
+    the last good entry and the first fault.
     """
-    last, seen_head = Head(), head is None or head == Head()
+    seen_head = head is None or head.seq <= last.seq
     for file, number, line in lines:
         why = _wrong(last, line)
         if why:

@@ -463,11 +463,24 @@ class AuditEntry(TypedDict):
     hash: str
 
 
+class AuditFault(TypedDict):
+    line: int  # of the day's file, from 1; 0: at its end
+    why: str
+
+
+class AuditVerdict(TypedDict):
+    """Of the day's chain of hashes."""
+
+    entries: int  # that are whole, from the day's begin on
+    fault: AuditFault | None  # the first
+
+
 class AuditPage(TypedDict):
     days: list[str]  # that there is a log of, YYYYMMDD
     day: str
     entries: list[AuditEntry]  # the newest first
     place: int | None  # for the next page; null at the end
+    verified: NotRequired[AuditVerdict]  # where that was asked for
 
 
 class Heartbeat(TypedDict):

@@ -17,7 +17,7 @@ from app.views import answers
 from app.views.asking import ask
 from app.views.described import described
 from app.views.envelope import ours, succeed
-from app.views.parameters import Choice, Request, Text, Whole
+from app.views.parameters import Choice, Flag, Request, Text, Whole
 from app.wire.messages import ReadAudit
 
 PAGE = 5000  # entries asked of the gateway at a time
@@ -34,6 +34,7 @@ class AuditRequest(Request):
     kind: Annotated[str, Choice(audit.KINDS)] = Field("", description="交易、运行、监测、错误；不给为全部")
     limit: Annotated[int, Whole(1, PAGE)] = Field(500, description="最多几条")
     place: Annotated[int, Whole(0, FURTHEST)] = Field(0, description="上一页答复中的 place；不给则从最新开始")
+    verify: Annotated[bool, Flag()] = Field(False, description="也核对这一天的散列链，结果在 verified")
     format: Annotated[str, Choice(("json", "csv", "jsonl"))] = Field(
         "json", description="json 一页；csv、jsonl 为整日的文件，旧在前"
     )
@@ -48,7 +49,7 @@ class AuditRequest(Request):
 def read_audit(sent: AuditRequest) -> Response:
     """GET /risk/audit. Token."""
     if sent.format == "json":
-        return succeed(ask(ReadAudit(sent.day, sent.kind, sent.limit, sent.place)))
+        return succeed(ask(ReadAudit(sent.day, sent.kind, sent.limit, sent.place, verify=sent.verify)))
     pages = _pages(sent.day, sent.kind)
     first = next(pages)  # before anything is answered: what is wrong is told as ever
     name = "-".join(filter(None, ("audit", first["day"], sent.kind)))

@@ -673,7 +673,8 @@ class ReadConnections(Message):
 class ReadAudit(Message):
     """The audit log of a natural day (YYYYMMDD, "" the newest), of one kind or ("") all. Reply: Json `{days,
     day, entries: [{seq, time, kind, text, data, prev, hash}, …], place}`: the newest first, or onward; where
-    it goes on, null at the end. Errors: BadInput.
+    it goes on, null at the end. With `verify` also `verified`: `{entries, fault}`, how many entries of that
+    day are whole from its begin on, and the first fault as `{line, why}` or null. Errors: BadInput.
     """
 
     day: str = ""
@@ -681,6 +682,7 @@ class ReadAudit(Message):
     limit: int = 500
     place: int = 0  # an earlier answer's
     onward: bool = False
+    verify: bool = False
 
 
 class WatchResting(Message):

@@ -759,12 +759,26 @@ export interface components {
             text: string;
             time: string;
         };
+        /** AuditFault */
+        AuditFault: {
+            line: number;
+            why: string;
+        };
         /** AuditPage */
         AuditPage: {
             day: string;
             days: string[];
             entries: components["schemas"]["AuditEntry"][];
             place: number | null;
+            verified?: components["schemas"]["AuditVerdict"];
+        };
+        /**
+         * AuditVerdict
+         * @description Of the day's chain of hashes.
+         */
+        AuditVerdict: {
+            entries: number;
+            fault: components["schemas"]["AuditFault"] | null;
         };
         /** BacktestData */
         BacktestData: {
@@ -1840,7 +1854,9 @@ export interface components {
 export type AccountDetailEvent = components['schemas']['AccountDetailEvent'];
 export type AccountEvent = components['schemas']['AccountEvent'];
 export type AuditEntry = components['schemas']['AuditEntry'];
+export type AuditFault = components['schemas']['AuditFault'];
 export type AuditPage = components['schemas']['AuditPage'];
+export type AuditVerdict = components['schemas']['AuditVerdict'];
 export type BacktestData = components['schemas']['BacktestData'];
 export type BacktestError = components['schemas']['BacktestError'];
 export type BacktestEvent = components['schemas']['BacktestEvent'];
@@ -4014,6 +4030,8 @@ export interface operations {
                 limit?: number;
                 /** @description 上一页答复中的 place；不给则从最新开始 */
                 place?: number;
+                /** @description 也核对这一天的散列链，结果在 verified */
+                verify?: boolean;
                 /** @description json 一页；csv、jsonl 为整日的文件，旧在前 */
                 format?: "json" | "csv" | "jsonl";
             };

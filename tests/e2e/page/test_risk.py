@@ -237,6 +237,12 @@ def test_the_audit_log_is_read_by_kind_and_taken_along(
         assert re.fullmatch(rf"audit-20\d{{6}}-trade\.{suffix}", download.suggested_filename)
         download.save_as(tmp_path / suffix)
         assert order_id in (tmp_path / suffix).read_text("utf-8")
+    part.get_by_role("button", name="Verify this day").press("Enter")
+    expect(part.get_by_role("status")).to_contain_text("the chain of hashes is whole")
+    (log,) = (shared_server.data_dir / "accounts" / someone.key / "audit").glob("*.jsonl")
+    log.write_bytes(log.read_bytes().replace(b'"price":2951', b'"price":2952', 1))
+    part.get_by_role("button", name="Verify this day").press("Enter")
+    expect(part.get_by_role("status")).to_contain_text(", line ")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     screen.shot("risk-audit")
     screen.check_access()

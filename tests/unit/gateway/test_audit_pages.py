@@ -86,3 +86,51 @@ def test_an_account_without_a_log_has_no_days(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(folder: Path, asked: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
         read(folder, **asked)
+
+
+def verified(folder: Path, day: str = "", head: Head | None = None) -> dict[str, Any]:
+    answer = AuditPages(folder, lambda: head).read(ReadAudit(day, limit=1, verify=True))
+    found: dict[str, Any] = orjson.loads(answer.payload)["verified"]
+    return found
+
+
+@pytest.mark.parametrize("day", ["20250609", "20250610"])
+def test_a_day_that_nobody_has_touched_is_whole(folder: Path, day: str) -> None:
+    assert verified(folder, day) == {"entries": 5, "fault": None}
+
+
+def test_an_entry_that_is_just_being_written_is_no_fault(folder: Path) -> None:
+    path = folder / "20250610.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"seq":11,"kind":"tra')
+    assert verified(folder) == {"entries": 5, "fault": None}
+
+
+@pytest.mark.parametrize("day", ["20250609", "20250610"])
+def test_a_change_in_the_middle_of_a_day_is_found_at_its_line(folder: Path, day: str) -> None:
+    path = folder / f"{day}.jsonl"
+    path.write_bytes(path.read_bytes().replace("第2条".encode(), "第9条".encode()))
+    found = verified(folder, day)
+    assert (found["entries"], found["fault"]["line"]) == (2, 3)
+
+
+def cut_end(folder: Path, day: str) -> Head | None:
+    """Returns what was the last entry."""
+    *kept, last = (folder / f"{day}.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / f"{day}.jsonl").write_bytes(b"".join(kept))
+    return audit.head_of(last)
+
+
+def test_a_newest_day_whose_end_is_cut_off_is_found_by_what_is_known_to_be_written(folder: Path) -> None:
+    head = cut_end(folder, "20250610")
+    assert "截去" in verified(folder, "20250610", head)["fault"]["why"]
+    assert verified(folder, "20250609", head)["fault"] is None
+
+
+def test_a_day_whose_end_is_cut_off_is_found_by_the_next(folder: Path) -> None:
+    cut_end(folder, "20250609")
+    assert "接不上" in verified(folder, "20250609")["fault"]["why"]
+    assert verified(folder, "20250610")["fault"]["line"] == 1
+
+
+def test_an_account_without_a_log_has_nothing_to_verify(tmp_path: Path) -> None:
+    assert verified(tmp_path / "none") == {"entries": 0, "fault": None}
