@@ -45,6 +45,7 @@ from app.wire.messages import (
     ReadBacktests,
     SubmitBacktest,
 )
+from app.workshop.containment import Containment
 
 MOST_WAITING = 20  # of one account
 MOST_TRIES = 2  # a job that was under way when this process was killed is begun once more
@@ -90,6 +91,7 @@ class Keeper:
         self._engine = engine
         self._news = news
         self._preparing = preparing
+        self._containment = Containment(settings)
         self._clock = clock
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition(threading.RLock())
@@ -156,6 +158,7 @@ class Keeper:
         if self._settings.backtest_jobs == 0 or self._settings.strategies == "off":
             text = "本服务不回测（设置 backtest_jobs = 0 或 strategies = off）"
             raise NotAllowed(text, code="BACKTESTS_OFF")
+        self._containment.check()
         self._check_waiting(asked.account)
         try:
             record = self._preparing.record(asked, next(self._numbers))

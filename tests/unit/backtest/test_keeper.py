@@ -19,7 +19,7 @@ from app.backtest.keeper import Keeper
 from app.backtest.preparing import Preparing
 from app.backtest.shelf import Shelf
 from app.backtest.units import CANCELLED, DONE, FAILED, LOST, OnProgress, Outcome, Unit
-from app.lib.errors import BadInput, NotDone, NotFound, RateLimited
+from app.lib.errors import BadInput, NotAllowed, NotDone, NotFound, RateLimited
 from app.settings import Settings
 from app.wire.messages import (
     CancelBacktest,
@@ -29,6 +29,7 @@ from app.wire.messages import (
     ReadBacktests,
     SubmitBacktest,
 )
+from app.workshop import containment
 from tests.support.waiting import eventually
 
 TEXT = """from ctpbee import CtpbeeApi
@@ -328,6 +329,23 @@ def test_an_account_with_many_that_wait_does_not_hold_up_another(world: World) -
     world.engine.running[0].end(Outcome(state=DONE, result=result()))
     eventually(lambda: world.state(other, "b") == "运行", "it is the other account's turn")
     assert [world.state(job) for job in own].count("排队") == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"backtest_jobs": 0}, "BACKTESTS_OFF"),
+        ({"strategies": "off"}, "BACKTESTS_OFF"),
+        ({"strategies": "contained"}, "STRATEGIES_OFF"),
+    ],
+)
+def test_where_no_strategies_may_run_none_is_queued(
+    make: Callable[..., World], monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], code: str
+) -> None:
+    monkeypatch.setattr(containment.shutil, "which", lambda _name: None)  # no bubblewrap
+    with pytest.raises(NotAllowed) as caught:
+        make(**settings).submit()
+    assert caught.value.code == code
 
 
 def test_no_more_than_twenty_wait(world: World) -> None:
