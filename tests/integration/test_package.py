@@ -17,7 +17,7 @@ import pytest
 from tests.support.confinement import confined
 
 ROOT = Path(__file__).parents[2]
-REQUIREMENTS = ("requirements.txt", "requirements-ctp.txt", "requirements-filing.txt")
+REQUIREMENTS = tuple(f"requirements{kind}.txt" for kind in ("", "-ctp", "-dask", "-filing"))
 
 
 def said(*command: object, cwd: Path = ROOT, **environment: str) -> str:
