@@ -168,6 +168,7 @@ def of_backtest(found: Outcome) -> tuple[Any, ...]:
 
 
 DAY_AND_A_NIGHT = 1500  # lines of the recording
+TWO_DAYS = 3500
 WEEK = 9000
 
 
@@ -176,9 +177,9 @@ WEEK = 9000
     [
         pytest.param(BY_BARS, DAY_AND_A_NIGHT, 20, id="bars-day"),
         pytest.param(BY_TICKS, DAY_AND_A_NIGHT, 20, id="ticks-day"),
-        pytest.param(OF_THE_README, WEEK, 20, marks=pytest.mark.full, id="readme-week"),
-        pytest.param(OF_THE_EXAMPLE, WEEK, 20, marks=pytest.mark.full, id="example-week"),
-        pytest.param(LIKE_CTPBEES_EXAMPLES, WEEK, 20, marks=pytest.mark.full, id="breakout-week"),
+        pytest.param(OF_THE_README, TWO_DAYS, 10, marks=pytest.mark.full, id="readme"),
+        pytest.param(OF_THE_EXAMPLE, TWO_DAYS, 20, marks=pytest.mark.full, id="example"),
+        pytest.param(LIKE_CTPBEES_EXAMPLES, TWO_DAYS, 10, marks=pytest.mark.full, id="breakout"),
         pytest.param(BY_BARS, WEEK, 100, marks=pytest.mark.full, id="bars-week"),
         pytest.param(BY_TICKS, WEEK, 100, marks=pytest.mark.full, id="ticks-week"),
     ],

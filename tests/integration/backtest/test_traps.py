@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from app.backtest import result
+from app.backtest.data import load
 from app.backtest.engine import Outcome, Plan, run
+from app.backtest.fills import FillSettings
 from app.backtest.rates import DatedRates
 from app.backtest.recheck import middle_of
 from app.backtest.result import Made, document
@@ -28,6 +30,7 @@ from tests.integration.backtest.scenes import (
     trades,
 )
 
+RU = Path(__file__).parents[2] / "recordings/SHFE.ru1901_20181008-20181012.ctp.csv.gz"
 NOTES = """
 def on_init(self, init):
     self.heard = []
@@ -198,3 +201,43 @@ def test_the_first_half_is_of_the_days_that_trade(tmp_path: Path) -> None:
     assert middle_of(data, "20230926") == "20230926"
     assert middle_of(data, "20230927") == "20230927"
     assert middle_of(data, "20230928") == ""
+
+
+def test_the_clock_that_a_strategy_can_ask_is_the_bars_end(tmp_path: Path) -> None:
+    text = """
+def on_init(self, init):
+    self.heard = []
+def on_bar(self, bar):
+    self.heard.append(self.app.clock() - bar.datetime.timestamp())
+def on_trade(self, trade):
+    self.heard.append(self.app.clock())
+"""
+    found = outcome(tmp_path, bars_of(rb2401_SHFE=series("2023-09-25 21:00", *[3700.0] * 3)), text)
+    assert notes(found) == [60.0] * 3
+
+
+@pytest.mark.parametrize("latency", [None, 0, 700])
+def test_the_first_ticks_alone_give_the_beginning_of_the_whole(tmp_path: Path, latency: int | None) -> None:
+    """A day and a night of a recording, cut in the middle of the day."""
+    text = """
+def on_init(self, init):
+    self.instrument_set = {"ru1901.SHFE"}
+def on_bar(self, bar):
+    pass
+def on_tick(self, tick):
+    self.count += 1
+    long = self.held(tick.local_symbol)
+    if self.count % 40 == 0 and not long:
+        self.action.buy_open(tick.bid_price_1, 1, tick)
+    elif self.count % 55 == 0 and long:
+        self.action.buy_close(tick.ask_price_1 - 5, long, tick)
+"""
+    data = load([RU])
+    whole = data._replace(ticks=data.ticks[:1500])
+    part = data._replace(ticks=data.ticks[:700])
+    plan = Plan([strategy(tmp_path, text)], fills=FillSettings(latency_ms=latency))
+    went_on, ended = (run(one, plan) for one in (whole, part))
+    known = [(one.commission, one.slippage) for one in ended.account.trades]
+    assert len(known) > 5
+    assert trades(went_on)[: len(known)] == trades(ended)
+    assert [(one.commission, one.slippage) for one in went_on.account.trades][: len(known)] == known
