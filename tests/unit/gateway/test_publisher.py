@@ -10,7 +10,7 @@ import orjson
 from app.gateway.publisher import LIST_INTERVAL, Publisher
 from app.process.event_loop import EventLoop
 from app.wire.channel import ChannelClosed
-from app.wire.messages import Push, StrategyChanged
+from app.wire.messages import BacktestChanged, Push, StrategyChanged
 
 decode = msgspec.msgpack.Decoder(Push).decode
 
@@ -95,6 +95,14 @@ def test_a_snapshot_has_the_newest_event_of_each_strategy_that_is_not_deleted() 
     assert orjson.loads(house.publisher.watch(watcher))["strategy"] == [{"name": "甲", "state": "运行中"}]
     house.publisher.strategy(StrategyChanged("甲", b'{"name":"x"}', False))
     assert watcher.payloads("strategy") == [{"name": "x"}]
+
+
+def test_a_word_of_a_backtest_goes_to_all_who_watch_and_into_no_snapshot() -> None:
+    house, watcher = House(), Watcher()
+    house.publisher.watch(watcher)
+    house.publisher.backtest(BacktestChanged(b'{"type":"backtest","data":{"id":"1"}}'))
+    assert watcher.payloads("backtest") == [{"type": "backtest", "data": {"id": "1"}}]
+    assert "backtest" not in orjson.loads(house.publisher.watch(Watcher()))
 
 
 def test_while_an_account_is_loading_a_snapshot_has_no_lists_and_they_follow_when_it_has_loaded() -> None:
