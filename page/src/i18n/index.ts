@@ -60,7 +60,6 @@ const late = shallowReactive<Record<string, Late>>({})
 /** Have the words of a screen that is loaded when it is wanted: what comes before it is no larger for them. */
 export function learn(section: string, zh: Texts[string], load: Late['load']): void {
   late[section] = { zh, load }
-  void speak().catch(() => {})
 }
 
 /** Resolves once the page can speak its language; where that cannot be loaded it speaks Chinese. */
@@ -74,6 +73,7 @@ export async function speak(): Promise<void> {
   )
 }
 
+// It follows the language, and what has been learnt since.
 watchEffect(() => {
   void speak().catch(() => {})
   localStorage.setItem(PLACE, language.value)
