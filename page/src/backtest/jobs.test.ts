@@ -130,6 +130,10 @@ it('a job tells how far it is in words', () => {
   }
   const parts = progressOf(job('a', { state: '运行', progress: { ...progress, units: 1, units_done: 0 } }))
   expect(parts).toEqual(['2024-01-17', '152,000 根/秒', '还要 1:03'])
+  const ticks = { ...progress, rest: null, units: 8, units_done: 3 }
+  expect(progressOf(job('a', { state: '运行', by: 'ticks', progress: ticks }))).toEqual([
+    ...['3/8 组', '2024-01-17', '152,000 笔/秒'],
+  ])
   expect(progressOf(job('a', { place: 2 }))).toEqual(['排在第 2 位'])
   expect(progressOf(job('a', { state: '运行' }))).toEqual(['正在启动'])
 })

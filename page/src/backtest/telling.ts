@@ -24,7 +24,12 @@ export function parametersOf(values: Values): string {
 }
 
 /** What a job that is not over says of itself, in parts. */
-export function progressOf({ state, place, progress }: Pick<Job, 'state' | 'place' | 'progress'>): string[] {
+export function progressOf({
+  state,
+  place,
+  progress,
+  by,
+}: Pick<Job, 'state' | 'place' | 'progress' | 'by'>): string[] {
   if (state === '排队') return [place ? t('backtest.place', { place }) : t('backtest.queued')]
   if (!progress) return [t('backtest.starting')]
   const { stage, trading_day: day, rate, rest, units, units_done: done } = progress
@@ -32,7 +37,11 @@ export function progressOf({ state, place, progress }: Pick<Job, 'state' | 'plac
     stage === 'reading' ? t('backtest.reading') : '',
     units > 1 ? t('backtest.trials', { done, units }) : '',
     stage === 'running' && day ? dayText(day) : '',
-    rate > 0 ? t('backtest.rate', { rate: Math.round(rate).toLocaleString('zh-CN') }) : '',
+    rate > 0
+      ? t(by === 'ticks' ? 'backtest.tickRate' : 'backtest.rate', {
+          rate: Math.round(rate).toLocaleString('zh-CN'),
+        })
+      : '',
     rest === null ? '' : t('backtest.rest', { time: duration(rest) }),
   ].filter(Boolean)
 }
