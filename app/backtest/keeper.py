@@ -376,19 +376,24 @@ class Keeper:
         with self._changed:
             job.record.state, job.record.started = QUEUED, ""
             job.record.tries -= 1
-            job.moving = None
-        self._shelf.keep(job.record)
+            job.moving = job.search = None
+            is_wanted = job.record.id in self._jobs
+        if is_wanted:
+            self._shelf.keep(job.record)
 
     def _end(self, job: _Job, state: str, error: Failure | None = None) -> None:
         with self._changed:
             job.record.state, job.record.error, job.record.ended = state, error, _now()
             job.moving = job.search = None
+            is_wanted = job.record.id in self._jobs
+        if not is_wanted:  # it was deleted, and did not end at once
+            self._shelf.remove(job.record.id)
+            return
         self._shelf.keep(job.record)
         log.info("backtest %s of %s: %s", job.record.id, job.record.account, state)
         job.ended.set()
-        if job.record.id in self._jobs:  # else it was deleted meanwhile
-            self._tell(job)
-            self._keep_within(job.record.account)
+        self._tell(job)
+        self._keep_within(job.record.account)
 
     def _on_progress(self, job: _Job, progress: Progress | None) -> None:
         now = self._clock()

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.backtest import report
+from app.backtest import keeper, report
 from app.backtest.job import Failure, Progress
 from app.backtest.keeper import Keeper
 from app.backtest.preparing import Preparing
@@ -163,8 +163,8 @@ def make(tmp_path: Path) -> Iterator[Callable[..., World]]:
 
     yield make
     for world in made:
-        for keeper in world.alive:
-            keeper.stop()
+        for alive in world.alive:
+            alive.stop()
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_one_runs_the_next_waits_and_the_result_is_there_when_it_is_done(
     assert found["size"] > 0
     assert world.keeper.read(ReadBacktest("a", first)).payload == result()
     assert world.keeper.read(ReadBacktest("a", first, what="report")).payload.startswith(b"<!doctype html>")
-    assert world.news.states(first) == ["排队", "运行", "完成"]
+    assert world.news.states(first)[-2:] == ["运行", "完成"]
     assert world.engine.one().unit.parameters == {"mine": {"every": 40}}
     assert world.state(second) == "运行"
 
@@ -253,6 +253,21 @@ def test_deleting_takes_all_of_it_and_says_so(world: World) -> None:
         world.row(job)
     world.begin()
     assert world.jobs() == []
+
+
+def test_one_that_is_deleted_while_it_does_not_end_leaves_nothing_when_it_does(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "CANCEL_LIMIT", 0.05)
+    job = world.submit()
+    handle = world.engine.one()
+    monkeypatch.setattr(handle, "cancel", lambda: None)
+    world.keeper.delete(DeleteBacktest("a", job))
+    handle.end(Outcome(state=DONE, result=result()))
+    world.finish(world.submit())  # the one thread has come through with it
+    assert not world.shelf.folder_of(job).exists()
+    assert job not in [record.id for record in world.shelf.records()]
+    assert world.news.told[-1][1].get("id") != job
 
 
 def test_one_that_fails_tells_the_strategys_line(world: World) -> None:
