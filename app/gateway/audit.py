@@ -22,7 +22,7 @@ from app.lib.audit import Head
 from app.lib.calendar import SHANGHAI
 from app.model.store import Store, StoreFailed
 
-SCOPE, HEAD = "audit", "head"
+SCOPE, HEAD, BEGUN = "audit", "head", "begun"
 LINGER = 0.05  # seconds in which what is said is written together
 RETRY = 1.0  # seconds between two attempts to write
 KEEP_HEAD = 5.0  # seconds between two times that the newest entry is written down elsewhere
@@ -128,12 +128,15 @@ class AuditBook(logging.Handler):
         return Head()
 
     def _catch_up(self) -> None:
-        """Rows of the journal that a killed gateway had no time to write here. A log that is only begun, as
-        after an update from a version without one, has none to catch up with.
+        """Rows of the journal that a killed gateway had no time to write here. Those from before the log was
+        begun, as after an update from a version without one, are none of them.
         """
-        since = self._last_of_journal()
         try:
-            while since is not None and since < self._journaled:
+            if self._head == Head():
+                self._store.put_setting(SCOPE, BEGUN, self._journaled)
+                return
+            since = self._last_of_journal()
+            while since < self._journaled:
                 events = self._store.events(since)
                 missed = [event for event in events if event.seq <= self._journaled]
                 if not missed:
@@ -145,16 +148,16 @@ class AuditBook(logging.Handler):
         except StoreFailed as error:
             log.warning("the audit log has not caught up with the journal: %s", error)
 
-    def _last_of_journal(self) -> int | None:
-        """The newest row of the journal that is written here; 0 where none is, None where nothing is."""
-        if self._head == Head():
-            return None
+    def _last_of_journal(self) -> int:
+        """The newest row of the journal that is written here; where none is, the newest that was there when
+        the log was begun.
+        """
         for path in sorted(self.folder.glob("*.jsonl"), reverse=True):
             lines = reversed(path.read_bytes().splitlines())
             for entry in audit.entries(lines, audit.TRADE):
                 if "journal" in entry["data"]:
                     return int(entry["data"]["journal"])
-        return 0
+        return int(self._store.setting(SCOPE, BEGUN, 0))
 
     def _append_some(self) -> bool:
         """What is said next, and soon after. Returns whether there may be more."""

@@ -111,8 +111,15 @@ def test_a_log_that_is_only_begun_does_not_take_an_old_journal_for_news(tmp_path
     store = open_store(world.settings, ACCOUNT)
     store.save_order("20250606", "1_2_3", ROW | {"order_id": "1_2_3"})
     store.close()
-    world.run(("account", logging.INFO, "登录"))
-    assert [entry["text"] for entry in audit.entries(world.file.read_bytes().splitlines())] == ["登录"]
+    for _ in range(2):  # nor at the next start, when nothing was traded since
+        world.run(("account", logging.INFO, "登录"))
+    store = open_store(world.settings, ACCOUNT)
+    store.save_order("20250607", "1_2_4", ROW | {"order_id": "1_2_4"})
+    store.close()
+    world.run()
+    entries = list(audit.entries(world.file.read_bytes().splitlines()))
+    assert [entry["text"] for entry in entries] == ["登录", "登录", "委托（补记）"]
+    assert entries[-1]["data"]["journal"] == 2
 
 
 def test_a_full_disk_loses_no_line_and_breaks_no_chain(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
