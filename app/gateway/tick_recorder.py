@@ -63,8 +63,7 @@ class TickRecorder:
         self._folder, self._day = folder, day
         self._most_days, self._most_bytes = most_days, most_bytes
         self._seconds = seconds
-        self._taken: deque[DepthField | str] = deque(maxlen=MOST_WAITING)  # a day, then what came on it
-        self._taken_on = ""
+        self._taken: deque[tuple[str, DepthField]] = deque(maxlen=MOST_WAITING)  # each with its day
         self._last: dict[str, DepthField] = {}
         self._packer = tick_columns.Packer()
         self._packed_at = 0.0
@@ -82,10 +81,7 @@ class TickRecorder:
     def take(self, ticks: Sequence[DepthField]) -> None:
         """From one thread. They are not changed afterwards, but for the exchange that a front left out."""
         day = self._day()  # as it is now: when they are packed it may be the next
-        if day != self._taken_on:
-            self._taken_on = day
-            self._taken.append(day)
-        self._taken.extend(ticks)
+        self._taken.extend([(day, tick) for tick in ticks])
 
     def close(self, timeout: float) -> None:
         """Write what waits."""
@@ -126,12 +122,10 @@ class TickRecorder:
         day = self._day()
         if not day:
             return  # what has come waits for its day
-        self._packs_for = self._packs_for or day
         for _ in range(len(self._taken)):  # more may come meanwhile
-            tick = self._taken.popleft()
-            if isinstance(tick, str):
-                self._turn(tick or day)
-            elif self._is_news(tick):
+            taken_on, tick = self._taken.popleft()
+            self._turn(taken_on or day)
+            if self._is_news(tick):
                 self._add(tick)
             if len(self._packer) >= MOST_IN_BLOCK:
                 self._flush()

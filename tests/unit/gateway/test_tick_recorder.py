@@ -130,6 +130,24 @@ def test_a_disk_that_is_full_costs_ticks_and_is_told_once(
     assert [record.message[:6] for record in caplog.records] == ["行情录制写不", "行情录制恢复"]
 
 
+def test_a_disk_that_is_full_over_the_turn_costs_ticks_and_moves_none_to_another_day(
+    tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = {day: [row.depth for row in rows if row.trading_day == day] for day in ("20181008", "20181009")}
+    monkeypatch.setattr(tick_recorder, "MOST_WAITING", 50)
+    recording = Recording(tmp_path / "ticks", day="20181008")
+    recording.take(*ticks["20181008"][:20])
+    recording.day = "20181009"
+    for at in range(0, 200, 20):  # more than may wait, until the disk takes them again
+        recording.recorder.take(ticks["20181009"][at : at + 20])
+    recording.recorder._write_safely(at_once=True)
+    recording.recorder._give_up()
+    found = {
+        day: [row.depth for row in read_rows(path)] for day, path in recorded_days(recording.folder).items()
+    }
+    assert found == {"20181008": ticks["20181008"][:20], "20181009": ticks["20181009"][150:200]}
+
+
 def test_a_disk_that_takes_half_a_block_leaves_no_half_block_in_the_middle(
     recording: Recording, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
