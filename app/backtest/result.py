@@ -161,7 +161,7 @@ def warnings(outcome: Outcome, data: Data, made: Made) -> list[str]:
     if outcome.continuous is not None:
         found += _of_rolls(outcome.continuous)
     else:
-        found += _of_absent_contracts(outcome)
+        found += _of_absent_contracts(outcome, data)
     if outcome.days[-1].lots:
         found.append("结束时仍有持仓，按最后的价格估值，没有平仓")
     if any(day.after.available < 0 for day in outcome.days):
@@ -169,13 +169,16 @@ def warnings(outcome: Outcome, data: Data, made: Made) -> list[str]:
     return found
 
 
-def _of_absent_contracts(outcome: Outcome) -> list[str]:
+def _of_absent_contracts(outcome: Outcome, data: Data) -> list[str]:
     """A strategy that chose its contract by itself may have chosen one without data: it then does nothing."""
-    there = "、".join(sorted(outcome.bars))
+    without_bars = [
+        app for app in outcome.account.apps if app.watched and app.watched.isdisjoint(outcome.bars)
+    ]
+    there = data.local_symbols if without_bars else []  # ticks of less than a minute make no bar
     return [
-        f"策略 {app.name} 关注的 {'、'.join(sorted(app.watched))} 没有行情，有的是 {there}"
-        for app in outcome.account.apps
-        if app.watched and app.watched.isdisjoint(outcome.bars)
+        f"策略 {app.name} 关注的 {'、'.join(sorted(app.watched))} 没有行情，有的是 {'、'.join(there)}"
+        for app in without_bars
+        if app.watched.isdisjoint(there)
     ]
 
 

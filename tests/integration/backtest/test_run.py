@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.backtest.data import Data, minutes
+from app.backtest.data import Data, load, minutes
 from app.backtest.engine import Outcome, Plan, run
 from app.backtest.result import Made, brief
 from app.lib.bars import Bar
 from app.lib.errors import BadInput
+from app.lib.program import ROOT
 from tests.integration.backtest.scenes import (
     RB,
     at,
@@ -29,6 +30,7 @@ from tests.integration.backtest.scenes import (
     trades,
 )
 
+RECORDED = ROOT / "tests" / "recordings" / "SHFE.ru1901_20181008-20181012.ctp.csv.gz"
 TEN_TRADES = """
 ORDERS = {
     1: ("buy_open", 3702, 2), 2: ("sell_open", 3690, 1), 3: ("buy_close", 3690, 1),
@@ -304,3 +306,12 @@ def test_a_strategy_whose_contract_has_no_data_is_told_so(tmp_path: Path, named:
     assert (
         any("策略 mine 关注的 rb2402.SHFE 没有行情，有的是 rb2401.SHFE" in one for one in warnings) == is_told
     )
+
+
+def test_ticks_of_less_than_a_minute_are_data_though_they_make_no_bar(tmp_path: Path) -> None:
+    whole = load([RECORDED])
+    data = whole._replace(ticks=whole.ticks[:2])
+    chooses = "def on_init(self, init):\n    self.instrument_set = {'ru1901.SHFE'}"
+    found = outcome(tmp_path, data, chooses)
+    assert not found.bars
+    assert not [one for one in brief(found, Plan([]), data, Made("0", {}))["warnings"] if "没有行情" in one]
