@@ -92,6 +92,7 @@ class Keeper:
         self._news = news
         self._preparing = preparing
         self._containment = Containment(settings)
+        self._one_by_one = threading.Lock()  # who asks for years of bars ten times at once gets them in turn
         self._clock = clock
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition(threading.RLock())
@@ -161,7 +162,8 @@ class Keeper:
         self._containment.check()
         self._check_waiting(asked.account)
         try:
-            record = self._preparing.record(asked, next(self._numbers))
+            with self._one_by_one:
+                record = self._preparing.record(asked, next(self._numbers))
         except OSError as error:
             log.error("a backtest of %s cannot be prepared: %s", asked.account, error)
             raise StoreDown from None
