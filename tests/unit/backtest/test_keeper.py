@@ -194,7 +194,7 @@ def test_one_runs_the_next_waits_and_the_result_is_there_when_it_is_done(
     assert found["size"] > 0
     assert world.keeper.read(ReadBacktest("a", first)).payload == result()
     assert world.keeper.read(ReadBacktest("a", first, what="report")).payload.startswith(b"<!doctype html>")
-    assert world.news.states(first)[-2:] == ["运行", "完成"]
+    eventually(lambda: world.news.states(first)[-2:] == ["运行", "完成"], "pages are told")
     assert world.engine.one().unit.parameters == {"mine": {"every": 40}}
     assert world.state(second) == "运行"
 
