@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import psutil
 import pytest
@@ -21,7 +22,7 @@ from app.backtest.cluster import ClusterDown, DaskEngine
 from app.backtest.driving import drive_search
 from app.backtest.embedded import EmbeddedEngine
 from app.backtest.search import Search, SearchRequest
-from app.backtest.units import Depot, Engine
+from app.backtest.units import FAILED, Depot, Engine
 from app.lib.strategy_parameters import parameters
 from tests.integration.backtest.test_engines import BARS, STRATEGY, unit_of
 from tests.support.cluster import RUN, Cluster, certificates, wait_until_it_has_room
@@ -164,13 +165,23 @@ def test_who_asked_dies_and_nothing_goes_on_at_the_workers(cluster: Cluster, tmp
         for one in (*cluster.family("worker-0"), *cluster.family("worker-1")):
             with suppress(psutil.Error):
                 parent = one.parent()
-                count += lives(one) and parent is not None and "app.backtest.worker" in parent.cmdline()[-1:]
+                of_a_worker = parent is not None and parent.cmdline()[-1:] == ["app.backtest.worker"]
+                count += of_a_worker and parent.name() != "bwrap" and lives(one)
         return count
 
     eventually(lambda: trials() == 2, "both workers have a trial", 60.0)
     command.kill()
     command.wait(5.0)
     eventually(lambda: not trials(), "no trial goes on", 10.0)
+
+
+def test_a_worker_of_another_version_says_so(engine: DaskEngine, depot: Depot) -> None:
+    other = msgspec.structs.replace(unit_of(depot), version="0.0.1")
+    found = engine.submit(other, lambda _progress: None).wait(30.0)
+    assert found is not None
+    assert found.state == FAILED
+    assert found.failure is not None
+    assert "发来的是 0.0.1：请装成同一版本" in found.failure.message
 
 
 def test_without_the_clusters_certificate_nobody_gets_in(cluster: Cluster, tmp_path: Path) -> None:
