@@ -61,6 +61,11 @@ GRACE = 2.0  # how long a call waits for the connection to a gateway that runs
 DEFAULT_TIMEOUT = 10.0
 BACKTEST = "backtest"  # its name in the registry, and its kind
 BACKTEST_TIMEOUT = 30.0  # a year of bars is read before a run is queued
+SILENCES = (GatewayDown.default_code, "GATEWAY_TIMEOUT")  # of any process: the line broke, or no answer came
+BACKTEST_SILENT = {
+    True: "回测进程没有应答，所要求的可能已经做了：请先看回测的列表，再试",
+    False: "回测进程没有应答，请稍后重试",
+}
 MARGIN = deadlines.HAND_OVER  # on top of what the gateway itself waits for the counter
 BEAT = 1.0  # seconds between two questions whether a gateway is there
 MOST_MISSED = 3  # beats without an answer: it is stopped, or so busy that it amounts to the same
@@ -298,7 +303,13 @@ class Gateways:
             entry = self.registry.find(BACKTEST)
         if entry is None or not entry.address:
             raise peer.not_running(BACKTEST)
-        return peer.call(entry, request, BACKTEST_TIMEOUT)
+        try:
+            return peer.call(entry, request, BACKTEST_TIMEOUT)
+        except GatewayDown as error:
+            if error.code not in SILENCES:
+                raise
+            asked = bool(error.extra.get("asked"))  # else the words would be of the gateway, which trades on
+            raise GatewayDown(BACKTEST_SILENT[asked], code=peer.DOWN[BACKTEST], asked=asked) from None
 
     def log_in(self, request: LogIn) -> LoggedIn:
         """Ask the host. Raises LoginRefused, FrontUnreachable, or GatewayDown (HOST_DOWN when there is no

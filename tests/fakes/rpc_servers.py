@@ -152,13 +152,16 @@ class FakeGateway:
 
 
 class FakeBacktests:
-    """The process of backtests: registered as the real one, with nothing to list."""
+    """The process of backtests: registered as the real one, with nothing to list. `falls`: instead of an
+    answer, "silent" says nothing and "dead" dies.
+    """
 
     def __init__(self, data_dir: Path) -> None:
         self.asked: list[AnyRequest] = []
+        self.falls = ""
         self._registry = Registry(data_dir)
         address = channel.new_address(self._registry.run_dir, "backtest.sock")
-        self._server = RpcServer(address, lambda _connection, request, reply: reply(self._answer(request)))
+        self._server = RpcServer(address, self._handle)
         self._server.start()
         self._registry.register(name="backtest", kind="backtest", address=self._server.address)
 
@@ -166,9 +169,12 @@ class FakeBacktests:
         self._registry.unregister("backtest")
         self._server.close(flush=0)
 
-    def _answer(self, request: AnyRequest) -> AnyReply:
+    def _handle(self, connection: Connection, request: AnyRequest, reply: Responder) -> None:
         self.asked.append(request)
-        return Json(b'{"jobs":[]}')
+        if self.falls == "dead":
+            connection.close(0)
+        elif not self.falls:
+            reply(Json(b'{"jobs":[]}'))
 
 
 class FakeHost:

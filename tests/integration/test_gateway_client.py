@@ -169,6 +169,19 @@ def test_without_a_host_backtests_that_run_are_asked_all_the_same(gateways: Gate
     running.die()
 
 
+@pytest.mark.parametrize("falls", ["silent", "dead"])
+def test_no_answer_of_the_process_of_backtests_is_not_said_of_the_gateway(
+    gateways: Gateways, data_dir: Path, monkeypatch: pytest.MonkeyPatch, falls: str
+) -> None:
+    monkeypatch.setattr(client, "BACKTEST_TIMEOUT", 0.2)
+    running = FakeBacktests(data_dir)
+    running.falls = falls
+    with pytest.raises(GatewayDown, match="^回测进程没有应答，所要求的可能已经做了") as caught:
+        gateways.ask_backtests(ReadBacktests(ACCOUNT))
+    assert (caught.value.code, caught.value.extra["asked"]) == ("BACKTEST_DOWN", True)
+    running.die()
+
+
 def test_recent_bars_are_asked_for_anew_as_soon_as_the_gateway_has_saved_one(
     holding: Gateways, gateway: FakeGateway, heard: Heard
 ) -> None:
