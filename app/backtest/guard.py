@@ -75,7 +75,7 @@ def own_folder(keep_from: Path, inside: Path | None = None) -> Iterator[Path]:
             shutil.copy(keep_from / calendar.KEPT_FILE, folder)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        left_behind.remove(folder)
 
 
 def cage_of(containment: Containment, folder: Path, seen: list[Path]) -> Cage:
@@ -219,23 +219,18 @@ class Watch:
             raise _excess(
                 "OUT_OF_MEMORY", f"内存 {used} MB，超过上限 {limits.memory} MB（设置 backtest_memory）"
             )
-        if _size_of(self._folder) > limits.disk * MEGABYTE:
-            raise _excess("DISK_FULL", f"写下的文件超过 {limits.disk} MB")
+        try:
+            written = left_behind.size_of(self._folder) + family.unlinked(pids)
+        except left_behind.Unmeasured as error:
+            raise _excess("DISK_FULL", f"策略写下的{error}") from None
+        if written > limits.disk * MEGABYTE:
+            raise _excess("DISK_FULL", f"写下的文件超过 {limits.disk} MB，删掉而仍打开的与 memfd 也算")
         if still > limits.stall:
             raise _excess("TIMEOUT", f"{still:.0f} 秒没有进展：策略在某一次回调里没有返回")
 
 
 def _excess(code: str, message: str) -> BacktestFailed:
     return BacktestFailed(Failure(f"{message}，已结束", code=code))
-
-
-def _size_of(folder: Path) -> int:
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(parent, name)).st_blocks * 512
-    return total
 
 
 def progress_of(folder: Path) -> Progress:

@@ -16,6 +16,7 @@ ERROR_FILE = "error.json"
 PROGRESS_FILE = "progress.json"
 ENDED_FILE = "ended.json"
 MOST_RESULT = 256 * 1024 * 1024  # bytes
+MOST_BRIEF = 4 * 1024 * 1024  # of one that has the figures alone: twenty years have a fifth of that
 EXIT_NOT_RUN = 2  # the job itself is wrong: error.json says how
 EXIT_STRATEGY_FAILED = 5
 

@@ -137,7 +137,8 @@ def brief_figures(document: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in list(document["figures"].items())[:MOST_FIGURES]:
         if name == "drawdown":
-            found[name] = {inner: _plain(one) for inner, one in [*dict(value).items()][:MOST_FIGURES]}
+            inner = [*dict(value).items()][:MOST_FIGURES]
+            found[name] = {str(key)[:LONGEST_FIGURE]: _plain(one) for key, one in inner}
         elif not isinstance(value, dict | list):
             found[str(name)[:LONGEST_FIGURE]] = _plain(value)
     return found

@@ -388,14 +388,15 @@ class Keeper:
             job.record.state, job.record.error, job.record.ended = state, error, _now()
             job.moving = job.search = None
             is_wanted = job.record.id in self._jobs
-        if not is_wanted:  # it was deleted, and did not end at once
-            self._shelf.remove(job.record.id)
-            return
-        self._shelf.keep(job.record)
+            if is_wanted:
+                self._shelf.keep(job.record)
+        if not is_wanted:
+            self._shelf.remove(job.record.id)  # deleted meanwhile: what it has left since then goes too
         log.info("backtest %s of %s: %s", job.record.id, job.record.account, state)
         job.ended.set()
-        self._tell(job)
-        self._keep_within(job.record.account)
+        if is_wanted:
+            self._tell(job)
+            self._keep_within(job.record.account)
 
     def _on_progress(self, job: _Job, progress: Progress | None) -> None:
         now = self._clock()

@@ -38,6 +38,8 @@ KEPT = (
 SHARED = ("version", "strategies", "contracts", "by", "data", "fills", "rates", "year_days")
 """What the settings of all trials have in common."""
 MOST_MESSAGE = 500
+MOST_DAYS = 10_000  # of a trial: forty years, more a strategy has written itself
+MOST_SETTINGS = 256 * 1024  # bytes: a name and a hash for each file of data
 
 
 class SearchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -98,8 +100,10 @@ def tried(outcome: Outcome, capital: float) -> Tried:
     try:
         document = orjson.loads(outcome.result)
         found = {name: _number(document["figures"][name]) for name in KEPT}
-        days = [(str(row["trading_day"]), float(row["balance"])) for row in document["days"]]
-        settings = dict(document["settings"])
+        days = [(str(row["trading_day"])[:8], float(row["balance"])) for row in document["days"][:MOST_DAYS]]
+        settings = {name: document["settings"][name] for name in SHARED if name in document["settings"]}
+        if len(orjson.dumps(settings)) > MOST_SETTINGS:
+            raise ValueError("more than the settings of any run")
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return Tried(state=FAILED, error="回测没有留下可用的结果")
     rows = [figures_.Day(name, balance, 0.0, 0.0, 0.0, 0.0) for name, balance in days]

@@ -20,6 +20,7 @@ from app.backtest.search import Tried
 from app.backtest.units import Depot
 from app.files import write_whole
 from app.lib.errors import StoreDown
+from app.process import left_behind
 
 FOLDER = "backtest"
 SCRATCH = "backtest-scratch"  # what need not outlive a move: copies of data, and children's folders
@@ -67,7 +68,7 @@ class Shelf:
 
     def clean(self) -> None:
         """Remove what a killed process left half done."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        left_behind.remove(self.work)
         self.work.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in self._scratch.glob(".depot.*.tmp"):
             path.unlink(missing_ok=True)

@@ -9,7 +9,6 @@ ended, or has ended the child, the next one gets a new child.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import threading
 import time
@@ -21,9 +20,9 @@ import msgspec
 
 from app.backtest import guard
 from app.backtest.guard import BacktestFailed, Cancelled, Watch
-from app.backtest.job import ENDED_FILE, MOST_RESULT, PROGRESS_FILE, RESULT_FILE, Ended, Job
+from app.backtest.job import ENDED_FILE, MOST_BRIEF, PROGRESS_FILE, RESULT_FILE, Ended, Job
 from app.backtest.units import CANCELLED, DONE, FAILED, Depot, Limits, OnProgress, Outcome, Unit
-from app.process import child, family
+from app.process import child, family, left_behind
 from app.process.child import Cage
 from app.settings import Settings
 from app.workshop.containment import Containment
@@ -183,14 +182,14 @@ class _Worker:
             exit_code = self._watched(job, folder, on_progress, unit.limits, stopped)
             if exit_code:
                 raise BacktestFailed(guard.why(folder, exit_code))
-            result = guard.read_left(folder / RESULT_FILE, MOST_RESULT)
+            result = guard.read_left(folder / RESULT_FILE, MOST_BRIEF)
             return Outcome(state=DONE, result=result, log=guard.log_of(folder))
         except Cancelled:
             return Outcome(state=CANCELLED)
         except BacktestFailed as error:
             return Outcome(state=FAILED, failure=error.failure, log=guard.log_of(folder))
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            left_behind.remove(folder)
 
     def end(self) -> None:
         self.is_fit = False

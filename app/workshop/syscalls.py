@@ -2,8 +2,9 @@
 code has it installed.
 
 What a namespace does not take away: making a user namespace (in which one is root, and meets far more of the
-kernel), and sockets that no network namespace holds, such as those between a virtual machine and its host
-(AF_VSOCK). All else is left to the kernel.
+kernel), sockets that no network namespace holds, such as those between a virtual machine and its host
+(AF_VSOCK), and memory that no process is seen to hold (System V's shared segments). All else is left to the
+kernel.
 """
 
 from __future__ import annotations
@@ -43,11 +44,12 @@ class Machine(NamedTuple):
     socket: int
     socketpair: int
     io_uring_setup: int
+    shmget: int
 
 
 MACHINES = {
-    "x86_64": Machine(0xC000003E, 56, 435, 272, 308, 41, 53, 425),
-    "aarch64": Machine(0xC00000B7, 220, 435, 97, 268, 198, 199, 425),
+    "x86_64": Machine(0xC000003E, 56, 435, 272, 308, 41, 53, 425, 29),
+    "aarch64": Machine(0xC00000B7, 220, 435, 97, 268, 198, 199, 425, 194),
 }
 
 
@@ -69,7 +71,8 @@ def program(machine: str = "") -> bytes:
         known.io_uring_setup,
     ):  # what they ask for stands in memory; the C library then asks the older way
         code += _when(_EQUAL, number, [_no(errno.ENOSYS)])
-    code += _when(_EQUAL, known.setns, [_no(errno.EPERM)])
+    for number in (known.setns, known.shmget):
+        code += _when(_EQUAL, number, [_no(errno.EPERM)])
     for number in (known.clone, known.unshare):
         code += _when(
             _EQUAL, number, [_LOAD_ARGUMENT, *_when(_ANY_BIT, CLONE_NEWUSER, [_no(errno.EPERM)]), _YES]

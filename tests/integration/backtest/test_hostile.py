@@ -61,6 +61,23 @@ def run(settings: Settings, what: str, limits: Limits, stop_after: int = 0) -> t
         ),
         ("while True:\n    try: os.fork()\n    except OSError: pass", "", ""),
         ("f = open(__file__ + 'x', 'wb')\nwhile True: f.write(bytes(4_000_000))", "DISK_FULL", "100 MB"),
+        (
+            "p = __file__ + 'x'; f = open(p, 'wb'); os.unlink(p)\nwhile True: f.write(bytes(4_000_000))",
+            "DISK_FULL",
+            "100 MB",
+        ),
+        ("f = os.memfd_create('x')\nwhile True: os.write(f, bytes(4_000_000))", "DISK_FULL", "100 MB"),
+        (
+            "os.chdir(os.environ['HOME'])\nfor _ in 'x' * 3000: os.mkdir('d'); os.chdir('d')\ntime.sleep(60)",
+            "DISK_FULL",
+            "层以上",
+        ),
+        ("n = 0\nwhile True: n += 1; open(f'{__file__}{n}', 'wb').close()", "DISK_FULL", "个，已结束"),
+        (
+            "import ctypes; assert ctypes.CDLL(None).shmget(0, 4096, 0o1600) == -1; 1 / 0",
+            "STRATEGY_FAILED",
+            "ZeroDivisionError",
+        ),
         ("time.sleep(600)", "TIMEOUT", "没有进展"),
         ("import socket; socket.create_connection(('127.0.0.1', 22), 5)", "STRATEGY_FAILED", "Error"),
         (
@@ -70,7 +87,22 @@ def run(settings: Settings, what: str, limits: Limits, stop_after: int = 0) -> t
         ),
         ("open('/etc/shadow')", "STRATEGY_FAILED", "Error"),
     ],
-    ids=["memory", "one block", "forks", "bomb", "files", "silence", "socket", "web", "file"],
+    ids=[
+        "memory",
+        "one block",
+        "forks",
+        "bomb",
+        "files",
+        "unlinked",
+        "memfd",
+        "deep",
+        "names",
+        "segment",
+        "silence",
+        "socket",
+        "web",
+        "file",
+    ],
 )
 def test_it_is_ended_with_a_reason_and_nothing_is_left(
     settings: Settings, what: str, code: str, said: str

@@ -46,6 +46,12 @@ def test_the_figures_of_a_row_are_plain_and_few() -> None:
     assert len(found) <= 100
 
 
+def test_a_figure_with_a_long_name_makes_no_long_row() -> None:
+    figures = {"drawdown": {"k" * 999: 1}, "n" * 999: 1}
+    found = brief_figures({"figures": figures})
+    assert max(map(len, [*found, *found["drawdown"]])) == 64
+
+
 @pytest.mark.parametrize("figures", [None, [], {"drawdown": 5}, {"drawdown": {"a": {}}}])
 def test_figures_that_are_none_are_refused(figures: Any) -> None:
     with pytest.raises((TypeError, ValueError, AttributeError, KeyError)):

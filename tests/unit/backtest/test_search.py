@@ -214,6 +214,18 @@ def test_what_a_strategy_left_is_looked_at(content: bytes) -> None:
     assert "可用的结果" in found.error
 
 
+def test_what_is_kept_of_a_trial_is_bounded_whatever_a_strategy_left() -> None:
+    document = json.loads(result(1.0))
+    document["settings"] = {"version": "1", "more": "x" * 10**6}
+    document["days"] = [{"trading_day": "2" * 999, "balance": 1.0}] * 20_000
+    found = tried(Outcome(state=DONE, result=json.dumps(document).encode()), CAPITAL)
+    assert found.settings == {"version": "1"}
+    assert len(found.days.names) == 10_000
+    assert len(found.days.names[0]) == 8
+    document["settings"] = {"rates": "x" * 10**6}
+    assert tried(Outcome(state=DONE, result=json.dumps(document).encode()), CAPITAL).state == FAILED
+
+
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
