@@ -96,3 +96,14 @@ it('changes the result of one that waited its turn when that comes', async () =>
     ['failed', '已成交'],
   ])
 })
+
+it('keeps a result that overtook the answer', async () => {
+  void stopping.cancelSome({ order_ids: '1_1' })
+  await settled()
+  await fake.emit('risk', {
+    data: { what: 'cancel', order_id: '1_1', state: 'cancelled', msg: '', states: {} },
+  })
+  const order = { order_id: '1_1', local_symbol: 'rb2510.SHFE', state: 'sent', msg: '撤单请求已发送' }
+  await posts()[0]!.answer({ data: { orders: [order] } })
+  expect(stopping.cancelled).toEqual([{ ...order, state: 'cancelled', msg: '' }])
+})

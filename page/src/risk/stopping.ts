@@ -30,19 +30,25 @@ export const useStopping = defineAccountStore('stopping', (context) => {
   const doing = ref('')
   /** The result of each order of the last selection that was cancelled. */
   const cancelled = ref<BatchedCancel[]>([])
-  // What had no result by the answer has one later.
+  /** What had no result by the answer has one later: those that were told since the last question. */
+  const told = new Map<string, Pick<BatchedCancel, 'state' | 'msg'>>()
   context.socket.on('risk', ({ data }) => {
     const { what, order_id, state = '', msg } = data
-    if (what !== 'cancel') return
-    cancelled.value = cancelled.value.map((order) =>
-      order.order_id === order_id ? { ...order, state, msg } : order,
-    )
+    if (what !== 'cancel' || !order_id) return
+    told.set(order_id, { state, msg })
+    show(cancelled.value)
   })
+
+  /** They come by another way than the answer, and may overtake it. */
+  function show(orders: readonly BatchedCancel[]): void {
+    cancelled.value = orders.map((order) => ({ ...order, ...told.get(order.order_id) }))
+  }
 
   /** Whether it was answered. One without an answer may have been done: that is said, and the states read anew. */
   async function asked(what: string, ask: () => Promise<unknown>): Promise<boolean> {
     if (doing.value) return false
     doing.value = what
+    told.clear()
     try {
       await ask()
       return true
@@ -65,7 +71,7 @@ export const useStopping = defineAccountStore('stopping', (context) => {
       const answer = await api.call('POST', 'risk/state', fields)
       if (answer.error) notices.show('unsure', answer.msg)
       else notices.show('good', answer.msg)
-      cancelled.value = (answer.data as Partial<Stopped>).orders ?? []
+      show((answer.data as Partial<Stopped>).orders ?? [])
     })
   }
 
@@ -79,7 +85,7 @@ export const useStopping = defineAccountStore('stopping', (context) => {
     return asked(t('risk.cancelSome'), async () => {
       const answer = await api.call('POST', 'risk/cancel', { ...selection })
       if (answer.error) notices.show('unsure', answer.msg)
-      cancelled.value = (answer.data as Batch).orders ?? []
+      show((answer.data as Batch).orders ?? [])
     })
   }
 
