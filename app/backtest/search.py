@@ -40,6 +40,7 @@ SHARED = ("version", "strategies", "contracts", "by", "data", "fills", "rates", 
 MOST_MESSAGE = 500
 MOST_DAYS = 10_000  # of a trial: forty years, more a strategy has written itself
 MOST_SETTINGS = 256 * 1024  # bytes: a name and a hash for each file of data
+MOST_WARNINGS = 20
 
 
 class SearchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +75,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     moments: tuple[float, float, float, int] | None = None
     days: Days = Days()
     settings: dict[str, Any] = {}
+    warnings: list[str] = []
     error: str = ""
 
     def of(self, objective: str) -> float | None:
@@ -104,6 +106,7 @@ def tried(outcome: Outcome, capital: float) -> Tried:
         settings = {name: document["settings"][name] for name in SHARED if name in document["settings"]}
         if len(orjson.dumps(settings)) > MOST_SETTINGS:
             raise ValueError("more than the settings of any run")
+        warnings = [str(one)[:MOST_MESSAGE] for one in document.get("warnings", [])[:MOST_WARNINGS]]
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return Tried(state=FAILED, error="回测没有留下可用的结果")
     rows = [figures_.Day(name, balance, 0.0, 0.0, 0.0, 0.0) for name, balance in days]
@@ -113,6 +116,7 @@ def tried(outcome: Outcome, capital: float) -> Tried:
         moments=moments(figures_.daily_returns(capital, rows)),
         days=Days([name for name, _ in days], [balance for _, balance in days]),
         settings=settings,
+        warnings=warnings,
     )
 
 
@@ -348,8 +352,20 @@ class Search:
                 return list(zip(one.days.names, one.days.balances, strict=True))
         return []
 
+    def _shared_warnings(self) -> list[str]:
+        """What is said of every run: of the fees and of the data, not of what one of them held in the end."""
+        shared: list[str] | None = None
+        for one in self._in_order():
+            if one.state == DONE:
+                shared = [
+                    text for text in (one.warnings if shared is None else shared) if text in one.warnings
+                ]
+        return shared or []
+
     def _warnings(self, ranked: Sequence[_Run]) -> list[str]:
-        found = []
+        found = self._shared_warnings()
+        if self.request.kind == "walk_forward":
+            found.append("每段检验各自从资金开始，段末的持仓按最后的价格估值；相接的是各日的收益率")
         failed = [one for one in self._in_order() if one.state == FAILED]
         if failed:
             found.append(f"{len(failed)} 次运行失败，第一次：{failed[0].error}")

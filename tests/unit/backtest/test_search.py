@@ -38,6 +38,7 @@ def result(profit: float, days: int = 20, seed: int = 0) -> bytes:
     found = figures_.figures(CAPITAL, rows, [], 0.0)
     settings = {"by": "bars", "start": "x"}
     document = {"settings": settings, "figures": found, "days": [row._asdict() for row in rows]}
+    document["warnings"] = ["fees of today", f"held {seed}"]
     return json.dumps(document).encode()
 
 
@@ -96,6 +97,8 @@ def test_the_best_with_its_neighbours_and_the_map() -> None:
     assert best["neighbours"]["mean"] == pytest.approx(sum(around) / 3)
     assert best["neighbours"]["least"] == min(around)
     assert "没有样本外" in "".join(document["warnings"])
+    assert document["warnings"][0] == "fees of today"  # what is said of every run
+    assert not any(text.startswith("held") for text in document["warnings"])
 
 
 def test_the_same_document_in_whichever_order_the_outcomes_come() -> None:
@@ -193,7 +196,7 @@ def test_failed_trials_are_told_count_as_trials_and_win_nothing() -> None:
         "error": "策略 mine 第 7 行：ValueError: x",
     }
     assert document["deflated"]["trials"] == 4
-    assert "1 次运行失败，第一次：策略 mine 第 7 行" in document["warnings"][0]
+    assert "1 次运行失败，第一次：策略 mine 第 7 行" in document["warnings"][1]
     assert [value is None for value in document["map"][0]["values"][0]] == [False, True, False, False]
 
 
