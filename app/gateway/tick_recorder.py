@@ -104,9 +104,11 @@ class TickRecorder:
             if self._is_failing:
                 shown.warning("行情录制恢复")
             self._is_failing = False
-        except (OSError, BadColumns) as error:
+        except Exception as error:  # the edge of the thread: what follows is recorded again
             if not self._is_failing:
                 shown.error("行情录制写不了，这期间的 tick 不留：%s", error)
+                if not isinstance(error, OSError | BadColumns):
+                    log.exception("recording failed")
             self._is_failing = True
             self._give_up()
 

@@ -174,6 +174,20 @@ def test_a_snapshot_with_a_stamp_that_is_none_costs_itself_alone_and_is_told_onc
     assert [record.message[:14] for record in caplog.records] == ["行情录制：ru1901 的时"[:14]]
 
 
+def test_figures_that_no_column_takes_cost_their_block_and_not_the_recorder(
+    tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tick_recorder, "RETRY_SECONDS", 0.01)
+    ticks = [row.depth for row in rows if row.trading_day == "20181009"]
+    recorder = TickRecorder(tmp_path, lambda: "20181009", 0, 0, seconds=0.01)
+    recorder.start()
+    recorder.take([structs.replace(ticks[0], UpdateMillisec=1 << 40)])
+    eventually(lambda: "行情录制写不了" in caplog.text, "the failure")
+    recorder.take(ticks[1:3])
+    recorder.close(5.0)
+    assert [row.depth for row in read_rows(tmp_path / "20181009.ticks")] == ticks[1:3]
+
+
 def test_its_thread_writes_by_itself_and_the_rest_when_it_closes(tmp_path: Path, rows: list[Row]) -> None:
     ticks = [row.depth for row in rows if row.trading_day == "20181009"]
     recorder = TickRecorder(tmp_path, lambda: "20181009", 0, 0, seconds=0.01)
