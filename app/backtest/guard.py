@@ -273,7 +273,9 @@ def read_left(path: Path, most: int) -> bytes:
         with left_behind.opened(path) as file:
             content = file.read(most + 1)
     except OSError as error:
-        raise BacktestFailed(Failure(f"回测没有留下可用的 {path.name}：{error.strerror}")) from None
+        raise BacktestFailed(
+            Failure(f"回测没有留下可用的 {path.name}：{error.strerror}", code="BACKTEST_FAILED")
+        ) from None
     if len(content) > most:
         raise BacktestFailed(Failure(f"{path.name} 超过 {most // MEGABYTE} MB", code="RESULT_TOO_LARGE"))
     return content

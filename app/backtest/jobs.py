@@ -17,6 +17,7 @@ OPEN = (QUEUED, RUNNING)
 RUN, SEARCH = "run", "search"
 LONGEST_FIGURE = 64  # characters of a figure that is a text: a day
 MOST_FIGURES = 100
+MOST_ROWS = 10**12  # of a run's data: what is beyond it is no count
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -61,7 +62,10 @@ class Moving:
         self._first: tuple[float, int] | None = None  # when, and how far, it was when it began to run
 
     def take(self, progress: Progress, now: float) -> None:
-        """Of a run's child."""
+        """Of a run's child, which may say any number."""
+        progress.done, progress.total = (
+            min(max(count, 0), MOST_ROWS) for count in (progress.done, progress.total)
+        )
         if progress.stage == "running" and self._first is None:
             self._first = now, progress.done
         self._progress = progress

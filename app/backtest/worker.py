@@ -33,6 +33,7 @@ from app.lib.bar_files import read_bar_file
 from app.lib.errors import AppError
 from app.process.death import adopt_orphans, die_with
 from app.process.family import end_descendants
+from app.process.private import hide_memory
 from app.strategy.__main__ import limit_process
 
 STDIN = 0
@@ -47,6 +48,7 @@ def main() -> int:
     if base.parent:
         die_with(base.parent, signal.SIGKILL)
     limit_process(base.address_space)
+    hide_memory()  # nor is what it has open, such as its log, opened by a run
     adopt_orphans()
     failed = _prepared(base, folder)
     if failed:

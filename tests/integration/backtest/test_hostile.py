@@ -12,6 +12,7 @@ import pytest
 from app.backtest.guard import run_unit
 from app.backtest.job import Failure, Progress
 from app.backtest.units import CANCELLED, DONE, FAILED, Depot, Limits, Outcome
+from app.backtest.workers import Workers
 from app.settings import Settings
 from tests.integration.backtest.test_engines import unit_of
 from tests.support.confinement import confined
@@ -134,3 +135,16 @@ def test_signals_are_no_way_out(settings: Settings) -> None:
     deaf = "for n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\nwhile True: pass"
     found, _ = run(settings, deaf, Limits(), stop_after=3)
     assert found.state == CANCELLED
+
+
+def test_a_run_of_a_search_opens_nothing_that_its_worker_has_open(settings: Settings) -> None:
+    depot = Depot(settings.data_dir / "depot")
+    workers = Workers(settings, depot)
+    what = "open(f'/proc/{os.getppid()}/fd/2', 'ab').write(b'written by a strategy')"
+    try:
+        found = workers(unit_of(depot, what, keep="figures"), lambda _progress: None)
+    finally:
+        workers.close()
+    assert found.failure is not None
+    assert "PermissionError" in found.failure.message
+    assert b"written by" not in (settings.data_dir / "logs" / "backtest.out.log").read_bytes()

@@ -29,6 +29,14 @@ def test_a_child_that_lies_moves_no_row_beyond_its_bounds() -> None:
     assert (row["percent"], row["rest"], len(row["trading_day"])) == (100.0, None, 8)
 
 
+@pytest.mark.parametrize(("done", "total"), [(10**400, 1), (1, 10**400), (-(10**400), 10**400)])
+def test_counts_beyond_any_number_break_no_row(done: int, total: int) -> None:
+    moving = Moving(1, 0.0)
+    moving.take(Progress("running", 1, 10), 1.0)
+    moving.take(Progress("running", done, total), 2.0)
+    assert 0 <= moving.as_row(3.0)["percent"] <= 100
+
+
 def test_a_search_counts_its_units() -> None:
     moving = Moving(10, 0.0)
     moving.units_done = 4
