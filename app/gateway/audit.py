@@ -13,7 +13,8 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from itertools import groupby
+from itertools import accumulate, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,10 +175,14 @@ class AuditBook(logging.Handler):
         return item is not None
 
     def _append_all(self, some: list[_Said]) -> None:
-        """In one go for each day."""
-        for day, said in groupby(some, lambda item: item.day):
+        """In one go for each day. Never in an earlier day's file than the last: threads may come in another
+        order than they spoke, and the chain goes through the files in theirs.
+        """
+        days = accumulate((item.day for item in some), max, initial=self._day)
+        next(days)
+        for day, together in groupby(zip(days, some, strict=True), itemgetter(0)):
             head, lines = self._head, b""
-            for item in said:
+            for _, item in together:
                 head, line = audit.entry_after(head, rows.time_text(item.moment), *item[1:])
                 lines += line
             self._append(day, lines, head)

@@ -5,6 +5,7 @@ it.
 from __future__ import annotations
 
 import logging
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from app.data_dir import account_folder, prepare
 from app.gateway.audit import AuditBook
 from app.gateway.logbook import Secret
 from app.lib import audit
+from app.lib.calendar import SHANGHAI
 from app.model import open_store
 from app.settings import Settings
 
@@ -120,6 +122,22 @@ def test_a_log_that_is_only_begun_does_not_take_an_old_journal_for_news(tmp_path
     entries = list(audit.entries(world.file.read_bytes().splitlines()))
     assert [entry["text"] for entry in entries] == ["登录", "登录", "委托（补记）"]
     assert entries[-1]["data"]["journal"] == 2
+
+
+def test_what_two_threads_say_at_midnight_does_not_break_the_chain(world: World) -> None:
+    store = open_store(world.settings, ACCOUNT)
+    book = AuditBook(world.folder / "audit", store)
+    tomorrow = datetime.now(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    for seconds in (-0.002, 0.001, -0.001, 0.002):  # who was first to say it is not first in the queue
+        record = logging.LogRecord("account", logging.INFO, __file__, 1, "半夜", (), None)
+        record.created = tomorrow.timestamp() + seconds
+        book.handle(record)
+    assert book.close_book(10.0)
+    store.close()
+    answer = world.command("verify")
+    assert (answer.exit_code, "共 9 条" in answer.output) == (0, True), answer.output
+    lines = [len(path.read_bytes().splitlines()) for path in sorted(world.folder.glob("audit/*.jsonl"))]
+    assert lines == [6, 3]
 
 
 def test_a_full_disk_loses_no_line_and_breaks_no_chain(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
