@@ -156,8 +156,10 @@ class AuditBook(logging.Handler):
         for path in sorted(self.folder.glob("*.jsonl"), reverse=True):
             lines = reversed(path.read_bytes().splitlines())
             for entry in audit.entries(lines, audit.TRADE):
-                if "journal" in entry["data"]:
-                    return int(entry["data"]["journal"])
+                data = entry.get("data")
+                seq = data.get("journal") if isinstance(data, dict) else None
+                if isinstance(seq, int):  # else somebody has spoilt the line, or it is of a log's record
+                    return seq
         return int(self._store.setting(SCOPE, BEGUN, 0))
 
     def _append_some(self) -> bool:

@@ -124,6 +124,15 @@ def test_a_log_that_is_only_begun_does_not_take_an_old_journal_for_news(tmp_path
     assert entries[-1]["data"]["journal"] == 2
 
 
+@pytest.mark.parametrize("data", [b"", b', "data": null', b', "data": {"journal": "x"}'])
+def test_a_line_that_somebody_has_spoilt_does_not_end_the_log(world: World, data: bytes) -> None:
+    world.run(("account", logging.INFO, "又登录"))
+    lines = world.file.read_bytes().splitlines(keepends=True)
+    world.file.write_bytes(b"".join([*lines[:-1], b'{"kind": "trade"%b}\n' % data, lines[-1]]))
+    world.run(("account", logging.INFO, "再登录"))
+    assert "再登录".encode() in world.file.read_bytes().splitlines()[-1]
+
+
 def test_what_two_threads_say_at_midnight_does_not_break_the_chain(world: World) -> None:
     store = open_store(world.settings, ACCOUNT)
     book = AuditBook(world.folder / "audit", store)
