@@ -29,7 +29,11 @@ def test_a_child_that_lies_moves_no_row_beyond_its_bounds() -> None:
     assert (row["percent"], row["rest"], len(row["trading_day"])) == (100.0, None, 8)
 
 
-@pytest.mark.parametrize(("done", "total"), [(10**400, 1), (1, 10**400), (-(10**400), 10**400)])
+@pytest.mark.parametrize(
+    ("done", "total"),
+    [(10**400, 1), (1, 10**400), (-(10**400), 10**400)],
+    ids=["done", "total", "less"],
+)
 def test_counts_beyond_any_number_break_no_row(done: int, total: int) -> None:
     moving = Moving(1, 0.0)
     moving.take(Progress("running", 1, 10), 1.0)
