@@ -32,6 +32,7 @@ from app.backtest.units import Engine, Outcome
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, NotAllowed, NotDone, NotFound, RateLimited, StoreDown
 from app.settings import Settings
+from app.wire.channel import MAX_FRAME
 from app.wire.messages import (
     AnyReply,
     AnyRequest,
@@ -52,7 +53,7 @@ MOST_TRIES = 2  # a job that was under way when this process was killed is begun
 MOST_BYTES = 1024**3  # of one account's results
 MOST_DEPOT = 2 * 1024**3
 COMPARED = ("figures", "days", "settings")
-MOST_RESULT = 48 * 1024 * 1024  # bytes: what travels to a page in one piece
+MOST_RESULT = MAX_FRAME - 1024 * 1024  # bytes: what travels to a page in one piece
 TOLD = 0.5  # seconds from one word of progress to the next
 CANCEL_LIMIT = 2.0
 LOOK_EVERY = 1.0
@@ -191,13 +192,19 @@ class Keeper:
 
     def compare(self, request: CompareBacktests) -> Json:
         """See CompareBacktests."""
-        found = []
+        found: list[dict[str, Any]] = []
+        size = 0
         for one in request.ids:
             job = self._known(request.account, one)
             if job.record.kind != RUN:
                 raise BadInput("ids", f"{job.record.title} 是参数搜索，不能与单次回测比较")
             self._check_done(job)
-            found.append({"row": self._row(job)} | orjson.loads(self._left(job, BRIEF)))
+            brief = self._left(job, BRIEF)
+            size += len(brief)
+            if size > MOST_RESULT:
+                text = f"前 {len(found) + 1} 次合起来超过 {MOST_RESULT // 1024**2} MB，请少选几次"
+                raise BadInput("ids", text)
+            found.append({"row": self._row(job)} | orjson.loads(brief))
         return Json(orjson.dumps(found))
 
     def read(self, request: ReadBacktest) -> Json:
@@ -512,10 +519,14 @@ class Keeper:
 def _report(job: str, made: Callable[[], str]) -> dict[str, bytes]:
     """The report's file; none where it cannot be made: what a strategy has written itself may be anything."""
     try:
-        return {REPORT: made().encode("utf-8", "replace")}
+        page = made().encode("utf-8", "replace")
     except Exception:
         log.warning("backtest %s has no report", job, exc_info=True)
         return {}
+    if len(page) > MOST_RESULT:
+        log.warning("backtest %s has no report: it would have %d bytes", job, len(page))
+        return {}
+    return {REPORT: page}
 
 
 def _now() -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
@@ -21,14 +22,17 @@ from app.backtest.shelf import Shelf
 from app.backtest.units import CANCELLED, DONE, FAILED, LOST, OnProgress, Outcome, Unit
 from app.lib.errors import BadInput, NotAllowed, NotDone, NotFound, RateLimited
 from app.settings import Settings
+from app.wire.channel import MAX_FRAME
 from app.wire.messages import (
     CancelBacktest,
     CompareBacktests,
     DeleteBacktest,
+    Json,
     ReadBacktest,
     ReadBacktests,
     SubmitBacktest,
 )
+from app.wire.rpc import Reply
 from app.workshop import containment
 from tests.support.waiting import eventually
 
@@ -209,6 +213,27 @@ def test_two_of_one_name_are_two_jobs_and_can_be_compared(world: World) -> None:
         (jobs[1], 2.0),
         (jobs[0], 1.0),
     ]
+
+
+def test_whatever_may_be_kept_can_be_sent_to_who_asks_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    largest = Reply(1, Json(bytes(keeper.MOST_RESULT)))
+    assert len(msgspec.msgpack.encode(largest)) <= MAX_FRAME
+    size = len(result()) + 100
+    monkeypatch.setattr(keeper, "MOST_RESULT", size)
+    monkeypatch.setattr(report, "page", lambda _document: "x" * (size + 1))
+    fits, other = world.submit(), world.submit()
+    for job in (fits, other):
+        world.finish(job)
+    with pytest.raises(NotFound, match="没有报告"):
+        world.keeper.read(ReadBacktest("a", fits, what="report"))
+    world.keeper.compare(CompareBacktests("a", [fits]))
+    with pytest.raises(BadInput, match="前 2 次.*少选几次"):
+        world.keeper.compare(CompareBacktests("a", [fits, other]))
+    large = world.submit()
+    world.engine.one().end(Outcome(state=DONE, result=result(more={"more": "x" * 200})))
+    assert world.becomes(large, "失败")["error"]["code"] == "RESULT_TOO_LARGE"
 
 
 def test_nobody_sees_or_touches_anothers(world: World) -> None:
