@@ -224,7 +224,9 @@ class Watch:
         except left_behind.Unmeasured as error:
             raise _excess("DISK_FULL", f"策略写下的{error}") from None
         if written > limits.disk * MEGABYTE:
-            raise _excess("DISK_FULL", f"写下的文件超过 {limits.disk} MB，删掉而仍打开的与 memfd 也算")
+            raise _excess(
+                "DISK_FULL", f"写下的文件超过 {limits.disk} MB，删掉而仍打开的、memfd 与共享内存也算"
+            )
         if still > limits.stall:
             raise _excess("TIMEOUT", f"{still:.0f} 秒没有进展：策略在某一次回调里没有返回")
 

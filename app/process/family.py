@@ -69,11 +69,13 @@ def resident(pids: Iterable[int]) -> int:
 
 
 def unlinked(pids: Iterable[int]) -> int:
-    """Bytes of the files that these hold open and no folder has any more: on the disk, or in memory
-    (memfd_create), and seen nowhere else. Linux; elsewhere 0.
+    """Bytes of the files that these hold open or mapped and no folder has any more: on the disk, or in memory
+    (memfd_create, shared memory without a file), and seen nowhere else. Linux; elsewhere 0.
     """
     found: dict[tuple[int, int], int] = {}
     for pid in pids:
+        for file, size in _shared_of(pid):
+            found[file] = max(size, found.get(file, 0))
         try:
             handles = os.listdir(f"/proc/{pid}/fd")
         except OSError:
@@ -86,6 +88,24 @@ def unlinked(pids: Iterable[int]) -> int:
             if stat.S_ISREG(about.st_mode) and not about.st_nlink:
                 found[about.st_dev, about.st_ino] = about.st_blocks * 512
     return sum(found.values())
+
+
+def _shared_of(pid: int) -> list[tuple[tuple[int, int], int]]:
+    """The mapped files of that kind, by device and inode, and how far each is mapped: it may take less."""
+    found = []
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as lines:
+            for line in lines:
+                if line.endswith(b" (deleted)\n"):
+                    span, rights, offset, device, inode, _ = line.split(None, 5)
+                    first, last = span.split(b"-")
+                    if rights.endswith(b"s"):
+                        major, minor = device.split(b":")
+                        file = os.makedev(int(major, 16), int(minor, 16)), int(inode)
+                        found.append((file, int(offset, 16) + int(last, 16) - int(first, 16)))
+    except OSError:
+        pass  # it has ended, or is not ours to look at
+    return found
 
 
 def known(pids: Iterable[int]) -> list[psutil.Process]:

@@ -73,6 +73,12 @@ def run(settings: Settings, what: str, limits: Limits, stop_after: int = 0) -> t
             "DISK_FULL",
             "层以上",
         ),
+        (
+            "import mmap; k = []\nwhile True:\n    m = mmap.mmap(-1, 10**7); k += [m]; m.write(bytes(10**7))"
+            "\n    m.madvise(mmap.MADV_DONTNEED); time.sleep(0.01)",
+            "DISK_FULL",
+            "共享内存",
+        ),
         ("n = 0\nwhile True: n += 1; open(f'{__file__}{n}', 'wb').close()", "DISK_FULL", "个，已结束"),
         (
             "import ctypes; assert ctypes.CDLL(None).shmget(0, 4096, 0o1600) == -1; 1 / 0",
@@ -97,6 +103,7 @@ def run(settings: Settings, what: str, limits: Limits, stop_after: int = 0) -> t
         "unlinked",
         "memfd",
         "deep",
+        "shared",
         "names",
         "segment",
         "silence",

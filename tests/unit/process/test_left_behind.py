@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from pathlib import Path
 
@@ -81,3 +82,19 @@ def test_files_that_no_folder_has_any_more_count_as_long_as_they_are_open(tmp_pa
         memory.flush()
         assert family.unlinked([os.getpid()]) - before in range(3_000_000, 3_200_000)
     assert family.unlinked([os.getpid(), 2**30]) == before
+
+
+def test_shared_memory_counts_though_no_process_touches_it(tmp_path: Path) -> None:
+    before = family.unlinked([os.getpid()])
+    with mmap.mmap(-1, 2_000_000) as memory:
+        memory.write(bytes(2_000_000))
+        memory.madvise(mmap.MADV_DONTNEED)
+        assert family.unlinked([os.getpid()]) - before in range(2_000_000, 2_100_000)
+        path = tmp_path / "file"
+        path.write_bytes(bytes(1_000_000))
+        with path.open("r+b") as file:
+            mapped = mmap.mmap(file.fileno(), 0)
+        path.unlink()
+        assert family.unlinked([os.getpid()]) - before in range(3_000_000, 3_200_000)
+        mapped.close()
+    assert family.unlinked([os.getpid()]) == before
