@@ -102,7 +102,7 @@ class Settings(BaseModel):
         "docs/strategies.md",
     )
     strategy_network: Literal["auto", "on", "off"] = Field(
-        "auto", description="隔离运行的策略能否访问网络；auto 为 public 时不能，否则能"
+        "auto", description="隔离运行的策略能否访问网络；auto 为 public 时、集群用 tcp:// 时不能，否则能"
     )
     strategy_paths: list[Path] = Field(
         [], description="隔离运行的策略还可以读哪些目录与文件；缺省只有系统的、Python 的与它自己的"

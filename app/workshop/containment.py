@@ -73,9 +73,16 @@ class Containment:
 
     @property
     def network(self) -> bool:
-        return self._settings.strategy_network == "on" or (
-            self._settings.strategy_network == "auto" and not self._settings.is_public
-        )
+        how = self._settings.strategy_network
+        is_closed = self._settings.is_public or self._has_open_scheduler
+        return how == "on" or (how == "auto" and not is_closed)
+
+    @property
+    def _has_open_scheduler(self) -> bool:
+        """Whoever reaches a scheduler without TLS runs code outside of every sandbox, and a strategy with a
+        network reaches this machine's ports.
+        """
+        return self._settings.backtest_scheduler.startswith("tcp://")
 
     def cage(self, folder: Path, seen: Iterable[Path], network: bool | None = None) -> Cage:
         """What closes a strategy in that has `folder` for its own, and sees `seen`. `network`: whether it

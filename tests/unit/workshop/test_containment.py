@@ -88,6 +88,16 @@ def test_each_strategy_of_each_account_has_a_secret_of_its_own_that_stays(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == [door.KEY]
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "how", "expected"),
+    [("", "auto", True), ("tcp://127.0.0.1:8786", "auto", False), ("tcp://127.0.0.1:8786", "on", True)],
+)
+def test_a_strategy_does_not_reach_a_scheduler_that_asks_nobody_who_he_is(
+    tmp_path: Path, scheduler: str, how: Any, expected: bool
+) -> None:
+    assert made(tmp_path, backtest_scheduler=scheduler, strategy_network=how).network is expected
+
+
 def test_a_filter_is_known_for_the_machines_that_servers_are(tmp_path: Path) -> None:
     assert all(
         len(syscalls.program(machine)) % 8 == 0 and syscalls.program(machine)
