@@ -574,6 +574,9 @@ class GatewayKeeper:
                 self._await_login(account, gateway)
             except LoginRefused as error:
                 log.error("%s was refused when it logged in again: %s", account.key, error.message)
+                with account.lock:
+                    if account.process is gateway:
+                        account.login = None  # whoever sees it dead before we do starts no other one
                 child.end([gateway], GRACE)
                 with account.lock:
                     if account.process is gateway:

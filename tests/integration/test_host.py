@@ -479,6 +479,25 @@ def test_a_password_that_is_refused_later_is_never_tried_again(world: World) -> 
     assert host.answer(log_in()).fresh  # a person may try
 
 
+def test_a_refused_gateway_that_the_host_ends_is_not_taken_for_one_that_crashed(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its exit code is then that of the signal: the refused password was tried once more."""
+    host = world.host()
+    host.answer(log_in("stubborn"))
+
+    def end_and_be_seen(processes: Any, seconds: float) -> None:
+        for process in processes:
+            os.kill(process.pid, signal.SIGKILL)
+        eventually(lambda: caplog.text.count("is dead") == 2, "its death is seen too")
+
+    monkeypatch.setattr("app.host.gateway_keeper.child.end", end_and_be_seen)
+    (world.data_dir / "refuse").touch()
+    kill(world.living_gateway("stubborn"))
+    eventually(lambda: state(host, "stubborn") == "needs_login", "the account needs a login")
+    assert len(world.starts("stubborn")) == 2
+
+
 def test_a_killed_counter_is_started_again_while_paper_accounts_exist(world: World) -> None:
     host = world.host()
     host.answer(log_in())
