@@ -12,6 +12,7 @@ import itertools
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -506,11 +507,18 @@ class Keeper:
     def _row(self, job: _Job) -> dict[str, Any]:
         with self._changed:
             progress = job.moving.as_row(self._clock()) if job.moving is not None else None
-            waiting = sorted(
-                other.record.number for other in self._jobs.values() if other.record.state == QUEUED
-            )
-            place = waiting.index(job.record.number) + 1 if job.record.state == QUEUED else 0
+            place = self._turns().index(job.record.number) + 1 if job.record.state == QUEUED else 0
             return row_of(job.record, progress, place)
+
+    def _turns(self) -> list[int]:
+        """The numbers of those that wait, as `_next` would take them if none came and none ended."""
+        records = [job.record for job in self._jobs.values()]
+        running = Counter(record.account for record in records if record.state == RUNNING)
+        turns = []
+        for number, account in sorted((one.number, one.account) for one in records if one.state == QUEUED):
+            turns.append((running[account], number))
+            running[account] += 1
+        return [number for _, number in sorted(turns)]
 
     def _tell(self, job: _Job) -> None:
         self._news.tell(job.record.account, job.record.id, self._row(job))

@@ -215,6 +215,18 @@ def test_two_of_one_name_are_two_jobs_and_can_be_compared(world: World) -> None:
     ]
 
 
+def test_a_place_in_the_queue_is_the_turn_that_comes(world: World) -> None:
+    running = world.submit()
+    world.becomes(running, "运行")
+    own = [world.submit(), world.submit()]
+    other = world.submit("b")
+    assert world.row(other, "b")["place"] == 1
+    assert [world.row(job)["place"] for job in own] == [2, 3]
+    world.finish(running)
+    assert world.becomes(own[0], "运行")["place"] == 0
+    assert world.row(other, "b")["place"] == 1
+
+
 def test_whatever_may_be_kept_can_be_sent_to_who_asks_for_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
