@@ -514,7 +514,9 @@ class StrategyKeeper:
         everybody = family.census()
         for strategy, its in running:
             pids = family.family_of(its.pid, everybody)
-            strategy.memory, strategy.family = family.resident(pids), family.known(pids)
+            # what is in no process's memory and in no folder is held by its open files alone
+            strategy.memory = family.resident(pids) + family.unlinked(pids)
+            strategy.family = family.known(pids)
             limit = self._settings.strategy_memory
             excess = ""
             if len(pids) > MOST_PROCESSES + 1:

@@ -46,6 +46,10 @@ def main() -> None:
         eventually(lambda: (settings.data_dir / "go").exists(), "it may go on", 60)
     (folder / "ready").touch()
     eaten = bytearray(200 * 1024 * 1024) if does == "eats" else b""
+    if does == "hides":  # in a file that no folder has
+        file = os.memfd_create("hidden")
+        for _ in range(200):
+            os.write(file, b"x" * 1024 * 1024)
     if does == "crashes":
         os._exit(9)
     if does == "loops":

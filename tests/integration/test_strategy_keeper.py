@@ -574,7 +574,10 @@ def test_one_that_takes_its_time_to_start_is_starting_and_can_be_stopped(
     assert not family_of(row["pid"], census())
 
 
-@pytest.mark.parametrize(("does", "why"), [("eats", "超过上限 128 MB"), ("breeds", "子进程，超过上限 32")])
+@pytest.mark.parametrize(
+    ("does", "why"),
+    [("eats", "超过上限 128 MB"), ("hides", "超过上限 128 MB"), ("breeds", "子进程，超过上限 32")],
+)
 def test_one_that_takes_too_much_is_ended_and_failed(world: World, does: str, why: str) -> None:
     world.save(does=does)
     world.ask(StartStrategy(ACCOUNT, "均线"))
