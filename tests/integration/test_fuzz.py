@@ -119,8 +119,6 @@ def test_requests_by_the_description_and_against_it(
     if mode is GenerationMode.NEGATIVE and not operation.parameters:
         return  # there is nothing that could be against it
 
-    @fuzz(EXAMPLES)
-    @given(case=described.as_strategy(generation_mode=mode), knows_the_code=st.booleans())
     def try_it(case: Any, knows_the_code: bool) -> None:
         if knows_the_code and operation.path in ("/login", "/logout") and isinstance(case.body, dict):
             case.body["authorization"] = "000000"  # else nothing ever comes further than that
@@ -137,18 +135,22 @@ def test_requests_by_the_description_and_against_it(
         if operation.path in (*LOGOUTS, "/auth_code"):
             ready(trader)
 
+    def try_some(examples: int) -> bool:
+        """Whether one of them came all the way."""
+        strategy = described.as_strategy(generation_mode=mode)
+        fuzz(examples)(given(case=strategy, knows_the_code=st.booleans())(try_it))()
+        return bool(trader.gateways.heard)
+
     trader.gateways.heard.clear()
-    try_it()
-    if (
-        mode is GenerationMode.POSITIVE
-        and not operation.open
-        and operation.path not in (*LOGOUTS, "/auth_code", *ASKS_NOBODY)
-    ):
-        # nothing made at random is a strategy, and hardly anything a rule
-        unlikely = (operation.method, operation.path) in (("POST", "/code"), ("PUT", "/risk")) or (
-            operation.method == "POST" and operation.path in ("/backtest", "/backtest/parameters")
-        )
-        assert trader.gateways.heard or unlikely  # some came all the way
+    has_arrived = try_some(EXAMPLES)
+    # nothing made at random is a strategy, and hardly anything a rule
+    unlikely = (operation.method, operation.path) in (("POST", "/code"), ("PUT", "/risk")) or (
+        operation.method == "POST" and operation.path in ("/backtest", "/backtest/parameters")
+    )
+    asks_nobody = operation.open or operation.path in (*LOGOUTS, "/auth_code", *ASKS_NOBODY)
+    if mode is GenerationMode.POSITIVE and not asks_nobody and not unlikely:
+        # Hypothesis takes constants from whatever modules are loaded: which are made is never sure.
+        assert has_arrived or try_some(EXAMPLES * 20)
 
 
 def as_json(value: Any) -> bytes:
