@@ -9,7 +9,6 @@ may read: what comes later is never in its memory.
 from __future__ import annotations
 
 import os
-import resource
 import select
 import shutil
 import signal
@@ -20,13 +19,14 @@ from typing import Any, NoReturn
 
 import msgspec
 import orjson
+import psutil
 
 from app.backtest.data import Data, TradingDays
 from app.backtest.job import ERROR_FILE, RESULT_FILE, Failure, Job
 from app.process.death import die_with
 
 FOLDER = "first-half"
-MOST = 400_000  # KB, of a process that has read its data: two of them have to fit (setting backtest_memory)
+MOST = 400_000_000  # bytes, of a process that has read its data: two have to fit (setting backtest_memory)
 PATIENCE = 3.0  # times as long as the whole run took it may go on after that one's end, and
 LEAST = 10.0  # seconds, at the least
 DIFFERS = "只用前一半行情（到 {day}）重跑，成交与全程的开头不同：策略看了后来的行情，或用了随机数、本机的钟"
@@ -55,7 +55,7 @@ class Recheck:
 
     def begin(self, data: Data) -> None:
         """The data are read: run over their first half, if they have one."""
-        self._is_large = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST
+        self._is_large = psutil.Process().memory_info().rss > MOST
         self._day = "" if self._is_large else middle_of(data, self._trade_from)
         os.write(self._tell, self._day.encode())
         os.close(self._tell)

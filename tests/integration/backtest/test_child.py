@@ -121,3 +121,11 @@ def test_what_the_first_half_alone_does_not_bear_out_is_told(
         tmp_path / "run", [BARS], {"mine": text_of("mine", "self.count % 9 == 0 and rises(bar)", imports)}
     )
     assert any("只用前一半行情" in warning for warning in found["warnings"]) == is_told, found["warnings"]
+
+
+@pytest.mark.full
+def test_how_large_its_parent_was_is_not_how_large_the_data_are(tmp_path: Path) -> None:
+    """A process begins with its parent's highest memory as its own, over exec too: Linux' ru_maxrss."""
+    large = b"x" * 500_000_000
+    found = ran(tmp_path / "run", [BARS], {"mine": text_of("mine", "self.count % 9 == 0")})
+    assert not any("没有用前一半行情" in warning for warning in found["warnings"]), len(large)
