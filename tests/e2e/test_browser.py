@@ -89,8 +89,8 @@ def script_folder() -> Path:
 
 @pytest.fixture
 def site(tmp_path: Path, script_folder: Path) -> Iterator[str]:
-    """A web server of the page's own, on another port than ours: a cross-origin page on localhost. It is a
-    process of its own, since threads of one as large as this may answer late.
+    """A web server of the page's own, on another port than ours: a cross-origin page on localhost. In a
+    process of its own.
     """
     for path in SCRIPTS:
         shutil.copy(script_folder / path, tmp_path)

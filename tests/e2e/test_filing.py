@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.server
 import json
 import os
 import re
@@ -18,6 +17,9 @@ import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+
+# Not `http.server.…`: eventlet leaves its green one in the package `http` of a process that has loaded it.
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
 
@@ -211,7 +213,7 @@ def test_faults_for_real_are_not_taken_for_what_was_asked(rig: Rig, monkeypatch:
     assert "没有显示断开" in reasons(rig.outcome("2.1"))[0]
 
 
-class Served(http.server.SimpleHTTPRequestHandler):
+class Served(SimpleHTTPRequestHandler):
     """A page on which some words cannot be seen."""
 
     PAGE = """<!doctype html><meta charset=utf-8><body style="margin:0;height:100%">
@@ -236,7 +238,7 @@ class Served(http.server.SimpleHTTPRequestHandler):
 
 def test_a_picture_tells_what_cannot_be_seen_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.filing.camera.PATIENCE", 4.0)  # a busy machine draws later
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Served)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Served)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     camera = PageCamera(lambda: Pass(f"http://127.0.0.1:{server.server_port}", "sim-9999-a", "token"))
     shown = ["看得见的字", "滚动之后的字", "账户 5 3", "底下的字"]
