@@ -480,20 +480,28 @@ def test_a_password_that_is_refused_later_is_never_tried_again(world: World) -> 
 
 
 def test_a_refused_gateway_that_the_host_ends_is_not_taken_for_one_that_crashed(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its exit code is then that of the signal: the refused password was tried once more."""
     host = world.host()
     host.answer(log_in("stubborn"))
+    found_dead, deaths, is_ended = GatewayKeeper._found_dead, list[int](), threading.Event()
+
+    def counted(keeper: GatewayKeeper, account: Any, gateway: Process) -> None:
+        deaths.append(gateway.pid)
+        found_dead(keeper, account, gateway)
 
     def end_and_be_seen(processes: Any, seconds: float) -> None:
         for process in processes:
             os.kill(process.pid, signal.SIGKILL)
-        eventually(lambda: caplog.text.count("is dead") == 2, "its death is seen too")
+        eventually(lambda: len(deaths) == 2, "its death is seen too")
+        is_ended.set()
 
+    monkeypatch.setattr(GatewayKeeper, "_found_dead", counted)
     monkeypatch.setattr("app.host.gateway_keeper.child.end", end_and_be_seen)
     (world.data_dir / "refuse").touch()
     kill(world.living_gateway("stubborn"))
+    eventually(is_ended.is_set, "the refused gateway is ended")
     eventually(lambda: state(host, "stubborn") == "needs_login", "the account needs a login")
     assert len(world.starts("stubborn")) == 2
 
