@@ -21,6 +21,7 @@ from app.lib.errors import AppError, BadInput, GatewayDown, StoreDown
 from app.lib.risk import ACTIVE, HALTED, REDUCE_ONLY, STATE_TEXT
 from app.model import open_store
 from app.model.store import StoreFailed
+from app.process.child import Process
 from app.settings import Settings
 from app.wire import peer
 from app.wire.messages import LogOut, ReadRisk, SetRiskState, ShutDown
@@ -118,6 +119,8 @@ def _log_out(settings: Settings, account: str, by: str) -> None:
         peer.call(host, LogOut(account, by), LIMIT)
     elif gateway is not None:
         peer.call(gateway, ShutDown(by), LIMIT)
+        if not Process(gateway.name, entry=gateway).wait(LIMIT):
+            raise AppError(f"{account} 的网关已受命结束，{LIMIT:.0f} 秒后仍在运行：请查看它的日志")
     else:
         raise peer.not_running("host")
     click.echo(f"{account}：已强制退出，挂单留在柜台")

@@ -29,6 +29,7 @@ from app.wire.messages import (
     WatchResting,
     WriteRisk,
 )
+from app.wire.registry import gateway_of
 from tests.integration.test_gateway_service import Page, World, a_contract, buy
 from tests.integration.test_strategy_process import LOOPS
 from tests.support.strategy_world import Strategy
@@ -206,6 +207,7 @@ def test_an_account_is_stopped_by_command_and_its_counts_outlive_its_process(wor
 
     eventually(lambda: newest() == "已撤销", "it is written down")
     run(world, halt_command, "logout", ACCOUNT, "--why", "收工")
+    assert world.registry.find(gateway_of(ACCOUNT)) is None
     assert "完整" in run(world, audit_command, "verify", ACCOUNT)
     watched = run(world, audit_command, "export", ACCOUNT, "--kind", "watch", "--format", "jsonl")
     assert "强制退出：命令行" in watched.splitlines()[-1]
