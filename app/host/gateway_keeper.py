@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import sys
 import threading
 import time
@@ -80,7 +81,7 @@ class HostedAccount:
         self.due: float | None = None  # when to start it again
         self.backoff = Backoff()
         self.visited = time.monotonic()  # when somebody last looked at it
-        self.idle_look = 0.0  # when it was last asked whether it may be ended
+        self.idle_look = -math.inf  # when it was last asked whether it may be ended
 
     @property
     def gateway(self) -> str:

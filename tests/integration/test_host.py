@@ -816,12 +816,35 @@ def test_a_login_that_fails_gives_its_place_back(world: World) -> None:
     assert host.answer(log_in()).fresh
 
 
-def test_a_paper_account_at_which_nobody_looks_ends_and_comes_back_at_its_login(world: World) -> None:
-    world.set(paper_idle_hours=0.3 / 3600)
+class Machine:
+    """The clock of a machine that has just started, where nobody need wait."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+
+    def monotonic(self) -> float:
+        return time.monotonic() - self.began
+
+    def pass_by(self, seconds: float) -> None:
+        self.began -= seconds
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine()
+    monkeypatch.setattr(gateway_keeper, "time", made)
+    return made
+
+
+def test_a_paper_account_at_which_nobody_looks_ends_and_comes_back_at_its_login(
+    world: World, machine: Machine
+) -> None:
+    world.set(paper_idle_hours=0.1)
     host = world.host()
     host.answer(log_in("idle"))
     session = world.sessions()
     session.join("sim-9999-idle")
+    machine.pass_by(361)  # less than there is between two looks: the first one waits for nothing
     eventually(
         lambda: world.gateway("idle") is None and host.answer(ListAccounts()) == Accounts([]), "it has ended"
     )
@@ -831,7 +854,7 @@ def test_a_paper_account_at_which_nobody_looks_ends_and_comes_back_at_its_login(
 
 @pytest.mark.usefixtures("ctp")
 def test_an_account_with_orders_a_real_one_and_one_that_is_looked_at_go_on(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, machine: Machine
 ) -> None:
     looks: list[str] = []
     end_if_idle = GatewayKeeper._end_if_idle
@@ -841,16 +864,17 @@ def test_an_account_with_orders_a_real_one_and_one_that_is_looked_at_go_on(
         looks.append(account.userid)
 
     monkeypatch.setattr(GatewayKeeper, "_end_if_idle", look)
-    world.set(paper_idle_hours=2 / 3600)
+    world.set(paper_idle_hours=1)
     host = world.host()
     host.answer(log_in_at(td=A, md=C, userid="idle"))
     host.answer(log_in("demo"))
+    machine.pass_by(3601)
+    eventually(lambda: looks == ["demo"], "the one with orders was looked at and goes on")
     host.answer(log_in("idle"))
-
-    def visit() -> bool:
-        host.answer(Visited(["sim-9999-idle", "sim-9999-nobody"]))
-        return looks == ["demo"]
-
-    eventually(visit, "the one with orders was looked at and goes on")
+    machine.pass_by(1900)
+    host.answer(Visited(["sim-9999-idle", "sim-9999-nobody"]))
+    eventually(lambda: looks == ["demo"] * 2, "another look")
+    machine.pass_by(1900)  # two hours and more since the login, but somebody has been there
+    eventually(lambda: looks == ["demo"] * 3, "and another one")
     assert len(host.answer(ListAccounts()).accounts) == 3
     assert len(world.registry.living("gateway")) == 3
