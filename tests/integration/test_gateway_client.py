@@ -208,7 +208,7 @@ def test_recent_bars_are_not_shown_while_the_gateway_is_away(
 def test_an_order_takes_its_deadline_along_and_a_frozen_gateway_is_told_of_and_gets_none(
     gateways: Gateways, gateway: FakeGateway, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "BEAT", 0.05)
+    monkeypatch.setattr(client, "BEAT", 0.2)  # thrice, and a gateway on a busy machine is frozen
     gateways.start()
     gateway.unanswered.set_result(OrderOutcome("1_1_1", "accepted"))
     before = deadlines.now()
@@ -267,7 +267,7 @@ def test_a_broken_connection_is_told_at_once_and_made_again_with_a_fresh_snapsho
     eventually(lambda: heard.of("snapshot"), "the first snapshot")
     gateway.seq = 9
     gateway.hang_up()
-    eventually(lambda: heard.of("snapshot") == [5, 9], "the second snapshot", seconds=2)
+    eventually(lambda: heard.of("snapshot") == [5, 9], "the second snapshot")
     assert heard.of("lost") == ["与网关的连接中断"]
     assert [name for _, name, _ in heard.all] == ["snapshot", "lost", "snapshot"]
     assert gateways.call(ACCOUNT, PushContracts()) == Counted(3)

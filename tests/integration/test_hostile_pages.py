@@ -296,6 +296,20 @@ def test_an_old_websocket_without_a_version_is_not_spoken(web: WebProcess) -> No
         assert old.recv(100).startswith((b"HTTP/1.1 400", b"HTTP/1.1 426", b"HTTP/1.0 400"))
 
 
+def test_a_head_that_comes_in_pieces_is_answered_when_it_is_whole(web: WebProcess) -> None:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as sock:
+        sock.setblocking(False)
+        for piece in (HEAD[:3], HEAD[3:-1], HEAD[-1:]):
+            sock.sendall(piece)
+            assert _is_served(web)  # it has had its turn, and has seen the piece
+            with pytest.raises(BlockingIOError):
+                sock.recv(1)
+        sock.settimeout(10)
+        sock.sendall(b"\r\n")
+        sock.shutdown(socket.SHUT_WR)  # who asks with a pipe says so before the answer
+        assert sock.recv(1024).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 # ── connections, under eventlet ──
 
 HASTY = (
@@ -388,33 +402,23 @@ def test_a_request_that_comes_a_byte_at_a_time_has_a_deadline(small_web: WebProc
                 pass
         ended.set()
         dripping.join()
-        assert time.monotonic() - began < 6
-
-
-def test_a_head_that_comes_in_pieces_is_answered_when_it_is_whole(small_web: WebProcess) -> None:
-    with socket.create_connection(("127.0.0.1", small_web.port), timeout=10) as sock:
-        sock.setblocking(False)
-        for piece in (HEAD[:3], HEAD[3:-1], HEAD[-1:]):
-            sock.sendall(piece)
-            assert _is_served(small_web)  # it has had its turn, and has seen the piece
-            with pytest.raises(BlockingIOError):
-                sock.recv(1)
-        sock.settimeout(10)
-        sock.sendall(b"\r\n")
-        sock.shutdown(socket.SHUT_WR)  # who asks with a pipe says so before the answer
-        assert sock.recv(1024).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert time.monotonic() - began < 9  # it would go on for ever
 
 
 @pytest.mark.parametrize("said", [b"\x16\x03\x01\x02\x00\x01\n", b"\r\n\r\n"], ids=["TLS", "empty lines"])
 def test_what_is_no_request_of_http_is_ended_at_once(small_web: WebProcess, said: bytes) -> None:
     """A browser that was told https:// says so at once instead of waiting."""
-    with socket.create_connection(("127.0.0.1", small_web.port), timeout=10) as sock:
-        began = time.monotonic()
-        sock.sendall(said)
-        with contextlib.suppress(ConnectionError):
-            while sock.recv(1024):
-                pass
-        assert time.monotonic() - began < 0.9  # and not when its deadline ends
+
+    def before_its_deadline() -> bool:
+        with socket.create_connection(("127.0.0.1", small_web.port), timeout=10) as sock:
+            began = time.monotonic()
+            sock.sendall(said)
+            with contextlib.suppress(ConnectionError):
+                while sock.recv(1024):
+                    pass
+            return time.monotonic() - began < 0.9
+
+    eventually(before_its_deadline, "one try without a busy machine's pauses")
 
 
 def test_a_connection_that_takes_no_answer_gives_its_descriptor_back(small_web: WebProcess) -> None:
