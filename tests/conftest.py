@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 
+import hypothesis
 import pytest
 
 from tests.support.recorded import DATA
@@ -19,6 +20,20 @@ for _name in ("MONGO_URI", "SOURCE_MONGO_URI"):  # with it every server of a tes
 # Hundreds of processes are started: each would compile app/ anew, which is two thirds of its start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False  # execnet tells it to the workers
+
+# A busy machine's pauses are no fault, and what was green stays green: the examples are the same each time.
+# `--hypothesis-profile=search` looks for others.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile(
+    "search",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    max_examples=1000,
+    print_blob=True,
+)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -110,7 +110,7 @@ class Gateway(Listener):
     def stop(self) -> None:
         self.bee.release()
         self.loop.stop()
-        self._thread.join(5)
+        self._thread.join(30)
 
     def state(self, side: str) -> str:
         return next((state for name, state, _ in reversed(self.states) if name == side), "")

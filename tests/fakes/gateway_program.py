@@ -132,7 +132,7 @@ def main() -> None:  # noqa: C901 - what it answers and what ends it are one sto
     )
     try:
         if refused:
-            (ended if who["userid"] == "stubborn" else left).wait(10)
+            (ended if who["userid"] == "stubborn" else left).wait(30)
             sys.exit(EXIT_LOGIN_REFUSED)
         ended.wait()
     finally:

@@ -88,7 +88,7 @@ class Binding:
         """Returns once everything so far has been called back."""
         done = threading.Event()
         self.call("_tell", done)
-        assert done.wait(15), "the binding's thread is stuck"
+        assert done.wait(30), "the binding's thread is stuck"
 
     def _tell(self, done: threading.Event) -> None:
         done.set()

@@ -104,7 +104,7 @@ class WebProcess:
     def close(self) -> None:
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(30)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -294,7 +294,7 @@ def test_a_web_whose_loop_hangs_says_where_and_ends_and_one_that_waits_goes_on(
     assert requests.get(f"{hanging_web.url}/wait", timeout=20).text == "done"
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{hanging_web.url}/hang", timeout=20)
-    assert hanging_web.process.wait(10) == 1
+    assert hanging_web.process.wait(30) == 1
     assert "in the_line_that_hangs" in hanging_web.said()
 
 

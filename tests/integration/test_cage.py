@@ -38,7 +38,7 @@ def caged(tmp_path: Path, text: str, **settings: Any) -> Process:
 )
 def test_how_it_ended_is_told_as_without_a_cage(tmp_path: Path, text: str, code: int) -> None:
     running = caged(tmp_path, text)
-    assert running.wait(10)
+    assert running.wait(30)
     assert running.exit_code == code
 
 
@@ -59,7 +59,7 @@ time.sleep(60)
     assert os.getsid(running.pid) == running.pid
     assert "python" in psutil.Process(running.pid).name()
     running.terminate()
-    assert running.wait(5)
+    assert running.wait(30)
     assert running.exit_code == 0
     assert (folder / "heard").exists()
 
@@ -74,7 +74,7 @@ def test_killed_from_outside_nothing_of_it_is_left(tmp_path: Path) -> None:
         "it has a child",
     )
     running.kill()
-    assert running.wait(5)
+    assert running.wait(30)
     assert running.exit_code == -9
     eventually(
         lambda: not outside[0].is_running() or outside[0].status() == psutil.STATUS_ZOMBIE,
@@ -109,7 +109,7 @@ with open(os.environ["HOME"] + "/facts", "w") as out:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         text = text.replace("PORT", str(listener.getsockname()[1]))
         running = caged(tmp_path, text, strategy_network=network, strategy_paths=[tmp_path])
-        assert running.wait(10)
+        assert running.wait(30)
         assert running.exit_code == 0
     facts = (tmp_path / "data" / "accounts" / "a" / "strategies" / "x" / "facts").read_text().splitlines()
     assert facts == ["1,2 False", "30", "through" if network == "on" else "closed"]

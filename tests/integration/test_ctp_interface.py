@@ -822,9 +822,9 @@ def test_a_statement_in_pieces_is_put_together_before_it_is_decoded(
 def test_a_statement_of_another_day_is_asked_for_and_one_that_there_is_not_is_nothing(
     desk: Desk, gateway: Gateway
 ) -> None:
-    assert gateway.do(lambda: gateway.bee.trader.fetch_statement("20250101")).result(5) == ("", "")
+    assert gateway.do(lambda: gateway.bee.trader.fetch_statement("20250101")).result(30) == ("", "")
     desk.statement = ["结算单".encode("gb18030")]
-    assert gateway.do(lambda: gateway.bee.trader.fetch_statement("20250606")).result(5) == (
+    assert gateway.do(lambda: gateway.bee.trader.fetch_statement("20250606")).result(30) == (
         "20250606",
         "结算单",
     )
@@ -838,10 +838,10 @@ def test_a_settlement_is_confirmed_by_request_where_the_setting_says_so(
     gateway.ready()
     assert desk.asked("reqSettlementInfoConfirm") == []
     assert "confirming" not in states(gateway)
-    assert gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(5) is None
+    assert gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(30) is None
     desk.errors["onRspSettlementInfoConfirm"] = {"ErrorID": 90, "ErrorMsg": "CTP:查询未就绪"}
     with pytest.raises(OrderRefused) as refused:
-        gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(5)
+        gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(30)
     assert refused.value.code == "CTP_90"
 
 
@@ -850,11 +850,11 @@ def test_a_password_is_changed_while_logged_in_and_a_refusal_leaves_the_old_one(
 ) -> None:
     desk.errors["onRspUserPasswordUpdate"] = {"ErrorID": 142, "ErrorMsg": "CTP:新旧密码不能相同"}
     with pytest.raises(LoginRefused) as refused:
-        gateway.do(lambda: gateway.bee.trader.change_password("secret")).result(5)
+        gateway.do(lambda: gateway.bee.trader.change_password("secret")).result(30)
     assert refused.value.code == "CTP_142"
     assert gateway.state("td") == "ready"
     desk.errors.clear()
-    gateway.do(lambda: gateway.bee.trader.change_password("better")).result(5)
+    gateway.do(lambda: gateway.bee.trader.change_password("better")).result(30)
     assert gateway.passwords == ["better"]
     desk.td.call("onFrontDisconnected", 0x1001)
     desk.td.call("onFrontConnected")
@@ -869,7 +869,7 @@ def test_a_password_change_whose_answer_is_late_counts_and_leaves_the_account_lo
     desk.silent = {"reqUserPasswordUpdate"}
     for error_id, passwords in ((142, []), (0, ["better"])):
         with pytest.raises(NotReady):
-            gateway.do(lambda: gateway.bee.trader.change_password("better")).result(5)
+            gateway.do(lambda: gateway.bee.trader.change_password("better")).result(30)
         with pytest.raises(NotReady):
             gateway.do(lambda: gateway.bee.trader.change_password("other"))
         desk.td.call("onRspUserPasswordUpdate", {}, {"ErrorID": error_id, "ErrorMsg": ""}, 1, True)
@@ -887,7 +887,7 @@ def test_a_loss_while_the_password_is_changed_ends_the_wait_and_the_next_login_i
     changing = gateway.do(lambda: gateway.bee.trader.change_password("better"))
     desk.td.call("onFrontDisconnected", 0x1001)
     with pytest.raises(NotReady):
-        changing.result(5)
+        changing.result(30)
     desk.td.call("onFrontConnected")
     gateway.ready(times=2)
     assert len(desk.asked("reqUserPasswordUpdate")) == 1
@@ -898,14 +898,14 @@ def test_what_the_library_did_not_take_from_somebody_who_waits_is_told_at_once(
 ) -> None:
     desk.returns["reqSettlementInfoConfirm"] = [-1]
     with pytest.raises(NotReady):
-        gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(5)
-    assert gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(5) is None
+        gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(30)
+    assert gateway.do(lambda: gateway.bee.trader.confirm_settlement()).result(30) is None
 
 
 def test_a_new_password_that_did_not_leave_is_not_set_at_a_later_login(desk: Desk, gateway: Gateway) -> None:
     desk.returns["reqUserPasswordUpdate"] = [-3]
     with pytest.raises(NotReady):
-        gateway.do(lambda: gateway.bee.trader.change_password("better")).result(5)
+        gateway.do(lambda: gateway.bee.trader.change_password("better")).result(30)
     desk.td.call("onFrontDisconnected", 0x1001)
     desk.td.call("onFrontConnected")
     gateway.ready(times=2)
@@ -919,7 +919,7 @@ def test_who_waits_for_a_statement_is_told_when_the_front_is_lost(desk: Desk, ga
     asked = gateway.do(lambda: gateway.bee.trader.fetch_statement("20250606"))
     desk.td.call("onFrontDisconnected", 0x1001)
     with pytest.raises(NotReady):
-        asked.result(10)
+        asked.result(30)
 
 
 def test_a_statement_that_somebody_waits_for_does_not_wait_for_rates(
@@ -932,7 +932,7 @@ def test_a_statement_that_somebody_waits_for_does_not_wait_for_rates(
     gateway.ready()
     desk.statement = ["结算单".encode("gb18030")]
     waited = gateway.do(lambda: gateway.bee.trader.fetch_statement("20250606"))
-    assert waited.result(5) == ("20250606", "结算单")
+    assert waited.result(30) == ("20250606", "结算单")
     assert not gateway.ledger.has_rates("rb2605")
 
 
@@ -1587,7 +1587,7 @@ def test_the_bindings_own_library_is_asked_to_let_go_whatever_our_class_over_it_
     foreign = type("pybind11_object", (), {"__slots__": ("held",)})
     bound = type("TdApi", (foreign,), {"__module__": "binding"})
     link._let_go(type("TdApi", (link.TraderCallbacks, bound), {})())
-    assert done.wait(5)
+    assert done.wait(30)
     assert called == [("/there/binding.so", "_ZN5TdApi4exitEv")]
 
 

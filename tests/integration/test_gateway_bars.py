@@ -183,7 +183,7 @@ def test_a_gateway_that_starts_anew_leaves_the_bar_of_the_last_print_as_it_is(wo
     )
     assert page.ask(Unsubscribe([symbol])) is not None
     gateway.kill()
-    gateway.wait(10)
+    gateway.wait(30)
 
     _, page = world.log_in("anew")
     page.ask(Watch())

@@ -313,7 +313,7 @@ def test_a_login_waits_for_a_host_that_is_just_being_started(gateways: Gateways,
         login = pool.submit(log_in, gateways)
         host = FakeHost(data_dir)
         try:
-            assert login.result(10) == ACCOUNT
+            assert login.result(30) == ACCOUNT
         finally:
             for gateway in host.gateways.values():
                 gateway.die()
@@ -446,7 +446,7 @@ def test_an_order_whose_gateway_dies_or_is_silent_has_been_asked(
         "the order has left",
     )
     gateway.hang_up()
-    caller.join(5)
+    caller.join(30)
     assert outcome[0].extra["asked"] is True
     gateway.unanswered.set_result(Done())
 

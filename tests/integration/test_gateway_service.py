@@ -104,7 +104,7 @@ class World:
     """One data directory with a counter (its clock is set, its faults are on) and gateways."""
 
     def __init__(self, data_dir: Path, **options: Any) -> None:
-        options = {"data_dir": data_dir, "counter_clock": CLOCK, "order_timeout": 1.0} | options
+        options = {"data_dir": data_dir, "counter_clock": CLOCK, "order_timeout": 10.0} | options
         self.settings = Settings.load(None, {}, **options)
         self.registry = Registry(data_dir)
         keep_calendar(data_dir)
@@ -113,8 +113,9 @@ class World:
         self.pages: list[Page] = []
         self.counter = self.start_counter()
 
-    def _start(self, module: str, stdin: bytes = b"") -> subprocess.Popen[bytes]:
-        environment = self.settings.to_environment() | {"COUNTER_TEST_SOCKET": self.faults_at}
+    def _start(self, module: str, stdin: bytes = b"", **options: Any) -> subprocess.Popen[bytes]:
+        settings = self.settings.model_copy(update=options)
+        environment = settings.to_environment() | {"COUNTER_TEST_SOCKET": self.faults_at}
         child = subprocess.Popen(
             [sys.executable, "-m", module],
             cwd=ROOT,
@@ -134,7 +135,10 @@ class World:
         self._registered("counter", child)
         return child
 
-    def start_gateway(self, userid: str = "demo", password: str = PASSWORD) -> subprocess.Popen[bytes]:
+    def start_gateway(
+        self, userid: str = "demo", password: str = PASSWORD, **options: Any
+    ) -> subprocess.Popen[bytes]:
+        """`options` are those of its settings that are other than the world's."""
         line = {
             "account": f"sim-9999-{userid}",
             "interface": "sim",
@@ -145,7 +149,7 @@ class World:
             "md_address": "tcp://md:1",
             "counter_address": self._address("counter"),
         }
-        child = self._start("app.gateway", json.dumps(line).encode() + b"\n")
+        child = self._start("app.gateway", json.dumps(line).encode() + b"\n", **options)
         self._registered(f"gateway-sim-9999-{userid}", child)
         return child
 
@@ -154,8 +158,8 @@ class World:
         self.pages.append(page)
         return page
 
-    def log_in(self, userid: str = "demo") -> tuple[subprocess.Popen[bytes], Page]:
-        child = self.start_gateway(userid)
+    def log_in(self, userid: str = "demo", **options: Any) -> tuple[subprocess.Popen[bytes], Page]:
+        child = self.start_gateway(userid, **options)
         page = self.open_page(userid)
         assert page.ask(AwaitLogin(15.0), 20.0) == Done()
         return child, page
@@ -230,7 +234,7 @@ class World:
         for child in self.children:
             if child.poll() is None:
                 child.kill()
-            child.wait(10)
+            child.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +278,7 @@ def held(page: Page) -> list[dict[str, Any]]:
 
 def stop(child: subprocess.Popen[bytes]) -> int:
     child.send_signal(signal.SIGTERM)
-    return child.wait(10.0)
+    return child.wait(30.0)
 
 
 # ── the main job ──
@@ -473,7 +477,7 @@ def test_an_order_that_its_gateway_gets_to_too_late_is_not_sent_and_everybody_is
 
 
 def test_an_order_that_the_counter_does_not_answer_is_unknown_then_found(shared_world: World) -> None:
-    _, page = shared_world.log_in("silence")
+    _, page = shared_world.log_in("silence", order_timeout=0.5)
     symbol, tick = a_contract(page)
     shared_world.fault("mute", user="silence")
     order = buy(symbol, tick["limit_down"], client_order_id="quiet-1")
@@ -488,12 +492,12 @@ def test_an_order_that_the_counter_does_not_answer_is_unknown_then_found(shared_
 
 
 def test_a_refusal_that_comes_after_the_wait_is_pushed_as_an_error(shared_world: World) -> None:
-    _, page = shared_world.log_in("late")
+    _, page = shared_world.log_in("behind", order_timeout=0.5)
     symbol, tick = a_contract(page)
-    shared_world.fault("mute", user="late")
+    shared_world.fault("mute", user="behind")
     outcome = page.ask(buy(symbol, tick["limit_up"], 500))
     assert outcome.state == "unknown"
-    shared_world.fault("unmute", user="late")
+    shared_world.fault("unmute", user="behind")
     error = page.waits_for("error")
     assert error["error"] == "CTP_31"
     assert error["order_id"] == outcome.order_id
@@ -699,7 +703,7 @@ def test_what_the_account_is_worth_has_a_point_a_minute_and_a_new_gateway_goes_o
     day = page.json(ReadEquity("day"))
     assert [row[1:] for row in day["rows"]] == [[*told["rows"][-1][1:], None]]
     gateway.kill()
-    gateway.wait(10)
+    gateway.wait(30)
     _, page = world.log_in("worth")
     again = page.json(ReadEquity())["rows"]
     assert again[: len(told["rows"]) - 1] == told["rows"][:-1]
@@ -815,8 +819,8 @@ def test_a_killed_gateway_sends_no_order_twice(world: World) -> None:
     page.client.ask(order, lambda _answer: None)
     eventually(lambda: world.fault("books")[0]["orders"], "the counter has the order")
     os.kill(child.pid, signal.SIGKILL)
-    child.wait(5)
-    _, again = world.log_in()
+    child.wait(30)
+    _, again = world.log_in(order_timeout=0.5)
     first = again.ask(order)
     world.fault("release", kind="order")
     eventually(lambda: again.ask(order).state == "accepted", "the order is accepted")
@@ -844,7 +848,7 @@ def test_a_lost_counter_is_told_and_comes_back(world: World) -> None:
     symbol, tick = a_contract(page)
     order_id = page.ask(buy(symbol, tick["limit_down"])).order_id
     os.kill(world.counter.pid, signal.SIGKILL)
-    world.counter.wait(5)
+    world.counter.wait(30)
     page.waits_for(
         "status",
         lambda event: event["data"]["td"]["state"] == "lost" and event["data"]["md"]["state"] == "lost",
@@ -855,7 +859,7 @@ def test_a_lost_counter_is_told_and_comes_back(world: World) -> None:
         page.ask(CancelOrder(order_id))
     seen = len(page.events("tick"))
     world.counter = world.start_counter()
-    eventually(lambda: page.json(ReadStatus())["td"]["state"] == "ready", "the account is ready again", 20.0)
+    eventually(lambda: page.json(ReadStatus())["td"]["state"] == "ready", "the account is ready again")
     eventually(lambda: len(page.events("tick")) > seen, "ticks flow again")
     assert page.ask(CancelOrder(order_id)) == Done()
     assert [row["order_id"] for row in page.json(ReadLists())["order_list"]] == [order_id]
@@ -895,19 +899,19 @@ def test_a_refused_login_is_told_with_its_text_and_the_process_ends_with_3(world
         page.ask(AwaitLogin(10.0), 15.0)
     assert refused.value.code == "CTP_3"
     assert "不合法的登录" in refused.value.message
-    assert child.wait(15) == 3
+    assert child.wait(30) == 3
     assert world.registry.find("gateway-sim-9999-demo", only_living=False) is None
 
 
 def test_a_front_that_does_not_answer_is_unreachable(world: World) -> None:
     os.kill(world.counter.pid, signal.SIGKILL)
-    world.counter.wait(5)
+    world.counter.wait(30)
     child = world.start_gateway()
     page = world.open_page()
     with pytest.raises(FrontUnreachable):
         page.ask(AwaitLogin(0.5))
     assert page.ask(ShutDown()) == Done()
-    assert child.wait(10) == 0
+    assert child.wait(30) == 0
 
 
 def test_the_password_is_nowhere_on_disk(world: World) -> None:

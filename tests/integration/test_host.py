@@ -128,7 +128,7 @@ class World:
             if child.poll() is None:
                 child.terminate()
         for child in self.children:
-            child.wait(10)
+            child.wait(30)
         end(
             [
                 Process(entry.name, entry=entry)
@@ -587,7 +587,7 @@ def test_an_asked_host_ends_gateways_and_counter_within_four_seconds(world: Worl
         os.kill(host.pid, signal.SIGTERM)
     else:
         world.ask(ShutDown())
-    world.children[0].wait(10)
+    world.children[0].wait(30)
     assert time.monotonic() - began < 4.0
     assert not [entry for entry in entries if entry.alive]
     assert list(world.registry.run_dir.glob("*.json")) == []

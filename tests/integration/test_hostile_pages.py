@@ -158,7 +158,7 @@ def test_a_bad_body_of_long_polling_is_answered_at_once_and_leaves_nothing(
         assert requests.post(f"{url}&sid={sid}", data=body, timeout=5).status_code == 400
         assert requests.get(f"{url}&sid={sid}", timeout=5).status_code == 400  # it is no more
     assert time.monotonic() - began < 5
-    eventually(lambda: descriptors(web) <= before + 1, "every descriptor is back", 10)
+    eventually(lambda: descriptors(web) <= before + 1, "every descriptor is back")
 
 
 # that many binary packets were waited for, and all kept
@@ -267,7 +267,7 @@ def test_whoever_was_cut_has_left_nothing(web: WebProcess) -> None:
     for ws in sockets:
         ws.send("9x")
     assert all(is_cut(ws) for ws in sockets)
-    eventually(lambda: descriptors(web) <= before, "every descriptor is back", 10)
+    eventually(lambda: descriptors(web) <= before, "every descriptor is back")
 
 
 def test_a_stranger_who_comes_and_goes_leaves_no_memory(web: WebProcess) -> None:
@@ -353,8 +353,8 @@ def test_connections_that_never_become_requests_keep_nobody_out_and_the_web_live
         sock.close()
     assert not others.held_up
     assert small_web.process.poll() is None
-    eventually(lambda: descriptors(small_web) <= before + 2, "every descriptor is back", 10)
-    eventually(lambda: _is_served(small_web), "their address has its places again", 10)
+    eventually(lambda: descriptors(small_web) <= before + 2, "every descriptor is back")
+    eventually(lambda: _is_served(small_web), "their address has its places again")
 
 
 def _is_served(web: WebProcess) -> bool:
@@ -430,7 +430,7 @@ def test_a_connection_that_takes_no_answer_gives_its_descriptor_back(small_web: 
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
             )  # closed with a reset
             sock.sendall((HEAD + b"\r\n") * 3)
-    eventually(lambda: descriptors(small_web) <= before + 1, "every descriptor is back", 10)
+    eventually(lambda: descriptors(small_web) <= before + 1, "every descriptor is back")
 
 
 def test_a_request_that_is_cut_off_in_its_head_is_none(small_web: WebProcess) -> None:

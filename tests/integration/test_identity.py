@@ -95,7 +95,7 @@ def start(desk: Desk, tmp_path: Path) -> Start:
         gateway.start()
         yield Running(gateway)
         gateway.loop.stop()
-        events.join(5)
+        events.join(30)
         gateway.stop()
         store.close()
 

@@ -76,7 +76,7 @@ def test_uwsgi_serves_http_and_websocket_in_one_process(tmp_path: Path) -> None:
             page.on("error", lambda _data, heard=heard: heard.set())
             page.connect(f"http://127.0.0.1:{port}", transports=[transport], wait_timeout=10)
             page.emit("identify", {"token": "not a token"})
-            assert heard.wait(10), f"no word over {transport}"
+            assert heard.wait(30), f"no word over {transport}"
             page.disconnect()
     finally:
         os.kill(uwsgi.pid, signal.SIGTERM)
@@ -90,7 +90,7 @@ def test_the_web_serves_under_gevent_and_sigterm_ends_it(tmp_path: Path) -> None
         (web,) = commands.up("web")
         assert healthy(web)
         child.send_signal(signal.SIGTERM)
-        assert child.wait(5) == 0
+        assert child.wait(30) == 0
         assert commands.registry.find("web", only_living=False) is None
         assert "Traceback" not in commands.printed()
     finally:

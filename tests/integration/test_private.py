@@ -61,5 +61,5 @@ def _keep(written: Path) -> None:
     )
     assert b"Permission denied" in look.stderr  # one that may opens it, and then fails to read at 0
     keeper.stdin.close()
-    assert keeper.wait(10) == 0
+    assert keeper.wait(30) == 0
     keeper.stdout.close()

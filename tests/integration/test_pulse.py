@@ -44,7 +44,7 @@ def web(tmp_path: Path, listener: socket.socket) -> Iterator[subprocess.Popen[st
     assert made.stdout.readline() == "ready\n"
     yield made
     made.stdin.close()
-    made.wait(10)
+    made.wait(30)
     made.stdout.close()
 
 

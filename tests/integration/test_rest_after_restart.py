@@ -74,7 +74,7 @@ class Running:
     def end(self) -> None:
         self.page.client.close()
         self.gateway.loop.stop()
-        self._events.join(5)
+        self._events.join(30)
         self.gateway.stop()
         self.store.close()
 

@@ -60,7 +60,7 @@ class Counter:
 
     def end(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
-        self.process.wait(15)
+        self.process.wait(30)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ class Web:
         for page in self.pages:
             page.wait_closed()
         self._server.shutdown()
-        self._thread.join(5)
+        self._thread.join(30)
         self._server.server_close()
         self._listener.close()
         self.store.close()
@@ -137,7 +137,7 @@ class Page:
         eventually(lambda: self.client.eio.state == "disconnected", "the page is closed")
         self._queue.put(None)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(30)
         if self._ws is not None:  # the client leaves closing these to the garbage collector
             self._ws.shutdown()
         if self._http is not None:

@@ -159,7 +159,9 @@ def test_contracts_and_intervals_are_kept_apart(store: Store) -> None:
     minutes=st.lists(st.integers(0, 500), max_size=60), start=st.integers(0, 500), length=st.integers(1, 500)
 )
 @hypothesis_settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
 )
 def test_a_range_read_is_what_a_filter_would_give(
     store: Store, minutes: list[int], start: int, length: int

@@ -196,7 +196,7 @@ class World:
     def clean(self) -> None:
         if self.child is not None:
             self.child.terminate()
-            self.child.wait(10)
+            self.child.wait(30)
         self.stop()
         end(
             [
@@ -385,12 +385,12 @@ def test_one_that_is_just_being_started_is_not_deleted(world: World, monkeypatch
 
     def slowly(keeper: strategy_keeper.StrategyKeeper, strategy: strategy_keeper.Strategy) -> None:
         starting.set()
-        go_on.wait(10)
+        go_on.wait(30)
         launch(keeper, strategy)
 
     monkeypatch.setattr(strategy_keeper.StrategyKeeper, "_launch", slowly)
     with world.asking(StartStrategy(ACCOUNT, "均线")):
-        assert starting.wait(10)
+        assert starting.wait(30)
         answers: list[Any] = []
         deleting = threading.Thread(
             target=lambda: answers.append(world.answer(DeleteStrategy(ACCOUNT, "均线")))

@@ -472,7 +472,7 @@ def test_it_survives_its_gateway_and_hears_what_came_meanwhile_once(shared: Worl
     page.ask(WriteConfig({"SLIPPAGE_BUY": 1}))
     strategy.says("slippage 1")
     gateway.kill()
-    gateway.wait(5)
+    gateway.wait(30)
     strategy.says("连接已断开")
     shared.start_gateway("survives")
     strategy.says("已重新连接账户网关")
@@ -499,7 +499,7 @@ def test_an_order_outlives_the_kill_of_its_strategy_and_stays_its_own(shared: Wo
     strategy.ends()
     assert [row["strategy"] for row in page.json(ReadLists())["active_order_list"]] == ["等"]
     gateway.kill()
-    gateway.wait(5)
+    gateway.wait(30)
     _, again = shared.log_in("outlives")
     assert [row["strategy"] for row in again.json(ReadLists())["active_order_list"]] == ["等"]
 
@@ -559,7 +559,7 @@ def test_its_limits_hold_and_what_it_has_outlives_gateway_and_day(world: World) 
     }
     assert held(page)[0]["volume"] == 2
     gateway.kill()
-    gateway.wait(5)
+    gateway.wait(30)
     _, page = world.log_in()
     again = mine(page)
     assert again["trades"] == row["trades"]

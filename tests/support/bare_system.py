@@ -196,14 +196,14 @@ class Terminal:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still runs after {seconds} s:\n{self.printed[-20000:]}") from None
-        self._reader.join(10)
+        self._reader.join(30)
         return code
 
     def echoes(self) -> bool:
         return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
 
     def close(self) -> None:
-        self.wait(10)  # its system is gone
+        self.wait(30)  # its system is gone
         os.close(self._master)
 
     def _read(self) -> None:

@@ -77,7 +77,7 @@ class Cluster:
         for one in _family(process.pid):
             with suppress(psutil.Error):
                 one.kill()
-        process.wait(10.0)
+        process.wait(30.0)
 
     def family(self, name: str) -> list[psutil.Process]:
         """All that it has started, and itself."""

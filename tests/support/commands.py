@@ -93,7 +93,7 @@ class Commands:
             if child.poll() is None:
                 child.terminate()
         for child in self.started:
-            child.wait(10)
+            child.wait(30)
         end([Process(entry.name, entry=entry) for entry in self.registry.living()], 0.0)
 
 

@@ -22,4 +22,4 @@ def in_loop(loop: EventLoop, function: Callable[[], T]) -> T:
             future.set_exception(error)
 
     loop.post(call)
-    return future.result(5)
+    return future.result(30)

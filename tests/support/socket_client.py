@@ -47,7 +47,7 @@ class ClientInOrder(socketio.Client):
             self._returned.set()
 
     def _handle_disconnect(self, namespace: str | None) -> None:
-        self._returned.wait(10)
+        self._returned.wait(30)
         super()._handle_disconnect(namespace)
 
     def _engineio_client_class(self) -> type[engineio.Client]:

@@ -60,18 +60,17 @@ class Strategy:
         eventually(ready, f"strategy {self.name} runs", 30.0)
         return self
 
-    def ends(self, seconds: float = 20.0) -> int:
+    def ends(self, seconds: float = 30.0) -> int:
         return self.child.wait(seconds)
 
     def lines(self) -> list[str]:
         file = self.folder / "strategy.log"
-        return (
-            [json.loads(line)["message"] for line in file.read_text("utf-8").splitlines()]
-            if file.exists()
-            else []
-        )
+        if not file.exists():
+            return []
+        whole, _, _half = file.read_bytes().rpartition(b"\n")  # it may be writing just now
+        return [json.loads(line)["message"] for line in whole.splitlines()]
 
-    def says(self, part: str, seconds: float = 15.0) -> str:
+    def says(self, part: str, seconds: float = 30.0) -> str:
         return eventually(
             lambda: next((line for line in self.lines() if part in line), None), f"it says {part!r}", seconds
         )

@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T | None], what: str, seconds: float = 15.0) -> T:
+def eventually(probe: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
     """The first truthy value of `probe`; fails with `what` when there is none within `seconds`."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()

@@ -238,7 +238,11 @@ def _gist(found: Outcome) -> list[tuple[Any, ...]]:
     ] + [(*row, *sums) for row, sums in zip(trades(found), money(found), strict=True)]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(steps=_steps, at_end=st.integers(1, 7))
 def test_the_beginning_alone_gives_the_beginning_of_the_whole(
     tmp_path: Path, steps: list[tuple[int, int, int]], at_end: int

@@ -109,7 +109,7 @@ def submitted(engine: DaskEngine, client: Client, *data: Piece) -> Any:
 
 
 def ended(handle: Any) -> Outcome:
-    found = handle.wait(5.0)
+    found = handle.wait(30.0)
     assert found is not None
     return found  # type: ignore[no-any-return]
 

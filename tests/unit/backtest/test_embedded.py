@@ -52,7 +52,7 @@ def engine(runs: Runs) -> Iterator[EmbeddedEngine]:
 
 
 def ended(handle: Handle) -> Outcome:
-    outcome = handle.wait(5.0)
+    outcome = handle.wait(30.0)
     assert outcome is not None
     return outcome
 

@@ -32,7 +32,7 @@ class Gateways:
         return None if name == "gateway-gone" else Entry(name)
 
     def call(self, entry: Entry, request: BacktestChanged, timeout: float, connect_limit: float) -> None:
-        self.gate.wait(5.0)
+        self.gate.wait(30.0)
         if entry.name == self.broken:
             raise GatewayDown("网关未运行")
         self.told.append((entry.name, orjson.loads(request.payload)["data"]))

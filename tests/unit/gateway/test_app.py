@@ -148,7 +148,7 @@ def test_a_running_loop_wakes_for_posts_and_runs_what_was_posted_before_the_stop
     for number in range(100):
         loop.post(seen.append, number)
     loop.stop()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
     assert seen == list(range(100))
 
@@ -167,8 +167,8 @@ def test_a_reader_is_held_back_while_the_loop_is_behind() -> None:
     reader.start()
     assert not passed.wait(0.05)
     loop.run_due()
-    assert passed.wait(5)
-    reader.join(5)
+    assert passed.wait(30)
+    reader.join(30)
 
 
 # ── the counter's clock ──

@@ -274,7 +274,11 @@ def test_the_cache_holds_a_bounded_number_of_contracts(archive: BarArchive) -> N
     assert archive.recent(f"rb{MOST_CACHED}.SHFE", "1m", 0) == b"[]"
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["save", "read"]), st.integers(0, 40), st.sampled_from(["1m", "5m"])),

@@ -20,7 +20,7 @@ def test_a_child_holds_its_name_as_long_as_it_lives(tmp_path: Path) -> None:
             launch("cat", ["true"])
     finally:
         child.kill()
-    assert child.wait(5.0)
+    assert child.wait(30.0)
     Lock(tmp_path, "cat").close()
 
 

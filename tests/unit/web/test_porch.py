@@ -89,7 +89,11 @@ def test_one_is_handed_on_when_its_head_is_whole_and_has_lost_nothing(place: Pla
     assert len(place.crowd) == 1  # it is inside, a stranger until its request is understood
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+    max_examples=60,
+)
 @given(data=st.data())
 def test_however_it_is_cut_up(place: Place, data: st.DataObject) -> None:
     said = HEAD + data.draw(st.binary(max_size=20))

@@ -107,18 +107,18 @@ def test_a_socket_is_closed_by_the_last_thread_that_waits_on_it() -> None:
     def read() -> None:
         for _frame in connection.frames():
             inside.set()
-            release.wait(10)
+            release.wait(30)
 
     release = threading.Event()
     reader = threading.Thread(target=read)
     reader.start()
     theirs.sendall(struct.pack(">I", 1) + b"x")
-    assert inside.wait(10)
+    assert inside.wait(30)
     connection.close()
     assert theirs.recv(1) == b""  # the other side knows at once
     assert ours.fileno() >= 0
     release.set()
-    reader.join(10)
+    reader.join(30)
     eventually(lambda: ours.fileno() < 0, "the reader has closed it")
     theirs.close()
 

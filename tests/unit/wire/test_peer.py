@@ -180,11 +180,11 @@ def test_it_ends_when_it_is_given_up_and_when_it_is_stopped_without_a_word_of_lo
     other: Other, keep: Callable[..., Kept]
 ) -> None:
     given_up = keep(lambda: None, tries=1)
-    given_up._thread.join(5.0)
+    given_up._thread.join(30.0)
     assert not given_up._thread.is_alive()
     kept = keep(lambda: other.entry)
     eventually(lambda: kept.client, "it is open")
     kept.stop()
-    kept._thread.join(5.0)
+    kept._thread.join(30.0)
     assert kept.heard == [Done()]
     assert not kept._thread.is_alive()

@@ -41,8 +41,8 @@ def test_the_last_answer_is_there_although_the_end_closes_every_connection_at_on
 
     server = serve(lambda _connection, _request, reply: reply(Last(Done(), end)))
     client = RpcClient(server.address)
-    assert client.call(ShutDown(), 5.0) == Done()
-    assert ended.wait(5.0)
+    assert client.call(ShutDown(), 30.0) == Done()
+    assert ended.wait(30.0)
     eventually(lambda: client.closed, "the end was begun")
 
 
@@ -59,7 +59,7 @@ def test_the_end_does_not_begin_before_the_answer_has_left(
     class Slow:
         def sendall(self, data: bytes) -> None:
             written.set()
-            assert may_write.wait(5.0)
+            assert may_write.wait(30.0)
             plain.sendall(data)
 
         def __getattr__(self, name: str) -> Any:
@@ -68,11 +68,11 @@ def test_the_end_does_not_begin_before_the_answer_has_left(
     connection._sock = Slow()
     answer: Future[Any] = Future()
     client.ask(ShutDown(), lambda future: answer.set_result(future.result()))
-    assert written.wait(5.0)
+    assert written.wait(30.0)
     assert not ended.wait(0.05)
     may_write.set()
-    assert answer.result(5.0) == Done()
-    assert ended.wait(5.0)
+    assert answer.result(30.0) == Done()
+    assert ended.wait(30.0)
 
 
 def test_an_answer_that_comes_when_nobody_waits_for_it_any_more_is_heard_by_who_wants_it(serve: Any) -> None:
@@ -85,6 +85,7 @@ def test_an_answer_that_comes_when_nobody_waits_for_it_any_more_is_heard_by_who_
         client.call(ShutDown(), 0.01, lambda late: heard.append(late.result()))
     assert error.value.extra["asked"] is True
     assert heard == []
+    eventually(lambda: replies, "the question has arrived")
     replies[0](Done("late"))
     eventually(lambda: heard == [Done("late")], "the late answer is heard")
     assert client._waiting == {}
@@ -110,7 +111,7 @@ def test_what_is_sent_after_the_reply_comes_after_it_although_another_thread_rep
 
         thread = threading.Thread(target=work)
         thread.start()
-        thread.join(5.0)  # it is done with both before this thread goes on
+        thread.join(30.0)  # it is done with both before this thread goes on
 
     heard: list[Any] = []
     client = RpcClient(serve(handle).address, heard.append)
@@ -148,7 +149,7 @@ def test_a_request_that_is_not_known_is_refused_and_the_connection_goes_on(serve
     with pytest.raises(GatewayDown) as refused:
         client.call(unknown, 5.0)
     assert (refused.value.code, refused.value.extra["asked"]) == ("VERSION_MISMATCH", False)
-    assert client.call(ShutDown(), 5.0) == Done()
+    assert client.call(ShutDown(), 30.0) == Done()
     assert not client.closed
 
 
