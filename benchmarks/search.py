@@ -20,9 +20,9 @@ from statistics import median
 
 import psutil
 
-from app.backtest.embedded import EmbeddedEngine
-from app.backtest.units import DONE, Depot, Piece, Unit
-from app.backtest.workers import Workers
+from app.backtest.running.embedded import EmbeddedEngine
+from app.backtest.running.units import DONE, Depot, Piece, Unit
+from app.backtest.running.workers import Workers
 from app.lib import bar_columns, calendar
 from app.lib.bars import Bar
 from app.lib.program import version

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from app.backtest.data import Data, Span, load
-from app.backtest.job import Job
-from app.backtest.recheck import Recheck
-from app.backtest.trial import Teller, end, run_alone, use_calendar
+from app.backtest.child.recheck import Recheck
+from app.backtest.child.trial import Teller, end, run_alone, use_calendar
+from app.backtest.engine.job import Job
+from app.backtest.market_data.data import Data, Span, load
 from app.process.death import die_with
 from app.strategy.__main__ import limit_process
 

@@ -12,10 +12,11 @@ import msgspec
 import orjson
 from tqdm import tqdm
 
-from app.backtest import guard, report
-from app.backtest.data import checked_day
-from app.backtest.fills import FillSettings, checked
-from app.backtest.job import NO_RISK, Job, Progress, Risk
+from app.backtest.engine.fills import FillSettings, checked
+from app.backtest.engine.job import NO_RISK, Job, Progress, Risk
+from app.backtest.market_data.data import checked_day
+from app.backtest.report import report
+from app.backtest.running import guard
 from app.commands.backtest_search import Sought, run_search, search_options, values_of
 from app.commands.bar_sources import Kept, files_of, store_options
 from app.commands.common import settings_of, settings_options

@@ -22,14 +22,14 @@ import msgspec
 import orjson
 from tqdm import tqdm
 
-from app.backtest import search_report
-from app.backtest.cluster import DaskEngine
-from app.backtest.data import checked_day
-from app.backtest.driving import drive_search
-from app.backtest.engines import engine_of
-from app.backtest.job import Job
-from app.backtest.search import OBJECTIVES, Search, SearchRequest, Tried
-from app.backtest.units import DONE, Depot, Engine, Limits, NotInDepot, Piece, Unit
+from app.backtest.engine.job import Job
+from app.backtest.jobs.driving import drive_search
+from app.backtest.market_data.data import checked_day
+from app.backtest.running.cluster import DaskEngine
+from app.backtest.running.engines import engine_of
+from app.backtest.running.units import DONE, Depot, Engine, Limits, NotInDepot, Piece, Unit
+from app.backtest.search import search_report
+from app.backtest.search.search import OBJECTIVES, Search, SearchRequest, Tried
 from app.commands.results import CannotWrite, write
 from app.lib.errors import AppError, BadInput
 from app.lib.strategy_parameters import Value, parameters

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import click
 from tqdm import tqdm
 
-from app.backtest.cache import FOLDER as COLUMNS
-from app.backtest.cache import ColumnCache, How
-from app.backtest.data import BarStore, NoData, Span, bars_from_store, bars_of_products
-from app.backtest.job import Job
+from app.backtest.engine.job import Job
+from app.backtest.market_data.cache import FOLDER as COLUMNS
+from app.backtest.market_data.cache import ColumnCache, How
+from app.backtest.market_data.data import BarStore, NoData, Span, bars_from_store, bars_of_products
 from app.commands.import_bars import find_account
 from app.commands.import_mongo import Source
 from app.data_dir import CACHE, ticks_folder

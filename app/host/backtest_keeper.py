@@ -18,7 +18,7 @@ from app.process.kept import Kept, adopt
 from app.settings import Settings
 from app.wire.registry import Registry
 
-BACKTEST = (sys.executable, "-m", "app.backtest.serve")
+BACKTEST = (sys.executable, "-m", "app.backtest.jobs.serve")
 NAME = "backtest"
 GRACE = 3.0
 KEPT = "backtest/jobs.db"  # there once there has been a backtest

@@ -1,6 +1,7 @@
 """/backtest: runs of a strategy over recorded bars and ticks, in the background. Web process.
 
-The process of backtests does it (app/backtest/keeper.py); texts are read in a child before they come there.
+The process of backtests does it (app/backtest/jobs/keeper.py); texts are read in a child before they come
+there.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ class SubmitBacktest(Message, kw_only=True):
     latency_ms: int | None = None
     participation: float = 0.25
     rates: str = ""  # the text of a rates.csv
-    search: dict[str, Any] | None = None  # app/backtest/search.py: SearchRequest
+    search: dict[str, Any] | None = None  # app/backtest/search/search.py: SearchRequest
 
 
 class ReadBacktests(Message):

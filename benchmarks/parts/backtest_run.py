@@ -17,10 +17,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.backtest import result
-from app.backtest.data import Data
-from app.backtest.engine import Outcome, Plan, run
-from app.backtest.strategies import Program
+from app.backtest.engine.engine import Outcome, Plan, run
+from app.backtest.engine.strategies import Program
+from app.backtest.market_data.data import Data
+from app.backtest.report import result
 from app.counter.markets.readers import Row
 from app.lib import memory
 from app.lib.bars import Bar

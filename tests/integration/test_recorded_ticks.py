@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backtest.data import load
+from app.backtest.market_data.data import load
 from app.counter.markets.readers import Row, read_rows
 from app.data_dir import ticks_folder
 from app.gateway.tick_recorder import recorded_days

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from app.backtest.cluster import ClusterDown, DaskEngine
+from app.backtest.running.cluster import ClusterDown, DaskEngine
 from app.settings import Settings
 from tests.support.kept_calendar import keep_calendar
 from tests.support.mongodb import free_port

@@ -17,7 +17,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app"
 
-# A room is a folder of app/, or a file there that is a room of its own. `app` is app/__init__.py.
+# A room is a folder of app/, a folder of one of HOUSES, or a file of app/ that is a room of its own.
+# `app` is app/__init__.py, `backtest` what lies in no folder of app/backtest.
 ALLOWED: dict[str, set[str]] = {
     # pure, and what everything may use
     "lib": set(),
@@ -49,20 +50,28 @@ ALLOWED: dict[str, set[str]] = {
     },
     "strategy": {"bee", "data_dir", "files", "lib", "logs", "process", "settings", "wire"},
     "host": {"data_dir", "files", "lib", "logs", "model", "process", "settings", "wire", "workshop"},
-    "backtest": {
-        "bee",
-        "counter",
-        "data_dir",
-        "files",
-        "gateway",
-        "interfaces",
-        "lib",
-        "logs",
-        "model",
-        "process",
-        "settings",
-        "strategy",
-        "wire",
+    # a run of the past, from what it runs over to the server's queue
+    "backtest/market_data": {"counter", "files", "lib", "wire"},
+    "backtest/engine": {
+        *("backtest/market_data", "bee", "counter", "gateway", "interfaces", "lib", "strategy", "wire"),
+    },
+    "backtest/report": {"backtest/engine", "backtest/market_data", "counter", "lib"},
+    "backtest/child": {
+        *("backtest/engine", "backtest/market_data", "backtest/report"),
+        *("counter", "files", "lib", "process", "strategy"),
+    },
+    "backtest": {"backtest/child", "backtest/engine", "backtest/market_data", "process", "strategy"},
+    "backtest/running": {"backtest/engine", "lib", "process", "settings", "strategy", "workshop"},
+    "backtest/search": {"backtest/report", "backtest/running", "lib"},
+    "backtest/jobs": {
+        *(
+            "backtest/engine",
+            "backtest/market_data",
+            "backtest/report",
+            "backtest/running",
+            "backtest/search",
+        ),
+        *("counter", "data_dir", "files", "gateway", "lib", "logs", "model", "process", "settings", "wire"),
         "workshop",
     },
     "filing": {"data_dir", "files", "gateway", "host", "lib", "model", "process", "settings", "wire"},
@@ -77,7 +86,8 @@ ALLOWED: dict[str, set[str]] = {
     "commands": {
         *(
             "app",
-            "backtest",
+            *("backtest/engine", "backtest/jobs", "backtest/market_data", "backtest/report"),
+            *("backtest/running", "backtest/search"),
             "counter",
             "data_dir",
             "ext",
@@ -95,6 +105,7 @@ ALLOWED: dict[str, set[str]] = {
     "run": {"commands"},
 }
 
+HOUSES = {"backtest"}  # folders whose folders are rooms; what lies directly in one is a room too
 FLASK = {"flask", "flask_socketio", "flask_cors", "flask_limiter", "werkzeug", "socketio", "engineio"}
 GREEN = {"eventlet", "gevent"}
 OF_THE_WEB = {"app", "auth", "commands", "ext", "global_var", "run", "views", "web"}
@@ -155,7 +166,9 @@ def is_for_later(node: ast.AST) -> bool:
 def room_of(path: Path) -> str:
     if path == ROOT / "run.py":
         return "run"
-    first = path.relative_to(APP).parts[0].removesuffix(".py")
+    first, *further = path.relative_to(APP).with_suffix("").parts
+    if first in HOUSES and len(further) > 1:
+        return f"{first}/{further[0]}"
     return "app" if first == "__init__" else first
 
 
@@ -170,8 +183,9 @@ def rooms_in(names: Iterable[str]) -> set[str]:
         if head == "run":
             found.add("run")
         elif head == "app" and rest:
-            room = rest.partition(".")[0]
-            found.add(room if room in ROOMS else "app")
+            first, second, *_ = *rest.split("."), ""
+            inner = f"{first}/{second}"
+            found.add(inner if inner in ROOMS else first if first in ROOMS else "app")
     return found
 
 

@@ -1,4 +1,4 @@
-/** What a search has found: search.json (app/backtest/search.py), as the page shows it. Pure. */
+/** What a search has found: search.json (app/backtest/search/search.py), as the page shows it. Pure. */
 import type { Value, Values } from './rows'
 
 export type Numbers = Record<string, number | null>

@@ -1,4 +1,4 @@
-/** What a search tries: the form's texts, the request that they make (app/backtest/search.py), and how many trials
+/** What a search tries: the form's texts, the request that they make (app/backtest/search/search.py), and how many trials
  * that is. Pure. */
 
 export const KINDS = ['run', 'grid', 'random', 'walk_forward'] as const

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from app.backtest.data import Data
-from app.backtest.engine import Outcome, Plan, run
-from app.backtest.strategies import Program
+from app.backtest.engine.engine import Outcome, Plan, run
+from app.backtest.engine.strategies import Program
+from app.backtest.market_data.data import Data
 from app.lib.bars import Bar
 from app.lib.calendar import SHANGHAI
 

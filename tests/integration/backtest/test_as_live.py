@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from app.backtest.data import load
-from app.backtest.engine import Outcome, Plan, run
-from app.backtest.fills import FillSettings
-from app.backtest.strategies import Program
+from app.backtest.engine.engine import Outcome, Plan, run
+from app.backtest.engine.fills import FillSettings
+from app.backtest.engine.strategies import Program
+from app.backtest.market_data.data import load
 from app.lib.rows import row_of
 from tests.integration.backtest.live_stack import LiveStack
 from tests.support.readme import README, block_with

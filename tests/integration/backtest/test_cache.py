@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.backtest import cache as cached
-from app.backtest.cache import ColumnCache, How
-from app.backtest.data import load
+from app.backtest.market_data import cache as cached
+from app.backtest.market_data.cache import ColumnCache, How
+from app.backtest.market_data.data import load
 from app.lib import columns
 from app.lib.bar_tables import BadBarFile
 

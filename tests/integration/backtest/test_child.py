@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.backtest.job import Job
+from app.backtest.engine.job import Job
 from tests.integration.backtest.scenes import HEAD
 from tests.support.kept_calendar import keep_calendar
 

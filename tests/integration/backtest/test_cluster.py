@@ -17,12 +17,12 @@ import orjson
 import psutil
 import pytest
 
-from app.backtest import embedded
-from app.backtest.cluster import ClusterDown, DaskEngine
-from app.backtest.driving import drive_search
-from app.backtest.embedded import EmbeddedEngine
-from app.backtest.search import Search, SearchRequest
-from app.backtest.units import FAILED, Depot, Engine
+from app.backtest.jobs.driving import drive_search
+from app.backtest.running import embedded
+from app.backtest.running.cluster import ClusterDown, DaskEngine
+from app.backtest.running.embedded import EmbeddedEngine
+from app.backtest.running.units import FAILED, Depot, Engine
+from app.backtest.search.search import Search, SearchRequest
 from app.lib.strategy_parameters import parameters
 from tests.integration.backtest.test_engines import BARS, STRATEGY, unit_of
 from tests.support.cluster import RUN, Cluster, certificates, wait_until_it_has_room
@@ -165,7 +165,7 @@ def test_who_asked_dies_and_nothing_goes_on_at_the_workers(cluster: Cluster, tmp
         for one in (*cluster.family("worker-0"), *cluster.family("worker-1")):
             with suppress(psutil.Error):
                 parent = one.parent()
-                of_a_worker = parent is not None and parent.cmdline()[-1:] == ["app.backtest.worker"]
+                of_a_worker = parent is not None and parent.cmdline()[-1:] == ["app.backtest.child.worker"]
                 count += of_a_worker and parent.name() != "bwrap" and lives(one)
         return count
 

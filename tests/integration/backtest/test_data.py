@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from app.backtest.data import NoData, Span, TradingDays, bars_from_store, checked_day, load, within
+from app.backtest.market_data.data import (
+    NoData,
+    Span,
+    TradingDays,
+    bars_from_store,
+    checked_day,
+    load,
+    within,
+)
 from app.counter.markets.readers import BadFile
 from app.lib import bar_columns
 from app.lib.errors import AppError, BadInput

@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 import pytest
 
-from app.backtest import embedded
-from app.backtest.cluster import DaskEngine
-from app.backtest.embedded import EmbeddedEngine
-from app.backtest.job import Progress
-from app.backtest.units import CANCELLED, DONE, FAILED, Depot, Engine, Limits, Outcome, Unit
-from app.backtest.workers import Workers
+from app.backtest.engine.job import Progress
+from app.backtest.running import embedded
+from app.backtest.running.cluster import DaskEngine
+from app.backtest.running.embedded import EmbeddedEngine
+from app.backtest.running.units import CANCELLED, DONE, FAILED, Depot, Engine, Limits, Outcome, Unit
+from app.backtest.running.workers import Workers
 from app.lib.program import version
 from app.settings import Settings
 from tests.support.cluster import Cluster, wait_until_it_has_room

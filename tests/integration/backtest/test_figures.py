@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.backtest import figures
-from app.backtest.figures import Day, Fill, Held
+from app.backtest.report import figures
+from app.backtest.report.figures import Day, Fill, Held
 from tests.integration.backtest.oracle import ORACLE
 
 

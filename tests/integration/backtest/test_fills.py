@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backtest.fills import FillSettings
+from app.backtest.engine.fills import FillSettings
 from app.lib.errors import BadInput
 from tests.integration.backtest.scenes import bars_of, outcome, series, statuses, trades
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.backtest.engine import Outcome, Plan, run
-from app.backtest.job import Risk
+from app.backtest.engine.engine import Outcome, Plan, run
+from app.backtest.engine.job import Risk
 from app.lib.errors import BadInput
 from tests.integration.backtest.scenes import bars_of, outcome, series, statuses, strategy
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.backtest.guard import run_unit
-from app.backtest.job import Failure, Progress
-from app.backtest.units import CANCELLED, DONE, FAILED, Depot, Limits, Outcome
-from app.backtest.workers import Workers
+from app.backtest.engine.job import Failure, Progress
+from app.backtest.running.guard import run_unit
+from app.backtest.running.units import CANCELLED, DONE, FAILED, Depot, Limits, Outcome
+from app.backtest.running.workers import Workers
 from app.settings import Settings
 from tests.integration.backtest.test_engines import unit_of
 from tests.support.confinement import confined

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from app.backtest import report
-from app.backtest.engine import Plan
-from app.backtest.rates import BadRates, DatedRates
-from app.backtest.result import Made, document
+from app.backtest.engine.engine import Plan
+from app.backtest.market_data.rates import BadRates, DatedRates
+from app.backtest.report import report
+from app.backtest.report.result import Made, document
 from tests.fakes.market import contract
 from tests.integration.backtest.scenes import bars_of, outcome, series
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from app.backtest import report
-from app.backtest.engine import Plan, run
-from app.backtest.result import Made, document, encoded
-from app.backtest.strategies import Program
+from app.backtest.engine.engine import Plan, run
+from app.backtest.engine.strategies import Program
+from app.backtest.report import report
+from app.backtest.report.result import Made, document, encoded
 from app.lib.bars import day_start
 from benchmarks.parts import backtest_market, backtest_run
 from tests.integration.backtest.scenes import bars_of, series, strategy

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from app.backtest.data import Data
-from app.backtest.engine import Outcome, Plan, by_its_data, run
-from app.backtest.report import page
-from app.backtest.result import Made, document, encoded
-from app.backtest.rolling import ROLLER, RollingRun, made, mains, products_named, text_on
+from app.backtest.engine.engine import Outcome, Plan, by_its_data, run
+from app.backtest.engine.rolling import ROLLER, RollingRun, made, mains, products_named, text_on
+from app.backtest.market_data.data import Data
+from app.backtest.report.report import page
+from app.backtest.report.result import Made, document, encoded
 from app.lib.bars import Bar
 from app.lib.errors import BadInput
 from tests.integration.backtest.scenes import at, strategy, trades

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.backtest.data import Data, load, minutes
-from app.backtest.engine import Outcome, Plan, run
-from app.backtest.result import Made, brief
+from app.backtest.engine.engine import Outcome, Plan, run
+from app.backtest.market_data.data import Data, load, minutes
+from app.backtest.report.result import Made, brief
 from app.lib.bars import Bar
 from app.lib.errors import BadInput
 from app.lib.program import ROOT

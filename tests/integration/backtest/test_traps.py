@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from app.backtest import result
-from app.backtest.data import load
-from app.backtest.engine import Outcome, Plan, run
-from app.backtest.fills import FillSettings
-from app.backtest.rates import DatedRates
-from app.backtest.recheck import middle_of
-from app.backtest.result import Made, document
+from app.backtest.child.recheck import middle_of
+from app.backtest.engine.engine import Outcome, Plan, run
+from app.backtest.engine.fills import FillSettings
+from app.backtest.market_data.data import load
+from app.backtest.market_data.rates import DatedRates
+from app.backtest.report import result
+from app.backtest.report.result import Made, document
 from app.lib.bars import Bar
 from tests.integration.backtest.scenes import (
     at,

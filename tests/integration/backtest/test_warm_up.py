@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.backtest import result
-from app.backtest.engine import Plan, run
+from app.backtest.engine.engine import Plan, run
+from app.backtest.report import result
 from app.lib.errors import BadInput
 from tests.integration.backtest.scenes import bars_of, outcome, series, strategy, trades
 

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from app.backtest.fills import FillSettings
-from app.backtest.job import Job, Risk
-from app.backtest.search import Search, tried
-from app.backtest.units import NotInDepot, Piece, Unit
+from app.backtest.engine.fills import FillSettings
+from app.backtest.engine.job import Job, Risk
+from app.backtest.running.units import NotInDepot, Piece, Unit
+from app.backtest.search.search import Search, tried
 from app.commands.backtest_search import KEPT, InPlace, Sought, _kept_in, _unit, pair, search_options
 from app.lib.errors import BadInput
-from tests.unit.backtest.test_search import by_fast, drive, search_of
+from tests.unit.backtest.search.test_search import by_fast, drive, search_of
 
 
 def sought(*options: str) -> Sought:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.backtest.data import NoData, Span, bars_from_store
+from app.backtest.market_data.data import NoData, Span, bars_from_store
 from app.commands.bar_sources import ReferenceBars, source_uri
 from app.lib.errors import BadInput
 from app.settings import Settings

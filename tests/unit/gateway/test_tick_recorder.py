@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from app.backtest.data import load
+from app.backtest.market_data.data import load
 from app.counter.markets.readers import BadFile, Row, read_rows
 from app.gateway import tick_recorder
 from app.gateway.tick_recorder import TickRecorder, prune, recorded_days

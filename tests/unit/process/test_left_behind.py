@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backtest.shelf import Shelf
+from app.backtest.jobs.shelf import Shelf
 from app.process import family, left_behind
 from app.process.left_behind import Unmeasured, remove, size_of
 

@@ -1,0 +1,317 @@
+"""Starts a backtest's child, watches it and reads what it left. Whoever wants a run: the command, and the
+process of backtests; a worker of a cluster.
+
+A child is ended by who guards it, whatever its code does; nothing it wrote is trusted beyond its size and
+shape. It dies with the thread that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import orjson
+
+from app.backtest.engine.job import (
+    ERROR_FILE,
+    MOST_RESULT,
+    PROGRESS_FILE,
+    RESULT_FILE,
+    Failure,
+    Job,
+    Progress,
+)
+from app.backtest.running.units import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    MEGABYTE,
+    Depot,
+    Limits,
+    OnProgress,
+    Outcome,
+    Unit,
+)
+from app.lib import calendar
+from app.lib.errors import AppError
+from app.process import child, family, left_behind
+from app.process.child import Cage, Process
+from app.settings import Settings
+from app.strategy.output import FILE as LOG_FILE
+from app.workshop.containment import Containment
+
+LOOK = 0.05  # seconds between two looks at the child
+SAMPLE = 0.3  # and at what it takes
+ENDING = 1.5
+MOST_SMALL = 1024 * 1024  # bytes, of what is told of progress and failure
+MOST_PROCESSES = 32  # that the strategies may have started
+ADDRESS_SPACE = 4  # times the memory that is allowed: a backstop
+LEAST_FREE = 256 * 1024  # bytes: with less a result or a word of it cannot be written
+MOST_LOG = 64 * 1024  # bytes of the end of what was printed
+LONGEST_WORDS = 4_000  # characters of what a child says of its failure
+
+
+def never() -> bool:
+    """Nobody wants it to end."""
+    return False
+
+
+class BacktestFailed(AppError):
+    """The run came to no result: the strategy raised, or the job cannot be; the message says which."""
+
+    default_code = "BACKTEST_FAILED"
+
+    def __init__(self, failure: Failure) -> None:
+        where = f"策略 {failure.strategy}" + (f" 第 {failure.line} 行" if failure.line else "")
+        whole = f"{where}：{failure.message}\n{failure.traceback}".rstrip()
+        super().__init__(whole if failure.strategy else failure.message, code=failure.code)
+        self.failure = failure
+
+
+class Cancelled(AppError):
+    """Somebody wanted it to end: run it again when it is wanted again."""
+
+    default_code = "CANCELLED"
+
+
+@contextmanager
+def own_folder(keep_from: Path, inside: Path | None = None) -> Iterator[Path]:
+    """A folder for one child, gone afterwards; with the calendar that is kept in `keep_from`. Raises
+    OSError.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="backtest-", dir=inside))
+    try:
+        with suppress(OSError):
+            shutil.copy(keep_from / calendar.KEPT_FILE, folder)
+        yield folder
+    finally:
+        left_behind.remove(folder)
+
+
+def cage_of(containment: Containment, folder: Path, seen: list[Path]) -> Cage:
+    """It sees these files, no network, and dies with who started it."""
+    (program, *rest), calls = containment.cage(folder, seen, network=False)
+    return Cage([program, "--die-with-parent", *rest], calls)
+
+
+def run_unit(
+    unit: Unit,
+    depot: Depot,
+    settings: Settings,
+    on_progress: OnProgress,
+    stopped: Callable[[], bool] = never,
+    inside: Path | None = None,
+) -> Outcome:
+    """Run it in a child and wait for it. `inside`: where its folder is made. Never raises what is the unit's
+    fault; raises NotInDepot, NotAllowed where no strategies may run, OSError.
+    """
+    containment = Containment(settings)
+    is_contained = containment.check()
+    with own_folder(settings.data_dir, inside) as folder:
+        job, seen = job_of(unit, depot, folder)
+        cage = cage_of(containment, folder, seen) if is_contained else None
+        environment = containment.environment(folder, is_contained)
+        try:
+            result = run(job, settings, cage, environment, on_progress, unit.limits, stopped)
+        except Cancelled:
+            return Outcome(state=CANCELLED)
+        except BacktestFailed as error:
+            return Outcome(state=FAILED, failure=error.failure, log=log_of(folder))
+        return Outcome(state=DONE, result=result, log=log_of(folder))
+
+
+def job_of(unit: Unit, depot: Depot, folder: Path) -> tuple[Job, list[Path]]:
+    """With the files that it is to see."""
+    seen = [depot.path(piece) for piece in unit.data]
+    rates = calendar_file = ""
+    if unit.rates:
+        (folder / "rates.csv").write_text(unit.rates, "utf-8")
+        rates = str(folder / "rates.csv")
+    if unit.calendar:
+        (folder / "calendar.toml").write_text(unit.calendar, "utf-8")
+        calendar_file = str(folder / "calendar.toml")
+    job = Job(
+        version=unit.version,
+        strategies=unit.strategies,
+        parameters=unit.parameters,
+        trade_from=unit.trade_from,
+        keep=unit.keep,
+        files=[str(path) for path in seen],
+        folder=str(folder),
+        capital=unit.capital,
+        start=unit.start,
+        end=unit.end,
+        contracts=list(unit.contracts),
+        main=list(unit.main),
+        main_warm_up=unit.main_warm_up,
+        symbol=unit.symbol,
+        label=unit.label,
+        fills=unit.fills,
+        risk=unit.risk,
+        rates=rates,
+        calendar_file=calendar_file,
+        address_space=ADDRESS_SPACE * unit.limits.memory,
+    )
+    return job, seen
+
+
+def run(
+    job: Job,
+    settings: Settings,
+    cage: Cage | None,
+    environment: dict[str, str],
+    on_progress: OnProgress,
+    limits: Limits | None = None,
+    stopped: Callable[[], bool] = never,
+) -> bytes:
+    """The result.json of this job. Raises BacktestFailed, and Cancelled soon after `stopped` says so;
+    whatever interrupts it ends the child.
+    """
+    job.parent = os.getpid() if cage is None else 0
+    process = child.start(
+        [sys.executable, "-m", "app.backtest"],
+        settings,
+        "backtest-run",
+        stdin=msgspec.json.encode(job),
+        environment=environment,
+        cage=cage,
+    )
+    watch = Watch(process, Path(job.folder), limits, on_progress)
+    try:
+        while process.alive:
+            if stopped():
+                raise Cancelled("已取消")
+            watch.look()
+            time.sleep(LOOK)
+    finally:
+        family.kill(process.pid, watch.family, ENDING)
+        process.wait(ENDING)
+    if process.exit_code:
+        raise BacktestFailed(why(Path(job.folder), process.exit_code))
+    return read_left(Path(job.folder) / RESULT_FILE, MOST_RESULT)
+
+
+class Watch:
+    """How far the child is, and whether it takes more than it may."""
+
+    def __init__(
+        self, process: Process, folder: Path, limits: Limits | None, on_progress: OnProgress
+    ) -> None:
+        self._process = process
+        self._folder = folder
+        self.told_in = folder  # where the run says how far it is
+        self._limits = limits
+        self._on_progress = on_progress
+        self._sampled = self._moved = time.monotonic()
+        self._last = Progress("reading")
+        self.family = family.known([process.pid])
+
+    def look(self) -> None:
+        """Raises BacktestFailed."""
+        progress, now = progress_of(self.told_in), time.monotonic()
+        if progress != self._last:
+            self._last, self._moved = progress, now
+        self._on_progress(progress)
+        if self._limits is not None and now - self._sampled >= SAMPLE:
+            self._sampled = now
+            self._sample(self._limits, now - self._moved)
+
+    def _sample(self, limits: Limits, still: float) -> None:
+        pids = family.family_of(self._process.pid, family.census())
+        self.family = family.known(pids)
+        if len(pids) > MOST_PROCESSES + 1:
+            raise _excess(
+                "TOO_MANY_PROCESSES", f"策略启动了 {len(pids) - 1} 个子进程，至多 {MOST_PROCESSES} 个"
+            )
+        memory = family.resident(pids)
+        if memory > limits.memory * MEGABYTE:
+            used = memory // MEGABYTE
+            raise _excess(
+                "OUT_OF_MEMORY", f"内存 {used} MB，超过上限 {limits.memory} MB（设置 backtest_memory）"
+            )
+        try:
+            written = left_behind.size_of(self._folder) + family.unlinked(pids)
+        except left_behind.Unmeasured as error:
+            raise _excess("DISK_FULL", f"策略写下的{error}") from None
+        if written > limits.disk * MEGABYTE:
+            raise _excess(
+                "DISK_FULL", f"写下的文件超过 {limits.disk} MB，删掉而仍打开的、memfd 与共享内存也算"
+            )
+        if still > limits.stall:
+            raise _excess("TIMEOUT", f"{still:.0f} 秒没有进展：策略在某一次回调里没有返回")
+
+
+def _excess(code: str, message: str) -> BacktestFailed:
+    return BacktestFailed(Failure(f"{message}，已结束", code=code))
+
+
+def progress_of(folder: Path) -> Progress:
+    try:
+        return msgspec.json.decode(read_left(folder / PROGRESS_FILE, MOST_SMALL), type=Progress)
+    except (BacktestFailed, msgspec.DecodeError):
+        return Progress("reading")  # nothing has been told yet
+
+
+def why(folder: Path, exit_code: int) -> Failure:
+    """What it has written down itself, not longer than anybody reads."""
+    try:
+        told = msgspec.json.decode(read_left(folder / ERROR_FILE, MOST_SMALL), type=Failure)
+    except (BacktestFailed, msgspec.DecodeError):
+        if _is_full(folder):
+            return Failure("磁盘已满，回测的进度或结果写不下；腾出空间后重新回测", code="DISK_FULL")
+        killed = exit_code == -signal.SIGKILL or exit_code == 128 + signal.SIGKILL
+        why = "被系统结束，多半是内存不够" if killed else "内存不够，或策略结束了它"
+        code = "OUT_OF_MEMORY" if killed else "BACKTEST_FAILED"
+        return Failure(f"回测进程结束，退出码 {exit_code}：{why}", code=code)
+    return Failure(
+        told.message[:LONGEST_WORDS],
+        told.traceback[-LONGEST_WORDS:].replace(f"{folder}{os.sep}", ""),
+        told.line,
+        told.strategy[:64],
+        told.code[:64] or "BACKTEST_FAILED",
+    )
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < LEAST_FREE
+    except OSError:
+        return False
+
+
+def read_left(path: Path, most: int) -> bytes:
+    """A plain file of the child's, not larger than it may be. Raises BacktestFailed."""
+    try:
+        with left_behind.opened(path) as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise BacktestFailed(
+            Failure(f"回测没有留下可用的 {path.name}：{error.strerror}", code="BACKTEST_FAILED")
+        ) from None
+    if len(content) > most:
+        raise BacktestFailed(Failure(f"{path.name} 超过 {most // MEGABYTE} MB", code="RESULT_TOO_LARGE"))
+    return content
+
+
+def log_of(folder: Path) -> str:
+    """The end of what the strategies printed."""
+    try:
+        with left_behind.opened(folder / LOG_FILE) as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - MOST_LOG))
+            lines = file.read(MOST_LOG).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    found = []
+    for line in lines:
+        with suppress(orjson.JSONDecodeError, TypeError, KeyError):
+            found.append(str(orjson.loads(line)["message"]))
+    return "\n".join(found)

@@ -1,0 +1,183 @@
+"""The unit of work of a backtest: one run, on whichever machine; what makes units run (`Engine`), and where
+their data lies (`Depot`). The process of backtests, a command, a worker of a cluster.
+
+A unit names no path: its data are known by their hashes, its texts and rates stand in it. So it is the same
+unit wherever it runs, its result is the same bytes, and to run it twice does no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from app.backtest.engine.fills import FillSettings
+from app.backtest.engine.job import NO_RISK, Failure, Progress, Risk
+
+DONE, FAILED, CANCELLED, LOST = "done", "failed", "cancelled", "lost"
+"""How a unit ends. LOST: who ran it is gone, its code is not at fault: it can be run again."""
+MEGABYTE = 1024 * 1024
+CHUNK = 4 * MEGABYTE
+
+
+class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of bars or ticks. The name says its format, and sometimes its contract: market_data/data.py."""
+
+    name: str
+    sha256: str
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a unit's process may take. Memory and disk in MB."""
+
+    memory: int = 1024  # it and what it has started, resident
+    disk: int = 512  # what it writes into its folder
+    stall: float = 600.0  # seconds without any progress
+
+
+class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that a run depends on. `number`: its place in a search, which takes no part in its id."""
+
+    version: str  # of the program: another one may come to another result
+    strategies: dict[str, str]  # name → text
+    parameters: dict[str, dict[str, Any]] = {}  # by strategy: values in place of the text's own
+    data: tuple[Piece, ...]
+    capital: float = 1_000_000.0
+    start: str = ""  # trading days, YYYYMMDD, both included
+    end: str = ""
+    contracts: tuple[str, ...] = ()  # of data that has more, these alone
+    main: tuple[str, ...] = ()  # products: each day by their main contracts
+    main_warm_up: int = 10  # trading days
+    symbol: str = ""  # of files that do not name it
+    label: str = ""
+    fills: FillSettings = FillSettings()
+    risk: Risk = NO_RISK
+    rates: str = ""  # the text of a rates.csv
+    calendar: str = ""  # the text of the setting calendar_file
+    limits: Limits = Limits()
+    trade_from: str = ""  # trading day; before it no order is sent, and nothing counts
+    keep: Literal["result", "figures"] = "result"  # figures: settings, figures, days and warnings alone
+    number: int = 0
+
+    @property
+    def id(self) -> str:
+        """The same for the same run: 16 hexadecimal digits."""
+        of_all = msgspec.structs.replace(self, number=0, limits=Limits())
+        return hashlib.sha256(msgspec.json.encode(of_all, order="sorted")).hexdigest()[:16]
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How it ended: with `result`, the bytes of result.json, where it is DONE; with `failure` where it has
+    failed.
+    """
+
+    state: str
+    result: bytes = b""
+    failure: Failure | None = None
+    log: str = ""  # the end of what the strategies printed
+
+
+OnProgress = Callable[[Progress], object]
+"""Called now and then from a thread of the engine's."""
+
+
+class Handle(Protocol):
+    """A unit under way."""
+
+    def wait(self, seconds: float | None = None) -> Outcome | None:
+        """Its outcome, or None when it has not ended within that time. Raises nothing of the unit's."""
+
+    def cancel(self) -> None:
+        """End it within 2 s whatever its code does; its outcome is CANCELLED unless it had ended. Returns at
+        once. May be called again.
+        """
+
+
+class Engine(Protocol):
+    """What runs units: this machine's processes, or a cluster's."""
+
+    @property
+    def width(self) -> int:
+        """How many units run at once: it pays to have so many submitted."""
+
+    def submit(self, unit: Unit, on_progress: OnProgress) -> Handle:
+        """Run it as soon as there is room; in the order of their submission. Raises nothing of the unit's."""
+
+    def close(self) -> None:
+        """Cancel what runs, and end."""
+
+
+class NotInDepot(KeyError):
+    """The depot has no file of that hash."""
+
+
+class Depot:
+    """Files by their hashes, each whole or not there: `<folder>/<sha256>/<name>`. Any thread, and any number
+    of processes at once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def add(self, source: Path) -> Piece:
+        """A copy of the file, which later changes of it do not touch. Raises OSError."""
+        temporary = self._temporary()
+        digest = hashlib.sha256()
+        try:
+            with source.open("rb") as file, temporary.open("wb") as copy:
+                while chunk := file.read(CHUNK):
+                    digest.update(chunk)
+                    copy.write(chunk)
+            return self._keep(temporary, Piece(source.name, digest.hexdigest()))
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def put(self, name: str, content: bytes) -> Piece:
+        """Raises OSError."""
+        temporary = self._temporary()
+        try:
+            temporary.write_bytes(content)
+            return self._keep(temporary, Piece(name, hashlib.sha256(content).hexdigest()))
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def path(self, piece: Piece) -> Path:
+        """Raises NotInDepot."""
+        path = self._path(piece)
+        if not path.is_file():
+            raise NotInDepot(piece.sha256)
+        os.utime(path.parent)  # used last
+        return path
+
+    def prune(self, most: int, needed: set[str]) -> None:
+        """Remove what was not used for longest until it is within `most` bytes; never the `needed` hashes."""
+        found = []
+        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+            size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+            found.append((folder.stat().st_mtime, size, folder))
+        total = sum(size for _, size, _ in found)
+        for _, size, folder in sorted(found):
+            if total > most and folder.name not in needed:
+                shutil.rmtree(folder, ignore_errors=True)
+                total -= size
+
+    def _temporary(self) -> Path:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._folder.parent / f".{self._folder.name}.{secrets.token_hex(8)}.tmp"
+
+    def _path(self, piece: Piece) -> Path:
+        if len(piece.sha256) != 64 or not piece.sha256.isalnum() or Path(piece.name).name != piece.name:
+            raise NotInDepot(piece.sha256)
+        return self._folder / piece.sha256 / piece.name
+
+    def _keep(self, temporary: Path, piece: Piece) -> Piece:
+        path = self._path(piece)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        os.replace(temporary, path)
+        return piece
