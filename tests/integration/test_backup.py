@@ -314,7 +314,7 @@ def test_a_manifest_of_megabytes_is_not_read(settings: Settings, archive: Path) 
         restore(settings, archive, True, lambda _: None)
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_a_backup_takes_plain_files_of_the_owner_alone_and_says_what_it_left(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

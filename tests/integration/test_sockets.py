@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -26,7 +27,7 @@ from app import ext
 from app.lib.errors import SettingsError
 from app.model.sqlite import SqliteStore
 from app.settings import Settings
-from app.web import engine
+from app.web import credentials, engine
 from app.web.credentials import Tokens
 from app.web.hub import Hub, PageLimits
 from app.web.serving import listening_socket, serve
@@ -386,11 +387,14 @@ def test_after_a_logout_the_accounts_pages_are_told_and_hear_nothing_until_they_
     page.wait("snapshot", 2)
 
 
-def test_a_token_that_ends_while_the_page_is_connected_ends_its_events(web: Web) -> None:
+def test_a_token_that_ends_while_the_page_is_connected_ends_its_events(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page, other = web.page("alice"), web.page("bob")
     short = web.page()
-    short.client.emit("identify", {"token": Tokens(b"k" * 64, web.store, 2.2 / 3600).issue("carol")})
+    short.client.emit("identify", {"token": Tokens(b"k" * 64, web.store, 0.5).issue("carol")})
     short.wait("snapshot")
+    monkeypatch.setattr(credentials, "time", SimpleNamespace(time=lambda: time.time() + 1801))
     web.tokens.revoke_account("alice")  # by somebody who does not know this page
     assert page.wait("error")[0]["error"] == "TOKEN_ERROR"
     assert short.wait("error")[0]["error"] == "TOKEN_ERROR"
