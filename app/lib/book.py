@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -150,10 +150,37 @@ class Money(NamedTuple):
         )
 
 
-class _Frozen(NamedTuple):
+_Bucket = tuple[str, str, bool]  # the lots that a close takes: symbol, direction, today's only
+
+
+class _Share(NamedTuple):
+    """What one order freezes."""
+
     margin: Decimal
     commission: Decimal
-    volumes: Counter[tuple[str, str, bool]]  # (symbol, direction, closes today's only)
+    bucket: _Bucket | None  # of a close
+    volume: int
+
+
+@dataclass(slots=True)
+class _Frozen:
+    """What all of them freeze together."""
+
+    margin: Decimal = ZERO
+    commission: Decimal = ZERO
+    volumes: dict[_Bucket, int] = field(default_factory=dict)
+
+    def add(self, share: _Share) -> None:
+        self.margin += share.margin
+        self.commission += share.commission
+        if share.bucket is not None:
+            self.volumes[share.bucket] = self.volumes.get(share.bucket, 0) + share.volume
+
+    def take_away(self, share: _Share) -> None:
+        self.margin -= share.margin
+        self.commission -= share.commission
+        if share.bucket is not None:
+            self.volumes[share.bucket] -= share.volume
 
 
 class _Counted(NamedTuple):
@@ -187,7 +214,7 @@ class Book:
             cents(exact(yuan)) for yuan in (pre_balance, deposit, withdraw)
         )
         self._fills: dict[tuple[str, str, str, str], Fill] = {}
-        self._filled: Counter[str] = Counter()  # by order id
+        self._filled: dict[str, int] = {}  # by order id
         self._orders: dict[str, WorkingOrder] = {}
         self._working: set[str] = set()
         self._last: dict[str, float] = {}
@@ -199,8 +226,10 @@ class Book:
         for (symbol, direction), history in by_leg.items():
             self._legs[symbol, direction] = Leg(terms(symbol), direction, history)
         self._money: Money | None = None
-        self._frozen: _Frozen | None = None
         self._counted: _Counted | None = None
+        self._frozen = _Frozen()
+        self._shares: dict[str, _Share] = {}  # by order id: what of it each has frozen
+        self._moved: set[str] = set()  # orders whose share may be another now
 
     # ── what happens ──
 
@@ -222,16 +251,19 @@ class Book:
                 "fill of %s is not counted in the book of %s: %s", fill.trading_day, self.trading_day, fill
             )
             return False
-        if fill.key in self._fills:
+        key = fill.key
+        if key in self._fills:
             return False
-        side = fill.symbol, fill.direction
-        if side not in self._legs:
-            self._legs[side] = Leg(self._terms(fill.symbol), fill.direction)
-        self._legs[side].add(fill)
-        self._fills[fill.key] = fill
+        side = symbol, direction = fill.symbol, fill.direction
+        leg = self._legs.get(side)
+        if leg is None:
+            leg = self._legs[side] = Leg(self._terms(symbol), direction)
+        leg.add(fill)
+        self._fills[key] = fill
         if fill.order_id:
-            self._filled[fill.order_id] += fill.volume
-        self._frozen = self._money = self._counted = None
+            self._filled[fill.order_id] = self._filled.get(fill.order_id, 0) + fill.volume
+            self._moved.add(fill.order_id)
+        self._money = self._counted = None
         return True
 
     def apply_order(self, order: WorkingOrder) -> None:
@@ -247,19 +279,22 @@ class Book:
             )
         if order == known:
             return
-        self._terms(order.symbol)  # an unknown contract shows here and not when the money is asked
+        if known is None:
+            self._terms(order.symbol)  # an unknown contract shows here and not when the money is asked
         self._orders[order.order_id] = order
         if order.remaining > 0:
             self._working.add(order.order_id)
         else:
             self._working.discard(order.order_id)
-        self._frozen = self._money = None
+        self._moved.add(order.order_id)
+        self._money = None
 
     def forget_order(self, order_id: str) -> None:
         """The counter has no such order: nothing is frozen for it, unless it turns up after all."""
         if self._orders.pop(order_id, None) is not None:
             self._working.discard(order_id)
-            self._frozen = self._money = None
+            self._moved.add(order_id)
+            self._money = None
 
     def renew_terms(self, symbol: str) -> None:
         """`terms` has learned what holds for the contract: all of the day, what was counted and frozen before
@@ -268,7 +303,8 @@ class Book:
         for direction in ("long", "short"):
             if (symbol, direction) in self._legs:
                 self._legs[symbol, direction].renew(self._terms(symbol))
-        self._frozen = self._money = self._counted = None
+        self._moved |= self._working
+        self._money = self._counted = None
 
     def set_price(self, symbol: str, last_price: float, pre_settlement: float = 0.0) -> None:
         """The newest price, or before the first one the last settlement. Absent prices change nothing. On the
@@ -306,14 +342,20 @@ class Book:
         leg = self._legs.get((symbol, direction))
         if leg is None:
             return Closable(0, 0)
-        count, volumes = leg.now, self._freezes().volumes
+        volumes = self._freezes().volumes
         if apart_from:
             volumes = volumes.copy()
-            for order in (self._orders[order_id] for order_id in self._working.intersection(apart_from)):
-                if order.offset != "open":
-                    volumes[self._bucket(order)] -= self._left(order)
-        of_today, of_history = volumes[symbol, direction, True], volumes[symbol, direction, False]
-        if leg.terms.splits_today:
+            for share in (self._shares[order_id] for order_id in self._shares.keys() & apart_from):
+                if share.bucket is not None:
+                    volumes[share.bucket] -= share.volume
+        return self._closable(leg.now, volumes)
+
+    @staticmethod
+    def _closable(count: Count, volumes: Mapping[_Bucket, int]) -> Closable:
+        symbol, direction = count.terms.symbol, count.direction
+        of_today = volumes.get((symbol, direction, True), 0)
+        of_history = volumes.get((symbol, direction, False), 0)
+        if count.terms.splits_today:
             of_today += max(
                 0, of_history - count.yd_volume
             )  # a forced close takes today's where history is not enough
@@ -353,14 +395,12 @@ class Book:
         """What an order freezes as commission. Where a product does not split, and of a forced close, which
         lots it will be charged for shows at the fill: the dearer of the two is frozen.
         """
-        terms = self._terms(symbol)
+        terms, at = self._terms(symbol), exact(price)
         if offset == "open":
-            buckets: tuple[str, ...] = ("open",)
-        elif terms.splits_today and offset != "forced":
-            buckets = ("closetoday",) if offset == "closetoday" else ("close",)
-        else:
-            buckets = ("close", "closetoday")
-        return cents(max(terms.fee(bucket, exact(price), volume) for bucket in buckets))
+            return cents(terms.fee("open", at, volume))
+        if terms.splits_today and offset != "forced":
+            return cents(terms.fee("closetoday" if offset == "closetoday" else "close", at, volume))
+        return cents(max(terms.fee("close", at, volume), terms.fee("closetoday", at, volume)))
 
     def open_lots(self) -> list[Lot]:
         """By symbol, long before short, oldest first."""
@@ -369,6 +409,11 @@ class Book:
     def held(self) -> set[str]:
         """The contracts of which there is something."""
         return {symbol for (symbol, _direction), leg in self._legs.items() if leg.now.volume}
+
+    def holds(self, symbol: str) -> bool:
+        """Whether there is something of it."""
+        legs = self._legs.get((symbol, "long")), self._legs.get((symbol, "short"))
+        return any(leg is not None and leg.now.volume for leg in legs)
 
     def start_lots(self) -> list[Lot]:
         """Those at the start of the day, by symbol, long before short, oldest first."""
@@ -409,7 +454,7 @@ class Book:
 
     def _position(self, count: Count) -> Position:
         symbol, volume, totals = count.terms.symbol, count.volume, count.totals
-        available = sum(self.closable(symbol, count.direction))
+        available = sum(self._closable(count, self._freezes().volumes))
         last = self._last.get(symbol)
         by_date, by_trade = count.profit(None if last is None else exact(last))
         return Position(
@@ -450,60 +495,51 @@ class Book:
 
     def _count(self) -> _Counted:
         if self._counted is None:
-            counts = self._counts()
-            self._counted = _Counted(
-                sum((count.commission for count in counts), ZERO),
-                sum((count.close_profit for count in counts), ZERO),
-                self._margin(),
-            )
+            commission = close_profit = margin = ZERO
+            sides: dict[tuple[str, str], dict[str, Decimal]] = {}
+            for count in self._counts():
+                commission += count.commission
+                close_profit += count.close_profit
+                if not count.volume:
+                    continue
+                terms = count.terms
+                if terms.max_side:
+                    product = sides.setdefault((terms.exchange, terms.product), {"long": ZERO, "short": ZERO})
+                    product[count.direction] += count.totals.margin
+                else:
+                    margin += count.totals.margin
+            for product in sides.values():  # under that rule only the larger of a product's sides counts
+                margin += max(product.values())
+            self._counted = _Counted(commission, close_profit, margin)
         return self._counted
 
-    def _margin(self) -> Decimal:
-        """All lots' margin; of a product under the max side rule only the larger of its two sides."""
-        plain = ZERO
-        sides: dict[tuple[str, str], dict[str, Decimal]] = {}
-        for count in self._counts():
-            if not count.volume:
-                continue
-            if count.terms.max_side:
-                product = sides.setdefault(
-                    (count.terms.exchange, count.terms.product), {"long": ZERO, "short": ZERO}
-                )
-                product[count.direction] += count.totals.margin
-            else:
-                plain += count.totals.margin
-        return plain + sum((max(product.values()) for product in sides.values()), ZERO)
-
     def _freezes(self) -> _Frozen:
-        if self._frozen is None:
-            margin = commission = ZERO
-            volumes: Counter[tuple[str, str, bool]] = Counter()
-            for order_id in self._working:
-                order = self._orders[order_id]
-                left = self._left(order)
-                if not left:
-                    continue
-                commission += self.fee_of(order.symbol, order.offset, order.price, left)
-                if order.offset == "open":
-                    margin += self.margin_of(order.symbol, order.side, order.price, left)
-                else:
-                    volumes[self._bucket(order)] += left
-            self._frozen = _Frozen(margin, commission, volumes)
+        """Brought up to the orders that have moved since somebody asked: what the others freeze stands."""
+        while self._moved:
+            order_id = next(iter(self._moved))
+            share = self._share(self._orders[order_id]) if order_id in self._working else None
+            before = self._shares.pop(order_id, None)
+            if before is not None:
+                self._frozen.take_away(before)
+            if share is not None:
+                self._shares[order_id] = share
+                self._frozen.add(share)
+            self._moved.discard(order_id)
         return self._frozen
+
+    def _share(self, order: WorkingOrder) -> _Share | None:
+        left = self._left(order)
+        if not left:
+            return None
+        commission = self.fee_of(order.symbol, order.offset, order.price, left)
+        if order.offset == "open":
+            margin = self.margin_of(order.symbol, order.side, order.price, left)
+            return _Share(margin, commission, None, left)
+        of_today = order.offset == "closetoday" and self._terms(order.symbol).splits_today
+        return _Share(ZERO, commission, (order.symbol, order.direction, of_today), left)
 
     def _left(self, order: WorkingOrder) -> int:
         """Lots that it may still fill."""
-        left = (
-            min(order.remaining, order.volume - self._filled[order.order_id])
-            if order.volume
-            else order.remaining
-        )
-        return max(0, left)
-
-    def _bucket(self, order: WorkingOrder) -> tuple[str, str, bool]:
-        """The lots that a close takes: (symbol, direction, today's only)."""
-        return (
-            order.symbol,
-            order.direction,
-            order.offset == "closetoday" and self._terms(order.symbol).splits_today,
-        )
+        if not order.volume:
+            return max(0, order.remaining)
+        return max(0, min(order.remaining, order.volume - self._filled.get(order.order_id, 0)))

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
 from typing import NamedTuple
 
 from app.lib.prices import exact
@@ -39,12 +40,7 @@ class Fees(NamedTuple):
     close_today_by_volume: float
 
 
-_PLACE_OF = {"open": 0, "close": 2, "closetoday": 4}
-
-
-class Terms(NamedTuple):
-    """What the book needs to know of a contract, as it holds on the trading day."""
-
+class _Terms(NamedTuple):
     symbol: str
     exchange: str
     product: str
@@ -58,19 +54,34 @@ class Terms(NamedTuple):
     long_margin_per_lot: float = 0.0  # yuan, added to the one by ratio
     short_margin_per_lot: float = 0.0
 
+
+class Terms(_Terms):
+    """What the book needs to know of a contract, as it holds on the trading day."""
+
     def fee(self, bucket: str, price: Decimal, volume: int) -> Decimal:
         """Exact fee of a volume in one bucket: open, close (of history) or closetoday."""
-        place = _PLACE_OF[bucket]
-        by_money, by_volume = self.fees[place], self.fees[place + 1]
-        return (price * self.multiplier * exact(by_money) + exact(by_volume)) * volume
+        by_price, by_lot = self._of_a_lot[bucket]
+        return (price * by_price + by_lot) * volume
 
     def margin(self, direction: str, price: float, volume: int) -> Decimal:
         """Margin of one lot or one order, to the cent."""
-        if direction == "long":
-            ratio, per_lot = self.long_margin_ratio, self.long_margin_per_lot
-        else:
-            ratio, per_lot = self.short_margin_ratio, self.short_margin_per_lot
-        return cents((exact(price) * self.multiplier * exact(ratio) + exact(per_lot)) * volume)
+        by_price, by_lot = self._of_a_lot[direction]
+        return cents((exact(price) * by_price + by_lot) * volume)
+
+    @cached_property
+    def _of_a_lot(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Fees by bucket and margins by direction, of one lot: so much of its price, and yuan."""
+        fees = self.fees
+        rates = {
+            "open": (fees.open_by_money, fees.open_by_volume),
+            "close": (fees.close_by_money, fees.close_by_volume),
+            "closetoday": (fees.close_today_by_money, fees.close_today_by_volume),
+            "long": (self.long_margin_ratio, self.long_margin_per_lot),
+            "short": (self.short_margin_ratio, self.short_margin_per_lot),
+        }
+        return {
+            name: (exact(ratio) * self.multiplier, exact(yuan)) for name, (ratio, yuan) in rates.items()
+        }
 
 
 class Lot(NamedTuple):
@@ -127,6 +138,8 @@ class _Close:
     waiting: int  # volume for which no lot is there (yet)
     fee: Decimal = ZERO  # exact, of the volume that found its lots
     profit: Decimal = ZERO
+    counted_fee: Decimal = ZERO  # to the cent, as the sums have it
+    counted_profit: Decimal = ZERO
 
 
 class Count:
@@ -145,7 +158,8 @@ class Count:
         self.commission = ZERO
         self.exact_commission = ZERO  # as a counter has it that rounds no fill
         self.close_profit = ZERO  # by date
-        self._sign = 1 if direction == "long" else -1
+        self.held = 0  # volume of closes that found no lot: their opens are not known here
+        self._scale = terms.multiplier if direction == "long" else -terms.multiplier
         self._closes: list[_Close] = []  # waiting
         self._today_for_fee = 0  # today's opens that no close was charged for as closing today
         self._totals: Totals | None = None
@@ -153,11 +167,6 @@ class Count:
     @property
     def volume(self) -> int:
         return self.yd_volume + self.today_volume
-
-    @property
-    def held(self) -> int:
-        """Volume of closes that found no lot: their opens are not known here."""
-        return sum(close.waiting for close in self._closes) if self._closes else 0
 
     @property
     def totals(self) -> Totals:
@@ -180,15 +189,14 @@ class Count:
         """
         totals = self.totals
         worth = totals.at_base if last_price is None else last_price * totals.volume
-        scale = self._sign * self.terms.multiplier
-        return cents((worth - totals.at_base) * scale), cents((worth - totals.at_open) * scale)
+        return cents((worth - totals.at_base) * self._scale), cents((worth - totals.at_open) * self._scale)
 
     def profit_by_date(self, last_price: Decimal | None) -> Decimal:
         """The first of the two alone: this is asked with each price."""
         if last_price is None:
             return ZERO
         totals = self.totals
-        return cents((last_price * totals.volume - totals.at_base) * (self._sign * self.terms.multiplier))
+        return cents((last_price * totals.volume - totals.at_base) * self._scale)
 
     def add(self, fill: Fill) -> None:
         if fill.offset == "open":
@@ -211,9 +219,11 @@ class Count:
         else:
             self._closes.append(_Close(fill, fill.volume))
         self._totals = None
-        for close in self._closes:
-            self._settle_close(close)
-        self._closes = [close for close in self._closes if close.waiting]
+        if self._closes:
+            for close in self._closes:
+                self._settle_close(close)
+            self._closes = [close for close in self._closes if close.waiting]
+            self.held = sum(close.waiting for close in self._closes) if self._closes else 0
 
     def _settle_close(self, close: _Close) -> None:
         """Take what lots there are for the close. Fee and profit are rounded per fill, however many steps it
@@ -222,13 +232,15 @@ class Count:
         volume = min(close.waiting, self._reach(close.fill.offset))
         if not volume:
             return
-        fee_before, profit_before = close.fee, close.profit
-        close.fee += self._closing_fee(close.fill, volume)  # before the lots go: it asks what is there
+        more = self._closing_fee(close.fill, volume)  # before the lots go: it asks what is there
+        close.fee += more
         close.profit += self._take(close.fill, volume)
         close.waiting -= volume
-        self.commission += cents(close.fee) - cents(fee_before)
-        self.exact_commission += close.fee - fee_before
-        self.close_profit += cents(close.profit) - cents(profit_before)
+        fee, profit = cents(close.fee), cents(close.profit)
+        self.commission += fee - close.counted_fee
+        self.exact_commission += more
+        self.close_profit += profit - close.counted_profit
+        close.counted_fee, close.counted_profit = fee, profit
 
     def _reach(self, offset: str) -> int:
         """How many lots a close of this offset can take: one bucket where today's and history are apart,
@@ -244,25 +256,27 @@ class Count:
         """
         price = exact(fill.price)
         if self.terms.splits_today:
-            today = {"closetoday": volume, "forced": max(0, volume - self.yd_volume)}.get(fill.offset, 0)
+            today = volume if fill.offset == "closetoday" else 0
+            if fill.offset == "forced":
+                today = max(0, volume - self.yd_volume)
         elif self.terms.fee("closetoday", price, 1) < self.terms.fee("close", price, 1):
             today = min(volume, self._today_for_fee)
         else:
             today = max(0, volume - (self.volume - self._today_for_fee))
         self._today_for_fee -= today
-        if not today:
-            return self.terms.fee("close", price, volume)
+        if not today or today == volume:
+            return self.terms.fee("closetoday" if today else "close", price, volume)
         return self.terms.fee("closetoday", price, today) + self.terms.fee("close", price, volume - today)
 
     def _take(self, fill: Fill, volume: int) -> Decimal:
         """Remove the volume from the oldest lots in reach and return its exact profit by date."""
         only_today = self.terms.splits_today and fill.offset == "closetoday"
-        profit = ZERO
+        price, gained = exact(fill.price), ZERO
         while volume:
             queue = self.today if only_today or not self.history else self.history
             lot = queue[0]
             part = min(volume, lot.volume)
-            profit += (exact(fill.price) - exact(lot.base_price)) * part * self.terms.multiplier * self._sign
+            gained += (price - exact(lot.base_price)) * part
             if part == lot.volume:
                 queue.popleft()
             else:
@@ -272,7 +286,7 @@ class Count:
             else:
                 self.yd_volume -= part
             volume -= part
-        return profit
+        return gained * self._scale
 
 
 class Leg:
@@ -289,6 +303,7 @@ class Leg:
         self.direction = direction
         self.start = sorted(history, key=lambda lot: (lot.open_date, natural(lot.trade_id)))
         self._fills: list[Fill] = []
+        self._newest: _Place | None = None  # of the last of them
         self._count = Count(terms, direction, self.start)
         self._is_stale = False  # the count has to begin anew
         self._reported = 0
@@ -296,10 +311,11 @@ class Leg:
     def add(self, fill: Fill) -> None:
         """One that was not added before."""
         place = _sequence(fill)
-        if self._fills and place < _sequence(self._fills[-1]):
+        if self._newest is not None and place < self._newest:
             self._fills.insert(bisect(self._fills, place, key=_sequence), fill)
             self._is_stale = True
             return
+        self._newest = place
         self._fills.append(fill)
         if not self._is_stale:
             self._count.add(fill)
@@ -330,11 +346,14 @@ class Leg:
         return self._count
 
 
+_Place = tuple[int, str, bool, str]
+
+
 def natural(trade_id: str) -> tuple[int, str]:
     """Sorts ids as numbers, blank-padded or not: 9 before 10."""
     text = trade_id.strip()
     return len(text), text
 
 
-def _sequence(fill: Fill) -> tuple[int, str, bool, str]:
+def _sequence(fill: Fill) -> _Place:
     return *natural(fill.trade_id), fill.offset != "open", fill.side
