@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ctpbee.constant import Direction, Exchange, Offset, OrderRequest, OrderType
+from ctpbee.constant import Direction, Exchange, Offset, OrderData, OrderRequest, OrderType, Status
 
 from app.gateway.risk.gate import Gate
 from app.lib import thresholds
@@ -46,10 +46,10 @@ class Account:
     def quote(self, _local_symbol: str) -> Any:
         return SimpleNamespace(last_price=3000.0, bid_price_1=2999.0, ask_price_1=3001.0)
 
-    def order_rows(self) -> list[Any]:
+    def orders(self) -> list[Any]:
         return []
 
-    def trade_rows(self) -> list[Any]:
+    def trades(self) -> list[Any]:
         return []
 
     def journal_rows(self, _day: str) -> list[Any]:
@@ -74,31 +74,33 @@ def request_of(number: int) -> OrderRequest:
     )
 
 
-def row_of(number: int, request: OrderRequest) -> dict[str, Any]:
-    return {
-        "order_id": f"1_1_{number}",
-        "symbol": request.symbol,
-        "exchange": "SHFE",
-        "direction": "多",
-        "offset": "开",
-        "type": "限价",
-        "price": request.price,
-        "volume": request.volume,
-        "traded": 0,
-        "status": "未成交" if number % 2 else "已撤销",
-        "strategy": "",
-        "trading_day": DAY,
-    }
+def heard_of(number: int, request: OrderRequest) -> OrderData:
+    return OrderData(
+        order_id=f"1_1_{number}",
+        symbol=request.symbol,
+        exchange=request.exchange,
+        direction=request.direction,
+        offset=request.offset,
+        type=request.type,
+        price=request.price,
+        volume=request.volume,
+        traded=0,
+        status=Status.NOTTRADED if number % 2 else Status.CANCELLED,
+        error_code="",
+        strategy="",
+        trading_day=DAY,
+        gateway_name="sim",
+    )
 
 
 def cost(gate: Gate, number: int) -> float:
     """µs of one order's way through the gate."""
     request = request_of(number)
-    row = row_of(number, request)
+    heard = heard_of(number, request)
     began = time.thread_time_ns()
     gate.judge(request, "")
     gate.sent(f"1_1_{number}", request, "")
-    gate.on_order(row)
+    gate.on_order(heard)
     return (time.thread_time_ns() - began) / 1000
 
 

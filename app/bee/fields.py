@@ -26,6 +26,7 @@ from ctpbee.constant import (
 )
 
 from app.lib.advice import counter_text
+from app.lib.book import Fill
 from app.lib.calendar import SHANGHAI, compact, parse_day, previous_trading_day, wall_time, wire_clock
 from app.lib.errors import BadInput
 from app.lib.market_orders import PRICE_TYPES, Conditions, MarketOrders
@@ -127,9 +128,10 @@ def conditions_of(kind: OrderType, exchange: str, markets: MarketOrders) -> Cond
     not.
     """
     if kind is not OrderType.MARKET:
-        if kind not in CONDITIONS_OF:
+        usual = CONDITIONS_OF.get(kind)
+        if usual is None:
             raise BadInput("type", f"不支持的报单类型：{kind}")
-        return CONDITIONS_OF[kind]
+        return usual
     conditions = markets.get(exchange)
     if conditions is None:
         raise BadInput(
@@ -231,9 +233,30 @@ STATUS_OF = {
 }
 
 
+_BOOK_OFFSETS = {
+    flag: "forced" if flag in FORCED_OFFSETS else OFFSET_WORD[offset] for flag, offset in OFFSET_OF.items()
+}
+
+
 def book_offset(flag: str) -> str:
     """The book's word for an OffsetFlag. A close that was forced does not say of which lots it is."""
-    return "forced" if flag in FORCED_OFFSETS else OFFSET_WORD[OFFSET_OF[flag]]
+    return _BOOK_OFFSETS[flag]
+
+
+def fill_of(row: TradeField, order_id: str) -> Fill:
+    """The trade as a book counts it; `order_id`: what its order is called here, "" where that is all one."""
+    return Fill(
+        row.TradingDay,
+        row.ExchangeID,
+        row.TradeID.strip(),
+        SIDE_OF[row.Direction],
+        order_id,
+        row.InstrumentID,
+        _BOOK_OFFSETS[row.OffsetFlag],
+        row.Price,
+        row.Volume,
+        row.TradeTime,
+    )
 
 
 def status_of(row: OrderField, traded: int, refusal: Refusal | None) -> Status | OtherStatus:

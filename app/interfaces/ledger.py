@@ -384,7 +384,10 @@ class Ledger:
         another one, perhaps one that another order had before: the numbers of the exchange and of the seat
         last (the vendor's guide, 交易序号, 1.1-1.3).
         """
-        for name in _names(row):
+        return self._id_of(row, _names(row))
+
+    def _id_of(self, row: OrderField, names: list[Name]) -> str:
+        for name in names:
             if name in self._names:
                 return self._names[name]
         order_id = fields.order_id_of(row)
@@ -453,7 +456,8 @@ class Ledger:
         if row.TradingDay != self.trading_day:
             log.info("order row of trading day %s ignored, it is %s", row.TradingDay, self.trading_day)
             return []
-        order_id = self.id_of(row)
+        names = _names(row)
+        order_id = self._id_of(row, names)
         state = self._states.get(order_id)
         stage = fields.STAGE_OF.get(row.OrderStatus)
         if stage is None:
@@ -474,10 +478,14 @@ class Ledger:
             state.row = _with_names(row, state.row)
             state.rank, state.refusal = rank, None
             changes = self._restate(order_id)
-        elif set(_names(row)) - set(_names(state.row)):
+        elif set(names) - set(_names(state.row)):
             state.row = _with_names(state.row, row)  # late, but it names the order
             changes = self._restate(order_id)
-        return changes + self._release_early(row, order_id)
+        for name in names:
+            self._names[name] = order_id
+        if self._early:
+            changes += self._release_early(names, order_id)
+        return changes
 
     def apply_refusal(self, row: OrderField, refusal: Refusal) -> list[Change]:
         """The order never came to live. Counts for our own orders alone, once, and never against a row of the
@@ -501,52 +509,42 @@ class Ledger:
         if row.TradingDay != self.trading_day:
             log.info("trade row of trading day %s ignored, it is %s", row.TradingDay, self.trading_day)
             return []
-        self._note_opening(row)
         key = _trade_key(row)
+        self._note_opening(row, key)
         names = _names(row)
-        if key in self._fills or any(
-            _trade_key(other) == key for name in names for other in self._early.get(name, ())
+        if (
+            key in self._fills
+            or self._early
+            and any(_trade_key(other) == key for name in names for other in self._early.get(name, ()))
         ):
             return []
-        order_id = next((self._names[name] for name in names if name in self._names), None)
-        if order_id is not None:
-            return self._count(row, order_id)
+        for name in names:
+            order_id = self._names.get(name)
+            if order_id is not None:
+                return self._count(row, key, order_id)
         for name in names:
             self._early[name].append(row)  # counted under the name that is heard first
         return []
 
-    def _release_early(self, row: OrderField, order_id: str) -> list[Change]:
-        names = _names(row)
-        self._names.update(dict.fromkeys(names, order_id))
+    def _release_early(self, names: list[Name], order_id: str) -> list[Change]:
+        """Count what has waited for the order under one of these names."""
         early = {_trade_key(trade): trade for name in names for trade in self._early.pop(name, ())}
         return [
             change
             for key, trade in early.items()
             if key not in self._fills
-            for change in self._count(trade, order_id)
+            for change in self._count(trade, key, order_id)
         ]
 
-    def _count(self, row: TradeField, order_id: str) -> list[Change]:
+    def _count(self, row: TradeField, key: TradeKey, order_id: str) -> list[Change]:
         trade = fields.trade_of(
             row,
             order_id=order_id,
             gateway_name=self.gateway_name,
-            is_local=self.is_own(order_id),
-            strategy=self._own.get(order_id, Origin()).strategy,
+            is_local=order_id in self._own,
+            strategy=self._own.get(order_id, NOBODY).strategy,
         )
-        fill = Fill(
-            trading_day=row.TradingDay,
-            exchange=row.ExchangeID,
-            trade_id=row.TradeID.strip(),
-            side=fields.SIDE_OF[row.Direction],
-            order_id=order_id,
-            symbol=row.InstrumentID,
-            offset=fields.book_offset(row.OffsetFlag),
-            price=row.Price,
-            volume=row.Volume,
-            time=row.TradeTime,
-        )
-        self._fills[_trade_key(row)] = fill
+        fill = self._fills[key] = fields.fill_of(row, order_id)
         self.trades.append(trade)
         state = self._states[order_id]
         if (
@@ -593,16 +591,11 @@ class Ledger:
         if state.refusal is not None or row.OrderStatus not in fields.FREEZING:
             self.book.forget_order(order_id)
             return
+        symbol, side = row.InstrumentID, fields.SIDE_OF[row.Direction]
+        offset = fields.book_offset(row.CombOffsetFlag[:1])
+        price = row.LimitPrice or self.freezing_price(symbol, side, 0.0)
         self.book.apply_order(
-            WorkingOrder(
-                order_id=order_id,
-                symbol=row.InstrumentID,
-                side=fields.SIDE_OF[row.Direction],
-                offset=fields.book_offset(row.CombOffsetFlag[:1]),
-                price=self.freezing_price(row.InstrumentID, fields.SIDE_OF[row.Direction], row.LimitPrice),
-                remaining=state.remaining,
-                volume=row.VolumeTotalOriginal,
-            )
+            WorkingOrder(order_id, symbol, side, offset, price, state.remaining, row.VolumeTotalOriginal)
         )
 
     def freezing_price(self, symbol: str, side: str, price: float) -> float:
@@ -635,7 +628,7 @@ class Ledger:
         """
         trades = list(trades)
         for row in trades:
-            self._note_opening(row)
+            self._note_opening(row, _trade_key(row))
         lots = [
             _lot(row, row.Volume + row.CloseVolume, row.LastSettlementPrice)
             for row in self._known(details)
@@ -660,7 +653,7 @@ class Ledger:
         says whether it does.
         """
         for trade in trades:
-            self._note_opening(trade)
+            self._note_opening(trade, _trade_key(trade))
         return any(self._is_doubtful(row) and _side(row) not in self._dated_by_trades for row in details)
 
     def hear_positions(
@@ -775,9 +768,9 @@ class Ledger:
             held | {order.symbol for order in self.active_orders() if order.symbol in self._instruments}
         )
 
-    def _note_opening(self, row: TradeField) -> None:
+    def _note_opening(self, row: TradeField, key: TradeKey) -> None:
         if row.TradingDay == self.trading_day and row.OffsetFlag == "0":
-            self._opened[_trade_key(row)] = _Opening(row.InstrumentID, row.Price, row.Volume)
+            self._opened[key] = _Opening(row.InstrumentID, row.Price, row.Volume)
 
     def _is_doubtful(self, row: PositionDetailField) -> bool:
         """Of another day by its date, of today by its trade. A TradeID alone says nothing, it comes again on
@@ -946,10 +939,9 @@ def _names(row: OrderField | TradeField) -> list[Name]:
     the counter's seat.
     """
     exchange, number, at_seat = row.ExchangeID, row.OrderSysID.strip(), fields.local_id_of(row)
-    names = [(exchange, "sys", number)] if number else []
-    if at_seat:
-        names.append((exchange, "local", at_seat))
-    return names
+    if number and at_seat:
+        return [(exchange, "sys", number), (exchange, "local", at_seat)]
+    return [(exchange, kind, name) for kind, name in (("sys", number), ("local", at_seat)) if name]
 
 
 def _with_names(row: OrderField, other: OrderField) -> OrderField:

@@ -79,9 +79,7 @@ class Terms(_Terms):
             "long": (self.long_margin_ratio, self.long_margin_per_lot),
             "short": (self.short_margin_ratio, self.short_margin_per_lot),
         }
-        return {
-            name: (exact(ratio) * self.multiplier, exact(yuan)) for name, (ratio, yuan) in rates.items()
-        }
+        return {name: (exact(ratio) * self.multiplier, exact(yuan)) for name, (ratio, yuan) in rates.items()}
 
 
 class Lot(NamedTuple):

@@ -29,7 +29,8 @@ FILLED, CANCELLED, REJECTED, REFUSED, ENDED = "filled", "cancelled", "rejected",
 
 _ENDS = {"全部成交": FILLED, "已撤销": CANCELLED}
 _OFFSET_OPEN = "开"
-_NOT_IN_THE_BOOK = (OtherStatus.UNTRIGGERED.value, OtherStatus.UNKNOWN.value)
+BEYOND_THE_BOOK = (OtherStatus.UNTRIGGERED.value, OtherStatus.UNKNOWN.value)
+"""Statuses of orders that nobody meets."""
 _SIDES = {"多": "buy", "空": "sell"}
 _KINDS = {"市价": "market", "FAK": "fak", "FOK": "fok"}
 
@@ -66,18 +67,18 @@ def facts_of(row: Mapping[str, Any]) -> Facts:
         price=row["price"],
         volume=int(row["volume"]),
         traded=int(row.get("traded") or 0),
-        end=_end_of(row),
+        end=end_of(row["status"], row.get("error_code") or ""),
         strategy=row.get("strategy") or "",
-        rests=row["status"] not in _NOT_IN_THE_BOOK,
+        rests=row["status"] not in BEYOND_THE_BOOK,
     )
 
 
-def _end_of(row: Mapping[str, Any]) -> str:
-    status = row["status"]
+def end_of(status: str, error_code: str) -> str:
+    """How an order of this status has ended; "" while it may still trade."""
     if status in WORKING:
         return ""
     if status == "拒单":
-        return REJECTED if row.get("error_code") == "EXCHANGE_REJECT" else REFUSED
+        return REJECTED if error_code == "EXCHANGE_REJECT" else REFUSED
     return _ENDS.get(status, ENDED)
 
 
@@ -370,4 +371,5 @@ class Repeats:
 
 
 def _alike(facts: Facts) -> tuple[Any, ...]:
-    return facts.symbol, facts.side, facts.is_open, facts.kind, facts.price, facts.volume
+    """Contract, side, offset, kind, price and lots."""
+    return facts[1:8]

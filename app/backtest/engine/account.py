@@ -17,7 +17,7 @@ import msgspec
 from ctpbee.constant import AccountData, ContractData, OrderData, OrderRequest, TickData, TradeData
 
 from app.backtest.engine.core import BacktestCore
-from app.backtest.engine.gate import Owned, gate_of, has_changed
+from app.backtest.engine.gate import Owned, gate_of
 from app.backtest.engine.job import NO_RISK, Risk
 from app.backtest.engine.strategies import BacktestApp
 from app.bee import entities, fields
@@ -305,12 +305,14 @@ class Account:
     def _tell(self, changes: Iterable[Change]) -> None:
         for change in changes:
             self._book_has_changed()
-            is_order = isinstance(change, OrderData)
-            if is_order:
+            kind = "order" if isinstance(change, OrderData) else "trade"
+            if kind == "order":
                 self._keep(change)
-            has_changed(self._gate, change)
+                self._gate.on_order(change)
+            else:
+                self._gate.on_trade(change)
             for app in self.apps:
-                app.hear_own("order" if is_order else "trade", entities.copy_of(change))
+                app.hear_own(kind, entities.copy_of(change))
 
     def _keep(self, order: OrderData) -> None:
         self.orders[order.trading_day, order.order_id] = order

@@ -17,8 +17,8 @@ from app.backtest.engine.job import Risk
 from app.bee import fields
 from app.gateway.risk.gate import Gate
 from app.interfaces.ledger import Ledger
-from app.lib import rows, thresholds
-from app.lib.book import Fill, Lot, Terms
+from app.lib import thresholds
+from app.lib.book import Lot, Terms
 from app.lib.owners import Owners
 from app.lib.risk_counts import CONTRACT
 from app.wire.frames import TradeField
@@ -60,21 +60,8 @@ class Owned:
         self._owners.fit(lots)
 
     def take(self, row: TradeField, strategy: str) -> None:
-        if not self._has_limits:
-            return
-        fill = Fill(
-            trading_day=row.TradingDay,
-            exchange=row.ExchangeID,
-            trade_id=row.TradeID.strip(),
-            side=fields.SIDE_OF[row.Direction],
-            order_id="",
-            symbol=row.InstrumentID,
-            offset=fields.book_offset(row.OffsetFlag),
-            price=row.Price,
-            volume=row.Volume,
-            time=row.TradeTime,
-        )
-        self._owners.apply(fill, strategy)
+        if self._has_limits:
+            self._owners.apply(fields.fill_of(row, ""), strategy)
 
     def held(self, strategy: str, symbol: str) -> int:
         return self._owners.held(strategy, symbol)
@@ -96,11 +83,11 @@ class _Counted:
         self.contract = contract
         self.quote = quote
 
-    def order_rows(self) -> Iterable[Mapping[str, Any]]:
-        return [rows.row_of(order) for order in self._ledger.orders.values()]
+    def orders(self) -> Iterable[OrderData]:
+        return self._ledger.orders.values()
 
-    def trade_rows(self) -> Iterable[Mapping[str, Any]]:
-        return [rows.row_of(trade) for trade in self._ledger.trades]
+    def trades(self) -> Iterable[TradeData]:
+        return self._ledger.trades
 
     def journal_rows(self, _trading_day: str) -> Iterable[Mapping[str, Any]]:
         return []
@@ -143,28 +130,3 @@ def gate_of(
     for name, values in risk.limits.items():
         counted.gate.limits.put(name, values)
     return counted.gate
-
-
-def has_changed(gate: Gate, change: OrderData | TradeData) -> None:
-    """An order or a trade of the day, as the gate hears of it: what it asks of a row, for those of pages
-    (app/lib/rows.py) are whole and cost more.
-    """
-    found = vars(change)
-    row = {name: found[name]._value_ for name in ("exchange", "direction")}
-    if isinstance(change, OrderData):
-        row |= {name: found[name]._value_ for name in ("offset", "type", "status")}
-        gate.on_order(row | {name: found[name] for name in _OF_AN_ORDER})
-    else:
-        gate.on_trade(row | {name: found[name] for name in ("trading_day", "symbol", "tradeid")})
-
-
-_OF_AN_ORDER = (
-    "trading_day",
-    "order_id",
-    "symbol",
-    "price",
-    "volume",
-    "traded",
-    "error_code",
-    "strategy",
-)

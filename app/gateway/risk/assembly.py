@@ -49,11 +49,11 @@ class CountedAccount:
     def quote(self, local_symbol: str) -> TickData | None:
         return self._account.quote(local_symbol)
 
-    def order_rows(self) -> Iterable[Mapping[str, Any]]:
-        return self._account.orders()
+    def orders(self) -> Iterable[OrderData]:
+        return self._ledger.orders.values()
 
-    def trade_rows(self) -> Iterable[Mapping[str, Any]]:
-        return self._account.trades()
+    def trades(self) -> Iterable[TradeData]:
+        return self._ledger.trades
 
     def journal_rows(self, trading_day: str) -> Iterable[Mapping[str, Any]]:
         return self._journal.orders(trading_day)
@@ -103,16 +103,15 @@ class AccountAtStake:
 class RiskFeed(OwnExtension):
     """The extension through which the gate hears what becomes of orders, whoever sent them."""
 
-    def __init__(self, name: str, app: BackendApp, gate: Gate, account: AccountView, folder: Path) -> None:
+    def __init__(self, name: str, app: BackendApp, gate: Gate, folder: Path) -> None:
         super().__init__(name, app, folder)
         self._gate = gate
-        self._account = account
 
     def on_order(self, order: OrderData) -> None:
-        self._gate.on_order(self._account.row(f"order {order.order_id}", order))
+        self._gate.on_order(order)
 
     def on_trade(self, trade: TradeData) -> None:
-        self._gate.on_trade(self._account.row(f"trade {trade.trade_key}", trade))
+        self._gate.on_trade(trade)
 
     def on_tick(self, tick: TickData) -> None:
         """Prices change no count."""
@@ -171,7 +170,7 @@ class Risk:
             heard=self.desk.heard,
             clock=time.monotonic,
         )
-        RiskFeed("risk", app, self.gate, account, folder)
+        RiskFeed("risk", app, self.gate, folder)
         app.loop.every(lambda: LOOK_EVERY, self._look)
 
     def _look(self) -> None:

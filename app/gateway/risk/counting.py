@@ -12,11 +12,21 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from ctpbee.constant import ContractData, TickData
+from ctpbee.constant import (
+    ContractData,
+    Direction,
+    Offset,
+    OrderData,
+    OrderRequest,
+    OrderType,
+    TickData,
+    TradeData,
+)
 
+from app.bee.fields import TYPE_WORD
 from app.gateway.risk.rulebook import Measured, RuleBook
 from app.lib import risk
-from app.lib.risk_counts import STRATEGY, Facts, Repeats, Tally, Window, facts_of
+from app.lib.risk_counts import BEYOND_THE_BOOK, STRATEGY, Facts, Repeats, Tally, Window, end_of, facts_of
 from app.model.store import Intent, Store
 
 ORDERS, CANCELS = "order_rate", "cancel_rate"
@@ -31,9 +41,9 @@ class RiskAccount(Protocol):
 
     def quote(self, local_symbol: str) -> TickData | None: ...
 
-    def order_rows(self) -> Iterable[Row]: ...
+    def orders(self) -> Iterable[OrderData]: ...
 
-    def trade_rows(self) -> Iterable[Row]: ...
+    def trades(self) -> Iterable[TradeData]: ...
 
     def journal_rows(self, trading_day: str) -> Iterable[Row]: ...
 
@@ -79,20 +89,20 @@ class Counting:
         if strategy:
             self._window.add((measure, strategy), now)
 
-    def trade(self, row: Row) -> bool:
+    def trade(self, trade: TradeData) -> bool:
         """Returns whether it makes a self-trade."""
-        return self.tally.trade(row["exchange"], row["tradeid"], row["symbol"], row["direction"])
+        return self.tally.trade(trade.exchange.value, trade.tradeid, trade.symbol, trade.direction.value)
 
     def derive(self, trading_day: str) -> None:
         """All counts of the day anew, from the journal's orders and the ledger's."""
         tally = Tally(self._is_large)
-        newest = {row["order_id"]: row for row in self._account.journal_rows(trading_day)}
-        newest |= {row["order_id"]: row for row in self._account.order_rows()}
-        for row in newest.values():
-            tally.apply(facts_of(row))
+        newest = {row["order_id"]: facts_of(row) for row in self._account.journal_rows(trading_day)}
+        newest |= {order.order_id: facts_of_order(order) for order in self._account.orders()}
+        for facts in newest.values():
+            tally.apply(facts)
         self.tally = tally
-        for row in self._account.trade_rows():
-            self.trade(row)
+        for trade in self._account.trades():
+            self.trade(trade)
         for facts in self._take_up(self._store.intents(trading_day)):
             tally.duplicate(facts)
 
@@ -130,6 +140,40 @@ class Counting:
 
     def rate(self, measure: str, strategy: str, seconds: float) -> int:
         return self._window.within((measure, strategy), seconds, self._clock())
+
+
+def facts_of_request(request: OrderRequest, strategy: str, order_id: str = "") -> Facts:
+    """Those of an order that is about to leave."""
+    return Facts(
+        order_id=order_id,
+        symbol=request.symbol,
+        exchange=request.exchange.value,
+        side="buy" if request.direction is Direction.LONG else "sell",
+        is_open=request.offset is Offset.OPEN,
+        kind=TYPE_WORD[request.type],
+        price=0.0 if request.type is OrderType.MARKET else float(request.price),
+        volume=int(request.volume),
+        strategy=strategy,
+    )
+
+
+def facts_of_order(order: OrderData) -> Facts:
+    """Those of an order of the ledger's, as `facts_of` has them of its row."""
+    status = order.status.value
+    return Facts(
+        order_id=order.order_id,
+        symbol=order.symbol,
+        exchange=order.exchange.value,
+        side="buy" if order.direction is Direction.LONG else "sell",
+        is_open=order.offset is Offset.OPEN,
+        kind=TYPE_WORD.get(order.type, "limit"),
+        price=order.price,
+        volume=order.volume,
+        traded=order.traded,
+        end=end_of(status, order.error_code),
+        strategy=order.strategy,
+        rests=status not in BEYOND_THE_BOOK,
+    )
 
 
 def facts_of_intent(intent: Intent) -> Facts:

@@ -12,10 +12,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from ctpbee.constant import Direction, Offset, OrderRequest, OrderType
+from ctpbee.constant import OrderData, OrderRequest, TradeData
 
-from app.bee.fields import TYPE_WORD
-from app.gateway.risk.counting import CANCELS, ORDERS, Counting, RiskAccount, Row
+from app.gateway.risk.counting import (
+    CANCELS,
+    ORDERS,
+    Counting,
+    RiskAccount,
+    facts_of_order,
+    facts_of_request,
+)
 from app.gateway.risk.crossings import Crossings
 from app.gateway.risk.guards import DuplicateGuard, FlowGuard, OrderGuard, OtherAccounts, SelfTradeGuard
 from app.gateway.risk.limits import StrategyLimits
@@ -27,7 +33,7 @@ from app.gateway.risk.verdict import Verdict
 from app.lib import risk
 from app.lib.calendar import SHANGHAI, parse_day
 from app.lib.errors import OrderRefused
-from app.lib.risk_counts import STRATEGY, Facts, facts_of
+from app.lib.risk_counts import STRATEGY, Facts
 from app.lib.thresholds import Threshold
 from app.model.store import Store
 from app.wire import deadlines
@@ -87,7 +93,7 @@ class Gate:
         """Before the order is journalled and sent. `has_turn`: it has waited for its turn already. Raises
         OrderRefused: nothing leaves then.
         """
-        now, order = self._clock(), _facts(request, strategy)
+        now, order = self._clock(), facts_of_request(request, strategy)
         fitting = self.book.fitting(order.symbol, order.exchange, strategy)
         for finding in self._findings(order, fitting, now):
             self.telling.of_order(finding, order, now)
@@ -105,7 +111,7 @@ class Gate:
         """What would be said of it if it were sent now, and which of its counts are near a limit already.
         Nothing is told, counted or kept by it.
         """
-        now, order = self._clock(), _facts(request, strategy)
+        now, order = self._clock(), facts_of_request(request, strategy)
         fitting = self.book.fitting(order.symbol, order.exchange, strategy)
         found = list(self._findings(order, fitting, now))
         if fitting.self_trade is not None and fitting.self_trade.action == risk.CANCEL:
@@ -188,7 +194,7 @@ class Gate:
 
     def sent(self, order_id: str, request: OrderRequest, strategy: str, has_turn: bool = False) -> None:
         """The order has left: it counts from now on, before anybody has said a word of it."""
-        now, order = self._clock(), _facts(request, strategy, order_id)
+        now, order = self._clock(), facts_of_request(request, strategy, order_id)
         self.counting.sent(ORDERS, strategy, now)
         if not has_turn:
             self._flow.keep(now)
@@ -210,11 +216,11 @@ class Gate:
 
     # ── what is heard ──
 
-    def on_order(self, row: Row) -> None:
+    def on_order(self, order: OrderData) -> None:
         """An order of the day has changed, whoever sent it."""
-        if row["trading_day"] != self.trading_day:
+        if order.trading_day != self.trading_day:
             return
-        facts = facts_of(row)
+        facts = facts_of_order(order)
         changed = self._apply(facts)
         if changed:
             self._look(facts.symbol, facts.exchange, facts.strategy, changed)
@@ -224,9 +230,9 @@ class Gate:
             self._group.change(facts)
         return self.counting.tally.apply(facts)
 
-    def on_trade(self, row: Row) -> None:
-        if row["trading_day"] == self.trading_day and self.counting.trade(row):
-            self._look(row["symbol"], row["exchange"], "", ["self_trades"])
+    def on_trade(self, trade: TradeData) -> None:
+        if trade.trading_day == self.trading_day and self.counting.trade(trade):
+            self._look(trade.symbol, trade.exchange.value, "", ["self_trades"])
 
     def on_day(self, trading_day: str) -> None:
         """Another trading day: all counts begin anew; states stay."""
@@ -283,17 +289,3 @@ class Gate:
         text = f"{whose(strategy)}：{risk.STATE_TEXT[state]}，{who}{f'，{why}' if why else ''}"
         scope = "strategy" if strategy else "account"
         self.telling.say(STATE, "RISK_STATE", text, scope=scope, name=strategy, **new._asdict())
-
-
-def _facts(request: OrderRequest, strategy: str, order_id: str = "") -> Facts:
-    return Facts(
-        order_id=order_id,
-        symbol=request.symbol,
-        exchange=request.exchange.value,
-        side="buy" if request.direction is Direction.LONG else "sell",
-        is_open=request.offset is Offset.OPEN,
-        kind=TYPE_WORD[request.type],
-        price=0.0 if request.type is OrderType.MARKET else float(request.price),
-        volume=int(request.volume),
-        strategy=strategy,
-    )

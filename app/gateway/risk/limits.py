@@ -29,6 +29,9 @@ class Allowance(NamedTuple):
     max_orders_per_minute: int = 0
 
 
+UNLIMITED = Allowance()
+
+
 class StrategyLimits:
     """`held(name, symbol)`: lots that the strategy has; `opening(name, symbol)`: lots that its working opens
     may add; `sent(name, seconds)`: orders that left in its name in the last so many seconds.
@@ -48,7 +51,7 @@ class StrategyLimits:
         self._limits = {name: checked(values) for name, values in store.settings(SCOPE).items()}
 
     def of(self, name: str) -> Allowance:
-        return self._limits.get(name, Allowance())
+        return self._limits.get(name, UNLIMITED)
 
     def put(self, name: str, values: dict[str, Any]) -> None:
         """In force at once and after a restart. Raises BadInput naming the key that is wrong."""
@@ -59,7 +62,7 @@ class StrategyLimits:
     def findings(self, order: Facts) -> Iterator[Finding]:
         """What of it goes beyond the strategy's limits, code STRATEGY_LIMIT."""
         name, limits = order.strategy, self.of(order.strategy)
-        if limits == Allowance():
+        if limits == UNLIMITED:
             return
         local_symbol = f"{order.symbol}.{order.exchange}"
         if limits.contracts and local_symbol not in limits.contracts:

@@ -28,6 +28,9 @@ class State(NamedTuple):
     why: str = ""
 
 
+NEVER_STOPPED = State()
+
+
 class States:
     """`now` is the counter's clock."""
 
@@ -37,13 +40,15 @@ class States:
         self._states = {_name(key): State(**kept) for key, kept in store.settings(SCOPE).items()}
 
     def of(self, strategy: str = ACCOUNT) -> State:
-        return self._states.get(strategy, State())
+        return self._states.get(strategy, NEVER_STOPPED)
 
     def judged(self, strategy: str) -> tuple[str, State]:
         """Whose state counts for an order, the stricter one of the account's and the strategy's: his name
         and it.
         """
         account, own = self.of(), self.of(strategy)
+        if own is account:
+            return ACCOUNT, account
         return (strategy, own) if strictness(own) > strictness(account) else (ACCOUNT, account)
 
     def change(self, strategy: str, state: str, who: str, why: str) -> State:

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from ctpbee.constant import Direction, Exchange, Offset, OrderRequest, OrderType
 
+from app.bee import fields
 from app.bee.fields import request_words
 from app.gateway.risk.gate import Gate
 from app.interfaces.ledger import Ledger
@@ -57,7 +58,7 @@ class World:
         self.held_lots, self.last = 0, 3000.0
         self.refs = 0
         self.at_counter: dict[str, OrderField] = {}
-        self.trades: list[TradeField] = []
+        self.traded: list[TradeField] = []
         self.ledger = Ledger()
         self.ledger.begin_day(DAY)
         self.ledger.set_contracts([instrument(), instrument("m2509", "DCE"), instrument("rb2511")])
@@ -80,11 +81,11 @@ class World:
     def quote(self, _local_symbol: str) -> Any:
         return SimpleNamespace(last_price=self.last, bid_price_1=self.last - 1, ask_price_1=self.last + 1)
 
-    def order_rows(self) -> list[dict[str, Any]]:
-        return [rows.row_of(one) for one in self.ledger.orders.values()]
+    def orders(self) -> list[Any]:
+        return list(self.ledger.orders.values())
 
-    def trade_rows(self) -> list[dict[str, Any]]:
-        return [rows.row_of(one) for one in self.ledger.trades]
+    def trades(self) -> list[Any]:
+        return self.ledger.trades
 
     def journal_rows(self, trading_day: str) -> list[dict[str, Any]]:
         return self.store.orders(trading_day)
@@ -141,17 +142,16 @@ class World:
             self._tell(change)
 
     def hear_trade(self, row: TradeField) -> None:
-        self.trades.append(row)
+        self.traded.append(row)
         for change in self.ledger.apply_trade(row):
             self._tell(change)
 
     def _tell(self, change: Any) -> None:
-        row = rows.row_of(change)
         if hasattr(change, "tradeid"):
-            self.gate.on_trade(row)
+            self.gate.on_trade(change)
         else:
-            self.store.save_order(row["trading_day"], row["order_id"], row)
-            self.gate.on_order(row)
+            self.store.save_order(change.trading_day, change.order_id, rows.row_of(change))
+            self.gate.on_order(change)
 
     def end(self, order_id: str, status: str = "5", **more: Any) -> None:
         row = self.at_counter[order_id]
@@ -168,14 +168,14 @@ class World:
     def restart(self) -> World:
         """A new process: the login replays what the counter has."""
         again = World(self.store, self.seconds + 5)
-        again.refs, again.at_counter, again.trades = self.refs, self.at_counter, self.trades
+        again.refs, again.at_counter, again.traded = self.refs, self.at_counter, self.traded
         for intent in self.store.intents(DAY):
             again.ledger.own(intent.order_id, "", intent.request["strategy"])
-        changes = again.ledger.rebuild(account(), [], list(self.at_counter.values()), self.trades)
+        changes = again.ledger.rebuild(account(), [], list(self.at_counter.values()), self.traded)
         again.told.clear()
         for change in changes:
             heard = again.gate.on_trade if hasattr(change, "tradeid") else again.gate.on_order
-            heard(rows.row_of(change))
+            heard(change)
         again.gate.loaded()
         return again
 
@@ -339,9 +339,9 @@ def test_counts_turn_with_the_day_and_states_stay(world: World) -> None:
     world.gate.judge(asked(2990.0), "")
     assert world.gate.counting.tally.of(("account", "")).orders == 0
     assert world.refuses(asked(), "a") == "RISK_HALTED"
-    world.gate.on_order(
-        rows.row_of(SimpleNamespace(trading_day=DAY)) | {"trading_day": DAY}
-    )  # late, of the day before
+    late = fields.order_of(order(9), gateway_name="sim", traded=0)  # of the day before
+    world.gate.on_order(late)
+    assert world.gate.counting.tally.of(("account", "")).orders == 0
 
 
 def test_self_trades_of_the_ledgers_trades_are_counted(world: World) -> None:
