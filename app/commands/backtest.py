@@ -149,7 +149,7 @@ def _risk_of(path: Path | None) -> Risk:
 def _search(job: Job, settings: Settings, kept: Kept, sought: Sought, target: Path) -> int:
     settings = settings.model_copy(update={"log_to": "stdout"})
     with guard.own_folder(settings.data_dir) as folder:
-        job.files = files_of(settings, kept, job, folder)
+        job = msgspec.structs.replace(job, files=files_of(settings, kept, job, folder))
         return run_search(job, settings, sought, target)
 
 
@@ -158,8 +158,8 @@ def _run(job: Job, settings: Settings, kept: Kept) -> bytes:
     is_contained = containment.check()
     settings = settings.model_copy(update={"log_to": "stdout"})  # no data directory of a server is needed
     with guard.own_folder(settings.data_dir) as folder:
-        job.folder = str(folder)
-        job.files = files_of(settings, kept, job, folder)
+        files = files_of(settings, kept, job, folder)
+        job = msgspec.structs.replace(job, folder=str(folder), files=files)
         seen = [Path(name) for name in [*job.files, job.rates, job.calendar_file] if name]
         cage = guard.cage_of(containment, folder, seen) if is_contained else None
         environment = containment.environment(folder, is_contained)

@@ -213,22 +213,10 @@ class InPlace(Depot):
 def _unit(job: Job, files: InPlace, memory: int) -> Unit:
     """The run that the job says, without its paths."""
     return Unit(
-        version=job.version,
-        strategies=job.strategies,
-        parameters=job.parameters,
+        **job.said(),
         data=tuple(files.add(Path(name)) for name in job.files),
-        capital=job.capital,
-        start=job.start,
-        end=job.end,
-        contracts=tuple(job.contracts),
-        main=tuple(job.main),
-        main_warm_up=job.main_warm_up,
-        symbol=job.symbol,
-        label=job.label,
-        fills=job.fills,
         rates=_text(job.rates),
         calendar=_text(job.calendar_file),
-        risk=job.risk,
         limits=Limits(memory=memory),
     )
 

@@ -53,8 +53,8 @@ class Kept(NamedTuple):
 
     def of_job(self) -> dict[str, Any]:
         """What of it is the job's. A store has given the contracts alone."""
-        contracts = [] if self.from_store or self.from_mongo else list(self.contracts)
-        return {"contracts": contracts, "main": list(self.main), "main_warm_up": self.main_warm_up}
+        contracts = () if self.from_store or self.from_mongo else self.contracts
+        return {"contracts": contracts, "main": self.main, "main_warm_up": self.main_warm_up}
 
 
 def store_options(function: Callable[..., Any]) -> Callable[..., Any]:

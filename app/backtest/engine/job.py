@@ -31,28 +31,39 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 NO_RISK = Risk()
 
 
-class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One run. Paths are as the child sees them."""
+class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is said of a run wherever it runs: a Job says it to the child, a Unit (running/units.py) to an
+    engine.
+    """
 
-    version: str  # of the program: what is inside cannot look
+    version: str  # of the program: another one may come to another result, and what is inside cannot look
     strategies: dict[str, str]  # name → text
-    files: list[str]
-    folder: str
+    parameters: dict[str, dict[str, Any]] = {}  # by strategy: values in place of the text's own
     capital: float = 1_000_000.0
     start: str = ""  # trading days, YYYYMMDD, both included
     end: str = ""
-    contracts: list[str] = []  # as rb2401.SHFE: of files that have more, these alone
-    main: list[str] = []  # products, as rb: each day by their main contracts (app/backtest/engine/rolling.py)
+    contracts: tuple[str, ...] = ()  # as rb2401.SHFE: of data that has more, these alone
+    main: tuple[str, ...] = ()  # products, as rb: each day by their main contracts (rolling.py)
     main_warm_up: int = 10  # trading days that a new main contract warms up with
     symbol: str = ""  # of files that do not name it
     label: str = ""
     fills: FillSettings = FillSettings()
     risk: Risk = NO_RISK
+    trade_from: str = ""  # trading day; before it no order is sent, and nothing counts
+    keep: Literal["result", "figures"] = "result"  # figures: settings, figures, days and warnings alone
+
+    def said(self) -> dict[str, Any]:
+        """By name, for another that says the same run."""
+        return {name: getattr(self, name) for name in Run.__struct_fields__}
+
+
+class Job(Run, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run as its child is asked for it. Paths are as the child sees them."""
+
+    files: list[str]
+    folder: str
     rates: str = ""  # a file
     calendar_file: str = ""
-    parameters: dict[str, dict[str, Any]] = {}  # by strategy: values in place of the text's own
-    trade_from: str = ""  # trading day; before it no order is sent, and nothing counts
-    keep: Literal["result", "figures"] = "result"  # figures: what a search compares, and nothing more
     recheck: bool = True  # of a result: the first half alone has to come to its beginning (recheck.py)
     parent: int = 0  # the process with which it ends, where no cage sees to that; 0 for none
     address_space: int = 4096  # MB, 0 for no limit

@@ -139,23 +139,9 @@ def job_of(unit: Unit, depot: Depot, folder: Path) -> tuple[Job, list[Path]]:
         (folder / "calendar.toml").write_text(unit.calendar, "utf-8")
         calendar_file = str(folder / "calendar.toml")
     job = Job(
-        version=unit.version,
-        strategies=unit.strategies,
-        parameters=unit.parameters,
-        trade_from=unit.trade_from,
-        keep=unit.keep,
+        **unit.said(),
         files=[str(path) for path in seen],
         folder=str(folder),
-        capital=unit.capital,
-        start=unit.start,
-        end=unit.end,
-        contracts=list(unit.contracts),
-        main=list(unit.main),
-        main_warm_up=unit.main_warm_up,
-        symbol=unit.symbol,
-        label=unit.label,
-        fills=unit.fills,
-        risk=unit.risk,
         rates=rates,
         calendar_file=calendar_file,
         address_space=ADDRESS_SPACE * unit.limits.memory,
@@ -175,7 +161,7 @@ def run(
     """The result.json of this job. Raises BacktestFailed, and Cancelled soon after `stopped` says so;
     whatever interrupts it ends the child.
     """
-    job.parent = os.getpid() if cage is None else 0
+    job = msgspec.structs.replace(job, parent=os.getpid() if cage is None else 0)
     process = child.start(
         [sys.executable, "-m", "app.backtest"],
         settings,

@@ -13,12 +13,11 @@ import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
-from app.backtest.engine.fills import FillSettings
-from app.backtest.engine.job import NO_RISK, Failure, Progress, Risk
+from app.backtest.engine.job import Failure, Progress, Run
 
 DONE, FAILED, CANCELLED, LOST = "done", "failed", "cancelled", "lost"
 """How a unit ends. LOST: who ran it is gone, its code is not at fault: it can be run again."""
@@ -41,28 +40,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     stall: float = 600.0  # seconds without any progress
 
 
-class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Unit(Run, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that a run depends on. `number`: its place in a search, which takes no part in its id."""
 
-    version: str  # of the program: another one may come to another result
-    strategies: dict[str, str]  # name → text
-    parameters: dict[str, dict[str, Any]] = {}  # by strategy: values in place of the text's own
     data: tuple[Piece, ...]
-    capital: float = 1_000_000.0
-    start: str = ""  # trading days, YYYYMMDD, both included
-    end: str = ""
-    contracts: tuple[str, ...] = ()  # of data that has more, these alone
-    main: tuple[str, ...] = ()  # products: each day by their main contracts
-    main_warm_up: int = 10  # trading days
-    symbol: str = ""  # of files that do not name it
-    label: str = ""
-    fills: FillSettings = FillSettings()
-    risk: Risk = NO_RISK
     rates: str = ""  # the text of a rates.csv
     calendar: str = ""  # the text of the setting calendar_file
     limits: Limits = Limits()
-    trade_from: str = ""  # trading day; before it no order is sent, and nothing counts
-    keep: Literal["result", "figures"] = "result"  # figures: settings, figures, days and warnings alone
     number: int = 0
 
     @property

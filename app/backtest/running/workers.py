@@ -147,8 +147,7 @@ class _Worker:
         self._kept = kept
         self._folder = Path(base.folder)
         self._number = 0
-        base.parent = os.getpid() if cage is None else 0
-        self._base = base
+        self._base = base = msgspec.structs.replace(base, parent=os.getpid() if cage is None else 0)
         try:
             self._process = child.start(
                 [sys.executable, "-m", "app.backtest.child.worker"],
