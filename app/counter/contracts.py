@@ -103,19 +103,23 @@ def listed_on(day: date, codes: Collection[str] | None = None) -> list[Contract]
 def _listed_of(code: str, day: date) -> tuple[Contract, ...]:
     if sessions.listed_since(code) > day:
         return ()
+    due = _due_from(code, day.year * 12 + day.month - 1)
+    return tuple([contract for contract in due if contract.open_day <= day <= contract.last_day])
+
+
+@lru_cache(maxsize=1024)
+def _due_from(code: str, start: int) -> tuple[Contract, ...]:
+    """The product's contracts, of which some are listed on any day of this month (years * 12 + months)."""
     product = products()[code]
     found: list[Contract] = []
     furthest = max(listing.ahead for listing in product.listings) + SURPLUS_MONTHS
-    start = day.year * 12 + day.month - 1
     for index in range(start, start + furthest + 1):
         year, month = index // 12, index % 12 + 1
         if not any(listing.has(year, month) for listing in product.listings) or (
             product.first_month and year * 100 + month < product.first_month
         ):
             continue
-        contract = contract_of(product, year, month)
-        if contract.open_day <= day <= contract.last_day:
-            found.append(contract)
+        found.append(contract_of(product, year, month))
     return tuple(found)
 
 
@@ -155,6 +159,7 @@ def expiry_of(product: Product, year: int, month: int) -> date:
 
 
 calendar.on_forget(_listed_of.cache_clear)
+calendar.on_forget(_due_from.cache_clear)
 calendar.on_forget(_days_of_delivery.cache_clear)
 calendar.on_forget(expiry_of.cache_clear)
 

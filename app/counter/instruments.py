@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from app.counter.contracts import Contract
-from app.lib.calendar import compact
+from app.lib.calendar import compact, on_forget
 from app.wire.frames import InstrumentField
 
 
@@ -17,8 +20,26 @@ class DayPrices(NamedTuple):
     lower_limit: float = 0.0
 
 
-def instrument_field(contract: Contract, prices: DayPrices) -> InstrumentField:
-    """The row with the table's rates and the day's prices."""
+UNKNOWN = DayPrices()
+
+
+def instrument_field(contract: Contract, prices: DayPrices = UNKNOWN) -> InstrumentField:
+    """The row with the table's rates and the day's prices. Of a contract of which no price is known it is
+    each day the same one.
+    """
+    row = _row_of(contract)
+    if prices == UNKNOWN:
+        return row
+    return replace(
+        row,
+        UpperLimitPrice=prices.upper_limit,
+        LowerLimitPrice=prices.lower_limit,
+        PreSettlementPrice=prices.pre_settlement,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _row_of(contract: Contract) -> InstrumentField:
     product = contract.product
     start, end = contract.delivery
     return InstrumentField(
@@ -49,7 +70,7 @@ def instrument_field(contract: Contract, prices: DayPrices) -> InstrumentField:
         CloseRatioByVolume=product.fees.close_by_volume,
         CloseTodayRatioByMoney=product.fees.close_today_by_money,
         CloseTodayRatioByVolume=product.fees.close_today_by_volume,
-        UpperLimitPrice=prices.upper_limit,
-        LowerLimitPrice=prices.lower_limit,
-        PreSettlementPrice=prices.pre_settlement,
     )
+
+
+on_forget(_row_of.cache_clear)

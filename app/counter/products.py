@@ -66,6 +66,10 @@ class Product(NamedTuple):
     first_month: int | None  # yyyymm
     reference_price: float  # where generated prices wander about
 
+    def __hash__(self) -> int:
+        """By its code alone: there are few, and what is kept by contract hashes them often."""
+        return hash(self.code)
+
 
 def product(code: str) -> Product:
     """The product of this code (`rb`, `AP`). Raises KeyError."""

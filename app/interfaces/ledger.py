@@ -223,15 +223,12 @@ class Ledger:
         listed = {
             row.InstrumentID: row for row in rows if fields.is_served(row.ProductClass, row.CombinationType)
         }
-        changed = [
-            fields.contract_of(row, self.gateway_name)
-            for symbol, row in listed.items()
-            if row != self._instruments.get(symbol)
-        ]
+        new = {symbol: row for symbol, row in listed.items() if row != self._instruments.get(symbol)}
+        changed = [fields.contract_of(row, self.gateway_name) for row in new.values()]
         for symbol in self._instruments.keys() - listed.keys():
             self.contracts.pop(f"{symbol}.{self._instruments[symbol].ExchangeID}", None)
         self.contracts.update({contract.local_symbol: contract for contract in changed})
-        self._rated &= {symbol for symbol, row in listed.items() if row == self._instruments.get(symbol)}
+        self._rated &= listed.keys() - new.keys()
         self._instruments = listed
         self._terms.clear()
         return changed

@@ -100,10 +100,19 @@ class Thresholds:
 
     def __init__(self, rows: Iterable[Threshold], day: date) -> None:
         newest: dict[tuple[object, ...], Threshold] = {}
+        self._first, self._next = date.min, date.max  # the days on which rows come into force
         for row in sorted(rows, key=lambda row: row.since or date.min):
-            if row.since is None or row.since <= day:
-                newest[row.key[:-1]] = row
+            since = row.since or date.min
+            if since > day:
+                self._next = since
+                break
+            self._first = since
+            newest[row.key[:-1]] = row
         self.rows = tuple(newest.values())
+
+    def hold_on(self, day: date) -> bool:
+        """Whether those of another day are the same."""
+        return self._first <= day < self._next
 
     def of(self, measure: str, exchange: str, product: str) -> Threshold | None:
         """The row for a product: one that names it goes before one for all of its exchange."""

@@ -53,12 +53,14 @@ class RuleBook:
         self._store = store
         self._rows = tuple(rows)
         self.own: list[dict[str, Any]] = store.setting(SCOPE, RULES, [])
-        self.begin(day)
-
-    def begin(self, day: date) -> None:
-        """The rules in force on a trading day."""
         self.thresholds = Thresholds(self._rows, day)
         self._adopt()
+
+    def begin(self, day: date) -> None:
+        """The rules in force on a trading day: most days those of the day before."""
+        if not self.thresholds.hold_on(day):
+            self.thresholds = Thresholds(self._rows, day)
+            self._adopt()
 
     def write(self, entries: Any) -> None:
         """The trader's own rules anew. Raises BadInput; then all is as it was."""

@@ -596,3 +596,12 @@ def test_a_look_says_which_resting_order_would_be_cancelled_first(world: World) 
 def test_a_look_minds_the_limits_of_a_strategy(world: World) -> None:
     world.gate.limits.put("a", {"max_order_volume": 1})
     assert looked(world, asked(), "a") == [("refused", "STRATEGY_LIMIT")]
+
+
+def test_a_number_that_comes_into_force_counts_from_its_day_on(world: World) -> None:
+    def limit(day: str) -> float:
+        world.gate.on_day(day)
+        fitting = world.gate.book.fitting("IF2606", "CFFEX", "")
+        return next(one.rule.limit for one in fitting.watched if one.rule.measure == "cancels")
+
+    assert [limit(day) for day in ("20260528", "20260529", "20260601", "20260602")] == [400, 400, 500, 500]

@@ -37,6 +37,13 @@ def test_the_newest_row_that_is_in_force_counts(day: date, limit: int, counts_fa
     assert Thresholds(load(), day).of("cancels", "CFFEX", "T") is None
 
 
+@pytest.mark.parametrize("first", [date(2025, 1, 1), date(2026, 5, 31), date(2026, 6, 1), date(2026, 7, 1)])
+@pytest.mark.parametrize("other", [date(2025, 1, 1), date(2026, 5, 31), date(2026, 6, 1), date(2026, 7, 1)])
+def test_rows_hold_on_another_day_where_none_has_come_into_force_between(first: date, other: date) -> None:
+    rows = Thresholds(load(), first)
+    assert rows.hold_on(other) == (rows.rows == Thresholds(load(), other).rows)
+
+
 def test_an_admins_row_stands_in_place_of_ours_and_a_new_one_beside(tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text(ROW.replace("500", "300") + ROW.replace('"SHFE"', '"GFEX"').replace("500", "7"))
