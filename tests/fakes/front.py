@@ -8,7 +8,8 @@ It answers logins and queries from its lists; orders and cancels it only writes 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,23 @@ class FakeFront:
     def asked(self, what: str) -> int:
         """How often this query was asked."""
         return sum(isinstance(frame, frames.ReqQry) and frame.what == what for frame in self.heard)
+
+    @contextmanager
+    def holds_back(self, what: str, after: int) -> Iterator[None]:
+        """Until the end of the block no such query is answered but the next so many."""
+        gate, last, plain = threading.Event(), self.asked(what) + after, self.before_answer
+
+        def wait(request: frames.ReqQry) -> None:
+            if request.what == what and self.asked(what) > last:
+                assert gate.wait(30)
+            plain(request)
+
+        self.before_answer = wait
+        try:
+            yield
+        finally:
+            self.before_answer = plain
+            gate.set()
 
     def beat(self) -> None:
         """Tell both sides the time and the day."""

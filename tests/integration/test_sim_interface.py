@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -548,15 +549,16 @@ def test_an_order_in_flight_that_the_counter_has_is_settled_as_accepted(
 def test_an_order_that_never_came_to_the_counter_is_refused_after_a_second_look(
     front: FakeFront, gateway: Gateway, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.2)
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
     order_id = gateway.send()
     eventually(front.inserted, "sent")
-    front.drop("td")
-    gateway.ready(times=2)
     asked = front.asked("order")
-    assert gateway.ledger.money().frozen_margin > 0
+    with front.holds_back("order", after=1):
+        front.drop("td")
+        gateway.ready(times=2)
+        assert gateway.ledger.money().frozen_margin > 0
     eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.REJECTED], "settled")
-    assert front.asked("order") == asked + 2
+    assert front.asked("order") == asked + 3
     intent = store.intent(order_id)
     assert intent is not None
     assert (intent.state, intent.code) == ("refused", "NEVER_ARRIVED")
@@ -572,12 +574,13 @@ def test_an_order_that_never_came_to_the_counter_is_refused_after_a_second_look(
 def test_an_order_that_arrives_late_is_found_by_the_second_look(
     front: FakeFront, gateway: Gateway, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.3)
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
     order_id = gateway.send()
     eventually(front.inserted, "sent")
-    front.drop("td")
-    gateway.ready(times=2)
-    front.orders = [order(status="3")]
+    with front.holds_back("order", after=1):
+        front.drop("td")
+        gateway.ready(times=2)
+        front.orders = [order(status="3")]
     eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "alive")
     assert Status.REJECTED not in gateway.ears.statuses(order_id)
 
@@ -920,7 +923,7 @@ def test_an_order_sent_just_before_the_turn_that_reaches_the_counter_after_it_is
     by: str,
     seen_by: str,
 ) -> None:
-    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.1)
+    monkeypatch.setattr(trader, "ARRIVAL_GRACE", 0.05)
     order_id = gateway.send(client_order_id="mine", strategy="pair")
     eventually(front.inserted, "sent")
     arrived, before = order(status="3", TradingDay=NEXT), front.asked("order")
@@ -931,15 +934,16 @@ def test_an_order_sent_just_before_the_turn_that_reaches_the_counter_after_it_is
             front.orders = [arrived]
 
     front.before_answer = arrive
-    if by == "this process":
-        turn(front, gateway)
-    else:
-        front.trading_day, front.account = NEXT, account(TradingDay=NEXT)
-        gateway = launch()
-        gateway.ready()
-    if seen_by == "a push":
-        front.orders = [arrived]
-        front.send(frames.RtnOrder(order=arrived))
+    with front.holds_back("order", after=1) if seen_by == "a push" else nullcontext():
+        if by == "this process":
+            turn(front, gateway)
+        else:
+            front.trading_day, front.account = NEXT, account(TradingDay=NEXT)
+            gateway = launch()
+            gateway.ready()
+        if seen_by == "a push":
+            front.orders = [arrived]
+            front.send(frames.RtnOrder(order=arrived))
     eventually(lambda: gateway.ears.statuses(order_id)[-1:] == [Status.NOTTRADED], "alive")
     shown = gateway.ledger.orders[order_id]
     assert (shown.client_order_id, shown.strategy, shown.is_local, shown.trading_day) == (
@@ -994,8 +998,9 @@ def test_an_order_in_flight_at_the_turn_like_which_the_new_day_shows_one_may_be_
     store.save_order(
         DAY, order_id, row_of(gateway.ledger.orders[order_id])
     )  # what the gateway's journal does
-    turn(front, gateway)
-    front.orders = [order(status="3", TradingDay=NEXT, **ANEW)]
+    with front.holds_back("order", after=1):
+        turn(front, gateway)
+        front.orders = [order(status="3", TradingDay=NEXT, **ANEW)]
     eventually(lambda: gateway.notices, "told")
     assert [code for code, _ in gateway.notices] == ["ORDER_ALIKE"]
     shown = gateway.ledger.orders[order_id]
