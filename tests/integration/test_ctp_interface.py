@@ -1362,6 +1362,7 @@ def test_an_order_of_ours_that_comes_back_of_a_newer_day_turns_it_and_stays_ours
 ) -> None:
     """The counter may answer queries of the day before for a moment."""
     monkeypatch.setattr(trader, "QUERY_AGAIN", 0.05)
+    monkeypatch.setattr(trader, "MOST_RELOADS", 1000)  # the moment is this test's
     order_id, _ = sent(desk, gateway)
     row = order(status="3", TradingDay=NEXT, InsertDate=NEXT)
     if not account_is_late:
