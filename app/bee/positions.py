@@ -8,9 +8,9 @@ already.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
+from ctpbee.center import Center, PositionModel
 from ctpbee.constant import EXCHANGE_MAPPING, Direction, PositionData
 from ctpbee.data_handle.local_position import LocalPositionManager, PositionHolding
 
@@ -18,6 +18,7 @@ from app.lib.book import Position
 
 SIDE = {Direction.LONG: "long", Direction.SHORT: "short"}
 DIRECTION = {side: direction for direction, side in SIDE.items()}
+OTHER = {"long": "short", "short": "long"}
 
 
 class BookPositions(LocalPositionManager):
@@ -69,16 +70,19 @@ class BookPositions(LocalPositionManager):
 
     def get_position_by_ld(self, local_symbol: str, direction: Direction) -> PositionData | None:
         """The side asked for: with volume 0 where only the other one is held, None where neither is."""
+        position = self.sides(local_symbol).get(SIDE[direction])
+        return None if position is None else position_data(position)
+
+    def sides(self, local_symbol: str) -> dict[str, Position]:
+        """Both sides, long and short, where either is held."""
         held = {
             position.direction: position for position in self._positions() if _local(position) == local_symbol
         }
-        if not held:
-            return None
-        position = held.get(SIDE[direction])
-        if position is None:
-            other = next(iter(held.values()))
-            position = Position(other.symbol, other.exchange, SIDE[direction], *(0,) * 5, *(0.0,) * 5)
-        return position_data(position)
+        for side, other in OTHER.items():
+            if other in held and side not in held:
+                symbol, exchange, *_ = held[other]
+                held[side] = Position(symbol, exchange, side, *(0,) * 5, *(0.0,) * 5)
+        return held
 
     def get_all_position_objects(self) -> list[PositionData]:
         return [position_data(position) for position in self._positions()]
@@ -114,39 +118,84 @@ def position_data(position: Position) -> PositionData:
     """A position of the book as ctpbee has it: `pnl` by date, `float_pnl` by trade, `yd_volume` what is left
     of history.
     """
-    return _OfTheBook(
-        symbol=position.symbol,
-        exchange=EXCHANGE_MAPPING[position.exchange],
-        direction=DIRECTION[position.direction],
-        volume=position.volume,
-        yd_volume=position.yd_volume,
-        frozen=position.frozen,
-        available=position.available,
-        price=position.price,
-        open_price=position.open_price,
-        pnl=position.position_profit,
-        float_pnl=position.float_pnl,
-        margin=position.margin,
-    )
+    direction, local_symbol = DIRECTION[position.direction], _local(position)
+    made = object.__new__(PositionData)
+    values = {  # past its `__init__`, which takes longer than all of the rest
+        "__name__": "PositionData",
+        "symbol": position.symbol,
+        "exchange": EXCHANGE_MAPPING[position.exchange],
+        "direction": direction,
+        "volume": position.volume,
+        "yd_volume": position.yd_volume,
+        "frozen": position.frozen,
+        "available": position.available,
+        "price": position.price,
+        "open_price": position.open_price,
+        "pnl": position.position_profit,
+        "float_pnl": position.float_pnl,
+        "margin": position.margin,
+        "local_symbol": local_symbol,
+        "local_position_id": f"{local_symbol}.{direction}",
+    }
+    object.__setattr__(made, "__dict__", values)
+    return made
 
 
-class _OfTheBook(PositionData):
-    """ctpbee's, whose dict it makes for each `center.get_position` without looking at all of `dir()`: all of
-    ours have the same parts.
+class BookCenter(Center):
+    """ctpbee's, with a strategy's most frequent question, `get_position`, answered from the book itself, not
+    by way of two entities and their dicts: the same names and values.
     """
 
-    __annotations__: dict[str, Any] = {}
-    _parts: tuple[str, ...] = ()
+    def get_position(self, local_symbol: str) -> Any:
+        """Both sides of a contract, `long_volume`, `short_price` and so on; None where neither is held."""
+        sides = self.app.recorder.position_manager.sides(local_symbol)
+        if not sides:
+            return None
+        model = PositionModel.__new__(PositionModel)
+        for side in ("long", "short"):
+            position = sides[side]
+            dict.update(
+                model,
+                zip(
+                    _NAMES_OF[side],
+                    (
+                        position.available,
+                        position.exchange,
+                        position.float_pnl,
+                        position.frozen,
+                        local_symbol,
+                        position.margin,
+                        position.open_price,
+                        position.position_profit,
+                        position.price,
+                        position.symbol,
+                        position.volume,
+                        position.yd_volume,
+                    ),
+                    strict=True,
+                ),
+            )
+        return model
 
-    def _to_dict(self) -> dict[str, Any]:
-        kind = type(self)
-        if not kind._parts:
-            kind._parts = tuple(name for name in dir(self) if not name.startswith(("_", "create")))
-        values = ((name, getattr(self, name)) for name in kind._parts)
-        return {name: value.value if isinstance(value, Enum) else value for name, value in values}
 
-
-_OfTheBook.__name__ = PositionData.__name__  # what an entity says it is (app/bee/entities.py)
+_NAMES_OF = {
+    side: (
+        f"{side}_available",
+        "exchange",
+        f"{side}_float_pnl",
+        f"{side}_frozen",
+        "local_symbol",
+        f"{side}_margin",
+        f"{side}_open_price",
+        f"{side}_pnl",
+        f"{side}_price",
+        "symbol",
+        f"{side}_volume",
+        f"{side}_yd_volume",
+    )
+    for side in OTHER
+}
+"""In the order in which ctpbee has them."""
 
 
 def _local(position: Position) -> str:

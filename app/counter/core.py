@@ -18,6 +18,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 
 import msgspec
 from msgspec.structs import replace
@@ -66,6 +67,8 @@ TELL_AT_ONCE = {"SHFE", "INE", "CFFEX"}
 ended. The others first say that it queues, then each step. Everywhere the order's row comes before the trade
 (the vendor's guide, 单笔回报, scenes 1-10).
 """
+
+NOTHING_ELSE: Mapping[str, str | int] = MappingProxyType({})
 
 Link = Hashable
 Out = list[tuple[Link, f.Frame]]
@@ -295,11 +298,18 @@ class Core:
             if not working[symbol]:
                 del working[symbol]
 
+    def _note_watched(self, account: PaperAccount, symbol: str) -> None:
+        """Something works or is held of it, or does no more. Where it is as it was, nothing is counted."""
+        if self._watch_is_stale or self._watched is None:
+            self._watch_is_stale = True
+        elif symbol in account.working or account.book.holds(symbol):
+            self._watch_is_stale = symbol not in self._watched
+        else:
+            self._watch_is_stale = symbol in self._watched  # somebody else may want it
+
     def _save(self, order: Order) -> None:
         self._index(order)
-        symbol = order.row.InstrumentID
-        if self._watched is None or (symbol in self._watched) != (symbol in order.account.working):
-            self._watch_is_stale = True
+        self._note_watched(order.account, order.row.InstrumentID)
         self._state.save_order(
             self._day,
             StoredOrder(order.place, order.account.stored.id, order.number, order.from_auction, order.row),
@@ -514,11 +524,11 @@ class Core:
     def _accept(self, account: PaperAccount, row: f.OrderField) -> None:
         """The counter takes an order, gives it a number of its seat's and sends it on to the exchange."""
         self._last_place += 1
-        row = replace(row, TraderID=SEAT, OrderLocalID=f"{self._last_place:>12}")
+        row = replace(row, TraderID=SEAT, OrderLocalID=f"{self._last_place:>12}", StatusMsg="报单已提交")
         order = Order(self._last_place, account, row, self._freeze_price(row))
         account.orders[row.FrontID, row.SessionID, row.OrderRef] = order
         self._remember_contract(row.InstrumentID)
-        self._update(order, StatusMsg="报单已提交")
+        self._update(order)
         if not self._is_held_back("order"):
             self._send_to_exchange(order)
 
@@ -580,19 +590,18 @@ class Core:
         self._by_number[order.number] = order
         if order.from_auction:
             self._in_auction.add(order.number)
-        deals = self._exchange.insert(order.number, order.row)
-        order.row = replace(
-            order.row,
-            OrderStatus="3",
-            OrderSubmitStatus="3",
-            OrderSysID=f"{order.number:>12}",
-            StatusMsg="未成交",
-        )
+        deals = self._exchange.insert(order.number, row)
+        taken: dict[str, str | int] = {
+            "OrderStatus": "3",
+            "OrderSubmitStatus": "3",
+            "OrderSysID": f"{order.number:>12}",
+            "StatusMsg": "未成交",
+        }
         if row.ExchangeID in TELL_AT_ONCE:
-            self._advance(order, sum(deal.volume for deal in deals), ends_at_once(row))
+            self._advance(order, sum(deal.volume for deal in deals), ends_at_once(row), taken)
             self._apply_deals(row.InstrumentID, deals, told=order)
         else:
-            self._update(order)
+            self._update(order, **taken)
             self._apply_deals(row.InstrumentID, deals)
             if ends_at_once(row) and order.working:
                 self._finish_cancelled(order)
@@ -610,19 +619,24 @@ class Core:
                         order, self._exchange.price(symbol, deal.price), deal.volume, self._last_trade_number
                     )
 
-    def _advance(self, order: Order, volume: int, ends: bool = False) -> None:
-        """The row of an order that has filled so many lots more; with `ends`, what is left of it is gone."""
+    def _advance(
+        self, order: Order, volume: int, ends: bool = False, taken: Mapping[str, str | int] = NOTHING_ELSE
+    ) -> None:
+        """The row of an order that has filled so many lots more; with `ends`, what is left of it is gone.
+        `taken`: what else has become of it.
+        """
         row = order.row
         traded = row.VolumeTraded + volume
-        order.row = replace(row, VolumeTraded=traded, VolumeTotal=row.VolumeTotalOriginal - traded)
-        if traded == row.VolumeTotalOriginal:
-            self._update(order, OrderStatus="0", StatusMsg="全部成交")
-        elif ends:
-            self._finish_cancelled(order)
+        left = row.VolumeTotalOriginal - traded
+        changes = {**taken, "VolumeTraded": traded, "VolumeTotal": left}
+        if ends and left:
+            self._finish_cancelled(order, changes)
+            return
+        if not left:
+            changes |= {"OrderStatus": "0", "StatusMsg": "全部成交"}
         elif traded:
-            self._update(order, OrderStatus="1", StatusMsg="部分成交")
-        else:
-            self._update(order)
+            changes |= {"OrderStatus": "1", "StatusMsg": "部分成交"}
+        self._update(order, **changes)
 
     def _leave_auction(self, symbol: str) -> None:
         """Note which orders the exchange has taken out of the auction with this snapshot."""
@@ -638,7 +652,7 @@ class Core:
         account = order.account
         account.trades.append(trade)
         account.book.apply_fill(self._fill_of(trade, order))
-        self._watch_is_stale = True
+        self._note_watched(account, trade.InstrumentID)
         self._last_trade_place += 1
         self._state.save_trade(
             self._day, StoredTrade(self._last_trade_place, account.stored.id, trade_number, trade)
@@ -647,7 +661,8 @@ class Core:
 
     def _update(self, order: Order, **changes: str | int) -> None:
         """The order's new row: into book and file, and to its user's sessions."""
-        order.row = replace(order.row, **changes)
+        if changes:
+            order.row = replace(order.row, **changes)
         order.account.book.apply_order(working_order(order, self._contract(order.row.InstrumentID)))
         self._save(order)
         self._tell(order.account, f.RtnOrder(order=order.row))
@@ -705,16 +720,16 @@ class Core:
                 return order
         return None
 
-    def _finish_cancelled(self, order: Order) -> None:
+    def _finish_cancelled(self, order: Order, changes: Mapping[str, str | int] = NOTHING_ELSE) -> None:
         self._exchange.cancel(order.number, order.row.InstrumentID)
         order.cancelling = False
-        self._update(
-            order,
-            OrderStatus="5",
-            OrderSubmitStatus="3",
-            StatusMsg="已撤单",
-            CancelTime=f"{self._market.now():%H:%M:%S}",
-        )
+        ended = {
+            "OrderStatus": "5",
+            "OrderSubmitStatus": "3",
+            "StatusMsg": "已撤单",
+            "CancelTime": f"{self._market.now():%H:%M:%S}",
+        }
+        self._update(order, **{**changes, **ended})
 
     # ── queries and subscriptions ──
 

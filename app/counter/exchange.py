@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from app.counter.markets.market import Market
 from app.counter.matching import Deal, OrderBook, Quote, Resting, Side
-from app.lib.prices import exact, is_absent, on_tick
+from app.lib.prices import exact, in_ticks, is_absent, on_tick
 from app.wire.frames import DepthField, InstrumentField, OrderField
 
 LIMIT_PRICE = "2"  # any other: a market order
@@ -97,11 +97,16 @@ class Exchange:
         return book.on_quote(self._in_ticks(depth, traded))
 
     def _in_ticks(self, depth: DepthField, traded: int = 0) -> Quote:
-        bid, ask, last = (
-            None if is_absent(price) else self._ticks(depth.InstrumentID, price)
-            for price in (depth.BidPrice1, depth.AskPrice1, depth.LastPrice)
+        tick, bid, ask = self.contracts[depth.InstrumentID].PriceTick, depth.BidPrice1, depth.AskPrice1
+        last = depth.LastPrice
+        return Quote(
+            None if is_absent(bid) else in_ticks(bid, tick),
+            depth.BidVolume1,
+            None if is_absent(ask) else in_ticks(ask, tick),
+            depth.AskVolume1,
+            None if is_absent(last) else in_ticks(last, tick),
+            traded,
         )
-        return Quote(bid, depth.BidVolume1, ask, depth.AskVolume1, last, traded)
 
     # ── orders ──
 
@@ -172,7 +177,7 @@ class Exchange:
         return float(ticks * exact(self.contracts[symbol].PriceTick))
 
     def _ticks(self, symbol: str, price: float) -> int:
-        return int((exact(price) / exact(self.contracts[symbol].PriceTick)).to_integral_value())
+        return in_ticks(price, self.contracts[symbol].PriceTick)
 
     def _book(self, symbol: str) -> OrderBook:
         return self._books.setdefault(symbol, OrderBook())

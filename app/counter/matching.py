@@ -111,9 +111,10 @@ class OrderBook:
         if complete and sum(size for _, size in self._available(side, limit)) < volume:
             return []
         deals = self._take(number, side, limit, volume)
-        left = volume - sum(deal.volume for deal in deals)
-        if left and rests and limit is not None:
-            self._orders[number] = Resting(number, side, limit, left)
+        if rests and limit is not None:
+            left = volume - sum(deal.volume for deal in deals)
+            if left:
+                self._orders[number] = Resting(number, side, limit, left)
         return deals
 
     def on_quote(self, quote: Quote) -> list[Deal]:
@@ -121,6 +122,8 @@ class OrderBook:
         self._renew("buy", quote.bid, quote.bid_volume)
         self._renew("sell", quote.ask, quote.ask_volume)
         deals: list[Deal] = []
+        if not self._orders:
+            return deals
         for order in sorted(
             (order for order in self._orders.values() if order.from_auction), key=lambda order: order.number
         ):
@@ -177,9 +180,9 @@ class OrderBook:
         yet.
         """
         orders = [order for order in self._orders.values() if order.side == side and not order.from_auction]
-        return sorted(
-            orders, key=lambda order: (-order.price if side == "buy" else order.price, order.number)
-        )
+        if len(orders) > 1:
+            orders.sort(key=lambda order: (-order.price if side == "buy" else order.price, order.number))
+        return orders
 
     def _fill_crossed(self, side: Side) -> list[Deal]:
         level = self._outside["sell" if side == "buy" else "buy"]

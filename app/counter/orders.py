@@ -123,16 +123,16 @@ def working_order(order: Order, contract: f.InstrumentField) -> WorkingOrder:
 
 def fill_of(trade: f.TradeField, order: Order, contract: f.InstrumentField) -> Fill:
     return Fill(
-        trading_day=trade.TradingDay,
-        exchange=trade.ExchangeID,
-        trade_id=trade.TradeID,
-        side="buy" if trade.Direction == "0" else "sell",
-        order_id=order.id,
-        symbol=trade.InstrumentID,
-        offset=_offset(order.row, contract),
-        price=trade.Price,
-        volume=trade.Volume,
-        time=trade.TradeTime,
+        trade.TradingDay,
+        trade.ExchangeID,
+        trade.TradeID,
+        "buy" if trade.Direction == "0" else "sell",
+        order.id,
+        trade.InstrumentID,
+        _offset(order.row, contract),
+        trade.Price,
+        trade.Volume,
+        trade.TradeTime,
     )
 
 
@@ -145,6 +145,4 @@ def _offset(row: f.OrderField, contract: f.InstrumentField) -> str:
         return "forced"
     if offset == CLOSE and contract.PositionDateType == "1":
         return "closeyesterday"
-    return {OPEN: "open", CLOSE: "close", CLOSE_TODAY: "closetoday", CLOSE_YESTERDAY: "closeyesterday"}[
-        offset
-    ]
+    return OFFSETS[offset]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Rounding = Literal["down", "up", "nearest"]
@@ -19,7 +20,7 @@ HIGHEST = 1e12
 mistake.
 """
 
-MOST_WRITTEN = 16_384  # floats of which the Decimal is kept
+MOST_WRITTEN = 16_384  # floats of which the Decimal is kept, and prices of which it is known how many ticks
 _written: dict[float, Decimal] = {}
 
 _NOISE = Decimal("1e-8")
@@ -77,6 +78,7 @@ def exact(number: float | Decimal | str) -> Decimal:
     return number if isinstance(number, Decimal) else Decimal(str(number))
 
 
+@lru_cache(MOST_WRITTEN)
 def on_tick(price: float, tick: float) -> bool:
     """Whether the price is a positive whole number of ticks. Absent prices are not."""
     size = _checked(tick)
@@ -84,6 +86,12 @@ def on_tick(price: float, tick: float) -> bool:
         return False
     written = exact(price).quantize(_NOISE)
     return written > 0 and written % size == 0
+
+
+@lru_cache(MOST_WRITTEN)
+def in_ticks(price: float, tick: float) -> int:
+    """How many ticks the price is, the nearest whole number."""
+    return int((exact(price) / exact(tick)).to_integral_value())
 
 
 def round_to_tick(price: float | Decimal, tick: float, direction: Rounding = "nearest") -> float:

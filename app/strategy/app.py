@@ -34,7 +34,7 @@ from ctpbee.signals import common_signals
 from app.bee import entities, fields
 from app.bee.extensions import Called, Extensions
 from app.bee.logger import BeeLogger
-from app.bee.positions import BookPositions, position_data
+from app.bee.positions import BookCenter, BookPositions, position_data
 from app.lib.book import Position
 from app.lib.errors import AppError, BadInput, GatewayDown, NotFound, OrderRefused
 from app.lib.rows import WORKING, OtherStatus
@@ -140,7 +140,6 @@ class RelayTrader:
         contract.
         """
         client_order_id = f"{self._prefix}-{next(self._numbers)}"
-        words = _words(req)
         try:
             request = _placed(req, client_order_id)
             self._check_unanswered(request)
@@ -149,15 +148,16 @@ class RelayTrader:
             )
         except AppError as error:
             if not _may_have_left(error):
-                log.error("报单 %s 未发出：%s", words, error.message)
+                log.error("报单 %s 未发出：%s", _words(req), error.message)
                 return ""
+            words = _words(req)
             log.error("报单 %s 可能已发出，网关未应答：请勿重复下单，弄清之前不再开仓这个合约", words)
             order = self._submitted(req, client_order_id, client_order_id)
             self.unanswered.add(client_order_id, order, words)
             self._note_answer(client_order_id, error)
             return self._app.know(order)
         if outcome.state == "refused":
-            log.error("报单 %s 被拒：%s", words, outcome.message)
+            log.error("报单 %s 被拒：%s", _words(req), outcome.message)
             return ""
         if outcome.book:
             self._app.take_book(msgspec.msgpack.decode(outcome.book, type=entities.Book))
@@ -342,6 +342,7 @@ class StrategyApp(CtpBee):
         self._watched: list[str] | None = []
         self._subscribed: set[str] = set()
         self.recorder.position_manager = _Watching(self, lambda: self.positions)
+        self.center = BookCenter(self)
         self.r = False  # not None: ctpbee starts no refresh thread of its own
         self.active = self._init_interface = True
         self.market, self.trader = RelayMarket(self), RelayTrader(self)

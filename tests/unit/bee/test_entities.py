@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ctpbee.center import Center
 from ctpbee.constant import (
     AccountData,
     BarData,
@@ -23,7 +25,7 @@ from ctpbee.constant import (
 
 from app.bee import entities
 from app.bee.fields import contract_of, order_of, tick_of, trade_of
-from app.bee.positions import position_data
+from app.bee.positions import BookCenter, BookPositions, position_data
 from app.lib.book import Position
 from app.lib.calendar import SHANGHAI
 from tests.fakes.front import DAY, depth, instrument, order, trade
@@ -78,10 +80,16 @@ def test_ctpbees_own_checks_take_a_read_one_for_one_of_its_own() -> None:
     assert read.strategy == "双均线"
 
 
-COMPUTED = {"__name__", "local_symbol", "local_order_id", "local_trade_id"}
+COMPUTED = {"__name__", "local_symbol", "local_order_id", "local_trade_id", "local_position_id"}
+LONG = Position("rb2510", "SHFE", "long", 3, 1, 2, 1, 2, 3700.0, 3690.0, 10.0, 20.0, 999.0)
+SHORT = Position("rb2510", "SHFE", "short", 2, 0, 2, 0, 2, 3710.0, 3720.0, -10.0, -20.0, 888.0)
 
 
-@pytest.mark.parametrize("made", [ENTITIES[0], ENTITIES[3], ENTITIES[5]], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "made",
+    [ENTITIES[0], ENTITIES[3], ENTITIES[5], position_data(LONG)],
+    ids=lambda one: type(one).__name__,
+)
 def test_what_is_made_past_ctpbees_constructor_has_what_that_one_makes(made: Any) -> None:
     """Each with its parts in the same order: the pages' rows have them so. A trade's local_trade_id is our
     own (its key); ctpbee's next version may compute more.
@@ -93,8 +101,12 @@ def test_what_is_made_past_ctpbees_constructor_has_what_that_one_makes(made: Any
     assert list(vars(made).items()) == list(again.items())
 
 
-def test_a_position_of_the_book_makes_the_dict_that_ctpbee_makes_and_says_that_it_is_one() -> None:
-    made = position_data(Position("rb2510", "SHFE", "long", 3, 1, 2, 0, 3, 3700.0, 3690.0, 10.0, 20.0, 999.0))
-    assert made._to_dict() == PositionData._to_dict(made)
-    assert isinstance(made, PositionData)
-    assert vars(made)["__name__"] == "PositionData"
+@pytest.mark.parametrize("held", [[LONG], [SHORT], [LONG, SHORT], []], ids=["long", "short", "both", "none"])
+def test_a_strategys_look_at_a_position_finds_what_ctpbees_own_finds(held: list[Position]) -> None:
+    app: Any = SimpleNamespace(recorder=SimpleNamespace())
+    app.recorder.position_manager = BookPositions(app, lambda: held)
+    found, theirs = (center(app).get_position("rb2510.SHFE") for center in (BookCenter, Center))
+    assert type(found) is type(theirs)
+    assert (found and list(found.items())) == (theirs and list(theirs.items()))
+    assert (found and found.long_volume) == (theirs and theirs.long_volume)
+    assert BookCenter(app).get_position("rb2511.SHFE") is None
