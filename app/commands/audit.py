@@ -77,7 +77,7 @@ def _verify(folder: Path, head: audit.Head | None) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.jsonl"))
+    return sorted(folder.glob(audit.FILES))
 
 
 def _lines(folder: Path) -> Iterator[tuple[str, int, bytes]]:

@@ -236,7 +236,7 @@ def _intended(store: Store, first: date, today: date) -> Moments:
 def _sent(folder: Path, first: date) -> Moments:
     """When orders and cancels left, by the audit log."""
     moments = []
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted(folder.glob(audit.FILES)):
         if path.stem < compact(first):
             continue
         for entry in audit.entries(path.read_bytes().splitlines(), audit.TRADE):

@@ -240,7 +240,7 @@ class Station:
         return max((int(entry["seq"]) for entry in self._entries()), default=0)
 
     def _entries(self) -> Iterator[dict[str, Any]]:
-        for path in sorted((account_folder(self.data_dir, self.ticket.account) / "audit").glob("*.jsonl")):
+        for path in sorted((account_folder(self.data_dir, self.ticket.account) / "audit").glob(audit.FILES)):
             yield from audit.entries(path.read_bytes().splitlines())
 
     # ── the line ──

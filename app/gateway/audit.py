@@ -69,7 +69,8 @@ class AuditBook(logging.Handler):
         self._journaled = store.last_seq()  # before this gateway: what comes later is heard
         self._head = Head()
         self._kept = 0.0
-        self._file, self._day = -1, ""  # that is appended to, and the day that it is of
+        self._file, self._open_day = -1, ""  # that is appended to, and the day that it is of
+        self._day = ""  # of the newest file, over restarts
         self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
         self._thread.start()
 
@@ -117,7 +118,9 @@ class AuditBook(logging.Handler):
     def _begin(self) -> Head:
         """Where the chain goes on. A line that a crash has left half written never was an entry: it goes."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        for path in sorted(self.folder.glob("*.jsonl"), reverse=True):
+        files = sorted(self.folder.glob(audit.FILES), reverse=True)
+        self._day = files[0].stem if files else ""
+        for path in files:
             lines = path.read_bytes().splitlines(keepends=True)
             while lines and not lines[-1].endswith(b"\n"):
                 lines.pop()
@@ -153,7 +156,7 @@ class AuditBook(logging.Handler):
         """The newest row of the journal that is written here; where none is, the newest that was there when
         the log was begun.
         """
-        for path in sorted(self.folder.glob("*.jsonl"), reverse=True):
+        for path in sorted(self.folder.glob(audit.FILES), reverse=True):
             lines = reversed(path.read_bytes().splitlines())
             for entry in audit.entries(lines, audit.TRADE):
                 data = entry.get("data")
@@ -178,7 +181,7 @@ class AuditBook(logging.Handler):
 
     def _append_all(self, some: list[_Said]) -> None:
         """In one go for each day. Never in an earlier day's file than the last: threads may come in another
-        order than they spoke, and the chain goes through the files in theirs.
+        order than they spoke, the clock may be put back, and the chain goes through the files in theirs.
         """
         days = accumulate((item.day for item in some), max, initial=self._day)
         next(days)
@@ -209,11 +212,12 @@ class AuditBook(logging.Handler):
             self._keep_head()
 
     def _open(self, day: str) -> None:
-        if day != self._day:
+        if day != self._open_day:
             if self._file >= 0:
                 os.close(self._file)
             path = self.folder / f"{day}.jsonl"
-            self._file, self._day = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), day
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            self._open_day = self._day = day
 
     def _put(self, line: bytes) -> None:
         while line:

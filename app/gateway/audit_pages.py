@@ -34,7 +34,7 @@ class AuditPages:
         if not 1 <= request.limit <= MOST:
             raise BadInput("limit", f"limit 应在 1 与 {MOST} 之间")
         head = self._head() if request.verify else None  # before the file is read: what comes later is in it
-        days = sorted(path.stem for path in self._folder.glob("*.jsonl"))
+        days = sorted(path.stem for path in self._folder.glob(audit.FILES))
         if request.day and request.day not in days:
             raise BadInput("day", f"{request.day} 没有审计日志")
         day = request.day or (days[-1] if days else "")

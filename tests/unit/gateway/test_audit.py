@@ -149,6 +149,29 @@ def test_what_two_threads_say_at_midnight_does_not_break_the_chain(world: World)
     assert lines == [6, 3]
 
 
+def test_a_clock_that_is_put_back_over_midnight_while_the_gateway_is_away_does_not_break_the_chain(
+    world: World,
+) -> None:
+    tomorrow = datetime.now(SHANGHAI) + timedelta(days=1)
+    for moment in (tomorrow, tomorrow - timedelta(days=1)):  # each in a gateway's life of its own
+        store = open_store(world.settings, ACCOUNT)
+        book = AuditBook(world.folder / "audit", store)
+        record = logging.LogRecord("account", logging.INFO, __file__, 1, "对时", (), None)
+        record.created = moment.timestamp()
+        book.handle(record)
+        assert book.close_book(10.0)
+        store.close()
+    answer = world.command("verify")
+    assert (answer.exit_code, "共 7 条" in answer.output) == (0, True), answer.output
+
+
+def test_a_copy_that_somebody_keeps_beside_the_days_is_no_day(world: World) -> None:
+    (world.file.with_name("保存.jsonl")).write_bytes(world.file.read_bytes())
+    world.run(("account", logging.INFO, "又登录"))
+    answer = world.command("verify")
+    assert (answer.exit_code, "共 6 条" in answer.output) == (0, True), answer.output
+
+
 def test_a_full_disk_loses_no_line_and_breaks_no_chain(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     write, full = AuditBook._put, [True, True]
 
