@@ -488,17 +488,16 @@ class OrderDesk:
         return future
 
     def cancel_all(self, _request: CancelAll) -> Counted:
-        """Send a cancel for every working order. Raises NotReady."""
+        """Send a cancel for every working order that has none under way; both are counted. Raises NotReady."""
         self._check_logged_in()
         count = 0
         for order in self._account.working_orders():
             try:
-                self._trader().cancel_order(order.create_cancel_request())
-                self._gate.cancel_sent(order.order_id)
+                self.cancel(CancelOrder(order.order_id, wait=False))
                 count += 1
             except AppError as error:
                 log.error("撤单 %s 未发出：%s", order.order_id, error.message)
-        log.info("全部撤单：发出 %d 笔", count)
+        log.info("全部撤单：%d 笔", count)
         return Counted(count)
 
     # ── closing ──
@@ -634,9 +633,9 @@ class OrderDesk:
         """The counter or the exchange would not cancel it."""
         text = refusal_text(code, message)
         log.error("撤单 %s 被拒：%s", order_id, text)
-        if order_id in self._cancelling:
-            self._answer(self._cancelling, order_id, OrderRefused(text, code=code, order_id=order_id))
-        else:
+        waiting = self._cancelling.get(order_id)
+        self._answer(self._cancelling, order_id, OrderRefused(text, code=code, order_id=order_id))
+        if waiting is None or not waiting.callers:
             self._refused_unheard(OrderOutcome(order_id, "refused", code, f"撤单被拒：{text}"), "")
 
     @staticmethod

@@ -817,6 +817,33 @@ def test_cancel_all_cancels_what_still_works_and_counts_it(house: Desk) -> None:
     assert [request.order_id for request in house.cancels] == ["1_2_1", "1_2_2", "1_2_3"]
 
 
+def test_cancel_all_twice_sends_each_cancel_once(house: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "account.order")
+    for number in (1, 2):
+        house.desk.place(an_order())
+        house.hear(f"1_2_{number}", Status.NOTTRADED)
+    waiting = house.desk.cancel(CancelOrder("1_2_1"))
+    assert house.desk.cancel_all(CancelAll()) == house.desk.cancel_all(CancelAll()) == Counted(2)
+    assert [request.order_id for request in house.cancels] == ["1_2_1", "1_2_2"]
+    assert [line for line in caplog.messages if "撤单已发出" in line] == [
+        "撤单已发出：1_2_1",
+        "撤单已发出：1_2_2",
+    ]
+    house.hear("1_2_1", Status.CANCELLED)
+    assert waiting.result(0) == Done()
+    house.pass_time(TIMEOUT)  # nobody has answered the other: it may be asked for again
+    assert house.desk.cancel_all(CancelAll()) == Counted(1)
+    assert len(house.cancels) == 3
+
+
+def test_a_refused_cancel_that_nobody_waits_for_is_told_to_all_pages(house: Desk) -> None:
+    house.desk.place(an_order())
+    house.hear("1_2_1", Status.NOTTRADED)
+    house.desk.cancel_all(CancelAll())
+    house.desk.on_cancel_refused("1_2_1", "CTP_26", "报单已全成交或已撤销")
+    assert [(outcome.order_id, outcome.code) for outcome in house.unheard] == [("1_2_1", "CTP_26")]
+
+
 # ── closing ──
 
 
@@ -1068,6 +1095,7 @@ def test_while_the_account_is_loading_after_a_login_cancels_leave_and_orders_do_
     with pytest.raises(NotReady):
         house.desk.close_position(ClosePosition("rb2501", "long", 1))
     house.desk.cancel(CancelOrder("1_2_1"))
+    house.pass_time(TIMEOUT)
     assert house.desk.cancel_all(CancelAll()) == Counted(1)
     assert len(house.cancels) == 2
 

@@ -12,7 +12,7 @@ from app.lib.book import Closable
 from app.lib.errors import NotFound, OrderRefused
 from app.wire import deadlines
 from app.wire.messages import CancelAll, CancelOrder, ClosePosition, OrderOutcome
-from tests.unit.gateway.test_orders import Desk, an_order, refusal
+from tests.unit.gateway.test_orders import TIMEOUT, Desk, an_order, refusal
 
 WAIT = Verdict(wait=1.0)
 
@@ -181,6 +181,7 @@ def test_cancels_are_not_judged_and_are_heard_of(house: Any) -> None:
     house.hear("1_2_1", Status.NOTTRADED)
     judged = len(house.gate.judged)
     house.desk.cancel(CancelOrder("1_2_1"))
+    house.pass_time(TIMEOUT)
     house.desk.cancel_all(CancelAll())
     assert house.gate.cancels == ["1_2_1", "1_2_1"]
     assert len(house.gate.judged) == judged
