@@ -5,7 +5,7 @@ command's own process: it speaks to the account's gateway itself, and writes to 
 from __future__ import annotations
 
 import getpass
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from typing import Any
 
@@ -24,12 +24,13 @@ from app.model.store import StoreFailed
 from app.process.child import Process
 from app.settings import Settings
 from app.wire import peer
-from app.wire.messages import LogOut, ReadRisk, SetRiskState, ShutDown
+from app.wire.messages import ListStrategies, LogOut, ReadRisk, SetRiskState, ShutDown
 from app.wire.registry import Registry, gateway_of
 
 ACTIONS = {"all": HALTED, "orders": HALTED, "opens": REDUCE_ONLY, "resume": ACTIVE}
 """What each asks for; `all` cancels as well, `logout` and `status` are others' affair."""
 LIMIT = 15.0  # seconds to wait for an answer
+LOOK_LIMIT = 2.0  # seconds for whether there is such a strategy
 
 
 @click.command("halt")
@@ -70,10 +71,15 @@ def _who() -> str:
 
 
 def _change(settings: Settings, account: str, request: SetRiskState) -> None:
-    entry = Registry(settings.data_dir).find(gateway_of(account))
+    registry = Registry(settings.data_dir)
+    if request.strategy and request.state != ACTIVE:
+        _look_for(registry, account, request.strategy)
     whose = f"{account}{f' 的策略 {request.strategy}' if request.strategy else ''}"
+    entry = registry.find(gateway_of(account))
     if entry is None:
         _keep(settings, account, request)
+        entry = registry.find(gateway_of(account))  # it may have read what was kept before that
+    if entry is None:
         click.echo(f"{whose}：{STATE_TEXT[request.state]}（网关没有运行，登录后生效；挂单在柜台，没有撤）")
         return
     try:
@@ -85,6 +91,14 @@ def _change(settings: Settings, account: str, request: SetRiskState) -> None:
     click.echo(f"{whose}：{STATE_TEXT[request.state]}")
     for row in answer["orders"]:
         click.echo(f"  撤单 {row['order_id']} {row['local_symbol']}：{_result(row)}")
+
+
+def _look_for(registry: Registry, account: str, strategy: str) -> None:
+    """Raises NotFound: a mistyped name would stop nobody. Without a host it is taken as it is."""
+    host = registry.find("host")
+    if host is not None:
+        with suppress(GatewayDown):
+            peer.call(host, ListStrategies(account, strategy), LOOK_LIMIT)
 
 
 def _result(row: dict[str, Any]) -> str:

@@ -222,6 +222,7 @@ class Gateway:
         self._server.start()
         self._door.start()
         _register(self)
+        self.loop.post(self._risk.gate.states.read)  # what was kept while nobody could find this gateway
         self._risk.group.start()
 
     def stop(self) -> None:
@@ -307,6 +308,8 @@ def _shut_down(gateway: Gateway, _connection: Connection, request: m.ShutDown, r
 
 def _on_strategy(gateway: Gateway, changed: m.StrategyChanged) -> Done:
     gateway._risk.switches.strategy_is(changed.name, changed.stopped or changed.deleted)
+    if changed.deleted:
+        gateway._risk.gate.strategy_deleted(changed.name)
     return gateway._publisher.strategy(changed)
 
 

@@ -51,6 +51,7 @@ class Journal:
         self._post = post
         self._on_written = on_written
         self._days: dict[str, dict[str, Row]] = {}
+        self._settings: dict[tuple[str, str], Any] = {}  # that wait, each with its newest value
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
@@ -91,6 +92,21 @@ class Journal:
     def settle_intent(self, order_id: str, state: str, code: str, message: str) -> None:
         """What became of an order that was sent."""
         self._keep(lambda: self._store.settle_intent(order_id, state, code, message))
+
+    def setting(self, scope: str, key: str, value: Any) -> None:
+        """Keep a setting that changes often: of what comes while it waits, the newest is written."""
+        self._settings[scope, key] = value
+        self._keep(lambda: self._put_setting(scope, key))
+
+    def _put_setting(self, scope: str, key: str) -> None:
+        if (scope, key) not in self._settings:
+            return  # written already, with what came later
+        value = self._settings.pop((scope, key))
+        try:
+            self._store.put_setting(scope, key, value)
+        except StoreFailed:
+            self._settings.setdefault((scope, key), value)  # for the next try, unless there is a newer one
+            raise
 
     def read(self, request: ReadEvents) -> Json:
         """What is written by now."""

@@ -488,7 +488,7 @@ class OrderDesk:
         return future
 
     def cancel_all(self, _request: CancelAll) -> Counted:
-        """Send a cancel for every working order that has none under way; both are counted. Raises NotReady."""
+        """Send a cancel for every working order that has none under way, and count both. Raises NotReady."""
         self._check_logged_in()
         count = 0
         for order in self._account.working_orders():

@@ -17,7 +17,7 @@ import orjson
 TRADE, RUN, WATCH, ERROR = KINDS = ("trade", "run", "watch", "error")
 KIND_TEXT = {TRADE: "交易", RUN: "运行", WATCH: "监测", ERROR: "错误"}
 FILES = "[0-9]" * 8 + ".jsonl"
-"""The days' files in an account's folder, in the order of their names: a copy that lies beside them is none."""
+"""The days' files in an account's folder; a copy that somebody keeps beside them is none."""
 COLUMNS = ("seq", "time", "kind", "text", "local_symbol", "direction", "offset", "price", "volume", "status")
 """Of the CSV: a trade entry's data has the last six."""
 COLUMN_TEXT = ("序号", "时间", "类别", "内容", "合约", "方向", "开平", "价格", "手数", "状态")

@@ -309,6 +309,10 @@ class Window:
         if now - times[len(times) // 2] >= self._longest:  # half of them: each is moved once, on the average
             del times[: bisect_right(times, now - self._longest)]
 
+    def recall(self, name: Hashable, moment: float) -> None:
+        """One that happened earlier than others that are here."""
+        insort(self._times[name], moment)
+
     def within(self, name: Hashable, seconds: float, now: float) -> int:
         """Of the last so many seconds, at most of the longest."""
         times = self._times.get(name, [])

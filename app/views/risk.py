@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 from flask import Blueprint, Response, g, request
 from pydantic import Field
 
 from app.auth import auth_required
-from app.lib.errors import BadInput
-from app.lib.risk import MOST_RULES, STATE_TEXT, STATES
+from app.lib.errors import BadInput, GatewayDown
+from app.lib.risk import ACTIVE, MOST_RULES, STATE_TEXT, STATES
 from app.lib.switches import LONGEST_NAME, MOST_SWITCHES
 from app.lib.symbols import LocalSymbol
 from app.views import answers, leaving
-from app.views.asking import ask, ask_or_none
+from app.views.asking import ask, ask_host, ask_or_none
 from app.views.described import described
 from app.views.envelope import ours, succeed
 from app.views.parameters import AnyContract, Choice, Flag, Number, Records, Request, StrategyName, Text
-from app.wire.messages import CancelSelected, GiveSign, ReadConnections, ReadRisk, SetRiskState, WriteRisk
+from app.wire.messages import (
+    CancelSelected,
+    GiveSign,
+    ListStrategies,
+    ReadConnections,
+    ReadRisk,
+    SetRiskState,
+    WriteRisk,
+)
 
 LONGEST_AGE = 86_400.0  # seconds
 LONGEST_IDS = 20_000
@@ -25,6 +34,7 @@ UNCONFIRMED = "RISK_STATE_UNKNOWN"
 UNCONFIRMED_CANCELS = "CANCEL_STATE_UNKNOWN"
 
 blueprint = Blueprint("risk", __name__)
+log = logging.getLogger(__name__)
 
 
 class RulesRequest(Request):
@@ -96,8 +106,11 @@ def read_risk() -> Response:
 @ours
 @described("自己的风控规则、失联保护，各整组替换；一条不合法或互相矛盾则全不改，立即生效", RulesRequest)
 def write_risk(sent: RulesRequest) -> Response:
-    """PUT /risk: all of the trader's own rules, or switches, anew. Token."""
-    ask(sent.command())
+    """PUT /risk: all of the trader's own rules, or switches, anew. Token. Without an answer they may be in
+    force.
+    """
+    if ask_or_none(sent.command()) is None:
+        return _unconfirmed()
     return succeed(msg="修改成功")
 
 
@@ -117,11 +130,11 @@ def give_sign(sent: SignRequest) -> Response:
 def change_state(sent: StateRequest) -> Response:
     """POST /risk/state. Token."""
     who = f"网页（{request.remote_addr}）"
+    if sent.strategy and sent.state != ACTIVE:
+        _look_for(sent.strategy)
     answer = ask_or_none(SetRiskState(sent.state, sent.strategy, sent.why, who, sent.cancel))
     if answer is None:
-        return succeed(
-            msg="已交给网关，没有得到应答，请以 GET /risk 核对", http_status=202, error=UNCONFIRMED
-        )
+        return _unconfirmed()
     whose = f"策略{sent.strategy}" if sent.strategy else "账户"
     return succeed(answer, msg=f"{whose}：{STATE_TEXT[sent.state]}")
 
@@ -157,3 +170,15 @@ def cancel_selected(sent: SelectionRequest) -> Response:
             msg="撤单已交给网关，没有得到应答，请核对委托列表", http_status=202, error=UNCONFIRMED_CANCELS
         )
     return succeed(answer)
+
+
+def _unconfirmed() -> Response:
+    return succeed(msg="已交给网关，没有得到应答，请以 GET /risk 核对", http_status=202, error=UNCONFIRMED)
+
+
+def _look_for(strategy: str) -> None:
+    """Raises NotFound: a mistyped name would stop nobody. Without a host it is taken as it is."""
+    try:
+        ask_host(ListStrategies(g.caller.account, strategy))
+    except GatewayDown:
+        log.warning("no host: whether there is a strategy %s is not known", strategy)

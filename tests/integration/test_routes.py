@@ -44,6 +44,7 @@ from app.wire.messages import (
     Json,
     ListAccounts,
     ListContracts,
+    ListStrategies,
     LoggedIn,
     LogIn,
     OrderOutcome,
@@ -59,10 +60,12 @@ from app.wire.messages import (
     ReadMetrics,
     ReadStatus,
     ReadTick,
+    SetRiskState,
     Subscribe,
     Unsubscribe,
     VoidOrder,
     WriteConfig,
+    WriteRisk,
 )
 from tests.integration.conftest import (
     AUDIT,
@@ -308,6 +311,32 @@ def test_an_account_whose_gateway_is_gone_can_still_log_out(auth: Auth, gateways
     gateways.running.clear()
     assert auth.ask("POST", "/logout", data={"authorization": "000000"}).json["success"]
     assert auth.ask("GET", "/config").status_code == 401
+
+
+def test_rules_that_left_without_an_answer_are_not_told_as_refused(
+    auth: Auth, gateways: FakeGateways
+) -> None:
+    gateways.answers[WriteRisk] = GatewayDown("网关连接已断开", asked=True)
+    answer = auth.log_in().ask("PUT", "/risk", json={"rules": []})
+    assert (answer.status_code, answer.json["error"]) == (202, "RISK_STATE_UNKNOWN")
+    assert "核对" in answer.json["msg"]
+    gateways.answers[WriteRisk] = GatewayDown("网关正在重启", asked=False)
+    answer = auth.ask("PUT", "/risk", json={"rules": []})
+    assert (answer.status_code, answer.json["success"]) == (503, False)
+
+
+def test_a_strategy_that_there_is_not_cannot_be_stopped_and_who_asked_hears_it(
+    auth: Auth, gateways: FakeGateways
+) -> None:
+    auth.log_in()
+    gateways.answers[ListStrategies] = NotFound("没有策略 均线x", code="UNKNOWN_STRATEGY")
+    answer = auth.ask("POST", "/risk/state", data={"state": "halted", "strategy": "均线x"})
+    assert (answer.status_code, answer.json["error"]) == (404, "UNKNOWN_STRATEGY")
+    assert gateways.asked(SetRiskState) == []
+    auth.ask("POST", "/risk/state", data={"state": "active", "strategy": "均线x"})  # of one that was deleted
+    gateways.answers[ListStrategies] = GatewayDown("主机没有运行", code="HOST_DOWN")
+    auth.ask("POST", "/risk/state", data={"state": "halted", "strategy": "均线"})  # without a host it stops
+    assert [request.state for request in gateways.asked(SetRiskState)] == ["active", "halted"]
 
 
 def test_a_logout_by_force_needs_no_code_and_says_who_and_why(auth: Auth, gateways: FakeGateways) -> None:

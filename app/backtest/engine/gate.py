@@ -39,6 +39,9 @@ class _Kept:
     def put_setting(self, scope: str, key: str, value: Any) -> None:
         self._settings[scope, key] = value
 
+    def put_settings(self, scope: str, values: dict[str, Any]) -> None:
+        self._settings |= {(scope, key): value for key, value in values.items()}
+
     def intents(self, _trading_day: str) -> list[Any]:
         return []
 

@@ -162,6 +162,7 @@ class Risk:
             now=now,
             told=self.desk.told,
             group=self.group,
+            keep=journal.setting,
         )
         self.switches = self.desk.switches = Switches(
             store=store,

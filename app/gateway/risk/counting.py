@@ -3,11 +3,12 @@ process, event thread only.
 
 The day's counts are derived from the orders that the ledger and the journal have of it
 (app/lib/risk_counts.py), so that a restart, a replay and other terminals of the account change nothing of
-them; rates remember for themselves, and take up the journal's intents.
+them; rates remember for themselves, and take up the journal's intents and the cancels that are kept.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ from app.lib.risk_counts import BEYOND_THE_BOOK, STRATEGY, Facts, Repeats, Tally
 from app.model.store import Intent, Store
 
 ORDERS, CANCELS = "order_rate", "cancel_rate"
+SCOPE, KEPT = "risk", "cancels"
 
 Row = Mapping[str, Any]
 
@@ -52,8 +54,12 @@ class RiskAccount(Protocol):
     def opening(self, strategy: str, symbol: str) -> int: ...
 
 
+def not_kept(_scope: str, _key: str, _value: Any) -> None:
+    """For a gate without a restart."""
+
+
 class Counting:
-    """`now` is the counter's clock, `clock` a steady one."""
+    """`now` is the counter's clock, `clock` a steady one. `keep(scope, key, value)` writes a setting soon."""
 
     def __init__(
         self,
@@ -63,14 +69,18 @@ class Counting:
         book: RuleBook,
         now: Callable[[], datetime],
         clock: Callable[[], float],
+        keep: Callable[[str, str, Any], None] = not_kept,
     ) -> None:
         self._store = store
+        self._keep = keep
         self._account = account
         self._book = book
         self._now = now
         self._clock = clock
         self._window = Window(risk.LONGEST_WINDOW)
         self._recalled = False
+        self._before: list[tuple[float, str]] = store.setting(SCOPE, KEPT, [])  # of an earlier process
+        self._cancels = deque((moment, strategy) for moment, strategy in self._before)  # seconds, by whom
         self.tally = Tally(self._is_large)
 
     def begin(self) -> None:
@@ -88,6 +98,16 @@ class Counting:
         self._window.add((measure, ""), now)
         if strategy:
             self._window.add((measure, strategy), now)
+
+    def cancelled(self, strategy: str, now: float) -> None:
+        """A cancel has left. No order's row says when: it is kept for as long as a rule looks back."""
+        self.sent(CANCELS, strategy, now)
+        moment, longest = self._now().timestamp(), self._book.longest(CANCELS)
+        self._cancels.append((moment, strategy))
+        while self._cancels and moment - self._cancels[0][0] >= longest:
+            self._cancels.popleft()
+        if longest:
+            self._keep(SCOPE, KEPT, list(self._cancels))
 
     def trade(self, trade: TradeData) -> bool:
         """Returns whether it makes a self-trade."""
@@ -111,6 +131,7 @@ class Counting:
         rates.
         """
         now, counter_now, seconds = self._clock(), self._now(), self._book.repeat_seconds
+        left: list[tuple[str, float, str]] = []
         seen, found = Repeats(risk.LONGEST_WINDOW), []
         for intent in intents:
             if intent.state == "never_sent":
@@ -119,10 +140,15 @@ class Counting:
             if seen.before(facts, seconds, moment.timestamp()):
                 found.append(facts)
             seen.add(facts, moment.timestamp())
-            age = (counter_now - moment).total_seconds()
-            if not self._recalled and 0 <= age < risk.LONGEST_WINDOW:
-                self.sent(ORDERS, facts.strategy, now - age)
-        self._recalled = True
+            left.append((ORDERS, moment.timestamp(), facts.strategy))
+        if not self._recalled:
+            self._recalled = True
+            left += [(CANCELS, when, strategy) for when, strategy in self._before]
+            for measure, when, strategy in left:
+                age = counter_now.timestamp() - when
+                if 0 <= age < risk.LONGEST_WINDOW:
+                    for name in {"", strategy}:
+                        self._window.recall((measure, name), now - age)
         return found
 
     # ── what it has come to ──

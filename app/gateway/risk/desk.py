@@ -18,7 +18,7 @@ from app.gateway.risk.gate import Gate
 from app.gateway.risk.group import Group
 from app.gateway.risk.rulebook import Measured
 from app.gateway.risk.states import strictness
-from app.gateway.risk.switches import Switches
+from app.gateway.risk.switches import Switches, kept_switches
 from app.lib import risk, rows
 from app.lib.errors import BadInput
 from app.lib.risk_counts import ACCOUNT, CONTRACT, PRODUCT, STRATEGY, Facts
@@ -142,11 +142,13 @@ class RiskDesk:
     # ── changing ──
 
     def write(self, request: WriteRisk) -> Done:
-        """All or nothing; in force at once and after a restart. Raises BadInput."""
+        """All or nothing; in force at once and after a restart. Raises BadInput and StoreFailed."""
         switches = checked_switches(request.switches) if request.switches is not None else None
         if request.rules is not None:
-            self.gate.write(request.rules)
-        if switches is not None:
+            self.gate.write(request.rules, kept_switches(switches) if switches is not None else None)
+            if switches is not None:
+                self.switches.adopt(switches)
+        elif switches is not None:
             self.switches.write(switches)
         return Done()
 

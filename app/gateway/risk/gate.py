@@ -21,13 +21,14 @@ from app.gateway.risk.counting import (
     RiskAccount,
     facts_of_order,
     facts_of_request,
+    not_kept,
 )
 from app.gateway.risk.crossings import Crossings
 from app.gateway.risk.guards import DuplicateGuard, FlowGuard, OrderGuard, OtherAccounts, SelfTradeGuard
 from app.gateway.risk.limits import StrategyLimits
 from app.gateway.risk.money import MoneyWatch
 from app.gateway.risk.rulebook import Fitting, Measured, RuleBook
-from app.gateway.risk.states import States, strictness, whose, why_not
+from app.gateway.risk.states import State, States, strictness, whose, why_not
 from app.gateway.risk.telling import LIMIT, REFUSED, STATE, WARNING, Finding, Telling
 from app.gateway.risk.verdict import Verdict
 from app.lib import risk
@@ -45,6 +46,7 @@ GO_ON = "开仓报单未发出；平仓与撤单照常"
 class Gate:
     """`now` is the counter's clock, `clock` a steady one. `told(event)` hears each crossing, refusal and
     change of state, as the `risk` event has it. `group`: accounts that must not trade with this one.
+    `keep(scope, key, value)` writes a setting soon.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Gate:
         told: Callable[[dict[str, Any]], None],
         clock: Callable[[], float] = time.monotonic,
         group: OtherAccounts | None = None,
+        keep: Callable[[str, str, Any], None] = not_kept,
     ) -> None:
         self._group = group
         self._clock = clock
@@ -64,7 +67,9 @@ class Gate:
         self.telling = Telling(told)
         self.states = States(store, now)
         self.book = RuleBook(store, thresholds, datetime.now(SHANGHAI).date())
-        self.counting = Counting(store=store, account=account, book=self.book, now=now, clock=clock)
+        self.counting = Counting(
+            store=store, account=account, book=self.book, now=now, clock=clock, keep=keep
+        )
         self.limits = StrategyLimits(
             store,
             account.held,
@@ -79,9 +84,11 @@ class Gate:
         self._flow = FlowGuard()
         self._orders = OrderGuard(account)
 
-    def write(self, entries: Any) -> None:
-        """The trader's own rules anew. Raises BadInput; then all is as it was."""
-        self.book.write(entries)
+    def write(self, entries: Any, beside: dict[str, Any] | None = None) -> None:
+        """The trader's own rules anew, and settings that are kept with them or not at all. Raises BadInput
+        and StoreFailed; then all is as it was.
+        """
+        self.book.write(entries, beside)
         self.money.adopt(self.book.rules)
         self._look_at_all()
 
@@ -209,7 +216,7 @@ class Gate:
     def cancel_sent(self, order_id: str) -> None:
         """A cancel has left. None is ever judged."""
         now, order = self._clock(), self.counting.tally.order(order_id)
-        self.counting.sent(CANCELS, order.strategy if order is not None else "", now)
+        self.counting.cancelled(order.strategy if order is not None else "", now)
         self._flow.keep(now)
         if order is not None:
             self._look(order.symbol, order.exchange, order.strategy, [CANCELS])
@@ -286,6 +293,17 @@ class Gate:
     def change_state(self, strategy: str, state: str, who: str, why: str) -> None:
         """Of the account ("") or of a strategy."""
         new = self.states.change(strategy, state, who, why)
-        text = f"{whose(strategy)}：{risk.STATE_TEXT[state]}，{who}{f'，{why}' if why else ''}"
+        self._tell_state(strategy, new)
+
+    def strategy_deleted(self, strategy: str) -> None:
+        """Another of its name begins as any other does, whoever had stopped this one."""
+        was = self.states.of(strategy)
+        self.states.forget(strategy)
+        if strictness(was):
+            self._tell_state(strategy, State(who="删除策略", when=self.states.now_text()))
+
+    def _tell_state(self, strategy: str, new: State) -> None:
+        by = "，".join(filter(None, (new.who, new.why)))
+        text = f"{whose(strategy)}：{risk.STATE_TEXT[new.state]}，{by}"
         scope = "strategy" if strategy else "account"
         self.telling.say(STATE, "RISK_STATE", text, scope=scope, name=strategy, **new._asdict())

@@ -62,10 +62,12 @@ class RuleBook:
             self.thresholds = Thresholds(self._rows, day)
             self._adopt()
 
-    def write(self, entries: Any) -> None:
-        """The trader's own rules anew. Raises BadInput; then all is as it was."""
+    def write(self, entries: Any, beside: dict[str, Any] | None = None) -> None:
+        """The trader's own rules anew, and other settings of this scope with them. Raises BadInput and
+        StoreFailed; then all is as it was.
+        """
         kept = risk.checked_rules(entries, self._defaults())
-        self._store.put_setting(SCOPE, RULES, kept)
+        self._store.put_settings(SCOPE, {RULES: kept} | (beside or {}))
         self.own = kept
         self._adopt()
         log.info("风控规则已修改：%d 条", len(kept))
@@ -83,6 +85,10 @@ class RuleBook:
     def one(self, measure: str) -> Rule | None:
         """The rule of a measure of which there is one at most."""
         return self._by_measure.get(measure)
+
+    def longest(self, measure: str) -> float:
+        """How many seconds the rules of this rate look back, 0 where there is none."""
+        return max((rule.seconds for rule in self.rules if rule.measure == measure), default=0.0)
 
     @property
     def repeat_seconds(self) -> float:

@@ -37,7 +37,14 @@ class States:
     def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now
-        self._states = {_name(key): State(**kept) for key, kept in store.settings(SCOPE).items()}
+        self._states: dict[str, State] = {}
+        self.read()
+
+    def read(self) -> None:
+        """As they are kept: at the start, and once more when this gateway can be found, for a command may
+        have kept a halt (`put_offline`) until then.
+        """
+        self._states |= {_name(key): State(**kept) for key, kept in self._store.settings(SCOPE).items()}
 
     def of(self, strategy: str = ACCOUNT) -> State:
         return self._states.get(strategy, NEVER_STOPPED)
@@ -51,14 +58,25 @@ class States:
             return ACCOUNT, account
         return (strategy, own) if strictness(own) > strictness(account) else (ACCOUNT, account)
 
+    def now_text(self) -> str:
+        return rows.time_text(self._now())
+
     def change(self, strategy: str, state: str, who: str, why: str) -> State:
         """In force at once; a disk that does not take it is told of and stops nothing."""
-        new = self._states[strategy] = State(state, who, rows.time_text(self._now()), why)
+        new = self._states[strategy] = State(state, who, self.now_text(), why)
         try:
             self._store.put_setting(SCOPE, _key(strategy), new._asdict())
         except StoreFailed as error:
             log.error("风控状态未能落盘，重启后可能不在：%s", error)
         return new
+
+    def forget(self, strategy: str) -> None:
+        """It is deleted: another of its name begins as any other does."""
+        self._states.pop(strategy, None)
+        try:
+            self._store.delete_setting(SCOPE, _key(strategy))
+        except StoreFailed as error:
+            log.error("风控状态未能删去，重启后可能还在：%s", error)
 
     def shown(self) -> dict[str, Any]:
         """`{"account": {state, who, when, why}, "strategies": {name: {…}}}`; those that were never stopped

@@ -77,7 +77,11 @@ class Switches:
         """All of them anew, in force at once and after a restart: silence counts from now on. Raises
         StoreFailed.
         """
-        self._store.put_setting(SCOPE, SWITCHES, [_kept(switch) for switch in switches])
+        self._store.put_settings(SCOPE, kept_switches(switches))
+        self.adopt(switches)
+
+    def adopt(self, switches: list[Switch]) -> None:
+        """Those that are kept now."""
         self._adopt(switches, [])
         self._keep()
         log.info("失联保护已修改：%d 个", len(switches))
@@ -171,6 +175,11 @@ class Switches:
             self._store.put_setting(SCOPE, SILENT, silent)
         except StoreFailed as error:
             log.error("失联保护的状况未能落盘，重启后可能再动作一次：%s", error)
+
+
+def kept_switches(switches: list[Switch]) -> dict[str, Any]:
+    """The setting, in the scope of the rules."""
+    return {SWITCHES: [_kept(switch) for switch in switches]}
 
 
 def _kept(switch: Switch) -> dict[str, Any]:

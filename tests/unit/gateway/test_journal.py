@@ -234,3 +234,32 @@ def test_whatever_comes_in_whatever_order_the_journal_only_moves_forward(
     assert way == sorted(way)
     assert way[-1] == max(progress(a_row(*step)) for step in steps)
     house.store.close()
+
+
+def test_of_a_setting_that_changes_often_the_newest_is_written_in_the_end(house: House) -> None:
+    written: list[Any] = []
+    put, full = house.store.put_setting, threading.Event()
+    house.store.put_setting = lambda scope, key, value: (written.append(value), put(scope, key, value))  # type: ignore
+    house.journal._jobs.put(full.wait)  # a disk that takes its time
+    for value in range(100):
+        house.journal.setting("risk", "cancels", value)
+    full.set()
+    assert house.journal.close(5.0)
+    assert house.store.setting("risk", "cancels") == 99
+    assert written == [99]
+
+
+def test_a_setting_waits_for_a_full_disk(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "RETRY", 0.01)
+    put, fails = house.store.put_setting, [True, True]
+
+    def full(scope: str, key: str, value: Any) -> None:
+        if fails:
+            fails.pop()
+            house.journal.setting(scope, key, "newer")
+            raise StoreFailed("disk full")
+        put(scope, key, value)
+
+    monkeypatch.setattr(house.store, "put_setting", full)
+    house.journal.setting("risk", "cancels", "older")
+    eventually(lambda: house.store.setting("risk", "cancels") == "newer", "the newest is written")

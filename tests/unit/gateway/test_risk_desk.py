@@ -13,8 +13,10 @@ from ctpbee.constant import Direction, Exchange, Offset, OrderData
 
 from app.gateway.risk.desk import RiskDesk
 from app.gateway.risk.group import Group
+from app.gateway.risk.states import State, States, put_offline
 from app.gateway.risk.switches import Switches
 from app.lib.errors import BadInput, NotFound, OrderRefused
+from app.model.store import StoreFailed
 from app.process.event_loop import EventLoop
 from app.views.answers import Risk
 from app.wire.messages import (
@@ -299,3 +301,47 @@ def test_a_bad_switch_changes_neither_switches_nor_rules(room: Room) -> None:
         )
     shown = json.loads(room.desk.read(ReadRisk()).payload)
     assert (shown["own"], shown["switches"]) == ([], [])
+
+
+def test_a_full_disk_changes_neither_rules_nor_switches(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    put, left = type(room.gate.book._store)._writing, [1]  # room for one more write
+
+    def fills(store: Any) -> Any:
+        if not left:
+            raise StoreFailed("disk full")
+        left.pop()
+        return put(store)
+
+    def shown() -> tuple[Any, Any]:
+        read = json.loads(room.desk.read(ReadRisk()).payload)
+        return [rule["id"] for rule in read["own"]], [switch["watch"] for switch in read["switches"]]
+
+    monkeypatch.setattr(type(room.gate.book._store), "_writing", fills)
+    rule = {"id": "fast", "measure": "order_rate", "limit": 10, "seconds": 1, "action": "warn"}
+    both = WriteRisk(rules=[rule], switches=[{"watch": "page", "seconds": 10}])
+    room.desk.write(both)  # one write for both
+    assert shown() == (["fast"], ["page"])
+    for request in (WriteRisk(rules=[], switches=[]), WriteRisk(rules=[]), WriteRisk(switches=[])):
+        with pytest.raises(StoreFailed):
+            room.desk.write(request)
+        assert shown() == (["fast"], ["page"])
+
+
+def test_a_deleted_strategys_halt_ends_with_it_and_that_is_told(room: Room) -> None:
+    room.desk.change(SetRiskState("halted", "均线", "失控", "网页"))
+    room.pushed.clear()
+    room.gate.strategy_deleted("均线")
+    room.gate.strategy_deleted("别的")
+    (told,) = room.pushed
+    assert (told["code"], told["name"], told["state"]) == ("RISK_STATE", "均线", "active")
+    assert told["states"]["strategies"] == {}
+    again = States(room.gate.states._store, lambda: NOW)
+    assert again.of("均线") == State()
+    assert again.shown()["strategies"] == {}
+
+
+def test_a_halt_that_is_kept_while_the_gateway_starts_is_in_force_once_it_can_be_found(room: Room) -> None:
+    put_offline(room.gate.states._store, "", State("halted", "命令行（root）", "", "急"))
+    assert room.gate.states.of().state == "active"
+    room.gate.states.read()
+    assert room.gate.states.of() == State("halted", "命令行（root）", "", "急")

@@ -70,6 +70,7 @@ class World:
             now=lambda: NOW + timedelta(seconds=self.seconds),
             told=self.told.append,
             clock=lambda: 1000.0 + self.seconds,
+            keep=store.put_setting,
         )
         self.gate.on_day(DAY)
         self.gate.loaded()

@@ -150,9 +150,30 @@ def test_a_restart_a_reconnect_and_a_second_derivation_find_the_same(world: Worl
     again.told.clear()
     for _ in range(2):
         again.gate.loaded()
-        # which cancels left is not journalled: their rate begins anew
-        assert value(again) == (0 if measure == "cancel_rate" else REACHED)
+        assert value(again) == REACHED
     assert again.told == []
+
+
+def test_cancels_that_left_over_a_restart_count_by_strategy_and_only_as_long_as_their_rule_looks_back(
+    world: World,
+) -> None:
+    world.rules({"measure": "cancel_rate", "limit": 100, "seconds": 60, "action": "warn"})
+    world.gate.cancel_sent(world.send(asked(2990.0, 1), "均线"))
+    world.seconds += 30
+    world.gate.cancel_sent(world.send(asked(2991.0, 1)))
+    again = world.restart()  # 5 seconds later
+    for order_id in list(again.at_counter)[:1]:  # while it loads, or soon after
+        again.gate.cancel_sent(order_id)
+    rate = again.gate.counting.rate
+    assert (rate("cancel_rate", "", 60.0), rate("cancel_rate", "均线", 60.0)) == (3, 2)
+    assert rate("cancel_rate", "", 10.0) == 2
+    again.seconds += 30
+    third = again.restart()
+    assert third.gate.counting.rate("cancel_rate", "", 60.0) == 2
+    assert len(third.store.setting("risk", "cancels")) == 3
+    third.rules()
+    third.gate.cancel_sent(list(third.at_counter)[0])
+    assert len(third.store.setting("risk", "cancels")) == 3  # nobody asks: nothing is written
 
 
 @pytest.mark.parametrize("measure", [name for name in MAKING if name not in RATES])

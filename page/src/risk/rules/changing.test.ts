@@ -50,6 +50,12 @@ it('says at which field it was refused', async () => {
   expect(fault).toEqual({ field: 'limit', text: '第 1 条规则：limit 应为数字' })
 })
 
+it('says that it is not known where the gateway has it and did not answer', async () => {
+  const fault = await put(OWN, (call) => call.answer({ error: 'RISK_STATE_UNKNOWN', msg: '没有得到应答' }))
+  expect(fault).toMatchObject({ field: '', text: expect.stringContaining('可能已经保存') as string })
+  expect(fake.calls.at(-1)).toMatchObject({ method: 'GET', path: 'risk' })
+})
+
 it('says that it is not known where no answer came', async () => {
   const fault = await put(OWN, (call) => call.fail(new NoAnswer('')))
   expect(fault).toMatchObject({ field: '' })

@@ -43,7 +43,8 @@ export const useRuleChanges = defineAccountStore('ruleChanges', (context) => {
       const now = await api.data<Risk>('GET', 'risk')
       if (JSON.stringify(keptOf(kind, now)) !== JSON.stringify(seen))
         return { field: '', text: t('riskPage.changedElsewhere') }
-      await api.call('PUT', 'risk', { [kind]: JSON.stringify(changed) })
+      const answer = await api.call('PUT', 'risk', { [kind]: JSON.stringify(changed) })
+      if (answer.error === 'RISK_STATE_UNKNOWN') return { field: '', text: t('riskPage.unknownSave') }
       notices.show('good', t('riskPage.saved'))
       return undefined
     } catch (error) {
