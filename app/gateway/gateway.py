@@ -222,7 +222,6 @@ class Gateway:
         self._server.start()
         self._door.start()
         _register(self)
-        self.loop.post(self._risk.gate.states.read)  # what was kept while nobody could find this gateway
         self._risk.group.start()
 
     def stop(self) -> None:
@@ -277,7 +276,7 @@ class Gateway:
 
 
 def _register(gateway: Gateway) -> None:
-    """Where it is found, and by whom."""
+    """Where it is found, and by whom. What was kept for it until then is read once more."""
     login = gateway._login
     gateway._registry.register(
         name=gateway_of(login.account),
@@ -291,6 +290,7 @@ def _register(gateway: Gateway) -> None:
         td_address=login.td_address,
         md_address=login.md_address,
     )
+    gateway.loop.post(gateway._risk.gate.states.read)
 
 
 def _find_member(gateway: Gateway, account: str) -> Entry | None:
