@@ -274,7 +274,9 @@ class Gateways:
         if client is None:
             raise self._why_not(account)
         if isinstance(request, PlaceOrder | ClosePosition) and self._is_frozen(account):
-            raise GatewayDown(f"{FROZEN_TEXT}，报单未发出，请稍后再试", code="GATEWAY_FROZEN", asked=False)
+            again = "以同一个 client_order_id " if request.client_order_id else ""
+            text = f"{FROZEN_TEXT}，这次没有发出，请稍后{again}再试"  # an earlier try may have left
+            raise GatewayDown(text, code="GATEWAY_FROZEN", asked=False)
         return client.call(
             request, self._timeouts.get(type(request), DEFAULT_TIMEOUT) if timeout is None else timeout
         )

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
+import msgspec
 import pytest
 
 from app.lib.errors import GatewayDown, LoginRefused, NeedsLogin, NotFound, NotReady
@@ -219,8 +220,10 @@ def test_an_order_takes_its_deadline_along_and_a_frozen_gateway_is_told_of_and_g
     gateway.is_frozen = True
     eventually(lambda: heard.of("frozen"), "that it does not answer")
     with pytest.raises(GatewayDown) as down:
-        gateways.call(ACCOUNT, order(2))
+        gateways.call(ACCOUNT, msgspec.structs.replace(order(2), client_order_id="mine"))
     assert down.value.code == "GATEWAY_FROZEN"
+    # an earlier try may have left: nothing is said of the order, but of this try alone
+    assert "这次没有发出，请稍后以同一个 client_order_id 再试" in down.value.message
     assert not down.value.extra["asked"]
     assert gateways.call(ACCOUNT, PushContracts()) == Counted(3)  # all else is handed over, cancels too
     gateway.thaw()
