@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import orjson
 import msgspec
+import orjson
 import pytest
 
 from app.lib.errors import GatewayDown, LoginRefused, NeedsLogin, NotFound, NotReady
