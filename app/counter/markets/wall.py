@@ -9,7 +9,7 @@ followed, as after a machine has slept.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from app.lib.calendar import SHANGHAI
 

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from app.counter.markets.wall import SteadyWall
 from app.lib.calendar import SHANGHAI
 
-
 BEGAN = datetime(2025, 6, 5, 10, 0, tzinfo=SHANGHAI)
 
 
