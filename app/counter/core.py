@@ -562,6 +562,8 @@ class Core:
         )
 
     def _is_too_fast(self, session: Session) -> bool:
+        if not self.desk.rules.requests_a_second:
+            return False
         return self.desk.is_too_fast(session.asked, self._market.now().timestamp())
 
     def _check_position(self, account: PaperAccount, row: f.OrderField) -> Refusal | None:

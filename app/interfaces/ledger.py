@@ -151,6 +151,8 @@ class _Order:
     rank: tuple[int, int]  # (stage, VolumeTraded) of that row
     counted: int = 0  # lots, from trades
     refusal: Refusal | None = None
+    frozen: tuple[object, ...] = ()  # what the book has it frozen by: lots, price, offset
+    gist: tuple[object, ...] = ()  # of the entity that was told last
 
     @property
     def traded(self) -> int:
@@ -560,13 +562,11 @@ class Ledger:
         """
         state = self._states[order_id]
         self._freeze(order_id, state)
-        before, traded = self.orders.get(order_id), state.traded
-        if (
-            before is not None
-            and not is_news
-            and fields.gist(before) == fields.gist_of(state.row, traded, state.refusal)
-        ):
+        traded = state.traded
+        gist = fields.gist_of(state.row, traded, state.refusal)
+        if gist == state.gist and not is_news:
             return []
+        state.gist = gist
         origin = self._own.get(order_id, NOBODY)
         order = fields.order_of(
             state.row,
@@ -587,12 +587,17 @@ class Ledger:
             return
         if state.refusal is not None or row.OrderStatus not in fields.FREEZING:
             self.book.forget_order(order_id)
+            state.frozen = ()
             return
+        frozen = state.remaining, row.LimitPrice, row.CombOffsetFlag, row.VolumeTotalOriginal
+        if frozen == state.frozen and row.LimitPrice:  # without a price, by what it costs now
+            return
+        state.frozen = frozen
         symbol, side = row.InstrumentID, fields.SIDE_OF[row.Direction]
         offset = fields.book_offset(row.CombOffsetFlag[:1])
         price = row.LimitPrice or self.freezing_price(symbol, side, 0.0)
         self.book.apply_order(
-            WorkingOrder(order_id, symbol, side, offset, price, state.remaining, row.VolumeTotalOriginal)
+            WorkingOrder(order_id, symbol, side, offset, price, frozen[0], row.VolumeTotalOriginal)
         )
 
     def freezing_price(self, symbol: str, side: str, price: float) -> float:
@@ -818,6 +823,7 @@ class Ledger:
             if fill.symbol in self._instruments:
                 self.book.apply_fill(fill)
         for order_id, state in self._states.items():
+            state.frozen = ()
             self._freeze(order_id, state)
 
     def _position_differences(self, details: list[PositionDetailField]) -> list[Difference]:

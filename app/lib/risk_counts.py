@@ -85,7 +85,7 @@ def end_of(status: str, error_code: str) -> str:
 class Counts:
     """Of one key. `messages` reached the exchange; `opening` are lots that working opens may add."""
 
-    __slots__ = FIELDS = (
+    FIELDS = (
         "orders",
         "refusals",
         "cancels",
@@ -206,8 +206,9 @@ class Tally:
         }
         if changes:
             for counts in self._counts(_group(facts)):
+                values = vars(counts)
                 for name, change in changes.items():
-                    setattr(counts, name, getattr(counts, name) + change)
+                    values[name] += change
         return changes
 
     def _counts(self, group: tuple[str, str, str]) -> list[Counts]:

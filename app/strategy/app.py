@@ -57,6 +57,8 @@ FIND_LIMIT = 2.0
 CALL_LIMIT = 10.0
 """Seconds that a call to the gateway may take; what it was asked to do may happen all the same."""
 
+UNDER_WAY = (Status.SUBMITTING, Status.NOTTRADED, Status.PARTTRADED)
+
 log = logging.getLogger("strategy.gateway")
 
 
@@ -459,12 +461,10 @@ class StrategyApp(CtpBee):
         nobody from getting out, and the counter sees to it that a second one takes no more than the account
         has.
         """
-        is_lost = (
-            order.status is OtherStatus.UNKNOWN
-            and order.strategy == self.name
-            and order.offset is Offset.OPEN
-        )
-        return is_lost or order.status is Status.SUBMITTING or order._is_active()
+        status = order.status
+        if status is OtherStatus.UNKNOWN:
+            return bool(order.strategy == self.name and order.offset is Offset.OPEN)
+        return status in UNDER_WAY
 
     def open_out_of_sight(self, symbol: str) -> str:
         """The local_order_id of one of this strategy's own that opens this contract; "" for none."""

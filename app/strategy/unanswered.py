@@ -54,6 +54,8 @@ class UnansweredOrders:
         """Give an order or trade of the gateway's the id that the strategy knows it by. Returns the
         client_order_id of an order that turns up with this, "" else.
         """
+        if not self._provisional:
+            return ""
         client_order_id = getattr(entity, "client_order_id", "")
         if client_order_id in self._provisional:
             self._ids[client_order_id], self._names[entity.order_id] = entity.order_id, client_order_id

@@ -55,8 +55,11 @@ class BacktestCore(Core):
         """
         if not self._on_way:
             return []
-        arriving = [one for one in self._on_way if has_arrived(one)]
-        self._on_way = [one for one in self._on_way if one not in arriving]
+        arriving: list[OnItsWay] = []
+        staying: list[OnItsWay] = []
+        for one in self._on_way:
+            (arriving if has_arrived(one) else staying).append(one)
+        self._on_way = staying
         return arriving
 
     def take_first(self) -> list[OnItsWay]:
@@ -96,8 +99,14 @@ class BacktestCore(Core):
 
     def is_working(self, symbol: str, apart_from: Collection[OnItsWay] = ()) -> bool:
         """Whether an order works in this contract, of others than those that arrive only now."""
-        coming = sum(one.order.working and not one.is_cancel for one in apart_from)
-        return any(len(account.working.get(symbol, ())) > coming for account in self._accounts.values())
+        coming = 0
+        for one in apart_from:
+            if not one.is_cancel and one.order.working:
+                coming += 1
+        for account in self._accounts.values():  # noqa: SIM110 - no generator for each bar with orders
+            if len(account.working.get(symbol, ())) > coming:
+                return True
+        return False
 
     def may_fill(self, symbol: str, low: float, high: float) -> bool:
         """Whether an order rests in this contract that a market between these prices trades through."""

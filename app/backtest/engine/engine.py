@@ -292,9 +292,9 @@ class BarRun(_Run):
     def _match(self, symbol: str, bar: Bar, arriving: list[OnItsWay]) -> None:
         """Show the bar's path to the orders that rest, and its open to those that come in."""
         settings, market, account = self._plan.fills, self.market, self.account
-        left = fills.room(bar, settings)
+        left, start = fills.room(bar, settings), moment_of(bar.timestamp)
         for number, point in enumerate(fills.path(bar)):
-            self._pass_to(moment_of(bar.timestamp) + timedelta(seconds=point.seconds))
+            self._pass_to(start + timedelta(seconds=point.seconds))
             if self.core.is_working(symbol, apart_from=arriving):
                 market.show(market.depth(symbol, point.price, 1, left))
                 left -= account.deliver(self.core.advance())

@@ -6,6 +6,7 @@ every guess is against the trader: docs/backtest.md, 成交.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -54,12 +55,10 @@ class Point(NamedTuple):
     price: float
 
 
-def path(bar: Bar) -> list[Point]:
+def path(bar: Bar) -> Iterator[Point]:
     """A bar that rose went to its low first, one that fell to its high."""
     middle = (bar.low, bar.high) if bar.close >= bar.open else (bar.high, bar.low)
-    return [
-        Point(seconds, price) for seconds, price in zip(SECONDS, (bar.open, *middle, bar.close), strict=True)
-    ]
+    return map(Point, SECONDS, (bar.open, *middle, bar.close))
 
 
 def middle(depth: DepthField) -> float:

@@ -61,9 +61,8 @@ class BacktestApp(StrategyApp):
         super().__init__(name, call, clock, order_prefix=name)
         self.recorder.__class__ = _Recorder
         self.wanted: frozenset[str] | None = frozenset()
-        self._hears = {
-            kind: self.recorder.get_func(kind)
-            for kind in ("tick", "bar", "order", "trade", "position", "account", "contract")
+        self._takes = {  # what ctpbee's recorder does itself, before it tells its extensions
+            kind: self.recorder.get_func(kind).__wrapped__ for kind in ("order", "trade", "position")
         }
 
     @property
@@ -79,7 +78,13 @@ class BacktestApp(StrategyApp):
         return self._account.money()
 
     def hear(self, name: str, entity: Any) -> None:
-        self._hears[name](Event(type=name, data=entity))
+        event = Event(name, entity)
+        takes = self._takes.get(name)
+        if takes is None:
+            self.recorder.get_func(name)(event)
+        else:
+            takes(self.recorder, event)
+            self._tell(event, entity.local_symbol)
 
     def hear_market(self, name: str, local_symbol: str, entity: Any) -> None:
         """A `tick` or a `bar`, as ctpbee's recorder takes and tells it (its process_tick_event and
@@ -90,12 +95,15 @@ class BacktestApp(StrategyApp):
         if self.tools:
             for tool in list(self.tools.values()):
                 (tool.on_bar if name == "bar" else tool.on_tick)(entity)
-        event = Event(name, entity)
+        self._tell(Event(name, entity), local_symbol)
+
+    def _tell(self, event: Event, local_symbol: str) -> None:
+        """As ctpbee's `call` does it around its recorder."""
         is_apart = self.config.get("INSTRUMENT_INDEPEND")
         for extension in tuple(dict.values(self._extensions)):
             if is_apart and local_symbol not in extension.instrument_set:
                 continue
-            if extension.map.get(name) is not CtpbeeApi.on_tick:
+            if extension.map.get(event.type) is not CtpbeeApi.on_tick:
                 extension(event)
 
     def on_timer(self) -> None:

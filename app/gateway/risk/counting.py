@@ -111,7 +111,7 @@ class Counting:
 
     def trade(self, trade: TradeData) -> bool:
         """Returns whether it makes a self-trade."""
-        return self.tally.trade(trade.exchange.value, trade.tradeid, trade.symbol, trade.direction.value)
+        return self.tally.trade(trade.exchange._value_, trade.tradeid, trade.symbol, trade.direction._value_)
 
     def derive(self, trading_day: str) -> None:
         """All counts of the day anew, from the journal's orders and the ledger's."""
@@ -171,34 +171,34 @@ class Counting:
 def facts_of_request(request: OrderRequest, strategy: str, order_id: str = "") -> Facts:
     """Those of an order that is about to leave."""
     return Facts(
-        order_id=order_id,
-        symbol=request.symbol,
-        exchange=request.exchange.value,
-        side="buy" if request.direction is Direction.LONG else "sell",
-        is_open=request.offset is Offset.OPEN,
-        kind=TYPE_WORD[request.type],
-        price=0.0 if request.type is OrderType.MARKET else float(request.price),
-        volume=int(request.volume),
+        order_id,
+        request.symbol,
+        request.exchange._value_,
+        "buy" if request.direction is Direction.LONG else "sell",
+        request.offset is Offset.OPEN,
+        TYPE_WORD[request.type],
+        0.0 if request.type is OrderType.MARKET else float(request.price),
+        int(request.volume),
         strategy=strategy,
     )
 
 
 def facts_of_order(order: OrderData) -> Facts:
     """Those of an order of the ledger's, as `facts_of` has them of its row."""
-    status = order.status.value
+    status = order.status._value_  # `value` is a property of Python's, and slow
     return Facts(
-        order_id=order.order_id,
-        symbol=order.symbol,
-        exchange=order.exchange.value,
-        side="buy" if order.direction is Direction.LONG else "sell",
-        is_open=order.offset is Offset.OPEN,
-        kind=TYPE_WORD.get(order.type, "limit"),
-        price=order.price,
-        volume=order.volume,
-        traded=order.traded,
-        end=end_of(status, order.error_code),
-        strategy=order.strategy,
-        rests=status not in BEYOND_THE_BOOK,
+        order.order_id,
+        order.symbol,
+        order.exchange._value_,
+        "buy" if order.direction is Direction.LONG else "sell",
+        order.offset is Offset.OPEN,
+        TYPE_WORD.get(order.type, "limit"),
+        order.price,
+        order.volume,
+        order.traded,
+        end_of(status, order.error_code),
+        order.strategy,
+        status not in BEYOND_THE_BOOK,
     )
 
 
