@@ -97,7 +97,7 @@ class BackendServer:
         eventually(
             lambda: self._supervised() and self.entry("host") and self._answers(),
             "the web answers /healthz",
-            30,
+            60,
         )
         return self
 
@@ -152,7 +152,7 @@ class BackendServer:
         eventually(lambda: not entry.alive, f"{name} is dead")
         return entry
 
-    def wait_replaced(self, old: Entry, seconds: float = 20) -> Entry:
+    def wait_replaced(self, old: Entry, seconds: float = 30) -> Entry:
         """The process that took the place of a killed one."""
         return eventually(
             lambda: (new := self.entry(old.name)) and (new.pid != old.pid or None) and new,
@@ -362,7 +362,7 @@ class Page:
         return found[-1] if found else None
 
     def wait(
-        self, event: str, accept: Callable[[Any], Any] = lambda _data: True, seconds: float = 15.0
+        self, event: str, accept: Callable[[Any], Any] = lambda _data: True, seconds: float = 30.0
     ) -> Any:
         """The first event of that name that `accept` takes, of those heard and those to come."""
         return eventually(
@@ -371,7 +371,7 @@ class Page:
             seconds,
         )[0]
 
-    def settles(self, event: str, accept: Callable[[Any], Any], seconds: float = 15.0) -> Any:
+    def settles(self, event: str, accept: Callable[[Any], Any], seconds: float = 30.0) -> Any:
         """The newest event of that name, once it is one that `accept` takes."""
         return eventually(
             lambda: (data := self.last(event)) is not None and accept(data) and [data],

@@ -198,6 +198,7 @@ def test_a_lost_front_is_told_and_orders_are_refused_at_once_and_the_replay_chan
     page = trader.open_page()
     quote = trader.fix_quote(RB)
     buy(trader, quote, 1)
+    eventually(lambda: trader.position(RB, "long"), "the position")
     before = trader.lists()
     page.wait("status", lambda status: status["td"]["state"] == "ready")
     page.mark()
