@@ -852,10 +852,11 @@ NEXT = "20250610"
 
 def turn(front: FakeFront, gateway: Gateway, day: str = NEXT) -> None:
     """A front that is not restarted: its heartbeat tells of the new day, and its figures are of that."""
+    before = gateway.states.count(("td", "ready", ""))
     front.trading_day = day
     front.orders, front.account = [], account(TradingDay=day)
     front.beat()
-    gateway.ready(times=gateway.states.count(("td", "ready", "")) + 1)
+    gateway.ready(times=before + 1)
 
 
 def ended(gateway: Gateway, order_id: str) -> list[Any]:
