@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 from pathlib import Path
 
@@ -146,6 +147,7 @@ def test_in_a_terminal_the_seconds_are_counted_and_ctrl_c_ends_all_of_it(machine
     machine.put(".venv/bin/uv", "echo $$ > pid; exec sleep 60")
     pid, terminal = pty.fork()
     if not pid:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # it is ignored in the background
         os.chdir(machine.folder)
         os.execve("/bin/sh", ["sh", SCRIPT, "packages", "安装依赖"], machine.environment)
     told = b""
