@@ -18,9 +18,9 @@ def ask(message: AnyRequest) -> Any:
     return G.gateways.call(g.caller.account, message)
 
 
-def ask_host(message: AnyRequest) -> Any:
+def ask_host(message: AnyRequest, timeout: float | None = None) -> Any:
     """The host's reply, or the error that it raised. Never asked twice."""
-    return G.gateways.ask_host(message)
+    return G.gateways.ask_host(message, timeout)
 
 
 def ask_or_none(message: AnyRequest) -> Any:

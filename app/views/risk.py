@@ -30,6 +30,7 @@ from app.wire.messages import (
 
 LONGEST_AGE = 86_400.0  # seconds
 LONGEST_IDS = 20_000
+LOOK_LIMIT = 2.0  # seconds for whether there is such a strategy
 UNCONFIRMED = "RISK_STATE_UNKNOWN"
 UNCONFIRMED_CANCELS = "CANCEL_STATE_UNKNOWN"
 
@@ -177,8 +178,10 @@ def _unconfirmed() -> Response:
 
 
 def _look_for(strategy: str) -> None:
-    """Raises NotFound: a mistyped name would stop nobody. Without a host it is taken as it is."""
+    """Raises NotFound: a mistyped name would stop nobody. Without a host, or with one that is frozen, it is
+    taken as it is: a halt does not wait.
+    """
     try:
-        ask_host(ListStrategies(g.caller.account, strategy))
+        ask_host(ListStrategies(g.caller.account, strategy), LOOK_LIMIT)
     except GatewayDown:
-        log.warning("no host: whether there is a strategy %s is not known", strategy)
+        log.warning("no answer of the host: whether there is a strategy %s is not known", strategy)

@@ -291,9 +291,10 @@ class Gateways:
         """Whether the host's process lives; whether it answers, only a question tells."""
         return self.registry.find("host") is not None
 
-    def ask_host(self, request: AnyRequest) -> Any:
+    def ask_host(self, request: AnyRequest, timeout: float | None = None) -> Any:
         """What the host answers. Raises what it raised, or GatewayDown (HOST_DOWN when there is no host)."""
-        return self._ask_host(request, self._timeouts.get(type(request), DEFAULT_TIMEOUT))
+        limit = self._timeouts.get(type(request), DEFAULT_TIMEOUT) if timeout is None else timeout
+        return self._ask_host(request, limit)
 
     def ask_backtests(self, request: AnyRequest) -> Any:
         """What the process of backtests answers; the host is asked to start it where there is none. Raises

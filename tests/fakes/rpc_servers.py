@@ -179,7 +179,7 @@ class FakeBacktests:
 
 class FakeHost:
     """Knows accounts by their state; a login starts a FakeGateway, a logout ends it. `starts_backtests`: it
-    has the process of backtests run when it is asked to.
+    has the process of backtests run when it is asked to. `frozen`: it answers nothing.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -187,12 +187,13 @@ class FakeHost:
         self.visited: list[list[str]] = []
         self.gateways: dict[str, FakeGateway] = {}
         self.starts_backtests = True
+        self.frozen = False
         self.backtests: list[FakeBacktests] = []
         self._data_dir = data_dir
         self._registry = Registry(data_dir)
         self._server = RpcServer(
             channel.new_address(self._registry.run_dir, "host.sock"),
-            lambda _connection, request, reply: reply(self._answer(request)),
+            lambda _connection, request, reply: None if self.frozen else reply(self._answer(request)),
         )
         self._server.start()
         self._registry.register(name="host", kind="host", address=self._server.address)

@@ -215,6 +215,7 @@ class FakeGateways:
 
     def __init__(self) -> None:
         self.host_lives = True
+        self.host_limits: list[float | None] = []  # how long each question of the host may take
         self.forget()
 
     def forget(self) -> None:
@@ -265,8 +266,9 @@ class FakeGateways:
     def host_is_there(self) -> bool:
         return self.host_lives
 
-    def ask_host(self, request: AnyRequest) -> Any:
+    def ask_host(self, request: AnyRequest, timeout: float | None = None) -> Any:
         self.heard.append(("", request))
+        self.host_limits.append(timeout)
         if type(request) in self.answers:
             return self._overridden(request)
         match request:

@@ -18,10 +18,12 @@ from app.web import recent_bars
 from app.web.gateways import NEEDS_LOGIN, Gateways
 from app.wire import deadlines
 from app.wire.messages import (
+    Accounts,
     Beat,
     Counted,
     Done,
     Json,
+    ListAccounts,
     LogIn,
     OrderOutcome,
     PlaceOrder,
@@ -159,6 +161,15 @@ def test_the_process_of_backtests_is_started_by_the_host_when_it_is_not_there(
     gateways.ask_backtests(ReadBacktests(ACCOUNT))
     assert len(host.backtests) == 2
     host.backtests[-1].die()
+
+
+def test_a_question_of_a_frozen_host_takes_no_longer_than_it_may(gateways: Gateways, host: FakeHost) -> None:
+    host.frozen = True
+    with pytest.raises(GatewayDown) as silence:
+        gateways.ask_host(ListAccounts(), 0.05)
+    assert silence.value.extra["asked"]
+    host.frozen = False
+    assert gateways.ask_host(ListAccounts()) == Accounts([])
 
 
 def test_without_a_host_backtests_that_run_are_asked_all_the_same(gateways: Gateways, data_dir: Path) -> None:

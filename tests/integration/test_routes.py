@@ -337,6 +337,7 @@ def test_a_strategy_that_there_is_not_cannot_be_stopped_and_who_asked_hears_it(
     gateways.answers[ListStrategies] = GatewayDown("主机没有运行", code="HOST_DOWN")
     auth.ask("POST", "/risk/state", data={"state": "halted", "strategy": "均线"})  # without a host it stops
     assert [request.state for request in gateways.asked(SetRiskState)] == ["active", "halted"]
+    assert gateways.host_limits == [2.0, 2.0]  # a frozen host does not keep a halt waiting
 
 
 def test_a_logout_by_force_needs_no_code_and_says_who_and_why(auth: Auth, gateways: FakeGateways) -> None:
