@@ -112,4 +112,5 @@ def _is_ours() -> bool:
 
 
 def _response(envelope: Mapping[str, Any], status: int) -> Response:
-    return Response(orjson.dumps(envelope), status, mimetype="application/json")
+    text = orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE)  # for who reads it in a terminal
+    return Response(text, status, mimetype="application/json")

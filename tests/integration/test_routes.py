@@ -565,7 +565,7 @@ def test_the_funds_are_read(auth: Auth, gateways: FakeGateways) -> None:
 def test_what_a_gateway_encoded_goes_out_as_the_bytes_it_came_as(auth: Auth, gateways: FakeGateways) -> None:
     odd = b'{"position_list":[ 1.50, 1e2 ],"order_list":[]}'
     gateways.answers[ReadLists] = Json(odd)
-    assert auth.log_in().ask("GET", "/order_solve").data == b'{"success":true,"msg":"","data":' + odd + b"}"
+    assert auth.log_in().ask("GET", "/order_solve").data == b'{"success":true,"msg":"","data":' + odd + b"}\n"
 
 
 def test_the_five_lists(auth: Auth) -> None:

@@ -29,6 +29,7 @@ from app.lib.symbols import product_of
 from app.model.store import Store
 
 LOOK_EVERY = 1.0  # seconds between two looks at the money
+SCOPE, CANCELLING = "risk", "cancelling"
 
 
 class CountedAccount:
@@ -153,7 +154,9 @@ class Risk:
             pace=self._pace,
             now=now,
             timeout=timeout,
+            keep=lambda order_ids: journal.setting(SCOPE, CANCELLING, order_ids),
         )
+        self._left: list[str] = store.setting(SCOPE, CANCELLING, [])  # by an earlier process
         self.group = self.desk.group = group(self.desk.lost_member)
         self.gate = self.desk.gate = counted.gate = Gate(
             store=store,
@@ -176,6 +179,9 @@ class Risk:
 
     def _look(self) -> None:
         """Once in a while: what moves by itself."""
+        if self._left and self._app.trader.ready:
+            left, self._left = self._left, []
+            self.desk.resume(left)
         if self.gate.money.watched and self._app.trader.ready:
             self.gate.money.look(self._app.ledger.money())
         self.switches.look()

@@ -33,7 +33,7 @@ class CancelDesk(Protocol):
     def cancel(self, request: CancelOrder) -> Future[Done]: ...
 
 
-@dataclass
+@dataclass(eq=False)
 class _Batch:
     """A selection under way: what has become of each, and who is told of all of it, once."""
 
@@ -51,7 +51,8 @@ class _Batch:
 
 class Batches:
     """`pace()` is how many cancels a second the counter takes, 0 for any number; `now` is the counter's
-    clock; `told(event)` hears what became of those that are settled after the answer.
+    clock; `told(event)` hears what became of those that are settled after the answer. `keep(order ids)`
+    writes down whose cancels are still to leave: who was told so relies on it, and a process can be killed.
     """
 
     def __init__(
@@ -64,7 +65,10 @@ class Batches:
         now: Callable[[], datetime],
         timeout: float,
         told: Callable[[dict[str, Any]], None],
+        keep: Callable[[list[str]], None],
     ) -> None:
+        self._keep = keep
+        self._waiting: list[_Batch] = []  # with cancels that are still to leave
         self._desk = desk
         self._working = working
         self._loop = loop
@@ -82,6 +86,16 @@ class Batches:
         log.info("批量撤单：选中 %d 笔", len(results))
         self._loop.call_later(self._timeout, batch.answer)
         self._send_some(batch)
+
+    def resume(self, left: list[str], then: Callable[[list[dict[str, Any]]], None]) -> None:
+        """What an earlier process had no time for, as far as it works still."""
+        log.warning("上一进程排队的撤单接着发出：%d 笔", len(left))
+        self.begin(CancelSelected(order_ids=left), then)
+        self._keep_waiting()
+
+    def _keep_waiting(self) -> None:
+        self._waiting = [batch for batch in self._waiting if batch.left]
+        self._keep([order_id for batch in self._waiting for order_id in batch.left])
 
     def selected(self, request: CancelSelected) -> list[OrderData]:
         """Those that fit all that is asked, the oldest first. Raises BadInput."""
@@ -117,6 +131,10 @@ class Batches:
                 self._send_one(batch, batch.left.popleft())
         if batch.left:
             self._loop.call_later(SECONDS, self._send_some, batch)
+            if batch not in self._waiting:
+                self._waiting.append(batch)
+        if batch in self._waiting:
+            self._keep_waiting()
         if not batch.unsettled:
             batch.answer()
 

@@ -44,7 +44,7 @@ KEPT = 200  # crossings, refusals and changes of state that GET /risk shows
 
 class RiskDesk:
     """`push(payload)` sends the `risk` event; `pace()` is how many cancels a second the counter takes, 0 for
-    any number; `now` is the counter's clock.
+    any number; `now` is the counter's clock; `keep(order ids)` writes down which cancels are still to leave.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class RiskDesk:
         pace: Callable[[], float],
         now: Callable[[], datetime],
         timeout: float,
+        keep: Callable[[list[str]], None],
     ) -> None:
         self.gate: Gate  # set once there is one: it tells what happens here
         self.switches: Switches  # as well
@@ -69,6 +70,7 @@ class RiskDesk:
             now=now,
             timeout=timeout,
             told=self.told,
+            keep=keep,
         )
         self._push = push
         self._now = now
@@ -213,6 +215,10 @@ class RiskDesk:
     def lost_member(self, account: str, text: str) -> None:
         """The gateway of another account of the group is away."""
         self.gate.telling.say("group", "RISK_GROUP", text, name=account)
+
+    def resume(self, left: list[str]) -> None:
+        """The cancels that an earlier process was still to send."""
+        self.batches.resume(left, self._tell_results)
 
     def _tell_results(self, results: list[dict[str, Any]]) -> None:
         for row in results:

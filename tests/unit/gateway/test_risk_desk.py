@@ -71,6 +71,7 @@ class Room:
         self.cancels: dict[str, Future[Done]] = {}
         self.refusing: dict[str, Exception] = {}
         self.pushed: list[dict[str, Any]] = []
+        self.kept: list[list[str]] = []
         self.gate = world.gate
         self.desk = RiskDesk(
             desk=lambda: SimpleNamespace(cancel=self._cancel),  # type: ignore[arg-type,return-value]
@@ -80,6 +81,7 @@ class Room:
             pace=lambda: self.pace,
             now=lambda: NOW,
             timeout=TIMEOUT,
+            keep=lambda order_ids: self.kept.append(order_ids),
         )
         self.desk.gate = world.gate
         self.desk.group = Group("sim-9999-a", [], lambda _account: None, self.loop, self.desk.lost_member)
@@ -176,6 +178,27 @@ def test_cancels_leave_as_the_counter_takes_them_and_what_comes_later_is_told(ro
     assert [(one["what"], one["order_id"], one["state"]) for one in room.pushed] == [
         ("cancel", "1_1_4", "cancelled")
     ]
+
+
+def test_cancels_that_a_killed_process_was_still_to_send_are_sent_by_the_next(room: Room) -> None:
+    room.pace = 1.0
+    room.desk.cancel(CancelSelected())
+    room.desk.cancel(CancelSelected(local_symbol="m2509.DCE"))  # leaves at once: nothing of it waits
+    room.wait(1.0)
+    assert room.asked == ["1_1_2", "1_1_3", "1_1_1"]
+    assert room.kept[-1] == ["1_1_3", "1_1_4"]
+    again = Room(World(room.gate.states._store))
+    again.desk.resume(["1_1_4", "1_1_99"])  # the second has ended meanwhile
+    assert again.asked == ["1_1_4"]
+    assert again.kept == [[]]
+    again.cancels["1_1_4"].set_result(Done())
+    assert [(one["order_id"], one["state"]) for one in again.pushed] == [("1_1_4", "cancelled")]
+    room.wait(1.0)
+    room.wait(1.0)
+    assert room.kept[-1] == []
+    count = len(room.kept)
+    room.desk.cancel(CancelSelected(local_symbol="m2509.DCE"))
+    assert len(room.kept) == count
 
 
 def test_halting_stops_what_is_new_before_it_cancels(room: Room) -> None:
