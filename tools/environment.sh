@@ -5,7 +5,8 @@
 #   environment.sh packages SENTENCE -r FILE…   install what the files name
 #   environment.sh page install|build           the page's packages, and the page
 # Each step prints one line; what the programs said is shown when they fail, and then one sentence on what to do.
-# pip's index (PIP_INDEX_URL, `pip config`) is handed on to uv, which does not read it by itself.
+# pip's index (PIP_INDEX_URL, `pip config`) and its certificates (PIP_CERT) are handed on to uv, which does not read
+# them by itself.
 set -eu
 
 VENV=${VENV:-.venv}
@@ -14,6 +15,8 @@ WANTED=3.11 # what uv fetches: the version that the tests run on
 RECIPE="下载不了就自己装 Python 3.11 或更高再 make run（Ubuntu 22.04：apt-get install python3.11 python3.11-venv），\
 或设 UV_PYTHON_INSTALL_MIRROR 为 python-build-standalone 的镜像地址"
 NETWORK='dns error|resolve|resolution|[Cc]onnect|timed out|error sending request|[Ff]ailed to (fetch|download)'
+
+CERTIFICATE='UnknownIssuer|[Cc]ertificate|CERTIFICATE'
 
 fail() {
     echo "$1" >&2
@@ -56,6 +59,7 @@ step() { # SENTENCE COMMAND…
         [ -z "${TELL:-}" ] || cp "$printed" "$TELL"
         failure=other
         ! grep -qE "$NETWORK" "$printed" || failure=network
+        ! grep -qE "$CERTIFICATE" "$printed" || failure=certificate
     fi
     rm -f "$printed"
     return "$status"
@@ -65,6 +69,9 @@ step() { # SENTENCE COMMAND…
 explain() {
     if [ "${failure:-}" = network ]; then
         fail "连不上软件源：检查网络与代理（https_proxy），或用镜像：make run PIP_INDEX_URL=https://镜像/simple"
+    fi
+    if [ "${failure:-}" = certificate ]; then
+        fail "软件源的证书不被承认（多半是公司的代理）：把它的根证书写成 PEM 文件，再 make run SSL_CERT_FILE=文件"
     fi
     fail "没有装成，原因见上面"
 }
@@ -127,10 +134,22 @@ hand_on_the_index() {
     [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
 }
 
+hand_on_the_certificates() {
+    [ -z "${SSL_CERT_FILE:-}" ] || return 0
+    certificates=${PIP_CERT:-$("$PY" -m pip config get global.cert 2>/dev/null || true)}
+    [ ! -f "$certificates" ] || export SSL_CERT_FILE="$certificates"
+}
+
+hand_on_the_certificates_to_node() {
+    hand_on_the_certificates
+    [ -n "${NODE_EXTRA_CA_CERTS:-}" ] || [ -z "${SSL_CERT_FILE:-}" ] || export NODE_EXTRA_CA_CERTS="$SSL_CERT_FILE"
+}
+
 packages() { # SENTENCE -r FILE…
     sentence=$1
     shift
     hand_on_the_index
+    hand_on_the_certificates
     source=${UV_DEFAULT_INDEX:-}
     [ -z "$source" ] || sentence="$sentence，来自 $(echo "$source" | sed 's#//[^/@]*@#//#')"
     step "$sentence" "$VENV/bin/uv" pip install --python "$PY" --override overrides.txt "$@" || explain
@@ -142,6 +161,7 @@ packages() { # SENTENCE -r FILE…
 page() { # install|build
     TELL=page/not-built.txt
     rm -f "$TELL"
+    hand_on_the_certificates_to_node
     case $1 in
     install) step "取网页的依赖（npm），约半分钟" sh tools/node.sh install || fail "网页的依赖没有取到，原因见上面；镜像：npm_config_registry=https://镜像 make page" ;;
     build) step "构建网页，几秒" sh tools/node.sh build || fail "网页没有构建成，原因见上面" ;;

@@ -34,7 +34,7 @@ class Machine:
         self.environment = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("PIP_", "UV_", "PYTHON"))
+            if not name.startswith(("PIP_", "UV_", "PYTHON", "SSL_", "NODE_"))
         }
         self.environment |= {"PATH": f"{self.programs}:/usr/bin:/bin", "HOME": str(folder)}
 
@@ -116,6 +116,30 @@ def test_pips_index_is_uvs_too_and_a_line_a_step_is_all_that_is_shown(
     assert ["--compile-bytecode" in line for line in asked[1::2]] == [False, True]
 
 
+@pytest.mark.parametrize(
+    ("environment", "configured", "handed_on"),
+    [
+        ({"PIP_CERT": "company.pem"}, "", "company.pem"),
+        ({}, "company.pem", "company.pem"),
+        ({"PIP_CERT": "company.pem", "SSL_CERT_FILE": "mine.pem"}, "", "mine.pem"),
+        ({"PIP_CERT": "gone.pem"}, "", ""),
+    ],
+)
+def test_pips_certificates_are_uvs_too(
+    machine: Machine, environment: dict[str, str], configured: str, handed_on: str
+) -> None:
+    (machine.folder / "company.pem").touch()
+    answers = f'case "$*" in *global.cert) echo {configured} ;; *) exit 1 ;; esac'
+    machine.put(".venv/bin/python", answers if configured else "exit 1")
+    machine.put(".venv/bin/uv", 'echo "$SSL_CERT_FILE" > asked')
+    assert machine.run("packages", "安装依赖", "-r", "requirements.txt", **environment).returncode == 0
+    assert (machine.folder / "asked").read_text().strip() == handed_on
+    machine.put("tools/node.sh", 'echo "$NODE_EXTRA_CA_CERTS" > asked')
+    (machine.folder / "page").mkdir()
+    assert machine.run("page", "install", **environment).returncode == 0
+    assert (machine.folder / "asked").read_text().strip() == handed_on
+
+
 def test_a_password_of_the_index_is_not_shown(machine: Machine) -> None:
     machine.put(".venv/bin/python", "")
     machine.put(".venv/bin/uv", "")
@@ -128,6 +152,7 @@ def test_a_password_of_the_index_is_not_shown(machine: Machine) -> None:
     ("printed", "said"),
     [
         ("error sending request for url", "连不上软件源：检查网络与代理（https_proxy），或用镜像"),
+        ("error sending request: invalid peer certificate: UnknownIssuer", "软件源的证书不被承认"),
         ("no version satisfies", "没有装成，原因见上面"),
     ],
 )
