@@ -11,7 +11,7 @@ from app.commands.common import ready_settings, settings_options
 from app.commands.import_bars import find_account
 from app.data_dir import accounts
 from app.lib.brokers import Brokers, front_of
-from app.lib.errors import AppError
+from app.lib.errors import AppError, BadInput
 from app.model import open_store, store_path
 from app.model.identity import Identity
 from app.settings import Settings
@@ -31,6 +31,8 @@ def fronts_command(ctx: click.Context, action: str, account: str, front: str, **
     list（缺省）列出；allow 再许一组（名单上的名字，或“交易前置 行情前置”）；forget
     忘掉，以下次登录成功的为准。
     """
+    if action == "allow" and not front:
+        raise BadInput("front", "请写明账户与前置，如 fronts allow ctp-9999-100001 simnow")
     settings = ready_settings(ctx, options)
     brokers = Brokers(settings.fronts)
     if action == "list":
@@ -52,11 +54,15 @@ def fronts_command(ctx: click.Context, action: str, account: str, front: str, **
 
 
 def _list_fronts(settings: Settings, brokers: Brokers) -> None:
+    real = [
+        account
+        for account in accounts(settings.data_dir)
+        if account.startswith("ctp") and store_path(settings.data_dir, account).exists()
+    ]
+    if not brokers.names and not real:
+        click.echo("没有设置 fronts，也没有登录过真实账户：模拟账户不用前置")
     for name in brokers.names:
         click.echo(f"名单  {name}  {brokers.front(name)}")
-    for account in accounts(settings.data_dir):
-        if account.startswith("ctp") and store_path(settings.data_dir, account).exists():
-            with closing(open_store(settings, account, ship=False)) as store:
-                click.echo(
-                    f"账户  {account}  {'；'.join(Identity(store).fronts) or '尚未登录成功，或已忘掉'}"
-                )
+    for account in real:
+        with closing(open_store(settings, account, ship=False)) as store:
+            click.echo(f"账户  {account}  {'；'.join(Identity(store).fronts) or '尚未登录成功，或已忘掉'}")

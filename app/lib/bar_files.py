@@ -132,6 +132,8 @@ def read_bar_file(
     given = _local_symbol(symbol, "") if symbol else ""
     try:
         table = _sound_rows(path, given, on_row, reading)
+    except FileNotFoundError:
+        raise BadBarFile(f"没有文件 {path}") from None
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise BadBarFile(f"{path.name}: 读不了：{error}") from None
     except MemoryError:  # of a table that comes whole, such as Parquet's

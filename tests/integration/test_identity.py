@@ -173,6 +173,7 @@ def test_on_the_server_another_front_is_allowed_listed_and_forgotten(tmp_path: P
             store.close()
 
     home, other = Front((HOME[0],), (HOME[1],)), Front((OTHER[0],), (OTHER[1],))
+    assert "没有登录过真实账户" in command().output
     store = open_store(settings, ACCOUNT)
     Identity(store).logged_in("ctp", "9999", "demo", home, Brokers({}))
     store.close()

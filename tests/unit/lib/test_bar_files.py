@@ -192,7 +192,7 @@ def test_a_file_that_is_none_says_why(tmp_path: Path, content: bytes, reason: st
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BadBarFile, match=r"missing\.csv"):
+    with pytest.raises(BadBarFile, match=r"没有文件 .*missing\.csv$"):
         read_bar_file(tmp_path / "missing.csv")
 
 
