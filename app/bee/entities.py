@@ -104,37 +104,50 @@ def copy_of(one: Any) -> Any:
     return made
 
 
-def bar_data(bar: Bar, contract: ContractData, trading_day: str, start: datetime | None = None) -> BarData:
-    """A closed 1-minute bar of this contract; `start`: its own, aware, where it is known already. Past
-    `__init__`, which takes longer than all of the rest.
-    """
-    timestamp, first, high, low, last, volume, turnover, open_interest, _ = bar
+def bar_data(bar: Bar, contract: ContractData, trading_day: str) -> BarData:
+    """A closed 1-minute bar of this contract."""
+    return bar_of(bar, bar_form(contract, trading_day), datetime.fromtimestamp(bar[0] / 1000, SHANGHAI))
+
+
+def bar_form(contract: ContractData, trading_day: str) -> dict[str, Any]:
+    """A BarData's `__dict__` with what all 1-minute bars of a contract and day share, for `bar_of`."""
+    return {
+        "__name__": "BarData",
+        "symbol": contract.symbol,
+        "exchange": contract.exchange,
+        "local_symbol": contract.local_symbol,
+        "datetime": None,
+        "interval": Interval.MINUTE,
+        "open_price": 0.0,
+        "high_price": 0.0,
+        "low_price": 0.0,
+        "close_price": 0.0,
+        "volume": 0,
+        "turnover": 0.0,
+        "open_interest": 0.0,
+        "trading_day": trading_day,
+        "gateway_name": contract.gateway_name,
+    }
+
+
+def bar_of(bar: Bar, form: dict[str, Any], start: datetime) -> BarData:
+    """The bar that begins at `start`, aware. Past `__init__`, which takes longer than all of the rest."""
     made = object.__new__(BarData)
-    object.__setattr__(
-        made,
-        "__dict__",
-        {
-            "__name__": "BarData",
-            "symbol": contract.symbol,
-            "exchange": contract.exchange,
-            "local_symbol": contract.local_symbol,
-            "datetime": start or datetime.fromtimestamp(timestamp / 1000, SHANGHAI),
-            "interval": _MINUTE,
-            "open_price": first,
-            "high_price": high,
-            "low_price": low,
-            "close_price": last,
-            "volume": volume,
-            "turnover": turnover,
-            "open_interest": open_interest,
-            "trading_day": trading_day,
-            "gateway_name": contract.gateway_name,
-        },
-    )
+    values = made.__dict__
+    values.update(form)
+    (
+        _,
+        values["open_price"],
+        values["high_price"],
+        values["low_price"],
+        values["close_price"],
+        values["volume"],
+        values["turnover"],
+        values["open_interest"],
+        _,
+    ) = bar
+    values["datetime"] = start
     return made
-
-
-_MINUTE = Interval.MINUTE
 
 
 def dicts(entities: Iterable[Any]) -> list[dict[str, Any]]:

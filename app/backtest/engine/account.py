@@ -27,7 +27,7 @@ from app.interfaces.trader import insert_of
 from app.lib.book import Position
 from app.lib.errors import AppError, BadInput, NotFound, OrderRefused
 from app.lib.market_orders import market_orders
-from app.lib.prices import PriceLimits
+from app.lib.prices import PriceLimits, is_absent
 from app.wire import frames as f
 from app.wire.messages import (
     AnyRequest,
@@ -95,7 +95,9 @@ class Account:
         risk: Risk = NO_RISK,
     ) -> None:
         self.core = core
-        self.ledger = Ledger(GATEWAY)
+        self._ledger = Ledger(GATEWAY)
+        self.contracts = self._ledger.contracts
+        self._moved: dict[str, tuple[float, float]] = {}  # prices that the ledger has not been told
         self.apps: list[BacktestApp] = []
         self.orders: dict[tuple[str, str], OrderData] = {}
         self.trades: list[Traded] = []
@@ -116,9 +118,16 @@ class Account:
         assert isinstance(answer, f.RspUserLogin)
         self._session = answer.FrontID, answer.SessionID
         self._quotes: dict[str, TickData] = {}
-        self._owned = Owned(self.ledger, has_limits=bool(risk.limits or risk.rules))
-        self._gate = gate_of(self.ledger, now, self._contract, self._quotes.get, self._owned, risk)
+        self._owned = Owned(self._ledger, has_limits=bool(risk.limits or risk.rules))
+        self._gate = gate_of(self._ledger, now, self._contract, self._quotes.get, self._owned, risk)
         self._load(answer.TradingDay)
+
+    @property
+    def ledger(self) -> Ledger:
+        """With the newest prices: it is told of them when somebody looks. Most bars nobody does."""
+        if self._moved:
+            self._tell_prices()
+        return self._ledger
 
     # ── strategies ──
 
@@ -233,9 +242,9 @@ class Account:
         return Done()
 
     def _contract(self, symbol: str) -> ContractData | None:
-        found = self.ledger.contracts.get(symbol)
-        if found is None and (row := self.ledger.instrument(symbol)) is not None:
-            found = self.ledger.contracts.get(f"{symbol}.{row.ExchangeID}")
+        found = self.contracts.get(symbol)
+        if found is None and (row := self._ledger.instrument(symbol)) is not None:
+            found = self.contracts.get(f"{symbol}.{row.ExchangeID}")
         return found
 
     # ── what the counter says ──
@@ -320,13 +329,21 @@ class Account:
     # ── quotes ──
 
     def set_price(self, symbol: str, last_price: float, pre_settlement: float) -> None:
-        self.ledger.set_price(symbol, last_price, pre_settlement)
-        self._positions = self._money = None
+        """On the way of every bar and tick."""
+        if is_absent(last_price):  # the one before it counts
+            self._tell_prices()
+        self._moved[symbol] = last_price, pre_settlement
         if self._gate.money.watched:
             self._gate.money.look(self.ledger.book.money())
 
+    def _tell_prices(self) -> None:
+        moved, self._moved = self._moved, {}
+        for symbol, (last_price, pre_settlement) in moved.items():
+            self._ledger.set_price(symbol, last_price, pre_settlement)
+        self._book_has_changed()
+
     def hear(self, name: str, local_symbol: str, entity: Any) -> None:
-        """A `tick` or `bar`, to all who want it, and what comes of it."""
+        """A `tick` or `bar`, to all who want it, and what comes of it. On the way of each."""
         if name == "tick":
             self._quotes[local_symbol] = entity
         is_alone = len(self.apps) == 1
@@ -340,14 +357,16 @@ class Account:
 
     def positions(self) -> list[Position]:
         """As they are now; made anew where something has changed them."""
+        ledger = self.ledger
         if self._positions is None:
-            self._positions = self.ledger.book.positions()
+            self._positions = ledger.book.positions()
         return self._positions
 
     def money(self) -> AccountData:
         """As ctpbee has it, likewise."""
+        ledger = self.ledger
         if self._money is None:
-            amounts = {name: float(amount) for name, amount in self.ledger.money()._asdict().items()}
+            amounts = {name: float(amount) for name, amount in ledger.money()._asdict().items()}
             frozen = amounts["frozen_margin"] + amounts["frozen_commission"]
             self._money = AccountData(accountid=USER, gateway_name=GATEWAY, frozen=frozen, **amounts)
         return self._money

@@ -47,6 +47,7 @@ class BacktestCore(Core):
         self._cancels_travel = cancels_travel
         self._on_way: list[OnItsWay] = []
         self.settled: list[SettledDay] = []
+        self._only: PaperAccount  # once it has logged in
         super().__init__(MemoryState(), market, capital)
 
     def take_arriving(self, has_arrived: Callable[[OnItsWay], bool]) -> list[OnItsWay]:
@@ -90,12 +91,7 @@ class BacktestCore(Core):
     @property
     def is_idle(self) -> bool:
         """Whether no order works anywhere and none is on its way: asked for each bar."""
-        if self._on_way:
-            return False
-        for account in self._accounts.values():  # noqa: SIM110 - no generator for each bar
-            if account.working:
-                return False
-        return True
+        return not (self._on_way or self._only.working)
 
     def is_working(self, symbol: str, apart_from: Collection[OnItsWay] = ()) -> bool:
         """Whether an order works in this contract, of others than those that arrive only now."""
@@ -144,8 +140,8 @@ class BacktestCore(Core):
         stored = self._state.add_account(
             request.BrokerID, request.UserID, "", str(Decimal(str(self._capital)))
         )
-        account = self._accounts[stored.broker, stored.user] = self._open_account(stored, [])
-        return account
+        self._only = self._accounts[stored.broker, stored.user] = self._open_account(stored, [])
+        return self._only
 
     def _write_statement(self, account: PaperAccount, settled: Book) -> None:
         """Instead of a text: the figures themselves."""

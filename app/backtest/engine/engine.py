@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ctpbee.constant import ContractData
 
 from app.backtest.engine import fills
-from app.backtest.engine.account import Account
+from app.backtest.engine.account import GATEWAY, Account
 from app.backtest.engine.core import BacktestCore, OnItsWay, SettledDay
 from app.backtest.engine.fills import FillSettings
 from app.backtest.engine.job import NO_RISK, Risk
@@ -176,7 +176,7 @@ class _Run(ABC):
 
     def _contract(self, local_symbol: str) -> ContractData | None:
         """None for one that the counter does not list on this day: its data says nothing to anybody."""
-        contract: ContractData | None = self.account.ledger.contracts.get(local_symbol)
+        contract: ContractData | None = self.account.contracts.get(local_symbol)
         if contract is None:
             self.unlisted.add(local_symbol)
         return contract
@@ -218,6 +218,7 @@ class BarRun(_Run):
         self.bars = data.bars
         self._names = {name: (name.partition(".")[0], name.partition(".")[2]) for name in data.bars}
         self._ends_at, self._end = 0, self.market.clock  # of the minute before
+        self._forms: dict[str, dict[str, Any] | None] = {}  # of the day's bars, by local symbol
 
     def _limits(self, symbol: str) -> tuple[float, float]:
         return self.market.limits(symbol)
@@ -240,7 +241,8 @@ class BarRun(_Run):
         return count
 
     def _learn(self, day: str) -> None:
-        """Bars tell nothing before they come."""
+        """Bars tell nothing before they come; the contracts may be other ones."""
+        self._forms.clear()
 
     def _minute(self, timestamp: int, bars: list[tuple[str, Bar]]) -> None:
         """On the way of every bar: what nobody needs is not done. Where no order works or is on its way, the
@@ -264,13 +266,20 @@ class BarRun(_Run):
             market.clock = self._end
         for local_symbol, bar in bars:
             account.set_price(names[local_symbol][0], bar[4], 0.0)
-        day = market.trading_day()
         for local_symbol, bar in self._told(bars):
-            contract = self._contract(local_symbol)
-            if contract is not None:
-                account.hear("bar", local_symbol, entities.bar_data(bar, contract, day, start))
+            form = self._form(local_symbol)
+            if form is not None:
+                account.hear("bar", local_symbol, entities.bar_of(bar, form, start))
         if not timestamp % EQUITY_EVERY:
             self._note_equity()
+
+    def _form(self, local_symbol: str) -> dict[str, Any] | None:
+        """What the day's bars of a contract share; None for one that is not listed."""
+        if local_symbol not in self._forms:
+            contract = self._contract(local_symbol)
+            day = self.market.trading_day()
+            self._forms[local_symbol] = None if contract is None else entities.bar_form(contract, day)
+        return self._forms[local_symbol]
 
     def _told(self, bars: list[tuple[str, Bar]]) -> list[tuple[str, Bar]]:
         """Those of a minute that strategies hear."""
@@ -331,7 +340,7 @@ class TickRun(_Run):
         self._next_close = NEVER
 
     def _size_of(self, local_symbol: str) -> float:
-        contract = self.account.ledger.contracts.get(local_symbol)
+        contract = self.account.contracts.get(local_symbol)
         return 1.0 if contract is None else float(contract.size)
 
     def _limits(self, symbol: str) -> tuple[float, float]:
@@ -441,7 +450,7 @@ class TickRun(_Run):
             exchange=contract.exchange,
             trading_day=fields.day_of(depth, market.trading_day()),
             now=market.clock,
-            gateway_name=account.ledger.gateway_name,
+            gateway_name=GATEWAY,
         )
         self._tell_bars(self._bars.on_tick(tick, market.clock))
         forming = self._bars.forming(tick.local_symbol)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import add
 from typing import Any
 
 from msgspec.structs import replace
@@ -196,11 +198,13 @@ class BarMarket(HistoricMarket):
         self._running: dict[str, _Running] = {}
         self._exchanges: dict[str, str] = {}
         self._limits: dict[str, tuple[float, float]] = {}  # lower, upper
+        self._passed: dict[str, list[Bar]] = {}  # that are not in the day's figures yet
         super().__init__(day, clock, codes, rates)
 
     def _begin(self, day: str) -> None:
         super()._begin(day)
         self._running.clear()
+        self._passed.clear()
         self._limits.clear()
         for symbol, before in self._before.items():
             if symbol in self._listed:
@@ -208,42 +212,58 @@ class BarMarket(HistoricMarket):
 
     def take(self, symbol: str, exchange: str, bar: Bar) -> None:
         """The minute of this bar begins: until `close`, what it does is the matcher's affair."""
-        running = self._running.get(symbol)
-        if running is None:
+        if symbol in self._running:
+            self._count_passed(symbol)
+        else:
             self._exchanges[symbol] = exchange
             # the data's first day of it: nothing else says where it came from
             before = self._before.setdefault(symbol, _Before(bar.open, bar.open, bar.open_interest))
             if symbol not in self._limits:
                 self._set_limits(symbol, before.settlement)
             product = products().get(product_code_of(symbol))
-            running = self._running[symbol] = _Running(product, bar.open, bar.open, bar.open, bar.open)
+            self._running[symbol] = _Running(product, bar.open, bar.open, bar.open, bar.open)
+            self._passed[symbol] = []
 
     def close(self, symbol: str, bar: Bar) -> None:
         """The minute is over."""
-        _, _, high, low, last, volume, turnover, open_interest, _ = bar
-        running = self._running[symbol]
-        if high > running.high:
-            running.high = high
-        if low < running.low:
-            running.low = low
-        running.close = last
-        running.volume += volume
-        running.turnover += turnover
-        running.open_interest = open_interest
-        if self._quotes:
-            self._quotes.pop(symbol, None)  # made anew when it is asked for
-        lower, upper = self._limits[symbol]
-        if upper and not lower <= low <= high <= upper:
-            self._set_limits(symbol, self._before[symbol].settlement, low, high)
+        self._passed[symbol].append(bar)
 
     def passed(self, symbol: str, exchange: str, bar: Bar) -> None:
-        """Its minute has passed and nobody had an order there."""
-        if symbol not in self._running:
+        """Its minute has passed and nobody had an order there. On the way of every bar."""
+        passed = self._passed.get(symbol)
+        if passed is None:
             self.take(symbol, exchange, bar)
-        self.close(symbol, bar)
+            passed = self._passed[symbol]
+        passed.append(bar)
+
+    def _count_passed(self, symbol: str) -> None:
+        """Bring the contract's figures of the day up to its newest bar, since somebody asks."""
+        passed = self._passed.get(symbol)
+        if not passed:
+            return
+        self._passed[symbol] = []
+        _, _, highs, lows, _, volumes, turnovers, _, _ = zip(*passed, strict=True)
+        high, low = max(highs), min(lows)
+        running, newest = self._running[symbol], passed[-1]
+        running.high, running.low = max(running.high, high), min(running.low, low)
+        running.close, running.open_interest = newest.close, newest.open_interest
+        running.volume += sum(volumes)
+        running.turnover = reduce(add, turnovers, running.turnover)  # not `sum`, whose rounding is its own
+        self._quotes.pop(symbol, None)  # made anew when it is asked for
+        lower, upper = self._limits[symbol]
+        if upper and not lower <= low <= high <= upper:
+            for bar in passed:
+                self._admit(symbol, bar)
+
+    def _admit(self, symbol: str, bar: Bar) -> None:
+        """Let the limits be wider where the market has gone beyond them."""
+        lower, upper = self._limits[symbol]
+        if upper and not lower <= bar.low <= bar.high <= upper:
+            self._set_limits(symbol, self._before[symbol].settlement, bar.low, bar.high)
 
     def quote(self, instrument: str) -> DepthField | None:
         """Between two bars: the last price of the day, without depth."""
+        self._count_passed(instrument)
         known = self._quotes.get(instrument)
         if known is None and instrument in self._running:
             known = self._quotes[instrument] = self.depth(instrument, self._running[instrument].close, 0, 0)
@@ -251,12 +271,14 @@ class BarMarket(HistoricMarket):
 
     def limits(self, symbol: str) -> tuple[float, float]:
         """Lower and upper; 0 where not known."""
+        self._count_passed(symbol)
         return self._limits.get(symbol, (0.0, 0.0))
 
     def depth(self, symbol: str, price: float, ticks: int, volume: int) -> DepthField:
         """A snapshot at this price, quoted `ticks` to either side, `volume` lots each. Nobody sells at the
         upper limit, nobody buys at the lower.
         """
+        self._count_passed(symbol)
         running, before = self._running[symbol], self._before[symbol]
         lower, upper = self._limits[symbol]
         bid, ask = self._around(running.product, price, ticks)
@@ -292,6 +314,7 @@ class BarMarket(HistoricMarket):
         """The day is over: what it settles at, which is also where the next one begins."""
         found = {}
         for symbol, running in self._running.items():
+            self._count_passed(symbol)
             found[symbol] = running.settlement()
             self._before[symbol] = _Before(found[symbol], running.close, running.open_interest)
         return found

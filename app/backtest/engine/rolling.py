@@ -272,8 +272,7 @@ class RollingRun(BarRun):
                     contract = self._contract(local_symbol)
                     if contract is not None:
                         day = self._days.of(bar.timestamp)
-                        start = moment_of(bar.timestamp)
-                        app.hear("bar", entities.bar_data(bar, contract, day, start))
+                        app.hear("bar", entities.bar_data(bar, contract, day))
         finally:
             self.account.is_warming = False
 

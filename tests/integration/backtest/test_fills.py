@@ -200,3 +200,17 @@ def test_who_rests_pays_no_slippage_and_who_comes_in_pays_spread_and_slippage(
     data = bars_of(rb2401_SHFE=series("2023-09-25 21:00", 3700.0, (3700, 3701, 3690, 3701), 3701.0))
     found = outcome(tmp_path, data, buying(price), fills=FillSettings(spread_ticks=1, slippage_ticks=3))
     assert [one.slippage for one in found.account.trades] == [expected]
+
+
+def test_limits_that_the_market_has_gone_beyond_are_wider_for_the_next_order(tmp_path: Path) -> None:
+    """From 3700 to 4200 while nobody has an order; then one at 4200 is taken, and one far beyond is not."""
+    text = """
+def on_bar(self, bar):
+    self.count += 1
+    if self.count == 2:
+        self.action.buy_open(4200, 1, bar)
+        self.action.buy_open(4700, 2, bar)
+"""
+    found = outcome(tmp_path, bars_of(rb2401_SHFE=series("2023-09-25 09:00", 3700.0, 4200.0, 4199.0)), text)
+    assert [one.trade.price for one in found.account.trades] == [4200.0]
+    assert [one.request.price for one in found.account.not_sent] == [4700.0]
