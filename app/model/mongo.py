@@ -40,6 +40,7 @@ PING_LIMIT = 3.0
 WRITE_LIMIT = 30.0
 NO_ENTRY = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, and what Atlas says for it
 DUPLICATE = 11000
+NO_COLLECTION = 26
 SCOPE = "_scope"  # the field that says whose a document is; tables have columns called scope
 BORN = "born"  # the collection of what `born` tells
 DIGITS = 16
@@ -79,6 +80,8 @@ class _Clients:
 
 
 _clients = _Clients()
+_extents: dict[tuple[str, str, str], tuple[tuple[int, ...], tuple[int, int, int]]] = {}
+"""Of each collection of bars: what was known of it when its extent was found, and the extent. Any thread."""
 
 
 def _client(uri: str) -> MongoClient[dict[str, Any]]:
@@ -93,6 +96,17 @@ def _client(uri: str) -> MongoClient[dict[str, Any]]:
         socketTimeoutMS=int(WRITE_LIMIT * 1000),
         tz_aware=False,
     )
+
+
+def _count_of(collection: Collection[dict[str, Any]]) -> int:
+    """What the server keeps of it; FerretDB would count for estimated_document_count, by reading all."""
+    try:
+        found = list(collection.aggregate([{"$collStats": {"count": {}}}]))
+    except OperationFailure as error:
+        if error.code == NO_COLLECTION:
+            return 0
+        raise
+    return sum(int(one["count"]) for one in found)  # one for each shard
 
 
 def check_uri(uri: str) -> str:
@@ -262,6 +276,30 @@ class MongoTables:
         return [
             Bar._make((*(one[name] for name in BAR_FIELDS[:-1]), bool(one["complete"]))) for one in documents
         ]
+
+    def extent(self, local_symbol: str, interval: str, here: Sequence[int] = ()) -> tuple[int, int, int]:
+        """As Store.extent, with the bars of these timestamps, oldest first. No bar is read for it: how many
+        there are is the collection's own count, and what was found for that count holds until it changes.
+        """
+        name = self._series(local_symbol, interval)
+        of = self._of(name)
+        with translated(self._uri, READ_LIMIT):
+            count = _count_of(of)
+            known = count, len(here), *here[:1], *here[-1:]
+            kept = _extents.get((self._uri, self._database, name))
+            if kept is not None and kept[0] == known:
+                return kept[1]
+            ends = list(here[:1]) + list(here[-1:])
+            for order in (ASCENDING, DESCENDING):
+                one = of.find_one({}, {BAR_ID: True}, sort=[(BAR_ID, order)]) if count else None
+                ends += [int(one[BAR_ID])] if one is not None else []
+            both = 0
+            if here and count:
+                within = of.find({BAR_ID: {"$gte": here[0], "$lte": here[-1]}}, {BAR_ID: True})
+                both = len({*here} & {int(one[BAR_ID]) for one in within})
+        found = (min(ends), max(ends), count + len(here) - both) if ends else (0, 0, 0)
+        _extents[self._uri, self._database, name] = known, found
+        return found
 
     def series(self) -> list[tuple[str, str]]:
         """Which contracts and intervals there are."""

@@ -190,8 +190,12 @@ class SpooledStore(SqliteStore):
     def extent(self, local_symbol: str, interval: str) -> tuple[int, int, int]:
         if self._remote is None or not self._is_up():
             return super().extent(local_symbol, interval)
-        rows = self.read_bar_rows(local_symbol, interval)
-        return (rows[0][0], rows[-1][0], len(rows)) if rows else (0, 0, 0)
+        here = [row[0] for row in super().read_bar_rows(local_symbol, interval)]
+        try:
+            return self._remote.extent(local_symbol, interval, here)
+        except StoreFailed as error:
+            log.warning("K 线只有本机的：%s", error)
+            return super().extent(local_symbol, interval)
 
     def series(self) -> list[tuple[str, str]]:
         """While the server is away, those of which this file has something."""

@@ -9,8 +9,9 @@ import itertools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -450,3 +451,38 @@ def test_a_range_of_bars_is_read_by_index(tmp_path: Path) -> None:
         "1 AND timestamp < 2"
     )
     assert "USING PRIMARY KEY" in plan.fetchone()[3]
+
+
+@pytest.mark.full
+def test_how_many_bars_mongodb_has_is_told_without_reading_any_and_with_those_that_wait(
+    mongo_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_dir=tmp_path / "a", mongo_uri=mongo_uri, mongo_database=new_database())
+    with closing(open_store(settings, SCOPE)) as store:
+        store.save_bars("ru1901.SHFE", "1m", [bar(minute) for minute in range(1, 101)])
+        assert store.flush(30)
+
+    def never(*_args: object, **_more: object) -> None:
+        raise AssertionError("bars were read")
+
+    monkeypatch.setattr(MongoTables, "read_bars", never)
+    goes_on = threading.Event()
+    load = MongoTables.load
+
+    def held(self: MongoTables, *args: Any) -> None:
+        assert goes_on.wait(30)
+        load(self, *args)
+
+    elsewhere = settings.model_copy(update={"data_dir": tmp_path / "b"})
+    with closing(open_store(elsewhere, SCOPE)) as store:
+        assert store.flush(30)
+        assert store.extent("ru1901.SHFE", "1m") == (60_000, 6_000_000, 100)
+        monkeypatch.setattr(MongoTables, "load", held)
+        try:
+            store.save_bars("ru1901.SHFE", "1m", [bar(minute) for minute in range(96, 111)])
+            assert store.extent("ru1901.SHFE", "1m") == (60_000, 6_600_000, 110)
+            assert store.extent("ag1901.SHFE", "1m") == (0, 0, 0)
+        finally:
+            goes_on.set()
+        assert store.flush(30)
+        assert store.extent("ru1901.SHFE", "1m") == (60_000, 6_600_000, 110)
