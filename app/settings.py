@@ -116,6 +116,9 @@ class Settings(BaseModel):
     backtest_memory: int = Field(
         1024, ge=128, le=1024 * 1024, description="每个回测进程的内存上限，MB；超过即结束并标为失败"
     )
+    backtest_minutes: int = Field(
+        720, ge=1, le=60 * 24 * 30, description="一次回测至多跑多少分钟，有进展也算；搜索里的每一次各算各的"
+    )
     backtest_kept: int = Field(
         100, ge=1, le=10_000, description="每个账户至多留多少个回测的结果，合计至多 1 GB；超出时先删最旧的"
     )

@@ -27,7 +27,7 @@ from app.backtest.jobs.driving import drive_search
 from app.backtest.market_data.data import checked_day
 from app.backtest.running.cluster import DaskEngine
 from app.backtest.running.engines import engine_of
-from app.backtest.running.units import DONE, Depot, Engine, Limits, NotInDepot, Piece, Unit
+from app.backtest.running.units import DONE, Depot, Engine, Limits, NotInDepot, Piece, Unit, limits_of
 from app.backtest.search import search_report
 from app.backtest.search.search import OBJECTIVES, Search, SearchRequest, Tried
 from app.commands.results import CannotWrite, write
@@ -142,7 +142,7 @@ def search_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def run_search(job: Job, settings: Settings, sought: Sought, target: Path) -> int:
     """search.json and search.html in `target`; the exit code. Raises what the errors' tree has."""
     files = InPlace()
-    base = _unit(job, files, settings.backtest_memory)
+    base = _unit(job, files, limits_of(settings))
     strategy = next(iter(job.strategies))
     search = Search(sought.request(), base, parameters(job.strategies[strategy]))
     with _kept_in(target / KEPT, search) as keep, _until_interrupted() as stopped:
@@ -210,14 +210,14 @@ class InPlace(Depot):
         return self._paths[piece]
 
 
-def _unit(job: Job, files: InPlace, memory: int) -> Unit:
+def _unit(job: Job, files: InPlace, limits: Limits) -> Unit:
     """The run that the job says, without its paths."""
     return Unit(
         **job.said(),
         data=tuple(files.add(Path(name)) for name in job.files),
         rates=_text(job.rates),
         calendar=_text(job.calendar_file),
-        limits=Limits(memory=memory),
+        limits=limits,
     )
 
 

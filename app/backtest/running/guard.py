@@ -196,7 +196,7 @@ class Watch:
         self.told_in = folder  # where the run says how far it is
         self._limits = limits
         self._on_progress = on_progress
-        self._sampled = self._moved = time.monotonic()
+        self._began = self._sampled = self._moved = time.monotonic()
         self._last = Progress("reading")
         self.family = family.known([process.pid])
 
@@ -209,6 +209,8 @@ class Watch:
         if self._limits is not None and now - self._sampled >= SAMPLE:
             self._sampled = now
             self._sample(self._limits, now - self._moved)
+            if 0 < self._limits.total <= now - self._began:
+                raise _excess("TIMEOUT", _not_whole(progress, self._limits.total))
 
     def _sample(self, limits: Limits, still: float) -> None:
         pids = family.family_of(self._process.pid, family.census())
@@ -233,6 +235,17 @@ class Watch:
             )
         if still > limits.stall:
             raise _excess("TIMEOUT", f"{still:.0f} 秒没有进展：策略在某一次回调里没有返回")
+
+
+def _not_whole(progress: Progress, seconds: float) -> str:
+    """How far it came in that time."""
+    length = f"{seconds / 60:.0f} 分钟" if seconds >= 60 else f"{seconds:g} 秒"
+    limit = f"跑满 {length}（设置 backtest_minutes）还没有跑完"
+    if progress.stage != "running" or progress.total <= 0:
+        return f"{limit}：还在读取行情；请缩短范围或加大这个设置"
+    share = min(max(progress.done / progress.total, 0.0), 1.0)
+    day = f" {progress.trading_day[:8]}，" if progress.trading_day else ""
+    return f"{limit}：做到{day or ' '}{share:.1%}；请缩短范围或加大这个设置"
 
 
 def _excess(code: str, message: str) -> BacktestFailed:

@@ -18,6 +18,7 @@ from typing import Protocol
 import msgspec
 
 from app.backtest.engine.job import Failure, Progress, Run
+from app.settings import Settings
 
 DONE, FAILED, CANCELLED, LOST = "done", "failed", "cancelled", "lost"
 """How a unit ends. LOST: who ran it is gone, its code is not at fault: it can be run again."""
@@ -38,6 +39,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     memory: int = 1024  # it and what it has started, resident
     disk: int = 512  # what it writes into its folder
     stall: float = 600.0  # seconds without any progress
+    total: float = 0.0  # seconds in all, 0 for no end
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Those of a unit that runs here."""
+    return Limits(memory=settings.backtest_memory, total=60.0 * settings.backtest_minutes)
 
 
 class Unit(Run, frozen=True, kw_only=True, forbid_unknown_fields=True):

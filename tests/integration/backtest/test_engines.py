@@ -32,6 +32,7 @@ from ctpbee import CtpbeeApi
 
 class Mine(CtpbeeApi):
     what = ""
+    each = 0.0
     def __init__(self, name, every=60):
         super().__init__(name)
         self.every, self.count = every, 0
@@ -39,6 +40,7 @@ class Mine(CtpbeeApi):
     def on_tick(self, tick): pass
     def on_bar(self, bar):
         self.count += 1
+        time.sleep(self.each)
         if self.count == 100:
             exec(self.what)
         position = self.center.get_position(bar.local_symbol)
@@ -203,6 +205,14 @@ def test_a_unit_that_is_silent_for_too_long_is_ended(engine: Engine, depot: Depo
     found = outcome(engine, unit_of(depot, "while True: pass", keep=keep, limits=Limits(stall=2.0)))
     assert found.failure is not None
     assert found.failure.code == "TIMEOUT"
+
+
+def test_a_unit_that_moves_but_takes_too_long_is_ended(engine: Engine, depot: Depot, keep: str) -> None:
+    slow = unit_of(depot, parameters={"each": 0.05}, keep=keep, limits=Limits(total=3.0))
+    found = outcome(engine, slow)
+    assert found.failure is not None
+    assert found.failure.code == "TIMEOUT"
+    assert "跑满 3 秒（设置 backtest_minutes）还没有跑完" in found.failure.message
 
 
 def test_what_cannot_be_loaded_is_told(engine: Engine, depot: Depot, keep: str) -> None:

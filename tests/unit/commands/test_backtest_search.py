@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from app.backtest.engine.fills import FillSettings
 from app.backtest.engine.job import Job, Risk
-from app.backtest.running.units import NotInDepot, Piece, Unit
+from app.backtest.running.units import Limits, NotInDepot, Piece, Unit
 from app.backtest.search.search import Search, tried
 from app.commands.backtest_search import KEPT, InPlace, Sought, _kept_in, _unit, pair, search_options
 from app.lib.errors import BadInput
@@ -150,7 +150,7 @@ def test_all_of_the_job_is_the_units_too(tmp_path: Path) -> None:
         rates=str(tmp_path / "rates.csv"),
         calendar_file=str(tmp_path / "calendar.toml"),
     )
-    made = _unit(job, InPlace(), 512)
+    made = _unit(job, InPlace(), Limits(memory=512))
     assert {
         name: list(got) if isinstance(got := getattr(made, name), tuple) else got for name in values
     } == values
