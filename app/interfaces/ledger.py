@@ -43,6 +43,7 @@ TradeKey = tuple[str, str, str, str]
 Name = tuple[
     str, str, str
 ]  # exchange, whose number it is ("sys": the exchange's, "local": the counter's seat's), number
+BOTH = 2  # names of an order that the exchange has
 Side = tuple[str, str]  # symbol, long or short
 CENT = Decimal("0.01")
 
@@ -474,7 +475,7 @@ class Ledger:
             changes = self._restate(order_id)
         elif state.refusal is not None or (rank >= state.rank and state.rank[0] != fields.FINAL):
             # a living order is the truth even where a refusal had been taken for it
-            state.row = _with_names(row, state.row)
+            state.row = row if len(names) == BOTH else _with_names(row, state.row)
             state.rank, state.refusal = rank, None
             changes = self._restate(order_id)
         elif set(names) - set(_names(state.row)):
@@ -949,9 +950,9 @@ def _names(row: OrderField | TradeField) -> list[Name]:
 
 def _with_names(row: OrderField, other: OrderField) -> OrderField:
     """The row, with the names that it lacks from the other row of the same order."""
-    if not row.OrderSysID.strip():
+    if not row.OrderSysID.strip() and other.OrderSysID:
         row = msgspec.structs.replace(row, OrderSysID=other.OrderSysID)
-    if not fields.local_id_of(row):
+    if not fields.local_id_of(row) and (other.TraderID or other.OrderLocalID):
         row = msgspec.structs.replace(row, TraderID=other.TraderID, OrderLocalID=other.OrderLocalID)
     return row
 

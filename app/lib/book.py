@@ -133,20 +133,20 @@ class Money(NamedTuple):
         balance = pre_balance + deposit - withdraw + close_profit + position_profit - commission + other_funds
         available = balance - margin - frozen_margin - frozen_commission - withheld
         return cls(
-            pre_balance=pre_balance,
-            deposit=deposit,
-            withdraw=withdraw,
-            margin=margin,
-            frozen_margin=frozen_margin,
-            frozen_commission=frozen_commission,
-            commission=commission,
-            close_profit=close_profit,
-            position_profit=position_profit,
-            balance=balance,
-            available=available,
-            other_funds=other_funds,
-            withheld=withheld,
-            withdraw_quota=min(withdraw_quota, max(ZERO, available)),
+            pre_balance,
+            deposit,
+            withdraw,
+            margin,
+            frozen_margin,
+            frozen_commission,
+            commission,
+            close_profit,
+            position_profit,
+            balance,
+            available,
+            other_funds,
+            withheld,
+            min(withdraw_quota, max(ZERO, available)),
         )
 
 

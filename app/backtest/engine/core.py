@@ -5,9 +5,10 @@ child.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.counter.accounts import Order, PaperAccount, Session
 from app.counter.core import Core, Link, Out
@@ -15,6 +16,8 @@ from app.counter.markets.market import Market
 from app.counter.memory_state import MemoryState
 from app.lib.book import Book, Lot, Money
 from app.wire import frames as f
+
+WITHOUT_A_DISK = nullcontext()
 
 
 class OnItsWay(NamedTuple):
@@ -49,6 +52,11 @@ class BacktestCore(Core):
         self.settled: list[SettledDay] = []
         self._only: PaperAccount  # once it has logged in
         super().__init__(MemoryState(), market, capital)
+
+    def _transaction(self) -> Any:
+        """Nothing is on disk, and nothing is taken back: a run whose core fails is given up."""
+        self._out = []
+        return WITHOUT_A_DISK
 
     def take_arriving(self, has_arrived: Callable[[OnItsWay], bool]) -> list[OnItsWay]:
         """Those on their way of which this is true, in the order in which they were sent; to be handed to

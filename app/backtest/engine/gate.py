@@ -70,6 +70,21 @@ class Owned:
         return self._owners.held(strategy, symbol)
 
 
+class _Seconds:
+    """The market's clock as a steady one. An order and what comes of it are of one moment."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._moment: datetime | None = None
+        self._seconds = 0.0
+
+    def __call__(self) -> float:
+        moment = self._now()
+        if moment is not self._moment:
+            self._moment, self._seconds = moment, moment.timestamp()
+        return self._seconds
+
+
 class _Counted:
     """The account as the gate asks it."""
 
@@ -126,7 +141,7 @@ def gate_of(
         thresholds=thresholds.load(),
         now=now,
         told=lambda _event: None,
-        clock=lambda: now().timestamp(),
+        clock=_Seconds(now),
     )
     if risk.rules:
         counted.gate.write(risk.rules)

@@ -267,6 +267,8 @@ class Gate:
     def _look(self, symbol: str, exchange: str, strategy: str, changed: Iterable[str]) -> None:
         """Whether a limit has been come to, or near to, with the counts that have changed."""
         changed_by = self.book.fitting(symbol, exchange, strategy).changed_by
+        if not changed_by:
+            return
         for count in changed:
             for measured in changed_by.get(count, ()):
                 self.crossings.look(measured, self.counting.value(measured, symbol, strategy))
