@@ -153,6 +153,7 @@ class Count:
         self.today: deque[Lot] = deque()
         self.yd_volume = sum(lot.volume for lot in self.history)
         self.today_volume = 0
+        self.volume = self.yd_volume  # both together
         self.commission = ZERO
         self.exact_commission = ZERO  # as a counter has it that rounds no fill
         self.close_profit = ZERO  # by date
@@ -161,10 +162,6 @@ class Count:
         self._closes: list[_Close] = []  # waiting
         self._today_for_fee = 0  # today's opens that no close was charged for as closing today
         self._totals: Totals | None = None
-
-    @property
-    def volume(self) -> int:
-        return self.yd_volume + self.today_volume
 
     @property
     def totals(self) -> Totals:
@@ -210,6 +207,7 @@ class Count:
                 )
             )
             self.today_volume += fill.volume
+            self.volume += fill.volume
             self._today_for_fee += fill.volume
             fee = self.terms.fee("open", exact(fill.price), fill.volume)
             self.commission += cents(fee)
@@ -283,6 +281,7 @@ class Count:
                 self.today_volume -= part
             else:
                 self.yd_volume -= part
+            self.volume -= part
             volume -= part
         return gained * self._scale
 

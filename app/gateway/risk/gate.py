@@ -146,7 +146,9 @@ class Gate:
 
     def _findings(self, order: Facts, fitting: Fitting, now: float) -> Iterator[Finding]:
         """What there is to say of it, in the order in which it is judged."""
-        yield from self._of_state(order)
+        stopped = self._of_state(order)
+        if stopped is not None:
+            yield stopped
         if order.strategy:
             yield from self.limits.findings(order)
         if fitting.self_trade is not None:
@@ -155,17 +157,20 @@ class Gate:
             yield from self._self_trades.findings_in_group(order)
         if fitting.repeat is not None:
             yield from self._duplicates.findings(fitting.repeat, order, now)
-        yield from self._orders.findings(fitting.order, order)
+        if fitting.order:
+            yield from self._orders.findings(fitting.order, order)
         if order.is_open:
-            yield from self._of_counts(fitting.refusing, order)
+            if fitting.refusing:
+                yield from self._of_counts(fitting.refusing, order)
             yield from self._of_money()
 
-    def _of_state(self, order: Facts) -> Iterator[Finding]:
+    def _of_state(self, order: Facts) -> Finding | None:
         name, state = self.states.judged(order.strategy)
         why = why_not(name, state, order.is_open)
-        if why:
-            code = "RISK_HALTED" if state.state == risk.HALTED else "RISK_REDUCE_ONLY"
-            yield Finding(REFUSED, code, f"{why}，报单未发出")
+        if not why:
+            return None
+        code = "RISK_HALTED" if state.state == risk.HALTED else "RISK_REDUCE_ONLY"
+        return Finding(REFUSED, code, f"{why}，报单未发出")
 
     def _of_counts(self, refusing: tuple[Measured, ...], order: Facts) -> Iterator[Finding]:
         """Opens alone: what counts orders never keeps a position from being closed."""
