@@ -100,7 +100,7 @@ def entity(fields: dict[str, Any]) -> Any:
 def copy_of(one: Any) -> Any:
     """Another entity with the same values."""
     made = object.__new__(type(one))
-    made.__dict__.update(vars(one))
+    object.__setattr__(made, "__dict__", vars(one).copy())
     return made
 
 

@@ -320,11 +320,11 @@ class Core:
         out, self._out = self._out, []
         return out
 
-    def _tell(self, account: PaperAccount, *callbacks: f.Frame) -> None:
+    def _tell(self, account: PaperAccount, callback: f.Frame) -> None:
         """To all trading sessions of the account's user."""
         for link, session in self._sessions.items():
             if session.account is account:
-                self._out += [(link, callback) for callback in callbacks]
+                self._out.append((link, callback))
 
     # ── login ──
 
