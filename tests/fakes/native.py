@@ -58,6 +58,9 @@ class Desk:
         self.exchange_margins: list[dict[str, Any]] = []
         self.commissions: list[dict[str, Any]] = []
         self.statement: list[bytes] = []
+        self.again: list[
+            tuple[str, dict[str, Any]]
+        ] = []  # callbacks of the day that each login brings: RESTART
         self.td: Any = None
         self.md: Any = None
 
@@ -159,6 +162,8 @@ class FakeTd(Binding):
         result = self._answer("reqUserLogin", request, "onRspUserLogin", [self.desk.login], reqid)
         if result == 0 and not self._error("onRspUserLogin")["ErrorID"]:
             self.desk.entered.add(self.desk.login["TradingDay"])
+            for callback, row in self.desk.again:
+                self.call(callback, dict(row))
         return result
 
     def reqUserLogout(self, request: dict[str, Any], reqid: int) -> int:

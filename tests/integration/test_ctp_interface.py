@@ -1124,9 +1124,9 @@ def test_what_a_condition_triggered_and_the_counter_refused_is_told_when_it_happ
     assert gateway.notices == [
         ("CONDITIONAL_ORDER_REFUSED", "条件单触发后被拒：rb2510 空平今 2 手，CTP:平今仓位不足")
     ]
+    desk.again = [("onRtnErrorConditionalOrder", refused)]
     desk.td.call("onFrontDisconnected", 0x2001)
     desk.td.call("onFrontConnected")
-    desk.td.call("onRtnErrorConditionalOrder", refused)  # RESTART: the login tells the day again
     gateway.ready(times=2)
     assert len(gateway.notices) == 1
 
