@@ -45,7 +45,7 @@ def backtest_cluster_command(ctx: click.Context, role: str, processes: int, **op
     if not settings.backtest_scheduler:
         raise SettingsError("集群的地址没有写：设置 backtest_scheduler", parameter="backtest_scheduler")
     if find_spec("distributed") is None:
-        raise BadInput("role", "没有装 Dask：pip install -r requirements-dask.lock")
+        raise BadInput("role", "没有装 Dask：pip install --no-deps -r requirements-dask.lock")
     arguments = scheduler(settings) if role == "scheduler" else worker(settings, processes)
     environment = settings.to_environment() | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     sys.exit(_run([sys.executable, "-m", *arguments], environment, is_kept=role == "worker"))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 REPORT_TITLE = "期货程序化交易系统功能测试过程记录报告"
 DESCRIPTION_TITLE = "程序化交易系统说明"
-INSTALL = "请先安装：.venv/bin/uv pip install --python .venv/bin/python -r requirements-filing.lock"
+INSTALL = "请先安装：.venv/bin/uv pip install --no-deps --python .venv/bin/python -r requirements-filing.lock"
 FONT = "宋体"
 
 

@@ -93,3 +93,18 @@ def test_what_code_cites_of_the_rules_stands_there() -> None:
             found += [(short[name], number) for number in [first, *re.findall(r"\d+", more)] if number]
     assert len(found) > 15
     assert [number for body, number in found if not re.search(rf"^{number}\. ", body, re.M)] == []
+
+
+INSTALLED = re.compile(r"pip install [^`\n）\"]*-r requirements[\w-]*\.lock")
+
+
+def test_who_installs_a_lock_by_our_words_compiles_nothing() -> None:
+    """ctpbee asks for its native part, which the locks leave out: a resolver would fetch and compile it."""
+    programs = sorted((ROOT / "app").rglob("*.py"))
+    said = {
+        f"{sentence(path)}: {line}"
+        for path in (*DOCUMENTS, *programs)
+        for line in INSTALLED.findall(path.read_text())
+    }
+    assert len(said) >= 5
+    assert [line for line in said if "--no-deps" not in line] == []
