@@ -159,7 +159,8 @@ class DaskEngine:
             from distributed import Client
         except ImportError:
             raise ClusterDown(
-                f"设置 backtest_scheduler = {address} 要装 Dask：pip install --no-deps -r requirements-dask.lock"
+                f"设置 backtest_scheduler = {address} 要装 Dask："
+                "pip install --no-deps -r requirements-dask.lock"
             ) from None
         try:
             client = Client(
