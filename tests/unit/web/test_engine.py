@@ -112,9 +112,10 @@ class Client:
 
 def test_every_client_is_pinged_in_its_time_by_one_thread_which_keeps_none_that_has_gone() -> None:
     started: list[threading.Thread] = []
+    all_is_ready = threading.Event()
 
     def start(target: Any) -> None:
-        started.append(threading.Thread(target=target, daemon=True))
+        started.append(threading.Thread(target=lambda: all_is_ready.wait(30) and target(), daemon=True))
         started[-1].start()
 
     pings = _Pings(SimpleNamespace(ping_interval=0.05, sleep=time.sleep, start_background_task=start))
@@ -126,6 +127,7 @@ def test_every_client_is_pinged_in_its_time_by_one_thread_which_keeps_none_that_
     del client, gone
     assert kept() is None
     assert good.sent == []
+    all_is_ready.set()
     eventually(lambda: good.sent == ["2"] and good.last_ping, "it is pinged")
     assert closed.sent == []
     assert len(started) == 1
