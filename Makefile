@@ -127,7 +127,7 @@ page/node_modules/.ready: page/package-lock.json $(VENV)/.ready-node
 	@touch $@
 
 # Folders too: of a file that is gone its folder tells.
-page/dist/index.html: page/node_modules/.ready $(wildcard page/*.html) page/vite.config.ts $(shell find page/src page/public)
+page/dist/index.html: page/node_modules/.ready $(wildcard page/*.html) page/vite.config.ts $(shell find page/src page/public page/vite)
 	@$(ENVIRONMENT) page build
 
 # Built without OpenSSL, uWSGI refuses every WebSocket. An earlier build may lie in uv's cache.

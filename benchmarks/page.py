@@ -34,6 +34,8 @@ REFERENCE = {
     "socket.io.js": MODULES / "socket.io-client/dist/socket.io.min.js",
 }
 WARM_SECONDS = 3.0
+SLICE_MINUTES = 5.0
+"""Of a long stream: each slice tells its heap, so that growth is told from what a start takes."""
 LOCAL = "--disable-features=LocalNetworkAccessChecks"
 """The reference's page comes from no address, and could not call a local server otherwise."""
 
@@ -125,6 +127,7 @@ class Stage:
         busy = (task_seconds(metrics) - before) / (time.monotonic() - began)
         page.evaluate("__probe.on = false")
         probe = page.evaluate("({frames: __probe.frames, tasks: __probe.tasks, painted: __probe.painted})")
+        page.evaluate("Object.assign(__probe, {frames: [], tasks: [], painted: []})")  # not the page's own
         heap = page.evaluate("(gc(), performance.memory.usedJSHeapSize)") / 1e6
         frames, painted = probe["frames"], probe["painted"]
         return Stream(
@@ -196,7 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contracts", type=int, nargs="+", default=[500], help="twice a second each")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each stream")
-    parser.add_argument("--minutes", type=float, default=0.0, help="of a stream after which the heap is told")
+    parser.add_argument("--minutes", type=float, default=0.0, help="of a long stream, its heap told on the way")
     parser.add_argument("--presses", type=int, default=20)
     options = parser.parse_args()
     print(machine(), flush=True)
@@ -213,9 +216,12 @@ def main() -> None:
             got = stage.stream(page, len(symbols), options.seconds)
             rows += [stream_row("本页", len(symbols), got, reference)]
             rows += [stream_row("普通的 Vue 表", len(symbols), reference, reference)]
-            if options.minutes:
-                late = stage.stream(page, len(symbols), options.minutes * 60)
-                rows += [stream_row(f"本页 {options.minutes:g} 分钟", len(symbols), late, reference)]
+            gone = 0.0
+            while gone < options.minutes:
+                slice_ = min(SLICE_MINUTES, options.minutes - gone)
+                late, gone = stage.stream(page, len(symbols), slice_ * 60), gone + slice_
+                rows += [stream_row(f"本页，到第 {gone:g} 分钟", len(symbols), late, reference)]
+                print(*rows[-1], sep="  ", flush=True)
         head = ("每个合约每秒 2 笔", "帧 p50 / p95 / p99 ms", "长任务", "主线程忙", "与参照",
                 "事件到画出 p50 / p99 ms", "p99 与参照", "回收后的堆 MB")  # fmt: skip
         print(table("行情", head, rows), flush=True)

@@ -1,14 +1,7 @@
 /** The screens. By the hash: `/market`, `/code` and their like are the API's. */
 import { createRouter, createWebHashHistory } from 'vue-router'
 
-import { speak } from '@/i18n'
-
-/** A screen that brings words of its own is shown once it can speak them. */
-async function spoken<P>(page: Promise<P>): Promise<P> {
-  const found = await page
-  await speak().catch(() => {})
-  return found
-}
+import { spoken } from '@/i18n'
 
 export const router = createRouter({
   history: createWebHashHistory(),

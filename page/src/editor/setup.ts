@@ -1,14 +1,36 @@
 /** CodeMirror as a strategy's editor. Loaded when an editor is opened, not before. */
-import { indentWithTab } from '@codemirror/commands'
-import { python, pythonLanguage } from '@codemirror/lang-python'
-import { HighlightStyle, indentUnit, syntaxHighlighting } from '@codemirror/language'
+import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
+import { pythonLanguage } from '@codemirror/lang-python'
+import {
+  bracketMatching,
+  foldGutter,
+  foldKeymap,
+  HighlightStyle,
+  indentOnInput,
+  indentUnit,
+  syntaxHighlighting,
+} from '@codemirror/language'
+import { lintKeymap } from '@codemirror/lint'
 import { EditorState, StateEffect, StateField, type Extension } from '@codemirror/state'
-import { Decoration, EditorView, keymap, type DecorationSet } from '@codemirror/view'
+import {
+  crosshairCursor,
+  Decoration,
+  drawSelection,
+  dropCursor,
+  EditorView,
+  highlightActiveLine,
+  highlightActiveLineGutter,
+  highlightSpecialChars,
+  keymap,
+  lineNumbers,
+  rectangularSelection,
+  type DecorationSet,
+} from '@codemirror/view'
 import { tags } from '@lezer/highlight'
-import { basicSetup } from 'codemirror'
 
-import { complete } from './completion'
 import { looks } from './looks'
+
+export { pythonLanguage }
 
 const colours = HighlightStyle.define([
   { tag: [tags.keyword, tags.operatorKeyword, tags.bool, tags.null], color: 'var(--code-keyword)' },
@@ -22,7 +44,12 @@ const colours = HighlightStyle.define([
 ])
 
 /** A strategy's code in its colours; what both the editor and the difference have. */
-export const code = (): Extension => [python(), syntaxHighlighting(colours), indentUnit.of('    '), looks()]
+export const code = (): Extension => [
+  pythonLanguage,
+  syntaxHighlighting(colours),
+  indentUnit.of('    '),
+  looks(),
+]
 
 /**
  * What is typed over a selection is put in by us: Chromium would keep the selection's look as an inline style,
@@ -44,13 +71,25 @@ const typedOver = EditorView.domEventHandlers({
   },
 })
 
+/** CodeMirror's basicSetup, but for what `typing.ts` brings and a highlighting of which nothing would be seen. */
 export const editing = (): Extension => [
-  basicSetup,
+  lineNumbers(),
+  highlightActiveLineGutter(),
+  highlightSpecialChars(),
+  history(),
+  foldGutter(),
+  drawSelection(),
+  dropCursor(),
+  EditorState.allowMultipleSelections.of(true),
+  indentOnInput(),
+  bracketMatching(),
+  rectangularSelection(),
+  crosshairCursor(),
+  highlightActiveLine(),
+  keymap.of([...defaultKeymap, ...historyKeymap, ...foldKeymap, ...lintKeymap]),
   typedOver,
   code(),
   keymap.of([indentWithTab]), // Esc, then Tab leaves: CodeMirror's own
-  pythonLanguage.data.of({ autocomplete: complete }),
-  EditorState.allowMultipleSelections.of(true),
 ]
 
 /** Mark a line as where it broke; 0 takes the mark away. */

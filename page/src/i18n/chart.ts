@@ -20,7 +20,6 @@ export const chart = section({
     latest: '回到最新',
     stale: '图表不是此刻的：{reason}',
     move: '改价',
-    moveAsk: '{symbol} {direction}{offset} {volume} 手，{from} 改为 {to}：先撤单，柜台确认后再报余下的手数。',
     moveConfirm: '等柜台确认撤单',
     moveSend: '余下的手数重报 @{price}',
     moved: '改价完成：{lots} 手 @{price}',
@@ -59,8 +58,6 @@ export const chart = section({
     latest: 'To the newest',
     stale: 'The chart is not of now: {reason}',
     move: 'Change price',
-    moveAsk:
-      '{symbol} {direction}{offset} {volume}, {from} to {to}: it is cancelled, and what is left is sent once the counter has confirmed that.',
     moveConfirm: 'Wait for the counter to confirm the cancel',
     moveSend: 'Send what is left @{price}',
     moved: 'Moved: {lots} @{price}',

@@ -16,6 +16,8 @@ import type { trade } from './trade'
 import type { account } from './late/account'
 import type { backtest } from './late/backtest'
 import type { config } from './late/config'
+import type { parts } from './late/parts'
+import type { broker } from './late/broker'
 import type { riskPage } from './late/riskPage'
 import type { strategy } from './late/strategy'
 import { zh } from './zh'
@@ -39,6 +41,8 @@ interface Sections {
   riskPage: typeof riskPage
   config: typeof config
   backtest: typeof backtest
+  parts: typeof parts
+  broker: typeof broker
 }
 export type TextKey = {
   [S in keyof Sections]: `${S}.${Extract<keyof Sections[S]['zh'], string>}`
@@ -71,6 +75,13 @@ export async function speak(): Promise<void> {
       if (!of.en) late[section] = { ...of, en: await of.load() }
     }),
   )
+}
+
+/** What brings words of its own is shown once it can speak them. */
+export async function spoken<Part>(part: Promise<Part>): Promise<Part> {
+  const found = await part
+  await speak().catch(() => {})
+  return found
 }
 
 // It follows the language, and what has been learnt since.

@@ -66,6 +66,15 @@ def test_a_strategy_is_written_saved_started_and_followed(
     expect(page.get_by_role("button", name=re.compile("E0602"))).to_contain_text(f"第 {line} 行")
     expect(editor.locator(".cm-lintRange-error")).to_have_text(re.compile(r"print\(.*nothing\)"))
 
+    expect(editor).to_have_attribute("data-typing", "ready")  # completion and search come behind the code
+    write(page, "import ctpbee\nself.action.buy")
+    page.keyboard.press("Control+Space")
+    expect(editor.get_by_role("listbox", name="补全")).to_contain_text("buy_open")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+f")
+    expect(editor.get_by_placeholder("查找")).to_be_visible()
+    page.keyboard.press("Escape")
+
     write(page, ORDERS)
     expect(page.get_by_text("检查：没有问题")).to_be_visible(timeout=CHECKED)
     page.keyboard.press("Control+s")

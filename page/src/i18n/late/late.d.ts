@@ -29,3 +29,15 @@ declare module '*/strategy?zh' {
 declare module '*/strategy?en' {
   export const strategy: Record<string, string>
 }
+declare module '*/parts?zh' {
+  export const parts: Record<string, string>
+}
+declare module '*/parts?en' {
+  export const parts: Record<string, string>
+}
+declare module '*/broker?zh' {
+  export const broker: Record<string, string>
+}
+declare module '*/broker?en' {
+  export const broker: Record<string, string>
+}

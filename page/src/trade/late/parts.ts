@@ -1,0 +1,11 @@
+/** What the trading screen opens only when it is asked for: one file, fetched once the screen is drawn. */
+export { default as MoveOrder } from '@/chart/MoveOrder.vue'
+export { default as CancelPicked } from '@/trade/book/CancelPicked.vue'
+export { default as CloseDialog } from '@/trade/book/CloseDialog.vue'
+export { default as Funds } from '@/trade/book/Funds.vue'
+export { default as LogView } from '@/trade/book/LogView.vue'
+export { default as Orders } from '@/trade/book/Orders.vue'
+export { default as Statement } from '@/trade/book/Statement.vue'
+export { default as Trades } from '@/trade/book/Trades.vue'
+export { default as ConfirmOrder } from '@/trade/ConfirmOrder.vue'
+export { default as HotkeyDialog } from '@/trade/HotkeyDialog.vue'
