@@ -199,7 +199,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contracts", type=int, nargs="+", default=[500], help="twice a second each")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each stream")
-    parser.add_argument("--minutes", type=float, default=0.0, help="of a long stream, its heap told on the way")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="of a long stream, its heap told on the way"
+    )
     parser.add_argument("--presses", type=int, default=20)
     options = parser.parse_args()
     print(machine(), flush=True)

@@ -53,8 +53,8 @@ def sizes(dist: Path) -> list[Size]:
     editor = loaded(manifest, EDITOR) - trade
     backtest = loaded(manifest, *BACKTEST) - trade
     return [
-        Size("到登录框", packed(dist, login), 80_000, 75_000),
-        Size("首次打开，含图表", packed(dist, trade), 160_000, 185_000),
-        Size("代码编辑器", packed(dist, editor), 150_000, 174_000),
+        Size("到登录框", packed(dist, login), 80_000, 70_000),
+        Size("首次打开，含图表", packed(dist, trade), 160_000, 160_000),
+        Size("代码编辑器", packed(dist, editor), 150_000, 149_000),
         Size("回测屏与报告", packed(dist, backtest), 40_000, 33_000),
     ]

@@ -106,7 +106,9 @@ export const riskPage = section({
     saved: '已保存，立即生效',
     same: '没有改动',
     changedElsewhere: '别处刚改过，没有保存；现在显示的是最新的，请再看一遍',
-    unknownSave: '没有得到应答，可能已经保存，请看下面的规则',
+    unknownSave: '没有得到应答，不知道是否已保存；刚重新读取，生效的还是原来的，请过一会再看',
+    unknownUnread: '没有得到应答，不知道是否已保存；重新读取也没有读到，连接恢复后请看生效的是哪些',
+    notAsked: '没有读到现在生效的，什么也没有改，请稍后再试',
     thresholds: '交易所与柜台的数字',
     exchange: '交易所',
     products: '品种',
@@ -301,7 +303,11 @@ export const riskPage = section({
     same: 'Nothing has changed',
     changedElsewhere:
       'Just changed elsewhere: nothing was saved. What is shown now is the newest, look again',
-    unknownSave: 'No answer came; it may have been saved, see the rules below',
+    unknownSave:
+      'No answer came: it is not known whether it was saved. Read again, what is in force is as before; look again in a while',
+    unknownUnread:
+      'No answer came: it is not known whether it was saved, and what is in force could not be read. Look once the line is back',
+    notAsked: 'What is in force could not be read: nothing was changed, try again later',
     thresholds: "The exchanges' and the counter's numbers",
     exchange: 'Exchange',
     products: 'Products',

@@ -50,14 +50,49 @@ it('says at which field it was refused', async () => {
   expect(fault).toEqual({ field: 'limit', text: '第 1 条规则：limit 应为数字' })
 })
 
-it('says that it is not known where the gateway has it and did not answer', async () => {
-  const fault = await put(OWN, (call) => call.answer({ error: 'RISK_STATE_UNKNOWN', msg: '没有得到应答' }))
-  expect(fault).toMatchObject({ field: '', text: expect.stringContaining('可能已经保存') as string })
-  expect(fake.calls.at(-1)).toMatchObject({ method: 'GET', path: 'risk' })
+const GATEWAY_SILENT = { error: 'RISK_STATE_UNKNOWN', msg: '没有得到应答' }
+const BREAKS: [string, (call: (typeof fake.calls)[number]) => Promise<void>][] = [
+  ['the line breaks', (call) => call.fail(new NoAnswer(''))],
+  ['the gateway is gone', (call) => call.answer(GATEWAY_SILENT)],
+]
+const reads = () => fake.calls.filter(({ method }) => method === 'GET')
+
+it.each(BREAKS)('says that it is not known where %s, once it has read again', async (_, breaks) => {
+  let fault: Fault | undefined | 'open' = 'open'
+  void changes.put('rules', OWN, []).then((came) => (fault = came))
+  await reads()[0]!.answer({ data: { own: OWN, switches: [] } })
+  await breaks(puts()[0]!)
+  expect(fault).toBe('open')
+  await reads()[1]!.answer({ data: { own: OWN, switches: [] } })
+  expect(fault).toEqual({
+    field: '',
+    text: expect.stringMatching(/不知道是否已保存.*刚重新读取.*还是原来的/),
+  })
+  expect(changes.busy).toBe(false)
 })
 
-it('says that it is not known where no answer came', async () => {
-  const fault = await put(OWN, (call) => call.fail(new NoAnswer('')))
-  expect(fault).toMatchObject({ field: '' })
-  expect(changes.busy).toBe(false)
+it.each(BREAKS)('says that it was saved where %s and it is in force by then', async (_, breaks) => {
+  let fault: Fault | undefined | 'open' = 'open'
+  void changes.put('rules', OWN, []).then((came) => (fault = came))
+  await reads()[0]!.answer({ data: { own: OWN, switches: [] } })
+  await breaks(puts()[0]!)
+  await reads()[1]!.answer({ data: { own: [], switches: [] } })
+  expect(fault).toBeUndefined()
+})
+
+it('says so too where that cannot be read either', async () => {
+  let fault: Fault | undefined | 'open' = 'open'
+  void changes.put('rules', OWN, []).then((came) => (fault = came))
+  await reads()[0]!.answer({ data: { own: OWN, switches: [] } })
+  await BREAKS[0]![1](puts()[0]!)
+  await reads()[1]!.fail(new NoAnswer(''))
+  expect(fault).toEqual({ field: '', text: expect.stringMatching(/不知道是否已保存.*也没有读到/) })
+})
+
+it('says that nothing was changed where what is in force cannot be read at first', async () => {
+  let fault: Fault | undefined | 'open' = 'open'
+  void changes.put('rules', OWN, []).then((came) => (fault = came))
+  await reads()[0]!.fail(new NoAnswer(''))
+  expect(fault).toEqual({ field: '', text: expect.stringContaining('什么也没有改') })
+  expect(puts()).toEqual([])
 })

@@ -7,6 +7,7 @@ import { ApiError, wordsOf } from '@/api/http'
 import type { Risk } from '@/api/types'
 import { t } from '@/i18n'
 import { useNotices } from '@/stores/notices'
+import { isSilence } from '@/trade/sent'
 
 import { useRisk } from '../risk'
 import { switchEntry, switchForm, type Entry } from './rule'
@@ -40,20 +41,42 @@ export const useRuleChanges = defineAccountStore('ruleChanges', (context) => {
     if (busy.value) return { field: '', text: t('common.loading') }
     busy.value = true
     try {
-      const now = await api.data<Risk>('GET', 'risk')
-      if (JSON.stringify(keptOf(kind, now)) !== JSON.stringify(seen))
-        return { field: '', text: t('riskPage.changedElsewhere') }
-      const answer = await api.call('PUT', 'risk', { [kind]: JSON.stringify(changed) })
-      if (answer.error === 'RISK_STATE_UNKNOWN') return { field: '', text: t('riskPage.unknownSave') }
-      notices.show('good', t('riskPage.saved'))
-      return undefined
-    } catch (error) {
-      const field = error instanceof ApiError ? String(error.answer.field ?? '') : ''
-      return { field, text: wordsOf(error, t('riskPage.unknownSave')) }
+      const fault = (await changedElsewhere(kind, seen)) ?? (await sent(kind, changed))
+      if (!fault) notices.show('good', t('riskPage.saved'))
+      return fault
     } finally {
       busy.value = false
+    }
+  }
+
+  async function changedElsewhere(kind: Kind, seen: readonly Entry[]): Promise<Fault | undefined> {
+    await risk.load()
+    if (risk.trouble || !risk.seen) return { field: '', text: t('riskPage.notAsked') }
+    return isInForce(kind, seen) ? undefined : { field: '', text: t('riskPage.changedElsewhere') }
+  }
+
+  const isInForce = (kind: Kind, entries: readonly Entry[]) =>
+    JSON.stringify(keptOf(kind, risk.seen!)) === JSON.stringify(entries)
+
+  async function sent(kind: Kind, changed: readonly Entry[]): Promise<Fault | undefined> {
+    try {
+      const { error } = await api.call('PUT', 'risk', { [kind]: JSON.stringify(changed) })
+      if (error) return await unknown(kind, changed)
+    } catch (error) {
+      if (isSilence(error)) return unknown(kind, changed)
+      const field = error instanceof ApiError ? String(error.answer.field ?? '') : ''
+      return { field, text: wordsOf(error, '') }
+    } finally {
       void risk.load()
     }
+    return undefined
+  }
+
+  /** What is in force says whether it was saved, where it is the change. Where not, it may still come. */
+  async function unknown(kind: Kind, changed: readonly Entry[]): Promise<Fault | undefined> {
+    await risk.load()
+    if (risk.trouble || !risk.seen) return { field: '', text: t('riskPage.unknownUnread') }
+    return isInForce(kind, changed) ? undefined : { field: '', text: t('riskPage.unknownSave') }
   }
 
   return { busy, put }
