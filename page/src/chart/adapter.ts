@@ -8,6 +8,7 @@ import type { Bar, Interval } from '@/market/bars'
 import type { SeriesFeed } from '@/market/barStore'
 
 import { registerDrawings, type FillMark, type PriceLine } from './drawings'
+import { since, toChart } from './feeding'
 import { isIndicator, ON_PRICE, PARAMETERS, type IndicatorName } from './indicators'
 import { colours, stylesOf } from './styles'
 import { around, written } from './timeline'
@@ -71,6 +72,7 @@ export class ChartAdapter {
   private push: ((bar: KLineData) => void) | undefined
   private frame = 0
   private last = 0
+  private isSeen = false
   private wish: ChartWish | undefined
   private timeline: TimelineWish | undefined
   /** The drawing that is being dragged: it stays at the mouse, whatever is drawn meanwhile. */
@@ -266,8 +268,12 @@ export class ChartAdapter {
     return { high: ends[0]?.value ?? 0, low: ends[1]?.value ?? 0, height }
   }
 
+  /** What is hidden keeps its view. The first one that is seen ends with the newest bar. */
   resize(): void {
+    if (!this.element.clientWidth) return
     this.chart.resize()
+    if (!this.isSeen) this.chart.scrollToRealTime()
+    this.isSeen = true
     this.fit()
   }
 
@@ -282,15 +288,4 @@ export class ChartAdapter {
     this.leave()
     dispose(this.element)
   }
-}
-
-/** How many bars at the end are of `start` or later. */
-function since(bars: readonly Bar[], start: number): number {
-  let count = 0
-  while (count < bars.length && bars[bars.length - 1 - count]!.start >= start) count += 1
-  return Math.max(count, 1)
-}
-
-function toChart(bar: Bar): KLineData {
-  return { ...bar, timestamp: bar.start, turnover: bar.turnover ?? undefined }
 }

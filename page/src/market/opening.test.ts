@@ -1,6 +1,6 @@
 import { mount } from '@vue/test-utils'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { defineComponent, h } from 'vue'
+import { h } from 'vue'
 
 import { provideAccount } from '@/accounts/context'
 import { useContracts } from '@/market/contracts'
@@ -30,8 +30,8 @@ async function opened(symbol = '') {
   useBook(fake.context)
   useQuotes(fake.context)
   const contracts = useContracts(fake.context)
-  const Screen = defineComponent({ setup: () => (useOpening(), () => h('i')) })
-  const World = defineComponent({ setup: () => (provideAccount(fake.context), () => h(Screen)) })
+  const Screen = { setup: () => (useOpening(), () => h('i')) }
+  const World = { setup: () => (provideAccount(fake.context), () => h(Screen)) }
   const wrapper = mount(World)
   await fake.ready()
   void contracts.load()
