@@ -23,16 +23,18 @@ export async function checkBuild(reload: () => void = () => location.reload()): 
   if (build !== own) reloadOnce(build, reload)
 }
 
-/** A chunk that is gone says the same, before the server is asked. */
-export function reloadOnMissingChunk(): void {
-  addEventListener('vite:preloadError', (event) => {
-    if (reloadOnce('chunk', () => location.reload())) event.preventDefault()
+/**
+ * A chunk that is gone says the same. Where nobody answers it is not gone but out of reach: the page stays, with what
+ * it shows, and fetches the chunk when it is wanted again.
+ */
+export function reloadOnMissingChunk(reload: () => void = () => location.reload()): void {
+  addEventListener('vite:preloadError', () => {
+    void served().then((build) => build && reloadOnce('chunk', reload))
   })
 }
 
-function reloadOnce(why: string, reload: () => void): boolean {
-  if (sessionStorage.getItem(PLACE) === why) return false
+function reloadOnce(why: string, reload: () => void): void {
+  if (sessionStorage.getItem(PLACE) === why) return
   sessionStorage.setItem(PLACE, why)
   reload()
-  return true
 }
