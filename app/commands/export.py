@@ -3,6 +3,8 @@ process of its own, on a stopped server.
 
 A folder for each scope (`server`, `host`, `accounts/<account>`): its tables as JSON lines, its bars as one
 file of CSV or Parquet for each contract and interval, in the layout that `import-bars` takes too.
+An account's has its audit log beside them, which its newest entry in the settings belongs to: where the other
+data directory has a log of its own, that one goes on and neither is brought in.
 `manifest.json` is written last: without it an export is not whole. Rows are written in the order in which
 they are kept, so that two exports of the same rows are the same bytes.
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,7 +24,9 @@ import orjson
 from tqdm import tqdm
 
 from app.commands.common import ready_settings, settings_options
-from app.data_dir import accounts
+from app.data_dir import account_folder, accounts
+from app.gateway.audit import SCOPE as AUDIT
+from app.lib import audit
 from app.lib.errors import AppError
 from app.model import HOST, SERVER, open_store, store_path
 from app.model.mongo import MongoTables
@@ -160,6 +165,7 @@ def export(settings: Settings, target: Path, bars: str, on_rows: OnRows) -> list
             for table in store.tables().values():
                 write = _write_bars if table.name == BARS else _write_lines
                 moved.append(Moved(scope, table.name, write(folder, table, store.rows(table), bars, on_rows)))
+        _copy_audit(_audit_of(settings, scope), folder / "audit")
     manifest = {"format": FORMAT, "rows": [entry._asdict() for entry in moved]}
     (target / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     return moved
@@ -172,6 +178,7 @@ def load(settings: Settings, source: Path, on_rows: OnRows) -> list[Moved]:
     entries = read_manifest(source)
     found = []
     for scope, group in itertools.groupby(entries, key=lambda entry: entry.scope):
+        its_own = _has_audit(_audit_of(settings, scope)) or not _has_audit(source / _folder(scope) / "audit")
         with _opened(settings, scope) as store:
             tables = store.tables()
             for entry in group:
@@ -179,13 +186,15 @@ def load(settings: Settings, source: Path, on_rows: OnRows) -> list[Moved]:
                     raise CannotMove(f"{source} 有本版本不认识的表 {entry.table}：请用写它的版本导入")
                 table, folder = tables[entry.table], source / _folder(scope)
                 rows = _read_bars(folder, table) if table.name == BARS else _read_lines(folder, table)
-                count = _load(store, table, rows, on_rows)
+                count = _load(store, table, rows, on_rows, _is_of_audit if its_own else _is_nothing)
                 if count != entry.rows:
                     raise CannotMove(
                         f"{scope} 的 {entry.table} 应有 {entry.rows} 行，文件里是 {count} 行："
                         "导出的文件不完整"
                     )
                 found.append(entry)
+        if not its_own:  # last: done again, an import that ended half way begins with the rows
+            _copy_audit(source / _folder(scope) / "audit", _audit_of(settings, scope))
     return found
 
 
@@ -225,10 +234,14 @@ def _opened(settings: Settings, scope: str) -> Iterator[Store]:
         store.close()
 
 
-def _load(store: Store, table: Table, rows: Iterator[Row], on_rows: OnRows) -> int:
+def _load(
+    store: Store, table: Table, rows: Iterator[Row], on_rows: OnRows, leaves: Callable[[Table, Row], bool]
+) -> int:
+    """How many there were, with those that are left out."""
     count = 0
     while chunk := list(itertools.islice(rows, CHUNK)):
-        count += store.load(table, chunk)
+        taken = [row for row in chunk if not leaves(table, row)]
+        count += store.load(table, taken) + len(chunk) - len(taken)
         on_rows(len(chunk))
         if table.name == BARS and not store.flush(FLUSH_LIMIT):  # else years of them would wait on this disk
             raise CannotMove(f"MongoDB 没有收下：{store.state().reason}")
@@ -236,6 +249,39 @@ def _load(store: Store, table: Table, rows: Iterator[Row], on_rows: OnRows) -> i
 
 
 # ── files ──
+
+
+def _audit_of(settings: Settings, scope: str) -> Path:
+    """Where the scope's audit log is, if it is an account's."""
+    return account_folder(settings.data_dir, scope) / "audit"
+
+
+def _has_audit(folder: Path) -> bool:
+    return any(folder.glob(audit.FILES))
+
+
+def _is_of_audit(table: Table, row: Row) -> bool:
+    return table.name == "settings" and row["scope"] == AUDIT
+
+
+def _is_nothing(_table: Table, _row: Row) -> bool:
+    return False
+
+
+def _copy_audit(source: Path, target: Path) -> None:
+    """All days or none."""
+    days = [path for path in sorted(source.glob(audit.FILES)) if path.is_file() and not path.is_symlink()]
+    if not days:
+        return
+    half = target.with_name("audit.new")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(mode=0o700)
+    for path in days:
+        shutil.copyfile(path, half / path.name)
+        (half / path.name).chmod(0o600)
+    if target.is_dir():
+        target.rmdir()  # it is empty
+    half.rename(target)
 
 
 def _write_lines(folder: Path, table: Table, rows: Iterable[Row], _bars: str, on_rows: OnRows) -> int:

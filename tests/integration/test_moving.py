@@ -4,6 +4,7 @@ MongoDB.
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,13 @@ from pathlib import Path
 
 import orjson
 import pytest
+from click.testing import CliRunner
 
 from app.commands import export as moving
+from app.commands.audit import audit_command
 from app.commands.export import CannotMove
+from app.data_dir import account_folder
+from app.gateway.audit import AuditBook
 from app.lib.bar_files import read_bar_file
 from app.lib.bars import Bar
 from app.model import HOST, SERVER, open_store
@@ -87,6 +92,41 @@ def test_what_is_exported_comes_in_again_as_it_was(tmp_path: Path, bars: str) ->
     store = open_store(other, ACCOUNTS[0])
     assert store.save_order("20250607", "1_3_1", {}) == 13  # events go on where they were
     store.close()
+
+
+def said(settings: Settings, *texts: str) -> None:
+    """Written down in the first account's audit log by one gateway's life."""
+    store = open_store(settings, ACCOUNTS[0])
+    book = AuditBook(account_folder(settings.data_dir, ACCOUNTS[0]) / "audit", store)
+    for text in texts:
+        book.handle(logging.LogRecord("account", logging.INFO, __file__, 1, text, (), None))
+    assert book.close_book(10.0)
+    store.close()
+
+
+def verified(settings: Settings) -> str:
+    asked = ["verify", ACCOUNTS[0], "--data-dir", str(settings.data_dir)]
+    answer = CliRunner().invoke(audit_command, asked)
+    return answer.output.split("，")[0] if answer.exit_code == 0 else f"{answer.exit_code}: {answer.output}"
+
+
+def test_the_audit_log_goes_along_where_there_is_none_and_leaves_one_that_there_is_alone(
+    tmp_path: Path,
+) -> None:
+    first = filled(Settings(data_dir=tmp_path / "a"))
+    said(first, "一", "二", "三")
+    exported(first, tmp_path / "1")
+    new = imported(imported(Settings(data_dir=tmp_path / "b"), tmp_path / "1"), tmp_path / "1")
+    assert verified(new) == "审计日志完整：共 3 条"
+    said(new, "四")  # it goes on there
+    assert verified(new) == "审计日志完整：共 4 条"
+    own = filled(Settings(data_dir=tmp_path / "c"))
+    said(own, "自己的")
+    assert verified(imported(own, tmp_path / "1")) == "审计日志完整：共 1 条"
+    for path in (tmp_path / "1").rglob("audit/*"):
+        path.unlink()  # as of a version that left it out
+    old = imported(Settings(data_dir=tmp_path / "d"), tmp_path / "1")
+    assert verified(old) == "审计日志完整：共 0 条"
 
 
 @pytest.fixture(scope="module")
