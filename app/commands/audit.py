@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from app.commands.common import ready_settings, settings_options
-from app.commands.import_bars import find_account
+from app.commands.import_bars import find_argument
 from app.data_dir import account_folder
 from app.gateway.audit import kept_head
 from app.lib import audit
@@ -49,7 +49,7 @@ def audit_command(
     日志在账户目录的 audit/，每天一个文件，只追加，每条带上一条的散列。verify 说出第一处不符，退出码 1。
     """
     settings = ready_settings(ctx, options)
-    account = find_account(settings, account)
+    account = find_argument(settings, account)
     folder = account_folder(settings.data_dir, account) / "audit"
     if action == "verify":
         with closing(open_store(settings, account, ship=False)) as store:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from app.commands.common import ready_settings, settings_options
-from app.commands.import_bars import find_account
+from app.commands.import_bars import find_argument
 from app.data_dir import accounts
 from app.lib.brokers import Brokers, front_of
 from app.lib.errors import AppError, BadInput
@@ -38,7 +38,7 @@ def fronts_command(ctx: click.Context, action: str, account: str, front: str, **
     if action == "list":
         _list_fronts(settings, brokers)
         return
-    account = find_account(settings, account)
+    account = find_argument(settings, account)
     with closing(open_store(settings, account, ship=False)) as store:
         identity = Identity(store)
         if action == "forget":

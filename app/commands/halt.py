@@ -13,7 +13,7 @@ import click
 import orjson
 
 from app.commands.common import ready_settings, settings_options
-from app.commands.import_bars import find_account
+from app.commands.import_bars import find_argument
 from app.gateway.risk.states import State, put_offline
 from app.lib import rows
 from app.lib.calendar import SHANGHAI
@@ -53,7 +53,7 @@ def halt_command(
     暂停开仓（只可平仓）；resume 恢复；logout 强制退出（结束网关，挂单留在柜台）；status 现在怎样。
     """
     settings = ready_settings(ctx, options)
-    account = find_account(settings, account)
+    account = find_argument(settings, account)
     if action == "logout":
         _log_out(settings, account, _by(_who(), why))
     elif action == "status":

@@ -201,8 +201,8 @@ def _import_file(settings: Settings, account: str, path: Path, asked: Asked) -> 
     return True
 
 
-def find_account(settings: Settings, account: str) -> str:
-    """The account to write to: the one named, or the only one there is. Raises NotFound."""
+def find_account(settings: Settings, account: str, how: str = "用 --account ") -> str:
+    """The account that is named, or the only one there is. `how` it is to be named. Raises NotFound."""
     known = accounts(settings.data_dir)
     if not account and len(known) == 1:
         return known[0]
@@ -211,7 +211,12 @@ def find_account(settings: Settings, account: str) -> str:
     there = f"已有：{'、'.join(known)}" if known else "请先登录一次"
     if account:
         raise NotFound(f"没有账户 {account}；{there}", code="NO_SUCH_ACCOUNT")
-    raise NotFound(f"请用 --account 或 --brokerid、--userid 指明账户；{there}", code="NO_SUCH_ACCOUNT")
+    raise NotFound(f"请{how}指明账户；{there}", code="NO_SUCH_ACCOUNT")
+
+
+def find_argument(settings: Settings, account: str) -> str:
+    """As `find_account`, of a command that takes the account as a word of its own."""
+    return find_account(settings, account, "在后面")
 
 
 @contextmanager

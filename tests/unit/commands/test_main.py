@@ -64,3 +64,17 @@ def test_what_starts_says_which_line_of_the_recorded_file_is_bad_and_starts_noth
     assert "quotes.csv:2: 价格不成 K 线" in done.stderr
     assert "docs/replay.md" in done.stderr
     assert not list((tmp_path / "data").glob("run/*"))
+
+
+def test_who_has_several_accounts_and_names_none_is_told_how_to(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for account in ("sim-9999-one", "sim-9999-two"):
+        (data / "accounts" / account).mkdir(parents=True)
+    for arguments, how in (
+        (["halt", "all"], "请在后面指明账户"),
+        (["audit", "verify"], "请在后面指明账户"),
+        (["import-bars", "none.csv"], "请用 --account 指明账户"),
+    ):
+        refused = CliRunner().invoke(main, [*arguments, "--data-dir", str(data)])
+        assert (refused.exit_code, how in refused.output) == (1, True), refused.output
+        assert "sim-9999-one、sim-9999-two" in refused.output
