@@ -491,7 +491,7 @@ def test_a_unit_of_a_search_that_its_engine_lost_is_run_again(world: World) -> N
 def test_a_search_that_is_cancelled_keeps_what_it_has(world: World) -> None:
     job = world.submit(search=SEARCH)
     world.engine.one().end(trial(1.0))
-    eventually(lambda: len(world.engine.handles) == 2, "the second runs")
+    eventually(lambda: len(world.engine.handles) == 3, "what the first has brought is taken")  # two at a time
     world.keeper.cancel(CancelBacktest("a", job))
     assert world.state(job) == "已取消"
     document = orjson.loads(world.keeper.read(ReadBacktest("a", job)).payload)
