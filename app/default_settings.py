@@ -89,7 +89,7 @@ class AccountApi(OwnExtension):
         row = rows.row_of(tick)
         self._publisher.tick(tick.local_symbol, rows.event("tick", row))
         self._close_bars(self._bars.on_tick(tick, self.app.trader.counter_now()))
-        if self._bars.forming(tick.local_symbol) is not None:
+        if self._bars.forming_at(tick.local_symbol):
             self._publisher.forming_bar(tick.local_symbol, lambda: self._forming_bar(tick.local_symbol))
         if self._account.holds(tick.symbol):
             self._publisher.changed("position", "account")

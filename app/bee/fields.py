@@ -8,6 +8,7 @@ and Time 1.
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -454,18 +455,20 @@ def tick_time(row: DepthField, trading_day: str, now: datetime) -> datetime:
     evening before. Where sessions run all day the stamp may be true all the same: the one that the clock does
     not contradict is taken.
     """
-    day = parse_day(row.ActionDay or trading_day)
-    clock = time(
-        int(row.UpdateTime[0:2]),
-        int(row.UpdateTime[3:5]),
-        int(row.UpdateTime[6:8]),
-        row.UpdateMillisec * 1000,
-    )
-    stamp = datetime.combine(day, clock, SHANGHAI)
+    stamp = _second(row.ActionDay or trading_day, row.UpdateTime)
+    if row.UpdateMillisec:
+        stamp = stamp.replace(microsecond=row.UpdateMillisec * 1000)
     if row.ExchangeID == "DCE" and row.ActionDay == trading_day:
-        evening = wall_time(day, row.UpdateTime, row.UpdateMillisec)
+        evening = wall_time(stamp.date(), row.UpdateTime, row.UpdateMillisec)
         return min(stamp, evening, key=lambda moment: (moment > now + AHEAD, abs(moment - now)))
     return stamp
+
+
+@lru_cache(maxsize=256)
+def _second(day: str, clock: str) -> datetime:
+    """`20250606`, `21:00:01`, aware. Whatever trades does so in the same few seconds."""
+    moment = time(int(clock[0:2]), int(clock[3:5]), int(clock[6:8]))
+    return datetime.combine(parse_day(day), moment, SHANGHAI)
 
 
 def day_of(row: DepthField, trading_day: str) -> str:

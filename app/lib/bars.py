@@ -91,7 +91,36 @@ class ClosedBar(NamedTuple):
     bar: Bar
 
 
-@dataclass
+@dataclass(slots=True)
+class _Forming:
+    """The bar that is not closed yet: on the way of every tick, so no Bar each time."""
+
+    timestamp: int
+    open: float
+    high: float
+    low: float
+    close: float
+    complete: bool
+    volume: int = 0
+    turnover: float = 0.0
+    open_interest: float = 0.0
+
+    @property
+    def bar(self) -> Bar:
+        return Bar(
+            self.timestamp,
+            self.open,
+            self.high,
+            self.low,
+            self.close,
+            self.volume,
+            self.turnover,
+            self.open_interest,
+            self.complete,
+        )
+
+
+@dataclass(slots=True)
 class _Series:
     """One contract between two ticks, within one trading day."""
 
@@ -101,12 +130,12 @@ class _Series:
     volume: float  # cumulative, up to the newest print that is in a bar
     turnover: float
     missed: bool  # something may have been missed since that print
-    bar: Bar | None = None
+    forming: _Forming | None = None
     behind: timedelta = (
         timedelta()
     )  # how far its newest print was behind the counter's clock, be it the clock that is wrong
     start: datetime | None = (
-        None  # of `bar`, or of the last one that closed: nothing before it, nor it once closed, changes again
+        None  # of it, or of the last one that closed: nothing before it, nor it once closed, changes again
     )
 
     def has_minute_of(self, tick: Tick) -> bool:
@@ -114,7 +143,7 @@ class _Series:
         nobody has to be asked.
         """
         return (
-            self.bar is not None
+            self.forming is not None
             and self.start is not None
             and tick.trading_day == self.trading_day
             and self.start <= tick.datetime < self.start + MINUTE
@@ -122,21 +151,17 @@ class _Series:
 
     def take(self, tick: Tick) -> None:
         """Into the forming bar."""
-        assert self.bar is not None
-        timestamp, first, high, low, _, volume, turnover, _, complete = self.bar
-        last = tick.last_price
-        self.bar = Bar(
-            timestamp,
-            first,
-            max(high, last),
-            min(low, last),
-            last,
-            volume + int(tick.volume - self.volume),
-            turnover + (tick.turnover - self.turnover) * self.unit,
-            tick.open_interest,
-            complete,
-        )
-        self.volume, self.turnover = tick.volume, tick.turnover
+        forming, last, volume, turnover = self.forming, tick.last_price, tick.volume, tick.turnover
+        assert forming is not None
+        if last > forming.high:
+            forming.high = last
+        elif last < forming.low:
+            forming.low = last
+        forming.close = last
+        forming.volume += int(volume - self.volume)
+        forming.turnover += (turnover - self.turnover) * self.unit
+        forming.open_interest = tick.open_interest
+        self.volume, self.turnover = volume, turnover
 
 
 class BarBuilder:
@@ -194,16 +219,15 @@ class BarBuilder:
         if start is None or tick.last_price <= 0 or tick.volume < series.volume:
             return closed
         if series.start is not None and (
-            start < series.start or (start == series.start and series.bar is None)
+            start < series.start or (start == series.start and series.forming is None)
         ):
             return closed  # its minute is over: the volume goes to the next bar, so that the day's sum holds
         if start != series.start:
             closed += self._close(tick.local_symbol, series)
             price = tick.last_price
             series.start = start
-            series.bar = Bar(
-                int(start.timestamp() * 1000), price, price, price, price, 0, complete=not series.missed
-            )
+            timestamp = int(start.timestamp() * 1000)
+            series.forming = _Forming(timestamp, price, price, price, price, complete=not series.missed)
             series.missed = False
         series.take(tick)
         return closed
@@ -232,7 +256,7 @@ class BarBuilder:
         return [
             closed
             for local_symbol, series in self._series.items()
-            if series.bar is not None
+            if series.forming is not None
             and series.start is not None
             and now - series.behind >= series.start + MINUTE + CLOSE_GRACE
             for closed in self._close(local_symbol, series)
@@ -247,8 +271,8 @@ class BarBuilder:
             if series is None:
                 continue
             series.missed = True
-            if series.bar is not None:
-                series.bar = series.bar._replace(complete=False)
+            if series.forming is not None:
+                series.forming.complete = False
 
     def trading_day(self, local_symbol: str) -> str:
         """Of the bar that is not closed yet."""
@@ -257,24 +281,28 @@ class BarBuilder:
     def starts(self, local_symbol: str) -> dict[str, int]:
         """By interval: the timestamp of the longer bar that the one which is not closed yet goes into."""
         series = self._series[local_symbol]
-        assert series.bar is not None
+        assert series.forming is not None
+        timestamp = series.forming.timestamp
         found = {"1d": day_start(series.trading_day)}
         for interval, minutes in INTERVAL_MINUTES.items():
             of_day = self._hours.periods(series.product, series.trading_day, minutes)
-            found[interval] = of_day.get(series.bar.timestamp, clock_start(series.bar.timestamp, minutes))
+            found[interval] = of_day.get(timestamp, clock_start(timestamp, minutes))
         return found
 
     def forming(self, local_symbol: str) -> Bar | None:
         """The bar that is not closed yet."""
         series = self._series.get(local_symbol)
-        return series.bar if series else None
+        return series.forming.bar if series is not None and series.forming is not None else None
+
+    def forming_at(self, local_symbol: str) -> int:
+        """Its timestamp; 0 where there is none."""
+        series = self._series.get(local_symbol)
+        return series.forming.timestamp if series is not None and series.forming is not None else 0
 
     @staticmethod
     def _close(local_symbol: str, series: _Series) -> list[ClosedBar]:
-        if series.bar is None:
-            return []
-        bar, series.bar = series.bar, None
-        return [ClosedBar(local_symbol, series.trading_day, bar)]
+        forming, series.forming = series.forming, None
+        return [] if forming is None else [ClosedBar(local_symbol, series.trading_day, forming.bar)]
 
 
 Periods = Callable[[str, int], Mapping[int, int]]

@@ -370,14 +370,15 @@ class TickRun(_Run):
 
     def _row(self, row: Row) -> None:
         """On the way of every tick: where nothing is due, the clock only passes on."""
-        depth, symbol = row.depth, row.depth.InstrumentID
-        if self._is_due(row.moment):
-            self._until(row.moment)
-        if self._tickers:
-            self._pass_to(row.moment)
-        else:
-            self.market.clock = max(self.market.clock, row.moment)
         core, account, market = self.core, self.account, self.market
+        moment, _, kind, depth = row
+        symbol = depth.InstrumentID
+        if self._is_due(moment):
+            self._until(moment)
+        if self._tickers:
+            self._pass_to(moment)
+        elif moment > market.clock:
+            market.clock = moment
         is_idle = core.is_idle
         arriving = (
             []
@@ -385,7 +386,7 @@ class TickRun(_Run):
             else core.take_arriving(lambda one: one.symbol == symbol)
         )
         market.take(depth)
-        if row.kind == "login":
+        if kind == "login":
             return
         if not is_idle and (arriving or core.is_working(symbol)):
             market.show(depth)
@@ -394,8 +395,8 @@ class TickRun(_Run):
             self._arrive(symbol, arriving)
         account.set_price(symbol, depth.LastPrice, depth.PreSettlementPrice)
         self._tell(row)
-        if self._is_due(row.moment):
-            self._until(row.moment)
+        if self._is_due(moment):
+            self._until(moment)
 
     def _is_due(self, moment: datetime) -> bool:
         """Whether `_until` this moment has anything to do."""
@@ -453,10 +454,10 @@ class TickRun(_Run):
             gateway_name=GATEWAY,
         )
         self._tell_bars(self._bars.on_tick(tick, market.clock))
-        forming = self._bars.forming(tick.local_symbol)
-        if forming is not None and self._forming.get(tick.local_symbol) != forming.timestamp:
-            self._forming[tick.local_symbol] = forming.timestamp
-            self._closes_at[tick.local_symbol] = moment_of(forming.timestamp) + MINUTE + CLOSE_GRACE
+        forming = self._bars.forming_at(tick.local_symbol)
+        if forming and self._forming.get(tick.local_symbol) != forming:
+            self._forming[tick.local_symbol] = forming
+            self._closes_at[tick.local_symbol] = moment_of(forming) + MINUTE + CLOSE_GRACE
             self._note_closes()
         account.hear("tick", tick.local_symbol, tick)
 

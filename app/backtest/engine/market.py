@@ -133,9 +133,12 @@ class TickMarket(HistoricMarket):
         self._listed.learn(depth)
 
     def take(self, depth: DepthField) -> None:
-        """It is the newest one now. The core is given it by `show`, where it matters there."""
+        """It is the newest one now. The core is given it by `show`, where it matters there. What holds all
+        day was learnt as the day began: of a later one it is the settlement that is new.
+        """
         self._quotes[depth.InstrumentID] = depth
-        self._listed.learn(depth)
+        if depth.SettlementPrice:
+            self._listed.learn(depth)
 
     def slipped(self, depth: DepthField, ticks: int) -> DepthField:
         """The quote as an order finds it that comes too late for this one: so many ticks further away, within
