@@ -75,8 +75,11 @@ class BookPositions(LocalPositionManager):
 
     def sides(self, local_symbol: str) -> dict[str, Position]:
         """Both sides, long and short, where either is held."""
+        symbol, _, exchange = str(local_symbol).partition(".")
         held = {
-            position.direction: position for position in self._positions() if _local(position) == local_symbol
+            position.direction: position
+            for position in self._held()
+            if position.symbol == symbol and position.exchange == exchange and position.volume
         }
         for side, other in OTHER.items():
             if other in held and side not in held:

@@ -592,7 +592,7 @@ class Core:
         self._by_number[order.number] = order
         if order.from_auction:
             self._in_auction.add(order.number)
-        deals = self._exchange.insert(order.number, row)
+        deals = self._exchange.insert(order.number, row, order.from_auction)
         taken: dict[str, str | int] = {
             "OrderStatus": "3",
             "OrderSubmitStatus": "3",
@@ -642,6 +642,8 @@ class Core:
 
     def _leave_auction(self, symbol: str) -> None:
         """Note which orders the exchange has taken out of the auction with this snapshot."""
+        if not self._in_auction:
+            return
         for number in list(self._in_auction):
             order = self._by_number[number]
             if order.row.InstrumentID == symbol and not self._exchange.is_in_auction(number, symbol):

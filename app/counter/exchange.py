@@ -82,7 +82,7 @@ class Exchange:
         """A new snapshot; the deals that resting orders made with it. The same one again changes nothing."""
         symbol = depth.InstrumentID
         before = self._snapshots.get(symbol)
-        if depth == before:
+        if depth is before or depth == before:
             return []
         self._snapshots[symbol] = depth
         book = self._books.get(symbol)
@@ -126,13 +126,13 @@ class Exchange:
             return "价格非最小单位倍数"
         return ""
 
-    def insert(self, number: int, order: OrderField) -> list[Deal]:
+    def insert(self, number: int, order: OrderField, in_auction: bool) -> list[Deal]:
         """An order that `refusal` let pass; the deals it made. What is left of one that ends at once does not
         rest.
         """
         symbol = order.InstrumentID
         limit = self._ticks(symbol, order.LimitPrice) if order.OrderPriceType == LIMIT_PRICE else None
-        if self._market.phase(symbol) == "auction":
+        if in_auction:
             self.rest(number, order, from_auction=True)
             return []
         book = self._book(symbol)
