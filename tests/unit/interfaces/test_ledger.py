@@ -62,6 +62,15 @@ def test_an_order_goes_from_submitted_to_filled_and_every_step_is_told_once(ledg
     )
 
 
+def test_a_book_made_anew_freezes_for_the_orders_that_work(ledger: Ledger) -> None:
+    ledger.apply_order(order(status="3"))
+    frozen = ledger.book.money().frozen_margin
+    ledger.rebuild(account(), [], [], [])
+    assert ledger.book.money().frozen_margin == frozen > 0
+    ledger.apply_trade(trade("t1"))
+    assert ledger.book.money().frozen_margin == frozen / 2
+
+
 def test_a_late_row_changes_nothing(ledger: Ledger) -> None:
     ledger.apply_order(order(status="5"))
     assert ledger.apply_order(order(status="3")) == []

@@ -322,6 +322,25 @@ def test_a_fill_unfreezes_once_whether_its_orders_row_comes_before_or_after():
     assert seen[0][2] == Closable(today=0, yesterday=0)
 
 
+def test_an_order_more_is_counted_by_itself_however_many_stand():
+    asked = []
+    made = Book(lambda symbol: asked.append(symbol) or CONTRACTS[symbol], DAY, 1_000_000)
+    orders = [WorkingOrder(f"1_1_{n}", "rb2510", "buy", "open", 2000.0 + n, 1, 1) for n in range(50)]
+    for order in orders:
+        made.apply_order(order)
+    made.money()
+    asked.clear()
+    more = WorkingOrder("1_1_50", "rb2510", "buy", "open", 2050.0, 2, 2)
+    made.apply_order(more)
+    made.apply_order(orders[7]._replace(remaining=0))
+    money = made.money()
+    assert len(asked) < 5
+    at_once = book()
+    for order in [*orders[:7], *orders[8:], more]:
+        at_once.apply_order(order)
+    assert money == at_once.money()
+
+
 def test_an_older_row_that_comes_late_freezes_nothing_again():
     made = book()
     order = WorkingOrder("1_1_1", "rb2510", "buy", "open", 3000, 5, 5)
