@@ -23,10 +23,6 @@ from benchmarks.parts.report import machine, percentile, ratio, table
 from tests.fakes.market import FakeMarket
 
 SYMBOL = "rb2510"
-MOST_RESTING = 1000
-"""More resting orders take minutes to place: what is frozen is counted anew for each open, over all that
-rest.
-"""
 
 
 class Desk:
@@ -106,8 +102,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="counter-") as folder:
         for ended in (False, True):
             for orders in options.orders:
-                if orders > MOST_RESTING and not ended:
-                    continue
                 desk = Desk(Path(folder), orders, ended)
                 assert [len(account.orders) for account in desk.core._accounts.values()] == [orders]
                 ours, walk = measure(desk.core._watch, options.times), measure(desk.walk, options.times)
