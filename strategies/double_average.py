@@ -1,8 +1,9 @@
-"""双均线：一个可以在内置柜台上直接运行的示例，也是写自己策略的起点。
+"""双均线：一个可以在内置柜台上直接运行、也可以直接回测的示例，是写自己策略的起点。
 
-做什么：选定品种次近月的合约，看每根收盘的 1 分钟 K 线。快线上穿慢线，平掉空头，买开 1
-手；下穿则平掉多头，卖开 1 手。 平与开一起报出，每个方向至多 1 手。 不做什么：不追单，不加仓。一根 K
-线内没有成交的报单，到下一根 K 线时撤掉再说。
+做什么：订阅一个品种的全部合约，听完第一分钟的 K 线，选定成交最多的（多半是主力）；账户里已有持仓的，接着做那个
+合约。回测的行情里只有一个合约时，选定的就是它。 此后看它每根收盘的 1 分钟 K 线：快线上穿慢线，平掉空头，买开 1
+手；下穿则平掉多头，卖开 1 手。平与开一起报出，每个方向至多 1 手。
+不做什么：不追单，不加仓，不换月。一根 K 线内没有成交的报单，到下一根 K 线时撤掉再说。
 
 这是示例，不是投资建议。持仓看的是账户里这个合约的仓位，所以不要在同一合约上手工交易。
 """
@@ -19,21 +20,39 @@ class DoubleAverage(CtpbeeApi):
         super().__init__(name)
         self.product = product  # 品种，如 rb
         self.fast, self.slow = fast, slow  # 均线长度，单位为根
-        self.contract: ContractData | None = None
+        self.months: dict[str, ContractData] = {}  # 这个品种的合约
+        self.first: list[BarData] = []  # 各合约第一分钟的 K 线
+        self.contract: ContractData | None = None  # 选定的
         self.closes: list[float] = []
 
     def on_init(self, init: bool) -> None:
         """这时合约、持仓、资金都已就绪（见 docs/strategies.md），可以选合约了。"""
-        months = [contract for contract in self.recorder.get_all_contracts() if contract.symbol.rstrip("0123456789") == self.product]
-        months.sort(key=lambda contract: contract.expire_date)
-        if len(months) < 2:
-            raise ValueError(f"品种 {self.product} 没有可选的合约")
-        self.contract = months[1]
-        self.instrument_set = {self.contract.local_symbol}  # 写进来就会订阅
-        self.info(f"合约 {self.contract.local_symbol}，快线 {self.fast}，慢线 {self.slow}")
+        for contract in self.recorder.get_all_contracts():
+            if contract.symbol.rstrip("0123456789") == self.product:
+                self.months[contract.local_symbol] = contract
+                if self.center.get_position(contract.local_symbol) is not None:
+                    self.contract = contract  # 重启之后内存是空的，持仓还在：接着做
+        if not self.months:
+            raise ValueError(f"没有品种 {self.product} 的合约")
+        self.instrument_set = {self.contract.local_symbol} if self.contract else set(self.months)  # 写进来就会订阅
+        chosen = self.contract.local_symbol if self.contract else f"在 {len(self.months)} 个里等第一分钟"
+        self.info(f"合约 {chosen}，快线 {self.fast}，慢线 {self.slow}")
+
+    def choose(self, bar: BarData) -> None:
+        """第一分钟的 K 线听完了，就选定一个。"""
+        if bar.local_symbol not in self.months:
+            return
+        if not self.first or bar.datetime <= self.first[0].datetime:
+            self.first.append(bar)
+            return
+        main = max(self.first, key=lambda one: one.volume)
+        self.contract = self.months[main.local_symbol]
+        self.info(f"选定 {main.local_symbol}")
 
     def on_bar(self, bar: BarData) -> None:
         """只会收到收盘的 1 分钟 K 线。没有打开 INSTRUMENT_INDEPEND 时，别的合约也会来，所以先看是谁。"""
+        if self.contract is None:
+            self.choose(bar)
         if self.contract is None or bar.local_symbol != self.contract.local_symbol:
             return
         self.closes = [*self.closes[-self.slow :], bar.close_price]

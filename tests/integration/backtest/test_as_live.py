@@ -81,11 +81,7 @@ ext = Mine("mine")
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = (ROOT / "strategies/double_average.py").read_text("utf-8")
-OF_THE_EXAMPLE = (  # as it stands, in the recording's contract, by shorter averages
-    EXAMPLE.replace(
-        "self.contract = months[1]", 'self.contract = next(one for one in months if one.symbol == "ru1901")'
-    ).replace('"rb", 3, 8', '"ru", 2, 4')
-)
+OF_THE_EXAMPLE = EXAMPLE.replace('"rb", 3, 8', '"ru", 2, 4')  # the recording's product, shorter averages
 OF_THE_README = block_with(README.read_text("utf-8"), "策略", "class TwoTicks").replace(
     'TwoTicks("两跳", "m2705.DCE")', 'TwoTicks("mine", "ru1901.SHFE")'
 )

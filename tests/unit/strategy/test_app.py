@@ -134,11 +134,11 @@ def contract(symbol: str = "rb2510") -> ContractData:
     )
 
 
-def bar(number: int, price: float, symbol: str = "rb2510") -> BarData:
+def bar(number: int, price: float, symbol: str = "rb2510", volume: int = 10) -> BarData:
     moment = datetime(2025, 6, 6, 9, 0, tzinfo=SHANGHAI) + timedelta(minutes=number)
     return BarData(
         symbol=symbol, exchange=Exchange.SHFE, datetime=moment, interval=Interval.MINUTE, gateway_name="sim",
-        open_price=price, high_price=price + 2, low_price=price - 2, close_price=price, volume=10,
+        open_price=price, high_price=price + 2, low_price=price - 2, close_price=price, volume=volume,
     )  # fmt: skip
 
 
@@ -175,6 +175,7 @@ def state(
     *,
     orders: list[OrderData] | None = None,
     trades: list[TradeData] | None = None,
+    positions: list[Position] | None = None,
     day: str = DAY,
     **config: Any,
 ) -> State:
@@ -183,7 +184,7 @@ def state(
         config=CONFIG | config,
         fronts={"td": {"state": "ready"}, "md": {"state": "ready"}},
         contracts=entities.dicts([contract(), contract("rb2601")]),
-        positions=[],
+        positions=positions or [],
         account={
             "__name__": "AccountData",
             "accountid": "demo",
@@ -388,19 +389,37 @@ def test_a_strategy_on_two_contracts_trades_both_legs(run: Callable[..., Any], g
     assert gateway.asked[:2] == [Subscribe(["rb2510.SHFE"]), Subscribe(["rb2601.SHFE"])]
 
 
-def test_the_example_in_strategies_opens_one_lot_each_way_on_the_second_month(
+EXAMPLE = (ROOT / "strategies" / "double_average.py").read_text("utf-8")
+
+
+def test_the_example_in_strategies_opens_one_lot_each_way_on_the_busiest_month(
     run: Callable[..., Any], gateway: Gateway
 ) -> None:
-    strategy = run((ROOT / "strategies" / "double_average.py").read_text("utf-8"))
-    assert strategy.instrument_set == {"rb2601.SHFE"}
+    strategy = run(EXAMPLE)
+    assert strategy.instrument_set == {"rb2510.SHFE", "rb2601.SHFE"}
     for number in range(120):
-        strategy.app.hear("bar", bar(number, 3000.0))  # the other month's
-        strategy.app.hear("bar", bar(number, 3000 + round(50 * math.sin(number / 10)), "rb2601"))
+        strategy.app.hear("bar", bar(number, 3000.0, "rb2510", 5))
+        strategy.app.hear("bar", bar(number, 3000 + round(50 * math.sin(number / 10)), "rb2601", 7))
         gateway.tell()
     assert {order.local_symbol for order in gateway.orders()} == {"rb2601"}
     assert {order.volume for order in gateway.orders()} == {1}
     assert {"long open", "short closetoday", "short open", "long closetoday"} == set(gateway.words())
     assert sum(gateway.lots.values()) == 1, "never more than one lot"
+
+
+def test_the_example_in_strategies_trades_what_there_are_bars_of(
+    run: Callable[..., Any], gateway: Gateway
+) -> None:
+    strategy = run(EXAMPLE)
+    for number in range(60):
+        strategy.app.hear("bar", bar(number, 3000 + round(50 * math.sin(number / 10))))
+        gateway.tell()
+    assert {order.local_symbol for order in gateway.orders()} == {"rb2510"}
+
+
+def test_the_example_in_strategies_goes_on_with_what_the_account_holds(run: Callable[..., Any]) -> None:
+    strategy = run(EXAMPLE, positions=[position("rb2601", "long", 1)])
+    assert strategy.instrument_set == {"rb2601.SHFE"}
 
 
 # ── what it hears ──
