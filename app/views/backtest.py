@@ -125,6 +125,7 @@ class StartRequest(OfStrategy):
     rates: Annotated[str, LongText(LONGEST_RATES)] = Field(
         "", description="当时的手续费与保证金：rates.csv 的内容（docs/backtest.md）"
     )
+    rates_of: BacktestId = Field("", description="用以前哪一次回测（id）的费率文件，代替 rates；再做一次时用")
     title: Annotated[str, Text()] = Field("", description="给人看的名字；不给为策略名")
     search: Annotated[dict[str, object] | None, Document()] = Field(
         None, description="参数搜索（docs/backtest.md）；不给为跑一次"

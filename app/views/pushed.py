@@ -312,6 +312,9 @@ class BacktestRow(TypedDict):
     parameters: dict[str, Any]
     fills: BacktestFills
     rates: bool
+    symbol: str
+    label: str
+    main_warm_up: int
     search: dict[str, Any] | None
     created: str
     started: str

@@ -165,8 +165,8 @@ class StartBacktests(Message):
 
 class SubmitBacktest(Message, kw_only=True):
     """Queue a run, or a search of many. Reply: Json of its row. Errors: BadInput naming the parameter
-    (NO_BARS and UNKNOWN_CONTRACT of contracts, BAD_RATES of rates), BadCode, NotAllowed, RateLimited
-    (TOO_MANY_BACKTESTS).
+    (NO_BARS and UNKNOWN_CONTRACT of contracts, BAD_RATES of rates), BadCode, NotAllowed, NotFound of
+    rates_of, RateLimited (TOO_MANY_BACKTESTS).
     """
 
     account: str
@@ -189,6 +189,7 @@ class SubmitBacktest(Message, kw_only=True):
     latency_ms: int | None = None
     participation: float = 0.25
     rates: str = ""  # the text of a rates.csv
+    rates_of: str = ""  # the id of an earlier one of this account: by its rates
     search: dict[str, Any] | None = None  # app/backtest/search/search.py: SearchRequest
 
 

@@ -200,6 +200,7 @@ BACKTEST: dict[str, Any] = {
     **{"id": "0123456789abcdef", "title": "双均线", "kind": "run", "state": "排队", "strategy": "双均线"},
     **{"version": 1, "contracts": ["rb2401.SHFE"], "main": [], "files": [], "by": "bars", "start": ""},
     **{"end": "", "capital": 1_000_000.0, "parameters": {}, "rates": False, "search": None, "place": 1},
+    **{"symbol": "", "label": "", "main_warm_up": 10},
     **{"created": "2025-06-09 09:30:00", "started": "", "ended": "", "progress": None, "error": None},
     **{"figures": None, "warnings": [], "size": 0},
     "fills": {"latency_ms": None, "spread_ticks": 1, "slippage_ticks": 0, "participation": 0.25},

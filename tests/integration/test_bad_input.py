@@ -538,10 +538,11 @@ ROUTES += [
             "files": {"commas": "a,,b", "twice": "a,a", "list": [1]},
             "main": {"commas": "rb,", "many": ",".join(f"p{n}" for n in range(21))},
             "symbol": {"newline": "a\nb"},
+            "rates_of": BACKTEST_ID,
             "title": {"newline": "a\nb", "long": "x" * 65},
             "version": COUNTED | {"huge": 10**10},
         },
-        optional=frozenset({*BACKTEST, "name", "files", "main", "symbol"}),
+        optional=frozenset({*BACKTEST, "name", "files", "main", "symbol", "rates_of"}),
         ours=True,
     ),
     Route(

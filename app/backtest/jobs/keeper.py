@@ -17,6 +17,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import orjson
 
 from app.backtest.engine.job import Failure, Progress
@@ -165,6 +166,7 @@ class Keeper:
             raise NotAllowed(text, code="BACKTESTS_OFF")
         self._containment.check()
         self._check_waiting(asked.account)
+        asked = self._with_rates(asked)
         try:
             with self._one_by_one:
                 record = self._preparing.record(asked, next(self._numbers))
@@ -178,6 +180,18 @@ class Keeper:
             self._changed.notify()
         self._tell(job)
         return Json(orjson.dumps(self._row(job)))
+
+    def _with_rates(self, asked: SubmitBacktest) -> SubmitBacktest:
+        """With the rates that the earlier one which it names was run with. Raises BadInput, NotFound."""
+        if not asked.rates_of:
+            return asked
+        if asked.rates:
+            raise BadInput("rates_of", "rates（费率文件的内容）与 rates_of（用哪一次的）请只给一种")
+        earlier = self._jobs.get(asked.rates_of)
+        if earlier is None or earlier.record.account != asked.account:
+            text = "要用它的费率文件的那次回测已删除或不存在，请重新选择费率文件"
+            raise NotFound(text, code="UNKNOWN_BACKTEST", parameter="rates_of")
+        return msgspec.structs.replace(asked, rates=earlier.record.unit.rates, rates_of="")
 
     def rows(self, request: ReadBacktests) -> Json:
         """See ReadBacktests."""

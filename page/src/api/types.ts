@@ -835,7 +835,9 @@ export interface components {
             id: string;
             /** @enum {unknown} */
             kind: "run" | "search";
+            label: string;
             main: string[];
+            main_warm_up: number;
             parameters: Record<string, unknown>;
             place: number;
             progress: components["schemas"]["BacktestProgress"] | null;
@@ -847,6 +849,7 @@ export interface components {
             /** @enum {unknown} */
             state: "失败" | "完成" | "已取消" | "排队" | "运行";
             strategy: string;
+            symbol: string;
             title: string;
             version: number;
             warnings: string[];
@@ -2231,6 +2234,11 @@ export interface operations {
                     participation?: number;
                     /** @description 当时的手续费与保证金：rates.csv 的内容（docs/backtest.md） */
                     rates?: string;
+                    /**
+                     * @description 用以前哪一次回测（id）的费率文件，代替 rates；再做一次时用
+                     * @example 3f9c2b1a00d4e5f6
+                     */
+                    rates_of?: string;
                     /** @description 参数搜索（docs/backtest.md）；不给为跑一次 */
                     search?: Record<string, unknown>;
                     /**
@@ -2312,6 +2320,11 @@ export interface operations {
                     participation?: number;
                     /** @description 当时的手续费与保证金：rates.csv 的内容（docs/backtest.md） */
                     rates?: string;
+                    /**
+                     * @description 用以前哪一次回测（id）的费率文件，代替 rates；再做一次时用
+                     * @example 3f9c2b1a00d4e5f6
+                     */
+                    rates_of?: string;
                     /** @description 参数搜索（docs/backtest.md）；不给为跑一次 */
                     search?: Record<string, unknown>;
                     /**

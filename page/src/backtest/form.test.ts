@@ -73,6 +73,7 @@ it('is filled in from a job as that was asked', () => {
     main: ['m'],
     files: [],
     by: 'bars' as const,
+    ...{ id: '3f9c2b1a00d4e5f6', rates: true, symbol: '', label: '', main_warm_up: 4 },
   }
   const more = { start: '20240102', end: '', capital: 5e5, parameters: { fast: 8 }, fills, title: '甲' }
   const form = formOf({ ...asked, ...more, search: null } as unknown as Job)
@@ -85,8 +86,12 @@ it('is filled in from a job as that was asked', () => {
       parameters: '{"fast":8}',
       start: '2024-01-02',
       end: undefined,
+      main_warm_up: '4',
+      rates_of: '3f9c2b1a00d4e5f6',
     },
   })
+  const other = { ...form, rates: 'product,since', ratesName: 'rates.csv' }
+  expect(fieldsOf(other, KNOWN)).toMatchObject({ rates: 'product,since', rates_of: undefined })
 })
 
 it('tells from when to when all of the contracts have bars', () => {

@@ -34,6 +34,8 @@ export interface RunForm {
   /** A rates.csv: its text and its name. */
   rates: string
   ratesName: string
+  /** In their place: the earlier job whose rates file is used again. */
+  ratesOf: string
   title: string
   search: SearchForm
 }
@@ -58,11 +60,12 @@ export const emptyForm = (): RunForm => ({
   participation: '0.25',
   rates: '',
   ratesName: '',
+  ratesOf: '',
   title: '',
   search: emptySearch(),
 })
 
-/** The form as this job was asked for; its rates file is not kept by the server, and has to be chosen again. */
+/** The form as this job was asked for, with the rates file that it was run with. */
 export function formOf(job: Job): RunForm {
   const { latency_ms: latency } = job.fills
   return {
@@ -72,7 +75,10 @@ export function formOf(job: Job): RunForm {
     source: job.files.length ? 'files' : 'store',
     by: job.by,
     contracts: [...job.contracts, ...job.main],
+    main_warm_up: String(job.main_warm_up),
     files: job.files,
+    symbol: job.symbol,
+    label: job.label === 'start' || job.label === 'end' ? job.label : '',
     start: dayText(job.start),
     end: dayText(job.end),
     capital: String(job.capital),
@@ -81,6 +87,7 @@ export function formOf(job: Job): RunForm {
     slippage_ticks: String(job.fills.slippage_ticks),
     latency_ms: latency === null ? '' : String(latency),
     participation: String(job.fills.participation),
+    ratesOf: job.rates ? job.id : '',
     title: job.title === job.strategy ? '' : job.title,
     search: searchOf(job.search),
   }
@@ -145,6 +152,7 @@ export function fieldsOf(form: RunForm, known: readonly Parameter[]): Fields {
     slippage_ticks: form.slippage_ticks,
     latency_ms: ofTicks ? form.latency_ms || undefined : undefined,
     rates: form.rates || undefined,
+    rates_of: (!form.rates && form.ratesOf) || undefined,
     title: form.title || undefined,
     search: form.search.kind === 'run' ? undefined : JSON.stringify(requestOf(form.search)),
   }

@@ -12,6 +12,7 @@ import { progressOf } from './telling'
 const job = (id: string, changes: Partial<Job> = {}): Job => ({
   ...{ id, title: '甲', kind: 'run', state: '排队', strategy: '甲', version: 1, contracts: [], main: [] },
   ...{ by: 'bars', files: [], start: '', end: '', capital: 1e6, parameters: {}, rates: false, search: null },
+  ...{ symbol: '', label: '', main_warm_up: 10 },
   ...{ fills: { latency_ms: null, spread_ticks: 1, slippage_ticks: 0, participation: 0.25 } },
   ...{ created: '2026-11-29 09:00:00', started: '', ended: '', place: 1, progress: null, error: null },
   ...{ figures: null, warnings: [], size: 0, ...changes },

@@ -503,3 +503,28 @@ def test_a_search_of_which_nothing_comes_fails_with_the_first_reason(world: Worl
     for _ in range(3):
         world.engine.one().end(Outcome(state=FAILED, failure=Failure("坏了", code="STRATEGY_FAILED", line=3)))
     assert "坏了" in world.becomes(job, "失败")["error"]["message"]
+
+
+RATES = "product,since,margin,open,close,close_today\nrb,2023-01-01,0.1,1/lot,2/lot,5/lot\n"
+
+
+def test_a_job_asked_for_again_has_the_rates_that_it_was_run_with(make: Callable[..., World]) -> None:
+    world = make()
+    first = world.submit(rates=RATES, symbol="rb2401.SHFE", label="end", main_warm_up=3)
+    unit = world.engine.one().unit
+    row = world.finish(first)
+    assert (row["rates"], row["symbol"], row["label"], row["main_warm_up"]) == (True, "rb2401.SHFE", "end", 3)
+    world.begin()
+    again = world.submit(rates_of=first, symbol=row["symbol"], label=row["label"], main_warm_up=3)
+    assert world.engine.one().unit == unit, "and the same unit gives the same bytes"
+    world.finish(again)
+
+
+def test_rates_of_another_account_or_of_none_are_refused(make: Callable[..., World]) -> None:
+    world = make()
+    first = world.submit(rates=RATES)
+    for account, asked in (("b", first), ("a", "0" * 16)):
+        with pytest.raises(NotFound, match="费率文件"):
+            world.submit(account, rates_of=asked)
+    with pytest.raises(BadInput, match="只给一种"):
+        world.submit(rates_of=first, rates=RATES)
