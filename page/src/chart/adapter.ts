@@ -272,7 +272,8 @@ export class ChartAdapter {
   resize(): void {
     if (!this.element.clientWidth) return
     this.chart.resize()
-    if (!this.isSeen) this.chart.scrollToRealTime()
+    const toNewest = () => this.element.isConnected && this.chart.scrollToRealTime()
+    if (!this.isSeen) requestAnimationFrame(toNewest) // laid out by then
     this.isSeen = true
     this.fit()
   }
