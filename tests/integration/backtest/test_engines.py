@@ -51,6 +51,7 @@ class Mine(CtpbeeApi):
 
 ext = Mine("mine")
 """
+LINE = STRATEGY[: STRATEGY.index("exec(")].count("\n") + 1
 PATIENCE = 60.0  # a busy machine's
 pytestmark = [pytest.mark.full, confined]  # what these strategies do they must not do to this machine
 
@@ -161,7 +162,8 @@ def test_a_unit_that_fails_says_where_and_the_next_one_runs(
     found = outcome(engine, unit_of(depot, "print('before'); raise ValueError('x')", keep=keep))
     assert found.state == FAILED
     assert found.failure is not None
-    assert (found.failure.code, found.failure.line, found.failure.strategy) == ("STRATEGY_FAILED", 15, "mine")
+    failure = found.failure
+    assert (failure.code, failure.line, failure.strategy) == ("STRATEGY_FAILED", LINE, "mine")
     assert "before" in found.log
     assert outcome(engine, unit_of(depot, keep=keep)).result == plain
 
