@@ -360,7 +360,8 @@ print(os.getuid() == 0)
 
         def ended() -> bool:
             for process in psutil.Process().children():
-                process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             return not first.is_alive()
 
         first = threading.Thread(target=run_long)
