@@ -255,17 +255,16 @@ class BarRun(_Run):
             self._pass_to(start)
         else:
             market.clock = start
-        if self.core.is_idle:
-            for local_symbol, bar in bars:
-                market.passed(*names[local_symbol], bar)
-        else:
+        if not self.core.is_idle:
             self._match_all(bars)
         if self._tickers:
-            self._pass_to(self._end)
+            self._pass_to(self._end)  # a timer in the minute knows nothing of how it went
         else:
             market.clock = self._end
         for local_symbol, bar in bars:
-            account.set_price(names[local_symbol][0], bar[4], 0.0)
+            symbol, exchange = names[local_symbol]
+            market.passed(symbol, exchange, bar)
+            account.set_price(symbol, bar[4], 0.0)
         for local_symbol, bar in self._told(bars):
             form = self._form(local_symbol)
             if form is not None:
@@ -295,8 +294,6 @@ class BarRun(_Run):
             here = [one for one in arriving if one.symbol == symbol]
             if here or core.may_fill(symbol, bar.low, bar.high):
                 self._match(symbol, bar, here)
-        for local_symbol, bar in bars:
-            market.close(self._names[local_symbol][0], bar)
 
     def _match(self, symbol: str, bar: Bar, arriving: list[OnItsWay]) -> None:
         """Show the bar's path to the orders that rest, and its open to those that come in."""

@@ -214,7 +214,7 @@ class BarMarket(HistoricMarket):
                 self._set_limits(symbol, before.settlement)
 
     def take(self, symbol: str, exchange: str, bar: Bar) -> None:
-        """The minute of this bar begins: until `close`, what it does is the matcher's affair."""
+        """The minute of this bar begins: until it has `passed`, what it does is the matcher's affair."""
         if symbol in self._running:
             self._count_passed(symbol)
         else:
@@ -227,12 +227,8 @@ class BarMarket(HistoricMarket):
             self._running[symbol] = _Running(product, bar.open, bar.open, bar.open, bar.open)
             self._passed[symbol] = []
 
-    def close(self, symbol: str, bar: Bar) -> None:
-        """The minute is over."""
-        self._passed[symbol].append(bar)
-
     def passed(self, symbol: str, exchange: str, bar: Bar) -> None:
-        """Its minute has passed and nobody had an order there. On the way of every bar."""
+        """Its minute is over. On the way of every bar."""
         passed = self._passed.get(symbol)
         if passed is None:
             self.take(symbol, exchange, bar)

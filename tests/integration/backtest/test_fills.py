@@ -214,3 +214,18 @@ def on_bar(self, bar):
     found = outcome(tmp_path, bars_of(rb2401_SHFE=series("2023-09-25 09:00", 3700.0, 4200.0, 4199.0)), text)
     assert [one.trade.price for one in found.account.trades] == [4200.0]
     assert [one.request.price for one in found.account.not_sent] == [4700.0]
+
+
+def test_a_timer_within_a_minute_does_not_see_in_the_limits_how_far_the_minute_goes(tmp_path: Path) -> None:
+    text = """
+def on_bar(self, bar):
+    self.count += 1
+    self.bar = bar
+def on_realtime(self):
+    if self.count == 1:
+        self.count += 1
+        self.action.buy_open(4200, 1, self.bar)
+"""
+    found = outcome(tmp_path, bars_of(rb2401_SHFE=series("2023-09-25 09:00", 3700.0, 4200.0, 4199.0)), text)
+    assert [one.request.price for one in found.account.not_sent] == [4200.0]
+    assert not found.account.orders
