@@ -218,7 +218,7 @@ class BarRun(_Run):
         self.bars = data.bars
         self._names = {name: (name.partition(".")[0], name.partition(".")[2]) for name in data.bars}
         self._ends_at, self._end = 0, self.market.clock  # of the minute before
-        self._forms: dict[str, dict[str, Any] | None] = {}  # of the day's bars, by local symbol
+        self._forms: dict[str, dict[str, Any] | None] = {}  # of the day's bars: `_form`
 
     def _limits(self, symbol: str) -> tuple[float, float]:
         return self.market.limits(symbol)
@@ -265,24 +265,24 @@ class BarRun(_Run):
             symbol, exchange = names[local_symbol]
             market.passed(symbol, exchange, bar)
             account.set_price(symbol, bar[4], 0.0)
-        for local_symbol, bar in self._told(bars):
-            form = self._form(local_symbol)
+        forms = self._forms
+        for local_symbol, bar in bars:
+            if local_symbol not in forms:
+                forms[local_symbol] = self._form(local_symbol)
+            form = forms[local_symbol]
             if form is not None:
                 account.hear("bar", local_symbol, entities.bar_of(bar, form, start))
         if not timestamp % EQUITY_EVERY:
             self._note_equity()
 
     def _form(self, local_symbol: str) -> dict[str, Any] | None:
-        """What the day's bars of a contract share; None for one that is not listed."""
-        if local_symbol not in self._forms:
-            contract = self._contract(local_symbol)
-            day = self.market.trading_day()
-            self._forms[local_symbol] = None if contract is None else entities.bar_form(contract, day)
-        return self._forms[local_symbol]
+        """What the day's bars of a contract share; None where strategies do not hear of it today."""
+        contract = self._contract(local_symbol) if self._is_told(local_symbol) else None
+        return None if contract is None else entities.bar_form(contract, self.market.trading_day())
 
-    def _told(self, bars: list[tuple[str, Bar]]) -> list[tuple[str, Bar]]:
-        """Those of a minute that strategies hear."""
-        return bars
+    def _is_told(self, _local_symbol: str) -> bool:
+        """Whether strategies hear this contract's bars on the day that it is."""
+        return True
 
     def _match_all(self, bars: list[tuple[str, Bar]]) -> None:
         core, market = self.core, self.market

@@ -216,9 +216,8 @@ class RollingRun(BarRun):
         if self._waiting and not self._legs:
             self._start_waiting(timestamp + 1)
 
-    def _told(self, bars: list[tuple[str, Bar]]) -> list[tuple[str, Bar]]:
-        told = {*self._today.values(), *self._others}
-        return [one for one in bars if one[0] in told]
+    def _is_told(self, local_symbol: str) -> bool:
+        return local_symbol in self._others or local_symbol in self._today.values()
 
     def _begin_day(self, day: str) -> None:
         self._day = day
@@ -267,8 +266,8 @@ class RollingRun(BarRun):
         """Its contracts' own bars of the days before, without orders."""
         self.account.is_warming = True
         try:
-            for minute in minutes(self._warming_bars(app, until)):
-                for local_symbol, bar in minute.bars:
+            for _, bars in minutes(self._warming_bars(app, until)):
+                for local_symbol, bar in bars:
                     contract = self._contract(local_symbol)
                     if contract is not None:
                         day = self._days.of(bar.timestamp)

@@ -37,11 +37,8 @@ class NoData(AppError):
     default_code = "NO_DATA"
 
 
-class Minute(NamedTuple):
-    """The bars of one minute, by contract."""
-
-    timestamp: int  # start, epoch ms
-    bars: list[tuple[str, Bar]]  # local symbol
+Minute = tuple[int, list[tuple[str, Bar]]]
+"""Its start in epoch ms, and its bars with their local symbols."""
 
 
 class Span(NamedTuple):
@@ -282,14 +279,14 @@ def minutes(bars: dict[str, list[Bar]]) -> Iterator[Minute]:
     if len(bars) == 1:
         ((local_symbol, series),) = bars.items()
         for bar in series:
-            yield Minute(bar[0], [(local_symbol, bar)])
+            yield bar[0], [(local_symbol, bar)]
         return
     by_minute: dict[int, list[tuple[str, Bar]]] = {}
     for local_symbol in sorted(bars):
         for bar in bars[local_symbol]:
             by_minute.setdefault(bar.timestamp, []).append((local_symbol, bar))
     for timestamp in sorted(by_minute):
-        yield Minute(timestamp, by_minute[timestamp])
+        yield timestamp, by_minute[timestamp]
 
 
 def checked_day(text: str, parameter: str) -> str:

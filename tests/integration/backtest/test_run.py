@@ -295,7 +295,7 @@ def test_minutes_of_several_contracts_come_in_the_order_of_time() -> None:
     data: Data = bars_of(
         rb2401_SHFE=series("2023-09-25 21:00", 1.0, 1.0), m2401_DCE=series("2023-09-25 21:01", 2.0, 2.0)
     )
-    assert [[symbol for symbol, _ in minute.bars] for minute in minutes(data.bars)] == [
+    assert [[symbol for symbol, _ in bars] for _, bars in minutes(data.bars)] == [
         ["rb2401.SHFE"],
         ["m2401.DCE", "rb2401.SHFE"],
         ["m2401.DCE"],
