@@ -11,6 +11,7 @@ import heapq
 from bisect import bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from app.lib.rows import WORKING, OtherStatus
@@ -63,7 +64,7 @@ def facts_of(row: Mapping[str, Any]) -> Facts:
         exchange=row["exchange"],
         side=_SIDES[row["direction"]],
         is_open=row["offset"] == _OFFSET_OPEN,
-        kind=_KINDS.get(row["type"], "limit"),
+        kind=kind_of(row["type"]),
         price=row["price"],
         volume=int(row["volume"]),
         traded=int(row.get("traded") or 0),
@@ -71,6 +72,11 @@ def facts_of(row: Mapping[str, Any]) -> Facts:
         strategy=row.get("strategy") or "",
         rests=row["status"] not in BEYOND_THE_BOOK,
     )
+
+
+def kind_of(type_word: str) -> str:
+    """Of ctpbee's word for an order's type."""
+    return _KINDS.get(type_word, "limit")
 
 
 def end_of(status: str, error_code: str) -> str:
@@ -129,6 +135,12 @@ NOTHING = Counts()
 SHARED = Counts.FIELDS[:10]
 """What one order adds to: the fields of its share, in their order."""
 NO_SHARE = (0,) * len(SHARED)
+LIKE_BEFORE = 4096
+"""Most orders of a day add what others have added before them: so many different ones are remembered."""
+
+Share = tuple[int, ...]
+_Counted = tuple[Facts, Share, list[Counts]]
+"""An order, what it has added, and to which."""
 
 
 class Tally:
@@ -136,7 +148,7 @@ class Tally:
 
     def __init__(self, is_large: Callable[[Facts], bool] = lambda _facts: False) -> None:
         self._is_large = is_large
-        self._orders: dict[str, tuple[Facts, tuple[int, ...]]] = {}  # with what each has added
+        self._orders: dict[str, _Counted] = {}
         self._trades: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
         self._by: dict[Key, Counts] = {}
         self._groups: dict[tuple[str, str, str], list[Counts]] = {}  # by contract, exchange, strategy
@@ -153,7 +165,7 @@ class Tally:
 
     def orders(self) -> Iterator[Facts]:
         """All of the day."""
-        return (facts for facts, _share in self._orders.values())
+        return (facts for facts, _share, _counts in self._orders.values())
 
     def of(self, key: Key) -> Counts:
         """For reading."""
@@ -169,15 +181,18 @@ class Tally:
 
     def apply(self, facts: Facts) -> Collection[str]:
         """The order as it is now. Returns the counts that it changes, nothing where it is no news."""
-        before, share_before = self._orders.get(facts.order_id, (None, NO_SHARE))
-        if before == facts:
+        known = self._orders.get(facts.order_id)
+        if known is not None and known[0] == facts:
             return ()
-        share = self._share(facts)
-        self._orders[facts.order_id] = facts, share
+        share, counts = self._share(facts), self._counts(_group(facts))
+        self._orders[facts.order_id] = facts, share, counts
         self.resting.apply(facts)
-        if before is None or _group(before) == _group(facts):
-            return self._move(facts, share_before, share)
-        return {*self._move(before, share_before, NO_SHARE), *self._move(facts, NO_SHARE, share)}
+        if known is None:
+            return _move(counts, NO_SHARE, share)
+        _, share_before, counts_before = known
+        if counts_before is counts:
+            return _move(counts, share_before, share)
+        return {*_move(counts_before, share_before, NO_SHARE), *_move(counts, NO_SHARE, share)}
 
     def trade(self, exchange: str, trade_id: str, symbol: str, side: str) -> bool:
         """One side of a trade. Returns whether it makes a self-trade: both sides of one number are ours."""
@@ -197,22 +212,8 @@ class Tally:
         for counts in self._counts(_group(facts)):
             counts.duplicates += 1
 
-    def _move(self, facts: Facts, before: tuple[int, ...], now: tuple[int, ...]) -> Collection[str]:
-        """What an order adds has become another. Returns the counts that this changes."""
-        changes = {
-            name: after - earlier
-            for name, earlier, after in zip(SHARED, before, now, strict=True)
-            if after != earlier
-        }
-        if changes:
-            for counts in self._counts(_group(facts)):
-                values = vars(counts)
-                for name, change in changes.items():
-                    values[name] += change
-        return changes
-
     def _counts(self, group: tuple[str, str, str]) -> list[Counts]:
-        """All that an order of this contract, exchange and strategy counts for."""
+        """All that an order of this contract, exchange and strategy counts for: the one list of the group."""
         found = self._groups.get(group)
         if found is None:
             symbol, exchange, _strategy = group
@@ -220,24 +221,50 @@ class Tally:
             found = self._groups[group] = [self._by.setdefault(key, Counts()) for key in keys_of(*group)]
         return found
 
-    def _share(self, facts: Facts) -> tuple[int, ...]:
-        """What one order adds, in the order of SHARED."""
-        cancelled, at_once = facts.end == CANCELLED, facts.kind in AT_ONCE
-        reached = facts.end != REFUSED
-        # an exchange hears of an order, of its cancel, and counts an unfilled FAK or FOK twice
-        answered = cancelled and (not at_once or not facts.traded)
-        return (
-            1,
-            int(facts.end in (REFUSED, REJECTED)),
-            int(cancelled and not at_once),
-            int(cancelled and at_once),
-            int(cancelled and self._is_large(facts)),
-            facts.traded if facts.is_open else 0,
-            int(facts.traded > 0),
-            int(reached) + int(answered),
-            int(not facts.end),
-            max(0, facts.volume - facts.traded) if facts.is_open and not facts.end else 0,
-        )
+    def _share(self, facts: Facts) -> Share:
+        """What one order adds."""
+        is_large = facts.end == CANCELLED and self._is_large(facts)
+        return _share_of(facts.is_open, facts.kind, facts.volume, facts.traded, facts.end, is_large)
+
+
+@lru_cache(LIKE_BEFORE)
+def _share_of(is_open: bool, kind: str, volume: int, traded: int, end: str, is_large: bool) -> Share:
+    """What an order adds, in the order of SHARED; `is_large` of one that is cancelled."""
+    cancelled, at_once = end == CANCELLED, kind in AT_ONCE
+    reached = end != REFUSED
+    # an exchange hears of an order, of its cancel, and counts an unfilled FAK or FOK twice
+    answered = cancelled and (not at_once or not traded)
+    return (
+        1,
+        int(end in (REFUSED, REJECTED)),
+        int(cancelled and not at_once),
+        int(cancelled and at_once),
+        int(is_large),
+        traded if is_open else 0,
+        int(traded > 0),
+        int(reached) + int(answered),
+        int(not end),
+        max(0, volume - traded) if is_open and not end else 0,
+    )
+
+
+@lru_cache(LIKE_BEFORE)
+def _changes(before: Share, now: Share) -> Mapping[str, int]:
+    return {
+        name: after - earlier
+        for name, earlier, after in zip(SHARED, before, now, strict=True)
+        if after != earlier
+    }
+
+
+def _move(counts: list[Counts], before: Share, now: Share) -> Collection[str]:
+    """What an order adds to these has become another. Returns the counts that this changes."""
+    changes = _changes(before, now)
+    for one in counts:
+        values = vars(one)
+        for name, change in changes.items():
+            values[name] += change
+    return changes
 
 
 def _group(facts: Facts) -> tuple[str, str, str]:

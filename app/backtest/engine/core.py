@@ -58,6 +58,16 @@ class BacktestCore(Core):
         self._out = []
         return WITHOUT_A_DISK
 
+    def _watch(self) -> None:
+        """The engine knows what is wanted of the market."""
+
+    def _note_watched(self, account: PaperAccount, symbol: str) -> None:
+        """See `_watch`."""
+
+    def _save(self, order: Order) -> None:
+        """It is in memory, and nowhere else."""
+        self._index(order)
+
     def take_arriving(self, has_arrived: Callable[[OnItsWay], bool]) -> list[OnItsWay]:
         """Those on their way of which this is true, in the order in which they were sent; to be handed to
         `arrive`.

@@ -54,6 +54,7 @@ class HistoricMarket:
         self._quotes: dict[str, DepthField] = {}
         self._phases: dict[str, Phase] = {}  # of the minute `_phases_of`
         self._phases_of: tuple[int, ...] = ()
+        self._phases_at: datetime | None = None  # the moment of it that was asked for last
         self._rated: tuple[dict[str, InstrumentField], dict[str, InstrumentField]] | None = None
         self._begin(day)
 
@@ -99,10 +100,12 @@ class HistoricMarket:
 
     def phase(self, instrument: str) -> Phase:
         clock = self.clock
-        minute = clock.year, clock.month, clock.day, clock.hour, clock.minute
-        if minute != self._phases_of:  # they change with a minute
-            self._phases_of = minute
-            self._phases.clear()
+        if clock is not self._phases_at:
+            self._phases_at = clock
+            minute = clock.year, clock.month, clock.day, clock.hour, clock.minute
+            if minute != self._phases_of:  # they change with a minute
+                self._phases_of = minute
+                self._phases.clear()
         found = self._phases.get(instrument)
         if found is None:
             found = self._phases[instrument] = self._phase(instrument)

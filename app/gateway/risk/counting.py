@@ -24,10 +24,19 @@ from ctpbee.constant import (
     TradeData,
 )
 
-from app.bee.fields import TYPE_WORD
 from app.gateway.risk.rulebook import Measured, RuleBook
 from app.lib import risk
-from app.lib.risk_counts import BEYOND_THE_BOOK, STRATEGY, Facts, Repeats, Tally, Window, end_of, facts_of
+from app.lib.risk_counts import (
+    BEYOND_THE_BOOK,
+    STRATEGY,
+    Facts,
+    Repeats,
+    Tally,
+    Window,
+    end_of,
+    facts_of,
+    kind_of,
+)
 from app.model.store import Intent, Store
 
 ORDERS, CANCELS = "order_rate", "cancel_rate"
@@ -176,7 +185,7 @@ def facts_of_request(request: OrderRequest, strategy: str, order_id: str = "") -
         request.exchange._value_,
         "buy" if request.direction is Direction.LONG else "sell",
         request.offset is Offset.OPEN,
-        TYPE_WORD[request.type],
+        kind_of(request.type._value_),
         0.0 if request.type is OrderType.MARKET else float(request.price),
         int(request.volume),
         strategy=strategy,
@@ -192,7 +201,7 @@ def facts_of_order(order: OrderData) -> Facts:
         order.exchange._value_,
         "buy" if order.direction is Direction.LONG else "sell",
         order.offset is Offset.OPEN,
-        TYPE_WORD.get(order.type, "limit"),
+        kind_of(order.type._value_),  # and not by the member: its hash is slow too
         order.price,
         order.volume,
         order.traded,

@@ -94,12 +94,13 @@ class DuplicateGuard:
 
     def sent(self, order: Facts, now: float) -> Finding | None:
         """It has left: counted where it is one, and what is to be told of it."""
-        rule, seconds = self._book.one("repeat"), self._book.repeat_seconds
+        seconds = self._book.repeat_seconds
         equal = self._repeats.before(order, seconds, now)
         standing = self._standing(order, seconds, now) if equal else 0
         self._repeats.add(order, now)
         if not equal:
             return None
+        rule = self._book.one("repeat")
         self._counting.tally.duplicate(order)
         if rule is None or not standing or not rule.level(equal + 1):
             return None
