@@ -371,6 +371,10 @@ class Account:
             self._money = AccountData(accountid=USER, gateway_name=GATEWAY, frozen=frozen, **amounts)
         return self._money
 
+    def holds_something(self) -> bool:
+        """Whatever the prices."""
+        return bool(self._ledger.book.held())
+
     def _book_has_changed(self) -> None:
         self._positions = self._money = None
 

@@ -183,9 +183,8 @@ class _Run(ABC):
 
     def _note_equity(self) -> None:
         """While something is held."""
-        book = self.account.ledger.book
-        if book.held():
-            money = book.money()
+        if self.account.holds_something():
+            money = self.account.ledger.book.money()
             self.equity.append(EquityPoint(self.market.clock, float(money.balance), float(money.margin)))
 
     def _pass_to(self, moment: datetime) -> None:

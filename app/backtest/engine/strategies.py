@@ -84,7 +84,7 @@ class BacktestApp(StrategyApp):
             self.recorder.get_func(name)(event)
         else:
             takes(self.recorder, event)
-            self._tell(event, entity.local_symbol)
+            self._tell(name, entity.local_symbol, entity)
 
     def hear_market(self, name: str, local_symbol: str, entity: Any) -> None:
         """A `tick` or a `bar`, as ctpbee's recorder takes and tells it (its process_tick_event and
@@ -95,16 +95,23 @@ class BacktestApp(StrategyApp):
         if self.tools:
             for tool in list(self.tools.values()):
                 (tool.on_bar if name == "bar" else tool.on_tick)(entity)
-        self._tell(Event(name, entity), local_symbol)
+        self._tell(name, local_symbol, entity)
 
-    def _tell(self, event: Event, local_symbol: str) -> None:
-        """As ctpbee's `call` does it around its recorder."""
+    def _tell(self, name: str, local_symbol: str, entity: Any) -> None:
+        """As ctpbee's `call` does it around its recorder, and an extension's own `__call__`: that one only
+        unpacks an Event, which need not be made then.
+        """
         is_apart = self.config.get("INSTRUMENT_INDEPEND")
         for extension in tuple(dict.values(self._extensions)):
             if is_apart and local_symbol not in extension.instrument_set:
                 continue
-            if extension.map.get(event.type) is not CtpbeeApi.on_tick:
-                extension(event)
+            callback = extension.map[name]
+            if callback is CtpbeeApi.on_tick:
+                continue
+            if type(extension).__call__ is not CtpbeeApi.__call__:
+                extension(Event(name, entity))
+            elif not extension._CtpbeeApi__frozen:  # as suspend_extension leaves it
+                callback(extension, entity)
 
     def on_timer(self) -> None:
         """A second of the market's time has passed: on_realtime."""

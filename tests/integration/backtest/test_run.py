@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -289,6 +290,47 @@ def test_limits_ticks_and_bars_tell_nothing_of_what_comes(tmp_path: Path) -> Non
         seen.append(extension.seen)
     assert seen[0][:-1] == seen[1][:-1]
     assert seen[0][-1] != seen[1][-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "heard"),
+    [
+        (
+            """
+            def on_bar(self, bar):
+                self.seen = [*getattr(self, "seen", []), bar.close_price]
+                if bar.close_price == 2.0:
+                    self.app.suspend_extension("mine")
+            """,
+            [1.0, 2.0],
+        ),
+        (
+            """
+            def __call__(self, event):
+                if event.type == "bar":
+                    self.seen = [*getattr(self, "seen", []), -event.data.close_price]
+                super().__call__(event)
+            """,
+            [-1.0, -2.0, -3.0],
+        ),
+        (
+            """
+            def on_bar(self, bar):
+                self.map["bar"] = type(self).later
+                self.seen = [bar.close_price]
+            def later(self, bar):
+                self.seen.append(bar.close_price * 10)
+            """,
+            [1.0, 20.0, 30.0],
+        ),
+    ],
+    ids=["suspended", "its own __call__", "another callback"],
+)
+def test_bars_come_to_a_strategy_as_ctpbee_brings_them(tmp_path: Path, text: str, heard: list[float]) -> None:
+    data = bars_of(rb2401_SHFE=series("2023-09-25 21:00", 1.0, 2.0, 3.0))
+    found = outcome(tmp_path, data, dedent(text))
+    (extension,) = dict.values(found.account.apps[0]._extensions)
+    assert extension.seen == heard
 
 
 def test_minutes_of_several_contracts_come_in_the_order_of_time() -> None:
