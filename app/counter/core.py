@@ -316,6 +316,12 @@ class Core:
         )
         self._touched = True
 
+    def _save_trade(self, account: PaperAccount, trade: f.TradeField, number: int) -> None:
+        self._last_trade_place += 1
+        self._state.save_trade(
+            self._day, StoredTrade(self._last_trade_place, account.stored.id, number, trade)
+        )
+
     def _taken(self) -> Out:
         out, self._out = self._out, []
         return out
@@ -657,10 +663,7 @@ class Core:
         account.trades.append(trade)
         account.book.apply_fill(self._fill_of(trade, order))
         self._note_watched(account, trade.InstrumentID)
-        self._last_trade_place += 1
-        self._state.save_trade(
-            self._day, StoredTrade(self._last_trade_place, account.stored.id, trade_number, trade)
-        )
+        self._save_trade(account, trade, trade_number)
         self._tell(account, f.RtnTrade(trade=trade))
 
     def _update(self, order: Order, **changes: str | int) -> None:

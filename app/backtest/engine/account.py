@@ -178,7 +178,8 @@ class Account:
     def _place(self, app: Sender, request: PlaceOrder) -> OrderOutcome:
         if self.is_warming:
             raise OrderRefused("换月后的预热，不报单", code="WARMING_UP")
-        if self.ledger.trading_day < self._trade_from:
+        ledger = self.ledger
+        if ledger.trading_day < self._trade_from:
             raise OrderRefused(f"预热到 {self._trade_from} 为止，不报单", code="WARMING_UP")
         try:
             order = self._checked(request)
@@ -189,9 +190,9 @@ class Account:
             raise
         row = self._row(order)
         order_id = fields.order_id_of(row)
-        self.ledger.own(order_id, request.client_order_id, app.name, row)
+        ledger.own(order_id, request.client_order_id, app.name, row)
         answers = self._ask(insert_of(row))
-        for change in self.ledger.submit(row):
+        for change in ledger.submit(row):
             assert isinstance(change, OrderData)
             self._keep(change)
             app.know(entities.copy_of(change))
@@ -202,7 +203,7 @@ class Account:
         return OrderOutcome(order_id, "sent")
 
     def _checked(self, request: PlaceOrder) -> OrderRequest:
-        contract = checked_contract(self._contract(request.local_symbol), self.ledger.trading_day)
+        contract = checked_contract(self._contract(request.local_symbol), self._ledger.trading_day)
         lower, upper = self._limits(contract.symbol)
         limits = PriceLimits(upper or contract.UpperLimitPrice, lower or contract.LowerLimitPrice)
         return checked_order(request, contract, limits)
@@ -218,7 +219,7 @@ class Account:
             investor=USER,
             exchange=exchange,
             key=(*self._session, str(self._ref)),
-            trading_day=self.ledger.trading_day,
+            trading_day=self._ledger.trading_day,
             moment=self._now(),
             conditions=conditions,
         )
@@ -274,36 +275,38 @@ class Account:
             self._is_telling = False
 
     def _hear(self, said: f.Frame | OrderData) -> None:
+        ledger = self.ledger
         match said:
             case OrderData():
-                if self.ledger.orders.get(said.order_id) is said:  # else the counter was faster
+                if ledger.orders.get(said.order_id) is said:  # else the counter was faster
                     self._tell([said])
             case f.RtnOrder():
-                self._tell(self.ledger.apply_order(said.order))
+                self._tell(ledger.apply_order(said.order))
             case f.RtnTrade():
                 self._on_trade(said.trade)
             case f.RspOrderInsert() | f.ErrRtnOrderInsert():
                 refusal = fields.refusal_of(said.ErrorID, said.ErrorMsg)
-                self._tell(self.ledger.apply_refusal(said.order, refusal))
+                self._tell(ledger.apply_refusal(said.order, refusal))
             case f.RspOrderAction():
                 self.cancels_refused.append(f"{said.InstrumentID} {said.OrderRef} {said.ErrorMsg}")
                 log.warning("撤单被拒：%s", said.ErrorMsg)
             case f.Heartbeat():
-                if said.TradingDay != self.ledger.trading_day:
+                if said.TradingDay != ledger.trading_day:
                     self._begin_day(said.TradingDay)
             case _:
                 raise TypeError(f"unexpected frame {said!r}")
 
     def _on_trade(self, row: f.TradeField) -> None:
-        book = self.ledger.book
+        ledger = self.ledger
+        book = ledger.book
         fees, profit = book.taken()
-        changes = self.ledger.apply_trade(row)
+        changes = ledger.apply_trade(row)
         fees_now, profit_now = book.taken()
         self.margin_peak = max(self.margin_peak, float(book.margin()))
         for change in changes:
             if isinstance(change, TradeData):
                 self._owned.take(row, change.strategy)
-                size = self.sizes[row.InstrumentID] = self.ledger.terms(row.InstrumentID).multiplier
+                size = self.sizes[row.InstrumentID] = ledger.terms(row.InstrumentID).multiplier
                 beyond = (row.Price - self._met) * (1 if row.Direction == "0" else -1) if self._met else 0.0
                 slippage = round(beyond * row.Volume * size, 4)
                 self.trades.append(

@@ -68,6 +68,9 @@ class BacktestCore(Core):
         """It is in memory, and nowhere else."""
         self._index(order)
 
+    def _save_trade(self, account: PaperAccount, trade: f.TradeField, number: int) -> None:
+        """See `_save`."""
+
     def take_arriving(self, has_arrived: Callable[[OnItsWay], bool]) -> list[OnItsWay]:
         """Those on their way of which this is true, in the order in which they were sent; to be handed to
         `arrive`.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add
 from typing import Any
 
@@ -29,6 +29,7 @@ from app.lib.prices import HIGHEST, exact, is_absent, limits, round_to_tick
 from app.wire.frames import DepthField, InstrumentField
 
 WIDEST = 0.5  # no price limit is wider
+LAST_PRICES = 4096  # of which it is remembered what is quoted around them: they come again and again
 Rates = Callable[[InstrumentField, str], InstrumentField]
 
 
@@ -283,7 +284,9 @@ class BarMarket(HistoricMarket):
         self._count_passed(symbol)
         running, before = self._running[symbol], self._before[symbol]
         lower, upper = self._limits[symbol]
-        bid, ask = self._around(running.product, price, ticks)
+        bid = ask = price
+        if running.product is not None:
+            bid, ask = _around(running.product.price_tick, price, ticks)
         action_day, update_time = wire_clock(self.clock)
         bid = max(bid, lower) if price > lower else 0.0
         ask = min(ask, upper) if upper and price < upper else 0.0 if upper else ask
@@ -321,13 +324,6 @@ class BarMarket(HistoricMarket):
             self._before[symbol] = _Before(found[symbol], running.close, running.open_interest)
         return found
 
-    @staticmethod
-    def _around(product: Product | None, price: float, ticks: int) -> tuple[float, float]:
-        if product is None:
-            return price, price
-        away = product.price_tick * ticks
-        return round(price - away, 4), round(price + away, 4)
-
     def _set_limits(self, symbol: str, settlement: float, low: float = 0.0, high: float = 0.0) -> None:
         """By the table's share of the day before's settlement; wider where the market has gone from `low` to
         `high`, a per cent at a time.
@@ -342,3 +338,9 @@ class BarMarket(HistoricMarket):
             lower, upper, ratio = 0.0, 0.0, ratio + 0.01
         self._limits[symbol] = lower, upper
         self._listed.know(symbol, DayPrices(settlement, upper, lower))
+
+
+@lru_cache(LAST_PRICES)
+def _around(price_tick: float, price: float, ticks: int) -> tuple[float, float]:
+    away = price_tick * ticks
+    return round(price - away, 4), round(price + away, 4)
