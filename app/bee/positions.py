@@ -8,6 +8,7 @@ already.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from ctpbee.center import Center, PositionModel
@@ -19,6 +20,7 @@ from app.lib.book import Position
 SIDE = {Direction.LONG: "long", Direction.SHORT: "short"}
 DIRECTION = {side: direction for direction, side in SIDE.items()}
 OTHER = {"long": "short", "short": "long"}
+_WRITTEN = {side: f"{direction}" for side, direction in DIRECTION.items()}  # as ctpbee writes it in ids
 
 
 class BookPositions(LocalPositionManager):
@@ -83,8 +85,7 @@ class BookPositions(LocalPositionManager):
         }
         for side, other in OTHER.items():
             if other in held and side not in held:
-                symbol, exchange, *_ = held[other]
-                held[side] = Position(symbol, exchange, side, *(0,) * 5, *(0.0,) * 5)
+                held[side] = _nothing(symbol, exchange, side)
         return held
 
     def get_all_position_objects(self) -> list[PositionData]:
@@ -117,6 +118,12 @@ class BookPositions(LocalPositionManager):
         return holding
 
 
+@cache
+def _nothing(symbol: str, exchange: str, side: str) -> Position:
+    """The side of a contract of which only the other one is held."""
+    return Position(symbol, exchange, side, *(0,) * 5, *(0.0,) * 5)
+
+
 def position_data(position: Position) -> PositionData:
     """A position of the book as ctpbee has it: `pnl` by date, `float_pnl` by trade, `yd_volume` what is left
     of history.
@@ -138,7 +145,7 @@ def position_data(position: Position) -> PositionData:
         "float_pnl": position.float_pnl,
         "margin": position.margin,
         "local_symbol": local_symbol,
-        "local_position_id": f"{local_symbol}.{direction}",
+        "local_position_id": f"{local_symbol}.{_WRITTEN[position.direction]}",
     }
     object.__setattr__(made, "__dict__", values)
     return made

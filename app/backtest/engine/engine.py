@@ -200,7 +200,7 @@ class _Run(ABC):
                     app.on_timer()
                 self.account.tell()
                 second += SECOND
-        self.market.clock = max(moment, self.market.clock)
+        self.market.clock = max(self.market.clock, moment)  # of equal ones the same: see `wire_clock`
 
 
 class BarRun(_Run):
@@ -255,7 +255,7 @@ class BarRun(_Run):
         else:
             market.clock = start
         if not self.core.is_idle:
-            self._match_all(bars)
+            self._match_all(start, bars)
         if self._tickers:
             self._pass_to(self._end)  # a timer in the minute knows nothing of how it went
         else:
@@ -283,7 +283,7 @@ class BarRun(_Run):
         """Whether strategies hear this contract's bars on the day that it is."""
         return True
 
-    def _match_all(self, bars: list[tuple[str, Bar]]) -> None:
+    def _match_all(self, start: datetime, bars: list[tuple[str, Bar]]) -> None:
         core, market = self.core, self.market
         traded = {self._names[local_symbol][0] for local_symbol, _ in bars}
         arriving = core.take_arriving(lambda one: one.symbol in traded)
@@ -292,12 +292,14 @@ class BarRun(_Run):
             market.take(symbol, exchange, bar)
             here = [one for one in arriving if one.symbol == symbol]
             if here or core.may_fill(symbol, bar.low, bar.high):
-                self._match(symbol, bar, here)
+                self._match(symbol, start, bar, here)
 
-    def _match(self, symbol: str, bar: Bar, arriving: list[OnItsWay]) -> None:
-        """Show the bar's path to the orders that rest, and its open to those that come in."""
+    def _match(self, symbol: str, start: datetime, bar: Bar, arriving: list[OnItsWay]) -> None:
+        """Show the bar's path to the orders that rest, and its open to those that come in. `start`: of its
+        minute.
+        """
         settings, market, account = self._plan.fills, self.market, self.account
-        left, start = fills.room(bar, settings), moment_of(bar.timestamp)
+        left = fills.room(bar, settings)
         for number, point in enumerate(fills.path(bar)):
             self._pass_to(start + timedelta(seconds=point.seconds))
             if self.core.is_working(symbol, apart_from=arriving):
