@@ -131,7 +131,7 @@ def test_the_page_is_had_through_nginx_with_its_policy_and_packed(served: Stack)
     assert document.headers["Cache-Control"] == "no-cache"
     asked = {"If-None-Match": document.headers["ETag"]}
     assert requests.get(f"{served.url}/", headers=asked, timeout=30).status_code == 304
-    name = re.search(r"assets/index-[^\"]+\.js", document.text)
+    name = re.search(r"assets/start-[^\"]+\.js", document.text)
     assert name is not None
     script = requests.get(f"{served.url}/{name[0]}", timeout=30)
     assert script.headers["Content-Encoding"] == "gzip"

@@ -24,12 +24,19 @@ export async function checkBuild(reload: () => void = () => location.reload()): 
 }
 
 /**
- * A chunk that is gone says the same. Where nobody answers it is not gone but out of reach: the page stays, with what
- * it shows, and fetches the chunk when it is wanted again.
+ * A chunk that cannot be had is gone with the build it was of, or out of reach just now: then the page stays, with
+ * what it shows, and fetches the chunk when it is wanted again. Browsers of before 2026 remember that it could not be
+ * had: the second time the page is loaded anew.
  */
 export function reloadOnMissingChunk(reload: () => void = () => location.reload()): void {
+  let wasMissed = false
   addEventListener('vite:preloadError', () => {
-    void served().then((build) => build && reloadOnce('chunk', reload))
+    void served().then((build) => {
+      if (!build) return
+      if (build !== own) reloadOnce(build, reload)
+      else if (wasMissed) reloadOnce('chunk', reload)
+      wasMissed = true
+    })
   })
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, Route, expect
 
 from tests.e2e.page.screen import CUT, Screen
 from tests.e2e.server import BackendServer, Trader
@@ -132,7 +132,16 @@ def test_an_upgrade_loads_an_open_page_anew_once(server: BackendServer, tab: Tab
     loads: list[str] = []
     screen.page.on("load", lambda page: loads.append(page.url))
     another = {"success": True, "msg": "", "data": {"build": "another"}}
-    screen.page.route("**/build.json", lambda route: route.fulfill(json=another))
+
+    def upgraded(route: Route) -> None:
+        try:
+            route.fetch()
+        except Error:  # nobody is there to say so
+            route.abort("connectionrefused")
+        else:
+            route.fulfill(json=another)
+
+    screen.page.route("**/build.json", upgraded)
     with screen.page.expect_event("load", timeout=40_000):
         old = server.kill("web")
         server.wait_replaced(old)
