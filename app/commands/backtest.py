@@ -150,7 +150,7 @@ def _search(job: Job, settings: Settings, kept: Kept, sought: Sought, target: Pa
     settings = settings.model_copy(update={"log_to": "stdout"})
     with guard.own_folder(settings.data_dir) as folder:
         job = msgspec.structs.replace(job, files=files_of(settings, kept, job, folder))
-        return run_search(job, settings, sought, target)
+        return run_search(job, settings, sought, target, folder)
 
 
 def _run(job: Job, settings: Settings, kept: Kept) -> bytes:

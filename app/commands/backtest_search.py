@@ -27,7 +27,7 @@ from app.backtest.jobs.driving import drive_search
 from app.backtest.market_data.data import checked_day
 from app.backtest.running.cluster import DaskEngine
 from app.backtest.running.engines import engine_of
-from app.backtest.running.units import DONE, Depot, Engine, Limits, NotInDepot, Piece, Unit, limits_of
+from app.backtest.running.units import DONE, Depot, Engine, Limits, Piece, Unit, limits_of
 from app.backtest.search import search_report
 from app.backtest.search.search import OBJECTIVES, Search, SearchRequest, Tried
 from app.commands.results import CannotWrite, write
@@ -139,9 +139,11 @@ def search_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def run_search(job: Job, settings: Settings, sought: Sought, target: Path) -> int:
-    """search.json and search.html in `target`; the exit code. Raises what the errors' tree has."""
-    files = InPlace()
+def run_search(job: Job, settings: Settings, sought: Sought, target: Path, folder: Path) -> int:
+    """search.json and search.html in `target`; the exit code. `folder`: for what is needed meanwhile. Raises
+    what the errors' tree has.
+    """
+    files = InPlace(folder)
     base = _unit(job, files, limits_of(settings))
     strategy = next(iter(job.strategies))
     search = Search(sought.request(), base, parameters(job.strategies[strategy]))
@@ -193,9 +195,12 @@ def values_of(text: str, pairs: Sequence[str]) -> dict[str, Value]:
 
 
 class InPlace(Depot):
-    """Files where they lie, by their hashes as they were when they were taken."""
+    """Files where they lie, by their hashes as they were when they were taken; what is made of them is kept
+    in `folder`.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "depot")
         self._paths: dict[Piece, Path] = {}
 
     def add(self, source: Path) -> Piece:
@@ -205,9 +210,7 @@ class InPlace(Depot):
         return piece
 
     def path(self, piece: Piece) -> Path:
-        if piece not in self._paths:
-            raise NotInDepot(piece.sha256)
-        return self._paths[piece]
+        return self._paths[piece] if piece in self._paths else super().path(piece)
 
 
 def _unit(job: Job, files: InPlace, limits: Limits) -> Unit:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from app.backtest.running.cluster import ClusterDown, DaskEngine
+from app.lib import columns
 from app.settings import Settings
 from tests.support.kept_calendar import keep_calendar
 from tests.support.mongodb import free_port
@@ -84,8 +85,9 @@ class Cluster:
         return _family(self.processes[name].pid)
 
     def cached(self, name: str) -> list[str]:
-        """The files that a worker has by their hashes."""
-        return sorted(path.name for path in (self.folder / name / "backtest" / "cache").glob("*/*"))
+        """The files that were sent to a worker, not what it has made of them."""
+        found = (self.folder / name / "backtest" / "cache").glob("*/*")
+        return sorted(path.name for path in found if not columns.is_columns(path))
 
     def listening(self) -> set[str]:
         """The addresses at which anything of it listens."""

@@ -48,6 +48,7 @@ from app.strategy.loader import failure, prepare
 from app.strategy.output import Output
 
 TOLD = 0.2  # seconds from one look at the progress to the next
+LOOK = 2000  # rows that are read from one look at the clock to the next
 
 
 class Teller:
@@ -65,8 +66,8 @@ class Teller:
             write_whole(self._path, msgspec.json.encode(progress))
 
     def read(self, count: int) -> None:
-        self.rows += count
-        if not self.rows % 2000:
+        before, self.rows = self.rows, self.rows + count
+        if before // LOOK < self.rows // LOOK:
             self.tell(Progress("reading", self.rows))
 
 
@@ -79,7 +80,15 @@ def run_alone(job: Job, data_of: Callable[[Teller], Data], recheck: Recheck | No
     output = Output(folder, lambda _level, _created, _message: None)
     output.begin("ERROR")
     try:
-        return _run(job, folder, data_of, recheck)
+        return told(folder, lambda: _run(job, folder, data_of, recheck))
+    finally:
+        output.end()
+
+
+def told(folder: Path, work: Callable[[], int]) -> int:
+    """Its exit code; where it raises, why is left in the folder."""
+    try:
+        return work()
     except AppError as error:
         leave(folder, Failure(error.message, code=error.code))
         return EXIT_NOT_RUN
@@ -93,8 +102,6 @@ def run_alone(job: Job, data_of: Callable[[Teller], Data], recheck: Recheck | No
     except Exception as error:  # the process's edge
         leave(folder, Failure(f"回测内部出错：{error!r}", traceback.format_exc()))
         return EXIT_NOT_RUN
-    finally:
-        output.end()
 
 
 def use_calendar(job: Job, folder: Path) -> None:

@@ -1,5 +1,5 @@
 """`python -m app.backtest.child.worker`: many runs over the same data in one child, confined like a strategy.
-It imports once, loads the data once, and forks for each run (trial.py).
+It imports once, loads the data once, columns all of them, and forks for each run (trial.py).
 
 On stdin Jobs come as lines: the first says what is loaded, all days of it, and is not run; each further one
 is run in a fork as soon as the one before has ended, which is told by `ended.json` in the worker's folder.
@@ -11,26 +11,20 @@ cannot be loaded.
 from __future__ import annotations
 
 import gc
-import hashlib
 import os
 import select
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from app.backtest.child.trial import Teller, end, leave, run_alone, use_calendar
-from app.backtest.engine.job import ENDED_FILE, EXIT_NOT_RUN, Ended, Failure, Job
+from app.backtest.child.trial import end, run_alone, told, use_calendar
+from app.backtest.engine.job import ENDED_FILE, Ended, Job
 from app.backtest.market_data.data import Data, Span, load, within
-from app.counter.markets.readers import holds_ticks
 from app.files import write_whole
-from app.lib import bar_columns, calendar, columns
-from app.lib.bar_columns import Source
-from app.lib.bar_files import read_bar_file
-from app.lib.errors import AppError
+from app.lib import calendar
 from app.process.death import adopt_orphans, die_with
 from app.process.family import end_descendants
 from app.process.private import hide_memory
@@ -50,11 +44,28 @@ def main() -> int:
     limit_process(base.address_space)
     hide_memory()  # nor is what it has open, such as its log, opened by a run
     adopt_orphans()
-    failed = _prepared(base, folder)
-    if failed:
-        return failed
     use_calendar(base, folder)
-    data = load(_columns(base, folder), Span(), base.symbol, base.label, contracts=base.contracts)
+    return _calendar_kept(folder) or told(folder, lambda: _serve(lines, base, folder))
+
+
+def _calendar_kept(folder: Path) -> int:
+    """What needs memory that no run needs, in a fork of its own: the calendar out of its library. An exit
+    code other than 0 with error.json.
+    """
+    pid = os.fork()
+    if not pid:
+        end(told(folder, _load_calendar))
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _load_calendar() -> int:
+    calendar.load()
+    return 0
+
+
+def _serve(lines: Iterator[bytes], base: Job, folder: Path) -> int:
+    files = [Path(name) for name in base.files]
+    data = load(files, Span(), base.symbol, base.label, contracts=base.contracts)
     gc.collect()
     gc.freeze()  # forks share what is not touched
     for number, line in enumerate(lines, 1):
@@ -64,47 +75,6 @@ def main() -> int:
             break
         write_whole(folder / ENDED_FILE, msgspec.json.encode(Ended(number, exit_code)))
     return 0
-
-
-def _prepared(base: Job, folder: Path) -> int:
-    """What needs memory that no run needs, in a fork of its own: the calendar out of its library, and files
-    of text made into columns. An exit code other than 0 with error.json.
-    """
-    pid = os.fork()
-    if not pid:
-        end(_prepare(base, folder))
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def _prepare(base: Job, folder: Path) -> int:
-    teller = Teller(folder)
-    try:
-        use_calendar(base, folder)
-        calendar.load()
-        for name, to in zip(base.files, _columns(base, folder), strict=True):
-            path = Path(name)
-            if path != to:
-                bars = read_bar_file(path, base.symbol, base.label, teller.read)
-                source = Source(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-                to.write_bytes(bar_columns.encoded(bars, source))
-    except AppError as error:
-        leave(folder, Failure(error.message, code=error.code))
-    except MemoryError:
-        leave(folder, Failure("内存不够，载入不了行情", code="OUT_OF_MEMORY"))
-    except Exception as error:  # the process's edge
-        leave(folder, Failure(f"载入行情时出错：{error!r}", traceback.format_exc()))
-    else:
-        return 0
-    return EXIT_NOT_RUN
-
-
-def _columns(base: Job, folder: Path) -> list[Path]:
-    """Where the data are loaded from: of bars in files of text, what was made of them."""
-    paths = [Path(name) for name in base.files]
-    return [
-        path if columns.is_columns(path) or holds_ticks(path) else folder / f"{number}.columns"
-        for number, path in enumerate(paths)
-    ]
 
 
 def _forked(job: Job, data: Data) -> int | None:

@@ -15,6 +15,7 @@ RESULT_FILE = "result.json"
 ERROR_FILE = "error.json"
 PROGRESS_FILE = "progress.json"
 ENDED_FILE = "ended.json"
+COLUMNS_FILE = "data.columns"  # what was made of a file of text
 MOST_RESULT = 256 * 1024 * 1024  # bytes
 MOST_BRIEF = 4 * 1024 * 1024  # of one that has the figures alone: twenty years have a fifth of that
 EXIT_NOT_RUN = 2  # the job itself is wrong: error.json says how

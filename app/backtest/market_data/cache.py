@@ -1,5 +1,5 @@
-"""Files of bars and ticks as columns, made once and found again by their hashes: a contract-year of minutes
-loads in a tenth of a second. Whoever prepares a run: the command, and the process of backtests.
+"""Files of bars and ticks as columns: a contract-year of minutes loads in a tenth of a second. The command,
+which makes them once and finds them again by their hashes; the child that makes them for the server.
 
 It is a convenience: where nothing can be written, the file itself is what is read.
 """
@@ -15,19 +15,27 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from app.counter.markets.readers import holds_ticks, read_rows
+from app.counter.markets.readers import Row, holds_ticks, read_rows
 from app.files import write_whole
 from app.lib import bar_columns, columns, tick_columns
 from app.lib.bar_columns import Source
 from app.lib.bar_files import Reading, read_bar_file
 from app.lib.program import version
+from app.wire.frames import DepthField
 
 FOLDER = "columns"
 SUFFIX = ".columns"
 MOST_BYTES = 2 << 30
 ROWS = 65_536  # of ticks in a block
 
+
 OnRow = Callable[[int], object]
+
+
+class NoColumns(Exception):
+    """Columns would not give back what the file says, a time as `09:00:00.500`, say: it is to be read
+    itself.
+    """
 
 
 def _nobody(_count: int) -> None:
@@ -60,16 +68,14 @@ class ColumnCache:
         """
         if columns.is_columns(path):
             return path
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        told = json.dumps([digest, path.name, *how, version()])
+        told = json.dumps([_digest(path), path.name, *how, version()])
         kept = self._folder / hashlib.sha256(told.encode()).hexdigest()[:32] / f"{path.name}{SUFFIX}"
         try:
             if not kept.is_file():
-                write_whole(kept, _packed(path, Source(path.name, digest), how, on_row))
+                write_whole(kept, packed(path, how, on_row))
                 self._prune(kept.parent)
             os.utime(kept.parent)  # used last
-        except OSError:
+        except (OSError, NoColumns):
             return path
         return kept
 
@@ -85,7 +91,19 @@ class ColumnCache:
                 del sizes[folder]
 
 
+def packed(path: Path, how: How = PLAINLY, on_row: OnRow = _nobody) -> bytes:
+    """The file's bars or ticks as a file of columns, which says what it was made of. Raises BadBarFile,
+    BadFile and BadInput for what cannot be read, NoColumns, OSError.
+    """
+    source = Source(path.name, _digest(path))
+    try:
+        return _packed(path, source, how, on_row)
+    except (ValueError, OverflowError) as error:
+        raise NoColumns(str(error)) from None
+
+
 def _packed(path: Path, source: Source, how: How, on_row: OnRow) -> bytes:
+    """Raises ValueError and OverflowError for what columns cannot hold."""
     if not holds_ticks(path):
         bars = read_bar_file(path, how.symbol, how.label, on_row, Reading(how.given))
         return bar_columns.encoded(bars, source)
@@ -94,5 +112,17 @@ def _packed(path: Path, source: Source, how: How, on_row: OnRow) -> bytes:
     blocks = [columns.WHOLE]
     while part := list(islice(rows, ROWS)):
         on_row(len(part))
-        blocks.append(tick_columns.packed((row.depth for row in part), note=note))
+        blocks.append(tick_columns.packed(map(_plain, part), note=note))
     return b"".join(blocks)
+
+
+def _plain(row: Row) -> DepthField:
+    """Raises ValueError where its time would come back otherwise."""
+    if len(row.depth.UpdateTime) != len("09:00:00"):
+        raise ValueError(row.depth.UpdateTime)
+    return row.depth
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ import msgspec
 import orjson
 
 from app.backtest.engine.job import (
+    COLUMNS_FILE,
     ERROR_FILE,
     MOST_RESULT,
     PROGRESS_FILE,
@@ -36,11 +38,13 @@ from app.backtest.running.units import (
     MEGABYTE,
     Depot,
     Limits,
+    NotInDepot,
     OnProgress,
     Outcome,
+    Piece,
     Unit,
 )
-from app.lib import calendar
+from app.lib import calendar, columns
 from app.lib.errors import AppError
 from app.process import child, family, left_behind
 from app.process.child import Cage, Process
@@ -51,6 +55,7 @@ from app.workshop.containment import Containment
 LOOK = 0.05  # seconds between two looks at the child
 SAMPLE = 0.3  # and at what it takes
 ENDING = 1.5
+RUN, MAKE = "app.backtest", "app.backtest.child.columns"  # the children: a run, and files made into columns
 MOST_SMALL = 1024 * 1024  # bytes, of what is told of progress and failure
 MOST_PROCESSES = 32  # that the strategies may have started
 ADDRESS_SPACE = 4  # times the memory that is allowed: a backstop
@@ -116,10 +121,11 @@ def run_unit(
     containment = Containment(settings)
     is_contained = containment.check()
     with own_folder(settings.data_dir, inside) as folder:
-        job, seen = job_of(unit, depot, folder)
-        cage = cage_of(containment, folder, seen) if is_contained else None
-        environment = containment.environment(folder, is_contained)
         try:
+            seen = files_of(unit, depot, settings, on_progress, stopped, inside)
+            job = job_of(unit, seen, folder)
+            cage = cage_of(containment, folder, seen) if is_contained else None
+            environment = containment.environment(folder, is_contained)
             result = run(job, settings, cage, environment, on_progress, unit.limits, stopped)
         except Cancelled:
             return Outcome(state=CANCELLED)
@@ -128,9 +134,67 @@ def run_unit(
         return Outcome(state=DONE, result=result, log=log_of(folder))
 
 
-def job_of(unit: Unit, depot: Depot, folder: Path) -> tuple[Job, list[Path]]:
-    """With the files that it is to see."""
-    seen = [depot.path(piece) for piece in unit.data]
+def files_of(
+    unit: Unit,
+    depot: Depot,
+    settings: Settings,
+    on_progress: OnProgress,
+    stopped: Callable[[], bool] = never,
+    inside: Path | None = None,
+) -> list[Path]:
+    """Its data, all of them columns: what is text is made into them once, in a child that takes no more than
+    a run may. Raises BacktestFailed for a file that cannot be read, Cancelled, and what `run_unit` does.
+    """
+    found = []
+    for piece in unit.data:
+        path = depot.path(piece)
+        if not columns.is_columns(path):
+            made = depot.made_of(piece, unit.symbol, unit.label, unit.calendar, unit.version)
+            with _alone(depot.lock_of(made), stopped):
+                try:
+                    path = depot.path(made)
+                except NotInDepot:
+                    path = _made(made, path, unit, depot, settings, on_progress, stopped, inside)
+        found.append(path)
+    return found
+
+
+@contextmanager
+def _alone(lock: threading.Lock, stopped: Callable[[], bool]) -> Iterator[None]:
+    """Raises Cancelled."""
+    while not lock.acquire(timeout=LOOK):
+        if stopped():
+            raise Cancelled("已取消")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _made(
+    made: Piece,
+    source: Path,
+    unit: Unit,
+    depot: Depot,
+    settings: Settings,
+    on_progress: OnProgress,
+    stopped: Callable[[], bool],
+    inside: Path | None,
+) -> Path:
+    """The columns of this file, kept. Nothing of a strategy has run there; the cage is for the parsers."""
+    containment = Containment(settings)
+    is_contained = containment.check()
+    with own_folder(settings.data_dir, inside) as folder:
+        job = job_of(unit, [source], folder)
+        cage = cage_of(containment, folder, [source]) if is_contained else None
+        environment = containment.environment(folder, is_contained)
+        _guard(MAKE, job, settings, cage, environment, on_progress, unit.limits, stopped)
+        with left_behind.opened(folder / COLUMNS_FILE) as file:
+            return depot.keep(made, file)
+
+
+def job_of(unit: Unit, files: list[Path], folder: Path) -> Job:
+    """It over these files, in this folder."""
     rates = calendar_file = ""
     if unit.rates:
         (folder / "rates.csv").write_text(unit.rates, "utf-8")
@@ -138,15 +202,14 @@ def job_of(unit: Unit, depot: Depot, folder: Path) -> tuple[Job, list[Path]]:
     if unit.calendar:
         (folder / "calendar.toml").write_text(unit.calendar, "utf-8")
         calendar_file = str(folder / "calendar.toml")
-    job = Job(
+    return Job(
         **unit.said(),
-        files=[str(path) for path in seen],
+        files=[str(path) for path in files],
         folder=str(folder),
         rates=rates,
         calendar_file=calendar_file,
         address_space=ADDRESS_SPACE * unit.limits.memory,
     )
-    return job, seen
 
 
 def run(
@@ -161,9 +224,24 @@ def run(
     """The result.json of this job. Raises BacktestFailed, and Cancelled soon after `stopped` says so;
     whatever interrupts it ends the child.
     """
+    _guard(RUN, job, settings, cage, environment, on_progress, limits, stopped)
+    return read_left(Path(job.folder) / RESULT_FILE, MOST_RESULT)
+
+
+def _guard(
+    module: str,
+    job: Job,
+    settings: Settings,
+    cage: Cage | None,
+    environment: dict[str, str],
+    on_progress: OnProgress,
+    limits: Limits | None,
+    stopped: Callable[[], bool],
+) -> None:
+    """Until the child has done it. Raises as `run` does."""
     job = msgspec.structs.replace(job, parent=os.getpid() if cage is None else 0)
     process = child.start(
-        [sys.executable, "-m", "app.backtest"],
+        [sys.executable, "-m", module],
         settings,
         "backtest-run",
         stdin=msgspec.json.encode(job),
@@ -182,7 +260,6 @@ def run(
         process.wait(ENDING)
     if process.exit_code:
         raise BacktestFailed(why(Path(job.folder), process.exit_code))
-    return read_left(Path(job.folder) / RESULT_FILE, MOST_RESULT)
 
 
 class Watch:

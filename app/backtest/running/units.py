@@ -8,12 +8,15 @@ unit wherever it runs, its result is the same bytes, and to run it twice does no
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -24,6 +27,7 @@ DONE, FAILED, CANCELLED, LOST = "done", "failed", "cancelled", "lost"
 """How a unit ends. LOST: who ran it is gone, its code is not at fault: it can be run again."""
 MEGABYTE = 1024 * 1024
 CHUNK = 4 * MEGABYTE
+SPARED = 60.0  # seconds that what was used last stays in a depot, whoever needs it
 
 
 class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,25 +113,18 @@ class NotInDepot(KeyError):
 
 
 class Depot:
-    """Files by their hashes, each whole or not there: `<folder>/<sha256>/<name>`. Any thread, and any number
-    of processes at once.
+    """Files by their hashes, each whole or not there: `<folder>/<sha256>/<name>`; and what was made of one,
+    by a hash of what it was made of. Any thread, and any number of processes at once.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._locks: dict[str, threading.Lock] = {}
 
     def add(self, source: Path) -> Piece:
         """A copy of the file, which later changes of it do not touch. Raises OSError."""
-        temporary = self._temporary()
-        digest = hashlib.sha256()
-        try:
-            with source.open("rb") as file, temporary.open("wb") as copy:
-                while chunk := file.read(CHUNK):
-                    digest.update(chunk)
-                    copy.write(chunk)
-            return self._keep(temporary, Piece(source.name, digest.hexdigest()))
-        finally:
-            temporary.unlink(missing_ok=True)
+        with source.open("rb") as file:
+            return self._copied(file, source.name)
 
     def put(self, name: str, content: bytes) -> Piece:
         """Raises OSError."""
@@ -138,6 +135,20 @@ class Depot:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def made_of(self, piece: Piece, *how: str) -> Piece:
+        """As what that is known which was made of this one in this way: it need not be there yet."""
+        told = json.dumps([piece.sha256, piece.name, *how])
+        return Piece(piece.name, hashlib.sha256(told.encode()).hexdigest())
+
+    def lock_of(self, made: Piece) -> threading.Lock:
+        """Held by who makes it, so that it is made once."""
+        return self._locks.setdefault(made.sha256, threading.Lock())
+
+    def keep(self, made: Piece, content: BinaryIO) -> Path:
+        """Where it is now. Raises OSError."""
+        self._copied(content, made.name, made.sha256)
+        return self.path(made)
+
     def path(self, piece: Piece) -> Path:
         """Raises NotInDepot."""
         path = self._path(piece)
@@ -147,20 +158,35 @@ class Depot:
         return path
 
     def prune(self, most: int, needed: set[str]) -> None:
-        """Remove what was not used for longest until it is within `most` bytes; never the `needed` hashes."""
-        found = []
+        """Remove what was not used for longest until it is within `most` bytes; never the `needed` hashes,
+        nor what was used a moment ago: a child may be about to open it.
+        """
+        found, spared = [], time.time() - SPARED
         for folder in self._folder.iterdir() if self._folder.is_dir() else ():
             size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
             found.append((folder.stat().st_mtime, size, folder))
         total = sum(size for _, size, _ in found)
-        for _, size, folder in sorted(found):
-            if total > most and folder.name not in needed:
+        for used, size, folder in sorted(found):
+            if total > most and used < spared and folder.name not in needed:
                 shutil.rmtree(folder, ignore_errors=True)
                 total -= size
 
     def _temporary(self) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._folder.parent / f".{self._folder.name}.{secrets.token_hex(8)}.tmp"
+
+    def _copied(self, file: BinaryIO, name: str, sha256: str = "") -> Piece:
+        """Under this hash, or its own."""
+        temporary = self._temporary()
+        digest = hashlib.sha256()
+        try:
+            with temporary.open("wb") as copy:
+                while chunk := file.read(CHUNK):
+                    digest.update(chunk)
+                    copy.write(chunk)
+            return self._keep(temporary, Piece(name, sha256 or digest.hexdigest()))
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _path(self, piece: Piece) -> Path:
         if len(piece.sha256) != 64 or not piece.sha256.isalnum() or Path(piece.name).name != piece.name:

@@ -62,7 +62,12 @@ class Workers:
             return guard.run_unit(
                 unit, self._depot, self._settings, on_progress, stopped, inside=self._inside
             )
-        worker = self._of_this_thread(unit)
+        try:
+            worker = self._of_this_thread(unit, on_progress, stopped)
+        except Cancelled:
+            return Outcome(state=CANCELLED)
+        except BacktestFailed as error:
+            return Outcome(state=FAILED, failure=error.failure)
         try:
             return worker.run(unit, on_progress, stopped)
         except BaseException:
@@ -83,7 +88,8 @@ class Workers:
         for worker in workers:
             worker.end()
 
-    def _of_this_thread(self, unit: Unit) -> _Worker:
+    def _of_this_thread(self, unit: Unit, on_progress: OnProgress, stopped: Callable[[], bool]) -> _Worker:
+        """Raises BacktestFailed and Cancelled while its data are read, and what a call does."""
         key, thread = _key(unit), threading.get_ident()
         with self._lock:
             found = self._by_thread.get(thread)
@@ -92,7 +98,8 @@ class Workers:
                 return found
         if found is not None:
             self._end(found)
-        made = self._start(unit, key)
+        files = guard.files_of(unit, self._depot, self._settings, on_progress, stopped, self._inside)
+        made = self._start(unit, key, files)
         with self._lock:
             self._by_thread[thread] = made
             if self._reaper is None:
@@ -114,11 +121,11 @@ class Workers:
             for worker in idle:
                 worker.end()
 
-    def _start(self, unit: Unit, key: str) -> _Worker:
+    def _start(self, unit: Unit, key: str, seen: list[Path]) -> _Worker:
         is_contained = self._containment.check()
         with ExitStack() as stack:
             folder = stack.enter_context(guard.own_folder(self._settings.data_dir, self._inside))
-            job, seen = guard.job_of(unit, self._depot, folder)
+            job = guard.job_of(unit, seen, folder)
             cage = guard.cage_of(self._containment, folder, seen) if is_contained else None
             environment = self._containment.environment(folder, is_contained)
             return _Worker(key, job, self._settings, cage, environment, stack.pop_all())

@@ -117,7 +117,8 @@ def test_it_is_ended_with_a_reason_and_nothing_is_left(
 ) -> None:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     stall = 60.0 if code not in ("", "TIMEOUT") else 3.0  # a busy machine is silent for seconds too
-    found, inside = run(settings, what, Limits(memory=400, disk=100, stall=stall))
+    memory = 8000 if code == "TOO_MANY_PROCESSES" else 400  # that many processes are many megabytes too
+    found, inside = run(settings, what, Limits(memory=memory, disk=100, stall=stall))
     assert found.state == FAILED
     assert isinstance(found.failure, Failure)
     if code:

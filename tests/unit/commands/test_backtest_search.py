@@ -113,7 +113,7 @@ def test_another_search_takes_nothing_of_what_is_kept(tmp_path: Path) -> None:
 
 
 def test_files_are_known_by_their_content_where_they_lie(tmp_path: Path) -> None:
-    files = InPlace()
+    files = InPlace(tmp_path)
     (tmp_path / "a.csv").write_text("x")
     piece = files.add(tmp_path / "a.csv")
     assert files.path(piece) == tmp_path / "a.csv"
@@ -150,7 +150,7 @@ def test_all_of_the_job_is_the_units_too(tmp_path: Path) -> None:
         rates=str(tmp_path / "rates.csv"),
         calendar_file=str(tmp_path / "calendar.toml"),
     )
-    made = _unit(job, InPlace(), Limits(memory=512))
+    made = _unit(job, InPlace(tmp_path), Limits(memory=512))
     assert {
         name: list(got) if isinstance(got := getattr(made, name), tuple) else got for name in values
     } == values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from pathlib import Path
 
@@ -60,3 +61,32 @@ def test_what_was_not_used_for_longest_goes_first_and_what_is_needed_stays(tmp_p
     depot.prune(250, {pieces[0].sha256})
     left = {path.name for path in (tmp_path / "depot").iterdir()}
     assert left == {pieces[0].sha256, pieces[3].sha256}
+
+
+def test_what_was_used_a_moment_ago_stays_whoever_needs_it(tmp_path: Path) -> None:
+    """A child is about to open it."""
+    depot = Depot(tmp_path / "depot")
+    old, used = (depot.put("a", bytes([number]) * 100) for number in range(2))
+    for piece in (old, used):
+        os.utime(depot.path(piece).parent, (1000, 1000))
+    depot.path(used)
+    depot.prune(0, set())
+    assert [path.name for path in (tmp_path / "depot").iterdir()] == [used.sha256]
+
+
+def test_what_is_made_of_a_file_is_known_by_the_file_and_by_how(tmp_path: Path) -> None:
+    depot = Depot(tmp_path / "depot")
+    piece = depot.put("rb.csv", b"text")
+    made = depot.made_of(piece, "rb2401.SHFE", "end")
+    others = [
+        depot.made_of(piece, "rb2401.SHFE", "start"),
+        depot.made_of(piece, "rb2401.SHFEend", ""),
+        depot.made_of(depot.put("rb.csv", b"other"), "rb2401.SHFE", "end"),
+        depot.made_of(Piece("hc.csv", piece.sha256), "rb2401.SHFE", "end"),
+    ]
+    assert len({made, *others, piece}) == 6
+    with pytest.raises(NotInDepot):
+        depot.path(made)
+    path = depot.keep(made, io.BytesIO(b"columns"))
+    assert depot.path(depot.made_of(piece, "rb2401.SHFE", "end")) == path
+    assert (path.name, path.read_bytes(), depot.path(piece).read_bytes()) == ("rb.csv", b"columns", b"text")
