@@ -26,7 +26,7 @@ from app.gateway.order_check import (
     checked_order,
     checked_volume,
 )
-from app.gateway.risk.verdict import OPEN, Verdict
+from app.gateway.risk.verdict import GO, OPEN, Verdict
 from app.gateway.voided import VoidedIds
 from app.lib import rows
 from app.lib.advice import error_id_of, refusal_text
@@ -191,7 +191,7 @@ class OrderDesk:
             log.error("报单未发出：%s %s 手：%s", request.local_symbol, request.volume, refusal.message)
             raise
         verdict = self._gate.judge(order, request.strategy, request.deadline, has_turn)
-        if verdict != Verdict():
+        if verdict != GO:
             return self._place_later(verdict, request, client_order_id)
         return self._send(order, client_order_id, request.strategy, request.wait, request.deadline, has_turn)
 
@@ -544,7 +544,7 @@ class OrderDesk:
         ]
         verdicts = [self._gate.judge(order, "", request.deadline, has_turn) for order in orders]
         for verdict in sorted(verdicts, reverse=True):
-            if verdict != Verdict():  # nothing has left: all of it is done anew at the last leg's turn
+            if verdict != GO:  # nothing has left: all of it is done anew at the last leg's turn
                 return self._later(verdict, request, lambda turn: self._close(request, turn))
         return _all_of(
             [

@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
@@ -114,7 +113,7 @@ class _Amount(NamedTuple):
         )
 
 
-class _Opening(NamedTuple):
+class _Opening(msgspec.Struct, frozen=True, gc=False):
     """What is known of a lot from the trade that opened it."""
 
     symbol: str
@@ -134,7 +133,7 @@ class _Beside(NamedTuple):
     withdraw_quota: Decimal
 
 
-class Origin(NamedTuple):
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """Who sent an order of this gateway's."""
 
     client_order_id: str = ""  # "" for none
@@ -144,8 +143,7 @@ class Origin(NamedTuple):
 NOBODY = Origin()
 
 
-@dataclass
-class _Order:
+class _Order(msgspec.Struct):
     """What is known of one order."""
 
     row: OrderField  # the newest that counts

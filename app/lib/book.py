@@ -21,6 +21,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from app.lib.lots import ZERO, Count, Fees, Fill, Leg, Lot, Terms, cents
 from app.lib.prices import exact, is_absent
 
@@ -32,7 +35,7 @@ SIDES = ("buy", "sell")
 OFFSETS = ("open", "close", "closetoday", "closeyesterday", "forced")
 
 
-class WorkingOrder(NamedTuple):
+class WorkingOrder(msgspec.Struct, frozen=True, gc=False):
     """An order as far as it freezes something. A market order has no price: the caller puts in the one to
     freeze by.
     """
@@ -153,7 +156,7 @@ class Money(NamedTuple):
 _Bucket = tuple[str, str, bool]  # the lots that a close takes: symbol, direction, today's only
 
 
-class _Share(NamedTuple):
+class _Share(msgspec.Struct, frozen=True, gc=False):
     """What one order freezes."""
 
     margin: Decimal
@@ -183,7 +186,7 @@ class _Frozen:
             self.volumes[share.bucket] -= share.volume
 
 
-class _Counted(NamedTuple):
+class _Counted(msgspec.Struct, frozen=True, gc=False):
     """What fills alone make of the day; no price changes it."""
 
     commission: Decimal
@@ -274,8 +277,10 @@ class Book:
             raise ValueError(f"not an order: {order}")
         known = self._orders.get(order.order_id)
         if known is not None and (order.remaining > known.remaining or order.volume < known.volume):
-            order = order._replace(
-                remaining=min(order.remaining, known.remaining), volume=max(order.volume, known.volume)
+            order = replace(
+                order,
+                remaining=min(order.remaining, known.remaining),
+                volume=max(order.volume, known.volume),
             )
         if order == known:
             return
@@ -324,7 +329,7 @@ class Book:
     def working_orders(self) -> list[WorkingOrder]:
         """Those that something is frozen for, each with what it may still fill."""
         orders = (
-            order._replace(remaining=self._left(order))
+            replace(order, remaining=self._left(order))
             for order in map(self._orders.__getitem__, self._working)
         )
         return [order for order in orders if order.remaining]
@@ -479,17 +484,16 @@ class Book:
             if count.volume:
                 price = prices.get(count.terms.symbol)
                 position_profit += count.profit_by_date(None if price is None else exact(price))
-        commission, close_profit, margin = self._count()
-        frozen = self._freezes()
+        counted, frozen = self._count(), self._freezes()
         return Money.of(
             pre_balance=self._pre_balance,
             deposit=self._deposit,
             withdraw=self._withdraw,
-            margin=margin,
+            margin=counted.margin,
             frozen_margin=frozen.margin,
             frozen_commission=frozen.commission,
-            commission=commission,
-            close_profit=close_profit,
+            commission=counted.commission,
+            close_profit=counted.close_profit,
             position_profit=position_profit,
         )
 

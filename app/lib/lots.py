@@ -16,6 +16,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 from typing import NamedTuple
 
+import msgspec
+
 from app.lib.prices import exact
 
 logger = logging.getLogger(__name__)
@@ -95,7 +97,7 @@ class Lot(NamedTuple):
     base_price: float
 
 
-class Fill(NamedTuple):
+class Fill(msgspec.Struct, frozen=True, gc=False):
     """A trade of the account. `key` is what makes it one and the same; the order's id alone never does."""
 
     trading_day: str
@@ -121,7 +123,7 @@ class Fill(NamedTuple):
         return "long" if (self.side == "buy") == (self.offset == "open") else "short"
 
 
-class Totals(NamedTuple):
+class Totals(msgspec.Struct, frozen=True, gc=False):
     """Sums over one side's lots."""
 
     volume: int

@@ -12,7 +12,9 @@ from bisect import bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from app.lib.rows import WORKING, OtherStatus
 from app.lib.symbols import product_of
@@ -39,7 +41,7 @@ Key = tuple[str, str]
 """What is counted together: a scope and a name of it, `("contract", "rb2510")`; the account's name is ""."""
 
 
-class Facts(NamedTuple):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """An order of the day as it is now, as far as it is counted."""
 
     order_id: str
@@ -404,4 +406,12 @@ class Repeats:
 
 def _alike(facts: Facts) -> tuple[Any, ...]:
     """Contract, side, offset, kind, price and lots."""
-    return facts[1:8]
+    return (
+        facts.symbol,
+        facts.exchange,
+        facts.side,
+        facts.is_open,
+        facts.kind,
+        facts.price,
+        facts.volume,
+    )

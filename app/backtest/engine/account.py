@@ -47,7 +47,7 @@ GATEWAY = "sim"
 log = logging.getLogger("backtest")
 
 
-class Traded(NamedTuple):
+class Traded(msgspec.Struct, frozen=True):
     """A trade, and what it did to the account: yuan, profit by date."""
 
     trade: TradeData

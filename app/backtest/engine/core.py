@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import msgspec
+
 from app.counter.accounts import Order, PaperAccount, Session
 from app.counter.core import Core, Link, Out
 from app.counter.markets.market import Market
@@ -20,7 +22,7 @@ from app.wire import frames as f
 WITHOUT_A_DISK = nullcontext()
 
 
-class OnItsWay(NamedTuple):
+class OnItsWay(msgspec.Struct, frozen=True):
     """An order that the exchange has not got yet, or a cancel of one."""
 
     order: Order
@@ -99,10 +101,11 @@ class BacktestCore(Core):
         nothing.
         """
         with self._transaction():
-            for order, is_cancel, _ in arriving:
+            for one in arriving:
+                order = one.order
                 if not order.working:
                     continue
-                if is_cancel:
+                if one.is_cancel:
                     self._finish_cancelled(order)
                 else:
                     super()._send_to_exchange(order)

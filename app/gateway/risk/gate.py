@@ -30,7 +30,7 @@ from app.gateway.risk.money import MoneyWatch
 from app.gateway.risk.rulebook import Fitting, Measured, RuleBook
 from app.gateway.risk.states import State, States, strictness, whose, why_not
 from app.gateway.risk.telling import LIMIT, REFUSED, STATE, WARNING, Finding, Telling
-from app.gateway.risk.verdict import Verdict
+from app.gateway.risk.verdict import GO, Verdict
 from app.lib import risk
 from app.lib.calendar import SHANGHAI, parse_day
 from app.lib.errors import OrderRefused
@@ -112,7 +112,7 @@ class Gate:
                 return Verdict(cancel=met)  # all of it is judged anew then
         if fitting.flow is not None and fitting.flow.action == risk.DELAY and not has_turn:
             return Verdict(wait=self._turn(fitting.flow, order, now, deadline))
-        return Verdict()
+        return GO
 
     def preview(self, request: OrderRequest, strategy: str = "") -> list[Finding]:
         """What would be said of it if it were sent now, and which of its counts are near a limit already.

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 import orjson
+from msgspec.structs import replace
 
 from app.lib.errors import NotAllowed
 from app.lib.risk_counts import AT_ONCE, Facts, Resting
@@ -84,7 +85,7 @@ class Others:
 
     def _end(self, facts: Facts | None) -> None:
         if facts is not None:
-            self._resting.apply(facts._replace(end="ended"))
+            self._resting.apply(replace(facts, end="ended"))
 
 
 class Own:
