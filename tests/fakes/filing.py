@@ -115,12 +115,17 @@ class FakeStation:
         return Pass("http://127.0.0.1:1", self.ticket.account, "token-abcdef")
 
     def audit(self, after: int = 0) -> list[dict[str, Any]]:
-        """As the real one a moment late: what was said since the last look is there at the next."""
-        written, self._written = self._written, len(self.entries)
-        return [entry for entry in self.entries[:written] if entry["seq"] > after]
+        return [entry for entry in self.entries[: self._looked()] if entry["seq"] > after]
 
     def audit_end(self) -> int:
-        return len(self.entries)
+        return self._looked()
+
+    def _looked(self) -> int:
+        """How many are written. As with the real one a moment late: what was said since the last look is
+        there at the next.
+        """
+        written, self._written = self._written, len(self.entries)
+        return written
 
     def cut(self) -> int:
         if not self._through or self.has("nothing leads through the line"):

@@ -74,9 +74,11 @@ def connection_state(bench: Bench, trace: Trace) -> None:
     station = bench.station
     trace.did("注销，再经本机的转发登录：网关与前置之间由此可以断开")
     station.log_out()
+    before = station.audit_end()
     answer = station.log_in(through_line=True)
     trace.need(answer.get("success"), f"经转发登录没有成功：{answer.get('msg', '')}")
     trace.need(until(lambda: both_ready(station), LOGIN), "经转发登录之后前置没有就绪")
+    until(lambda: line_of(station.audit(before), READY), LOGGED)  # what follows is the cut's own
     trace.saw(f"转发：{station.line}")
     bench.desk.open()
     mark, known = station.audit_end(), cuts_of(station)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,17 @@ def test_a_cut_is_seen_by_the_order_of_the_log_and_the_mending(texts: list[str],
     entries = [{"seq": seq, "text": text} for seq, text in enumerate(states, 1)]
     seen, reason = connection.judged_cut(entries, mended)
     assert (seen, why in reason, bool(reason)) == (not why, True, bool(why))
+
+
+def test_what_is_kept_of_a_cut_begins_with_it(tmp_path: Path) -> None:
+    """Not with the login before it, of which the log may tell later than the front does."""
+    assert outcome_of(tmp_path, FakeStation(), "2.1").state == PASSED
+    lines = (tmp_path / "evidence" / "2.1" / "run.jsonl").read_text("utf-8").splitlines()
+    texts = [json.loads(line)["text"] for line in lines]
+    assert [text for text in texts if text.startswith("交易前置")] == [
+        "交易前置：已断开（与前置的连接已断开）",
+        "交易前置：就绪",
+    ]
 
 
 def test_a_year_further_on_is_a_contract_that_is_well_written_and_not_there() -> None:
