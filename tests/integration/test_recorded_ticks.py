@@ -33,7 +33,7 @@ def test_what_a_replay_streams_is_recorded_row_for_row_over_days_and_nights(tmp_
         record_ticks=True,
         counter_quotes="replay",
         counter_replay=RU,
-        counter_speed=20_000.0,
+        counter_speed=5_000.0,
         counter_clock="",
     )
     folder = ticks_folder(tmp_path, "sim-9999-demo")
@@ -44,14 +44,19 @@ def test_what_a_replay_streams_is_recorded_row_for_row_over_days_and_nights(tmp_
         eventually(lambda: (rows := rows_of(folder)) and rows[-1].depth == last, "all is recorded", 90.0)
     finally:
         world.close()
-    recorded, expected = rows_of(folder), distinct(streamed)
-    known = {row.moment for row in recorded}
-    assert recorded == [row for row in expected if row.moment in known]
-    # from a day's end to its turn are hours in the world, here a quarter of a millisecond
-    missing = [row for row in expected if row.moment not in known]
-    assert all(row.moment.hour == 14 and row.moment.minute > 30 or row.moment.hour > 14 for row in missing)
-    assert len(missing) < len(expected) / 50
-    assert len(recorded_days(folder)) == len({row.trading_day for row in streamed})
+    recorded, expected = by_day(rows_of(folder)), by_day(distinct(streamed))
+    assert recorded.keys() == expected.keys()
+    for day, rows in recorded.items():
+        # From its end to its turn are hours in the world, here a millisecond: the last rows may come late.
+        assert rows == expected[day][: len(rows)]
+        assert len(rows) > len(expected[day]) * 0.9
+
+
+def by_day(rows: list[Row]) -> dict[str, list[Row]]:
+    days: dict[str, list[Row]] = {}
+    for row in rows:
+        days.setdefault(row.trading_day, []).append(row)
+    return days
 
 
 def distinct(rows: list[Row]) -> list[Row]:

@@ -9,7 +9,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
 from tests.e2e.server import ROOT, BackendServer, Trader
 
@@ -97,7 +97,8 @@ class Screen:
         self.page.screenshot(path=SHOTS / f"{name}.png")
 
     def check_access(self) -> None:
-        """axe finds nothing serious in what is shown now."""
+        """axe finds nothing serious in what is shown, once none of it is stale: that is pale on purpose."""
+        expect(self.page.locator(".stale")).to_have_count(0)
         source = (ROOT / "page" / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
         self.page.evaluate(source)  # by the debugger: the page's policy would not load it
         found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
@@ -116,3 +117,9 @@ class Screen:
 
     def close(self) -> None:
         self.context.close()
+
+
+def press_enter(button: Locator) -> None:
+    """Unlike a click, Playwright's press does not wait until the button can be pressed."""
+    expect(button).to_be_enabled()
+    button.press("Enter")

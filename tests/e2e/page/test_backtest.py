@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.page.screen import Screen
+from tests.e2e.page.screen import Screen, press_enter
 from tests.e2e.server import ROOT, BackendServer, Trader
 
 BARS = ROOT / "tests" / "recordings" / "SHFE.rb2401.1m.csv.gz"
@@ -91,7 +91,7 @@ def test_a_strategy_is_run_from_the_form_read_run_again_and_put_side_by_side(
     expect(form.get_by_label("every", exact=True)).to_have_value("30")
     choose_contract(page)
     form.get_by_label("资金").fill("0")
-    form.get_by_role("button", name="开始回测").press("Enter")
+    press_enter(form.get_by_role("button", name="开始回测"))
     expect(form.get_by_label("资金")).to_have_attribute("aria-invalid", "true")
     expect(form.get_by_label("资金")).to_be_focused()
     screen.check_access()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.page.desk import RB, at_desk, buy
-from tests.e2e.page.screen import Screen
+from tests.e2e.page.screen import Screen, press_enter
 from tests.e2e.server import BackendServer, Trader
 from tests.support.waiting import eventually
 
@@ -168,7 +168,7 @@ def test_rules_and_switches_are_changed_by_keyboard_and_a_refusal_stands_at_its_
     numbers = page.get_by_role("region", name="交易所与柜台的数字")
     expect(numbers).to_contain_text("以交易所、期货公司通知为准")
     expect(numbers.get_by_role("row").filter(has_text="CFFEX").first).to_contain_text(re.compile(r"20\d\d-"))
-    rules.get_by_role("button", name="新规则").press("Enter")
+    press_enter(rules.get_by_role("button", name="新规则"))
     dialog = page.get_by_role("dialog", name="新规则")
     dialog.get_by_label("数什么").select_option("order_lots")
     limit = dialog.get_by_label("上限", exact=True)
@@ -186,7 +186,7 @@ def test_rules_and_switches_are_changed_by_keyboard_and_a_refusal_stands_at_its_
     low = someone.contract("rb2510")["limit_down"]
     assert someone.order(RB, "long", "open", low, 4)["error"] == "RISK_ORDER"
     someone.do("PUT", "/risk", rules=json.dumps([]))  # elsewhere: what is shown here is not of now
-    own.get_by_role("button", name="删除 每笔手数 账户").press("Enter")
+    press_enter(own.get_by_role("button", name="删除 每笔手数 账户"))
     expect(rules.get_by_role("alert")).to_contain_text("别处刚改过")
     expect(own).to_have_count(0)
     screen.shot("risk-rules")
@@ -196,7 +196,7 @@ def test_rules_and_switches_are_changed_by_keyboard_and_a_refusal_stands_at_its_
     page.get_by_role("tab", name="失联保护").click()
     switches = page.get_by_role("region", name="失联保护")
     screen.see("没有设失联保护")
-    switches.get_by_role("button", name="新的失联保护").press("Enter")
+    press_enter(switches.get_by_role("button", name="新的失联保护"))
     dialog = page.get_by_role("dialog", name="新的失联保护")
     dialog.get_by_label("看谁").select_option("script")
     dialog.get_by_label("名字").fill("套利")
@@ -210,7 +210,7 @@ def test_rules_and_switches_are_changed_by_keyboard_and_a_refusal_stands_at_its_
     row = switches.get_by_role("row").filter(has_text="程序 套利")
     expect(row).to_contain_text("失联，已动作")  # it never gave a sign: live, without a question in between
     screen.see("账户只可平仓（失联保护")
-    row.get_by_role("button", name="删除 程序 套利").press("Enter")
+    press_enter(row.get_by_role("button", name="删除 程序 套利"))
     screen.see("没有设失联保护")
     screen.check_access()
 
@@ -232,16 +232,16 @@ def test_the_audit_log_is_read_by_kind_and_taken_along(
     expect(entries.filter(has_not_text="trade")).to_have_count(0)
     for button, suffix in (("Export CSV", "csv"), ("Export JSON lines", "jsonl")):
         with page.expect_download() as waiting:
-            part.get_by_role("button", name=button).press("Enter")
+            press_enter(part.get_by_role("button", name=button))
         download = waiting.value
         assert re.fullmatch(rf"audit-20\d{{6}}-trade\.{suffix}", download.suggested_filename)
         download.save_as(tmp_path / suffix)
         assert order_id in (tmp_path / suffix).read_text("utf-8")
-    part.get_by_role("button", name="Verify this day").press("Enter")
+    press_enter(part.get_by_role("button", name="Verify this day"))
     expect(part.get_by_role("status")).to_contain_text("the chain of hashes is whole")
     (log,) = (shared_server.data_dir / "accounts" / someone.key / "audit").glob("*.jsonl")
     log.write_bytes(log.read_bytes().replace(b'"price":2951', b'"price":2952', 1))
-    part.get_by_role("button", name="Verify this day").press("Enter")
+    press_enter(part.get_by_role("button", name="Verify this day"))
     expect(part.get_by_role("status")).to_contain_text(", line ")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     screen.shot("risk-audit")
