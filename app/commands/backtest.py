@@ -155,16 +155,15 @@ def _search(job: Job, settings: Settings, kept: Kept, sought: Sought, target: Pa
 
 def _run(job: Job, settings: Settings, kept: Kept) -> bytes:
     containment = Containment(settings)
-    is_contained = containment.check()
+    containment.check()
     settings = settings.model_copy(update={"log_to": "stdout"})  # no data directory of a server is needed
     with guard.own_folder(settings.data_dir) as folder:
         files = files_of(settings, kept, job, folder)
         job = msgspec.structs.replace(job, folder=str(folder), files=files)
         seen = [Path(name) for name in [*job.files, job.rates, job.calendar_file] if name]
-        cage = guard.cage_of(containment, folder, seen) if is_contained else None
-        environment = containment.environment(folder, is_contained)
+        confined = guard.around(containment, folder, seen)
         with tqdm(unit=" 根", leave=False, disable=None, desc="启动") as bar:
-            return guard.run(job, settings, cage, environment, lambda progress: _show(bar, progress))
+            return guard.run(job, settings, *confined, lambda progress: _show(bar, progress))
 
 
 def _show(bar: Any, progress: Progress) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from app.backtest.engine.fills import FillSettings
 
 RESULT_FILE = "result.json"
+REPORT_FILE = "report.html"  # what was made of a result, for people
 ERROR_FILE = "error.json"
 PROGRESS_FILE = "progress.json"
 ENDED_FILE = "ended.json"

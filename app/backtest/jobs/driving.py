@@ -6,15 +6,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
-
-import orjson
 
 from app.backtest.engine.job import Failure
-from app.backtest.jobs.jobs import brief_figures
 from app.backtest.running.units import (
     CANCELLED,
-    DONE,
     FAILED,
     LOST,
     Engine,
@@ -104,17 +99,3 @@ def _lost(last: Outcome) -> Outcome:
     why = f"；最后一次：{last.failure.message}" if last.failure is not None else ""
     message = f"运行它的进程没有了，{MOST_LOST} 次都是如此{why}"
     return Outcome(state=FAILED, failure=Failure(message, code="INTERRUPTED"))
-
-
-def understood(outcome: Outcome) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """The document of a run that is done, its brief figures and warnings. Raises ValueError for a result that
-    is none: a strategy may have written it.
-    """
-    assert outcome.state == DONE
-    try:
-        document = orjson.loads(outcome.result)
-        figures = brief_figures(document)
-        warnings = [str(one)[:500] for one in document["warnings"][:50]]
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"no result: {error!r}") from None
-    return document, figures, warnings

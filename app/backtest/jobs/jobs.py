@@ -15,8 +15,6 @@ from app.backtest.running.units import Unit
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "排队", "运行", "完成", "失败", "已取消"
 OPEN = (QUEUED, RUNNING)
 RUN, SEARCH = "run", "search"
-LONGEST_FIGURE = 64  # characters of a figure that is a text: a day
-MOST_FIGURES = 100
 MOST_ROWS = 10**12  # of a run's data: what is beyond it is no count
 
 
@@ -135,28 +133,6 @@ def row_of(record: Record, progress: dict[str, Any] | None = None, place: int = 
         "warnings": record.warnings,
         "size": record.size,
     }
-
-
-def brief_figures(document: dict[str, Any]) -> dict[str, Any]:
-    """The figures of a result that a row shows, without the tables by contract, month and side. Raises
-    KeyError, TypeError, ValueError for one that is none: a strategy may have written it.
-    """
-    found: dict[str, Any] = {}
-    for name, value in list(document["figures"].items())[:MOST_FIGURES]:
-        if name == "drawdown":
-            inner = [*dict(value).items()][:MOST_FIGURES]
-            found[name] = {str(key)[:LONGEST_FIGURE]: _plain(one) for key, one in inner}
-        elif not isinstance(value, dict | list):
-            found[str(name)[:LONGEST_FIGURE]] = _plain(value)
-    return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return value[:LONGEST_FIGURE]
-    if value is None or isinstance(value, int | float):
-        return value
-    raise TypeError(type(value).__name__)
 
 
 def fills_of(

@@ -21,12 +21,13 @@ import msgspec
 import orjson
 
 from app.backtest.engine.job import Failure, Progress
-from app.backtest.jobs import driving
+from app.backtest.jobs import driving, results
 from app.backtest.jobs.jobs import CANCELLED, DONE, FAILED, QUEUED, RUN, RUNNING, Moving, Record, row_of
 from app.backtest.jobs.news import BacktestNews
 from app.backtest.jobs.preparing import Preparing, search_of
 from app.backtest.jobs.shelf import BRIEF, LOG, REPORT, RESULT, SEARCH, Shelf
 from app.backtest.report import report
+from app.backtest.running import guard
 from app.backtest.running.embedded import code_of
 from app.backtest.running.units import CANCELLED as UNIT_CANCELLED
 from app.backtest.running.units import DONE as UNIT_DONE
@@ -56,7 +57,6 @@ MOST_WAITING = 20  # of one account
 MOST_TRIES = 2  # a job that was under way when this process was killed is begun once more
 MOST_BYTES = 1024**3  # of one account's results
 MOST_DEPOT = 2 * 1024**3
-COMPARED = ("figures", "days", "settings")
 MOST_RESULT = MAX_FRAME - 1024 * 1024  # bytes: what travels to a page in one piece
 TOLD = 0.5  # seconds from one word of progress to the next
 CANCEL_LIMIT = 2.0
@@ -209,7 +209,7 @@ class Keeper:
 
     def compare(self, request: CompareBacktests) -> Json:
         """See CompareBacktests."""
-        found: list[dict[str, Any]] = []
+        found: list[orjson.Fragment] = []
         size = 0
         for one in request.ids:
             job = self._known(request.account, one)
@@ -221,7 +221,7 @@ class Keeper:
             if size > MOST_RESULT:
                 text = f"前 {len(found) + 1} 次合起来超过 {MOST_RESULT // 1024**2} MB，请少选几次"
                 raise BadInput("ids", text)
-            found.append({"row": self._row(job)} | orjson.loads(brief))
+            found.append(results.compared(self._row(job), brief))
         return Json(orjson.dumps(found))
 
     def read(self, request: ReadBacktest) -> Json:
@@ -313,18 +313,28 @@ class Keeper:
     def _keep_result(self, job: _Job, outcome: Outcome) -> None:
         record = job.record
         try:
-            document, figures, warnings = driving.understood(outcome)
+            understood = results.understood(outcome.result)
         except ValueError as error:
             log.info("backtest %s left no result: %s", record.id, error)
             self._end(job, FAILED, Failure("回测没有留下可用的结果", code="BACKTEST_FAILED"))
             return
-        brief = {name: document.get(name) for name in COMPARED}
-        pages = {RESULT: outcome.result, BRIEF: orjson.dumps(brief)}
-        pages |= _report(record.id, lambda: report.page(document))
+        pages = {RESULT: outcome.result, BRIEF: understood.brief}
+        try:
+            pages |= _report(record.id, lambda: self._page(job, outcome.result))
+        except guard.Cancelled:
+            self._end_cancelled(job)
+            return
         if self._kept(job, pages):
             self._keep_log(job, outcome.log)
-            record.figures, record.warnings = figures, warnings
+            record.figures, record.warnings = understood.figures, understood.warnings
             self._end(job, DONE)
+
+    def _page(self, job: _Job, result: bytes) -> bytes:
+        """The report of a run. Raises Cancelled, and anything: the result may be."""
+        if len(result) <= results.LARGE:
+            return _encoded(report.page(orjson.loads(result)))
+        limits, stopped = job.record.unit.limits, job.cancelled.is_set
+        return guard.report_of(result, self._settings, limits, stopped, self._shelf.work)
 
     def _kept(self, job: _Job, files: dict[str, bytes]) -> bool:
         """Whether they could be written; else it has failed, and says why."""
@@ -378,7 +388,9 @@ class Keeper:
         if document["partial"] and self._stopping.is_set() and not job.cancelled.is_set():
             self._end_cancelled(job)
             return
-        pages = {SEARCH: orjson.dumps(document)} | _report(record.id, lambda: search_report.page(document))
+        pages = {SEARCH: orjson.dumps(document)} | _report(
+            record.id, lambda: _encoded(search_report.page(document))
+        )
         if not self._kept(job, pages):
             return
         record.warnings = list(document["warnings"])
@@ -540,10 +552,14 @@ class Keeper:
         self._news.tell(job.record.account, job.record.id, self._row(job))
 
 
-def _report(job: str, made: Callable[[], str]) -> dict[str, bytes]:
-    """The report's file; none where it cannot be made: what a strategy has written itself may be anything."""
+def _report(job: str, made: Callable[[], bytes]) -> dict[str, bytes]:
+    """The report's file; none where it cannot be made: what a strategy has written itself may be anything.
+    Raises Cancelled.
+    """
     try:
-        page = made().encode("utf-8", "replace")
+        page = made()
+    except guard.Cancelled:
+        raise
     except Exception:
         log.warning("backtest %s has no report", job, exc_info=True)
         return {}
@@ -551,6 +567,10 @@ def _report(job: str, made: Callable[[], str]) -> dict[str, bytes]:
         log.warning("backtest %s has no report: it would have %d bytes", job, len(page))
         return {}
     return {REPORT: page}
+
+
+def _encoded(page: str) -> bytes:
+    return page.encode("utf-8", "replace")
 
 
 def _now() -> str:

@@ -26,6 +26,7 @@ from app.backtest.engine.job import (
     ERROR_FILE,
     MOST_RESULT,
     PROGRESS_FILE,
+    REPORT_FILE,
     RESULT_FILE,
     Failure,
     Job,
@@ -55,7 +56,10 @@ from app.workshop.containment import Containment
 LOOK = 0.05  # seconds between two looks at the child
 SAMPLE = 0.3  # and at what it takes
 ENDING = 1.5
-RUN, MAKE = "app.backtest", "app.backtest.child.columns"  # the children: a run, and files made into columns
+RUN = "app.backtest"  # the children: a run,
+MAKE = "app.backtest.child.columns"  # a file made into columns,
+SHOW = "app.backtest.child.report"  # and a report of a result
+MOST_SHOWING = 60.0  # seconds
 MOST_SMALL = 1024 * 1024  # bytes, of what is told of progress and failure
 MOST_PROCESSES = 32  # that the strategies may have started
 ADDRESS_SPACE = 4  # times the memory that is allowed: a backstop
@@ -101,10 +105,15 @@ def own_folder(keep_from: Path, inside: Path | None = None) -> Iterator[Path]:
         left_behind.remove(folder)
 
 
-def cage_of(containment: Containment, folder: Path, seen: list[Path]) -> Cage:
-    """It sees these files, no network, and dies with who started it."""
+def around(containment: Containment, folder: Path, seen: list[Path]) -> tuple[Cage | None, dict[str, str]]:
+    """What closes a child in, None where strategies are not contained, and its environment: it sees these
+    files, no network, and dies with who started it. Raises NotAllowed.
+    """
+    if not containment.check():
+        return None, containment.environment(folder, contained=False)
     (program, *rest), calls = containment.cage(folder, seen, network=False)
-    return Cage([program, "--die-with-parent", *rest], calls)
+    cage = Cage([program, "--die-with-parent", *rest], calls)
+    return cage, containment.environment(folder, contained=True)
 
 
 def run_unit(
@@ -119,14 +128,13 @@ def run_unit(
     fault; raises NotInDepot, NotAllowed where no strategies may run, OSError.
     """
     containment = Containment(settings)
-    is_contained = containment.check()
+    containment.check()
     with own_folder(settings.data_dir, inside) as folder:
         try:
             seen = files_of(unit, depot, settings, on_progress, stopped, inside)
             job = job_of(unit, seen, folder)
-            cage = cage_of(containment, folder, seen) if is_contained else None
-            environment = containment.environment(folder, is_contained)
-            result = run(job, settings, cage, environment, on_progress, unit.limits, stopped)
+            confined = around(containment, folder, seen)
+            result = run(job, settings, *confined, on_progress, unit.limits, stopped)
         except Cancelled:
             return Outcome(state=CANCELLED)
         except BacktestFailed as error:
@@ -182,15 +190,31 @@ def _made(
     inside: Path | None,
 ) -> Path:
     """The columns of this file, kept. Nothing of a strategy has run there; the cage is for the parsers."""
-    containment = Containment(settings)
-    is_contained = containment.check()
     with own_folder(settings.data_dir, inside) as folder:
         job = job_of(unit, [source], folder)
-        cage = cage_of(containment, folder, [source]) if is_contained else None
-        environment = containment.environment(folder, is_contained)
-        _guard(MAKE, job, settings, cage, environment, on_progress, unit.limits, stopped)
+        confined = around(Containment(settings), folder, [source])
+        _guard(MAKE, job, settings, *confined, on_progress, unit.limits, stopped)
         with left_behind.opened(folder / COLUMNS_FILE) as file:
             return depot.keep(made, file)
+
+
+def report_of(
+    result: bytes,
+    settings: Settings,
+    limits: Limits,
+    stopped: Callable[[], bool] = never,
+    inside: Path | None = None,
+) -> bytes:
+    """A page for people, made of a result.json that may be anything: in a child that takes no more memory
+    than the run might. Raises BacktestFailed where none can be made of it, Cancelled, NotAllowed, OSError.
+    """
+    limits = msgspec.structs.replace(limits, total=MOST_SHOWING)
+    with own_folder(settings.data_dir, inside) as folder:
+        (folder / RESULT_FILE).write_bytes(result)
+        job = Job(version="", strategies={}, files=[], folder=str(folder), address_space=limits.memory)
+        confined = around(Containment(settings), folder, [])
+        _guard(SHOW, job, settings, *confined, lambda _progress: None, limits, stopped)
+        return read_left(folder / REPORT_FILE, MOST_RESULT)
 
 
 def job_of(unit: Unit, files: list[Path], folder: Path) -> Job:

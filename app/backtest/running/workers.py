@@ -122,12 +122,10 @@ class Workers:
                 worker.end()
 
     def _start(self, unit: Unit, key: str, seen: list[Path]) -> _Worker:
-        is_contained = self._containment.check()
         with ExitStack() as stack:
             folder = stack.enter_context(guard.own_folder(self._settings.data_dir, self._inside))
             job = guard.job_of(unit, seen, folder)
-            cage = guard.cage_of(self._containment, folder, seen) if is_contained else None
-            environment = self._containment.environment(folder, is_contained)
+            cage, environment = guard.around(self._containment, folder, seen)
             return _Worker(key, job, self._settings, cage, environment, stack.pop_all())
 
     def _end(self, worker: _Worker) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.backtest.engine.job import Progress
-from app.backtest.jobs.jobs import Moving, brief_figures
+from app.backtest.jobs.jobs import Moving
+from app.backtest.jobs.results import brief_figures
 
 
 def test_a_run_tells_its_share_its_speed_and_how_long_it_still_takes() -> None:
@@ -51,7 +52,7 @@ def test_a_search_counts_its_units() -> None:
 def test_the_figures_of_a_row_are_plain_and_few() -> None:
     figures: dict[str, Any] = {"net_profit": 1.5, "by_month": {"202401": {}}, "drawdown": {"share": 0.1}}
     figures |= {f"x{number}": number for number in range(500)} | {"day": "2" * 999}
-    found = brief_figures({"figures": figures})
+    found = brief_figures(figures)
     assert found["net_profit"] == 1.5
     assert found["drawdown"] == {"share": 0.1}
     assert "by_month" not in found
@@ -60,11 +61,11 @@ def test_the_figures_of_a_row_are_plain_and_few() -> None:
 
 def test_a_figure_with_a_long_name_makes_no_long_row() -> None:
     figures = {"drawdown": {"k" * 999: 1}, "n" * 999: 1}
-    found = brief_figures({"figures": figures})
+    found = brief_figures(figures)
     assert max(map(len, [*found, *found["drawdown"]])) == 64
 
 
 @pytest.mark.parametrize("figures", [None, [], {"drawdown": 5}, {"drawdown": {"a": {}}}])
 def test_figures_that_are_none_are_refused(figures: Any) -> None:
     with pytest.raises((TypeError, ValueError, AttributeError, KeyError)):
-        brief_figures({"figures": figures})
+        brief_figures(figures)

@@ -15,11 +15,12 @@ import orjson
 import pytest
 
 from app.backtest.engine.job import Failure, Progress
-from app.backtest.jobs import keeper
+from app.backtest.jobs import keeper, results
 from app.backtest.jobs.keeper import Keeper
 from app.backtest.jobs.preparing import Preparing
 from app.backtest.jobs.shelf import Shelf
 from app.backtest.report import report
+from app.backtest.running import guard
 from app.backtest.running.units import CANCELLED, DONE, FAILED, LOST, OnProgress, Outcome, Unit
 from app.lib.errors import BadInput, NotAllowed, NotDone, NotFound, RateLimited
 from app.settings import Settings
@@ -153,6 +154,10 @@ class World:
         eventually(lambda: self.state(job, account) == state, f"it becomes {state}")
         return self.row(job, account)
 
+    def ends(self, job: str, account: str = "a") -> dict[str, Any]:
+        eventually(lambda: self.state(job, account) not in ("排队", "运行"), "it ends", 60.0)
+        return self.row(job, account)
+
     def finish(self, job: str, net: float = 10.0) -> dict[str, Any]:
         self.engine.one().end(Outcome(state=DONE, result=result(net)))
         return self.becomes(job, "完成")
@@ -249,6 +254,47 @@ def test_whatever_may_be_kept_can_be_sent_to_who_asks_for_it(
     assert world.becomes(large, "失败")["error"]["code"] == "RESULT_TOO_LARGE"
 
 
+def test_the_report_of_a_large_result_is_made_elsewhere_and_is_none_where_it_cannot_be_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+
+    def report_of(written: bytes, *_: Any) -> bytes:
+        made.append(written)
+        if len(made) > 1:
+            raise guard.BacktestFailed(Failure("内存不够", code="OUT_OF_MEMORY"))
+        return b"<!doctype html>"
+
+    monkeypatch.setattr(results, "LARGE", len(result()) - 1)
+    monkeypatch.setattr(guard, "report_of", report_of)
+    jobs = [world.submit(), world.submit()]
+    for job in jobs:
+        world.finish(job)
+    assert made == [result(), result()]
+    assert world.keeper.read(ReadBacktest("a", jobs[0], what="report")).payload == b"<!doctype html>"
+    with pytest.raises(NotFound, match="没有报告"):
+        world.keeper.read(ReadBacktest("a", jobs[1], what="report"))
+
+
+def test_a_job_is_cancelled_while_its_report_is_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = threading.Event()
+
+    def report_of(
+        _written: bytes, _settings: Any, _limits: Any, stopped: Callable[[], bool], *_: Any
+    ) -> bytes:
+        begun.set()
+        eventually(stopped, "nobody wants it any more")
+        raise guard.Cancelled("已取消")
+
+    monkeypatch.setattr(results, "LARGE", 0)
+    monkeypatch.setattr(guard, "report_of", report_of)
+    job = world.submit()
+    world.engine.one().end(Outcome(state=DONE, result=result()))
+    assert begun.wait(30.0)
+    world.keeper.cancel(CancelBacktest("a", job))
+    assert world.becomes(job, "已取消")["size"] == 0
+
+
 def test_nobody_sees_or_touches_anothers(world: World) -> None:
     job = world.submit()
     for ask in (
@@ -326,6 +372,22 @@ def test_one_that_fails_tells_the_strategys_line(world: World) -> None:
         result(more={"figures": []}),
         result(more={"figures": {"net_profit": {"deep": 1}}, "warnings": 5}),
         result(more={"warnings": 5}),
+        result(more={"warnings": ["x" * results.MOST_PARSED]}),
+        result(more={"trades": "X"}).replace(b"X", b"\xff"),
+        result(more={"trades": "X"}).replace(b'"X"', b"[1,]"),
+        result(more={"trades": "X"}).replace(b'"X"', b"[" * 100_000 + b"]" * 100_000),
+    ],
+    ids=[
+        "text",
+        "list",
+        "empty",
+        "no figures",
+        "deep figures",
+        "no warnings",
+        "long",
+        "bytes",
+        "comma",
+        "deep",
     ],
 )
 def test_a_result_that_is_none_is_a_failure_and_no_crash(world: World, left: bytes) -> None:
