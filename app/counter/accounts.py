@@ -48,10 +48,10 @@ class Order:
     number: int = 0  # the exchange's; 0 while it has not got the order
     from_auction: bool = False
     cancelling: bool = False
+    id: str = field(init=False)  # its triple, which is the same in all of its rows
 
-    @property
-    def id(self) -> str:
-        return f"{self.row.FrontID}_{self.row.SessionID}_{self.row.OrderRef}"
+    def __post_init__(self) -> None:
+        self.id = f"{self.row.FrontID}_{self.row.SessionID}_{self.row.OrderRef}"
 
     @property
     def working(self) -> bool:

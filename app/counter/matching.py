@@ -18,12 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 Side = Literal["buy", "sell"]
 
 
-class Quote(NamedTuple):
+class Quote(msgspec.Struct, frozen=True, gc=False):
     """What a snapshot says, in ticks; None where a side is absent. `traded` is the volume since the snapshot
     before.
     """
@@ -36,7 +38,7 @@ class Quote(NamedTuple):
     traded: int = 0
 
 
-class Deal(NamedTuple):
+class Deal(msgspec.Struct, frozen=True, gc=False):
     """One trade. A side that is None was the outside market; both given: two paper orders, or one account's
     own two.
     """

@@ -391,7 +391,7 @@ class Ledger:
         order_id = fields.order_id_of(row)
         state = self._states.get(order_id)
         known = state.row if state is not None else self._sent.get(order_id)
-        if known is None or _may_be(known, row):
+        if known is None or _may_be(known, row, names):
             return order_id
         return "-".join((order_id, row.ExchangeID, (row.OrderLocalID.strip() or row.OrderSysID.strip())))
 
@@ -749,7 +749,7 @@ class Ledger:
         money = self.book.money()
         if self._beside is None and not self._corrections:
             return money
-        amounts = money._asdict()
+        amounts = msgspec.structs.asdict(money)
         del amounts["balance"], amounts["available"]
         if self._beside is not None:
             amounts.update(self._beside._asdict())
@@ -959,19 +959,24 @@ def _is_alike(one: OrderField, other: OrderField) -> bool:
     """Whether both ask for the same. The counter may make another close of a close, and a price of any
     price.
     """
-    names = ["InstrumentID", "Direction", "VolumeTotalOriginal"]
-    if one.OrderPriceType == other.OrderPriceType == "2":
-        names.append("LimitPrice")
-    same = all(getattr(one, name) == getattr(other, name) for name in names)
-    return same and (one.CombOffsetFlag[:1] == "0") == (other.CombOffsetFlag[:1] == "0")
+    by_limit = one.OrderPriceType == other.OrderPriceType == "2"
+    return (
+        one.InstrumentID == other.InstrumentID
+        and one.Direction == other.Direction
+        and one.VolumeTotalOriginal == other.VolumeTotalOriginal
+        and (one.CombOffsetFlag[:1] == "0") == (other.CombOffsetFlag[:1] == "0")
+        and (not by_limit or one.LimitPrice == other.LimitPrice)
+    )
 
 
-def _may_be(known: OrderField, row: OrderField) -> bool:
+def _may_be(known: OrderField, row: OrderField, names: list[Name]) -> bool:
     """Whether two rows of one triple are of one order: they ask for the same, and no name of theirs is
-    another.
+    another. `names`: the row's.
     """
+    if not _is_alike(known, row):
+        return False
     before = {name[:2]: name for name in _names(known)}
-    return _is_alike(known, row) and all(before.get(name[:2], name) == name for name in _names(row))
+    return not before or all(before.get(name[:2], name) == name for name in names)
 
 
 def _lot(row: PositionDetailField, volume: int, base_price: float) -> Lot:

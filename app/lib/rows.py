@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any
 
 import orjson
+from msgspec.structs import asdict
 
 from app.lib.book import Money, Position
 from app.lib.calendar import SHANGHAI
@@ -160,7 +161,7 @@ def position_row(position: Position) -> dict[str, Any]:
 
 def account_row(money: Money, accountid: str, gateway_name: str, trading_day: str) -> dict[str, Any]:
     """The account in ctpbee's words (`balance`, `available`, `frozen`) and CTP's for the rest, in yuan."""
-    row = {name: _plain(value) for name, value in money._asdict().items()}
+    row = {name: _plain(value) for name, value in asdict(money).items()}
     return {
         "accountid": accountid,
         "local_account_id": f"{gateway_name}.{accountid}",

@@ -154,7 +154,12 @@ def phase(product: str, moment: datetime) -> Phase:
     """What the exchange takes at this moment: `auction` while an auction takes orders, `closed` too in its
     minute of matching.
     """
-    for section in sections(product, trading_day_of(moment)):
+    return phase_on(product, trading_day_of(moment), moment)
+
+
+def phase_on(product: str, trading_day: str | date, moment: datetime) -> Phase:
+    """Likewise, `closed` where the moment is not of this trading day."""
+    for section in sections(product, trading_day):
         if section.start <= moment < section.end:
             return "continuous"
         if section.auction and section.start - AUCTION_LEAD <= moment < section.start - MINUTE:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from ctpbee.constant import AccountData, ContractData, OrderData, OrderRequest, TickData, TradeData
+from msgspec.structs import asdict
 
 from app.backtest.engine.core import BacktestCore
 from app.backtest.engine.gate import Owned, gate_of
@@ -369,7 +370,7 @@ class Account:
         """As ctpbee has it, likewise."""
         ledger = self.ledger
         if self._money is None:
-            amounts = {name: float(amount) for name, amount in ledger.money()._asdict().items()}
+            amounts = {name: float(amount) for name, amount in asdict(ledger.money()).items()}
             frozen = amounts["frozen_margin"] + amounts["frozen_commission"]
             self._money = AccountData(accountid=USER, gateway_name=GATEWAY, frozen=frozen, **amounts)
         return self._money

@@ -24,7 +24,7 @@ from app.counter.markets.market import DayTurn, Phase
 from app.counter.products import Product, products
 from app.lib import sessions
 from app.lib.bars import Bar
-from app.lib.calendar import compact, trading_day_of, wire_clock
+from app.lib.calendar import wire_clock
 from app.lib.prices import HIGHEST, exact, is_absent, limits, round_to_tick
 from app.wire.frames import DepthField, InstrumentField
 
@@ -113,9 +113,9 @@ class HistoricMarket:
         return found
 
     def _phase(self, instrument: str) -> Phase:
-        if instrument not in self._listed or compact(trading_day_of(self.clock)) != self._day:
+        if instrument not in self._listed:
             return "closed"
-        return sessions.phase(product_code_of(instrument), self.clock)
+        return sessions.phase_on(product_code_of(instrument), self._day, self.clock)
 
     # ── restarts: there are none ──
 

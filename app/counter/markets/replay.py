@@ -24,7 +24,7 @@ from app.counter.markets.market import DayTurn, Phase
 from app.counter.markets.readers import BadFile, Row, opened, read_rows
 from app.counter.markets.wall import SteadyWall
 from app.lib import sessions
-from app.lib.calendar import SHANGHAI, compact, trading_day_of
+from app.lib.calendar import SHANGHAI
 from app.lib.errors import SettingsError
 from app.settings import Settings
 from app.wire.frames import DepthField, InstrumentField
@@ -115,10 +115,9 @@ class ReplayedMarket:
         return self._day
 
     def phase(self, instrument: str) -> Phase:
-        now = self.now()
-        if instrument not in self._listed or compact(trading_day_of(now)) != self._day:
+        if instrument not in self._listed:
             return "closed"
-        return sessions.phase(product_code_of(instrument), now)
+        return sessions.phase_on(product_code_of(instrument), self._day, self.now())
 
     def _begin(self, day: str) -> None:
         self._day = day

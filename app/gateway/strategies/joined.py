@@ -28,6 +28,8 @@ from ctpbee.constant import (
     TradeData,
 )
 
+from msgspec.structs import asdict
+
 from app.bee import entities
 from app.bee.extensions import OwnExtension
 from app.gateway.account import AccountView, Fronts
@@ -280,7 +282,7 @@ class Strategies:
         account = self._app.recorder.account
         if account is None:
             return None
-        amounts = {name: float(amount) for name, amount in self._app.ledger.money()._asdict().items()}
+        amounts = {name: float(amount) for name, amount in asdict(self._app.ledger.money()).items()}
         return vars(account) | amounts | {"frozen": amounts["frozen_margin"] + amounts["frozen_commission"]}
 
     def _tell(self, name: str, payload: Callable[[], bytes], key: str | None = None) -> None:

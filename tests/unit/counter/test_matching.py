@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.counter.matching import Deal, OrderBook, Quote, Resting
 
@@ -36,7 +37,7 @@ def test_depth_that_was_taken_stays_taken_until_the_next_snapshot():
 def test_an_order_below_the_ask_rests_and_is_filled_at_its_own_price_when_the_ask_comes_down():
     orders = book(QUOTE)
     assert orders.insert(1, "buy", 100, 4) == []
-    assert orders.on_quote(QUOTE._replace(ask=98, ask_volume=3, bid=97)) == [Deal(100, 3, 1, None)]
+    assert orders.on_quote(replace(QUOTE, ask=98, ask_volume=3, bid=97)) == [Deal(100, 3, 1, None)]
     assert orders.remaining(1) == 1
 
 
@@ -49,9 +50,9 @@ def test_a_sell_is_filled_at_its_own_price_when_the_bid_comes_up():
 def test_trades_printed_beyond_the_price_fill_up_to_the_volume_printed():
     orders = book(QUOTE)
     orders.insert(1, "buy", 100, 4)
-    assert orders.on_quote(QUOTE._replace(last=99, traded=3)) == [Deal(100, 3, 1, None)]
-    assert orders.on_quote(QUOTE._replace(last=99, traded=0)) == [], "an old last price is not a trade"
-    assert orders.on_quote(QUOTE._replace(last=100, traded=50)) == [], (
+    assert orders.on_quote(replace(QUOTE, last=99, traded=3)) == [Deal(100, 3, 1, None)]
+    assert orders.on_quote(replace(QUOTE, last=99, traded=0)) == [], "an old last price is not a trade"
+    assert orders.on_quote(replace(QUOTE, last=100, traded=50)) == [], (
         "a trade at the price may have been somebody else's"
     )
 
@@ -79,7 +80,7 @@ def test_at_one_price_the_outside_that_was_there_first_goes_first():
 def test_at_one_price_an_order_that_rested_before_the_outside_came_goes_first():
     orders = book(QUOTE)
     orders.insert(1, "buy", 100, 2)
-    assert orders.on_quote(QUOTE._replace(bid=100)) == []
+    assert orders.on_quote(replace(QUOTE, bid=100)) == []
     assert orders.insert(2, "sell", 100, 3) == [Deal(100, 2, 1, 2), Deal(100, 1, None, 2)]
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from app.lib.book import Book, Closable, Fees, Fill, Lot, Terms, WorkingOrder
 
@@ -693,7 +693,7 @@ def check_invariants(made):
         amount >= 0
         for amount in (money.margin, money.frozen_margin, money.frozen_commission, money.commission)
     )
-    assert all(amount == amount.quantize(CENT) for amount in money)
+    assert all(amount == amount.quantize(CENT) for amount in astuple(money))
     assert money.margin == margin_from(made.open_lots())
     assert money.position_profit == sum(
         (Decimal(str(position.position_profit)) for position in positions), Decimal(0)
