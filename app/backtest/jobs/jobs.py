@@ -10,12 +10,14 @@ import msgspec
 
 from app.backtest.engine.fills import FillSettings
 from app.backtest.engine.job import Failure, Progress
-from app.backtest.running.units import Unit
+from app.backtest.running.units import MEGABYTE, Unit
+from app.wire.channel import MAX_FRAME
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "排队", "运行", "完成", "失败", "已取消"
 OPEN = (QUEUED, RUNNING)
 RUN, SEARCH = "run", "search"
 MOST_ROWS = 10**12  # of a run's data: what is beyond it is no count
+MOST_RESULT = MAX_FRAME - MEGABYTE  # bytes: what travels to a page in one piece
 
 
 class Record(msgspec.Struct, kw_only=True):

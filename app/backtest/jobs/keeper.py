@@ -22,7 +22,18 @@ import orjson
 
 from app.backtest.engine.job import Failure, Progress
 from app.backtest.jobs import driving, results
-from app.backtest.jobs.jobs import CANCELLED, DONE, FAILED, QUEUED, RUN, RUNNING, Moving, Record, row_of
+from app.backtest.jobs.jobs import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    MOST_RESULT,
+    QUEUED,
+    RUN,
+    RUNNING,
+    Moving,
+    Record,
+    row_of,
+)
 from app.backtest.jobs.news import BacktestNews
 from app.backtest.jobs.preparing import Preparing, search_of
 from app.backtest.jobs.shelf import BRIEF, LOG, REPORT, RESULT, SEARCH, Shelf
@@ -37,7 +48,6 @@ from app.backtest.search.search import Tried
 from app.lib.calendar import SHANGHAI
 from app.lib.errors import BadInput, NotAllowed, NotDone, NotFound, RateLimited, StoreDown
 from app.settings import Settings
-from app.wire.channel import MAX_FRAME
 from app.wire.messages import (
     AnyReply,
     AnyRequest,
@@ -57,7 +67,6 @@ MOST_WAITING = 20  # of one account
 MOST_TRIES = 2  # a job that was under way when this process was killed is begun once more
 MOST_BYTES = 1024**3  # of one account's results
 MOST_DEPOT = 2 * 1024**3
-MOST_RESULT = MAX_FRAME - 1024 * 1024  # bytes: what travels to a page in one piece
 TOLD = 0.5  # seconds from one word of progress to the next
 CANCEL_LIMIT = 2.0
 LOOK_EVERY = 1.0

@@ -16,10 +16,10 @@ import msgspec
 
 from app.backtest.engine import fills
 from app.backtest.engine.job import NO_RISK, Risk
-from app.backtest.jobs.jobs import RUN, SEARCH, Record, fills_of
+from app.backtest.jobs.jobs import MOST_RESULT, RUN, SEARCH, Record, fills_of
 from app.backtest.market_data.data import NoData, Span, bars_from_store, bars_of_products, checked_day
 from app.backtest.market_data.rates import BadRates, DatedRates
-from app.backtest.running.units import Depot, Piece, Unit, limits_of
+from app.backtest.running.units import MEGABYTE, Depot, Piece, Unit, limits_of
 from app.backtest.search.search import Search, SearchRequest
 from app.counter.contracts import product_code_of
 from app.counter.markets.readers import BadFile, holds_ticks
@@ -135,7 +135,7 @@ class Preparing:
             risk=self._risk(asked.account, name),
             rates=asked.rates,
             calendar=calendar_file.read_text("utf-8") if calendar_file is not None else "",
-            limits=limits_of(self._settings),
+            limits=msgspec.structs.replace(limits_of(self._settings), result=MOST_RESULT // MEGABYTE),
         )
 
     def _risk(self, account: str, name: str) -> Risk:

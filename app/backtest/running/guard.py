@@ -249,7 +249,8 @@ def run(
     whatever interrupts it ends the child.
     """
     _guard(RUN, job, settings, cage, environment, on_progress, limits, stopped)
-    return read_left(Path(job.folder) / RESULT_FILE, MOST_RESULT)
+    most = limits.result * MEGABYTE if limits is not None else MOST_RESULT
+    return read_left(Path(job.folder) / RESULT_FILE, most)
 
 
 def _guard(
@@ -397,7 +398,8 @@ def read_left(path: Path, most: int) -> bytes:
             Failure(f"回测没有留下可用的 {path.name}：{error.strerror}", code="BACKTEST_FAILED")
         ) from None
     if len(content) > most:
-        raise BacktestFailed(Failure(f"{path.name} 超过 {most // MEGABYTE} MB", code="RESULT_TOO_LARGE"))
+        text = f"{path.name} 超过 {most // MEGABYTE} MB：请缩短范围"
+        raise BacktestFailed(Failure(text, code="RESULT_TOO_LARGE"))
     return content
 
 

@@ -38,10 +38,11 @@ class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a unit's process may take. Memory and disk in MB."""
+    """What a unit's process may take. Memory, disk and result in MB."""
 
     memory: int = 1024  # it and what it has started, resident
     disk: int = 512  # what it writes into its folder
+    result: int = 256  # of what is left: more is not read
     stall: float = 600.0  # seconds without any progress
     total: float = 0.0  # seconds in all, 0 for no end
 

@@ -140,6 +140,15 @@ def test_what_it_prints_without_end_is_bounded_and_it_is_cancelled_all_the_same(
     assert 0 < len(found.log) < 200_000
 
 
+def test_a_result_that_is_larger_than_is_kept_is_not_even_read(settings: Settings) -> None:
+    what = "open(os.path.dirname(__file__) + '/result.json', 'wb').truncate(200 * 2**20); os._exit(0)"
+    found, _ = run(settings, what, Limits(result=31))
+    assert found.state == FAILED
+    assert found.failure is not None
+    assert (found.failure.code, "31 MB" in found.failure.message) == ("RESULT_TOO_LARGE", True)
+    assert run(settings, what, Limits())[0].state == DONE
+
+
 def test_signals_are_no_way_out(settings: Settings) -> None:
     deaf = "for n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\nwhile True: pass"
     found, _ = run(settings, deaf, Limits(), stop_after=3)

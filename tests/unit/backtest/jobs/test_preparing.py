@@ -74,6 +74,7 @@ def test_bars_of_the_store_are_in_the_depot_and_the_unit_names_no_path(
     )
     unit = record.unit
     assert (record.strategy, record.title, unit.start) == ("mine", "mine", "20240101")
+    assert unit.limits.result == 31  # MB
     assert unit.parameters == {"mine": {"every": 40}}
     (piece,) = unit.data
     data = load([Depot(tmp_path / "depot").path(piece)])
