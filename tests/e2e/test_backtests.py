@@ -82,8 +82,8 @@ def ended(trader: Trader, job: str, seconds: float = 60.0) -> dict[str, Any]:
     )
 
 
-def child(server: BackendServer) -> psutil.Process:
-    """The one that runs a strategy, below the process of backtests."""
+def child(server: BackendServer, module: str = "app.backtest") -> psutil.Process:
+    """The one that runs a strategy, or what the module says, below the process of backtests."""
 
     def found() -> psutil.Process | None:
         keeper = server.entry("backtest")
@@ -92,7 +92,7 @@ def child(server: BackendServer) -> psutil.Process:
         with suppress(psutil.Error):
             for one in psutil.Process(keeper.pid).children(recursive=True):
                 command = one.cmdline()
-                if "app.backtest" in command and "bwrap" not in command[0]:
+                if module in command and "bwrap" not in command[0]:
                     return one
         return None
 
@@ -150,6 +150,22 @@ def test_one_that_never_returns_is_cancelled_at_once_and_one_that_fails_tells_it
     assert (broken["error"]["code"], broken["error"]["line"]) == ("STRATEGY_FAILED", LINE)
     assert "ZeroDivisionError" in broken["error"]["message"]
     assert str(server.data_dir) not in broken["error"]["traceback"]
+
+
+def test_what_is_wrong_with_a_file_is_said_and_one_that_is_being_read_can_be_cancelled(
+    server: BackendServer, trader: Trader
+) -> None:
+    files, header = server.data_dir / "backtest" / "files", "timestamp,open,high,low,close,volume\n"
+    rows = [f"{1_696_899_600_000 + 60_000 * at},3700,3701,3699,3700,7\n" for at in range(400_000)]
+    (files / "rb2401.SHFE.csv").write_text(header + "".join(rows))
+    (files / "rb2405.SHFE.csv").write_text(f"{header}{rows[0]}{rows[1].replace('3701', 'x')}")
+    bad = ended(trader, trader.ask("POST", "/backtest", text=STRATEGY, files="rb2405.SHFE.csv")["id"])
+    assert (bad["state"], bad["error"]["code"]) == ("失败", "BAD_BAR_FILE")
+    assert bad["error"]["message"].startswith("rb2405.SHFE.csv:3: ")
+    job = trader.ask("POST", "/backtest", text=STRATEGY, files="rb2401.SHFE.csv")["id"]
+    reading = child(server, "app.backtest.child.columns")
+    assert trader.do("PUT", "/backtest", id=job, operation="取消")["state"] == "已取消"
+    assert not reading.is_running()
 
 
 def test_kill_9_of_child_keeper_and_host_loses_no_job_and_leaves_nothing_running(
