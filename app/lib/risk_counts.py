@@ -262,9 +262,10 @@ def _changes(before: Share, now: Share) -> Mapping[str, int]:
 def _move(counts: list[Counts], before: Share, now: Share) -> Collection[str]:
     """What an order adds to these has become another. Returns the counts that this changes."""
     changes = _changes(before, now)
+    each = tuple(changes.items())
     for one in counts:
         values = vars(one)
-        for name, change in changes.items():
+        for name, change in each:
             values[name] += change
     return changes
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -125,10 +126,16 @@ def load(override: Path | None = None) -> tuple[Threshold, ...]:
     """The rows of our file, and of the admin's, which go before. Raises ValueError, which names file and
     row.
     """
-    rows = {row.key: row for row in read(FILE)}
+    rows = {row.key: row for row in _ours()}
     if override is not None:
         rows |= {row.key: row for row in read(override)}
     return tuple(rows.values())
+
+
+@cache
+def _ours() -> tuple[Threshold, ...]:
+    """The rows of the file that comes with the program: read once, as it stays while that runs."""
+    return tuple(read(FILE))
 
 
 def read(path: Path) -> list[Threshold]:

@@ -112,7 +112,6 @@ class BacktestCore(Core):
         self._watch()
         return self._taken()
 
-    @property
     def is_idle(self) -> bool:
         """Whether no order works anywhere and none is on its way: asked for each bar."""
         return not (self._on_way or self._only.working)

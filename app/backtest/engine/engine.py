@@ -22,7 +22,7 @@ from app.backtest.engine.fills import FillSettings
 from app.backtest.engine.job import NO_RISK, Risk
 from app.backtest.engine.market import BarMarket, HistoricMarket, Rates, TickMarket, todays_table
 from app.backtest.engine.strategies import BacktestApp, Program
-from app.backtest.market_data.data import HOUR, Data, TradingDays, minutes
+from app.backtest.market_data.data import Data, TradingDays, minutes
 from app.bee import entities, fields
 from app.counter.markets.readers import Row
 from app.lib.bars import CLOSE_GRACE, MINUTE, Bar, BarBuilder, ClosedBar
@@ -223,18 +223,16 @@ class BarRun(_Run):
         return self.market.limits(symbol)
 
     def _events(self, on_progress: Progress) -> int:
-        count, hour, known = 0, -1, ""
+        count = until = 0
         for timestamp, bars in minutes(self._data.bars):
-            if timestamp // HOUR != hour:  # a trading day begins with an hour
-                hour = timestamp // HOUR
+            if timestamp >= until:
                 day = self._days.of(timestamp)
-                if day != known:
-                    known = day
-                    on_progress(count, day)
-                    if day != self.market.trading_day():
-                        settlement = self.market.settlement()
-                        self._pass_to(moment_of(timestamp))
-                        self._turn(day, settlement)
+                until = self._days.end(day)
+                on_progress(count, day)
+                if day != self.market.trading_day():
+                    settlement = self.market.settlement()
+                    self._pass_to(moment_of(timestamp))
+                    self._turn(day, settlement)
             self._minute(timestamp, bars)
             count += len(bars)
         return count
@@ -254,7 +252,7 @@ class BarRun(_Run):
             self._pass_to(start)
         else:
             market.clock = start
-        if not self.core.is_idle:
+        if not self.core.is_idle():
             self._match_all(start, bars)
         if self._tickers:
             self._pass_to(self._end)  # a timer in the minute knows nothing of how it went
@@ -377,7 +375,7 @@ class TickRun(_Run):
             self._pass_to(moment)
         elif moment > market.clock:
             market.clock = moment
-        is_idle = core.is_idle
+        is_idle = core.is_idle()
         arriving = (
             []
             if is_idle or self._latency is not None

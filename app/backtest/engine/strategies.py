@@ -20,6 +20,8 @@ from app.strategy.app import StrategyApp
 from app.strategy.loader import load
 from app.wire.messages import AnyRequest
 
+_NOT_WRITTEN, _UNPACKS = CtpbeeApi.on_tick, CtpbeeApi.__call__
+
 
 class Program(NamedTuple):
     """A strategy's file, and the name under which it trades."""
@@ -99,16 +101,16 @@ class BacktestApp(StrategyApp):
 
     def _tell(self, name: str, local_symbol: str, entity: Any) -> None:
         """As ctpbee's `call` does it around its recorder, and an extension's own `__call__`: that one only
-        unpacks an Event, which need not be made then.
+        unpacks an Event, which need not be made then. On the way of every bar and tick.
         """
         is_apart = self.config.get("INSTRUMENT_INDEPEND")
         for extension in tuple(dict.values(self._extensions)):
             if is_apart and local_symbol not in extension.instrument_set:
                 continue
             callback = extension.map[name]
-            if callback is CtpbeeApi.on_tick:
+            if callback is _NOT_WRITTEN:
                 continue
-            if type(extension).__call__ is not CtpbeeApi.__call__:
+            if type(extension).__call__ is not _UNPACKS:
                 extension(Event(name, entity))
             elif not extension._CtpbeeApi__frozen:  # as suspend_extension leaves it
                 callback(extension, entity)

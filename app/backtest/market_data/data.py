@@ -24,7 +24,7 @@ from app.counter.markets.readers import BadFile, Row, holds_ticks, read_rows
 from app.lib import bar_columns, columns
 from app.lib.bar_files import read_bar_file
 from app.lib.bars import Bar
-from app.lib.calendar import SHANGHAI, compact, parse_day, trading_day_of
+from app.lib.calendar import EVENING, SHANGHAI, compact, parse_day, trading_day_of
 from app.lib.errors import AppError, BadInput
 from app.lib.symbols import product_of
 
@@ -257,6 +257,11 @@ class TradingDays:
             moment = datetime.fromtimestamp(hour * HOUR / 1000, SHANGHAI)
             found = self._by_hour[hour] = compact(trading_day_of(moment))
         return found
+
+    @staticmethod
+    def end(day: str) -> int:
+        """Epoch ms from which on moments are of a later one."""
+        return int(datetime.combine(parse_day(day), EVENING, SHANGHAI).timestamp() * 1000)
 
 
 def within(data: Data, span: Span, contracts: Sequence[str] = ()) -> Data:

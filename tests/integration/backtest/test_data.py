@@ -35,6 +35,8 @@ def test_a_range_is_of_trading_days_nights_included() -> None:
     ]
     assert part.bars["rb2401.SHFE"] == expected
     assert at("2023-09-25 21:00").timestamp() * 1000 == expected[0].timestamp
+    end = days.end("20230927")
+    assert (days.of(end - 1), days.of(end)) == ("20230927", "20230928")
     assert {row.trading_day for row in load([TICKS], Span("20181009", "20181009")).ticks} == {"20181009"}
 
 
