@@ -15,8 +15,8 @@ import msgspec
 from app.lib.book import Fees, Terms
 
 
-class Frame(msgspec.Struct, tag=True, tag_field="kind", kw_only=True):
-    """Base of all frames."""
+class Frame(msgspec.Struct, tag=True, tag_field="kind", kw_only=True, gc=False):
+    """Base of all frames. None is part of a circle: the garbage collector need not know of them."""
 
 
 # ── rows, as CTP's query answers and callbacks have them ──
