@@ -9,10 +9,12 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
+from app.lib import memory
 from tests.support.recorded import DATA
 
 for _name in ("MONGO_URI", "SOURCE_MONGO_URI"):  # with it every server of a test would write to his database
@@ -44,6 +46,14 @@ def pytest_configure(config: pytest.Config) -> None:
     os.chmod(folder, 0o1777)  # as the temp directory is: some tests run as another user
     os.environ["TMPDIR"] = tempfile.tempdir = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unbounded() -> Iterator[None]:
+    """A command that a test calls in its own process would bound that one, with all tests that come after."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "bound", lambda *_: None)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

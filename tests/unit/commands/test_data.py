@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 from click.testing import CliRunner, Result
 
 from app.commands.data import data_command, table
 from app.counter.markets.readers import read_rows
 from app.gateway.tick_recorder import TickRecorder
-from app.lib import memory
 from app.lib.bars import Bar
 from app.model import store_path
 from app.model.sqlite import SqliteStore
@@ -20,11 +18,6 @@ from app.model.sqlite import SqliteStore
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 ACCOUNT = "sim-9999-demo"
 HEAD = "symbol,datetime,open,high,low,close,volume\n"
-
-
-@pytest.fixture(autouse=True)
-def _no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "bound", lambda: None)  # it would bound the tests' own process
 
 
 def run(data_dir: Path, *arguments: str) -> Result:

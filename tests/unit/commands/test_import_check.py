@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner, Result
 
 from app.commands.import_bars import import_bars_command
-from app.lib import memory
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 ROWS = "".join(f"2023-10-10 09:0{at}:00,3700,3702,3699,3701,10,37.01\n" for at in range(1, 5))
-
-
-@pytest.fixture(autouse=True)
-def _no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "bound", lambda: None)  # it would bound the tests' own process
 
 
 def check(folder: Path, *arguments: str) -> Result:
