@@ -46,6 +46,7 @@ class World:
         self.inside = folder / "work"
         self.inside.mkdir()
         self.makers = 0
+        self._before = set(psutil.Process().children(recursive=True))  # another test's browser, say
         start = guard.child.start
 
         def counted(command: list[str], *more: Any, **options: Any) -> Any:
@@ -66,7 +67,8 @@ class World:
 
     def is_clean(self) -> bool:
         """Whether nothing runs and nothing is left."""
-        return not list(self.inside.iterdir()) and not psutil.Process().children(recursive=True)
+        now = set(psutil.Process().children(recursive=True))
+        return not list(self.inside.iterdir()) and now <= self._before
 
 
 @pytest.fixture
