@@ -66,6 +66,12 @@ const PERIODS: Record<Interval, { type: 'minute' | 'hour' | 'day'; span: number 
   '1d': { type: 'day', span: 1 },
 }
 
+/**
+ * Of the pane's height in pixels, above the highest price, which so is some 60 pixels from the top: its mark
+ * stands below the legend's lines.
+ */
+const BELOW_LEGEND = 90
+
 export class ChartAdapter {
   readonly chart: Chart
   private feed: SeriesFeed | undefined
@@ -89,6 +95,7 @@ export class ChartAdapter {
     const chart = init(element, { timezone: zone, zoomAnchor: 'last_bar', layout, thousandsSeparator: plain })
     if (!chart) throw new Error('no canvas')
     this.chart = chart
+    chart.overrideYAxis({ paneId: 'candle_pane', gap: { top: BELOW_LEGEND } })
     // In the page's own order of the tab key, not before everything else.
     element.querySelector('[tabindex]')?.setAttribute('tabindex', '0')
   }
