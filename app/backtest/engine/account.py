@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -25,6 +26,7 @@ from app.bee import entities, fields
 from app.gateway.order_check import checked_contract, checked_order
 from app.interfaces.ledger import Change, Ledger
 from app.interfaces.trader import insert_of
+from app.lib.bars import Bar
 from app.lib.book import Position
 from app.lib.errors import AppError, BadInput, NotFound, OrderRefused
 from app.lib.market_orders import market_orders
@@ -99,6 +101,7 @@ class Account:
         self._ledger = Ledger(GATEWAY)
         self.contracts = self._ledger.contracts
         self._moved: dict[str, tuple[float, float]] = {}  # prices that the ledger has not been told
+        self._minutes: list[list[tuple[str, Bar]]] = []  # likewise, of bars
         self.apps: list[BacktestApp] = []
         self.orders: dict[tuple[str, str], OrderData] = {}
         self.trades: list[Traded] = []
@@ -126,7 +129,7 @@ class Account:
     @property
     def ledger(self) -> Ledger:
         """With the newest prices: it is told of them when somebody looks. Most bars nobody does."""
-        if self._moved:
+        if self._moved or self._minutes:
             self._tell_prices()
         return self._ledger
 
@@ -333,14 +336,30 @@ class Account:
     # ── quotes ──
 
     def set_price(self, symbol: str, last_price: float, pre_settlement: float) -> None:
-        """On the way of every bar and tick."""
+        """On the way of every tick. 0 for a settlement that is not known."""
         if is_absent(last_price):  # the one before it counts
             self._tell_prices()
         self._moved[symbol] = last_price, pre_settlement
         if self._gate.money.watched:
             self._gate.money.look(self.ledger.book.money())
 
+    def set_prices(self, bars: list[tuple[str, Bar]]) -> None:
+        """The closes of a minute's bars, by local_symbol. On the way of every bar."""
+        if not self._gate.money.watched:
+            self._minutes.append(bars)
+            return
+        for local_symbol, bar in bars:  # a rule is asked after each
+            self.set_price(local_symbol.partition(".")[0], bar.close, 0.0)
+
     def _tell_prices(self) -> None:
+        minutes, self._minutes = self._minutes, []
+        for local_symbol, newest in dict(chain.from_iterable(minutes)).items():
+            symbol = local_symbol.partition(".")[0]
+            if is_absent(newest.close):  # the one before it counts
+                for name, bar in chain.from_iterable(minutes):
+                    if name == local_symbol and not is_absent(bar.close):
+                        self._ledger.set_price(symbol, bar.close)
+            self._ledger.set_price(symbol, newest.close)
         moved, self._moved = self._moved, {}
         for symbol, (last_price, pre_settlement) in moved.items():
             self._ledger.set_price(symbol, last_price, pre_settlement)

@@ -261,7 +261,7 @@ class BarRun(_Run):
         for local_symbol, bar in bars:
             symbol, exchange = names[local_symbol]
             market.passed(symbol, exchange, bar)
-            account.set_price(symbol, bar[4], 0.0)
+        account.set_prices(bars)
         forms = self._forms
         for local_symbol, bar in bars:
             if local_symbol not in forms:

@@ -59,8 +59,9 @@ class Owned:
 
     def begin(self, trading_day: str, lots: Iterable[Lot]) -> None:
         """A trading day, with what the account holds."""
-        self._owners = Owners(self._terms, trading_day, self._owners.lots())
-        self._owners.fit(lots)
+        if self._has_limits:
+            self._owners = Owners(self._terms, trading_day, self._owners.lots())
+            self._owners.fit(lots)
 
     def take(self, row: TradeField, strategy: str) -> None:
         if self._has_limits:
