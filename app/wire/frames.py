@@ -10,6 +10,8 @@ callback is sent after its state is on disk.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from app.lib.book import Fees, Terms
@@ -66,7 +68,7 @@ class InstrumentField(Frame, kw_only=True):
 
 def terms_of(row: InstrumentField) -> Terms:
     """What the book has to know of a contract."""
-    return Terms(
+    terms = Terms(
         symbol=row.InstrumentID,
         exchange=row.ExchangeID,
         product=row.ProductID,
@@ -87,6 +89,13 @@ def terms_of(row: InstrumentField) -> Terms:
         long_margin_per_lot=row.LongMarginRatioByVolume,
         short_margin_per_lot=row.ShortMarginRatioByVolume,
     )
+    return _same(terms)
+
+
+@lru_cache(maxsize=4096)
+def _same(terms: Terms) -> Terms:
+    """Of equal ones the first: what Terms works out of itself is worked out once, and not each day anew."""
+    return terms
 
 
 class OrderField(Frame, kw_only=True):

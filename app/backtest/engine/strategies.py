@@ -63,6 +63,7 @@ class BacktestApp(StrategyApp):
         super().__init__(name, call, clock, order_prefix=name)
         self.recorder.__class__ = _Recorder
         self.wanted: frozenset[str] | None = frozenset()
+        self._listening = dict.values(self._extensions)  # whoever is there when it is run through
         self._takes = {  # what ctpbee's recorder does itself, before it tells its extensions
             kind: self.recorder.get_func(kind).__wrapped__ for kind in ("order", "trade", "position")
         }
@@ -104,7 +105,7 @@ class BacktestApp(StrategyApp):
         unpacks an Event, which need not be made then. On the way of every bar and tick.
         """
         is_apart = self.config.get("INSTRUMENT_INDEPEND")
-        for extension in tuple(dict.values(self._extensions)):
+        for extension in tuple(self._listening):
             if is_apart and local_symbol not in extension.instrument_set:
                 continue
             callback = extension.map[name]

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from app.counter.contracts import Contract, contract_named, listed_on
-from app.counter.instruments import DayPrices, instrument_field
+from app.counter.instruments import UNKNOWN, DayPrices, instrument_field
 from app.lib.calendar import parse_day
 from app.wire.frames import DepthField, InstrumentField
 
@@ -49,7 +49,7 @@ class ListedDay:
     def instruments(self) -> dict[str, InstrumentField]:
         if not self._fields:
             self._fields = {
-                name: instrument_field(contract, self.prices.get(name, DayPrices()))
+                name: instrument_field(contract, self.prices.get(name, UNKNOWN))
                 for name, contract in self._contracts.items()
             }
         return dict(self._fields)

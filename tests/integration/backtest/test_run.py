@@ -167,6 +167,22 @@ def on_bar(self, bar):
     assert "CTP:资金不足" in [said for _, said in statuses(found)]
 
 
+@pytest.mark.parametrize("closes", [(3720.0, 0.0), (3710.0, 0.0, 3720.0, 0.0, 0.0), (0.0, 3720.0)])
+def test_a_bar_without_a_close_leaves_what_is_held_at_the_price_before(
+    tmp_path: Path, closes: tuple[float, ...]
+) -> None:
+    text = """
+def on_bar(self, bar):
+    self.count += 1
+    if self.count == 1:
+        self.action.buy_open(3705, 1, bar)
+"""
+    bars = series("2023-09-25 21:00", 3700.0, 3700.0, *[3720.0] * len(closes))
+    bars[2:] = [one._replace(close=close) for one, close in zip(bars[2:], closes, strict=True)]
+    found = outcome(tmp_path, bars_of(rb2401_SHFE=bars), text)
+    assert float(found.days[-1].after.position_profit) == (3720 - 3701) * 10
+
+
 def test_each_strategy_of_an_account_has_its_own_orders(tmp_path: Path) -> None:
     text = """
 def on_bar(self, bar):
