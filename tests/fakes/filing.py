@@ -81,6 +81,7 @@ class FakeStation:
         self._through = False
         self.cuts: list[dict[str, Any]] = []
         self._seen: list[tuple[Any, ...]] = []
+        self._on_their_way: list[dict[str, Any]] = []  # closes, which are filled after the next look
         self._number = count(1)
         self._runs = False
 
@@ -221,12 +222,17 @@ class FakeStation:
             if order["strategy"] and self._runs and len(self.orders) < 40:
                 self._strategy_orders()
                 break
-        return {"order_list": list(self.orders.values())}
+        seen = [dict(order) for order in self.orders.values()]
+        for order in self._on_their_way:
+            order |= {"traded": order["volume"], "status": "全部成交"}
+            self._tell(order)
+        self._on_their_way.clear()
+        return {"order_list": seen}
 
     def _post_order_solve(
         self, local_symbol: str, direction: str, offset: str, price: float, volume: int, **_type: Any
     ) -> dict[str, Any]:
-        wrong = self._refused_by_us(local_symbol, price, volume)
+        wrong = self._refused_by_us(local_symbol, direction, price, volume)
         if wrong and not self.has("our check lets it pass"):
             if not self.has("our refusal is not logged"):
                 self.log("error", f"报单未发出：{local_symbol}：{wrong}")
@@ -317,11 +323,13 @@ class FakeStation:
         entry = {"seq": len(self.entries) + 1, "time": "2026-11-29 21:05:00.000", "kind": kind}
         self.entries.append(entry | {"text": text, "data": data})
 
-    def _refused_by_us(self, symbol: str, price: float, volume: int) -> str:
+    def _refused_by_us(self, symbol: str, direction: str, price: float, volume: int) -> str:
         if symbol not in CONTRACTS:
             return "不认识的合约"
         if price % CONTRACTS[symbol]["pricetick"] > 1e-9 and symbol == RB:
             return "价格不是最小变动价位的整数倍"
+        if direction == "long" and any(price >= order["price"] for order in self._on_their_way):
+            return "会与自己的挂单成交（自成交），报单未发出"
         return "手数超过每笔上限" if volume > CONTRACTS[symbol]["max_limit_order_volume"] else ""
 
     def _refused_by_counter(
@@ -351,7 +359,9 @@ class FakeStation:
             "strategy": strategy,
         }
         if not self.has("nothing is filled"):
-            if direction == "short" or price > TICK["ask_price_1"]:
+            if direction == "short":
+                self._on_their_way.append(row)
+            elif price > TICK["ask_price_1"]:
                 row |= {"traded": volume, "status": "全部成交"}
             elif price == TICK["ask_price_1"]:
                 filled_whole = self.has("filled at once")

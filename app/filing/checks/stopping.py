@@ -179,7 +179,9 @@ def _need_cancelled(bench: Bench, trace: Trace, results: list[dict[str, Any]], w
 
 
 def _close(bench: Bench, trace: Trace, order_id: str) -> None:
-    """What the check has opened; whether that worked says nothing of the check."""
+    """What the check has opened; whether that worked says nothing of the check. Nothing of it rests after it:
+    the next try would trade with it.
+    """
     desk = bench.desk
     row = desk.row(order_id)
     if row["status"] in WORKING:
@@ -188,6 +190,11 @@ def _close(bench: Bench, trace: Trace, order_id: str) -> None:
     if row["traded"]:
         answer = desk.order("short", desk.close_offset(), desk.crossing("short"), int(row["traded"]))
         trace.did(f"平掉本项成交的 {row['traded']:g} 手：{answer.get('msg', '')}")
+        if answer.get("success"):
+            closing = str(answer["order_id"])
+            if desk.ended(closing)["status"] in WORKING:
+                desk.cancel(closing)
+                desk.ended(closing)
 
 
 def _orders_of(bench: Bench) -> list[dict[str, Any]]:
