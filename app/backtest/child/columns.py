@@ -17,7 +17,7 @@ import msgspec
 
 from app.backtest.child.trial import Teller, told, use_calendar
 from app.backtest.engine.job import COLUMNS_FILE, Job
-from app.backtest.market_data.cache import How, NoColumns, packed
+from app.backtest.market_data.cache import How, NoColumns, packed, source_of
 from app.process.death import die_with
 from app.strategy.__main__ import limit_process
 
@@ -35,7 +35,7 @@ def _make(job: Job, folder: Path) -> int:
     (path,) = map(Path, job.files)
     to = folder / COLUMNS_FILE
     try:
-        to.write_bytes(packed(path, How(job.symbol, job.label), Teller(folder).read))
+        to.write_bytes(packed(path, source_of(path), How(job.symbol, job.label), Teller(folder).read))
     except NoColumns:
         shutil.copyfile(path, to)  # it is read as it is, each time
     return 0

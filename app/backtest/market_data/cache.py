@@ -68,11 +68,12 @@ class ColumnCache:
         """
         if columns.is_columns(path):
             return path
-        told = json.dumps([_digest(path), path.name, *how, version()])
+        source = source_of(path)
+        told = json.dumps([source.sha256, source.name, *how, version()])
         kept = self._folder / hashlib.sha256(told.encode()).hexdigest()[:32] / f"{path.name}{SUFFIX}"
         try:
             if not kept.is_file():
-                write_whole(kept, packed(path, how, on_row))
+                write_whole(kept, packed(path, source, how, on_row))
                 self._prune(kept.parent)
             os.utime(kept.parent)  # used last
         except (OSError, NoColumns):
@@ -91,11 +92,16 @@ class ColumnCache:
                 del sizes[folder]
 
 
-def packed(path: Path, how: How = PLAINLY, on_row: OnRow = _nobody) -> bytes:
+def source_of(path: Path) -> Source:
+    """It is read whole for its hash. Raises OSError."""
+    with path.open("rb") as file:
+        return Source(path.name, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def packed(path: Path, source: Source, how: How = PLAINLY, on_row: OnRow = _nobody) -> bytes:
     """The file's bars or ticks as a file of columns, which says what it was made of. Raises BadBarFile,
     BadFile and BadInput for what cannot be read, NoColumns, OSError.
     """
-    source = Source(path.name, _digest(path))
     try:
         return _packed(path, source, how, on_row)
     except (ValueError, OverflowError) as error:
@@ -121,8 +127,3 @@ def _plain(row: Row) -> DepthField:
     if len(row.depth.UpdateTime) != len("09:00:00"):
         raise ValueError(row.depth.UpdateTime)
     return row.depth
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
